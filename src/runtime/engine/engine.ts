@@ -1,0 +1,85 @@
+/**
+ * What a trainer needs of a tensor engine. A trainer never knows which one it runs on: everything that differs between
+ * engines is behind this interface, and everything in a step goes through tensors, so that an engine may trace the
+ * step once and replay it as one graph.
+ */
+import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
+
+/** Element types of the language. `u8` travels as bytes and may be widened on the device. */
+export type DType = 'f32' | 'i32' | 'u8' | 'bool';
+
+export type Values = Float32Array | Int32Array | Uint8Array;
+
+/** Values on the host, row-major. `bool` is held as 0 or 1 in a `Uint8Array`. */
+export interface HostTensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly values: Values;
+}
+
+/** A value that outlives a step: a weight, an optimizer's slot, a running statistic, a counter, a metric's total. */
+export interface StateVariable {
+  /** Unique in its trainer, and its key in checkpoints. */
+  readonly path: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  /** The current value. Only inside a step; later `assign`s don't change a tensor that was read before. */
+  read(): Tensor;
+  /** Replaces the value. Only inside a step. Shape and dtype must be the variable's own. */
+  assign(value: Tensor): void;
+  /** A copy of the values. Only between steps. */
+  download(): Promise<HostTensor>;
+  /** Replaces the values. Only between steps. */
+  upload(values: HostTensor): void;
+  dispose(): void;
+}
+
+/** What keys the random numbers of one run of a step; it reaches the device as data, never as part of a trace. */
+export interface StepClock {
+  readonly seed: number;
+  readonly step: number;
+  readonly micro: number;
+  /** Global index of the batch's first row, so that devices draw for their own rows. */
+  readonly rowOffset: number;
+}
+
+export interface CompiledStep {
+  /** Runs the step once. Rejects where the body read a value on the host or an op failed. */
+  run(inputs: readonly HostTensor[], clock: StepClock): Promise<readonly HostTensor[]>;
+  dispose(): void;
+}
+
+export interface DrawOptions {
+  readonly shape: readonly number[];
+  /** Stable name of the place of the draw: region, call path and name; never a counter. */
+  readonly label: string;
+  /** With a seed of its own a draw is the same at every step. */
+  readonly seed?: number | undefined;
+}
+
+export interface Engine {
+  readonly name: 'embedded' | 'symbolic' | 'tensorflow';
+  /** For `run.json`: the library and its version, e.g. `tfjs-backend-wasm 4.22.0 (simd)`. */
+  readonly version: string;
+  variable(path: string, initial: HostTensor): StateVariable;
+  /**
+   * Makes a step of a synchronous body. The body sees tensors only; host reads, conditions on tensors and promises in
+   * it throw an error that names the step. Its outputs are fetched when it has run; everything else it made is freed.
+   */
+  compile(name: string, body: (inputs: readonly Tensor[]) => readonly Tensor[]): CompiledStep;
+  /**
+   * Runs `body` and differentiates each objective by each variable. `gradients[i][j]` is the gradient of objective i
+   * by variable j, or null where the objective does not depend on it. Only inside a step.
+   */
+  differentiate<T>(
+    body: () => { readonly objectives: readonly Scalar[]; readonly result: T },
+    by: readonly StateVariable[],
+  ): { readonly gradients: readonly (readonly (Tensor | null)[])[]; readonly result: T };
+  /** Uniform draws from [0, 1), equal bit for bit on every engine. Only inside a step. */
+  uniform(options: DrawOptions): Tensor;
+  /** Standard normal draws, equal to float tolerance on every engine. Only inside a step. */
+  normal(options: DrawOptions): Tensor;
+  /** Tensors and bytes alive on the device. */
+  memory(): { readonly tensors: number; readonly bytes: number };
+  dispose(): void;
+}

@@ -1,0 +1,457 @@
+/**
+ * The checked program, resolved. After the checker: every name is bound, every `fn` inlined, every expression typed,
+ * every reduction over rows told apart from ordinary arithmetic; in the spec's order and with its names. There is no
+ * TypeScript in it, and every record can be written as JSON (`show --ir` prints exactly this).
+ */
+import type { Span } from '../parser/source.js';
+
+export interface Ir {
+  readonly language: 1;
+  /** Files that hold blocks, models or consts; what is imported comes first, the spec itself is the last. */
+  readonly modules: readonly IrModule[];
+  /** Null for a library: a file of blocks, models and consts alone. */
+  readonly trainer: IrTrainer | null;
+}
+
+export interface IrModule {
+  /** The file's name without `.ztrain`. */
+  readonly name: string;
+  /** Relative to the folder of the main spec, with `/`. */
+  readonly path: string;
+  readonly text: string;
+  readonly doc: string | null;
+  readonly imports: readonly { readonly module: string; readonly names: readonly string[] }[];
+  readonly externs: readonly IrExtern[];
+  readonly consts: readonly IrConst[];
+  readonly classes: readonly IrClass[];
+}
+
+export interface IrExtern {
+  readonly span: Span;
+  /** The module as written, `./corpus.ts`. */
+  readonly module: string;
+  readonly items: readonly IrExternItem[];
+}
+
+export interface IrExternItem {
+  readonly span: Span;
+  readonly doc: string | null;
+  readonly what: 'fn' | 'data';
+  readonly name: string;
+  readonly params: readonly IrOption[];
+  /** Tensor arguments of a function, in order. */
+  readonly inputs: readonly IrField[];
+  /** What a function returns, or the fields of one row of a data source. */
+  readonly result: IrType;
+}
+
+export interface IrConst {
+  readonly span: Span;
+  readonly doc: string | null;
+  readonly name: string;
+  readonly type: IrType;
+  readonly value: IrExpr;
+}
+
+export type DType = 'f32' | 'i32' | 'u8' | 'bool';
+
+export type IrType =
+  | { readonly kind: 'int' | 'float' | 'bool' | 'string' | 'none' | 'dtype' }
+  /** Sizes as a reader writes them: `["n", "28", "2 * h"]`. */
+  | { readonly kind: 'tensor'; readonly dtype: DType; readonly shape: readonly string[] }
+  | { readonly kind: 'list'; readonly of: IrType }
+  | { readonly kind: 'record'; readonly fields: readonly IrField[] }
+  | { readonly kind: 'choice'; readonly values: readonly string[] }
+  | { readonly kind: 'unit'; readonly unit: Unit }
+  | { readonly kind: 'tensors' }
+  /** Of attributes only: monitors, clips, schedules. */
+  | { readonly kind: 'setting' };
+
+export interface IrField {
+  readonly name: string;
+  readonly type: IrType;
+}
+
+export type Unit = 'steps' | 'epochs' | 'batches' | 'samples' | 'percent' | 'seconds' | 'bytes';
+
+// ---- blocks and models
+
+export interface IrClass {
+  readonly span: Span;
+  readonly doc: string | null;
+  readonly name: string;
+  readonly role: 'block' | 'model';
+  /** Parameters as declared, then sizes of inputs that weights depend on, then params of the run that it uses. */
+  readonly options: readonly IrOption[];
+  readonly inputs: readonly IrField[];
+  readonly result: IrType;
+  /** Names of sizes that `forward` uses, and where each is read. */
+  readonly dims: readonly IrDim[];
+  readonly slots: readonly IrSlot[];
+  readonly body: readonly IrStmt[];
+  readonly value: IrExpr;
+  /** Draws random numbers, itself or in a part: a second call in one step needs a label. */
+  readonly random: boolean;
+}
+
+export interface IrOption {
+  readonly name: string;
+  readonly doc: string | null;
+  readonly origin: 'declared' | 'size' | 'param';
+  readonly type: IrType;
+  readonly value: IrExpr | null;
+}
+
+export interface IrDim {
+  readonly name: string;
+  readonly input: string;
+  readonly axis: number;
+}
+
+/** A named place for weights in a block or model: `|> dense(10) as head`, `layer e = …`. */
+export interface IrSlot {
+  readonly span: Span;
+  readonly doc: string | null;
+  /** Part of the checkpoint key, as the spec has it. */
+  readonly name: string;
+  /** False where the name was made up because the spec gave none. */
+  readonly named: boolean;
+  /** The weights exist only where this holds: a branch of an `if` over what is known at the start. */
+  readonly when: IrExpr | null;
+  readonly content: IrContent;
+}
+
+export type IrContent =
+  | {
+      readonly kind: 'layer';
+      /** A layer of the prelude. */
+      readonly layer: string;
+      /** Its arguments, and the sizes of its input that weights depend on (`inputs`). */
+      readonly options: readonly IrNamed[];
+      readonly weights: readonly IrWeight[];
+      /** `call` needs the rank of its result spelled out (embedding). */
+      readonly free: boolean;
+    }
+  | {
+      readonly kind: 'block';
+      readonly block: string;
+      readonly options: readonly IrNamed[];
+    }
+  /** Alike, `count` times (a count that a param may set). */
+  | {
+      readonly kind: 'repeat';
+      readonly count: IrExpr;
+      readonly index: string | null;
+      readonly item: IrContent;
+    }
+  /** Unrolled: shapes may differ from turn to turn. */
+  | { readonly kind: 'list'; readonly items: readonly IrContent[] }
+  | { readonly kind: 'group'; readonly slots: readonly IrSlot[] };
+
+export interface IrWeight {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly string[];
+  readonly trainable: boolean;
+}
+
+export interface IrNamed {
+  readonly name: string;
+  readonly value: IrExpr;
+}
+
+/** Statements of a `forward`, a step or a closure. Locals have names that are unique in their class or step. */
+export type IrStmt =
+  { readonly kind: 'let'; readonly span: Span; readonly name: string; readonly value: IrExpr } | IrFold;
+
+/** `x |> repeat … { … }`: `name` starts as `from` and becomes `body` once a turn. */
+export interface IrFold {
+  readonly kind: 'fold';
+  readonly span: Span;
+  readonly name: string;
+  readonly from: IrExpr;
+  /** The slot whose items are gone through, or null where no turn has weights. */
+  readonly slot: string | null;
+  /** How many turns, where there is no slot. */
+  readonly count: IrExpr | null;
+  /** The number of the turn, from 0 (or the range's start), where the body uses it. */
+  readonly index: string | null;
+  readonly start: number;
+  /** Local name of the turn's module. */
+  readonly item: string;
+  readonly body: readonly IrStmt[];
+  readonly value: IrExpr;
+}
+
+// ---- expressions
+
+export type IrExpr = { readonly span: Span; readonly type: IrType } & IrExprKind;
+
+export type IrExprKind =
+  | { readonly kind: 'literal'; readonly value: number | string | boolean | null }
+  | { readonly kind: 'items'; readonly items: readonly IrExpr[] }
+  | { readonly kind: 'record'; readonly fields: readonly IrNamed[] }
+  | { readonly kind: 'field'; readonly of: IrExpr; readonly name: string }
+  | { readonly kind: 'ref'; readonly ref: IrRef }
+  /** Arithmetic, comparison and logic on host values: `+ - * / % ** == != < <= > >= and or`. */
+  | { readonly kind: 'host'; readonly op: string; readonly args: readonly IrExpr[] }
+  /** `floor ceil min max sqrt exp log abs …` and `neg`, `not` on host values. */
+  | { readonly kind: 'hostCall'; readonly fn: string; readonly args: readonly IrExpr[] }
+  /** `if … then … else …` over what is known at the start. */
+  | { readonly kind: 'choose'; readonly test: IrExpr; readonly then: IrExpr; readonly else: IrExpr }
+  /** One element of a host list. */
+  | { readonly kind: 'element'; readonly of: IrExpr; readonly index: IrExpr }
+  | {
+      readonly kind: 'op';
+      /** Namespace of the runtime, or `extern:./file.ts`. */
+      readonly home: string;
+      /** As in the prelude (snake case); operators are `add sub mul div mod pow matmul equal less …`. */
+      readonly name: string;
+      /** Tensors, or host numbers where a tensor may be a number. */
+      readonly args: readonly IrExpr[];
+      readonly options: readonly IrNamed[];
+      /** Name of the place of a random draw; null where nothing is drawn. */
+      readonly draw: string | null;
+      /** The type parameter for the result must be spelled out. */
+      readonly free: boolean;
+    }
+  | { readonly kind: 'slice'; readonly of: IrExpr; readonly slices: readonly IrSlice[] }
+  /** A layer or block of this class (or of the turn's item) applied. */
+  | { readonly kind: 'apply'; readonly slot: IrSlotRef; readonly inputs: readonly IrExpr[] }
+  | {
+      readonly kind: 'model';
+      readonly model: string;
+      readonly inputs: readonly IrExpr[];
+      readonly label: string | null;
+    }
+  /** Rows of the batch at hand: a host number that is fixed in one trace. */
+  | { readonly kind: 'batchSize'; readonly batch: string }
+  | { readonly kind: 'quantity'; readonly unit: Unit; readonly value: IrExpr }
+  | { readonly kind: 'rest' }
+  | { readonly kind: 'monitor'; readonly mode: 'min' | 'max'; readonly metric: string }
+  | { readonly kind: 'clip'; readonly how: 'norm' | 'value'; readonly most: IrExpr }
+  | { readonly kind: 'env'; readonly variable: string }
+  /** A value made when an add-on asks for it. */
+  | { readonly kind: 'thunk'; readonly body: readonly IrStmt[]; readonly value: IrExpr };
+
+export type IrSlice =
+  | { readonly kind: 'ellipsis' }
+  | { readonly kind: 'range'; readonly from: IrExpr | null; readonly to: IrExpr | null }
+  | { readonly kind: 'at'; readonly at: IrExpr };
+
+/** `own`: a slot of this class. `item`: the turn's module of a fold, or a slot of its group. */
+export type IrSlotRef =
+  | { readonly kind: 'own'; readonly slot: string; readonly conditional: boolean; readonly free: boolean }
+  | {
+      readonly kind: 'item';
+      readonly item: string;
+      readonly slot: string | null;
+      readonly conditional: boolean;
+      readonly free: boolean;
+    };
+
+export type IrRef =
+  | { readonly kind: 'local'; readonly name: string }
+  | { readonly kind: 'input'; readonly name: string }
+  /** `batch` of a step: a record of tensors. */
+  | { readonly kind: 'batch'; readonly name: string }
+  | { readonly kind: 'row' }
+  | { readonly kind: 'param'; readonly name: string }
+  | { readonly kind: 'const'; readonly name: string }
+  /** A parameter of the block or model. */
+  | { readonly kind: 'option'; readonly name: string }
+  /** A size bound by an input's shape. */
+  | { readonly kind: 'dim'; readonly name: string }
+  /** The number of a turn (`repeat i in …`, `for i in …`). */
+  | { readonly kind: 'index'; readonly name: string }
+  | { readonly kind: 'weight'; readonly slot: IrSlotRef; readonly weight: string }
+  /** In a step: a scalar tensor. In an attribute: a host number of the clock. */
+  | { readonly kind: 'schedule'; readonly name: string }
+  /** `run.step`, `run.epoch`: host numbers, only in the test of an `if`. */
+  | { readonly kind: 'run'; readonly name: 'step' | 'epoch' }
+  /** A part of a `derive`: a finished number. */
+  | { readonly kind: 'part'; readonly name: string };
+
+// ---- the run
+
+export interface IrTrainer {
+  readonly span: Span;
+  readonly doc: string | null;
+  /** `FashionTrainer` */
+  readonly name: string;
+  readonly params: readonly IrParam[];
+  readonly asserts: readonly {
+    readonly span: Span;
+    readonly test: IrExpr;
+    readonly text: string;
+    readonly message: string | null;
+  }[];
+  readonly options: readonly IrNamed[];
+  readonly data: readonly IrData[];
+  /** Models in use, in the spec's order; each is one instance of its class. */
+  readonly models: readonly IrModel[];
+  readonly schedules: readonly IrSchedule[];
+  readonly optimizers: readonly IrOptimizer[];
+  readonly steps: readonly IrStep[];
+  readonly addons: readonly IrAddon[];
+}
+
+export interface IrParam {
+  readonly span: Span;
+  readonly doc: string | null;
+  readonly name: string;
+  readonly type: IrType;
+  readonly value: IrExpr | null;
+  /** The condition and its text as written. */
+  readonly where: { readonly test: IrExpr; readonly text: string } | null;
+}
+
+export interface IrData {
+  readonly span: Span;
+  readonly doc: string | null;
+  readonly name: string;
+  /** A source of the prelude, or a data source of an extern. Amended sets are written out whole. */
+  readonly source: {
+    readonly kind: 'prelude' | 'extern';
+    readonly name: string;
+    readonly module: string | null;
+  };
+  /** Arguments of the source. */
+  readonly arguments: readonly IrNamed[];
+  /** `batch`, `shuffle`, … */
+  readonly options: readonly IrNamed[];
+  /** One row as the source gives it. Declared (`-> { … }`) where the source's own type is `record`. */
+  readonly row: readonly IrField[];
+  readonly declared: boolean;
+  /** Each turns a batch of rows (`ref row`) into another. */
+  readonly maps: readonly IrMap[];
+  /** One batch: tensors with the batch's size `n` in front. */
+  readonly batch: readonly IrField[];
+}
+
+export interface IrMap {
+  readonly span: Span;
+  readonly row: string;
+  readonly body: readonly IrStmt[];
+  readonly fields: readonly IrNamed[];
+}
+
+export interface IrModel {
+  readonly span: Span;
+  /** Of the spec: key in checkpoints and of the class. */
+  readonly name: string;
+  readonly options: readonly IrNamed[];
+}
+
+export interface IrSchedule {
+  readonly span: Span;
+  readonly doc: string | null;
+  readonly name: string;
+  readonly phases: readonly {
+    readonly span: Span;
+    readonly kind: string;
+    readonly options: readonly IrNamed[];
+  }[];
+}
+
+export interface IrOptimizer {
+  readonly span: Span;
+  readonly doc: string | null;
+  readonly name: string;
+  readonly kind: string;
+  readonly of: readonly { readonly span: Span; readonly model: string }[];
+  readonly options: readonly IrNamed[];
+  readonly groups: readonly IrGroup[];
+}
+
+export interface IrGroup {
+  readonly span: Span;
+  readonly name: string;
+  readonly match: readonly { readonly span: Span; readonly pattern: string }[];
+  readonly options: readonly IrNamed[];
+}
+
+export type Stage = 'train' | 'validate' | 'test' | 'predict';
+
+export interface IrStep {
+  readonly span: Span;
+  readonly doc: string | null;
+  readonly stage: Stage;
+  /** `validate`, or the name after `as`; metrics are `name.metric`. */
+  readonly name: string;
+  readonly inputs: readonly { readonly span: Span; readonly name: string; readonly data: string }[];
+  readonly every: IrExpr | null;
+  readonly body: readonly IrStepStmt[];
+  /** In the order of the text; a record gives `m.field`. */
+  readonly metrics: readonly { readonly span: Span; readonly name: string }[];
+}
+
+export type IrStepStmt =
+  | IrStmt
+  /** A reduction over rows under a name, for several uses. */
+  | { readonly kind: 'reduce'; readonly span: Span; readonly name: string; readonly value: IrReduction }
+  | {
+      readonly kind: 'update';
+      readonly span: Span;
+      readonly optimizers: readonly { readonly span: Span; readonly name: string }[];
+      readonly body: readonly IrStepStmt[];
+    }
+  /** The terms of the sum, each a `mean`, `sum`, `each` or `times` of one. Once in each `update`. */
+  | { readonly kind: 'minimize'; readonly span: Span; readonly terms: readonly IrReduction[] }
+  | { readonly kind: 'log'; readonly span: Span; readonly name: string; readonly value: IrReduction }
+  | {
+      readonly kind: 'every';
+      readonly span: Span;
+      readonly label: string;
+      readonly interval: IrExpr;
+      readonly body: readonly IrStepStmt[];
+    }
+  | {
+      readonly kind: 'if';
+      readonly span: Span;
+      readonly label: string;
+      readonly test: IrExpr;
+      readonly then: readonly IrStepStmt[];
+      readonly else: readonly IrStepStmt[];
+    }
+  | {
+      readonly kind: 'for';
+      readonly span: Span;
+      readonly name: string;
+      readonly from: IrExpr;
+      readonly to: IrExpr;
+      readonly body: readonly IrStepStmt[];
+    }
+  | { readonly kind: 'return'; readonly span: Span; readonly fields: readonly IrNamed[] };
+
+/** What is summed over rows (numerator and denominator apart) and finished once, on the host. */
+export type IrReduction = { readonly span: Span } & (
+  | { readonly kind: 'mean' | 'sum'; readonly values: IrExpr; readonly weight: IrExpr | null }
+  /** A scalar in which no rows are left: its mean over micro-batches (`each`), or its last value. */
+  | { readonly kind: 'each' | 'last'; readonly value: IrExpr }
+  /** A host number, or a schedule (a scalar tensor), times a reduction. */
+  | { readonly kind: 'times'; readonly by: IrExpr; readonly of: IrReduction }
+  /** A metric of the prelude. */
+  | {
+      readonly kind: 'metric';
+      readonly metric: string;
+      readonly args: readonly IrExpr[];
+      readonly options: readonly IrNamed[];
+    }
+  /** Arithmetic on finished reductions; `value` is over host numbers (`ref part`). */
+  | {
+      readonly kind: 'derive';
+      readonly parts: readonly { readonly name: string; readonly of: IrReduction }[];
+      readonly value: IrExpr;
+    }
+  /** A reduction under a name. */
+  | { readonly kind: 'named'; readonly name: string }
+);
+
+export interface IrAddon {
+  readonly span: Span;
+  readonly doc: string | null;
+  readonly name: string;
+  readonly label: string;
+  readonly options: readonly IrNamed[];
+}

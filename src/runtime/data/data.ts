@@ -1,0 +1,152 @@
+/**
+ * A data set as a trainer sees it: where rows come from, how they are batched, and what is computed on a batch inside
+ * the step. Nothing is read before `open`.
+ */
+import type { Tensor } from '@tensorflow/tfjs-core';
+import type { HostTensor } from '../engine/engine.js';
+import { DataError } from './data-error.js';
+import { epochOrder } from './order.js';
+import { toRecord, type Batch, type RecordType } from './record.js';
+
+/** Options that every data set takes. */
+export interface DataOptions {
+  /** Rows in a batch, at least 1. */
+  readonly batch: number;
+  /** Whether each epoch has an order of its own. */
+  readonly shuffle: boolean;
+  /** Whether a last batch with fewer rows is left out. */
+  readonly dropLast: boolean;
+  /** What a row that does not fit its declaration does. */
+  readonly onBadRow: 'error' | 'skip';
+}
+
+/** The common options as emitted code gives them; what is not named has its default. */
+export type CommonOptions = Partial<DataOptions>;
+
+/** What a data set is opened with. */
+export interface DataHost {
+  /** Relative paths start here. */
+  readonly root: string;
+  readonly seed: number;
+  /** The data set's name in the spec; with the seed and the epoch it fixes the order. */
+  readonly label: string;
+}
+
+/** Rows of a batch on the host, in the order of `fields`. */
+export interface HostBatch {
+  readonly fields: readonly string[];
+  readonly tensors: readonly HostTensor[];
+  readonly rows: number;
+  /** Position of the batch's first row in the epoch. */
+  readonly firstRow: number;
+}
+
+export interface OpenData {
+  /** Rows in an epoch before `dropLast`. */
+  readonly rows: number;
+  /** Rows left out by `onBadRow = "skip"`. */
+  readonly skipped: number;
+  readonly batchesPerEpoch: number;
+  /** Batch `index` (from 0) of an epoch (from 0). The same arguments give the same bytes. */
+  batch(epoch: number, index: number): Promise<HostBatch>;
+  close(): Promise<void>;
+}
+
+/** Rows that a source has loaded or can reach at random. */
+export interface OpenRows {
+  readonly length: number;
+  readonly skipped: number;
+  /** The rows of these numbers, a tensor for each field of the record. */
+  read(indices: Int32Array): Promise<readonly HostTensor[]>;
+  close(): Promise<void>;
+}
+
+/** Where rows come from. */
+export interface Source {
+  /** As in messages: `csv data/iris.csv`. */
+  readonly name: string;
+  readonly record: RecordType;
+  open(host: DataHost, onBadRow: 'error' | 'skip'): Promise<OpenRows>;
+}
+
+export class Data<B> {
+  readonly options: DataOptions;
+
+  /** Use the functions of `data` (`data.csv`, `data.digits`, …), which know the batch's type. */
+  constructor(
+    readonly source: Source,
+    options: CommonOptions,
+    private readonly build: (tensors: readonly Tensor[]) => B,
+  ) {
+    const { batch = 32, shuffle = false, dropLast = false, onBadRow = 'error' } = options;
+    if (!Number.isInteger(batch) || batch < 1) {
+      throw new DataError(`batch is a whole number of at least 1, got ${batch}`);
+    }
+    this.options = { batch, shuffle, dropLast, onBadRow };
+  }
+
+  /** Names of the source's fields, in the order of a batch's tensors. */
+  get fields(): readonly string[] {
+    return Object.keys(this.source.record);
+  }
+
+  /** The same rows, with `f` applied to each batch inside the step. */
+  map<C>(f: (row: B) => C): Data<C> {
+    return new Data(this.source, this.options, (tensors) => f(this.build(tensors)));
+  }
+
+  /** The same rows and maps with some common options replaced. */
+  withOptions(options: CommonOptions): Data<B> {
+    return new Data(this.source, { ...this.options, ...options }, this.build);
+  }
+
+  /** The batch that a step gets of the tensors of a host batch. Runs the maps: only inside a step. */
+  toBatch(tensors: readonly Tensor[]): B {
+    return this.build(tensors);
+  }
+
+  /** Opens the source. Rejects with a `DataError` where data is missing or wrong. */
+  async open(host: DataHost): Promise<OpenData> {
+    const { batch, shuffle, dropLast, onBadRow } = this.options;
+    const opened = await this.source.open(host, onBadRow);
+    const rows = opened.length;
+    const batchesPerEpoch = dropLast ? Math.floor(rows / batch) : Math.ceil(rows / batch);
+    if (batchesPerEpoch === 0) {
+      await opened.close();
+      const left = opened.skipped === 0 ? '' : ` (${opened.skipped} bad rows were skipped)`;
+      throw new DataError(
+        rows === 0
+          ? `data '${host.label}' (${this.source.name}) has no rows${left}; give it at least one`
+          : `data '${host.label}' (${this.source.name}) has ${rows} rows${left}, fewer than one batch of ${batch}, and drop_last leaves them out; lower batch or set drop_last = false`,
+      );
+    }
+    const fields = this.fields;
+    let known: { readonly epoch: number; readonly order: Int32Array } | undefined;
+    const orderOf = (epoch: number): Int32Array => {
+      // Without shuffling every epoch has the order of the first.
+      const key = shuffle ? epoch : 0;
+      if (known?.epoch !== key)
+        known = { epoch: key, order: epochOrder(rows, shuffle, host.seed, host.label, key) };
+      return known.order;
+    };
+    return {
+      rows,
+      skipped: opened.skipped,
+      batchesPerEpoch,
+      async batch(epoch, index) {
+        if (!Number.isInteger(index) || index < 0 || index >= batchesPerEpoch) {
+          throw new RangeError(`data '${host.label}' has batches 0 to ${batchesPerEpoch - 1}, got ${index}`);
+        }
+        const firstRow = index * batch;
+        const indices = orderOf(epoch).subarray(firstRow, Math.min(firstRow + batch, rows));
+        return { fields, tensors: await opened.read(indices), rows: indices.length, firstRow };
+      },
+      close: () => opened.close(),
+    };
+  }
+}
+
+/** A data set whose batch is the source's record. */
+export function dataOf<B extends Batch>(source: Source, options: CommonOptions): Data<B> {
+  return new Data<B>(source, options, (tensors) => toRecord<B>(source.record, tensors));
+}

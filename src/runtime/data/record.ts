@@ -1,0 +1,84 @@
+/**
+ * The shape of one row: named fields, each with an element type and sizes. Every source fills arrays in this form,
+ * so that batches are made in one place.
+ */
+import type { Tensor } from '@tensorflow/tfjs-core';
+import type { DType, HostTensor, Values } from '../engine/engine.js';
+import { DataError } from './data-error.js';
+
+/** One field of a row. `shape` is of one row, without the batch. */
+export interface FieldType {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  /** Texts that stand for 0, 1, 2, … in sources that hold text. */
+  readonly choices?: readonly string[];
+}
+
+export type RecordType = Readonly<Record<string, FieldType>>;
+
+/** What a step gets: a tensor for each field, the batch first. */
+export type Batch = Readonly<Record<string, Tensor>>;
+
+/** A typed array for `count` values of a dtype. */
+export function allocate(dtype: DType, count: number): Values {
+  if (dtype === 'f32') return new Float32Array(count);
+  return dtype === 'i32' ? new Int32Array(count) : new Uint8Array(count);
+}
+
+/** Number of values of a field in one row. */
+export function rowSize(field: FieldType): number {
+  return field.shape.reduce((size, dim) => size * dim, 1);
+}
+
+/** `f32[4]`, `i32`: as written in a spec. */
+export function fieldText({ dtype, shape, choices }: FieldType): string {
+  const size = shape.length === 0 ? '' : `[${shape.join(', ')}]`;
+  return choices === undefined ? dtype + size : choices.map((choice) => `"${choice}"`).join(' | ') + size;
+}
+
+/** Throws where a value does not fit the dtype; `what` names what holds it. */
+export function fits(dtype: DType, value: number): boolean {
+  if (dtype === 'f32') return Number.isFinite(value) && Number.isFinite(Math.fround(value));
+  if (!Number.isInteger(value)) return false;
+  if (dtype === 'i32') return value >= -2147483648 && value <= 2147483647;
+  return value >= 0 && value <= (dtype === 'u8' ? 255 : 1);
+}
+
+/** What a dtype takes, for messages. */
+export function rangeText(dtype: DType): string {
+  if (dtype === 'f32') return 'a finite number';
+  if (dtype === 'i32') return 'a whole number from -2147483648 to 2147483647';
+  return dtype === 'u8' ? 'a whole number from 0 to 255' : 'true, false, 1 or 0';
+}
+
+/** The rows at `indices` of a field's values, as a batch. */
+export function gatherRows(field: FieldType, values: Values, indices: Int32Array): HostTensor {
+  const size = rowSize(field);
+  const out = allocate(field.dtype, indices.length * size);
+  indices.forEach((row, i) => out.set(values.subarray(row * size, (row + 1) * size), i * size));
+  return { dtype: field.dtype, shape: [indices.length, ...field.shape], values: out };
+}
+
+/** Tensors in the order of the record's fields, by name. */
+export function toRecord<B extends Batch>(record: RecordType, tensors: readonly Tensor[]): B {
+  const names = Object.keys(record);
+  if (tensors.length !== names.length) {
+    throw new DataError(
+      `a batch of ${names.join(', ')} needs ${names.length} tensors, got ${tensors.length}`,
+    );
+  }
+  const batch: Batch = Object.fromEntries(tensors.map((tensor, i) => [names[i] ?? '', tensor]));
+  if (!isBatch<B>(batch, record)) {
+    const got = Object.entries(batch).map(([name, tensor]) => `${name} [${tensor.shape.join(', ')}]`);
+    const wanted = names.map((name) => `${name} [rows, ${record[name]?.shape.join(', ') ?? ''}]`);
+    throw new DataError(
+      `a batch does not have its record's ranks: wanted ${wanted.join(', ')}, got ${got.join(', ')}`,
+    );
+  }
+  return batch;
+}
+
+/** Whether the tensors have the ranks that the record (and so the batch's type, which is made of it) says. */
+function isBatch<B extends Batch>(batch: Batch, record: RecordType): batch is B {
+  return Object.entries(record).every(([name, field]) => batch[name]?.rank === field.shape.length + 1);
+}

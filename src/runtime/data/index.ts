@@ -1,8 +1,20 @@
 /** Data sources and data sets, the namespace `data` of generated code. */
+export { csv } from './csv.js';
+export type { ColumnChoice, CsvOptions } from './csv.js';
 export { Data } from './data.js';
 export type { CommonOptions, DataHost, DataOptions, HostBatch, OpenData, OpenRows, Source } from './data.js';
 export { DataError } from './data-error.js';
 export type { DataPlace } from './data-error.js';
 export { digits } from './digits.js';
 export type { DigitsOptions } from './digits.js';
+export { from } from './extern-source.js';
+export type { ExternOptions, ExternSource, FromOptions, RowSource, SourceValues } from './extern-source.js';
+export { fashionMnist } from './fashion-mnist.js';
+export type { FashionMnistOptions } from './fashion-mnist.js';
+export { dataPath as path } from './files.js';
+export type { DataPath } from './files.js';
+export { idx } from './idx.js';
+export type { IdxOptions } from './idx.js';
+export { jsonl } from './jsonl.js';
+export type { JsonlOptions } from './jsonl.js';
 export type { Batch, FieldType, RecordType } from './record.js';

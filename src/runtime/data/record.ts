@@ -36,7 +36,7 @@ export function fieldText({ dtype, shape, choices }: FieldType): string {
   return choices === undefined ? dtype + size : choices.map((choice) => `"${choice}"`).join(' | ') + size;
 }
 
-/** Throws where a value does not fit the dtype; `what` names what holds it. */
+/** Whether a number can be held by the dtype as it is (f32: up to rounding). */
 export function fits(dtype: DType, value: number): boolean {
   if (dtype === 'f32') return Number.isFinite(value) && Number.isFinite(Math.fround(value));
   if (!Number.isInteger(value)) return false;

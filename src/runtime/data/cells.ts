@@ -1,0 +1,83 @@
+/**
+ * Texts and JSON values to numbers, by a field's type. What does not fit throws a `Misfit`, which the source's reader
+ * completes with the place; nothing is rounded, cut or guessed.
+ */
+import { fits, rangeText, type FieldType } from './record.js';
+
+/** Why one value does not fit its field. */
+export class Misfit extends Error {}
+
+const decimal = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
+const shown = 40;
+
+/** The number that a cell of text stands for. */
+export function parseCell(field: FieldType, cell: string): number {
+  const text = cell.trim();
+  if (field.choices !== undefined) return parseChoice(field.choices, text);
+  if (text === '') throw new Misfit(`the cell is empty, where ${rangeText(field.dtype)} is wanted`);
+  if (field.dtype === 'bool') {
+    const lower = text.toLowerCase();
+    if (lower === 'true' || lower === '1') return 1;
+    if (lower === 'false' || lower === '0') return 0;
+    throw new Misfit(`${quote(text)} is not ${rangeText('bool')}`);
+  }
+  const value = decimal.test(text) ? Number(text) : Number.NaN;
+  if (!fits(field.dtype, value)) throw new Misfit(`${quote(text)} is not ${rangeText(field.dtype)}`);
+  return value;
+}
+
+/** The numbers of a JSON value, row-major, pushed to `out`. Its nesting must be the field's shape. */
+export function pushJson(field: FieldType, value: unknown, out: number[], depth = 0, at = ''): void {
+  const size = field.shape[depth];
+  if (size === undefined) {
+    out.push(jsonNumber(field, value, at));
+    return;
+  }
+  if (!Array.isArray(value)) {
+    throw new Misfit(`${place(at)}a list of ${size} is wanted, got ${jsonText(value)}`);
+  }
+  if (value.length !== size) {
+    throw new Misfit(`${place(at)}a list of ${size} is wanted, got one of ${value.length}`);
+  }
+  value.forEach((item: unknown, i) => {
+    pushJson(field, item, out, depth + 1, `${at}[${i}]`);
+  });
+}
+
+function jsonNumber(field: FieldType, value: unknown, at: string): number {
+  if (field.choices !== undefined) {
+    if (typeof value === 'string') return parseChoice(field.choices, value);
+    throw new Misfit(`${place(at)}a text is wanted, one of ${listed(field.choices)}, got ${jsonText(value)}`);
+  }
+  const number = field.dtype === 'bool' && typeof value === 'boolean' ? Number(value) : value;
+  if (typeof number !== 'number' || !fits(field.dtype, number)) {
+    throw new Misfit(`${place(at)}${jsonText(value)} is not ${rangeText(field.dtype)}`);
+  }
+  return number;
+}
+
+function parseChoice(choices: readonly string[], text: string): number {
+  const index = choices.indexOf(text);
+  if (index < 0) throw new Misfit(`${quote(text)} is not one of ${listed(choices)}`);
+  return index;
+}
+
+function place(at: string): string {
+  return at === '' ? '' : `at ${at}: `;
+}
+
+function quote(text: string): string {
+  return `'${text.length > shown ? `${text.slice(0, shown)}…` : text}'`;
+}
+
+function jsonText(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  const text = JSON.stringify(value);
+  return text.length > shown ? `${text.slice(0, shown)}…` : text;
+}
+
+/** Names for a message, at most twelve. */
+export function listed(names: readonly string[]): string {
+  const some = names.slice(0, 12).map((name) => `'${name}'`);
+  return names.length > 12 ? `${some.join(', ')}, … (${names.length})` : some.join(', ');
+}

@@ -1,0 +1,186 @@
+/** CSV files with a header line. */
+import { CsvError, parse } from 'csv-parse/sync';
+import { listed, Misfit, parseCell } from './cells.js';
+import { DataError } from './data-error.js';
+import { dataOf, type CommonOptions, type Data, type OpenRows } from './data.js';
+import { decodeText, readBytes, writtenPath, type DataPath } from './files.js';
+import { fieldText, rowSize, type Batch, type FieldType, type RecordType } from './record.js';
+import { ColumnMisfit, startTable, type FieldReader } from './table.js';
+
+/** A column's name, several names, or names with `*` for any text, in the order of the file. */
+export type ColumnChoice = string | readonly string[];
+
+export interface CsvOptions extends CommonOptions {
+  /** Relative to the data root. Plain or gzip-compressed. */
+  readonly file: string | DataPath;
+  readonly record: RecordType;
+  /** Which columns a field is made of; without an entry, the column of the field's name. */
+  readonly columns?: Readonly<Record<string, ColumnChoice>>;
+  /** One character, `,` unless given. */
+  readonly delimiter?: string;
+}
+
+/** Rows of a CSV file with a header line. Throws a `DataError` that names file, line, row and column. */
+export function csv<B extends Batch>(options: CsvOptions): Data<B> {
+  const { file, record, columns = {}, delimiter = ',', ...common } = options;
+  const written = writtenPath(file);
+  for (const name of Object.keys(columns)) {
+    if (!Object.hasOwn(record, name)) {
+      throw new DataError(
+        `columns names '${name}', which is no field of the record; its fields are ${listed(Object.keys(record))}`,
+        {
+          file: written,
+        },
+      );
+    }
+  }
+  const source = {
+    name: `csv ${written}`,
+    record,
+    open: async (host: { readonly root: string }, onBadRow: 'error' | 'skip') =>
+      readTable(
+        decodeText(await readBytes(host.root, file), written),
+        written,
+        record,
+        columns,
+        delimiter,
+        onBadRow,
+      ),
+  };
+  return dataOf<B>(source, common);
+}
+
+interface Line {
+  readonly cells: readonly string[];
+  readonly line: number;
+}
+
+function readTable(
+  text: string,
+  file: string,
+  record: RecordType,
+  columns: Readonly<Record<string, ColumnChoice>>,
+  delimiter: string,
+  onBadRow: 'error' | 'skip',
+): OpenRows {
+  const [header, ...rows] = parseLines(text, file, delimiter);
+  if (header === undefined) {
+    throw new DataError('the file is empty; its first line must name the columns', { file });
+  }
+  const names = header.cells.map((name) => name.trim());
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) {
+    throw new DataError(`the header names column '${twice}' twice; rename one of them`, {
+      file,
+      line: header.line,
+    });
+  }
+  const readers = Object.entries(record).map(([name, field]) =>
+    fieldReader(name, field, chosenColumns(name, field, names, columns, file), names),
+  );
+  const table = startTable(file, record, readers, onBadRow);
+  for (const { cells, line } of rows) {
+    if (cells.length === names.length) table.add(cells, line);
+    else table.reject(`the row has ${cells.length} cells and the header ${names.length}`, line);
+  }
+  return table.finish();
+}
+
+function parseLines(text: string, file: string, delimiter: string): readonly Line[] {
+  const lines: Line[] = [];
+  try {
+    parse(text, {
+      delimiter,
+      bom: true,
+      relax_column_count: true,
+      skip_empty_lines: true,
+      on_record: (cells: string[], { lines: line }) => {
+        lines.push({ cells, line });
+        return null;
+      },
+    });
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    const line = typeof error['lines'] === 'number' ? error['lines'] : undefined;
+    const problem = error.message.charAt(0).toLowerCase() + error.message.slice(1);
+    throw new DataError(
+      `the text is not CSV with '${delimiter}' between cells (${problem}); correct the quotes or the delimiter`,
+      {
+        file,
+        line,
+      },
+    );
+  }
+  return lines;
+}
+
+/** Positions in the header of a field's columns. */
+function chosenColumns(
+  name: string,
+  field: FieldType,
+  names: readonly string[],
+  columns: Readonly<Record<string, ColumnChoice>>,
+  file: string,
+): readonly number[] {
+  const choice = Object.hasOwn(columns, name) ? columns[name] : undefined;
+  const size = rowSize(field);
+  if (choice === undefined && field.shape.length > 0 && !names.includes(name)) {
+    throw new DataError(
+      `field '${name}' (${fieldText(field)}) needs ${size} columns; list them, as columns = { ${name}: ["…"] }, or give a pattern with *; the file has ${listed(names)}`,
+      { file, line: 1, column: name },
+    );
+  }
+  const wanted = choice ?? name;
+  const found = (typeof wanted === 'string' ? [wanted] : wanted).flatMap((column): number[] => {
+    const exact = names.indexOf(column);
+    if (exact >= 0) return [exact];
+    const matched = column.includes('*') ? matching(column, names) : [];
+    if (matched.length > 0) return [...matched];
+    const what = column.includes('*') ? `no column matches '${column}'` : `there is no column '${column}'`;
+    throw new DataError(
+      `${what} for field '${name}'; the file has ${listed(names)}; correct the name or set columns`,
+      {
+        file,
+        line: 1,
+        column,
+      },
+    );
+  });
+  if (found.length !== size) {
+    const got = found.map((i) => names[i] ?? '');
+    throw new DataError(
+      `field '${name}' (${fieldText(field)}) needs ${size} columns, got ${found.length}: ${listed(got)}; correct columns or the shape`,
+      { file, line: 1, column: name },
+    );
+  }
+  return found;
+}
+
+/** Positions of the names that a pattern matches, in the file's order. */
+function matching(pattern: string, names: readonly string[]): readonly number[] {
+  const parts = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
+  const form = new RegExp(`^${parts.join('.*')}$`, 's');
+  return names.flatMap((name, i) => (form.test(name) ? [i] : []));
+}
+
+function fieldReader(
+  name: string,
+  field: FieldType,
+  positions: readonly number[],
+  names: readonly string[],
+): FieldReader<readonly string[]> {
+  return {
+    name,
+    field,
+    push(cells, out) {
+      for (const position of positions) {
+        try {
+          out.push(parseCell(field, cells[position] ?? ''));
+        } catch (error) {
+          if (error instanceof Misfit) throw new ColumnMisfit(names[position] ?? name, error.message);
+          throw error;
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,131 @@
+/** Data sources written in TypeScript and declared in a spec by `extern`. */
+import type { HostTensor, Values } from '../engine/engine.js';
+import { DataError } from './data-error.js';
+import { dataOf, type CommonOptions, type Data, type OpenRows } from './data.js';
+import { isDataPath, resolvePath, type DataPath } from './files.js';
+import {
+  allocate,
+  fieldText,
+  fits,
+  rangeText,
+  rowSize,
+  type Batch,
+  type FieldType,
+  type RecordType,
+} from './record.js';
+
+/** Arrays that a source may give; values must fit the field's declared type. */
+export type SourceValues = Values | Float64Array | Int8Array | Int16Array | Uint16Array | Uint32Array;
+
+/** What an extern data source gives: rows that can be read in any order. */
+export interface RowSource {
+  /** Number of rows. */
+  readonly length: number;
+  /** For each field the values of the rows at `indices` (from 0), row-major, one row after the other. */
+  read(
+    indices: Int32Array,
+  ): Readonly<Record<string, SourceValues>> | Promise<Readonly<Record<string, SourceValues>>>;
+  /** Called once when the data set is not needed any more. */
+  close?(): void | Promise<void>;
+}
+
+/** Written as a method, so that a source may declare its own options' type. */
+interface ExternOpener {
+  open(options: object): RowSource | Promise<RowSource>;
+}
+export type ExternSource = ExternOpener['open'];
+
+export type ExternOptions = Readonly<
+  Record<string, DataPath | string | number | boolean | null | readonly unknown[]>
+>;
+
+export interface FromOptions extends CommonOptions {
+  readonly record: RecordType;
+}
+
+/** Rows of an extern source. Options made by `data.path` reach it as paths resolved against the data root. */
+export function from<B extends Batch>(
+  source: ExternSource,
+  options: ExternOptions,
+  common: FromOptions,
+): Data<B> {
+  const { record, ...rest } = common;
+  const name = `extern ${source.name === '' ? 'source' : source.name}`;
+  return dataOf<B>(
+    { name, record, open: (host) => openSource(name, source, options, record, host.root) },
+    rest,
+  );
+}
+
+async function openSource(
+  name: string,
+  source: ExternSource,
+  options: ExternOptions,
+  record: RecordType,
+  root: string,
+): Promise<OpenRows> {
+  const resolved = Object.entries(options).map(([key, value]) => [
+    key,
+    isDataPath(value) ? resolvePath(root, value) : value,
+  ]);
+  let rows: RowSource;
+  try {
+    rows = await source(Object.fromEntries(resolved));
+  } catch (error) {
+    if (error instanceof DataError) throw error;
+    const given = resolved.map(([key, value]) => `${String(key)} = ${JSON.stringify(value)}`).join(', ');
+    throw new DataError(
+      `${name} failed with ${given}: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+  if (!Number.isInteger(rows.length) || rows.length < 0) {
+    throw new DataError(
+      `${name}: length must be a whole number of rows, got ${rows.length}; correct the source`,
+    );
+  }
+  return {
+    length: rows.length,
+    skipped: 0,
+    async read(indices) {
+      const values = await rows.read(indices);
+      return Object.entries(record).map(([key, field]) => toTensor(name, key, field, values[key], indices));
+    },
+    async close() {
+      await rows.close?.();
+    },
+  };
+}
+
+function toTensor(
+  source: string,
+  name: string,
+  field: FieldType,
+  values: SourceValues | undefined,
+  indices: Int32Array,
+): HostTensor {
+  if (values === undefined) {
+    throw new DataError(
+      `${source}: read() gave no field '${name}' (${fieldText(field)}); return an array of that name`,
+    );
+  }
+  const size = rowSize(field);
+  if (values.length !== indices.length * size) {
+    throw new DataError(
+      `${source}: read() of ${indices.length} rows gave ${values.length} values for field '${name}' (${fieldText(field)}); give ${indices.length} × ${size}`,
+    );
+  }
+  const out = allocate(field.dtype, values.length);
+  const exact = values.constructor === out.constructor && field.dtype !== 'bool';
+  const wrong = exact ? -1 : values.findIndex((value) => !fits(field.dtype, value));
+  if (wrong >= 0) {
+    throw new DataError(
+      `${source}: ${values[wrong] ?? ''} is not ${rangeText(field.dtype)}; correct the source or the record`,
+      {
+        row: (indices[Math.floor(wrong / size)] ?? 0) + 1,
+        column: name,
+      },
+    );
+  }
+  out.set(values);
+  return { dtype: field.dtype, shape: [indices.length, ...field.shape], values: out };
+}

@@ -1,0 +1,64 @@
+/** Files of JSON objects, one a line. */
+import { pushJson } from './cells.js';
+import { dataOf, type CommonOptions, type Data, type OpenRows } from './data.js';
+import { decodeText, readBytes, writtenPath, type DataPath } from './files.js';
+import type { Batch, RecordType } from './record.js';
+import { startTable, type FieldReader } from './table.js';
+
+export interface JsonlOptions extends CommonOptions {
+  /** Relative to the data root. Plain or gzip-compressed. */
+  readonly file: string | DataPath;
+  readonly record: RecordType;
+}
+
+type JsonObject = Readonly<Record<string, unknown>>;
+
+/** Rows of a file of JSON objects, one a line; further keys are left alone. Throws a `DataError` with the place. */
+export function jsonl<B extends Batch>({ file, record, ...common }: JsonlOptions): Data<B> {
+  const written = writtenPath(file);
+  const source = {
+    name: `jsonl ${written}`,
+    record,
+    open: async (host: { readonly root: string }, onBadRow: 'error' | 'skip') =>
+      readLines(decodeText(await readBytes(host.root, file), written), written, record, onBadRow),
+  };
+  return dataOf<B>(source, common);
+}
+
+function readLines(text: string, file: string, record: RecordType, onBadRow: 'error' | 'skip'): OpenRows {
+  const readers = Object.entries(record).map(([name, field]): FieldReader<JsonObject> => ({
+    name,
+    field,
+    push: (row, out) => {
+      pushJson(field, Object.hasOwn(row, name) ? row[name] : undefined, out);
+    },
+  }));
+  const table = startTable(file, record, readers, onBadRow);
+  text.split('\n').forEach((content, i) => {
+    if (content.trim() === '') return;
+    const value = parseJson(content);
+    if (isObject(value)) table.add(value, i + 1);
+    else
+      table.reject(
+        value instanceof SyntaxError ? notJson(value) : 'the line is JSON but no object { … }',
+        i + 1,
+      );
+  });
+  return table.finish();
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    return error;
+  }
+}
+
+function notJson(error: SyntaxError): string {
+  return `the line is not JSON (${error.message.charAt(0).toLowerCase()}${error.message.slice(1)})`;
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Error);
+}

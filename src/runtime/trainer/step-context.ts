@@ -1,0 +1,97 @@
+/**
+ * What code inside a step may ask about the step: its mode, its name, where in the models it is, and what is to be
+ * assigned when it ends. Set by the loop alone; there is one at a time, because a step's body is synchronous.
+ *
+ * Known after this file: nothing in a step reads the host's clock, a counter of executions or a global mode.
+ */
+import type { Tensor } from '@tensorflow/tfjs-core';
+import type { Engine, StateVariable } from '../engine/engine.js';
+
+/** `train` uses batch statistics and dropout, `eval` running statistics and none. */
+export type Mode = 'train' | 'eval';
+
+export interface StepContext {
+  readonly engine: Engine;
+  readonly mode: Mode;
+  /** The step's name, e.g. `train`, `validate`, `hard`. */
+  readonly stage: string;
+  /** The parts of the step around the current call, e.g. `['opt_d']` inside `update opt_d`. */
+  readonly regions: string[];
+  /** Names of the modules around the current call, outermost first. */
+  readonly path: string[];
+  /** State to be replaced when the region ends (running statistics), newest value. */
+  readonly pending: Map<StateVariable, Tensor>;
+}
+
+let current: StepContext | null = null;
+
+/** Runs a step's body (or a part of it) with `context` as the current one. */
+export function withStepContext<T>(context: StepContext, body: () => T): T {
+  const before = current;
+  current = context;
+  try {
+    return body();
+  } finally {
+    current = before;
+  }
+}
+
+export function stepContext(engine: Engine, stage: string, mode: Mode): StepContext {
+  return { engine, mode, stage, regions: [], path: [], pending: new Map() };
+}
+
+/** The current step. Throws outside of one. */
+export function currentStep(): StepContext {
+  if (current === null) {
+    throw new Error(
+      'a model was called outside a step: weights and random numbers exist only there; call it in a step, or use trainer.predict()',
+    );
+  }
+  return current;
+}
+
+/** Whether a step is running. */
+export function insideStep(): boolean {
+  return current !== null;
+}
+
+/** Enters a module's name for the calls in `body`. */
+export function enterModule<T>(name: string, body: () => T): T {
+  const { path } = currentStep();
+  path.push(name);
+  try {
+    return body();
+  } finally {
+    path.pop();
+  }
+}
+
+/** Enters a part of the step (an update) for the calls in `body`. */
+export function enterRegion<T>(name: string, body: () => T): T {
+  const { regions } = currentStep();
+  regions.push(name);
+  try {
+    return body();
+  } finally {
+    regions.pop();
+  }
+}
+
+/**
+ * The label that keys a draw's random numbers: step, regions, modules, name. It depends on the place of the call alone,
+ * never on how often it ran.
+ */
+export function drawLabel(name: string): string {
+  const { stage, regions, path } = currentStep();
+  return [stage, ...regions, ...path, name].join('/');
+}
+
+/** Replaces state when the region ends; until then `latest` sees the new value. */
+export function assignLater(variable: StateVariable, value: Tensor): void {
+  currentStep().pending.set(variable, value);
+}
+
+/** The state's value as this step has left it so far. */
+export function latest(variable: StateVariable): Tensor {
+  return currentStep().pending.get(variable) ?? variable.read();
+}

@@ -1,0 +1,93 @@
+/**
+ * Durations against a run's numbers: how many windows of the train step a quantity is, and whether something that
+ * happens every so often is due. After this, only whole steps and seconds are left of units.
+ */
+import { showQuantity, type Duration, type Quantity } from './units.js';
+
+/** The numbers of a run that durations are resolved against. */
+export interface Pace {
+  /** Windows of the train step in one epoch. */
+  readonly stepsPerEpoch: number;
+  /** Micro-batches in one full window. */
+  readonly accumulate: number;
+  /** Rows that the train step sees in one epoch. */
+  readonly rowsPerEpoch: number;
+  /** Windows in the whole run, or null where it has no fixed end. */
+  readonly totalSteps: number | null;
+}
+
+/**
+ * How many steps a duration is, possibly a fraction. `percent` is of the whole run. Throws for `time`, which is not a
+ * number of steps, and for `rest`, which only a schedule knows.
+ */
+export function durationInSteps(duration: Duration, pace: Pace): number {
+  const { value } = duration;
+  switch (duration.unit) {
+    case 'steps':
+      return value;
+    case 'epochs':
+      return value * pace.stepsPerEpoch;
+    case 'batches':
+      return value / pace.accumulate;
+    case 'samples':
+      return (value / pace.rowsPerEpoch) * pace.stepsPerEpoch;
+    case 'percent':
+      if (pace.totalSteps === null) {
+        throw new Error(
+          `${showQuantity(duration)} of a run that has no end; give the trainer epochs or steps`,
+        );
+      }
+      return (value / 100) * pace.totalSteps;
+    case 'time':
+      throw new Error(
+        `${showQuantity(duration)} is a time, not a number of steps; write steps or epochs here`,
+      );
+    case 'rest':
+      throw new Error('rest stands only in a schedule; write steps or epochs here');
+  }
+}
+
+/** Whole steps: rounded to the nearest, at least 1. Throws unless the duration is above 0. */
+export function wholeSteps(duration: Duration, pace: Pace): number {
+  if (!(duration.value > 0)) throw new Error(`a length must be above 0, got ${showQuantity(duration)}`);
+  return Math.max(1, Math.round(durationInSteps(duration, pace)));
+}
+
+// Products such as 0.1 * 30 fall a little short of whole numbers; without this an event would slip by a step.
+const slack = 1e-9;
+
+/**
+ * Whether an event that happens every `interval` is due once `step` steps are done: an interval ended in the last step.
+ * Intervals that are fractions of a step's multiple are kept exactly, so `0.25.epoch` happens four times an epoch.
+ */
+export function dueAt(step: number, interval: number): boolean {
+  if (!(interval > 0)) throw new Error(`an interval must be above 0 steps, got ${interval}`);
+  return step > 0 && Math.floor(step / interval + slack) > Math.floor((step - 1) / interval + slack);
+}
+
+/** Remembers when an event last happened, for intervals of time; of steps, it only asks `dueAt`. */
+export interface Recurrence {
+  /** Whether the event is due at this step and time (seconds since the run's start). Remembers that it happened. */
+  due(step: number, seconds: number): boolean;
+}
+
+export function recurrence(every: Duration, pace: Pace): Recurrence {
+  if (every.unit === 'time') {
+    let next = positive(every);
+    return {
+      due: (_step, now) => {
+        if (now < next) return false;
+        next = now + every.value;
+        return true;
+      },
+    };
+  }
+  positive(every);
+  const interval = durationInSteps(every, pace);
+  return { due: (step) => dueAt(step, interval) };
+}
+
+function positive(every: Quantity): number {
+  if (!(every.value > 0)) throw new Error(`an interval must be above 0, got ${showQuantity(every)}`);
+  return every.value;
+}

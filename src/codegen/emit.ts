@@ -1,0 +1,228 @@
+/**
+ * IR to TypeScript. After this: one formatted, typed file a module that has classes, consts, externs in use or the
+ * trainer; a function of the IR and the compiler's version alone.
+ */
+import { posix } from 'node:path';
+import type { ts } from 'ts-morph';
+import type { Ir, IrConst, IrExternItem, IrModule } from '../checker/ir.js';
+import { type SourceFile, createSource } from '../parser/source.js';
+import { emitClass } from './classes.js';
+import { type Unit, type UnitOptions, createPlace, createUnit, nameProgram } from './context.js';
+import { emitExpression } from './expressions.js';
+import { camel } from './names.js';
+import { type MapSource, mapTree, printTree } from './print.js';
+import { digestOf, emitTrainer } from './trainer.js';
+import { type Tree, createTree } from './tree.js';
+import { recordType, tensorType, typeNode } from './types.js';
+
+export interface EmitOptions {
+  readonly compilerVersion: string;
+  /** All files of the program by number, for the source map; the IR's modules in their order where it is left out. */
+  readonly sources?: readonly SourceFile[];
+  /** From the folder of the emitted files to the folder of the spec. */
+  readonly specFolder?: string;
+}
+
+export interface EmittedFile {
+  /** The module's name, `digits`. */
+  readonly name: string;
+  /** `digits.ts` */
+  readonly fileName: string;
+  readonly text: string;
+  /** A source map (version 3, JSON) to the spec. */
+  readonly map: string;
+  /** The trainer's class, in the file that has it. */
+  readonly trainer: string | null;
+}
+
+/** Rejects with an `EmitError` where the IR breaks its own rules, which is a bug of the compiler. */
+export const emit = async (ir: Ir, options: EmitOptions): Promise<readonly EmittedFile[]> => {
+  const { ts: compiler } = await import('ts-morph');
+  const tree = createTree(compiler);
+  const sources =
+    options.sources ?? ir.modules.map((module, id) => createSource(id, module.path, module.text));
+  const specFolder = options.specFolder ?? '..';
+  const sha256 = digestOf(ir);
+  const trees = buildTrees(tree, ir, { ...options, specFolder, sha256 });
+  return Promise.all(
+    trees.map(async ({ name, fileName, file, trainer }) => {
+      const text = await printTree(tree, file);
+      const sourceOf = (id: number): MapSource | null => {
+        const source = sources.find((each) => each.id === id);
+        const module = ir.modules.find((each) => each.path === source?.path || each.text === source?.text);
+        if (source === undefined || module === undefined) return null;
+        return { source, path: posix.join(specFolder, module.path) };
+      };
+      return { name, fileName, text, map: mapTree(tree, file, fileName, text, sourceOf), trainer };
+    }),
+  );
+};
+
+export interface BuiltTree {
+  readonly name: string;
+  readonly fileName: string;
+  readonly file: ts.SourceFile;
+  readonly trainer: string | null;
+}
+
+/** The trees alone, unprinted. */
+export const buildTrees = (
+  tree: Tree,
+  ir: Ir,
+  options: { readonly compilerVersion: string; readonly specFolder: string; readonly sha256: string },
+): readonly BuiltTree[] => {
+  const program = nameProgram(ir);
+  return ir.modules.flatMap((module, index) => {
+    const isMain = index === ir.modules.length - 1;
+    const trainer = isMain ? ir.trainer : null;
+    if (trainer === null && module.classes.length === 0 && module.consts.length === 0) return [];
+    const name = program.fileNames[index] ?? module.name;
+    const unitOptions: UnitOptions = {
+      tree,
+      ir,
+      program,
+      module,
+      fileName: name,
+      specFolder: options.specFolder,
+    };
+    const unit = createUnit(unitOptions);
+    const body = [
+      ...module.consts.map((each, at) => emitConst(unit, each, at === 0)),
+      ...module.classes.map((each) => emitClass(unit, each)),
+      ...(trainer === null ? [] : emitTrainer(unit, ir, trainer, options)),
+      ...module.externs.flatMap(({ module: from, items }) =>
+        items.map((item, at) => emitExternCheck(unit, from, item, at === 0)),
+      ),
+    ];
+    const imports = emitImports(unit);
+    const statements = [...imports, ...body];
+    const [first] = statements;
+    if (first !== undefined) addHeader(tree, first, module, options);
+    const file = tree.factory.createSourceFile(
+      statements,
+      tree.factory.createToken(tree.ts.SyntaxKind.EndOfFileToken),
+      tree.ts.NodeFlags.None,
+    );
+    const trainerName = trainer === null ? null : (program.scope.find('trainer') ?? trainer.name);
+    return [{ name, fileName: `${name}.ts`, file, trainer: trainerName }];
+  });
+};
+
+const addHeader = (
+  tree: Tree,
+  first: ts.Statement,
+  module: IrModule,
+  options: { readonly compilerVersion: string; readonly sha256: string },
+): void => {
+  const before = tree.ts.getSyntheticLeadingComments(first) ?? [];
+  tree.ts.setSyntheticLeadingComments(first, undefined);
+  const { path } = module;
+  tree.note(
+    first,
+    `Generated by ztrainc ${options.compilerVersion} from ${path} (sha256 ${options.sha256}). Edit the spec, then run: ztrainc build ${path}`,
+  );
+  const made = tree.ts.getSyntheticLeadingComments(first) ?? [];
+  tree.ts.setSyntheticLeadingComments(first, [...made, ...before]);
+};
+
+const emitConst = (unit: Unit, each: IrConst, isFirst: boolean): ts.Statement => {
+  const { tree } = unit;
+  const { factory } = tree;
+  const value = emitExpression(createPlace(unit, unit.names.child()), each.value);
+  // A list is spelled out as readonly; other types are what TypeScript infers.
+  const type =
+    each.type.kind === 'list' || each.type.kind === 'record' ? typeNode(unit, each.type) : undefined;
+  const name = unit.constant(each.name);
+  const made = factory.createVariableStatement(
+    tree.modifiers('export'),
+    factory.createVariableDeclarationList(
+      [
+        factory.createVariableDeclaration(
+          tree.ts.isIdentifier(name) ? name : tree.id(camel(each.name)),
+          undefined,
+          type,
+          value,
+        ),
+      ],
+      tree.ts.NodeFlags.Const,
+    ),
+  );
+  return tree.at(each.span, tree.doc(isFirst ? tree.apart(made) : made, each.doc));
+};
+
+const emitImports = (unit: Unit): readonly ts.Statement[] => {
+  const { tree } = unit;
+  const { factory } = tree;
+  const specifier = (name: string, isType: boolean): ts.ImportSpecifier =>
+    factory.createImportSpecifier(isType, undefined, tree.id(name));
+  const named = (specifiers: readonly ts.ImportSpecifier[], from: string): ts.Statement =>
+    factory.createImportDeclaration(
+      undefined,
+      factory.createImportClause(undefined, undefined, factory.createNamedImports(specifiers)),
+      tree.text(from),
+    );
+  const byName = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+  const runtime = [
+    ...[...unit.usedValues].sort(byName).map((name) => specifier(name, false)),
+    ...[...unit.usedTypes].sort(byName).map((name) => specifier(name, true)),
+  ];
+  return [
+    ...(runtime.length === 0 ? [] : [named(runtime, 'ztrain/runtime')]),
+    ...[...unit.usedFiles]
+      .sort(([a], [b]) => byName(a, b))
+      .map(([file, names]) =>
+        named(
+          [...names].sort(byName).map((name) => specifier(name, false)),
+          `./${file}.js`,
+        ),
+      ),
+    ...[...unit.usedExterns]
+      .sort(([a], [b]) => byName(a, b))
+      .map(([from, alias]) =>
+        factory.createImportDeclaration(
+          undefined,
+          factory.createImportClause(undefined, undefined, factory.createNamespaceImport(tree.id(alias))),
+          tree.text(from),
+        ),
+      ),
+  ];
+};
+
+/** `corpus.tokenWindows satisfies (options: { … }) => …`: a mismatch is TypeScript's error on this line. */
+const emitExternCheck = (unit: Unit, module: string, item: IrExternItem, isFirst: boolean): ts.Statement => {
+  const { tree } = unit;
+  const { factory } = tree;
+  const options = tree.param(
+    'options',
+    tree.recordType(
+      item.params.map((param) => ({
+        key: camel(param.name),
+        type: typeNode(unit, param.type),
+        optional: param.value !== null,
+      })),
+    ),
+  );
+  const params = [
+    ...item.inputs.map(({ name, type }) =>
+      tree.param(
+        name === 'options' ? 'options_' : camel(name),
+        type.kind === 'tensor' ? tensorType(unit, type.shape) : typeNode(unit, type),
+      ),
+    ),
+    ...(item.params.length === 0 && item.what === 'fn' ? [] : [options]),
+  ];
+  const source = (): ts.TypeNode => unit.exportType('data', 'RowSource');
+  const result =
+    item.what === 'fn'
+      ? item.result.kind === 'record'
+        ? recordType(unit, item.result.fields)
+        : typeNode(unit, item.result)
+      : factory.createUnionTypeNode([source(), tree.type('Promise', [source()])]);
+  const made = factory.createExpressionStatement(
+    factory.createSatisfiesExpression(
+      tree.member(unit.extern(module), camel(item.name)),
+      factory.createFunctionTypeNode(undefined, params, result),
+    ),
+  );
+  return tree.at(item.span, isFirst ? tree.apart(made) : made);
+};

@@ -1,0 +1,304 @@
+/** Expressions of the IR as TypeScript. After this: nothing but nodes; each knows its span. */
+import type { ts } from 'ts-morph';
+import type { IrExpr, IrNamed, IrRef, IrSlice, IrSlotRef, IrType, Unit as UnitName } from '../checker/ir.js';
+import { EmitError, NAMESPACES, type Place, type RuntimeValue, inside } from './context.js';
+import { camel, pascal } from './names.js';
+import { parseSize, type SizeNode } from './size-text.js';
+import type { Entry } from './tree.js';
+import { typeNode } from './types.js';
+import { emitStatements } from './statements.js';
+
+const isNamespace = (name: string): name is RuntimeValue => NAMESPACES.some((each) => each === name);
+
+/** Names of a class of JavaScript's `Math` that mean the same. */
+const MATH = new Set('abs ceil cos exp expm1 floor log log1p log2 max min pow sign sin sqrt tanh'.split(' '));
+
+export const emitExpression = (place: Place, expr: IrExpr): ts.Expression =>
+  place.unit.tree.at(expr.span, emitKind(place, expr));
+
+const emitAll = (place: Place, list: readonly IrExpr[]): readonly ts.Expression[] =>
+  list.map((each) => emitExpression(place, each));
+
+/** Entries of an options object, in camelCase. */
+export const emitOptions = (place: Place, options: readonly IrNamed[]): readonly Entry[] =>
+  options.map(({ name, value }) => ({
+    key: camel(name),
+    value: emitExpression(place, value),
+    span: value.span,
+  }));
+
+/** Arguments of a call of the runtime: tensors in order, then one object where there is anything to say. */
+export const withOptions = (
+  place: Place,
+  args: readonly ts.Expression[],
+  entries: readonly Entry[],
+): readonly ts.Expression[] => (entries.length === 0 ? args : [...args, place.unit.tree.object(entries)]);
+
+const emitKind = (place: Place, expr: IrExpr): ts.Expression => {
+  const { unit } = place;
+  const { tree } = unit;
+  switch (expr.kind) {
+    case 'literal':
+      return tree.literal(expr.value);
+    case 'items':
+      return tree.array(emitAll(place, expr.items));
+    case 'record':
+      return tree.object(
+        expr.fields.map(({ name, value }) => ({
+          key: name,
+          value: emitExpression(place, value),
+          span: value.span,
+        })),
+      );
+    case 'field':
+      return tree.member(emitExpression(place, expr.of), expr.name);
+    case 'ref':
+      return emitRef(place, expr.ref);
+    case 'host':
+      return emitHost(place, expr.op, expr.args);
+    case 'hostCall':
+      return emitHostCall(place, expr.fn, emitAll(place, expr.args));
+    case 'choose':
+      return tree.factory.createConditionalExpression(
+        emitExpression(place, expr.test),
+        undefined,
+        emitExpression(place, expr.then),
+        undefined,
+        emitExpression(place, expr.else),
+      );
+    case 'element':
+      return tree.call(unit.export('ops', 'element'), emitAll(place, [expr.of, expr.index]));
+    case 'op': {
+      const draw = expr.draw === null ? [] : [{ key: 'draw', value: tree.text(expr.draw) }];
+      const args = withOptions(place, emitAll(place, expr.args), [
+        ...emitOptions(place, expr.options),
+        ...draw,
+      ]);
+      return tree.call(emitCallee(place, expr.home, expr.name), args, free(place, expr.free, expr.type));
+    }
+    case 'slice':
+      return tree.call(
+        unit.export('ops', 'slice'),
+        [emitExpression(place, expr.of), tree.array(expr.slices.map((slice) => emitSlice(place, slice)))],
+        [typeNode(unit, expr.type)],
+      );
+    case 'apply':
+      return tree.call(
+        tree.member(emitSlot(place, expr.slot), 'call'),
+        emitAll(place, expr.inputs),
+        free(place, expr.slot.free, expr.type),
+      );
+    case 'model': {
+      const model = place.read.model(expr.model);
+      const called =
+        expr.label === null ? model : tree.call(tree.member(model, 'as'), [tree.text(expr.label)]);
+      return tree.call(tree.member(called, 'call'), emitAll(place, expr.inputs));
+    }
+    case 'batchSize':
+      return tree.call(unit.export('rows', 'count'), [place.read.batchTensor(expr.batch)]);
+    case 'quantity':
+      return emitQuantity(place, expr.unit, emitExpression(place, expr.value));
+    case 'rest':
+      return unit.export('units', 'rest');
+    case 'monitor':
+      return tree.call(unit.export('addons', expr.mode), [tree.text(expr.metric)]);
+    case 'clip':
+      return tree.call(unit.export('optim', `clip_${expr.how}`), [
+        tree.object([{ key: 'most', value: emitExpression(place, expr.most) }]),
+      ]);
+    case 'env':
+      return tree.call(unit.export('addons', 'env'), [tree.text(expr.variable)]);
+    case 'thunk': {
+      const within = inside(place);
+      const body = emitStatements(within, expr.body);
+      return tree.lambda([], body, emitExpression(within, expr.value));
+    }
+  }
+};
+
+const free = (place: Place, isFree: boolean, type: IrType): readonly ts.TypeNode[] =>
+  isFree ? [typeNode(place.unit, type)] : [];
+
+const emitCallee = (place: Place, home: string, name: string): ts.Expression => {
+  if (home.startsWith('extern:')) {
+    return place.unit.tree.member(place.unit.extern(home.slice('extern:'.length)), camel(name));
+  }
+  if (!isNamespace(home)) throw new EmitError(`the runtime has no namespace ${JSON.stringify(home)}`);
+  return place.unit.export(home, name);
+};
+
+const emitQuantity = (place: Place, name: UnitName, value: ts.Expression): ts.Expression =>
+  place.unit.tree.call(place.unit.export('units', name), [value]);
+
+const emitSlice = (place: Place, slice: IrSlice): ts.Expression => {
+  const { tree } = place.unit;
+  if (slice.kind === 'ellipsis') return tree.text('ellipsis');
+  if (slice.kind === 'at') return emitExpression(place, slice.at);
+  if (slice.from === null && slice.to === null) return tree.literal(null);
+  const end = (value: IrExpr | null): ts.Expression =>
+    value === null ? tree.literal(null) : emitExpression(place, value);
+  return tree.array([end(slice.from), end(slice.to)]);
+};
+
+/** The layer or block itself: `this.conv`, `nn.present(this.project)`, `item.norm`. */
+export const emitSlot = (place: Place, slot: IrSlotRef): ts.Expression => {
+  const { tree } = place.unit;
+  const found =
+    slot.kind === 'own'
+      ? tree.member(tree.self(), known(place, `slot:${slot.slot}`))
+      : slot.slot === null
+        ? tree.id(known(place, `local:${slot.item}`))
+        : tree.member(tree.id(known(place, `local:${slot.item}`)), slot.slot);
+  return slot.conditional ? tree.call(place.unit.export('nn', 'present'), [found]) : found;
+};
+
+const known = (place: Place, key: string): string => {
+  const name = place.names.find(key);
+  if (name === null) throw new EmitError(`${JSON.stringify(key)} is used before it is declared`);
+  return name;
+};
+
+const emitRef = (place: Place, ref: IrRef): ts.Expression => {
+  const { unit, read } = place;
+  const { tree } = unit;
+  switch (ref.kind) {
+    case 'local':
+    case 'input':
+    case 'batch':
+    case 'index':
+    case 'part':
+      return tree.id(known(place, `${ref.kind}:${ref.name}`));
+    case 'row':
+      return tree.id(known(place, 'row'));
+    case 'param':
+      return read.param(ref.name);
+    case 'const':
+      return unit.constant(ref.name);
+    case 'option':
+      return read.option(ref.name);
+    case 'dim':
+      return read.dim(ref.name);
+    case 'weight':
+      return tree.call(tree.member(tree.member(emitSlot(place, ref.slot), camel(ref.weight)), 'read'), []);
+    case 'schedule':
+      return read.schedule(ref.name);
+    case 'run':
+      return tree.member(tree.id(known(place, 'run')), ref.name);
+  }
+};
+
+const emitHost = (place: Place, op: string, args: readonly IrExpr[]): ts.Expression => {
+  // Chains of `and` and `or` lean to the left, as prettier writes them; else its tree would not be ours.
+  const flat = op === 'and' || op === 'or' ? flatten(op, args) : args;
+  const [first, ...rest] = emitAll(place, flat);
+  if (first === undefined || rest.length === 0) {
+    throw new EmitError(`\`${op}\` wants two operands, not ${flat.length}`);
+  }
+  return rest.reduce((left, right) => binary(place, op, left, right), first);
+};
+
+const flatten = (op: string, args: readonly IrExpr[]): readonly IrExpr[] =>
+  args.flatMap((arg) => (arg.kind === 'host' && arg.op === op ? flatten(op, arg.args) : [arg]));
+
+const binary = (place: Place, op: string, left: ts.Expression, right: ts.Expression): ts.Expression => {
+  const { tree } = place.unit;
+  const { ts: compiler, factory } = tree;
+  const kind = compiler.SyntaxKind;
+  const tokens: Readonly<Record<string, ts.BinaryOperator>> = {
+    '+': kind.PlusToken,
+    '-': kind.MinusToken,
+    '*': kind.AsteriskToken,
+    '/': kind.SlashToken,
+    '%': kind.PercentToken,
+    '**': kind.AsteriskAsteriskToken,
+    '==': kind.EqualsEqualsEqualsToken,
+    '!=': kind.ExclamationEqualsEqualsToken,
+    '<': kind.LessThanToken,
+    '<=': kind.LessThanEqualsToken,
+    '>': kind.GreaterThanToken,
+    '>=': kind.GreaterThanEqualsToken,
+    and: kind.AmpersandAmpersandToken,
+    or: kind.BarBarToken,
+  };
+  const token = tokens[op];
+  if (token === undefined) throw new EmitError(`no operator on host values is spelled ${JSON.stringify(op)}`);
+  // JavaScript refuses `-a ** b`; TypeScript's factory does not know.
+  const base =
+    op === '**' && compiler.isPrefixUnaryExpression(left)
+      ? factory.createParenthesizedExpression(left)
+      : left;
+  return factory.createBinaryExpression(base, token, right);
+};
+
+const emitHostCall = (place: Place, fn: string, args: readonly ts.Expression[]): ts.Expression => {
+  const { tree } = place.unit;
+  const { factory, ts: compiler } = tree;
+  const math = (name: string, values: readonly ts.Expression[]): ts.Expression =>
+    tree.call(tree.member(tree.id('Math'), name), values);
+  const [first, second, third] = args;
+  if (first === undefined) throw new EmitError(`\`${fn}\` of a host value wants an operand`);
+  if (MATH.has(fn)) return math(fn, args);
+  switch (fn) {
+    case 'neg':
+      return factory.createPrefixUnaryExpression(compiler.SyntaxKind.MinusToken, first);
+    case 'not':
+      return factory.createPrefixUnaryExpression(compiler.SyntaxKind.ExclamationToken, first);
+    case 'square':
+      return math('pow', [first, tree.number(2)]);
+    case 'rsqrt':
+      return math('pow', [first, tree.number(-0.5)]);
+    case 'relu':
+      return math('max', [first, tree.number(0)]);
+    case 'clamp':
+      if (second === undefined || third === undefined) break;
+      return math('min', [math('max', [first, second]), third]);
+    default:
+      break;
+  }
+  throw new EmitError(`\`${fn}\` cannot be computed on host values`);
+};
+
+/** A size as the checker writes it, over params, options and dims of the place. */
+export const emitSize = (
+  place: Place,
+  size: string,
+  read: (name: string) => ts.Expression,
+): ts.Expression => {
+  const { tree } = place.unit;
+  const emit = (node: SizeNode): ts.Expression => {
+    switch (node.kind) {
+      case 'number':
+        return tree.number(node.value);
+      case 'name':
+        return read(node.name);
+      case 'binary':
+        return node.op === '-' && node.left.kind === 'number' && node.left.value === 0
+          ? emitHostCall(place, 'neg', [emit(node.right)])
+          : binary(place, node.op, emit(node.left), emit(node.right));
+      case 'call':
+        return emitHostCall(place, node.fn, node.args.map(emit));
+    }
+  };
+  return emit(parseSize(size));
+};
+
+/** Does the value of an attribute move with the run? */
+export const readsSchedule = (expr: IrExpr): boolean => {
+  switch (expr.kind) {
+    case 'ref':
+      return expr.ref.kind === 'schedule';
+    case 'host':
+    case 'hostCall':
+      return expr.args.some(readsSchedule);
+    case 'choose':
+      return [expr.test, expr.then, expr.else].some(readsSchedule);
+    case 'items':
+      return expr.items.some(readsSchedule);
+    default:
+      return false;
+  }
+};
+
+/** The class of a layer of the prelude: `conv2d_transpose` → `nn.Conv2dTranspose`. */
+export const layerType = (place: Place, layer: string): ts.TypeNode =>
+  place.unit.exportType('nn', pascal(layer));

@@ -1,0 +1,96 @@
+/** Statements of a `forward`, a step or a closure as TypeScript. */
+import type { ts } from 'ts-morph';
+import type { IrFold, IrStmt } from '../checker/ir.js';
+import { EmitError, type Place, inside } from './context.js';
+import { emitExpression, emitSlot } from './expressions.js';
+import { camel } from './names.js';
+import { tensorText } from './types.js';
+
+export const emitStatements = (place: Place, body: readonly IrStmt[]): readonly ts.Statement[] =>
+  body.flatMap((statement) => emitStatement(place, statement));
+
+export const emitStatement = (place: Place, statement: IrStmt): readonly ts.Statement[] => {
+  if (statement.kind === 'fold') return emitFold(place, statement);
+  const { tree } = place.unit;
+  const value = emitExpression(place, statement.value);
+  const name = place.names.declare(`local:${statement.name}`, camel(statement.name));
+  const made = tree.at(statement.span, tree.variable('const', name, value));
+  const shape = tensorText(statement.value.type);
+  return [shape === null ? made : tree.remark(made, shape)];
+};
+
+/** `let h = from; for (const block of this.blocks) { …; h = value; }` */
+const emitFold = (place: Place, fold: IrFold): readonly ts.Statement[] => {
+  const { tree } = place.unit;
+  const { factory } = tree;
+  const from = emitExpression(place, fold.from);
+  const name = place.names.declare(`local:${fold.name}`, camel(fold.name));
+  const within = inside(place);
+  const turn = fold.index ?? 'turn';
+  const index = within.names.declare(`index:${turn}`, camel(turn));
+  const item = within.names.declare(`local:${fold.item}`, camel(fold.item));
+  // The number of the turn starts where the range does; the list of modules starts at 0.
+  const shifted = fold.slot !== null && fold.index !== null && fold.start !== 0;
+  const counter = shifted ? within.names.declare('counter', 'turn') : index;
+  const body = [
+    ...(shifted
+      ? [
+          tree.variable(
+            'const',
+            index,
+            factory.createBinaryExpression(
+              tree.id(counter),
+              tree.ts.SyntaxKind.PlusToken,
+              tree.number(fold.start),
+            ),
+          ),
+        ]
+      : []),
+    ...fold.body.flatMap((statement) => emitStatement(within, statement)),
+    tree.at(
+      fold.value.span,
+      factory.createExpressionStatement(
+        factory.createAssignment(tree.id(name), emitExpression(within, fold.value)),
+      ),
+    ),
+  ];
+  const shape = tensorText(fold.value.type);
+  const start = tree.at(fold.span, tree.variable('let', name, from));
+  return [
+    shape === null ? start : tree.remark(start, shape),
+    tree.at(fold.span, emitLoop(place, fold, { index, item, counter }, body)),
+  ];
+};
+
+const emitLoop = (
+  place: Place,
+  fold: IrFold,
+  names: { readonly index: string; readonly item: string; readonly counter: string },
+  body: readonly ts.Statement[],
+): ts.Statement => {
+  const { tree } = place.unit;
+  if (fold.slot === null) {
+    if (fold.count === null) throw new EmitError('a fold has neither weights nor a count');
+    const count = emitExpression(place, fold.count);
+    const to =
+      fold.start === 0
+        ? count
+        : tree.factory.createBinaryExpression(tree.number(fold.start), tree.ts.SyntaxKind.PlusToken, count);
+    return tree.countTo(names.index, tree.number(fold.start), to, body);
+  }
+  const modules = emitSlot(place, {
+    kind: 'own',
+    slot: fold.slot,
+    conditional: place.names.find(`conditional:${fold.slot}`) !== null,
+    free: false,
+  });
+  if (fold.index === null) return tree.forOf(names.item, modules, body);
+  const entries = tree.call(
+    tree.member(
+      tree.factory.createArrayLiteralExpression([tree.factory.createSpreadElement(modules)]),
+      'entries',
+    ),
+    [],
+  );
+  return tree.forOf(tree.pickItems([names.counter, names.item]), entries, body);
+};

@@ -1,0 +1,649 @@
+/** The trainer's class and the interfaces around it. */
+import { createHash } from 'node:crypto';
+import type { ts } from 'ts-morph';
+import type {
+  Ir,
+  IrAddon,
+  IrData,
+  IrExpr,
+  IrNamed,
+  IrOptimizer,
+  IrParam,
+  IrStep,
+  IrTrainer,
+} from '../checker/ir.js';
+import { EmitError, type Place, type Unit, createPicked, createPlace, inside } from './context.js';
+import { emitExpression, emitOptions, emitSize, readsSchedule, withOptions } from './expressions.js';
+import { type NameScope, camel, instanceOf } from './names.js';
+import { emitStatements } from './statements.js';
+import { emitCondition, emitStepBody } from './steps.js';
+import type { Entry } from './tree.js';
+import { batchType, tensorText, typeNode } from './types.js';
+
+export interface TrainerOptions {
+  readonly compilerVersion: string;
+  readonly sha256: string;
+}
+
+/** Members of `Trainer` that a step's method must not hide. */
+const TRAINER_MEMBERS = (
+  'addons addOns constructor data decide every fit log models now optimizers options params predict run schedules ' +
+  'spec steps test update validate'
+).split(' ');
+
+/** Identifies the spec and what it imports. */
+export const digestOf = (ir: Ir): string => {
+  const hash = createHash('sha256');
+  for (const { path, text } of ir.modules) hash.update(`${path.length} ${text.length} ${path}${text}`);
+  return hash.digest('hex');
+};
+
+interface Names {
+  readonly params: string;
+  readonly models: string;
+  readonly data: string;
+  readonly schedules: string;
+}
+
+export const emitTrainer = (
+  unit: Unit,
+  ir: Ir,
+  trainer: IrTrainer,
+  options: TrainerOptions,
+): readonly ts.Statement[] => {
+  const { tree } = unit;
+  const { factory } = tree;
+  const stem = trainer.name.replace(/Trainer$/, '') || trainer.name;
+  const own = unit.names.find('trainer') ?? trainer.name;
+  const names: Names = {
+    params: unit.names.declare('interface:params', `${stem}Params`),
+    models: unit.names.declare('interface:models', `${stem}Models`),
+    data: unit.names.declare('interface:data', `${stem}Data`),
+    schedules: unit.names.declare('interface:schedules', `${stem}Schedules`),
+  };
+  const members = unit.names.child(TRAINER_MEMBERS);
+  const models = unit.names.child();
+  for (const model of trainer.models) models.declare(`model:${model.name}`, instanceOf(model.name));
+  const sets = unit.names.child();
+  for (const data of trainer.data) sets.declare(`data:${data.name}`, camel(data.name));
+  const write: Write = { unit, trainer, names, models, sets, members };
+
+  const parameters = [names.params, names.models, names.data, names.schedules].map((name) => tree.type(name));
+  const base = factory.createExpressionWithTypeArguments(unit.value('Trainer'), parameters);
+  const methods = [
+    configureData(write),
+    configureModels(write),
+    ...(trainer.schedules.length === 0 ? [] : [configureSchedules(write)]),
+    configureOptimizers(write),
+    configureSteps(write),
+    ...(trainer.addons.length === 0 ? [] : [configureAddOns(write)]),
+    ...trainer.steps.map((step) => stepMethod(write, step)),
+  ];
+  const made = factory.createClassDeclaration(
+    tree.modifiers('export'),
+    tree.id(own),
+    undefined,
+    [factory.createHeritageClause(tree.ts.SyntaxKind.ExtendsKeyword, [base])],
+    [specField(write, ir, options), ...methods.map((method) => tree.apart(method))],
+  );
+  return [...interfaces(write), tree.at(trainer.span, tree.doc(tree.apart(made), trainer.doc))];
+};
+
+interface Write {
+  readonly unit: Unit;
+  readonly trainer: IrTrainer;
+  readonly names: Names;
+  readonly models: NameScope;
+  readonly sets: NameScope;
+  readonly members: NameScope;
+}
+
+const nameIn = (scope: NameScope, key: string): string => {
+  const name = scope.find(key);
+  if (name === null) throw new EmitError(`${key} is not declared by the trainer`);
+  return name;
+};
+
+// ---- interfaces
+
+const interfaces = ({ unit, trainer, names, models, sets }: Write): readonly ts.Statement[] => {
+  const { tree } = unit;
+  const { factory } = tree;
+  const declare = (
+    name: string,
+    entries: Parameters<typeof tree.typeMembers>[0],
+    doc: string,
+  ): ts.Statement => {
+    const made =
+      entries.length === 0
+        ? factory.createTypeAliasDeclaration(
+            tree.modifiers('export'),
+            tree.id(name),
+            undefined,
+            tree.recordType([]),
+          )
+        : factory.createInterfaceDeclaration(
+            tree.modifiers('export'),
+            tree.id(name),
+            undefined,
+            undefined,
+            tree.typeMembers(entries),
+          );
+    return tree.doc(tree.apart(made), doc);
+  };
+  return [
+    declare(
+      names.params,
+      trainer.params.map((param) => ({
+        key: camel(param.name),
+        type: typeNode(unit, param.type),
+        doc: paramDoc(param),
+        span: param.span,
+      })),
+      'What can be set at the start of a run.',
+    ),
+    declare(
+      names.models,
+      trainer.models.map((model) => ({
+        key: nameIn(models, `model:${model.name}`),
+        type: tree.type(unit.classOf(model.name)),
+        span: model.span,
+      })),
+      '',
+    ),
+    declare(
+      names.data,
+      trainer.data.map((data) => ({
+        key: nameIn(sets, `data:${data.name}`),
+        type: unit.type('Data', [batchType(unit, data.batch, 'given')]),
+        doc: data.doc,
+        span: data.span,
+      })),
+      '',
+    ),
+    declare(
+      names.schedules,
+      trainer.schedules.map((schedule) => ({
+        key: schedule.name,
+        type: unit.exportType('schedules', 'Schedule'),
+        doc: schedule.doc,
+        span: schedule.span,
+      })),
+      '',
+    ),
+  ];
+};
+
+const paramDoc = ({ doc, where }: IrParam): string => {
+  const condition = where === null ? '' : `Where ${where.text}.`;
+  return [doc ?? '', condition].filter((part) => part !== '').join('\n');
+};
+
+// ---- the spec
+
+const specField = (write: Write, ir: Ir, options: TrainerOptions): ts.ClassElement => {
+  const { unit, trainer, names, models } = write;
+  const { tree } = unit;
+  const main = ir.modules.at(-1);
+  const place = createPlace(unit, unit.names.child());
+  const paramNames = trainer.params.map((param) => param.name);
+  const param = (each: IrParam): ts.Expression => {
+    const choices =
+      each.type.kind === 'choice'
+        ? [{ key: 'choices', value: tree.array(each.type.values.map((value) => tree.text(value))) }]
+        : [];
+    const entries: readonly Entry[] = [
+      { key: 'name', value: tree.text(each.name) },
+      { key: 'key', value: tree.text(camel(each.name)) },
+      { key: 'type', value: tree.text(each.type.kind === 'choice' ? 'string' : each.type.kind) },
+      ...choices,
+      ...(each.value === null
+        ? []
+        : [{ key: 'default', value: emitExpression(place, each.value), span: each.value.span }]),
+      { key: 'doc', value: tree.text(each.doc ?? '') },
+      {
+        key: 'where',
+        value:
+          each.where === null
+            ? tree.literal(null)
+            : tree.object([
+                { key: 'text', value: tree.text(each.where.text) },
+                {
+                  key: 'test',
+                  value: emitCondition(place, paramNames, each.where.test),
+                  span: each.where.test.span,
+                },
+              ]),
+      },
+    ];
+    return tree.at(each.span, tree.object(entries));
+  };
+  const spec = tree.object(
+    [
+      { key: 'name', value: tree.text(main?.name ?? trainer.name) },
+      { key: 'trainer', value: tree.text(trainer.name) },
+      { key: 'sha256', value: tree.text(options.sha256) },
+      { key: 'language', value: tree.number(ir.language) },
+      { key: 'compiler', value: tree.text(options.compilerVersion) },
+      { key: 'doc', value: tree.text(trainer.doc ?? main?.doc ?? '') },
+      {
+        key: 'files',
+        value: tree.array(
+          ir.modules.map((module) =>
+            tree.object([
+              { key: 'path', value: tree.text(module.path) },
+              { key: 'text', value: tree.text(module.text) },
+            ]),
+          ),
+          true,
+        ),
+      },
+      {
+        key: 'models',
+        value: tree.object(
+          trainer.models.map((model) => ({
+            key: nameIn(models, `model:${model.name}`),
+            value: tree.text(model.name),
+            span: model.span,
+          })),
+        ),
+      },
+      { key: 'params', value: tree.array(trainer.params.map(param), trainer.params.length > 0) },
+      {
+        key: 'asserts',
+        value: tree.array(
+          trainer.asserts.map(({ span, test, text, message }) =>
+            tree.at(
+              span,
+              tree.object([
+                { key: 'text', value: tree.text(text) },
+                { key: 'message', value: message === null ? tree.literal(null) : tree.text(message) },
+                { key: 'test', value: emitCondition(place, paramNames, test), span: test.span },
+              ]),
+            ),
+          ),
+        ),
+      },
+      { key: 'options', value: tree.object(emitOptions(place, trainer.options)) },
+    ],
+    true,
+  );
+  return tree.factory.createPropertyDeclaration(
+    tree.modifiers('static', 'override', 'readonly'),
+    'spec',
+    undefined,
+    unit.type('TrainerSpec', [tree.type(names.params)]),
+    spec,
+  );
+};
+
+// ---- configuration
+
+/** A method whose body reads params from `this.params`, taken apart first. */
+const method = (
+  write: Write,
+  name: string,
+  params: readonly ts.ParameterDeclaration[],
+  result: ts.TypeNode | undefined,
+  body: (place: Place) => readonly ts.Statement[],
+): ts.ClassElement => {
+  const { unit, trainer, members } = write;
+  const { tree } = unit;
+  const names = members.child(['models', 'from']);
+  const picked = createPicked(
+    tree,
+    names,
+    'param',
+    trainer.params.map((param) => param.name),
+    camel,
+  );
+  const place = createPlace(unit, names, {
+    param: picked.read,
+    model: (model) => tree.member(tree.id('models'), nameIn(write.models, `model:${model}`)),
+  });
+  const statements = body(place);
+  const first = picked.isEmpty()
+    ? []
+    : [tree.variable('const', tree.pick(picked.names()), tree.member(tree.self(), 'params'))];
+  return tree.factory.createMethodDeclaration(
+    tree.modifiers('protected', 'override'),
+    undefined,
+    name,
+    undefined,
+    undefined,
+    [...params],
+    result,
+    tree.block([...first, ...statements]),
+  );
+};
+
+const giveObject = (place: Place, entries: readonly Entry[]): readonly ts.Statement[] => [
+  place.unit.tree.giveBack(place.unit.tree.object(entries, true)),
+];
+
+const configureData = (write: Write): ts.ClassElement =>
+  method(write, 'configureData', [], write.unit.tree.type(write.names.data), (place) =>
+    giveObject(
+      place,
+      write.trainer.data.map((data) => ({
+        key: nameIn(write.sets, `data:${data.name}`),
+        value: emitData(place, data),
+        span: data.span,
+      })),
+    ),
+  );
+
+const emitData = (place: Place, data: IrData): ts.Expression => {
+  const { unit } = place;
+  const { tree } = unit;
+  const record: readonly Entry[] = data.declared ? [{ key: 'record', value: emitRecord(place, data) }] : [];
+  const types = data.declared ? [batchType(unit, data.row, 'added')] : [];
+  const args = emitOptions(place, data.arguments);
+  const common = emitOptions(place, data.options);
+  const { kind, name, module } = data.source;
+  const source =
+    kind === 'extern'
+      ? tree.call(
+          unit.export('data', 'from'),
+          [
+            tree.member(unit.extern(module ?? ''), camel(name)),
+            tree.object(args),
+            tree.object([
+              ...(data.declared ? record : [{ key: 'record', value: emitRecord(place, data) }]),
+              ...common,
+            ]),
+          ],
+          [batchType(unit, data.row, 'added')],
+        )
+      : tree.call(unit.export('data', name), withOptions(place, [], [...args, ...record, ...common]), types);
+  return data.maps.reduce<ts.Expression>((of, map) => {
+    const within = inside(place);
+    const row = within.names.declare('row', camel(map.row));
+    const body = emitStatements(within, map.body);
+    const fields = tree.object(
+      map.fields.map(({ name: field, value }) => ({
+        key: field,
+        value: emitExpression(within, value),
+        span: value.span,
+      })),
+    );
+    const result = body.length === 0 ? tree.factory.createParenthesizedExpression(fields) : fields;
+    return tree.at(
+      map.span,
+      tree.call(tree.member(of, 'map'), [tree.lambda([tree.param(row)], body, result)]),
+    );
+  }, source);
+};
+
+/** `{ x: { dtype: 'f32', shape: [4] } }`: what a source must give for one row. */
+const emitRecord = (place: Place, data: IrData): ts.Expression => {
+  const { tree } = place.unit;
+  return tree.object(
+    data.row.map(({ name, type }) => {
+      if (type.kind === 'choice') {
+        const choices = tree.array(type.values.map((value) => tree.text(value)));
+        return { key: name, value: field(place, 'i32', [], [{ key: 'choices', value: choices }]) };
+      }
+      if (type.kind === 'tensor') return { key: name, value: field(place, type.dtype, type.shape, []) };
+      const dtypes = { int: 'i32', float: 'f32', bool: 'bool' } as const;
+      if (type.kind !== 'int' && type.kind !== 'float' && type.kind !== 'bool') {
+        throw new EmitError(`a row cannot hold ${type.kind} (field ${JSON.stringify(name)})`);
+      }
+      return { key: name, value: field(place, dtypes[type.kind], [], []) };
+    }),
+  );
+};
+
+const field = (
+  place: Place,
+  dtype: string,
+  shape: readonly string[],
+  more: readonly Entry[],
+): ts.Expression => {
+  const { tree } = place.unit;
+  const sizes = shape.map((size) => emitSize(place, size, place.read.param));
+  return tree.object([
+    { key: 'dtype', value: tree.text(dtype) },
+    { key: 'shape', value: tree.array(sizes) },
+    ...more,
+  ]);
+};
+
+const configureModels = (write: Write): ts.ClassElement =>
+  method(write, 'configureModels', [], write.unit.tree.type(write.names.models), (place) =>
+    giveObject(
+      place,
+      write.trainer.models.map((model) => ({
+        key: nameIn(write.models, `model:${model.name}`),
+        value: place.unit.tree.factory.createNewExpression(
+          place.unit.tree.id(place.unit.classOf(model.name)),
+          undefined,
+          [...withOptions(place, [], emitOptions(place, model.options))],
+        ),
+        span: model.span,
+      })),
+    ),
+  );
+
+const configureSchedules = (write: Write): ts.ClassElement =>
+  method(write, 'configureSchedules', [], write.unit.tree.type(write.names.schedules), (place) => {
+    const { unit } = place;
+    const { tree } = unit;
+    return giveObject(
+      place,
+      write.trainer.schedules.map((schedule) => ({
+        key: schedule.name,
+        span: schedule.span,
+        value: tree.call(unit.export('schedules', 'chain'), [
+          tree.array(
+            schedule.phases.map((phase) =>
+              tree.at(
+                phase.span,
+                tree.call(
+                  unit.export('schedules', phase.kind),
+                  withOptions(place, [], settings(write, place, phase.options)),
+                ),
+              ),
+            ),
+          ),
+        ]),
+      })),
+    );
+  });
+
+/** Options of which some may follow a schedule: these become functions of the clock. */
+const settings = (write: Write, place: Place, options: readonly IrNamed[]): readonly Entry[] =>
+  options.map(({ name, value }) => ({
+    key: camel(name),
+    value: setting(write, place, value),
+    span: value.span,
+  }));
+
+const setting = (write: Write, place: Place, value: IrExpr): ts.Expression => {
+  if (!readsSchedule(value)) return emitExpression(place, value);
+  const { unit } = place;
+  const { tree } = unit;
+  const within = inside(place);
+  const picked = createPicked(
+    tree,
+    within.names,
+    'schedule',
+    write.trainer.schedules.map((schedule) => schedule.name),
+    (name) => name,
+  );
+  const body = emitExpression({ ...within, read: { ...within.read, schedule: picked.read } }, value);
+  const clock = unit.type('Clock', [tree.type(write.names.schedules)]);
+  return tree.arrow([tree.param(tree.pick(picked.names()), clock)], body);
+};
+
+const configureOptimizers = (write: Write): ts.ClassElement => {
+  const { tree } = write.unit;
+  const models = tree.param('models', tree.type(write.names.models));
+  return method(write, 'configureOptimizers', [models], undefined, (place) =>
+    giveObject(
+      place,
+      write.trainer.optimizers.map((optimizer) => ({
+        key: optimizer.name,
+        value: emitOptimizer(write, place, optimizer),
+        span: optimizer.span,
+      })),
+    ),
+  );
+};
+
+const emitOptimizer = (write: Write, place: Place, optimizer: IrOptimizer): ts.Expression => {
+  const { unit } = place;
+  const { tree } = unit;
+  const of = optimizer.of.map(({ model, span }) => tree.at(span, place.read.model(model)));
+  const groups = optimizer.groups.map((group) =>
+    tree.at(
+      group.span,
+      tree.object([
+        { key: 'name', value: tree.text(group.name) },
+        {
+          key: 'match',
+          value: tree.array(group.match.map(({ pattern, span }) => tree.at(span, tree.text(pattern)))),
+        },
+        ...settings(write, place, group.options),
+      ]),
+    ),
+  );
+  return tree.call(unit.export('optim', optimizer.kind), [
+    tree.object([
+      { key: 'of', value: tree.array(of) },
+      ...settings(write, place, optimizer.options),
+      ...(groups.length === 0 ? [] : [{ key: 'groups', value: tree.array(groups) }]),
+    ]),
+  ]);
+};
+
+const configureSteps = (write: Write): ts.ClassElement => {
+  const { unit } = write;
+  const { tree } = unit;
+  const from = tree.param('from', tree.type(write.names.data));
+  return method(write, 'configureSteps', [from], undefined, (place) => [
+    tree.giveBack(
+      tree.array(
+        write.trainer.steps.map((step) => {
+          const sets = step.inputs.map(({ data, span }) =>
+            tree.at(span, tree.member(tree.id('from'), nameIn(write.sets, `data:${data}`))),
+          );
+          const names = unit.names.child();
+          const batches = step.inputs.map(({ name }) => names.declare(`batch:${name}`, camel(name)));
+          const call = tree.call(
+            tree.member(tree.self(), stepName(write, step)),
+            batches.map((name) => tree.id(name)),
+          );
+          const every =
+            step.every === null
+              ? []
+              : [
+                  tree.object([
+                    { key: 'every', value: emitExpression(place, step.every), span: step.every.span },
+                  ]),
+                ];
+          return tree.at(
+            step.span,
+            tree.call(unit.export('steps', step.stage), [
+              tree.text(step.name),
+              tree.array(sets),
+              ...every,
+              tree.arrow(
+                batches.map((name) => tree.param(name)),
+                call,
+              ),
+            ]),
+          );
+        }),
+        true,
+      ),
+    ),
+  ]);
+};
+
+const configureAddOns = (write: Write): ts.ClassElement => {
+  const { unit } = write;
+  const { tree } = unit;
+  const body = (place: Place): ts.Expression =>
+    tree.array(
+      write.trainer.addons.map((addon) => emitAddon(write, place, addon)),
+      true,
+    );
+  // `models` is declared only where an add-on asks for one: an unused parameter is an error in strict code.
+  const asks = JSON.stringify(write.trainer.addons.map((addon) => addon.options)).includes('"kind":"model"');
+  const params = asks ? [tree.param('models', tree.type(write.names.models))] : [];
+  return method(write, 'configureAddOns', params, undefined, (place) => [tree.giveBack(body(place))]);
+};
+
+const emitAddon = (write: Write, place: Place, addon: IrAddon): ts.Expression => {
+  const { unit } = place;
+  const { tree } = unit;
+  const label = addon.label === addon.name ? [] : [{ key: 'label', value: tree.text(addon.label) }];
+  return tree.at(
+    addon.span,
+    tree.call(
+      unit.export('addons', addon.name),
+      withOptions(place, [], [...label, ...settings(write, place, addon.options)]),
+    ),
+  );
+};
+
+// ---- steps
+
+const stepName = ({ members }: Write, step: IrStep): string =>
+  members.declare(`step:${step.name}`, `${camel(step.name)}Step`);
+
+const stepMethod = (write: Write, step: IrStep): ts.ClassElement => {
+  const { unit, trainer, members } = write;
+  const { tree } = unit;
+  const names = members.child();
+  const own = (name: string): ts.Expression => tree.member(tree.self(), name);
+  const fieldsOf = (name: string): IrData['batch'] => {
+    const input = step.inputs.find((each) => each.name === name);
+    const data = trainer.data.find((each) => each.name === input?.data);
+    if (data === undefined) throw new EmitError(`step ${step.name} reads no data as ${JSON.stringify(name)}`);
+    return data.batch;
+  };
+  const params = step.inputs.map(({ name, span }) =>
+    tree.at(
+      span,
+      tree.param(names.declare(`batch:${name}`, camel(name)), batchType(unit, fieldsOf(name), 'given')),
+    ),
+  );
+  const place = createPlace(unit, names, {
+    param: (name) => tree.member(own('params'), camel(name)),
+    model: (name) => tree.member(own('models'), nameIn(write.models, `model:${name}`)),
+    schedule: (name) => tree.call(own('now'), [tree.text(name)]),
+    batchTensor: (batch) => {
+      const [first] = fieldsOf(batch);
+      if (first === undefined)
+        throw new EmitError(`${JSON.stringify(batch)} has no fields whose rows to count`);
+      return tree.member(tree.id(nameIn(names, `batch:${batch}`)), first.name);
+    },
+  });
+  const returned = step.body.find((statement) => statement.kind === 'return');
+  const result =
+    returned === undefined
+      ? tree.keyword('void')
+      : tree.recordType(
+          returned.fields.map(({ name, value }) => ({ key: name, type: typeNode(unit, value.type) })),
+        );
+  const body = emitStepBody(place, step.body);
+  const made = tree.factory.createMethodDeclaration(
+    undefined,
+    undefined,
+    stepName(write, step),
+    undefined,
+    undefined,
+    params,
+    result,
+    tree.block(body),
+  );
+  const shapes = step.inputs.flatMap(({ name }) =>
+    fieldsOf(name).map((each) => `${name}.${each.name}: ${tensorText(each.type) ?? each.type.kind}`),
+  );
+  return tree.at(
+    step.span,
+    tree.doc(made, [step.doc ?? '', shapes.join('; ')].filter((part) => part !== '').join('\n')),
+  );
+};

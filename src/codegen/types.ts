@@ -1,0 +1,68 @@
+/** Types of the IR as TypeScript. After this: the rank of a tensor is in its type, its sizes are comments. */
+import type { ts } from 'ts-morph';
+import type { IrField, IrType } from '../checker/ir.js';
+import { EmitError, type RuntimeType, type Unit } from './context.js';
+
+const BY_RANK: readonly RuntimeType[] = [
+  'Scalar',
+  'Tensor1D',
+  'Tensor2D',
+  'Tensor3D',
+  'Tensor4D',
+  'Tensor5D',
+  'Tensor6D',
+];
+
+/** The number of axes, or null where a spread (`...s`) leaves it open. */
+export const rankOf = (shape: readonly string[]): number | null =>
+  shape.some((size) => size.startsWith('...')) ? null : shape.length;
+
+export const tensorType = (unit: Unit, shape: readonly string[]): ts.TypeNode =>
+  unit.type(BY_RANK[rankOf(shape) ?? BY_RANK.length] ?? 'Tensor');
+
+export const typeNode = (unit: Unit, type: IrType): ts.TypeNode => {
+  const { tree } = unit;
+  switch (type.kind) {
+    case 'int':
+    case 'float':
+      return tree.keyword('number');
+    case 'bool':
+      return tree.keyword('boolean');
+    case 'string':
+      return tree.keyword('string');
+    case 'none':
+      return tree.literalType(null);
+    case 'dtype':
+      return unit.type('DType');
+    case 'tensor':
+      return tensorType(unit, type.shape);
+    case 'tensors':
+      return tree.listType(unit.type('Tensor'));
+    case 'list':
+      return tree.listType(typeNode(unit, type.of));
+    case 'record':
+      return recordType(unit, type.fields);
+    case 'choice':
+      return tree.factory.createUnionTypeNode(type.values.map((value) => tree.literalType(value)));
+    case 'unit':
+      return unit.exportType('units', 'Quantity');
+    case 'setting':
+      throw new EmitError('a monitor, clip or schedule has no type of its own in emitted code');
+  }
+};
+
+export const recordType = (unit: Unit, fields: readonly IrField[]): ts.TypeNode =>
+  unit.tree.recordType(fields.map(({ name, type }) => ({ key: name, type: typeNode(unit, type) })));
+
+/** A batch of rows: each field is a tensor, with the rows in front where `rows` says that they are not yet there. */
+export const batchType = (unit: Unit, fields: readonly IrField[], rows: 'given' | 'added'): ts.TypeNode =>
+  unit.tree.recordType(
+    fields.map(({ name, type }) => {
+      const shape = type.kind === 'tensor' ? type.shape : rows === 'given' ? ['n'] : [];
+      return { key: name, type: tensorType(unit, rows === 'added' ? ['n', ...shape] : shape) };
+    }),
+  );
+
+/** `f32[n, 28]` */
+export const tensorText = (type: IrType): string | null =>
+  type.kind === 'tensor' ? `${type.dtype}[${type.shape.join(', ')}]` : null;

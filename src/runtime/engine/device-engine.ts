@@ -1,0 +1,180 @@
+/**
+ * What engines on a tfjs backend have in common: variables, steps, gradients, draws. Works on whatever backend is set when
+ * it is made.
+ */
+import { engine, Tensor, type Scalar } from '@tensorflow/tfjs-core';
+import { currentStep, duringStep } from './current.js';
+import { differentiateTape } from './differentiate.js';
+import type { CompiledStep, DrawOptions, Engine, HostTensor, StateVariable, StepClock } from './engine.js';
+import { normalValues, seededMicro, uniformValues, type DrawKey } from './philox.js';
+import { DeviceVariable, toDevice, toHost } from './state-variable.js';
+
+/** How an engine differs from the others. */
+export interface DeviceOptions {
+  readonly name: Engine['name'];
+  readonly version: string;
+  /** Makes this engine's backend the current one. */
+  readonly activate: () => void;
+  /** Reads an output of a step. */
+  readonly fetch?: ((tensor: Tensor) => HostTensor) | undefined;
+  /** Makes a tensor of drawn values. */
+  readonly draw?: ((kind: 'uniform' | 'normal', options: DrawOptions) => Tensor) | undefined;
+}
+
+export function makeDeviceEngine(options: DeviceOptions): Engine {
+  const variables = new Map<string, DeviceVariable>();
+  let retired: Tensor[] = [];
+  let clock: StepClock | null = null;
+  const fetch = options.fetch ?? ((tensor: Tensor) => toHost(tensor));
+  const owner = {
+    inStep: () => clock !== null,
+    retire: (value: Tensor) => {
+      retired.push(value);
+    },
+    forget: (variable: DeviceVariable) => {
+      variables.delete(variable.path);
+    },
+  };
+
+  function runBody(
+    self: Engine,
+    name: string,
+    body: (inputs: readonly Tensor[]) => readonly Tensor[],
+    inputs: readonly HostTensor[],
+    at: StepClock,
+  ): readonly HostTensor[] {
+    options.activate();
+    const scope = engine();
+    scope.startScope(name);
+    try {
+      const outputs = duringStep(self, name, () => {
+        clock = at;
+        try {
+          return refusingReads(name, () => body(inputs.map(toDevice)));
+        } finally {
+          clock = null;
+        }
+      });
+      checkOutputs(name, outputs);
+      return outputs.map(fetch);
+    } finally {
+      scope.endScope();
+      retired.forEach((value) => value.dispose());
+      retired = [];
+    }
+  }
+
+  function key(draw: DrawOptions): DrawKey {
+    if (clock === null) {
+      throw new Error(`random numbers \`${draw.label}\` were drawn outside of a step`);
+    }
+    if (draw.seed !== undefined) {
+      return { seed: draw.seed, label: draw.label, micro: seededMicro };
+    }
+    const size = draw.shape.reduce((product, n) => product * n, 1);
+    const rowSize = draw.shape[0] === undefined || draw.shape[0] === 0 ? 0 : size / draw.shape[0];
+    return {
+      seed: clock.seed,
+      label: draw.label,
+      step: clock.step,
+      micro: clock.micro,
+      offset: clock.rowOffset * rowSize,
+    };
+  }
+
+  function drawn(kind: 'uniform' | 'normal', draw: DrawOptions): Tensor {
+    if (options.draw !== undefined) {
+      return options.draw(kind, draw);
+    }
+    const size = draw.shape.reduce((product, n) => product * n, 1);
+    const values = kind === 'uniform' ? uniformValues(key(draw), size) : normalValues(key(draw), size);
+    return toDevice({ dtype: 'f32', shape: draw.shape, values });
+  }
+
+  return {
+    name: options.name,
+    version: options.version,
+    variable(path: string, initial: HostTensor): StateVariable {
+      if (variables.has(path)) {
+        throw new Error(`two variables have the path \`${path}\``);
+      }
+      options.activate();
+      const variable = new DeviceVariable(owner, path, initial);
+      variables.set(path, variable);
+      return variable;
+    },
+    compile(name: string, body: (inputs: readonly Tensor[]) => readonly Tensor[]): CompiledStep {
+      return {
+        run: async (inputs, at) => runBody(this, name, body, inputs, at),
+        dispose: () => undefined,
+      };
+    },
+    differentiate<T>(
+      body: () => { readonly objectives: readonly Scalar[]; readonly result: T },
+      by: readonly StateVariable[],
+    ) {
+      const values = by.map((variable) => variable.read());
+      return differentiateTape(body, values);
+    },
+    uniform: (draw) => drawn('uniform', draw),
+    normal: (draw) => drawn('normal', draw),
+    memory() {
+      const { numTensors, numBytes } = engine().memory();
+      return { tensors: numTensors, bytes: numBytes };
+    },
+    dispose() {
+      for (const variable of [...variables.values()]) {
+        variable.dispose();
+      }
+    },
+  };
+}
+
+function checkOutputs(name: string, outputs: unknown): void {
+  if (outputs instanceof Promise) {
+    throw new Error(`step \`${name}\` returned a promise; the body of a step is synchronous`);
+  }
+  if (!Array.isArray(outputs) || !outputs.every((output) => output instanceof Tensor)) {
+    throw new Error(`step \`${name}\` must return a list of tensors`);
+  }
+}
+
+/** Runs `body` while every way to see a tensor's values throws: a traced step would freeze what it saw. */
+function refusingReads<T>(step: string, body: () => T): T {
+  const device = engine();
+  const { readSync, read } = device;
+  let refused: Error | null = null;
+  const refuse = (): never => {
+    refused = new Error(
+      `step \`${step}\` read the values of a tensor; compute with the tensor instead, or return it from the step`,
+    );
+    throw refused;
+  };
+  device.readSync = refuse;
+  device.read = refuse;
+  try {
+    const result = body();
+    // An asynchronous read fails in a promise that nobody may wait for.
+    if (refused !== null) {
+      throw refused;
+    }
+    return result;
+  } finally {
+    device.readSync = readSync;
+    device.read = read;
+  }
+}
+
+// `if (a < b)` with tensors compares objects and is always false: say so where a step does it.
+Object.defineProperty(Tensor.prototype, Symbol.toPrimitive, {
+  configurable: true,
+  value(this: Tensor, hint: string): string {
+    const step = currentStep();
+    if (hint !== 'string' && step !== null) {
+      throw new Error(
+        `step \`${step}\` used a tensor as a number; compare with ops.less, ops.equal, … and choose with ops.select`,
+      );
+    }
+    return this.toString();
+  },
+});

@@ -1,0 +1,74 @@
+/** The embedded engine: tfjs on WebAssembly (SIMD, one thread), with the kernels and gradients that training needs. */
+import { engine } from '@tensorflow/tfjs-core';
+import { setWasmPaths, version_wasm } from '@tensorflow/tfjs-backend-wasm';
+import { makeDeviceEngine } from './device-engine.js';
+import type { Engine } from './engine.js';
+import { registerGradients } from './gradients.js';
+import { registerKernels } from './kernels.js';
+import { loadWasmBinary } from './wasm-binary.js';
+
+export interface EmbeddedOptions {
+  /** The WebAssembly file's bytes, instead of the ones that belong to this runtime. */
+  readonly wasmBinary?: Uint8Array | undefined;
+}
+
+let ready: Promise<void> | null = null;
+
+/**
+ * Starts the embedded engine. The library has one device for each process, so a second engine shares the first one's; its
+ * variables are its own.
+ */
+export async function createEmbeddedEngine(options: EmbeddedOptions = {}): Promise<Engine> {
+  ready ??= start(options);
+  await ready;
+  const device = engine();
+  const backend = device.backend;
+  return makeDeviceEngine({
+    name: 'embedded',
+    version: `tfjs-backend-wasm ${version_wasm} (simd)`,
+    activate: () => {
+      if (device.backend !== backend) {
+        throw new Error('another tensor engine is active; one engine runs at a time');
+      }
+    },
+  });
+}
+
+async function start(options: EmbeddedOptions): Promise<void> {
+  const binary = options.wasmBinary ?? (await loadWasmBinary());
+  // The library takes addresses only; this one holds the bytes.
+  const address = URL.createObjectURL(new Blob([Uint8Array.from(binary)], { type: 'application/wasm' }));
+  setWasmPaths(
+    {
+      'tfjs-backend-wasm.wasm': address,
+      'tfjs-backend-wasm-simd.wasm': address,
+      'tfjs-backend-wasm-threaded-simd.wasm': address,
+    },
+    true,
+  );
+  registerKernels();
+  registerGradients();
+  const before = listeners();
+  try {
+    if (!(await engine().setBackend('wasm'))) {
+      throw new Error('the WebAssembly engine did not start; Node 20 or later is needed');
+    }
+  } finally {
+    URL.revokeObjectURL(address);
+    // The library's loader installs handlers that abort on any unhandled rejection: errors are the program's own matter.
+    for (const [event, listener] of listeners()) {
+      if (!before.some(([, known]) => known === listener)) {
+        process.removeListener(event, listener);
+      }
+    }
+  }
+}
+
+type Listener = (...args: unknown[]) => void;
+
+function listeners(): readonly (readonly [string, Listener])[] {
+  return ['uncaughtException', 'unhandledRejection'].flatMap((event) =>
+    // Node types listeners as `Function`; these are called with the event's arguments.
+    process.rawListeners(event).map((listener) => [event, listener as Listener] as const),
+  );
+}

@@ -1,0 +1,69 @@
+/**
+ * The gradient of every kernel that the ops use. Our own: the library's are not part of its Node build, and some of them are
+ * wrong, slow on WebAssembly or fail for shapes that broadcast.
+ */
+import { registerGradient, type Tensor } from '@tensorflow/tfjs-core';
+import { run, sizeAt } from '../ops/kernel.js';
+import { elementwise } from './gradients/elementwise.js';
+import { linear } from './gradients/linear.js';
+import { numberAt, type Kept, type Rules } from './gradients/rule.js';
+import { movement } from './gradients/shapes.js';
+
+/** Kernels that have a gradient, and how it is made. */
+export const gradientRules: Rules = { ...elementwise, ...movement, ...linear };
+
+/** Registers the gradients. Called once. */
+export function registerGradients(): void {
+  for (const [kernelName, rule] of Object.entries(gradientRules)) {
+    registerGradient({
+      kernelName,
+      inputsToSave: [...rule.inputs],
+      outputsToSave: [rule.output === true],
+      gradFunc: (dy, saved, attributes) => ({
+        ...rule.gradient(onlyOne(kernelName, dy), keptTensors(kernelName, saved), attributes),
+      }),
+    });
+  }
+  registerGradient({
+    kernelName: 'Concat',
+    saveAllInputs: true,
+    gradFunc: (dy, saved, attributes) =>
+      concatGradient(onlyOne('Concat', dy), saved, numberAt(attributes, 'axis')),
+  });
+}
+
+/** Each part's slice of the gradient. */
+function concatGradient(dy: Tensor, parts: readonly Tensor[], axis: number): Record<string, () => Tensor> {
+  const made: Record<string, () => Tensor> = {};
+  let from = 0;
+  parts.forEach((part, i) => {
+    const begin = part.shape.map((_, at) => (at === axis ? from : 0));
+    made[String(i)] = () => run('Slice', { x: dy }, { begin, size: [...part.shape] });
+    from += sizeAt(part.shape, axis);
+  });
+  return made;
+}
+
+function onlyOne(kernel: string, dy: Tensor | Tensor[]): Tensor {
+  if (Array.isArray(dy)) {
+    throw new Error(`kernel ${kernel} has one output, but ${dy.length} gradients arrived`);
+  }
+  return dy;
+}
+
+function keptTensors(kernel: string, saved: readonly Tensor[]): Kept {
+  const at = (index: number): Tensor => {
+    const tensor = saved[index];
+    if (tensor === undefined) {
+      throw new Error(`the gradient of kernel ${kernel} lacks tensor ${index} of what it kept`);
+    }
+    return tensor;
+  };
+  return {
+    at,
+    get output() {
+      return at(saved.length - 1);
+    },
+    count: saved.length,
+  };
+}

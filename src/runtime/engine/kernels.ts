@@ -1,0 +1,59 @@
+/** Kernels that the WebAssembly backend lacks, gets wrong or computes slowly. */
+import { getKernel, registerKernel, unregisterKernel, type TensorInfo } from '@tensorflow/tfjs-core';
+import {
+  conv2dBackpropFilter,
+  conv2dBackpropInput,
+  depthwiseBackpropFilter,
+  depthwiseBackpropInput,
+} from './kernels/convolution.js';
+import { oneHot, reluGrad, sum, unsortedSegmentSum } from './kernels/elementwise.js';
+import { Heap, type Call } from './kernels/heap.js';
+import { backendMatMul, batchMatMul } from './kernels/matmul.js';
+import { avgPoolGrad, maxPoolGrad } from './kernels/pooling.js';
+
+/** Our own kernels, by name. Where the backend has one of the name, ours takes its place. */
+export const ownKernels: Readonly<Record<string, (call: Call) => TensorInfo>> = {
+  BatchMatMul: batchMatMul,
+  OneHot: oneHot,
+  Sum: sum,
+  ReluGrad: reluGrad,
+  UnsortedSegmentSum: unsortedSegmentSum,
+  Conv2DBackpropInput: conv2dBackpropInput,
+  Conv2DBackpropFilter: conv2dBackpropFilter,
+  DepthwiseConv2dNativeBackpropInput: depthwiseBackpropInput,
+  DepthwiseConv2dNativeBackpropFilter: depthwiseBackpropFilter,
+  MaxPoolGrad: maxPoolGrad,
+  AvgPoolGrad: avgPoolGrad,
+};
+
+/** Registers them. Called once, before the backend starts. */
+export function registerKernels(): void {
+  const product = getKernel('BatchMatMul', 'wasm');
+  registerKernel({ ...product, kernelName: backendMatMul });
+  for (const [kernelName, kernel] of Object.entries(ownKernels)) {
+    if (getKernel(kernelName, 'wasm') !== undefined) {
+      unregisterKernel(kernelName, 'wasm');
+    }
+    registerKernel({
+      kernelName,
+      backendName: 'wasm',
+      kernelFunc: ({ inputs, attrs, backend }) => runOwn(kernel, inputs, attrs ?? {}, backend),
+    });
+  }
+}
+
+function runOwn(
+  kernel: (call: Call) => TensorInfo,
+  inputs: Call['inputs'],
+  attributes: Call['attributes'],
+  backend: unknown,
+): TensorInfo {
+  const heap = new Heap(backend);
+  let result: TensorInfo | null = null;
+  try {
+    result = kernel({ inputs, attributes, heap });
+    return result;
+  } finally {
+    heap.release(result);
+  }
+}

@@ -1,0 +1,126 @@
+/** Sums, and gradients that are one pass over the values. */
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { inputAt, listAt, sizeAlong, type Call } from './heap.js';
+
+/** dy where y > 0, else 0. */
+export function reluGrad(call: Call): TensorInfo {
+  const { heap } = call;
+  const dy = inputAt(call, 'dy');
+  const dx = heap.make(dy.shape);
+  const dys = heap.floats(dy);
+  const ys = heap.floats(inputAt(call, 'y'));
+  const out = heap.floats(dx);
+  for (let i = 0; i < out.length; i++) {
+    out[i] = (ys[i] ?? 0) > 0 ? (dys[i] ?? 0) : 0;
+  }
+  return dx;
+}
+
+/** 1 at the index, 0 elsewhere, in f32: the backend's own writes whole numbers under the name of floats. */
+export function oneHot(call: Call): TensorInfo {
+  const { heap } = call;
+  const indices = inputAt(call, 'indices');
+  const depth = listAt(call, 'depth')[0] ?? 0;
+  const made = heap.make([...indices.shape, depth]);
+  const ids = heap.integers(indices);
+  const out = heap.floats(made).fill(0);
+  for (let row = 0; row < ids.length; row++) {
+    const id = ids[row] ?? -1;
+    if (id >= 0 && id < depth) {
+      out[row * depth + id] = 1;
+    }
+  }
+  return made;
+}
+
+/** Rows of x added up by segment. An id outside of the segments is refused. */
+export function unsortedSegmentSum(call: Call): TensorInfo {
+  const { heap } = call;
+  const x = inputAt(call, 'x');
+  const segmentIds = inputAt(call, 'segmentIds');
+  const segments = listAt(call, 'numSegments')[0] ?? 0;
+  const width = x.shape.slice(1).reduce((product, size) => product * size, 1);
+  const sums = heap.make([segments, ...x.shape.slice(1)]);
+  const ids = heap.integers(segmentIds);
+  const values = heap.floats(x);
+  const out = heap.floats(sums).fill(0);
+  for (let row = 0; row < ids.length; row++) {
+    const id = ids[row] ?? -1;
+    if (id < 0 || id >= segments) {
+      throw new Error(`index ${id} is outside of the table's ${segments} rows`);
+    }
+    for (let i = 0, from = row * width, to = id * width; i < width; i++) {
+      out[to + i] = (out[to + i] ?? 0) + (values[from + i] ?? 0);
+    }
+  }
+  return sums;
+}
+
+interface Block {
+  readonly outer: number;
+  readonly along: number;
+  readonly inner: number;
+}
+
+/** Axes that lie side by side, as one axis between an outer and an inner one. Null where they don't. */
+function block(shape: readonly number[], axes: readonly number[]): Block | null {
+  const sorted = [...axes].sort((a, b) => a - b);
+  const first = sorted[0] ?? 0;
+  if (sorted.some((axis, i) => axis !== first + i)) {
+    return null;
+  }
+  const product = (sizes: readonly number[]): number => sizes.reduce((so, size) => so * size, 1);
+  const end = first + sorted.length;
+  return {
+    outer: product(shape.slice(0, first)),
+    along: product(shape.slice(first, end)),
+    inner: product(shape.slice(end)),
+  };
+}
+
+/** The sum along axes, added up in 64 bits and without moving values first. */
+export function sum(call: Call): TensorInfo {
+  const { heap } = call;
+  let x = inputAt(call, 'x');
+  const axes = listAt(call, 'axis').map((axis) => (axis < 0 ? axis + x.shape.length : axis));
+  const keep = call.attributes['keepDims'] === true;
+  const shape = x.shape.flatMap((size, axis) => (axes.includes(axis) ? (keep ? [1] : []) : [size]));
+  let at = block(x.shape, axes);
+  if (at === null) {
+    const rest = x.shape.flatMap((_, axis) => (axes.includes(axis) ? [] : [axis]));
+    x = heap.call('Transpose', { x }, { perm: [...rest, ...axes] });
+    at = block(
+      x.shape,
+      axes.map((_, i) => rest.length + i),
+    ) ?? { outer: 1, along: sizeAlong(x, 0), inner: 1 };
+  }
+  if (x.dtype !== 'float32') {
+    x = heap.call('Cast', { x }, { dtype: 'float32' });
+  }
+  const made = heap.make(shape);
+  addUp(heap.floats(x), heap.floats(made), at);
+  return made;
+}
+
+function addUp(values: Float32Array, out: Float32Array, { outer, along, inner }: Block): void {
+  if (inner === 1) {
+    for (let o = 0, i = 0; o < outer; o++) {
+      let total = 0;
+      for (const end = i + along; i < end; i++) {
+        total += values[i] ?? 0;
+      }
+      out[o] = total;
+    }
+    return;
+  }
+  const totals = new Float64Array(inner);
+  for (let o = 0, i = 0; o < outer; o++) {
+    totals.fill(0);
+    for (let a = 0; a < along; a++) {
+      for (let c = 0; c < inner; c++, i++) {
+        totals[c] = (totals[c] ?? 0) + (values[i] ?? 0);
+      }
+    }
+    out.set(totals, o * inner);
+  }
+}

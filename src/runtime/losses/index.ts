@@ -1,0 +1,126 @@
+/** Losses: one value a row (or position), to be reduced by a mean or a sum. */
+import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
+import { abs, add, exp, less, log1p, max, mul, neg, select, sigmoid, square, sub } from '../ops/index.js';
+import { requireFloat, run, shapeText, sizeAt, tensorText, toFloat } from '../ops/kernel.js';
+import { ownGradient, savedAt } from '../ops/own-gradient.js';
+
+/**
+ * Cross entropy of softmax(logits) over the last axis and class labels (i32, one axis less) or rows of probabilities (f32, the
+ * logits' shape). Labels get no gradient. Smoothing s replaces a target p by (1 - s)p + s / classes (Szegedy et al., 2016).
+ */
+export function softmaxCrossEntropy<R extends Tensor>(
+  logits: Tensor,
+  label: Tensor,
+  { labelSmoothing = 0 }: { readonly labelSmoothing?: number } = {},
+): R {
+  requireFloat('softmaxCrossEntropy', logits, 'logits');
+  if (!(labelSmoothing >= 0 && labelSmoothing < 1)) {
+    throw new Error(
+      `softmaxCrossEntropy needs a label smoothing from 0 to below 1, but ${labelSmoothing} arrived`,
+    );
+  }
+  const target = smoothed(targets(logits, label), labelSmoothing, sizeAt(logits.shape, -1));
+  const axis = [logits.rank - 1];
+  const sum = (x: Tensor, keepDims: boolean): Tensor => run('Sum', { x }, { axis, keepDims });
+  return ownGradient<R>(
+    [logits],
+    () => {
+      const shifted: Tensor = sub(
+        logits,
+        run('Max', { x: logits }, { reductionIndices: axis, keepDims: true }),
+      );
+      const logProbability = sub(shifted, run('Log', { x: sum(exp(shifted), true) }));
+      return { value: neg(sum(mul(target, logProbability), false)), saved: [exp(logProbability), target] };
+    },
+    (dy, saved) => {
+      const probability = savedAt(saved, 0);
+      const wanted = savedAt(saved, 1);
+      const rows: Tensor = run('Reshape', { x: dy }, { shape: [...dy.shape, 1] });
+      // Rows of probabilities that do not add up to 1 weigh the softmax by their sum.
+      const weight = label.dtype === 'float32' ? sum(wanted, true) : 1;
+      return [mul<Tensor>(sub<Tensor>(mul<Tensor>(probability, weight), wanted), rows)];
+    },
+  );
+}
+
+function targets(logits: Tensor, label: Tensor): Tensor {
+  const rows = shapeText(logits.shape.slice(0, -1));
+  if (logits.rank >= 1 && label.dtype === 'int32' && shapeText(label.shape) === rows) {
+    const classes = sizeAt(logits.shape, -1);
+    return run('OneHot', { indices: label }, { depth: classes });
+  }
+  if (label.dtype === 'float32' && shapeText(label.shape) === shapeText(logits.shape)) {
+    return label;
+  }
+  throw new Error(
+    `softmaxCrossEntropy got logits ${tensorText(logits)} and labels ${tensorText(label)}; labels are i32${rows} or f32${shapeText(logits.shape)}`,
+  );
+}
+
+function smoothed(target: Tensor, smoothing: number, classes: number): Tensor {
+  return smoothing === 0 ? target : add(mul(target, 1 - smoothing), smoothing / classes);
+}
+
+/**
+ * Cross entropy of sigmoid(logits) and labels in [0, 1]: max(x, 0) - x·z + log(1 + exp(-|x|)), which does not overflow. A
+ * number is a label for all. Labels get no gradient.
+ */
+export function sigmoidCrossEntropy<T extends Tensor>(logits: T, label: Tensor | number | Scalar): T {
+  requireFloat('sigmoidCrossEntropy', logits, 'logits');
+  const target = typeof label === 'number' ? label : toFloat(label);
+  if (
+    typeof target !== 'number' &&
+    target.rank !== 0 &&
+    shapeText(target.shape) !== shapeText(logits.shape)
+  ) {
+    throw new Error(
+      `sigmoidCrossEntropy got logits ${tensorText(logits)} and labels ${tensorText(target)}; their shapes must be equal`,
+    );
+  }
+  return ownGradient<T>(
+    [logits],
+    () => {
+      const linear: Tensor = sub<Tensor>(max<Tensor>(logits, 0), mul<Tensor>(logits, target));
+      return { value: add(linear, log1p(exp(neg(abs<Tensor>(logits))))), saved: [] };
+    },
+    (dy) => [mul<Tensor>(dy, sub<Tensor>(sigmoid(logits), target))],
+  );
+}
+
+function difference<T extends Tensor>(op: string, prediction: T, target: Tensor | number): T {
+  requireFloat(op, prediction, 'prediction');
+  if (
+    typeof target !== 'number' &&
+    target.rank !== 0 &&
+    shapeText(target.shape) !== shapeText(prediction.shape)
+  ) {
+    throw new Error(
+      `${op} got ${tensorText(prediction)} and a target ${tensorText(target)}; their shapes must be equal`,
+    );
+  }
+  return sub<T>(prediction, typeof target === 'number' ? target : toFloat(target));
+}
+
+/** (prediction - target)². */
+export function squaredError<T extends Tensor>(prediction: T, target: T | number | Scalar): T {
+  return square(difference('squaredError', prediction, target));
+}
+
+/** |prediction - target|. */
+export function absoluteError<T extends Tensor>(prediction: T, target: T | number | Scalar): T {
+  return abs(difference('absoluteError', prediction, target));
+}
+
+/** Half the squared error below `delta`, delta · (|error| - delta / 2) beyond (Huber, "Robust estimation of a location parameter", 1964). */
+export function huber<T extends Tensor>(
+  prediction: T,
+  target: T | number | Scalar,
+  { delta = 1 }: { readonly delta?: number } = {},
+): T {
+  if (!(delta > 0)) {
+    throw new Error(`huber needs a delta above 0, but ${delta} arrived`);
+  }
+  const error = difference('huber', prediction, target);
+  const size = abs(error);
+  return select<T>(less(size, delta), mul<T>(square(error), 0.5), mul<T>(sub<T>(size, delta / 2), delta));
+}

@@ -1,0 +1,89 @@
+/** Activations. */
+import type { Tensor } from '@tensorflow/tfjs-core';
+import { add, exp, mul, square, sub } from './arithmetic.js';
+import { axisOf, requireFloat, run } from './kernel.js';
+import { ownGradient, savedAt } from './own-gradient.js';
+import { moveAxisLast } from './shapes.js';
+
+function unary(op: string, kernel: string): <T extends Tensor>(x: T) => T {
+  return <T extends Tensor>(x: T): T => {
+    requireFloat(op, x);
+    return run<T>(kernel, { x });
+  };
+}
+
+/** max(x, 0). */
+export const relu = unary('relu', 'Relu');
+/** x where x > 0, else exp(x) - 1. */
+export const elu = unary('elu', 'Elu');
+/**
+ * λx where x > 0, else λα(exp(x) - 1), with λ = 1.0507009873554805 and λα = 1.7580993408473768: the fixed point of Klambauer et
+ * al., "Self-normalizing neural networks", 2017.
+ */
+export const selu = unary('selu', 'Selu');
+/** 1 / (1 + exp(-x)). */
+export const sigmoid = unary('sigmoid', 'Sigmoid');
+export const tanh = unary('tanh', 'Tanh');
+/** log(1 + exp(x)). */
+export const softplus = unary('softplus', 'Softplus');
+
+/** x where x > 0, else slope · x. */
+export function leakyRelu<T extends Tensor>(x: T, { slope = 0.01 }: { readonly slope?: number } = {}): T {
+  requireFloat('leakyRelu', x);
+  return run<T>('LeakyRelu', { x }, { alpha: slope });
+}
+
+/** x · sigmoid(x). */
+export function silu<T extends Tensor>(x: T): T {
+  return mul<T>(x, sigmoid(x));
+}
+
+const geluScale = Math.sqrt(2 / Math.PI);
+const geluCubic = 0.044715;
+
+/** 0.5x(1 + tanh(√(2/π)(x + 0.044715x³))): the tanh form of Hendrycks and Gimpel, "Gaussian error linear units", 2016. */
+export function gelu<T extends Tensor>(x: T): T {
+  requireFloat('gelu', x);
+  return ownGradient<T>(
+    [x],
+    () => {
+      const tanhed = tanh(mul(mul(x, add(mul(square(x), geluCubic), 1)), geluScale));
+      return { value: mul(mul(x, 0.5), add(tanhed, 1)), saved: [tanhed] };
+    },
+    (dy, saved) => {
+      const t = savedAt(saved, 0);
+      // d/dx = (1 + t) / 2 + x(1 - t²)/2 · √(2/π)(1 + 3 · 0.044715x²)
+      const slope = mul(add(mul(square<Tensor>(x), 3 * geluCubic), 1), geluScale);
+      const curve = mul<Tensor>(mul<Tensor>(x, sub(1, square(t))), slope);
+      return [mul(dy, mul(add(add(t, 1), curve), 0.5))];
+    },
+  );
+}
+
+/** exp(x) / sum(exp(x)) along one axis. */
+export function softmax<T extends Tensor>(x: T, { axis = -1 }: { readonly axis?: number } = {}): T {
+  requireFloat('softmax', x);
+  return moveAxisLast(x, axisOf('softmax', axis, x.rank), (last) =>
+    run('Softmax', { logits: last }, { dim: last.rank - 1 }),
+  );
+}
+
+/** log(softmax(x)) along one axis. */
+export function logSoftmax<T extends Tensor>(x: T, { axis = -1 }: { readonly axis?: number } = {}): T {
+  requireFloat('logSoftmax', x);
+  return moveAxisLast(x, axisOf('logSoftmax', axis, x.rank), logSoftmaxOfLast);
+}
+
+function logSoftmaxOfLast(x: Tensor): Tensor {
+  const axis = [x.rank - 1];
+  const sum = (values: Tensor): Tensor => run('Sum', { x: values }, { axis, keepDims: true });
+  return ownGradient(
+    [x],
+    () => {
+      const shifted = sub(x, run('Max', { x }, { reductionIndices: axis, keepDims: true }));
+      const value = sub(shifted, run('Log', { x: sum(exp(shifted)) }));
+      return { value, saved: [value] };
+    },
+    (dy, saved) => [sub(dy, mul(exp(savedAt(saved, 0)), sum(dy)))],
+  );
+}

@@ -1,0 +1,45 @@
+/** Every op of the language, under the name that emitted code uses. */
+export * from './activations.js';
+export * from './arithmetic.js';
+export * from './attention.js';
+export * from './convolution.js';
+export { matmul } from './matmul.js';
+export * from './random.js';
+export {
+  argmax,
+  argmin,
+  inTop,
+  logSumExp,
+  maxOf,
+  mean,
+  minOf,
+  norm,
+  std,
+  sum,
+  variance,
+  type AxisOption,
+} from './reductions.js';
+export {
+  broadcastTo,
+  cast,
+  concat,
+  expandDims,
+  flatten,
+  oneHot,
+  ones,
+  onesLike,
+  pad,
+  range,
+  repeatAxis,
+  reshape,
+  slice,
+  squeeze,
+  stack,
+  stopGradient,
+  take,
+  toFloat,
+  transpose,
+  zeros,
+  zerosLike,
+  type Index,
+} from './shapes.js';

@@ -17,7 +17,9 @@ export interface StepContext {
   readonly stage: string;
   /** The parts of the step around the current call, e.g. `['opt_d']` inside `update opt_d`. */
   readonly regions: string[];
-  /** Names of the modules around the current call, outermost first. */
+  /** Rows in the batch, or null where the step reads several data sets. */
+  readonly rows: number | null;
+  /** Full paths of the modules around the current call, outermost first, and `@label` for each view. */
   readonly path: string[];
   /** State to be replaced when the region ends (running statistics), newest value. */
   readonly pending: Map<StateVariable, Tensor>;
@@ -36,8 +38,8 @@ export function withStepContext<T>(context: StepContext, body: () => T): T {
   }
 }
 
-export function stepContext(engine: Engine, stage: string, mode: Mode): StepContext {
-  return { engine, mode, stage, regions: [], path: [], pending: new Map() };
+export function stepContext(engine: Engine, stage: string, mode: Mode, rows: number | null): StepContext {
+  return { engine, mode, stage, rows, regions: [], path: [], pending: new Map() };
 }
 
 /** The current step. Throws outside of one. */
@@ -55,7 +57,7 @@ export function insideStep(): boolean {
   return current !== null;
 }
 
-/** Enters a module's name for the calls in `body`. */
+/** Enters a module's path, or a view's `@label`, for the calls in `body`. */
 export function enterModule<T>(name: string, body: () => T): T {
   const { path } = currentStep();
   path.push(name);
@@ -78,12 +80,14 @@ export function enterRegion<T>(name: string, body: () => T): T {
 }
 
 /**
- * The label that keys a draw's random numbers: step, regions, modules, name. It depends on the place of the call alone,
- * never on how often it ran.
+ * The label that keys a draw's random numbers: step, regions, the views and the innermost module around the call, name.
+ * It depends on the place of the call alone, never on how often it ran.
  */
 export function drawLabel(name: string): string {
   const { stage, regions, path } = currentStep();
-  return [stage, ...regions, ...path, name].join('/');
+  const views = path.filter((entry) => entry.startsWith('@'));
+  const inner = path.filter((entry) => !entry.startsWith('@')).slice(-1);
+  return [stage, ...regions, ...views, ...inner, name].join('/');
 }
 
 /** Replaces state when the region ends; until then `latest` sees the new value. */

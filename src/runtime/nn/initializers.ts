@@ -1,0 +1,59 @@
+/**
+ * Initial weights, made on the host from counter-based random numbers: a function of the seed and the weight's path, the
+ * same on every engine and in any order of construction. Normal draws are not truncated.
+ */
+import { hostNormal, hostUniform } from '../engine/philox.js';
+import type { Initializer } from './weight.js';
+
+/** How many inputs one output of the layer sums, and how many outputs one input feeds. */
+export interface Fans {
+  readonly inputs: number;
+  readonly outputs: number;
+}
+
+function scaled(values: Float32Array, scale: number): Float32Array {
+  return values.map((value) => value * scale);
+}
+
+function normal(size: number, deviation: number): Initializer {
+  return (seed, path) => scaled(hostNormal(seed, `init/${path}`, size), deviation);
+}
+
+function uniform(size: number, limit: number): Initializer {
+  return (seed, path) => hostUniform(seed, `init/${path}`, size).map((value) => (2 * value - 1) * limit);
+}
+
+export function constantInitializer(size: number, value: number): Initializer {
+  return () => new Float32Array(size).fill(value);
+}
+
+const families: Readonly<Record<string, (size: number, fans: Fans) => Initializer>> = {
+  zeros: (size) => constantInitializer(size, 0),
+  ones: (size) => constantInitializer(size, 1),
+  // Glorot & Bengio, 2010, eq. 16.
+  glorot_uniform: (size, { inputs, outputs }) => uniform(size, Math.sqrt(6 / (inputs + outputs))),
+  glorot_normal: (size, { inputs, outputs }) => normal(size, Math.sqrt(2 / (inputs + outputs))),
+  // He et al., 2015, eq. 10.
+  he_uniform: (size, { inputs }) => uniform(size, Math.sqrt(6 / inputs)),
+  he_normal: (size, { inputs }) => normal(size, Math.sqrt(2 / inputs)),
+  // LeCun et al., 1998, "Efficient BackProp", eq. 16.
+  lecun_uniform: (size, { inputs }) => uniform(size, Math.sqrt(3 / inputs)),
+  lecun_normal: (size, { inputs }) => normal(size, Math.sqrt(1 / inputs)),
+};
+
+/** Names that `init = "…"` takes, besides `normal_S` and `uniform_L` with a number. */
+export const initializerNames: readonly string[] = Object.keys(families);
+
+/**
+ * The initializer of a name: a family above, `normal_0.02` (standard deviation) or `uniform_0.1` (limit). Throws for any
+ * other, listing them.
+ */
+export function initializer(name: string, size: number, fans: Fans): Initializer {
+  const family = Object.hasOwn(families, name) ? families[name] : undefined;
+  if (family !== undefined) return family(size, fans);
+  const match = /^(normal|uniform)_(\d+(?:\.\d+)?(?:e-?\d+)?)$/.exec(name);
+  if (match !== null) return (match[1] === 'normal' ? normal : uniform)(size, Number(match[2]));
+  throw new Error(
+    `no initializer is named ${JSON.stringify(name)}; there are ${initializerNames.join(', ')}, normal_S and uniform_L with a number`,
+  );
+}

@@ -1,0 +1,52 @@
+/**
+ * Weights and states of modules: declared when a module is constructed, given values when a trainer attaches it. A
+ * module holds these references, never tensors.
+ */
+import type { HostTensor, StateVariable } from '../engine/engine.js';
+import { latest } from '../trainer/step-context.js';
+import { ranked, type Tensor } from '../tensor.js';
+
+/** Makes the initial values on the host, a function of the run's seed and the weight's path alone. */
+export type Initializer = (seed: number, path: string) => Float32Array;
+
+/** A weight or state of a module, of the rank that T states. */
+export class Weight<T extends Tensor = Tensor> {
+  #variable: StateVariable | null = null;
+
+  constructor(
+    readonly shape: readonly number[],
+    /** Whether optimizers change it; running statistics are kept, not trained. */
+    readonly trainable: boolean,
+    private readonly initializer: Initializer,
+  ) {}
+
+  /** The value. Only inside a step. */
+  read(): T {
+    return ranked<T>(latest(this.variable));
+  }
+
+  /** The state behind it. Throws before the trainer has attached the model. */
+  get variable(): StateVariable {
+    if (this.#variable === null) {
+      throw new Error(
+        'a weight was used before its model was attached; return the model from configureModels',
+      );
+    }
+    return this.#variable;
+  }
+
+  /** Called once, by the trainer. */
+  bind(variable: StateVariable): void {
+    if (this.#variable !== null) {
+      throw new Error(
+        `a weight cannot be both ${this.#variable.path} and ${variable.path}; give each model modules of its own`,
+      );
+    }
+    this.#variable = variable;
+  }
+
+  /** Initial values at a path. */
+  initial(seed: number, path: string): HostTensor {
+    return { dtype: 'f32', shape: this.shape, values: this.initializer(seed, path) };
+  }
+}

@@ -1,0 +1,243 @@
+/**
+ * Reductions over rows: what a step says about its batch, in parts that add up over batches. A reduction is a few totals
+ * and a function that finishes them; a loss is a sum of terms, each with its own denominator.
+ *
+ * Known after this file: a metric over many batches equals the metric of the one big batch, and so does a gradient.
+ */
+import * as ops from '../ops/index.js';
+import type { Scalar, Tensor } from '../tensor.js';
+
+/** One running total. */
+export type Total =
+  | { readonly kind: 'sum'; readonly value: Tensor }
+  /** A number that the shapes alone give, e.g. how many values there are: it needs no place on the device. */
+  | { readonly kind: 'constant'; readonly value: number }
+  /** The newest value replaces the ones before. */
+  | { readonly kind: 'last'; readonly value: Tensor };
+
+/** Totals after many batches, in f64, row-major. */
+export type Totals = ReadonlyMap<string, Float64Array>;
+
+/** A term of a loss: Σ numerator / Σ denominator over the batches of a window. */
+export interface Term {
+  readonly numerator: Scalar;
+  /** Null: a plain sum, not divided. */
+  readonly denominator: Denominator | null;
+}
+
+/** What a term is divided by, and what it counts: values of a tensor, weights of one, or micro-batches. */
+export interface Denominator {
+  readonly of: 'values' | 'weights' | 'batches';
+  readonly value: Scalar | number;
+}
+
+export interface Reduction {
+  readonly totals: ReadonlyMap<string, Total>;
+  readonly finish: (totals: Totals) => number;
+  /** What `minimize` differentiates; null for a metric that is no sum of means. */
+  readonly terms: readonly Term[] | null;
+}
+
+/** Element 0 of a total, NaN where it was never written. */
+export function scalarTotal(totals: Totals, name: string): number {
+  return totals.get(name)?.[0] ?? Number.NaN;
+}
+
+function sumOf(x: Tensor): Scalar {
+  return ops.sum<Scalar>(x);
+}
+
+/** Values of bool and i32 count as numbers. */
+function floats(x: Tensor): Tensor {
+  return ops.toFloat(x);
+}
+
+/**
+ * The mean over rows and all other axes; with a weight, Σ value · weight / Σ weight. A weight has the values' shape, or
+ * fewer axes from the front (one number a row). No gradient passes through a weight.
+ */
+export function mean(values: Tensor, { weight = null }: { readonly weight?: Tensor | null } = {}): Reduction {
+  const value = floats(values);
+  if (weight === null) {
+    const numerator = sumOf(value);
+    return fraction(numerator, { of: 'values', value: value.size });
+  }
+  const weights = ops.stopGradient(aligned(floats(weight), value));
+  const numerator = sumOf(ops.mul<Tensor>(value, weights));
+  // Weights that were broadcast count once for each value that they weigh.
+  const repeated = value.size / Math.max(1, weights.size);
+  const denominator = ops.mul<Scalar>(sumOf(weights), repeated);
+  return fraction(numerator, { of: 'weights', value: denominator });
+}
+
+function aligned(weight: Tensor, value: Tensor): Tensor {
+  const fits =
+    weight.rank <= value.rank && weight.shape.every((size, axis) => size === value.shape[axis] || size === 1);
+  if (!fits) {
+    throw new Error(
+      `a weight of shape [${weight.shape.join(', ')}] does not fit values of shape [${value.shape.join(', ')}]; give one for each row or for each value`,
+    );
+  }
+  if (weight.rank === value.rank) return weight;
+  return ops.reshape(weight, { shape: [...weight.shape, ...value.shape.slice(weight.rank).map(() => 1)] });
+}
+
+function fraction(numerator: Scalar, denominator: Denominator): Reduction {
+  return {
+    totals: new Map<string, Total>([
+      ['sum', { kind: 'sum', value: numerator }],
+      [
+        'count',
+        typeof denominator.value === 'number'
+          ? { kind: 'constant', value: denominator.value }
+          : { kind: 'sum', value: denominator.value },
+      ],
+    ]),
+    finish: (totals) => scalarTotal(totals, 'sum') / scalarTotal(totals, 'count'),
+    terms: [{ numerator, denominator }],
+  };
+}
+
+/** The sum over rows and all other axes; with a weight, Σ value · weight. */
+export function sum(values: Tensor, { weight = null }: { readonly weight?: Tensor | null } = {}): Reduction {
+  const value = floats(values);
+  const numerator = sumOf(weight === null ? value : ops.mul<Tensor>(value, aligned(floats(weight), value)));
+  return {
+    totals: new Map([['sum', { kind: 'sum', value: numerator }]]),
+    finish: (totals) => scalarTotal(totals, 'sum'),
+    terms: [{ numerator, denominator: null }],
+  };
+}
+
+/** A number of the batch as a whole, in which rows meet: the mean over micro-batches. */
+export function each(scalar: Scalar): Reduction {
+  return fraction(scalarOnly('each', scalar), { of: 'batches', value: 1 });
+}
+
+/** The newest value. It cannot be minimized. */
+export function last(scalar: Scalar | number): Reduction {
+  if (typeof scalar === 'number') {
+    return { totals: new Map(), finish: () => scalar, terms: null };
+  }
+  return {
+    totals: new Map([['last', { kind: 'last', value: scalarOnly('last', scalar) }]]),
+    finish: (totals) => scalarTotal(totals, 'last'),
+    terms: null,
+  };
+}
+
+function scalarOnly(name: string, value: Tensor): Scalar {
+  if (value.size !== 1) {
+    throw new Error(
+      `rows.${name} takes one number, got shape [${value.shape.join(', ')}]; reduce it with rows.mean or rows.sum`,
+    );
+  }
+  return ops.reshape<Scalar>(floats(value), { shape: [] });
+}
+
+/** A multiple of a reduction that is a mean or sum. */
+export function times(factor: number | Scalar, reduction: Reduction): Reduction {
+  const { terms } = reduction;
+  if (terms === null) throw new Error('rows.times takes a mean or sum over rows; use rows.derive for others');
+  const scaled = terms.map((term) => ({ ...term, numerator: ops.mul<Scalar>(term.numerator, factor) }));
+  const [only, ...others] = scaled;
+  if (only === undefined || others.length > 0) return total(scaled);
+  if (only.denominator === null) {
+    return {
+      totals: new Map([['sum', { kind: 'sum', value: only.numerator }]]),
+      finish: reduction.finish,
+      terms: scaled,
+    };
+  }
+  return fraction(only.numerator, only.denominator);
+}
+
+/** The sum of means and sums, each over its own denominator. */
+export function plus(...reductions: readonly Reduction[]): Reduction {
+  const terms = reductions.flatMap((reduction) => {
+    if (reduction.terms === null)
+      throw new Error('rows.plus takes means and sums over rows; use rows.derive for others');
+    return reduction.terms;
+  });
+  return total(terms);
+}
+
+function total(terms: readonly Term[]): Reduction {
+  const totals = new Map<string, Total>();
+  terms.forEach(({ numerator, denominator }, index) => {
+    totals.set(`sum${index}`, { kind: 'sum', value: numerator });
+    if (denominator !== null) {
+      const { value } = denominator;
+      totals.set(
+        `count${index}`,
+        typeof value === 'number' ? { kind: 'constant', value } : { kind: 'sum', value },
+      );
+    }
+  });
+  const divided = terms.map(({ denominator }) => denominator !== null);
+  return {
+    totals,
+    finish: (sums) =>
+      divided.reduce(
+        (all, isDivided, index) =>
+          all + scalarTotal(sums, `sum${index}`) / (isDivided ? scalarTotal(sums, `count${index}`) : 1),
+        0,
+      ),
+    terms,
+  };
+}
+
+/** A number computed once, at the end, from finished reductions. It cannot be minimized. */
+export function derive<N extends string>(
+  of: Readonly<Record<N, Reduction>>,
+  compute: (finished: Readonly<Record<N, number>>) => number,
+): Reduction {
+  const names: N[] = [];
+  const totals = new Map<string, Total>();
+  for (const name in of) {
+    names.push(name);
+    for (const [key, value] of of[name].totals) totals.set(`${name}.${key}`, value);
+  }
+  return {
+    totals,
+    finish: (sums) => compute(finished(of, names, sums)),
+    terms: null,
+  };
+}
+
+function finished<N extends string>(
+  of: Readonly<Record<N, Reduction>>,
+  names: readonly N[],
+  sums: Totals,
+): Readonly<Record<N, number>> {
+  const values: Partial<Record<N, number>> = {};
+  for (const name of names) {
+    const prefix = `${name}.`;
+    const own = new Map(
+      [...sums]
+        .filter(([key]) => key.startsWith(prefix))
+        .map(([key, value]) => [key.slice(prefix.length), value]),
+    );
+    values[name] = of[name].finish(own);
+  }
+  return complete(values, names) ? values : unreachable();
+}
+
+function complete<N extends string>(
+  values: Partial<Record<N, number>>,
+  names: readonly N[],
+): values is Record<N, number> {
+  return names.every((name) => values[name] !== undefined);
+}
+
+function unreachable(): never {
+  throw new Error('a derived metric lost one of its parts; this is a fault of the runtime');
+}
+
+/** Rows in a batch: the size of its first axis. */
+export function count(tensor: Tensor): number {
+  const [rows] = tensor.shape;
+  if (rows === undefined)
+    throw new Error('a tensor without axes has no rows; count rows of a field of the batch');
+  return rows;
+}

@@ -1,17 +1,14 @@
 /** Blocks and models as classes. After this: all weights are made in the constructor, in the spec's order. */
 import type { ts } from 'ts-morph';
 import type { IrClass, IrContent, IrSlot } from '../checker/ir.js';
-import { EmitError, type Place, type Unit, createPicked, createPlace } from './context.js';
+import { EmitError, type Place, type Readers, type Unit, createPicked, createPlace } from './context.js';
 import { emitExpression, emitOptions, layerType, withOptions } from './expressions.js';
 import { camel } from './names.js';
 import { emitStatements } from './statements.js';
 import { rankOf, tensorText, tensorType, typeNode } from './types.js';
 
 /** Members of `nn.Module` that a slot must not hide. */
-const MODULE_MEMBERS = (
-  'add as attach buffers call children constructor count dispose entries find forward kind label mode modules name ' +
-  'named options parameters parent parts path paths read state states toString training variables weight weights'
-).split(' ');
+const MODULE_MEMBERS = 'add addState addWeight as call constructor forward options toString'.split(' ');
 
 export const emitClass = (unit: Unit, from: IrClass): ts.Statement => {
   const { tree } = unit;
@@ -20,7 +17,6 @@ export const emitClass = (unit: Unit, from: IrClass): ts.Statement => {
   const members = unit.names.child(MODULE_MEMBERS);
   for (const slot of from.slots) {
     members.declare(`slot:${slot.name}`, camel(slot.name));
-    if (slot.when !== null) members.declare(`conditional:${slot.name}`, 'conditional');
   }
   const inputs = factory.createTupleTypeNode(
     from.inputs.map((input) =>
@@ -36,8 +32,14 @@ export const emitClass = (unit: Unit, from: IrClass): ts.Statement => {
     tree.ts.setEmitFlags(inputs, tree.ts.EmitFlags.SingleLine),
     typeNode(unit, from.result),
   ]);
-  const construct = emitConstructor(unit, from, members);
-  const forward = emitForward(unit, from, members);
+  const readSlot: Readers['slot'] = (slotName) => {
+    const slot = from.slots.find((each) => each.name === slotName);
+    if (slot === undefined) throw new EmitError(`${from.name} has no slot ${JSON.stringify(slotName)}`);
+    const member = members.find(`slot:${slotName}`) ?? camel(slotName);
+    return { value: tree.member(tree.self(), member), conditional: slot.when !== null };
+  };
+  const construct = emitConstructor(unit, from, readSlot);
+  const forward = emitForward(unit, from, readSlot);
   const place = createPlace(unit, members);
   const fields = from.slots.map((slot) =>
     tree.doc(
@@ -110,15 +112,20 @@ const contentType = (place: Place, content: IrContent): ts.TypeNode => {
 const emitConstructor = (
   unit: Unit,
   from: IrClass,
-  members: Place['names'],
+  readSlot: Readers['slot'],
 ): ts.ConstructorDeclaration | null => {
   const { tree } = unit;
   const { factory } = tree;
   if (from.options.length === 0 && from.slots.length === 0) return null;
-  const names = members.child(['options', 'name']);
+  const names = unit.names.child(['options']);
   const picked = createOptions(unit, from, names);
   // A size of an input is an option of the same name here: there is no input yet.
-  const place = createPlace(unit, names, { param: picked.read, option: picked.read, dim: picked.read });
+  const place = createPlace(unit, names, {
+    param: picked.read,
+    option: picked.read,
+    dim: picked.read,
+    slot: readSlot,
+  });
   const made = from.slots.map((slot) => {
     const content = emitContent(place, slot.content);
     const added = tree.call(tree.member(tree.self(), 'add'), [tree.text(slot.name), content]);
@@ -132,7 +139,7 @@ const emitConstructor = (
             undefined,
             tree.literal(null),
           );
-    const target = tree.member(tree.self(), members.find(`slot:${slot.name}`) ?? camel(slot.name));
+    const target = readSlot(slot.name).value;
     return tree.at(slot.span, factory.createExpressionStatement(factory.createAssignment(target, value)));
   });
   const statements = [
@@ -204,7 +211,7 @@ export const emitContent = (place: Place, content: IrContent): ts.Expression => 
       const names = place.names.child();
       const within = { ...place, names };
       const params =
-        content.index === null
+        content.index === null || !readsIndex(content.item, content.index)
           ? []
           : [tree.param(names.declare(`index:${content.index}`, camel(content.index)))];
       return tree.call(unit.export('nn', 'list'), [
@@ -238,10 +245,17 @@ export const emitContent = (place: Place, content: IrContent): ts.Expression => 
   }
 };
 
-const emitForward = (unit: Unit, from: IrClass, members: Place['names']): ts.ClassElement => {
+/** Does anything in this part of the IR read the number of that turn? */
+const readsIndex = (part: unknown, index: string): boolean => {
+  if (typeof part !== 'object' || part === null) return false;
+  if ('kind' in part && part.kind === 'index' && 'name' in part && part.name === index) return true;
+  return Object.values(part).some((each) => readsIndex(each, index));
+};
+
+const emitForward = (unit: Unit, from: IrClass, readSlot: Readers['slot']): ts.ClassElement => {
   const { tree } = unit;
   const { factory } = tree;
-  const names = members.child();
+  const names = unit.names.child();
   const inputs = from.inputs.map((input) => ({
     ...input,
     identifier: names.declare(`input:${input.name}`, camel(input.name)),
@@ -259,6 +273,7 @@ const emitForward = (unit: Unit, from: IrClass, members: Place['names']): ts.Cla
     param: options.read,
     option: options.read,
     dim: (name) => (known.has(name) ? dims.read(name) : options.read(name)),
+    slot: readSlot,
   });
   const body = emitStatements(place, from.body);
   const value = tree.giveBack(emitExpression(place, from.value));

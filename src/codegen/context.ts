@@ -189,6 +189,8 @@ export interface Readers {
   readonly dim: (name: string) => ts.Expression;
   readonly schedule: (name: string) => ts.Expression;
   readonly model: (name: string) => ts.Expression;
+  /** A slot of the class at hand, `this.conv`, and whether it may be null. */
+  readonly slot: (name: string) => { readonly value: ts.Expression; readonly conditional: boolean };
   /** A tensor of the batch, whose rows are counted. */
   readonly batchTensor: (batch: string) => ts.Expression;
 }
@@ -215,6 +217,7 @@ export const createPlace = (unit: Unit, names: NameScope, read: Partial<Readers>
     dim: unreadable('size'),
     schedule: unreadable('schedule'),
     model: unreadable('model'),
+    slot: unreadable('slot'),
     batchTensor: unreadable('batch'),
     ...read,
   },

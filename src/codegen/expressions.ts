@@ -145,7 +145,7 @@ export const emitSlot = (place: Place, slot: IrSlotRef): ts.Expression => {
   const { tree } = place.unit;
   const found =
     slot.kind === 'own'
-      ? tree.member(tree.self(), known(place, `slot:${slot.slot}`))
+      ? place.read.slot(slot.slot).value
       : slot.slot === null
         ? tree.id(known(place, `local:${slot.item}`))
         : tree.member(tree.id(known(place, `local:${slot.item}`)), slot.slot);

@@ -81,7 +81,7 @@ const emitLoop = (
   const modules = emitSlot(place, {
     kind: 'own',
     slot: fold.slot,
-    conditional: place.names.find(`conditional:${fold.slot}`) !== null,
+    conditional: place.read.slot(fold.slot).conditional,
     free: false,
   });
   if (fold.index === null) return tree.forOf(names.item, modules, body);

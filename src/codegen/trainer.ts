@@ -287,9 +287,9 @@ const method = (
   result: ts.TypeNode | undefined,
   body: (place: Place) => readonly ts.Statement[],
 ): ts.ClassElement => {
-  const { unit, trainer, members } = write;
+  const { unit, trainer } = write;
   const { tree } = unit;
-  const names = members.child(['models', 'from']);
+  const names = unit.names.child(['models', 'from']);
   const picked = createPicked(
     tree,
     names,
@@ -594,9 +594,9 @@ const stepName = ({ members }: Write, step: IrStep): string =>
   members.declare(`step:${step.name}`, `${camel(step.name)}Step`);
 
 const stepMethod = (write: Write, step: IrStep): ts.ClassElement => {
-  const { unit, trainer, members } = write;
+  const { unit, trainer } = write;
   const { tree } = unit;
-  const names = members.child();
+  const names = unit.names.child();
   const own = (name: string): ts.Expression => tree.member(tree.self(), name);
   const fieldsOf = (name: string): IrData['batch'] => {
     const input = step.inputs.find((each) => each.name === name);

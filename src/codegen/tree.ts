@@ -165,13 +165,14 @@ export const createTree = (compiler: TypeScript) => {
     );
 
   /** A blank line before the node. */
-  const apart = <N extends ts.Node>(node: N): N =>
-    compiler.addSyntheticLeadingComment(
-      node,
-      compiler.SyntaxKind.SingleLineCommentTrivia,
-      BLANK_LINE.slice(2),
-      true,
-    );
+  const apart = <N extends ts.Node>(node: N): N => {
+    const others = compiler.getSyntheticLeadingComments(node) ?? [];
+    compiler.setSyntheticLeadingComments(node, undefined);
+    const { SingleLineCommentTrivia } = compiler.SyntaxKind;
+    compiler.addSyntheticLeadingComment(node, SingleLineCommentTrivia, BLANK_LINE.slice(2), true);
+    const own = compiler.getSyntheticLeadingComments(node) ?? [];
+    return compiler.setSyntheticLeadingComments(node, [...own, ...others]);
+  };
 
   const typeMembers = (entries: readonly TypeEntry[]): ts.TypeElement[] =>
     entries.map((each) =>

@@ -12,7 +12,7 @@ describe('emitted trainers', () => {
   ])('%s', async (name, ir) => {
     const files = await emit(ir(), options);
     for (const file of files)
-      await expect(file.text).toMatchFileSnapshot(`__snapshots__/${name}/${file.fileName}`);
+      await expect(file.text).toMatchFileSnapshot(`__snapshots__/${name}/${file.fileName}.txt`);
   });
 
   test('are the same for the same program', async () => {

@@ -1,0 +1,184 @@
+/**
+ * Emitted files to one executable. After this: the code needs Node and nothing else, and its source map leads to the
+ * spec.
+ */
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { Message, Plugin } from 'esbuild';
+import type { EmittedFile } from './emit.js';
+import { REQUIRE_BANNER, bundleDefaults, embedWasm, licencesOf, withoutNodeFetch } from './embedding.js';
+import { type PackageRoot, findPackageRoot, runtimeFile } from './package-root.js';
+
+export interface BundleOptions {
+  readonly files: readonly EmittedFile[];
+  /** Absolute folder where the emitted files are, or would be; imports of externs start here. */
+  readonly folder: string;
+  /** Absolute path of the executable; paths in the source map are relative to it. */
+  readonly outFile: string;
+  /** A file beside the executable, at its end, or none. */
+  readonly sourceMap?: 'linked' | 'inline' | 'none';
+  /** The installed compiler; found by itself where it is left out. */
+  readonly root?: PackageRoot;
+}
+
+export interface Bundle {
+  readonly code: string;
+  /** The source map, where it is a file of its own. */
+  readonly map: string | null;
+  readonly warnings: readonly BundleMessage[];
+}
+
+/** What esbuild says, with the place in the text that it was given. */
+export interface BundleMessage {
+  readonly text: string;
+  readonly file: string | null;
+  /** From 1; 0 where there is no place. */
+  readonly line: number;
+  readonly column: number;
+}
+
+/** An extern, or a package that it imports, cannot be bundled. */
+export class BundleError extends Error {
+  override readonly name = 'BundleError';
+  constructor(readonly messages: readonly BundleMessage[]) {
+    super(
+      messages.map(({ text, file, line }) => (file === null ? text : `${file}:${line}: ${text}`)).join('\n'),
+    );
+  }
+}
+
+const messageOf = ({ text, location }: Message): BundleMessage => ({
+  text,
+  file: location?.file ?? null,
+  line: location?.line ?? 0,
+  column: location === null ? 0 : location.column + 1,
+});
+
+/** The executable's own few lines: it runs when it is the program, and is a module to import otherwise. */
+const entryText = (file: EmittedFile, trainer: string): string =>
+  [
+    "import { realpathSync } from 'node:fs';",
+    "import { fileURLToPath } from 'node:url';",
+    "import { main as run } from 'ztrain/runtime';",
+    `import { ${trainer} as trainer } from ${JSON.stringify(`./${file.name}.js`)};`,
+    'const isProgram = () => {',
+    '  try {',
+    "    return realpathSync(process.argv[1] ?? '') === fileURLToPath(import.meta.url);",
+    '  } catch {',
+    '    return false;',
+    '  }',
+    '};',
+    'export const main = (argv, io) => run(trainer, argv, io);',
+    'export { trainer };',
+    'if (isProgram()) await main(process.argv.slice(2));',
+    '',
+  ].join('\n');
+
+/** Emitted files stand in memory under the paths that they have, or would have, on the disk. */
+const emittedFiles = (options: BundleOptions, entry: string, runtime: string): Plugin => ({
+  name: 'ztrain-emitted',
+  setup: (build) => {
+    const byPath = new Map(options.files.map((file) => [resolve(options.folder, file.fileName), file]));
+    build.onResolve({ filter: /^ztrain\/runtime$/ }, () => ({ path: runtime }));
+    build.onResolve({ filter: /^ztrain:entry$/ }, () => ({ path: 'entry', namespace: 'ztrain' }));
+    build.onLoad({ filter: /^entry$/, namespace: 'ztrain' }, () => ({
+      contents: entry,
+      loader: 'js',
+      resolveDir: options.folder,
+    }));
+    build.onResolve({ filter: /^\.{1,2}\// }, (args) => {
+      if (args.namespace !== 'ztrain' && !byPath.has(args.importer)) return null;
+      const path = resolve(options.folder, args.path.replace(/\.js$/, '.ts'));
+      return byPath.has(path) ? { path } : null;
+    });
+    build.onLoad({ filter: /\.ts$/ }, (args) => {
+      const file = byPath.get(args.path);
+      if (file === undefined) return null;
+      const url = `data:application/json;base64,${Buffer.from(file.map).toString('base64')}`;
+      return {
+        contents: `${file.text}\n//# sourceMappingURL=${url}\n`,
+        loader: 'ts',
+        resolveDir: options.folder,
+      };
+    });
+  },
+});
+
+/** Rejects with a `BundleError` where an extern cannot be found or read. */
+export const bundle = async (options: BundleOptions): Promise<Bundle> => {
+  const { build } = await import('esbuild');
+  const root = options.root ?? findPackageRoot();
+  const entry = options.files.find((file) => file.trainer !== null);
+  if (entry === undefined || entry.trainer === null) throw new Error('a library has no trainer to bundle');
+  const { sourceMap = 'linked' } = options;
+  const result = await build({
+    ...bundleDefaults,
+    entryPoints: ['ztrain:entry'],
+    outfile: options.outFile,
+    write: false,
+    absWorkingDir: root.folder,
+    // Options of a project's own tsconfig.json must not change what a trainer does.
+    tsconfigRaw: {
+      compilerOptions: { target: 'ES2022', useDefineForClassFields: true, verbatimModuleSyntax: true },
+    },
+    sourcemap: sourceMap === 'none' ? false : sourceMap,
+    banner: { js: `#!/usr/bin/env node\n${REQUIRE_BANNER}` },
+    plugins: [
+      emittedFiles(options, entryText(entry, entry.trainer), runtimeFile(root)),
+      withoutNodeFetch(),
+      embedWasm(),
+    ],
+  }).catch((error: unknown) => {
+    if (error instanceof Error && 'errors' in error && Array.isArray(error.errors)) {
+      throw new BundleError(error.errors.filter(isMessage).map(messageOf));
+    }
+    throw error;
+  });
+  const text = (ending: string): string | null =>
+    result.outputFiles.find((file) => file.path.endsWith(ending))?.text ?? null;
+  const code = text(basename(options.outFile));
+  if (code === null) throw new Error('esbuild wrote no code');
+  const licences = await licencesOf(result.metafile, root.folder);
+  return {
+    code: beforeMapComment(code, licences),
+    map: text('.map'),
+    warnings: result.warnings.map(messageOf),
+  };
+};
+
+const isMessage = (value: unknown): value is Message =>
+  typeof value === 'object' && value !== null && 'text' in value && 'location' in value;
+
+/** The comment that names the source map must stay the last line. */
+const beforeMapComment = (code: string, text: string): string => {
+  const at = code.lastIndexOf('\n//# sourceMappingURL=');
+  return at < 0 ? `${code}\n${text}` : `${code.slice(0, at + 1)}${text}${code.slice(at + 1)}`;
+};
+
+/** Replaces a file at once: who reads it sees the old or the new text, and a full disk leaves the old. */
+const replaceFile = async (path: string, text: string, mode: number): Promise<void> => {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+  try {
+    const file = await open(temporary, 'wx', mode);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    // The process's mask may have taken bits away.
+    await chmod(temporary, mode);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+};
+
+/** Writes the executable with its run bit, and its source map beside it. */
+export const writeExecutable = async (path: string, made: Bundle): Promise<void> => {
+  await mkdir(dirname(path), { recursive: true });
+  if (made.map !== null) await replaceFile(`${path}.map`, made.map, 0o644);
+  await replaceFile(path, made.code, 0o755);
+};

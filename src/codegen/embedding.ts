@@ -1,0 +1,127 @@
+/**
+ * What a bundle takes in besides code: the engine's WebAssembly binary and the licences of the packages in it. Only
+ * built-in modules are imported here, so that the build script can load this file on its own.
+ */
+import { readFile, readdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join, sep } from 'node:path';
+import type { BuildOptions, Metafile, Plugin } from 'esbuild';
+
+const WASM = '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm';
+
+/** `require` is needed by packages written as CommonJS. The name is theirs to use, so ours must differ. */
+export const REQUIRE_BANNER =
+  "import { createRequire as ztrainCreateRequire } from 'node:module'; const require = ztrainCreateRequire(import.meta.url);";
+
+/** Options that the runtime's bundle and a trainer's have in common. */
+export const bundleDefaults = {
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  // Packages' ES modules are preferred: what a trainer does not use is left out.
+  mainFields: ['module', 'main'],
+  conditions: ['source', 'module'],
+  charset: 'utf8',
+  keepNames: true,
+  logLevel: 'silent',
+  metafile: true,
+  legalComments: 'eof',
+} as const satisfies BuildOptions;
+
+/** Replaces the module that reads the engine's binary from `node_modules` by one that holds it. */
+export const embedWasm = (): Plugin => ({
+  name: 'ztrain-wasm',
+  setup: (build) => {
+    build.onLoad({ filter: /[\\/]engine[\\/]wasm-binary\.ts$/ }, (args) => {
+      const file = createRequire(args.path).resolve(WASM);
+      const contents = [
+        `import bytes from ${JSON.stringify(file)};`,
+        'export const loadWasmBinary = async (): Promise<Uint8Array> => bytes;',
+      ].join('\n');
+      return { contents, loader: 'ts', resolveDir: dirname(args.path), watchFiles: [file] };
+    });
+    build.onLoad({ filter: /tfjs-backend-wasm-simd\.wasm$/ }, async (args) => ({
+      contents: await readFile(args.path),
+      loader: 'binary',
+    }));
+  },
+});
+
+/**
+ * A package of tfjs asks for `node-fetch` where there is no `fetch`; Node has one. Left in, the bundle would look for a
+ * package that is not there.
+ */
+export const withoutNodeFetch = (): Plugin => ({
+  name: 'ztrain-fetch',
+  setup: (build) => {
+    build.onResolve({ filter: /^node-fetch$/ }, () => ({ path: 'node-fetch', namespace: 'ztrain-fetch' }));
+    build.onLoad({ filter: /.*/, namespace: 'ztrain-fetch' }, () => ({
+      contents: 'export default globalThis.fetch;',
+      loader: 'js',
+    }));
+  },
+});
+
+const LICENCE_FILE = /^(licen[cs]e|copying|notice)(\.|-|$)/i;
+
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly license: string;
+}
+
+const textField = (value: object, name: string): string => {
+  const found: unknown = Object.entries(value).find(([key]) => key === name)?.[1];
+  return typeof found === 'string' ? found : '';
+};
+
+const readManifest = async (folder: string): Promise<Manifest> => {
+  const manifest: unknown = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
+  if (typeof manifest !== 'object' || manifest === null) return { name: folder, version: '', license: '' };
+  return {
+    name: textField(manifest, 'name'),
+    version: textField(manifest, 'version'),
+    license: textField(manifest, 'license'),
+  };
+};
+
+/** The folder of the package that a bundled file belongs to, or null for a file of one's own. */
+const packageFolder = (path: string): string | null => {
+  const parts = path.split(/[\\/]/);
+  const at = parts.lastIndexOf('node_modules');
+  if (at < 0) return null;
+  const length = parts[at + 1]?.startsWith('@') === true ? 3 : 2;
+  return parts.slice(0, at + length).join(sep);
+};
+
+/**
+ * Names, versions and licence texts of all packages in a bundle, as one comment that bundlers keep; the empty text where
+ * there are none. `root` is the folder that the metafile's paths start at.
+ */
+export const licencesOf = async (metafile: Metafile, root: string): Promise<string> => {
+  const inputs = Object.values(metafile.outputs).flatMap((output) => Object.keys(output.inputs));
+  const folders = new Set<string>();
+  for (const input of inputs) {
+    const folder = packageFolder(input.replace(/^[a-z-]+:/, ''));
+    if (folder !== null) folders.add(join(root, folder));
+  }
+  const texts = await Promise.all(
+    [...folders].sort().map(async (folder) => {
+      const { name, version, license } = await readManifest(folder);
+      const files = (await readdir(folder)).filter((file) => LICENCE_FILE.test(file)).sort();
+      const bodies = await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8')));
+      return {
+        title: `${name} ${version} (${license})`,
+        body: bodies.map((body) => body.trim()).join('\n\n'),
+      };
+    }),
+  );
+  if (texts.length === 0) return '';
+  // One text is often the same for several packages: it is printed once, under all their names.
+  const byBody = new Map<string, string[]>();
+  for (const { title, body } of texts) byBody.set(body, [...(byBody.get(body) ?? []), title]);
+  const sections = [...byBody].map(([body, titles]) => `${titles.join('\n')}\n\n${body}`);
+  const comment = `Packages in this file and their licences:\n\n${sections.join('\n\n---\n\n')}\n`;
+  return `/*!\n${comment.replaceAll('*/', '* /')}*/\n`;
+};

@@ -41,7 +41,6 @@ export const readRatio = (text: string, known: Facts): Ratio => {
     const token = tokens[at] ?? '';
     at += 1;
     if (/^\d/.test(token)) return of(constant(Number(token)));
-    if (token === '-') return facts.subRatios(of(constant(0)), primary());
     if (token === '(') {
       const inner = sum();
       if (!eat(')')) throw new Error(`expected ) in ${text}`);
@@ -51,14 +50,15 @@ export const readRatio = (text: string, known: Facts): Ratio => {
   };
   const powers = (): Ratio => {
     const base = primary();
-    return eat('**') ? of(facts.power(whole(base), whole(powers()), known)) : base;
+    return eat('**') ? of(facts.power(whole(base), whole(unary()), known)) : base;
   };
+  const unary = (): Ratio => (eat('-') ? facts.subRatios(of(constant(0)), unary()) : powers());
   const product = (): Ratio => {
-    let left = powers();
+    let left = unary();
     for (;;) {
-      if (eat('*')) left = facts.mulRatios(left, powers());
-      else if (eat('/')) left = facts.divRatios(left, powers());
-      else if (eat('%')) left = of(facts.modulo(whole(left), whole(powers()), known));
+      if (eat('*')) left = facts.mulRatios(left, unary());
+      else if (eat('/')) left = facts.divRatios(left, unary());
+      else if (eat('%')) left = of(facts.modulo(whole(left), whole(unary()), known));
       else return left;
     }
   };

@@ -88,6 +88,22 @@ const isPlainlyNonNegative = (size: Size, facts: Facts, depth: number): boolean 
     if (lower === -Infinity) return false;
     lowers.set(key, lower);
   }
+  // Two quick ways to see that the expansion has a negative coefficient: its number, and a term that no other can lift.
+  let corner = 0;
+  for (const { coefficient, factors } of size.terms) {
+    let product = coefficient;
+    for (const { atom, exponent } of factors) product *= (lowers.get(atom.key) ?? Number.NaN) ** exponent;
+    corner += product;
+  }
+  if (!(corner >= 0)) return false;
+  const negative = size.terms.filter(({ coefficient, factors }) => coefficient < 0 && factors.length > 0);
+  for (const term of negative) {
+    const lifted = size.terms.some(
+      (other) => other !== term && divideFactors(other.factors, term.factors) !== null,
+    );
+    if (!lifted) return false;
+  }
+  if (negative.length === 0 && [...lowers.values()].every((lower) => lower >= 0)) return true;
   let expanded = zero;
   for (const term of size.terms) {
     const degree = term.factors.reduce((sum, { exponent }) => sum + exponent, 0);

@@ -140,10 +140,19 @@ export const ceilDiv = (a: Size, b: Size, facts: Facts): Size =>
 /** `a - b * floor(a / b)`: for a positive b, the rest from 0 to b - 1. */
 export const modulo = (a: Size, b: Size, facts: Facts): Size => sub(a, mul(b, floorDiv(a, b, facts)));
 
+/** The smaller of two sizes in normal form: what is inside is not worked out again. */
+const minOfForms = (a: Size, b: Size, facts: Facts): Size => {
+  const difference = sub(b, a);
+  if (!difference.known) return noSize;
+  if (proveNonNegative(difference, facts)) return a;
+  if (proveNonNegative(negate(difference), facts)) return b;
+  return fromAtom(minAtom(a, b));
+};
+
 /** The smaller of two sizes. */
 export const minOf = (a: Size, b: Size, facts: Facts): Size => {
-  if (!a.known || !b.known) return noSize;
   const difference = normalise(sub(b, a), facts);
+  if (!difference.known) return noSize;
   if (proveNonNegative(difference, facts)) return a;
   if (proveNonNegative(negate(difference), facts)) return b;
   return fromAtom(minAtom(a, b));
@@ -282,7 +291,7 @@ export const normalise = (size: Size, facts: Facts): Size => {
       case 'quotient':
         return divided(atom, quotientOf);
       case 'min':
-        return minOf(normalise(atom.left, facts), normalise(atom.right, facts), facts);
+        return minOfForms(normalise(atom.left, facts), normalise(atom.right, facts), facts);
       case 'power':
         return power(normalise(atom.base, facts), normalise(atom.exponent, facts), facts);
     }

@@ -7,7 +7,6 @@ import {
   asConstant,
   atomsOf,
   coefficientOf,
-  constant,
   constantPart,
   divideFactors,
   gcd,
@@ -126,18 +125,24 @@ const findMax = (size: Size): Found | null => {
   return null;
 };
 
+/** A size as `cofactor * atom + rest`, where the rest does not mention the atom itself. */
+const takeOut = (size: Size, atom: Atom): { readonly cofactor: Size; readonly rest: Size } => {
+  let cofactor = zero;
+  let rest = size;
+  for (const { coefficient, factors } of size.terms) {
+    const others = divideFactors(factors, [{ atom, exponent: 1 }]);
+    if (others === null) continue;
+    cofactor = add(cofactor, sizeOfTerm(coefficient, others));
+    rest = sub(rest, sizeOfTerm(coefficient, factors));
+  }
+  return { cofactor, rest };
+};
+
 /** `p - d * floor(p / d)` is `p % d`. */
 const findModulo = (size: Size): Found | null => {
   for (const atom of atomsOf(size).values()) {
     if (atom.kind !== 'floor') continue;
-    let cofactor = zero;
-    let rest = size;
-    for (const { coefficient, factors } of size.terms) {
-      const others = divideFactors(factors, [{ atom, exponent: 1 }]);
-      if (others === null) continue;
-      cofactor = add(cofactor, sizeOfTerm(coefficient, others));
-      rest = sub(rest, sizeOfTerm(coefficient, factors));
-    }
+    const { cofactor, rest } = takeOut(size, atom);
     const [lead] = atom.denominator.terms;
     const count = lead === undefined ? 0 : -coefficientOf(cofactor, lead.key) / lead.coefficient;
     if (!Number.isInteger(count) || count <= 0) continue;
@@ -150,16 +155,21 @@ const findModulo = (size: Size): Found | null => {
   return null;
 };
 
-/** `floor((p - 1) / d) + 1` is `ceil(p / d)`. */
+/** `s * floor((p - 1) / d) + s` is `s * ceil(p / d)`. */
 const findCeil = (size: Size): Found | null => {
   for (const atom of atomsOf(size).values()) {
     if (atom.kind !== 'floor' || constantPart(atom.numerator) !== -1) continue;
-    const count = coefficientOf(size, atom.key);
-    const left = constantPart(size) - count;
-    if (count === 0 || Math.abs(left) >= Math.abs(constantPart(size))) continue;
-    const rest = sub(sub(size, sizeOfTerm(count, [{ atom, exponent: 1 }])), constant(count));
+    const { cofactor, rest } = takeOut(size, atom);
+    const [term, ...others] = cofactor.terms;
+    if (term === undefined || others.length > 0) continue;
+    const left = sub(rest, cofactor);
+    const shrinks = Math.abs(coefficientOf(left, term.key)) < Math.abs(coefficientOf(rest, term.key));
+    if (!left.known || !shrinks) continue;
     const text = `ceil(${showFraction(add(atom.numerator, one), atom.denominator)})`;
-    return { piece: { coefficient: count, text, binding: 3 }, rest };
+    if (term.factors.length === 0)
+      return { piece: { coefficient: term.coefficient, text, binding: 3 }, rest: left };
+    const times = inside(sizeOfTerm(1, term.factors), 2);
+    return { piece: { coefficient: term.coefficient, text: `${times} * ${text}`, binding: 1 }, rest: left };
   }
   return null;
 };

@@ -114,6 +114,22 @@ export const findNumbers = (
   return null;
 };
 
+/** Assignments kept by `sampleNumbers`. */
+const mostSamples = 300;
+
+/** Small numbers that the facts allow and for which all sizes have a value. */
+export const sampleNumbers = (
+  sizes: readonly Size[],
+  facts: Facts,
+): readonly ReadonlyMap<string, number>[] => {
+  const found: ReadonlyMap<string, number>[] = [];
+  findNumbers(sizes, facts, (env) => {
+    if (sizes.every((size) => !Number.isNaN(evaluate(size, env)))) found.push(new Map(env));
+    return found.length >= mostSamples;
+  });
+  return found;
+};
+
 /** A witness for `left` and `right`, if there are numbers for which `differ` says yes. */
 export const findWitness = (
   left: Size,

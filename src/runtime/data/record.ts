@@ -70,7 +70,7 @@ export function toRecord<B extends Batch>(record: RecordType, tensors: readonly 
   const batch: Batch = Object.fromEntries(tensors.map((tensor, i) => [names[i] ?? '', tensor]));
   if (!isBatch<B>(batch, record)) {
     const got = Object.entries(batch).map(([name, tensor]) => `${name} [${tensor.shape.join(', ')}]`);
-    const wanted = names.map((name) => `${name} [rows, ${record[name]?.shape.join(', ') ?? ''}]`);
+    const wanted = names.map((name) => `${name} [${['rows', ...(record[name]?.shape ?? [])].join(', ')}]`);
     throw new DataError(
       `a batch does not have its record's ranks: wanted ${wanted.join(', ')}, got ${got.join(', ')}`,
     );

@@ -1,10 +1,13 @@
 /** Kernels that the WebAssembly backend lacks, gets wrong or computes slowly. */
 import { getKernel, registerKernel, unregisterKernel, type TensorInfo } from '@tensorflow/tfjs-core';
 import {
+  backendConv2d,
+  backendDepthwise,
   conv2dBackpropFilter,
   conv2dBackpropInput,
   depthwiseBackpropFilter,
   depthwiseBackpropInput,
+  withPadding,
 } from './kernels/convolution.js';
 import { oneHot, reluGrad, sum, unsortedSegmentSum } from './kernels/elementwise.js';
 import { Heap, type Call } from './kernels/heap.js';
@@ -18,6 +21,8 @@ export const ownKernels: Readonly<Record<string, (call: Call) => TensorInfo>> = 
   Sum: sum,
   ReluGrad: reluGrad,
   UnsortedSegmentSum: unsortedSegmentSum,
+  Conv2D: withPadding(backendConv2d),
+  DepthwiseConv2dNative: withPadding(backendDepthwise),
   Conv2DBackpropInput: conv2dBackpropInput,
   Conv2DBackpropFilter: conv2dBackpropFilter,
   DepthwiseConv2dNativeBackpropInput: depthwiseBackpropInput,
@@ -26,10 +31,19 @@ export const ownKernels: Readonly<Record<string, (call: Call) => TensorInfo>> = 
   AvgPoolGrad: avgPoolGrad,
 };
 
+/** The backend's own kernels that ours are made of, and the names they are kept under. */
+const keptKernels: Readonly<Record<string, string>> = {
+  BatchMatMul: backendMatMul,
+  Conv2D: backendConv2d,
+  DepthwiseConv2dNative: backendDepthwise,
+};
+
 /** Registers them. Called once, before the backend starts. */
 export function registerKernels(): void {
-  const product = getKernel('BatchMatMul', 'wasm');
-  registerKernel({ ...product, kernelName: backendMatMul });
+  for (const [kernel, keptAs] of Object.entries(keptKernels)) {
+    const config = getKernel(kernel, 'wasm');
+    registerKernel({ ...config, kernelName: keptAs });
+  }
   for (const [kernelName, kernel] of Object.entries(ownKernels)) {
     if (getKernel(kernelName, 'wasm') !== undefined) {
       unregisterKernel(kernelName, 'wasm');

@@ -19,6 +19,55 @@ function around(top: number, bottom: number, left: number, right: number): Pairs
   ];
 }
 
+/** The backend's own kernels, kept under these names. */
+export const backendConv2d = 'BackendConv2D';
+export const backendDepthwise = 'BackendDepthwiseConv2dNative';
+
+/**
+ * The backend's kernel with its padding written out: left to itself, "same" with a window smaller than its stride reads beyond
+ * the image.
+ */
+export function withPadding(kernel: string): (call: Call) => TensorInfo {
+  return (call) => {
+    const x = inputAt(call, 'x');
+    const filter = inputAt(call, 'filter');
+    const strides = [...listAt(call, 'strides')];
+    const dilations = [...listAt(call, 'dilations')];
+    const { pad } = call.attributes;
+    return call.heap.call(
+      kernel,
+      { x, filter },
+      {
+        ...plain,
+        strides,
+        dilations,
+        pad: pad === 'same' ? samePadding(x.shape, filter.shape, strides) : asPairs(pad),
+      },
+    );
+  };
+}
+
+function samePadding(image: readonly number[], filter: readonly number[], strides: readonly number[]): Pairs {
+  const along = (axis: 0 | 1): readonly [number, number] => {
+    const size = image[axis + 1] ?? 0;
+    const stride = strides[axis] ?? 1;
+    const total = Math.max((Math.ceil(size / stride) - 1) * stride + (filter[axis] ?? 1) - size, 0);
+    return [Math.floor(total / 2), Math.ceil(total / 2)];
+  };
+  return around(...along(0), ...along(1));
+}
+
+function asPairs(pad: unknown): Pairs | 'valid' {
+  if (!Array.isArray(pad)) {
+    return 'valid';
+  }
+  const pairs = pad.map((pair: unknown): readonly [number, number] => {
+    const [from, to]: unknown[] = Array.isArray(pair) ? pair : [];
+    return [typeof from === 'number' ? from : 0, typeof to === 'number' ? to : 0];
+  });
+  return around(...(pairs[1] ?? [0, 0]), ...(pairs[2] ?? [0, 0]));
+}
+
 /** Zeros around an image. Negative numbers cut off instead. */
 function fitted(
   heap: Heap,

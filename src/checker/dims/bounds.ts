@@ -52,8 +52,8 @@ export const lowerOfAtom = (atom: Atom, facts: Facts, depth: number = deepest): 
     case 'power': {
       if (depth < 0) return -Infinity;
       const base = lowerOfSize(atom.base, facts, depth - 1);
-      // A power that is a whole number and has a base of at least 1 is at least 1, whatever the exponent.
-      return base >= 1 ? 1 : -Infinity;
+      if (base < 1) return -Infinity;
+      return lowerOfSize(atom.exponent, facts, depth - 1) >= 0 ? 1 : 0;
     }
   }
 };
@@ -161,6 +161,15 @@ const replaceAtom = (size: Size, key: string, value: Size): Size | null => {
   return result;
 };
 
+/** Is the atom in every term that has it taken away, times something that is not negative? */
+const isOnlyTaken = (size: Size, key: string, facts: Facts, depth: number): boolean =>
+  size.terms.every(({ coefficient, factors }) => {
+    if (!factors.some(({ atom }) => atom.key === key)) return true;
+    return (
+      coefficient < 0 && factors.every(({ atom }) => atom.key === key || lowerOfAtom(atom, facts, depth) >= 0)
+    );
+  });
+
 /** Is `size >= 0` for all numbers that the facts allow? False where no proof was found. */
 export const proveNonNegative = (size: Size, facts: Facts, depth: number = deepest): boolean => {
   if (!size.known) return false;
@@ -173,7 +182,11 @@ export const proveNonNegative = (size: Size, facts: Facts, depth: number = deepe
     const left = replaceAtom(size, atom.key, atom.left);
     const right = replaceAtom(size, atom.key, atom.right);
     if (left === null || right === null) break;
-    return proveNonNegative(left, facts, depth - 1) && proveNonNegative(right, facts, depth - 1);
+    // The minimum is one of the two. Where it is only taken away, it takes no more than either.
+    const taken = isOnlyTaken(size, atom.key, facts, depth - 1);
+    const first = proveNonNegative(left, facts, depth - 1);
+    if (first === taken) return first;
+    return proveNonNegative(right, facts, depth - 1);
   }
   const inequalities = [...floorInequalities(size, facts, depth), ...facts.nonNegative];
   const tried = new Set<string>([size.key]);

@@ -191,7 +191,7 @@ export const compareOrder = (left: Size, right: Size, facts: Facts): Judgement =
   }
   if (witness === null) return unproven('nothing decides it');
   const holds = (more: Facts): boolean => proveNonNegative(normalise(sub(right, left), more), more);
-  return { verdict: 'refuted', witness, fix: proposeFix(left, right, known, holds), how: 'witness' };
+  return { verdict: 'refuted', witness, fix: proposeFix(left, right, known, holds, '<='), how: 'witness' };
 };
 
 /** What `divide` finds. `size` is the quotient, taken to be whole; `witness` gives both sides where b does not divide a. */

@@ -111,10 +111,10 @@ export const proposeFix = (
   const simple = names.length > 0 && isPlain(left) && isPlain(right);
   const bothNamed = symbolsOf(left).size > 0 && symbolsOf(right).size > 0;
   const candidates = [
-    ...(asked === 'divides' ? [asIs] : []),
+    ...(asked === 'divides' || (asked === '<=' && simple) ? [asIs] : []),
     ...fromForms([left, right, ...forms]),
     ...(names.length <= mostSymbols ? fromSymbols(names) : []),
-    ...(asked !== 'divides' && simple && bothNamed ? [asIs] : []),
+    ...(asked === '==' && simple && bothNamed ? [asIs] : []),
   ];
   // Most candidates fail for some small numbers; those are dropped before any proof is tried.
   const samples = sampleNumbers([left, right], facts);

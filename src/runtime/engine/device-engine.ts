@@ -5,9 +5,17 @@
 import { engine, Tensor, type Scalar } from '@tensorflow/tfjs-core';
 import { currentStep, duringStep } from './current.js';
 import { differentiateTape } from './differentiate.js';
-import type { CompiledStep, DrawOptions, Engine, HostTensor, StateVariable, StepClock } from './engine.js';
+import type {
+  CompiledStep,
+  DrawOptions,
+  DType,
+  Engine,
+  HostTensor,
+  StateVariable,
+  StepClock,
+} from './engine.js';
 import { normalValues, seededMicro, uniformValues, type DrawKey } from './philox.js';
-import { DeviceVariable, toDevice, toHost } from './state-variable.js';
+import { DeviceVariable, elementType, toDevice, toHost } from './state-variable.js';
 
 /** How an engine differs from the others. */
 export interface DeviceOptions {
@@ -15,17 +23,24 @@ export interface DeviceOptions {
   readonly version: string;
   /** Makes this engine's backend the current one. */
   readonly activate: () => void;
-  /** Reads an output of a step. */
-  readonly fetch?: ((tensor: Tensor) => HostTensor) | undefined;
+  /** Copies values to the host. */
+  readonly fetch?: (tensor: Tensor, dtype: DType) => HostTensor;
   /** Makes a tensor of drawn values. */
-  readonly draw?: ((kind: 'uniform' | 'normal', options: DrawOptions) => Tensor) | undefined;
+  readonly draw?: (kind: 'uniform' | 'normal', options: DrawOptions) => Tensor;
+  /** Makes the tensor of a step's input of that number. */
+  readonly input?: (host: HostTensor, index: number) => Tensor;
+  readonly noteStart?: () => void;
+  readonly noteOutputs?: (outputs: readonly Tensor[]) => void;
+  readonly noteRead?: (path: string, value: Tensor) => void;
+  readonly noteAssign?: (path: string, value: Tensor) => void;
 }
 
 export function makeDeviceEngine(options: DeviceOptions): Engine {
   const variables = new Map<string, DeviceVariable>();
   let retired: Tensor[] = [];
   let clock: StepClock | null = null;
-  const fetch = options.fetch ?? ((tensor: Tensor) => toHost(tensor));
+  const fetch = options.fetch ?? toHost;
+  const input = options.input ?? toDevice;
   const owner = {
     inStep: () => clock !== null,
     retire: (value: Tensor) => {
@@ -34,6 +49,9 @@ export function makeDeviceEngine(options: DeviceOptions): Engine {
     forget: (variable: DeviceVariable) => {
       variables.delete(variable.path);
     },
+    noteRead: (variable: DeviceVariable) => options.noteRead?.(variable.path, variable.value),
+    noteAssign: (variable: DeviceVariable, value: Tensor) => options.noteAssign?.(variable.path, value),
+    fetch,
   };
 
   function runBody(
@@ -46,17 +64,19 @@ export function makeDeviceEngine(options: DeviceOptions): Engine {
     options.activate();
     const scope = engine();
     scope.startScope(name);
+    options.noteStart?.();
     try {
       const outputs = duringStep(self, name, () => {
         clock = at;
         try {
-          return refusingReads(name, () => body(inputs.map(toDevice)));
+          return refusingReads(name, () => body(inputs.map((host, i) => input(host, i))));
         } finally {
           clock = null;
         }
       });
       checkOutputs(name, outputs);
-      return outputs.map(fetch);
+      options.noteOutputs?.(outputs);
+      return outputs.map((output) => fetch(output, elementType(output)));
     } finally {
       scope.endScope();
       retired.forEach((value) => value.dispose());

@@ -21,17 +21,21 @@ let ready: Promise<void> | null = null;
 export async function createEmbeddedEngine(options: EmbeddedOptions = {}): Promise<Engine> {
   ready ??= start(options);
   await ready;
-  const device = engine();
-  const backend = device.backend;
   return makeDeviceEngine({
     name: 'embedded',
     version: `tfjs-backend-wasm ${version_wasm} (simd)`,
     activate: () => {
-      if (device.backend !== backend) {
-        throw new Error('another tensor engine is active; one engine runs at a time');
-      }
+      useBackend('wasm');
     },
   });
+}
+
+/** Makes a backend that has started the current one. */
+export function useBackend(name: 'wasm' | 'symbolic'): void {
+  if (engine().backendName !== name) {
+    // The library answers with a promise, but a backend that has started is set when the call returns.
+    void engine().setBackend(name);
+  }
 }
 
 async function start(options: EmbeddedOptions): Promise<void> {

@@ -68,6 +68,10 @@ export interface VariableOwner {
   /** Takes a value that a step replaced, to be freed when the step has ended. */
   retire(value: Tensor): void;
   forget(variable: DeviceVariable): void;
+  /** Sees each read and assignment. */
+  noteRead(variable: DeviceVariable): void;
+  noteAssign(variable: DeviceVariable, value: Tensor): void;
+  fetch(value: Tensor, dtype: DType): HostTensor;
 }
 
 export class DeviceVariable implements StateVariable {
@@ -97,6 +101,7 @@ export class DeviceVariable implements StateVariable {
     if (!this.#owner.inStep()) {
       throw new Error(`variable \`${this.path}\` was read outside of a step; use download between steps`);
     }
+    this.#owner.noteRead(this);
     return this.value;
   }
 
@@ -112,13 +117,14 @@ export class DeviceVariable implements StateVariable {
     // A handle of its own: the step's end frees the one that was given.
     this.#value = engine().keep(value.clone());
     this.#owner.retire(before);
+    this.#owner.noteAssign(this, this.value);
   }
 
   download(): Promise<HostTensor> {
     if (this.#owner.inStep()) {
       return Promise.reject(new Error(`variable \`${this.path}\` was downloaded inside a step; use read`));
     }
-    return Promise.resolve(toHost(this.value, this.dtype));
+    return Promise.resolve(this.#owner.fetch(this.value, this.dtype));
   }
 
   upload(values: HostTensor): void {

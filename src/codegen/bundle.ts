@@ -3,11 +3,19 @@
  * spec.
  */
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Message, Plugin } from 'esbuild';
 import type { EmittedFile } from './emit.js';
-import { REQUIRE_BANNER, bundleDefaults, embedWasm, licencesOf, withoutNodeFetch } from './embedding.js';
+import {
+  bundleDefaults,
+  commonJsBanner,
+  commonJsNames,
+  embedWasm,
+  licencesOf,
+  withoutNodeFetch,
+} from './embedding.js';
 import { type PackageRoot, findPackageRoot, runtimeFile } from './package-root.js';
 
 export interface BundleOptions {
@@ -75,6 +83,14 @@ const entryText = (file: EmittedFile, trainer: string): string =>
     '',
   ].join('\n');
 
+/** `corpus.js` as TypeScript means it: the file with this name, or the source that becomes it. */
+const candidates = (path: string): readonly string[] => [
+  path,
+  path.replace(/\.js$/, '.ts'),
+  path.replace(/\.js$/, '.tsx'),
+  path.replace(/\.mjs$/, '.mts'),
+];
+
 /** Emitted files stand in memory under the paths that they have, or would have, on the disk. */
 const emittedFiles = (options: BundleOptions, entry: string, runtime: string): Plugin => ({
   name: 'ztrain-emitted',
@@ -90,7 +106,10 @@ const emittedFiles = (options: BundleOptions, entry: string, runtime: string): P
     build.onResolve({ filter: /^\.{1,2}\// }, (args) => {
       if (args.namespace !== 'ztrain' && !byPath.has(args.importer)) return null;
       const path = resolve(options.folder, args.path.replace(/\.js$/, '.ts'));
-      return byPath.has(path) ? { path } : null;
+      if (byPath.has(path)) return { path };
+      // The folder of emitted files need not be there, so esbuild cannot look from it.
+      const found = candidates(resolve(options.folder, args.path)).find((each) => existsSync(each));
+      return found === undefined ? null : { path: found };
     });
     build.onLoad({ filter: /\.ts$/ }, (args) => {
       const file = byPath.get(args.path);
@@ -123,7 +142,8 @@ export const bundle = async (options: BundleOptions): Promise<Bundle> => {
       compilerOptions: { target: 'ES2022', useDefineForClassFields: true, verbatimModuleSyntax: true },
     },
     sourcemap: sourceMap === 'none' ? false : sourceMap,
-    banner: { js: `#!/usr/bin/env node\n${REQUIRE_BANNER}` },
+    banner: { js: `#!/usr/bin/env node\n${commonJsBanner('trainer')}` },
+    define: commonJsNames('trainer'),
     plugins: [
       emittedFiles(options, entryText(entry, entry.trainer), runtimeFile(root)),
       withoutNodeFetch(),

@@ -2,6 +2,7 @@
  * What a bundle takes in besides code: the engine's WebAssembly binary and the licences of the packages in it. Only
  * built-in modules are imported here, so that the build script can load this file on its own.
  */
+import { existsSync } from 'node:fs';
 import { readFile, readdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
@@ -9,9 +10,26 @@ import type { BuildOptions, Metafile, Plugin } from 'esbuild';
 
 const WASM = '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm';
 
-/** `require` is needed by packages written as CommonJS. The name is theirs to use, so ours must differ. */
-export const REQUIRE_BANNER =
-  "import { createRequire as ztrainCreateRequire } from 'node:module'; const require = ztrainCreateRequire(import.meta.url);";
+/**
+ * What packages written as CommonJS find around them. A bundle of bundles has several of these in one file, and a bundler
+ * does not know the names of a banner: each has its own prefix.
+ */
+export const commonJsBanner = (prefix: string): string =>
+  [
+    `import { createRequire as ${prefix}CreateRequire } from 'node:module';`,
+    `import { dirname as ${prefix}DirectoryOf } from 'node:path';`,
+    `import { fileURLToPath as ${prefix}PathOf } from 'node:url';`,
+    `const ${prefix}Require = ${prefix}CreateRequire(import.meta.url);`,
+    `const ${prefix}File = ${prefix}PathOf(import.meta.url);`,
+    `const ${prefix}Folder = ${prefix}DirectoryOf(${prefix}File);`,
+  ].join('\n');
+
+/** Makes these names stand for what CommonJS calls them. */
+export const commonJsNames = (prefix: string): Record<string, string> => ({
+  require: `${prefix}Require`,
+  __filename: `${prefix}File`,
+  __dirname: `${prefix}Folder`,
+});
 
 /** Options that the runtime's bundle and a trainer's have in common. */
 export const bundleDefaults = {
@@ -111,9 +129,13 @@ export const licencesOf = async (metafile: Metafile, root: string): Promise<stri
       const { name, version, license } = await readManifest(folder);
       const files = (await readdir(folder)).filter((file) => LICENCE_FILE.test(file)).sort();
       const bodies = await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8')));
+      // Some packages name their licence and bring no text; ours has the same one.
+      const own = join(root, 'LICENSE');
+      const isBare = bodies.length === 0 && license === 'Apache-2.0' && existsSync(own);
+      const found = isBare ? [await readFile(own, 'utf8')] : bodies;
       return {
         title: `${name} ${version} (${license})`,
-        body: bodies.map((body) => body.trim()).join('\n\n'),
+        body: found.map((body) => body.trim()).join('\n\n'),
       };
     }),
   );

@@ -38,7 +38,8 @@ export const pascal = (name: string): string => capital(camel(name));
 export const instanceOf = (name: string): string => {
   const joined = camel(name);
   const run = /^[A-Z]+/.exec(joined)?.[0] ?? '';
-  const lower = run.length > 1 && run.length < joined.length ? run.length - 1 : run.length;
+  // The last capital of a run may start the next word.
+  const lower = run.length > 1 && /[a-z]/.test(joined.charAt(run.length)) ? run.length - 1 : run.length;
   return joined.slice(0, lower).toLowerCase() + joined.slice(lower);
 };
 

@@ -73,15 +73,7 @@ export interface ImportDecl extends DeclBase {
 }
 
 export type ExternKind =
-  | 'fn'
-  | 'layer'
-  | 'data'
-  | 'model'
-  | 'optimizer'
-  | 'schedule'
-  | 'metric'
-  | 'trainer'
-  | 'addon';
+  'fn' | 'layer' | 'data' | 'model' | 'optimizer' | 'schedule' | 'metric' | 'trainer' | 'addon';
 
 export interface ExternDecl extends DeclBase {
   readonly kind: 'extern';
@@ -279,15 +271,7 @@ export interface StepBody extends NodeBase {
 }
 
 export type StepStmt =
-  | LetStmt
-  | AssertStmt
-  | UpdateStmt
-  | MinimizeStmt
-  | MetricStmt
-  | EveryStmt
-  | ForStmt
-  | IfStmt
-  | ReturnStmt;
+  LetStmt | AssertStmt | UpdateStmt | MinimizeStmt | MetricStmt | EveryStmt | ForStmt | IfStmt | ReturnStmt;
 
 export interface UpdateStmt extends NodeBase {
   readonly kind: 'update';
@@ -441,21 +425,7 @@ export interface UnaryExpr extends NodeBase {
 }
 
 export type BinaryOp =
-  | '+'
-  | '-'
-  | '*'
-  | '/'
-  | '%'
-  | '@'
-  | '**'
-  | '=='
-  | '!='
-  | '<='
-  | '>='
-  | '<'
-  | '>'
-  | 'and'
-  | 'or';
+  '+' | '-' | '*' | '/' | '%' | '@' | '**' | '==' | '!=' | '<=' | '>=' | '<' | '>' | 'and' | 'or';
 
 export interface BinaryExpr extends NodeBase {
   readonly kind: 'binary';

@@ -3,7 +3,97 @@
 /** The registry's section of each code, as Markdown. */
 export const explanations: Readonly<Record<string, string>> = {
   ZT1001:
-    '## ZT1001 unexpected_token\n> expected {expected}, found {found}\n\nThe text breaks off the grammar here: at this place only the named things may stand. What was found is shown as it is written.\n\n### wrong\n~~~ztrain\nconst classes = 10 *\nparam lr: float = 1e-3\n~~~\n\n### right\n~~~ztrain\nconst classes = 10 * 2\nparam lr: float = 1e-3\n~~~\n',
+    '## ZT1001 unexpected_token\n> expected {expected}, found {found}\n\nThe text leaves the grammar here: at this place only the named things may stand. What was found is shown as it is written.\n\n### wrong\n~~~ztrain\nconst classes = (10 20)\n~~~\n\n### right\n~~~ztrain\nconst classes = (10, 20)\n~~~\n',
+  ZT1002:
+    '## ZT1002 unclosed_bracket\n> `{opener}` is never closed\n\nEvery bracket needs its partner in the same declaration. The opening one is shown, and the place where its partner was missed.\nWhere several are open, the indentation decides which one is meant.\n\n### wrong\n~~~ztrain\ntrainer Digits {\n  epochs = 10\n\naddon tensorboard {}\n~~~\n\n### right\n~~~ztrain\ntrainer Digits {\n  epochs = 10\n}\naddon tensorboard {}\n~~~\n',
+  ZT1003:
+    '## ZT1003 stray_bracket\n> `{closer}` closes nothing\n\nNo bracket is open here. Often the one before it closed more than was meant.\n\n### wrong\n~~~ztrain\ntrainer Digits { epochs = 10 } }\n~~~\n\n### right\n~~~ztrain\ntrainer Digits { epochs = 10 }\n~~~\n',
+  ZT1004:
+    '## ZT1004 single_quotes\n> a string stands in double quotes\n\nThere is one way to write a string: in double quotes, on one line.\n\n### wrong\n~~~ztrain\ndata train_set = digits { split = \'train\' }\n~~~\n\n### right\n~~~ztrain\ndata train_set = digits { split = "train" }\n~~~\n',
+  ZT1005:
+    '## ZT1005 open_string\n> this string has no end\n\nA string ends on the line on which it starts. A line break inside a string is written `\\n`.\n\n### wrong\n~~~ztrain\ndata train_set = digits { split = "train }\n~~~\n\n### right\n~~~ztrain\ndata train_set = digits { split = "train" }\n~~~\n',
+  ZT1006:
+    '## ZT1006 foreign_operator\n> `{found}` is no operator of this language\n\nThe operators of logic are words, `and`, `or` and `not`; equality has one form, `==` and `!=`.\n\n### wrong\n~~~ztrain\nparam rate: float = 0.1 where rate > 0 && rate < 1\n~~~\n\n### right\n~~~ztrain\nparam rate: float = 0.1 where rate > 0 and rate < 1\n~~~\n',
+  ZT1007:
+    '## ZT1007 wrong_arrow\n> a result follows `->`, not `{found}`\n\nWhat a function, block or model gives, and what a `map` makes of a row, stands behind `->`.\n\n### wrong\n~~~ztrain\nfn twice(x: f32) : f32 = 2 * x\n~~~\n\n### right\n~~~ztrain\nfn twice(x: f32) -> f32 = 2 * x\n~~~\n',
+  ZT1008:
+    '## ZT1008 chained_comparison\n> comparisons do not chain\n\nIn other languages `0 < x < 1` compares `0 < x` with 1, or means both; here it means nothing, so that nobody has to know which.\n\n### wrong\n~~~ztrain\nparam rate: float = 0.1 where 0 < rate < 1\n~~~\n\n### right\n~~~ztrain\nparam rate: float = 0.1 where 0 < rate and rate < 1\n~~~\n',
+  ZT1009:
+    '## ZT1009 unknown_declaration\n> `{word}` starts no declaration\n\nA file is a list of declarations, and each starts with the word for its kind.\n\n### wrong\n~~~ztrain\nmodle Twice on x: f32[n, 4] -> f32[n, 4] {\n  return x + x\n}\n~~~\n\n### right\n~~~ztrain\nmodel Twice on x: f32[n, 4] -> f32[n, 4] {\n  return x + x\n}\n~~~\n',
+  ZT1010:
+    '## ZT1010 foreign_word\n> `{word}` is no word of this language\n\nThe word is that of another language for something that has a word of its own here.\n\n### wrong\n~~~ztrain\ndef twice(x: f32) -> f32 = 2 * x\n~~~\n\n### right\n~~~ztrain\nfn twice(x: f32) -> f32 = 2 * x\n~~~\n',
+  ZT1011:
+    '## ZT1011 comma_between\n> no comma stands between {parts}\n\nAttributes, statements and declarations follow each other without a sign; commas separate the items of lists, records and arguments.\n\n### wrong\n~~~ztrain\ntrainer Digits { epochs = 10, seed = 1 }\n~~~\n\n### right\n~~~ztrain\ntrainer Digits { epochs = 10 seed = 1 }\n~~~\n',
+  ZT1012:
+    "## ZT1012 dotted_key\n> `{key}` is no attribute's name\n\nAn attribute has a plain name. A value with parts is a call or a record.\n\n### wrong\n~~~ztrain\ntrainer Digits { epochs = 10 clip.norm = 1.0 }\n~~~\n\n### right\n~~~ztrain\ntrainer Digits { epochs = 10 clip = norm(1.0) }\n~~~\n",
+  ZT1013:
+    '## ZT1013 colon_in_attribute\n> an attribute takes `=`, not `:`\n\n`name = value` sets an attribute or argument; `name: …` gives a type, or a field of a record.\n\n### wrong\n~~~ztrain\ntrainer Digits { epochs: 10 }\n~~~\n\n### right\n~~~ztrain\ntrainer Digits { epochs = 10 }\n~~~\n',
+  ZT1014:
+    '## ZT1014 missing_equals\n> `{name}` has no `=` before its value\n\nA name gets its value by `=`.\n\n### wrong\n~~~ztrain\ntrainer Digits { epochs 10 }\n~~~\n\n### right\n~~~ztrain\ntrainer Digits { epochs = 10 }\n~~~\n',
+  ZT1015:
+    '## ZT1015 where_call\n> `where` is no function\n\n`where` states a condition on a parameter. The function that takes one of two values by a tensor of bools is `select`.\n\n### wrong\n~~~ztrain\nfn positive(x: f32[n]) -> f32[n] = where(x > 0, x, 0)\n~~~\n\n### right\n~~~ztrain\nfn positive(x: f32[n]) -> f32[n] = select(x > 0, x, 0)\n~~~\n',
+  ZT1016:
+    '## ZT1016 hard_word\n> `{word}` cannot be a name\n\nSixteen words are never names: `let return if then else for in and or not true false as where on repeat`. All others are.\n\n### wrong\n~~~ztrain\ndata pairs = csv { in = "pairs.csv" }\n~~~\n\n### right\n~~~ztrain\ndata pairs = csv { file = "pairs.csv" }\n~~~\n',
+  ZT1017:
+    '## ZT1017 operator_after_pipe\n> `{operator}` cannot follow a pipe\n\n`|>` binds loosest of all, so that `x |> f() + y` would read as a pipe into `f() + y`. Parentheses say what is meant.\n\n### wrong\n~~~ztrain\nblock Residual on x: f32[n, 8] -> f32[n, 8] {\n  return x |> dense(8) as inner + x\n}\n~~~\n\n### right\n~~~ztrain\nblock Residual on x: f32[n, 8] -> f32[n, 8] {\n  return (x |> dense(8) as inner) + x\n}\n~~~\n',
+  ZT1018:
+    '## ZT1018 pipe_target\n> a pipe goes into a layer or function, not into {found}\n\nWhat stands behind `|>` is applied to what stands before it: a layer, block, function or `repeat`.\n\n### wrong\n~~~ztrain\nblock Maybe(deep: bool) on x: f32[n, 8] -> f32[n, 8] {\n  return x |> if deep then dense(8) else relu()\n}\n~~~\n\n### right\n~~~ztrain\nblock Maybe(deep: bool) on x: f32[n, 8] -> f32[n, 8] {\n  return if deep then x |> dense(8) as inner else x |> relu()\n}\n~~~\n',
+  ZT1019:
+    '## ZT1019 assignment\n> `{name}` is given a value without `let`\n\nEvery name is introduced once, in a body by `let`, in a file by `const` or `param`, and keeps its value.\n\n### wrong\n~~~ztrain\nstep validate(batch in test_set) {\n  logits = Net(batch.image)\n  metric loss = mean(softmax_cross_entropy(logits, batch.label))\n}\n~~~\n\n### right\n~~~ztrain\nstep validate(batch in test_set) {\n  let logits = Net(batch.image)\n  metric loss = mean(softmax_cross_entropy(logits, batch.label))\n}\n~~~\n',
+  ZT1020:
+    '## ZT1020 record_after_config\n> the record type stands before the braces\n\nA data set names its source, then the type of its rows, then its attributes.\n\n### wrong\n~~~ztrain\ndata rows = csv { file = "rows.csv" } -> { x: f32, y: f32 }\n~~~\n\n### right\n~~~ztrain\ndata rows = csv -> { x: f32, y: f32 } { file = "rows.csv" }\n~~~\n',
+  ZT1021:
+    '## ZT1021 misplaced_statement\n> `{word}` cannot stand in {place}\n\nEach statement has its place: `layer` in a block or model; `update`, `minimize`, `metric`, `every`, `for` and `if` in a step;\ndeclarations in the file itself.\n\n### wrong\n~~~ztrain\ndata test_set = digits { split = "test" batch = 64 }\nmetric loss = 0\n~~~\n\n### right\n~~~ztrain\ndata test_set = digits { split = "test" batch = 64 }\nstep validate(batch in test_set) { metric loss = mean(batch.image) }\n~~~\n',
+  ZT1022:
+    "## ZT1022 colon_in_arguments\n> an argument's name takes `=`, not `:`\n\nIn a call, `name = value` gives an argument by its name; `name: type` declares one.\n\n### wrong\n~~~ztrain\nconst power = pow(2, exponent: 3)\n~~~\n\n### right\n~~~ztrain\nconst power = pow(2, exponent = 3)\n~~~\n",
+  ZT1023:
+    '## ZT1023 bad_number\n> `{found}` is no number\n\nA number starts with a digit; a point and an exponent have digits behind them. A unit is a member of it: `500.steps`.\n\n### wrong\n~~~ztrain\nparam rate: float = .5\n~~~\n\n### right\n~~~ztrain\nparam rate: float = 0.5\n~~~\n',
+  ZT1024:
+    '## ZT1024 bad_escape\n> `{found}` means nothing in a string\n\nIn a string a backslash starts one of `\\n`, `\\t`, `\\"`, `\\\\` and `\\u{…}` with the hexadecimal number of a character.\n\n### wrong\n~~~ztrain\ndata rows = csv { file = "data\\rows.csv" }\n~~~\n\n### right\n~~~ztrain\ndata rows = csv { file = "data\\\\rows.csv" }\n~~~\n',
+  ZT1025:
+    '## ZT1025 unknown_character\n> {found} has no meaning here\n\nThe character is part of no word or sign of the language. In strings and comments any character may stand.\n\n### wrong\n~~~ztrain\nconst half = 1 ? 2 : 3\n~~~\n\n### right\n~~~ztrain\nconst half = if true then 2 else 3\n~~~\n',
+  ZT1026:
+    '## ZT1026 hash_comment\n> a comment starts with `//`, not with `#`\n\n`#` starts nothing but `# allow CODE "reason"`, which lets one warning pass for the declaration behind it.\n\n### wrong\n~~~ztrain\n# ten digits\nconst classes = 10\n~~~\n\n### right\n~~~ztrain\n// ten digits\nconst classes = 10\n~~~\n',
+  ZT1027:
+    '## ZT1027 block_comment\n> a comment ends with its line\n\nComments start with `//` and end with the line, so that no comment can swallow what follows. `///` documents what follows.\n\n### wrong\n~~~ztrain\n/* ten digits */\nconst classes = 10\n~~~\n\n### right\n~~~ztrain\n// ten digits\nconst classes = 10\n~~~\n',
+  ZT1028:
+    '## ZT1028 missing_return\n> this graph returns nothing\n\nThe body of a function, block or model ends with `return` and the value that it gives.\n\n### wrong\n~~~ztrain\nblock Twice on x: f32[n, 4] -> f32[n, 4] {\n  x + x\n}\n~~~\n\n### right\n~~~ztrain\nblock Twice on x: f32[n, 4] -> f32[n, 4] {\n  return x + x\n}\n~~~\n',
+  ZT1029:
+    '## ZT1029 after_return\n> `{word}` stands behind `return`\n\n`return` is the last statement of a graph; nothing behind it could have an effect.\n\n### wrong\n~~~ztrain\nfn twice(x: f32) -> f32 {\n  return y\n  let y = 2 * x\n}\n~~~\n\n### right\n~~~ztrain\nfn twice(x: f32) -> f32 {\n  let y = 2 * x\n  return y\n}\n~~~\n',
+  ZT1030:
+    '## ZT1030 if_parts\n> missing_then: expected `then`, found {found}\n> missing_else: expected `else`, found {found}\n\nAs a value, `if` has all three parts: `if test then a else b`. Only the statement `if test { … }` of a step may go without `else`.\n\n### wrong\n~~~ztrain\nconst width = if true then 64\n~~~\n\n### right\n~~~ztrain\nconst width = if true then 64 else 32\n~~~\n',
+  ZT1031:
+    '## ZT1031 else_if\n> `{found}` does not continue an `if`\n\nThe statement `if` has one `else`, with a body in braces. A further test stands in that body.\n\n### wrong\n~~~ztrain\nstep validate(batch in test_set) {\n  if run.epoch > 2.epochs { metric late = mean(batch.x) }\n  else if run.epoch > 1.epoch { metric middle = mean(batch.x) }\n}\n~~~\n\n### right\n~~~ztrain\nstep validate(batch in test_set) {\n  if run.epoch > 2.epochs { metric late = mean(batch.x) }\n  else { if run.epoch > 1.epoch { metric middle = mean(batch.x) } }\n}\n~~~\n',
+  ZT1032:
+    '## ZT1032 nested_too_deep\n> this is nested too deeply; the limit is {most}\n\nThe compiler walks brackets, choices and operators by recursion, and refuses what would exhaust it. Text written by people stays far below the limit.\n',
+  ZT1033:
+    '## ZT1033 too_many_errors\n> more than {most} mistakes; the rest of the file is not reported\n\nSo many mistakes mostly have one cause: the text is no spec, or an early bracket is missing.\n',
+  ZT1034:
+    '## ZT1034 incomplete_declaration\n> `{word}` breaks off before `{next}`\n\nThe next declaration starts before this one is whole.\n\n### wrong\n~~~ztrain\nconst classes = 10 *\nparam lr: float = 1e-3\n~~~\n\n### right\n~~~ztrain\nconst classes = 10 * 2\nparam lr: float = 1e-3\n~~~\n',
+  ZT1035:
+    '## ZT1035 unit_form\n> `{found}` is no number with a unit\n\nA unit is a member of a number, written behind a dot: `500.steps`, `80.percent`, `25.MiB`.\n\n### wrong\n~~~ztrain\ntrainer Digits { log_every = 10 steps }\n~~~\n\n### right\n~~~ztrain\ntrainer Digits { log_every = 10.steps }\n~~~\n',
+  ZT1036:
+    '## ZT1036 huge_number\n> `{found}` is too large for a number\n\nNumbers are 64-bit floats; the largest is about 1.8e308.\n\n### wrong\n~~~ztrain\nconst big = 1e999\n~~~\n\n### right\n~~~ztrain\nconst big = 1e300\n~~~\n',
+  ZT1037:
+    '## ZT1037 trailing_comma\n> nothing follows this comma\n\nA comma stands between two items, not behind the last.\n\n### wrong\n~~~ztrain\nconst sizes = [32, 64,]\n~~~\n\n### right\n~~~ztrain\nconst sizes = [32, 64]\n~~~\n',
+  ZT1038:
+    '## ZT1038 single_equals\n> `=` does not compare\n\n`=` gives a name its value. Two values are compared by `==`.\n\n### wrong\n~~~ztrain\nparam heads: int = 4 where heads % 2 = 0\n~~~\n\n### right\n~~~ztrain\nparam heads: int = 4 where heads % 2 == 0\n~~~\n',
+  ZT1039:
+    '## ZT1039 if_operand\n> `if` cannot stand behind an operator\n\n`if test then a else b` reaches as far as it can. As an operand it stands in parentheses, so that its end shows.\n\n### wrong\n~~~ztrain\nconst width = 2 * if true then 32 else 64\n~~~\n\n### right\n~~~ztrain\nconst width = 2 * (if true then 32 else 64)\n~~~\n',
+  ZT1040:
+    '## ZT1040 equals_in_record\n> a field of a record takes `:`, not `=`\n\n`{ name: value }` is a record; `name = value` sets an attribute or argument.\n\n### wrong\n~~~ztrain\nconst parts = { train = 80.percent, test = 20.percent }\n~~~\n\n### right\n~~~ztrain\nconst parts = { train: 80.percent, test: 20.percent }\n~~~\n',
+  ZT1041:
+    '## ZT1041 field_without_value\n> field `{name}` has no value\n\nA field names its value, even where both are called the same.\n\n### wrong\n~~~ztrain\nconst a = 1\nconst both = { a }\n~~~\n\n### right\n~~~ztrain\nconst a = 1\nconst both = { a: a }\n~~~\n',
+  ZT1042:
+    '## ZT1042 missing_type\n> `{name}` has no type\n\nParameters, inputs and fields state their type: the command line, the checker and the documentation use it.\n\n### wrong\n~~~ztrain\nparam lr = 1e-3\n~~~\n\n### right\n~~~ztrain\nparam lr: float = 1e-3\n~~~\n',
+  ZT1043:
+    '## ZT1043 attribute_without_value\n> attribute `{name}` has no value\n\nAn attribute is `name = value`. A switch is written out: `shuffle = true`.\n\n### wrong\n~~~ztrain\ndata train_set = digits { split = "train" shuffle }\n~~~\n\n### right\n~~~ztrain\ndata train_set = digits { split = "train" shuffle = true }\n~~~\n',
+  ZT1044:
+    '## ZT1044 unknown_statement\n> `{word}` starts no statement\n\nA body is a list of statements, and each starts with the word for its kind. A call alone would have no effect.\n\n### wrong\n~~~ztrain\nstep validate(batch in test_set) {\n  metrc loss = mean(batch.x)\n}\n~~~\n\n### right\n~~~ztrain\nstep validate(batch in test_set) {\n  metric loss = mean(batch.x)\n}\n~~~\n',
+  ZT1045:
+    '## ZT1045 step_input\n> expected `in` behind `{name}`, found {found}\n\nA step says for each of its inputs from which data set its batches come.\n\n### wrong\n~~~ztrain\nstep validate(batch) { metric loss = mean(batch.x) }\n~~~\n\n### right\n~~~ztrain\nstep validate(batch in test_set) { metric loss = mean(batch.x) }\n~~~\n',
+  ZT1046:
+    '## ZT1046 allow_form\n> `# allow` takes a code and a reason, found {found}\n\nA warning is let pass one code and one declaration at a time, with the reason in quotes, so that the next reader knows why.\n\n### wrong\n~~~ztrain\n# allow ZT5002\nconst classes = 10\n~~~\n\n### right\n~~~ztrain\n# allow ZT5002 "used by the next version"\nconst classes = 10\n~~~\n',
   ZT2001:
     '## ZT2001 unknown_name\n> unknown {kind} `{name}`\n\nEvery name is resolved before anything starts: declarations of the file, imports, the prelude, and what is bound around the place.\n\n### wrong\n~~~ztrain\nconst classes = 10\nblock Head(units: int) on x: f32[n, d] -> f32[n, units] { return x |> dense(unit) as out }\n~~~\n### right\n~~~ztrain\nconst classes = 10\nblock Head(units: int) on x: f32[n, d] -> f32[n, units] { return x |> dense(units) as out }\n~~~\n',
   ZT2002:

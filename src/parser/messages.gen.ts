@@ -6,6 +6,51 @@ import type { Span } from './source.js';
 /** Every code of the registry. */
 export const codes: Readonly<Record<string, { readonly name: string; readonly severity: Severity }>> = {
   ZT1001: { name: 'unexpected_token', severity: 'error' },
+  ZT1002: { name: 'unclosed_bracket', severity: 'error' },
+  ZT1003: { name: 'stray_bracket', severity: 'error' },
+  ZT1004: { name: 'single_quotes', severity: 'error' },
+  ZT1005: { name: 'open_string', severity: 'error' },
+  ZT1006: { name: 'foreign_operator', severity: 'error' },
+  ZT1007: { name: 'wrong_arrow', severity: 'error' },
+  ZT1008: { name: 'chained_comparison', severity: 'error' },
+  ZT1009: { name: 'unknown_declaration', severity: 'error' },
+  ZT1010: { name: 'foreign_word', severity: 'error' },
+  ZT1011: { name: 'comma_between', severity: 'error' },
+  ZT1012: { name: 'dotted_key', severity: 'error' },
+  ZT1013: { name: 'colon_in_attribute', severity: 'error' },
+  ZT1014: { name: 'missing_equals', severity: 'error' },
+  ZT1015: { name: 'where_call', severity: 'error' },
+  ZT1016: { name: 'hard_word', severity: 'error' },
+  ZT1017: { name: 'operator_after_pipe', severity: 'error' },
+  ZT1018: { name: 'pipe_target', severity: 'error' },
+  ZT1019: { name: 'assignment', severity: 'error' },
+  ZT1020: { name: 'record_after_config', severity: 'error' },
+  ZT1021: { name: 'misplaced_statement', severity: 'error' },
+  ZT1022: { name: 'colon_in_arguments', severity: 'error' },
+  ZT1023: { name: 'bad_number', severity: 'error' },
+  ZT1024: { name: 'bad_escape', severity: 'error' },
+  ZT1025: { name: 'unknown_character', severity: 'error' },
+  ZT1026: { name: 'hash_comment', severity: 'error' },
+  ZT1027: { name: 'block_comment', severity: 'error' },
+  ZT1028: { name: 'missing_return', severity: 'error' },
+  ZT1029: { name: 'after_return', severity: 'error' },
+  ZT1030: { name: 'if_parts', severity: 'error' },
+  ZT1031: { name: 'else_if', severity: 'error' },
+  ZT1032: { name: 'nested_too_deep', severity: 'error' },
+  ZT1033: { name: 'too_many_errors', severity: 'error' },
+  ZT1034: { name: 'incomplete_declaration', severity: 'error' },
+  ZT1035: { name: 'unit_form', severity: 'error' },
+  ZT1036: { name: 'huge_number', severity: 'error' },
+  ZT1037: { name: 'trailing_comma', severity: 'error' },
+  ZT1038: { name: 'single_equals', severity: 'error' },
+  ZT1039: { name: 'if_operand', severity: 'error' },
+  ZT1040: { name: 'equals_in_record', severity: 'error' },
+  ZT1041: { name: 'field_without_value', severity: 'error' },
+  ZT1042: { name: 'missing_type', severity: 'error' },
+  ZT1043: { name: 'attribute_without_value', severity: 'error' },
+  ZT1044: { name: 'unknown_statement', severity: 'error' },
+  ZT1045: { name: 'step_input', severity: 'error' },
+  ZT1046: { name: 'allow_form', severity: 'error' },
   ZT2001: { name: 'unknown_name', severity: 'error' },
   ZT2002: { name: 'unknown_attribute', severity: 'error' },
   ZT2003: { name: 'unknown_field', severity: 'error' },
@@ -55,6 +100,548 @@ export const unexpectedToken = (
   code: 'ZT1001',
   severity: 'error',
   message: `expected ${args.expected}, found ${args.found}`,
+  span,
+});
+
+/** ZT1002 unclosed_bracket: `{opener}` is never closed */
+export const unclosedBracket = (
+  span: Span,
+  args: { readonly opener: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1002',
+  severity: 'error',
+  message: `\`${args.opener}\` is never closed`,
+  span,
+});
+
+/** ZT1003 stray_bracket: `{closer}` closes nothing */
+export const strayBracket = (
+  span: Span,
+  args: { readonly closer: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1003',
+  severity: 'error',
+  message: `\`${args.closer}\` closes nothing`,
+  span,
+});
+
+/** ZT1004 single_quotes: a string stands in double quotes */
+export const singleQuotes = (span: Span, details: DiagnosticDetails = {}): Diagnostic => ({
+  ...details,
+  code: 'ZT1004',
+  severity: 'error',
+  message: 'a string stands in double quotes',
+  span,
+});
+
+/** ZT1005 open_string: this string has no end */
+export const openString = (span: Span, details: DiagnosticDetails = {}): Diagnostic => ({
+  ...details,
+  code: 'ZT1005',
+  severity: 'error',
+  message: 'this string has no end',
+  span,
+});
+
+/** ZT1006 foreign_operator: `{found}` is no operator of this language */
+export const foreignOperator = (
+  span: Span,
+  args: { readonly found: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1006',
+  severity: 'error',
+  message: `\`${args.found}\` is no operator of this language`,
+  span,
+});
+
+/** ZT1007 wrong_arrow: a result follows `->`, not `{found}` */
+export const wrongArrow = (
+  span: Span,
+  args: { readonly found: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1007',
+  severity: 'error',
+  message: `a result follows \`->\`, not \`${args.found}\``,
+  span,
+});
+
+/** ZT1008 chained_comparison: comparisons do not chain */
+export const chainedComparison = (span: Span, details: DiagnosticDetails = {}): Diagnostic => ({
+  ...details,
+  code: 'ZT1008',
+  severity: 'error',
+  message: 'comparisons do not chain',
+  span,
+});
+
+/** ZT1009 unknown_declaration: `{word}` starts no declaration */
+export const unknownDeclaration = (
+  span: Span,
+  args: { readonly word: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1009',
+  severity: 'error',
+  message: `\`${args.word}\` starts no declaration`,
+  span,
+});
+
+/** ZT1010 foreign_word: `{word}` is no word of this language */
+export const foreignWord = (
+  span: Span,
+  args: { readonly word: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1010',
+  severity: 'error',
+  message: `\`${args.word}\` is no word of this language`,
+  span,
+});
+
+/** ZT1011 comma_between: no comma stands between {parts} */
+export const commaBetween = (
+  span: Span,
+  args: { readonly parts: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1011',
+  severity: 'error',
+  message: `no comma stands between ${args.parts}`,
+  span,
+});
+
+/** ZT1012 dotted_key: `{key}` is no attribute's name */
+export const dottedKey = (
+  span: Span,
+  args: { readonly key: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1012',
+  severity: 'error',
+  message: `\`${args.key}\` is no attribute's name`,
+  span,
+});
+
+/** ZT1013 colon_in_attribute: an attribute takes `=`, not `:` */
+export const colonInAttribute = (span: Span, details: DiagnosticDetails = {}): Diagnostic => ({
+  ...details,
+  code: 'ZT1013',
+  severity: 'error',
+  message: 'an attribute takes `=`, not `:`',
+  span,
+});
+
+/** ZT1014 missing_equals: `{name}` has no `=` before its value */
+export const missingEquals = (
+  span: Span,
+  args: { readonly name: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1014',
+  severity: 'error',
+  message: `\`${args.name}\` has no \`=\` before its value`,
+  span,
+});
+
+/** ZT1015 where_call: `where` is no function */
+export const whereCall = (span: Span, details: DiagnosticDetails = {}): Diagnostic => ({
+  ...details,
+  code: 'ZT1015',
+  severity: 'error',
+  message: '`where` is no function',
+  span,
+});
+
+/** ZT1016 hard_word: `{word}` cannot be a name */
+export const hardWord = (
+  span: Span,
+  args: { readonly word: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1016',
+  severity: 'error',
+  message: `\`${args.word}\` cannot be a name`,
+  span,
+});
+
+/** ZT1017 operator_after_pipe: `{operator}` cannot follow a pipe */
+export const operatorAfterPipe = (
+  span: Span,
+  args: { readonly operator: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1017',
+  severity: 'error',
+  message: `\`${args.operator}\` cannot follow a pipe`,
+  span,
+});
+
+/** ZT1018 pipe_target: a pipe goes into a layer or function, not into {found} */
+export const pipeTarget = (
+  span: Span,
+  args: { readonly found: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1018',
+  severity: 'error',
+  message: `a pipe goes into a layer or function, not into ${args.found}`,
+  span,
+});
+
+/** ZT1019 assignment: `{name}` is given a value without `let` */
+export const assignment = (
+  span: Span,
+  args: { readonly name: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1019',
+  severity: 'error',
+  message: `\`${args.name}\` is given a value without \`let\``,
+  span,
+});
+
+/** ZT1020 record_after_config: the record type stands before the braces */
+export const recordAfterConfig = (span: Span, details: DiagnosticDetails = {}): Diagnostic => ({
+  ...details,
+  code: 'ZT1020',
+  severity: 'error',
+  message: 'the record type stands before the braces',
+  span,
+});
+
+/** ZT1021 misplaced_statement: `{word}` cannot stand in {place} */
+export const misplacedStatement = (
+  span: Span,
+  args: { readonly word: string | number; readonly place: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1021',
+  severity: 'error',
+  message: `\`${args.word}\` cannot stand in ${args.place}`,
+  span,
+});
+
+/** ZT1022 colon_in_arguments: an argument's name takes `=`, not `:` */
+export const colonInArguments = (span: Span, details: DiagnosticDetails = {}): Diagnostic => ({
+  ...details,
+  code: 'ZT1022',
+  severity: 'error',
+  message: "an argument's name takes `=`, not `:`",
+  span,
+});
+
+/** ZT1023 bad_number: `{found}` is no number */
+export const badNumber = (
+  span: Span,
+  args: { readonly found: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1023',
+  severity: 'error',
+  message: `\`${args.found}\` is no number`,
+  span,
+});
+
+/** ZT1024 bad_escape: `{found}` means nothing in a string */
+export const badEscape = (
+  span: Span,
+  args: { readonly found: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1024',
+  severity: 'error',
+  message: `\`${args.found}\` means nothing in a string`,
+  span,
+});
+
+/** ZT1025 unknown_character: {found} has no meaning here */
+export const unknownCharacter = (
+  span: Span,
+  args: { readonly found: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1025',
+  severity: 'error',
+  message: `${args.found} has no meaning here`,
+  span,
+});
+
+/** ZT1026 hash_comment: a comment starts with `//`, not with `#` */
+export const hashComment = (span: Span, details: DiagnosticDetails = {}): Diagnostic => ({
+  ...details,
+  code: 'ZT1026',
+  severity: 'error',
+  message: 'a comment starts with `//`, not with `#`',
+  span,
+});
+
+/** ZT1027 block_comment: a comment ends with its line */
+export const blockComment = (span: Span, details: DiagnosticDetails = {}): Diagnostic => ({
+  ...details,
+  code: 'ZT1027',
+  severity: 'error',
+  message: 'a comment ends with its line',
+  span,
+});
+
+/** ZT1028 missing_return: this graph returns nothing */
+export const missingReturn = (span: Span, details: DiagnosticDetails = {}): Diagnostic => ({
+  ...details,
+  code: 'ZT1028',
+  severity: 'error',
+  message: 'this graph returns nothing',
+  span,
+});
+
+/** ZT1029 after_return: `{word}` stands behind `return` */
+export const afterReturn = (
+  span: Span,
+  args: { readonly word: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1029',
+  severity: 'error',
+  message: `\`${args.word}\` stands behind \`return\``,
+  span,
+});
+
+/** ZT1030 if_parts: expected `then`, found {found} */
+export const missingThen = (
+  span: Span,
+  args: { readonly found: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1030',
+  severity: 'error',
+  message: `expected \`then\`, found ${args.found}`,
+  span,
+});
+
+/** ZT1030 if_parts: expected `else`, found {found} */
+export const missingElse = (
+  span: Span,
+  args: { readonly found: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1030',
+  severity: 'error',
+  message: `expected \`else\`, found ${args.found}`,
+  span,
+});
+
+/** ZT1031 else_if: `{found}` does not continue an `if` */
+export const elseIf = (
+  span: Span,
+  args: { readonly found: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1031',
+  severity: 'error',
+  message: `\`${args.found}\` does not continue an \`if\``,
+  span,
+});
+
+/** ZT1032 nested_too_deep: this is nested too deeply; the limit is {most} */
+export const nestedTooDeep = (
+  span: Span,
+  args: { readonly most: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1032',
+  severity: 'error',
+  message: `this is nested too deeply; the limit is ${args.most}`,
+  span,
+});
+
+/** ZT1033 too_many_errors: more than {most} mistakes; the rest of the file is not reported */
+export const tooManyErrors = (
+  span: Span,
+  args: { readonly most: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1033',
+  severity: 'error',
+  message: `more than ${args.most} mistakes; the rest of the file is not reported`,
+  span,
+});
+
+/** ZT1034 incomplete_declaration: `{word}` breaks off before `{next}` */
+export const incompleteDeclaration = (
+  span: Span,
+  args: { readonly word: string | number; readonly next: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1034',
+  severity: 'error',
+  message: `\`${args.word}\` breaks off before \`${args.next}\``,
+  span,
+});
+
+/** ZT1035 unit_form: `{found}` is no number with a unit */
+export const unitForm = (
+  span: Span,
+  args: { readonly found: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1035',
+  severity: 'error',
+  message: `\`${args.found}\` is no number with a unit`,
+  span,
+});
+
+/** ZT1036 huge_number: `{found}` is too large for a number */
+export const hugeNumber = (
+  span: Span,
+  args: { readonly found: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1036',
+  severity: 'error',
+  message: `\`${args.found}\` is too large for a number`,
+  span,
+});
+
+/** ZT1037 trailing_comma: nothing follows this comma */
+export const trailingComma = (span: Span, details: DiagnosticDetails = {}): Diagnostic => ({
+  ...details,
+  code: 'ZT1037',
+  severity: 'error',
+  message: 'nothing follows this comma',
+  span,
+});
+
+/** ZT1038 single_equals: `=` does not compare */
+export const singleEquals = (span: Span, details: DiagnosticDetails = {}): Diagnostic => ({
+  ...details,
+  code: 'ZT1038',
+  severity: 'error',
+  message: '`=` does not compare',
+  span,
+});
+
+/** ZT1039 if_operand: `if` cannot stand behind an operator */
+export const ifOperand = (span: Span, details: DiagnosticDetails = {}): Diagnostic => ({
+  ...details,
+  code: 'ZT1039',
+  severity: 'error',
+  message: '`if` cannot stand behind an operator',
+  span,
+});
+
+/** ZT1040 equals_in_record: a field of a record takes `:`, not `=` */
+export const equalsInRecord = (span: Span, details: DiagnosticDetails = {}): Diagnostic => ({
+  ...details,
+  code: 'ZT1040',
+  severity: 'error',
+  message: 'a field of a record takes `:`, not `=`',
+  span,
+});
+
+/** ZT1041 field_without_value: field `{name}` has no value */
+export const fieldWithoutValue = (
+  span: Span,
+  args: { readonly name: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1041',
+  severity: 'error',
+  message: `field \`${args.name}\` has no value`,
+  span,
+});
+
+/** ZT1042 missing_type: `{name}` has no type */
+export const missingType = (
+  span: Span,
+  args: { readonly name: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1042',
+  severity: 'error',
+  message: `\`${args.name}\` has no type`,
+  span,
+});
+
+/** ZT1043 attribute_without_value: attribute `{name}` has no value */
+export const attributeWithoutValue = (
+  span: Span,
+  args: { readonly name: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1043',
+  severity: 'error',
+  message: `attribute \`${args.name}\` has no value`,
+  span,
+});
+
+/** ZT1044 unknown_statement: `{word}` starts no statement */
+export const unknownStatement = (
+  span: Span,
+  args: { readonly word: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1044',
+  severity: 'error',
+  message: `\`${args.word}\` starts no statement`,
+  span,
+});
+
+/** ZT1045 step_input: expected `in` behind `{name}`, found {found} */
+export const stepInput = (
+  span: Span,
+  args: { readonly name: string | number; readonly found: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1045',
+  severity: 'error',
+  message: `expected \`in\` behind \`${args.name}\`, found ${args.found}`,
+  span,
+});
+
+/** ZT1046 allow_form: `# allow` takes a code and a reason, found {found} */
+export const allowForm = (
+  span: Span,
+  args: { readonly found: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT1046',
+  severity: 'error',
+  message: `\`# allow\` takes a code and a reason, found ${args.found}`,
   span,
 });
 

@@ -1,0 +1,150 @@
+/** Where a broken declaration ends and which bracket of it is open. After this: the parser can start again behind it. */
+import type { IToken } from 'chevrotain';
+import * as T from './tokens.js';
+import { tokenEnd } from './tree.js';
+
+/** Brackets in one another beyond this many are refused: every later phase walks the tree by recursion. */
+export const deepestNesting = 60;
+
+const openers: ReadonlyMap<string, string> = new Map([
+  ['(', ')'],
+  ['[', ']'],
+  ['{', '}'],
+]);
+const closers = new Set(openers.values());
+
+export const isOpener = (token: IToken | undefined): boolean =>
+  token !== undefined && token.image.length === 1 && openers.has(token.image);
+export const isCloser = (token: IToken | undefined): boolean =>
+  token !== undefined && token.image.length === 1 && closers.has(token.image);
+export const closerOf = (opener: IToken): string => openers.get(opener.image) ?? '}';
+
+/** The index of the first opener that lies too deep, or -1. */
+export const tooDeep = (tokens: readonly IToken[]): number => {
+  let depth = 0;
+  for (const [index, token] of tokens.entries()) {
+    if (isOpener(token)) depth++;
+    else if (isCloser(token)) depth = Math.max(0, depth - 1);
+    if (depth > deepestNesting) return index;
+  }
+  return -1;
+};
+
+const isName = (token: IToken | undefined): boolean =>
+  token !== undefined &&
+  (token.tokenType === T.Identifier || token.tokenType.CATEGORIES?.includes(T.Identifier) === true);
+
+const afterName: ReadonlyMap<string, readonly string[]> = new Map([
+  ['const', ['=', ':']],
+  ['param', [':']],
+  ['fn', ['(']],
+  ['block', ['(', 'on']],
+  ['model', ['(', 'on', '=']],
+  ['data', ['=']],
+  ['schedule', ['{']],
+  ['optimizer', ['=']],
+  ['step', ['(', 'as']],
+  ['trainer', ['{']],
+  ['addon', ['{', 'as']],
+]);
+
+/** Whether a declaration seems to start here; at the start of a line less has to be right than within one. */
+const startsDeclaration = (
+  text: string,
+  tokens: readonly IToken[],
+  index: number,
+  within: boolean,
+): boolean => {
+  const token = tokens[index];
+  if (token === undefined) return false;
+  const lineStart = token.startOffset === 0 || text[token.startOffset - 1] === '\n';
+  if (token.tokenType === T.Hash) return lineStart;
+  if (!T.declarationWords.includes(token.tokenType)) return false;
+  if (within && !lineStart) return false;
+  const next = tokens[index + 1];
+  const after = tokens[index + 2];
+  switch (token.tokenType) {
+    case T.Import:
+      return next?.image === '{' && (lineStart || isName(after));
+    case T.Extern:
+      return next?.tokenType === T.Text;
+    case T.Assert:
+      return lineStart && next?.image !== '=';
+    default:
+      if (!isName(next)) return false;
+      return lineStart || afterName.get(token.image)?.includes(after?.image ?? '') === true;
+  }
+};
+
+export interface Region {
+  /** The index behind its last token. */
+  readonly end: number;
+  readonly unclosed: IToken | null;
+  /** The token before which the closer is missing. */
+  readonly noticed: IToken | null;
+}
+
+const lineIndent = (text: string, offset: number): { readonly indent: number; readonly first: boolean } => {
+  const start = text.lastIndexOf('\n', offset - 1) + 1;
+  const indent = text.slice(start).search(/[^ \t]/);
+  return { indent, first: start + indent === offset };
+};
+
+/** The region of a declaration that starts at `start` and does not parse. */
+export const regionFrom = (text: string, tokens: readonly IToken[], start: number): Region => {
+  const stack: IToken[] = [];
+  let suspicious: IToken | null = null;
+  let unclosed: IToken | null = null;
+  let noticed: IToken | null = null;
+  let end = start;
+  for (; end < tokens.length; end++) {
+    const token = tokens[end];
+    if (token === undefined) break;
+    if (end > start && startsDeclaration(text, tokens, end, stack.length > 0)) break;
+    if (isOpener(token)) stack.push(token);
+    else if (isCloser(token)) {
+      const top = stack.at(-1);
+      if (top !== undefined && closerOf(top) === token.image) {
+        stack.pop();
+        const closing = lineIndent(text, token.startOffset);
+        if (closing.first && closing.indent < lineIndent(text, top.startOffset).indent) suspicious ??= top;
+        continue;
+      }
+      const match = stack.findLastIndex((each) => closerOf(each) === token.image);
+      if (match < 0) continue;
+      unclosed ??= top ?? null;
+      noticed ??= token;
+      stack.length = match;
+    }
+  }
+  const left = stack.at(-1);
+  if (unclosed === null && left !== undefined) {
+    unclosed = suspicious ?? left;
+    noticed = tokens[end] ?? null;
+  }
+  return { end, unclosed, noticed };
+};
+
+/** The index of the token that starts at this offset, or the number of tokens. */
+export const indexAt = (tokens: readonly IToken[], offset: number): number => {
+  let low = 0;
+  let high = tokens.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const token = tokens[middle];
+    if (token !== undefined && token.startOffset < offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+};
+
+/** The index of the declaration's first token that holds the token at `index`, as far as line starts show it. */
+export const declarationBefore = (text: string, tokens: readonly IToken[], index: number): number => {
+  for (let at = index; at > 0; at--) if (startsDeclaration(text, tokens, at, true)) return at;
+  return 0;
+};
+
+export const endOfText = (tokens: readonly IToken[]): number => {
+  const last = tokens.at(-1);
+  return last === undefined ? 0 : tokenEnd(last);
+};

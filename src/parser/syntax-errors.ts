@@ -1,0 +1,151 @@
+/** The messages for text that the grammar does not know. The first explanation that fits is the one. */
+import type { Diagnostic, Related } from './diagnostic.js';
+import * as messages from './messages.gen.js';
+import { closerOf, isCloser } from './regions.js';
+import { explainBody } from './syntax-bodies.js';
+import { explainDeclaration } from './syntax-declarations.js';
+import { explainValue } from './syntax-values.js';
+import * as S from './syntax-situation.js';
+import * as T from './tokens.js';
+
+/** What a rule wants where none of its alternatives fits. */
+const nouns: ReadonlyMap<string, readonly string[]> = new Map([
+  ['primary', ['a value']],
+  ['spec', ['a declaration']],
+  ['decl', ['a declaration']],
+  ['statement', ['a statement']],
+  ['stage', ['a layer or function']],
+  ['typeTerm', ['a type']],
+  ['dim', ['a size']],
+  ['slice', ['an index']],
+  ['entry', ['an attribute']],
+  ['externItem', ['a kind such as `fn` or `layer`']],
+  ['scheduleDecl', ['a phase']],
+  ['fnDecl', ['`=`', '`{`']],
+  ['modelDecl', ['`on`', '`(`', '`=`']],
+  ['stepDecl', ['`every`', '`=`', '`{`']],
+  ['comparison', ['a comparison']],
+]);
+
+/** What a rule wants besides a closing bracket or `return`: what it may repeat before. */
+const repeated: ReadonlyMap<string, string> = new Map([
+  ['body', 'a statement'],
+  ['graph', 'a statement'],
+  ['config', 'an attribute'],
+  ['externDecl', 'a kind such as `fn` or `layer`'],
+  ['scheduleDecl', 'a phase'],
+]);
+
+const mostExpectations = 3;
+
+const expectations = (at: S.Situation): readonly string[] => {
+  const { rule, expected } = at.problem;
+  const [only] = expected;
+  if (only === undefined || expected.length > 1 || rule === 'spec') {
+    const labels = [...new Set(expected.map((type) => type.LABEL ?? type.name))];
+    return nouns.get(rule) ?? labels.slice(0, mostExpectations);
+  }
+  const label = only.LABEL ?? only.name;
+  const closes = [T.RightBrace, T.RightBracket, T.RightParen].includes(only);
+  if (only === T.Return) return ['a statement', label];
+  if (closes && rule === 'graph') return [label];
+  const before = repeated.get(rule);
+  if (closes && before !== undefined) return [before, label];
+  const previous = S.near(at, -1);
+  const opened = previous !== undefined && ['(', '[', '{'].includes(previous.image);
+  if (closes && opened) return [rule === 'record' || rule === 'recordType' ? 'a field' : 'a value', label];
+  return closes ? ['`,`', label] : [label];
+};
+
+const listed = (parts: readonly string[]): string =>
+  parts.length < 2 ? parts.join('') : `${parts.slice(0, -1).join(', ')} or ${parts.at(-1) ?? ''}`;
+
+/** The own words of last resort. */
+const explainPlainly = (at: S.Situation): Diagnostic => {
+  const previous = S.near(at, -1);
+  const label = S.near(at, 0) === undefined && previous !== undefined ? { label: 'here' } : {};
+  return messages.unexpectedToken(
+    S.stopSpan(at),
+    { expected: listed(expectations(at)), found: S.shown(S.near(at, 0)) },
+    label,
+  );
+};
+
+const explainBracket = (at: S.Situation): Diagnostic | null => {
+  const { unclosed, noticed } = at.region;
+  if (unclosed === null) return null;
+  const closer = closerOf(unclosed);
+  const related: Related[] =
+    noticed === null ? [] : [{ span: S.spanOf(at, noticed), label: `\`${closer}\` is missing before this` }];
+  return messages.unclosedBracket(
+    S.spanOf(at, unclosed),
+    { opener: unclosed.image },
+    { related, help: `close it with \`${closer}\`` },
+  );
+};
+
+const explainHardWord = (at: S.Situation): Diagnostic | null => {
+  const actual = S.near(at, 0);
+  if (actual === undefined || !T.hardWords.includes(actual.tokenType)) return null;
+  const isKey = ['=', ':'].includes(S.wordAt(at, 1)) && !S.isOneOf(actual, [T.Else, T.Then, T.True, T.False]);
+  const wantsName = at.problem.expected.length === 1 && S.expects(at, T.Identifier);
+  if (!isKey && !wantsName) return null;
+  return messages.hardWord(
+    S.spanOf(at, actual),
+    { word: actual.image },
+    { help: `take another name, such as \`${actual.image}_\`` },
+  );
+};
+
+const explainComma = (at: S.Situation): Diagnostic | null => {
+  const actual = S.near(at, 0);
+  const previous = S.near(at, -1);
+  if (previous !== undefined && S.isA(previous, T.Comma) && isCloser(actual)) {
+    const span = S.spanOf(at, previous);
+    return messages.trailingComma(span, S.mend('remove the comma', span, ''));
+  }
+  if (actual === undefined || !S.isA(actual, T.Comma)) return null;
+  const span = S.spanOf(at, actual);
+  const between: ReadonlyMap<string, string> = new Map([
+    ['config', 'attributes'],
+    ['body', 'statements'],
+    ['graph', 'statements'],
+    ['scheduleDecl', 'phases'],
+    ['externDecl', 'the items of an `extern`'],
+    ['spec', 'declarations'],
+  ]);
+  const parts = between.get(at.problem.rule);
+  if (parts === undefined || !S.endsValue(previous)) return null;
+  return messages.commaBetween(span, { parts }, S.mend('remove the comma', span, ''));
+};
+
+const explanations: readonly ((at: S.Situation) => Diagnostic | null)[] = [
+  explainComma,
+  explainValue,
+  explainHardWord,
+  explainBody,
+  explainDeclaration,
+];
+
+/** Says what is wrong where the parser stopped: one diagnostic, or two where a bracket is open as well. */
+export const explainSyntax = (at: S.Situation): readonly Diagnostic[] => {
+  const bracket = explainBracket(at);
+  const stop = S.stopSpan(at).start;
+  if (bracket !== null && bracket.span.start <= stop) return [bracket];
+  const rest = bracket === null ? [] : [bracket];
+  const first = at.tokens[at.start];
+  const next = at.tokens[at.region.end];
+  if (at.index > at.region.end && first !== undefined && next !== undefined) {
+    const last = at.tokens[at.region.end - 1] ?? first;
+    const args = { word: first.image, next: S.cut(next.image) };
+    return [
+      messages.incompleteDeclaration(S.spanOf(at, last), args, { label: 'something is missing behind this' }),
+      ...rest,
+    ];
+  }
+  for (const explain of explanations) {
+    const diagnostic = explain(at);
+    if (diagnostic !== null) return [diagnostic, ...rest];
+  }
+  return [explainPlainly(at), ...rest];
+};

@@ -51,6 +51,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT1044: { name: 'unknown_statement', severity: 'error' },
   ZT1045: { name: 'step_input', severity: 'error' },
   ZT1046: { name: 'allow_form', severity: 'error' },
+  ZT1047: { name: 'pipe_in_choice', severity: 'error' },
   ZT2001: { name: 'unknown_name', severity: 'error' },
   ZT2002: { name: 'unknown_attribute', severity: 'error' },
   ZT2003: { name: 'unknown_field', severity: 'error' },
@@ -642,6 +643,15 @@ export const allowForm = (
   code: 'ZT1046',
   severity: 'error',
   message: `\`# allow\` takes a code and a reason, found ${args.found}`,
+  span,
+});
+
+/** ZT1047 pipe_in_choice: a pipe within `if` stands in parentheses */
+export const pipeInChoice = (span: Span, details: DiagnosticDetails = {}): Diagnostic => ({
+  ...details,
+  code: 'ZT1047',
+  severity: 'error',
+  message: 'a pipe within `if` stands in parentheses',
   span,
 });
 

@@ -76,6 +76,30 @@ const misplacedLayers = (decls: readonly Decl[]): readonly Diagnostic[] =>
 /** `#` and block comments: the parser does not see them, so that they explain no later fault. */
 const commentCodes: readonly string[] = ['ZT1026', 'ZT1027'];
 
+interface Place {
+  /** Of the token where the parser stopped, of the broken declaration's first, and of the one from which it was read. */
+  readonly index: number;
+  readonly start: number;
+  readonly context: number;
+  readonly region: regions.Region;
+  /** Whether the parser read on into the next declaration without seeing it: the last one was not whole. */
+  readonly overran: boolean;
+}
+
+const placeOf = (source: SourceFile, tokens: readonly IToken[], parser: SpecParser, stop: Stop): Place => {
+  const actual = stop.kind === 'deep' ? stop.token : stop.problem.actual;
+  const index = Number.isNaN(actual.startOffset)
+    ? tokens.length
+    : regions.indexAt(tokens, actual.startOffset);
+  const context = Math.min(tokens.length - 1, regions.indexAt(tokens, parser.declStart));
+  const whole = stop.kind === 'problem' && stop.problem.rule === 'spec';
+  const read = regions.regionFrom(source.text, tokens, context);
+  const overran = whole && parser.decls.length > 0 && read.end < index;
+  if (!whole || overran) return { index, start: context, context, region: read, overran };
+  const start = Math.min(tokens.length - 1, index);
+  return { index, start, context, region: regions.regionFrom(source.text, tokens, start), overran };
+};
+
 /** Parses one file. */
 export const parse = (source: SourceFile): Parsed => {
   const lexed = lex(source);
@@ -95,28 +119,28 @@ export const parse = (source: SourceFile): Parsed => {
 
   for (let from = 0; from < tokens.length && diagnostics.length <= mostDiagnostics;) {
     const stop = run(parser, from === 0 ? tokens : tokens.slice(from), tree);
-    decls.push(...parser.decls);
-    if (stop === null) break;
+    const found = [...parser.decls];
+    if (stop === null) {
+      decls.push(...found);
+      break;
+    }
     tree.forget(parser.declMark);
-    const startOffset =
-      stop.kind === 'problem' && stop.problem.rule === 'spec'
-        ? stop.problem.actual.startOffset
-        : parser.declStart;
-    const start = Math.min(tokens.length - 1, regions.indexAt(tokens, startOffset));
-    const region = regions.regionFrom(source.text, tokens, start);
+    const place = placeOf(source, tokens, parser, stop);
+    if (place.overran) found.pop();
+    decls.push(...found);
+    const { index, start, region } = place;
     if (stop.kind === 'deep') diagnostics.push(nestingMessage(source, stop.token));
     else {
-      const { actual } = stop.problem;
-      const index = Number.isNaN(actual.startOffset)
-        ? tokens.length
-        : regions.indexAt(tokens, actual.startOffset);
       const until = tokens[index] ?? tokens.at(-1);
       const explained = wordFaults.some(
-        ({ span }) => span.end > startOffset && until !== undefined && span.start < tokenEnd(until),
+        ({ span }) => span.end > parser.declStart && until !== undefined && span.start < tokenEnd(until),
       );
       if (!explained) {
         const { problem } = stop;
-        diagnostics.push(...explainSyntax({ source, tokens, index, problem, start, region, before: decls }));
+        const { context } = place;
+        diagnostics.push(
+          ...explainSyntax({ source, tokens, index, problem, start, context, region, before: decls }),
+        );
       }
     }
     from = Math.max(region.end, start + 1);

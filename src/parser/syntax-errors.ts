@@ -11,6 +11,7 @@ import * as T from './tokens.js';
 /** What a rule wants where none of its alternatives fits. */
 const nouns: ReadonlyMap<string, readonly string[]> = new Map([
   ['primary', ['a value']],
+  ['choice', ['a value']],
   ['spec', ['a declaration']],
   ['decl', ['a declaration']],
   ['statement', ['a statement']],

@@ -14,8 +14,10 @@ export interface Situation {
   /** Of the token where the parser stopped; the number of tokens at the end of the file. */
   readonly index: number;
   readonly problem: Problem;
-  /** The index of the first token of the declaration, and where it ends. */
+  /** The index of the first token of the broken declaration, and where it ends. */
   readonly start: number;
+  /** The index from which the stop was reached: between declarations, of the one before. */
+  readonly context: number;
   readonly region: Region;
   /** The declarations before it that parsed. */
   readonly before: readonly Decl[];
@@ -80,7 +82,7 @@ export const lookBack = (
   choose: (token: IToken) => boolean | undefined,
 ): IToken | undefined => {
   let depth = 0;
-  for (let index = at.index - 1; index >= at.start; index--) {
+  for (let index = at.index - 1; index >= at.context; index--) {
     const token = at.tokens[index];
     if (token === undefined) return undefined;
     if (isCloser(token)) depth++;
@@ -96,7 +98,7 @@ export const lookBack = (
 /** The bracket around the stop, within its declaration. */
 export const enclosingOpener = (at: Situation): IToken | undefined => {
   let depth = 0;
-  for (let index = at.index - 1; index >= at.start; index--) {
+  for (let index = at.index - 1; index >= at.context; index--) {
     const token = at.tokens[index];
     if (isCloser(token)) depth++;
     else if (isOpener(token) && depth-- === 0) return token;

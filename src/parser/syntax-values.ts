@@ -42,10 +42,14 @@ const explainOperator = (at: S.Situation): Diagnostic | null => {
   return messages.singleEquals(span, S.mend('write `==` to compare', span, '=='));
 };
 
+/** Whether the parser stopped where any value may start. */
+const wantsValue = (at: S.Situation): boolean =>
+  ['primary', 'choice', 'slice', 'dim'].includes(at.problem.rule) && at.problem.expected.length > 1;
+
 const explainPrimary = (at: S.Situation): Diagnostic | null => {
   const actual = S.near(at, 0);
   const previous = S.near(at, -1);
-  if (at.problem.rule !== 'primary' || actual === undefined) return null;
+  if (!wantsValue(at) || actual === undefined) return null;
   const span = S.spanOf(at, actual);
   if (S.isA(actual, T.Where) && S.wordAt(at, 1) === '(') {
     return messages.whereCall(span, S.mend('write `select(test, a, b)`', span, 'select'));
@@ -87,7 +91,13 @@ const explainUnit = (at: S.Situation): Diagnostic | null => {
 };
 
 const explainChoice = (at: S.Situation): Diagnostic | null => {
-  if (at.problem.rule !== 'choice') return null;
+  if (at.problem.rule !== 'choice' || at.problem.expected.length > 1) return null;
+  const actual = S.near(at, 0);
+  if (actual !== undefined && S.isA(actual, T.Pipe)) {
+    return messages.pipeInChoice(S.spanOf(at, actual), {
+      help: 'put each pipe in parentheses: `if test then (x |> f()) else x`',
+    });
+  }
   const help = 'a value is chosen by `if test then a else b`';
   if (S.expects(at, T.Then))
     return messages.missingThen(S.stopSpan(at), { found: S.shown(S.near(at, 0)) }, { help });
@@ -100,7 +110,7 @@ const explainStage = (at: S.Situation): Diagnostic | null => {
   const actual = S.near(at, 0);
   if (at.problem.rule !== 'stage' || actual === undefined) return null;
   const help = S.isA(actual, T.If)
-    ? 'choose the whole value: `if test then x |> f() else x`'
+    ? 'choose the whole value: `if test then (x |> f()) else x`'
     : 'write a layer or function, such as `|> dense(10)`';
   return messages.pipeTarget(S.spanOf(at, actual), { found: S.shown(actual) }, { help });
 };

@@ -1,0 +1,77 @@
+/** Saves the run: at its end, every so often, and when a metric is best. */
+import { recurrence } from '../../values/durations.js';
+import type { Quantity } from '../../values/units.js';
+import { improves, replaced, type AddOn, type Monitor, type SavedCheckpoint } from './addon.js';
+
+export interface CheckpointOptions {
+  readonly every?: Quantity<'steps'> | Quantity<'epochs'> | null;
+  /** How many of the newest checkpoints are kept, besides the best. */
+  readonly keep?: number;
+  readonly best?: Monitor | null;
+  /** Whether the end of the run is saved. */
+  readonly last?: boolean;
+}
+
+export function checkpoint(options: CheckpointOptions = {}): AddOn {
+  const { every = null, keep = 1, best: monitor = null, last = true } = options;
+  return {
+    kind: 'checkpoint',
+    phase: 'dependent',
+    owns: ['checkpoint'],
+    withOptions: (values) => checkpoint(replaced(options, values)),
+    start: (host) => {
+      const due = every === null ? null : recurrence(every, host.pace);
+      let saved: readonly SavedCheckpoint[] = [];
+      let best: { readonly value: number; readonly checkpoint: SavedCheckpoint | null } | null = null;
+      let improved = false;
+
+      // The old ones go only after the new one is on disk.
+      const keepNewest = async (): Promise<void> => {
+        const newest = saved.slice(-keep);
+        for (const old of saved) {
+          if (newest.includes(old) || old.folder === best?.checkpoint?.folder) continue;
+          await host.forget(old);
+          saved = saved.filter((one) => one !== old);
+        }
+      };
+      const save = async (at: Parameters<typeof host.save>[0]): Promise<void> => {
+        const newest = saved.at(-1);
+        const done = newest?.step === at.step ? newest : await host.save(at);
+        if (done === null) return;
+        if (done !== newest) saved = [...saved, done];
+        await host.point('last', done);
+        if (improved && best !== null) {
+          best = { ...best, checkpoint: done };
+          await host.point('best', done);
+        }
+        improved = false;
+        await keepNewest();
+      };
+      return {
+        measured: (at, metrics) => {
+          const value = monitor === null ? undefined : metrics.get(monitor.metric);
+          if (monitor === null || value === undefined || !improves(monitor, value, best?.value ?? null))
+            return undefined;
+          // What was best before stays on disk until the new one is.
+          best = { value, checkpoint: best?.checkpoint ?? null };
+          improved = true;
+          host.best(monitor.metric, value, at);
+          return undefined;
+        },
+        stepEnd: async (at) => {
+          const now = due?.due(at.step, at.seconds) ?? false;
+          if (now || improved) await save(at);
+          return undefined;
+        },
+        epochEnd: async (at) => {
+          if (improved) await save(at);
+          return undefined;
+        },
+        fitEnd: async (at) => {
+          if (last || improved) await save(at);
+        },
+        state: () => ({ best: best?.value ?? null, bestStep: best?.checkpoint?.step ?? null }),
+      };
+    },
+  };
+}

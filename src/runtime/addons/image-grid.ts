@@ -1,0 +1,73 @@
+/** Writes a grid of images as a PNG file every so often. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PNG } from 'pngjs';
+import type { HostTensor } from '../engine/engine.js';
+import type { Tensor4D } from '../tensor.js';
+import { recurrence } from '../../values/durations.js';
+import { epochs, type Quantity } from '../../values/units.js';
+import type { AddOn } from './addon.js';
+
+export interface ImageGridOptions {
+  /** Makes the images, [count, height, width, channels], 1, 3 or 4 channels. Runs in evaluation mode. */
+  readonly of: () => Tensor4D;
+  readonly every?: Quantity<'epochs'> | Quantity<'steps'>;
+  /** The value that is black. */
+  readonly low?: number;
+  /** The value that is white. */
+  readonly high?: number;
+}
+
+export function imageGrid(options: ImageGridOptions): AddOn {
+  const { of, every = epochs(1), low = -1, high = 1 } = options;
+  return {
+    kind: 'image_grid',
+    phase: 'independent',
+    owns: [],
+    withOptions: () => imageGrid(options),
+    start: (host) => {
+      const due = recurrence(every, host.pace);
+      return {
+        stepEnd: async (at) => {
+          if (host.folder === null || !due.due(at.step, at.seconds)) return undefined;
+          const [images] = await host.evaluate('image_grid', () => [of()]);
+          if (images === undefined) return undefined;
+          const folder = join(host.folder, 'images');
+          await mkdir(folder, { recursive: true });
+          await writeFile(
+            join(folder, `step-${String(at.step).padStart(8, '0')}.png`),
+            gridPng(images, low, high),
+          );
+          return undefined;
+        },
+      };
+    },
+  };
+}
+
+/** A PNG of images side by side, as square as it gets, with one pixel between. Values from `low` to `high`. */
+export function gridPng({ shape, values }: HostTensor, low: number, high: number): Buffer {
+  const [count = 0, height = 0, width = 0, channels = 0] = shape;
+  if (shape.length !== 4 || ![1, 3, 4].includes(channels)) {
+    throw new Error(`image_grid takes images [n, h, w, 1, 3 or 4], got [${shape.join(', ')}]`);
+  }
+  const columns = Math.ceil(Math.sqrt(count));
+  const lines = Math.ceil(count / columns);
+  const png = new PNG({ width: columns * (width + 1) - 1, height: lines * (height + 1) - 1 });
+  png.data.fill(255);
+  for (let image = 0; image < count; image += 1) {
+    const left = (image % columns) * (width + 1);
+    const top = Math.floor(image / columns) * (height + 1);
+    for (let pixel = 0; pixel < height * width; pixel += 1) {
+      const from = (image * height * width + pixel) * channels;
+      const to = ((top + Math.floor(pixel / width)) * png.width + left + (pixel % width)) * 4;
+      for (let channel = 0; channel < 4; channel += 1) {
+        const source = channels === 1 && channel < 3 ? 0 : channel;
+        if (source >= channels) continue;
+        const level = ((values[from + source] ?? low) - low) / (high - low);
+        png.data[to + channel] = Math.round(255 * Math.min(1, Math.max(0, level)));
+      }
+    }
+  }
+  return PNG.sync.write(png);
+}

@@ -1,0 +1,122 @@
+/** Writes what predict steps return, one row a line. */
+import { createWriteStream, type WriteStream } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { once } from 'node:events';
+import { dirname, extname, resolve } from 'node:path';
+import type { HostTensor } from '../engine/engine.js';
+import { replaced, type AddOn } from './addon.js';
+
+export interface PredictionsOptions {
+  /** Ends in .csv or .jsonl. A relative one is in the current folder, or in the data root. */
+  readonly file: string | { readonly path: string };
+}
+
+/** Writes rows as CSV or JSON lines, by the file's ending. */
+export function predictions(options: PredictionsOptions): AddOn {
+  const name = typeof options.file === 'string' ? options.file : options.file.path;
+  const ending = extname(name).toLowerCase();
+  if (ending !== '.csv' && ending !== '.jsonl') {
+    throw new Error(
+      `predictions writes .csv or .jsonl, got ${JSON.stringify(name)}; give the file one of these endings`,
+    );
+  }
+  return {
+    kind: 'predictions',
+    phase: 'independent',
+    owns: ['predictions'],
+    withOptions: (values) => predictions(replaced(options, values)),
+    start: (host) => {
+      const file = resolve(host.root, name);
+      let stream: WriteStream | null = null;
+      let count = 0;
+      return {
+        predicted: async (rows) => {
+          if (stream === null) {
+            await mkdir(dirname(file), { recursive: true });
+            stream = createWriteStream(file);
+            await once(stream, 'open');
+            if (ending === '.csv') stream.write(`${csvHeader(rows)}\n`);
+          }
+          const lines = ending === '.csv' ? csvLines(rows) : jsonLines(rows);
+          count += lines.length;
+          if (!stream.write(lines.map((line) => `${line}\n`).join(''))) await once(stream, 'drain');
+        },
+        predictEnd: async () => {
+          if (stream === null) return;
+          stream.end();
+          await once(stream, 'finish');
+          host.report(`${count} rows written to ${file}`);
+        },
+      };
+    },
+  };
+}
+
+type Rows = ReadonlyMap<string, HostTensor>;
+
+const sizeOf = (shape: readonly number[]): number => shape.slice(1).reduce((product, n) => product * n, 1);
+
+function rowCount(rows: Rows): number {
+  const counts = new Set([...rows.values()].map(({ shape }) => shape[0] ?? 0));
+  const [count = 0, ...others] = counts;
+  if (others.length > 0)
+    throw new Error(
+      `a predict step returned fields of ${[...counts].join(' and ')} rows; return one row for each row`,
+    );
+  return count;
+}
+
+/** `guess`, or `scores.0`, `scores.1`, … for a field with several values. */
+export function csvHeader(rows: Rows): string {
+  return [...rows]
+    .flatMap(([name, { shape }]) => {
+      const size = sizeOf(shape);
+      return shape.length <= 1 ? [name] : Array.from({ length: size }, (_, index) => `${name}.${index}`);
+    })
+    .join(',');
+}
+
+export function csvLines(rows: Rows): readonly string[] {
+  return Array.from({ length: rowCount(rows) }, (_, row) =>
+    [...rows.values()].flatMap((field) => valuesAt(field, row).map((value) => String(value))).join(','),
+  );
+}
+
+export function jsonLines(rows: Rows): readonly string[] {
+  return Array.from({ length: rowCount(rows) }, (_, row) => {
+    const entries = [...rows].map(([name, field]): [string, unknown] => {
+      const values = valuesAt(field, row).map(jsonValue);
+      return [name, field.shape.length <= 1 ? values[0] : nested(values, field.shape.slice(1))];
+    });
+    return JSON.stringify(Object.fromEntries(entries));
+  });
+}
+
+function valuesAt({ values, shape, dtype }: HostTensor, row: number): readonly (number | boolean)[] {
+  const size = sizeOf(shape);
+  const own = [...values.subarray(row * size, (row + 1) * size)];
+  return dtype === 'bool' ? own.map((value) => value !== 0) : dtype === 'f32' ? own.map(shortest) : own;
+}
+
+/** The shortest decimal that reads back as the same f32. */
+function shortest(value: number): number {
+  for (let digits = 1; digits < 9; digits += 1) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === value) return short;
+  }
+  return value;
+}
+
+// JSON has no NaN and no infinities; their names are what other readers of JSON lines take.
+function jsonValue(value: number | boolean): number | boolean | string {
+  return typeof value === 'boolean' || Number.isFinite(value) ? value : String(value);
+}
+
+function nested(values: readonly unknown[], shape: readonly number[]): unknown {
+  const [count = 0, ...inner] = shape;
+  if (inner.length === 0) return values;
+  const size = values.length / Math.max(1, count);
+  return Array.from({ length: count }, (_, index) =>
+    nested(values.slice(index * size, (index + 1) * size), inner),
+  );
+}

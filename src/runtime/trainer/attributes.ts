@@ -1,0 +1,123 @@
+/**
+ * `owner.option=value` from the command line, applied to what a trainer has configured: its own options, data sets,
+ * optimizers and add-ons. Types and limits come from the prelude's table.
+ */
+import type { AddOn } from '../addons/addon.js';
+import type { Data } from '../data/data.js';
+import type { Optimizer } from '../optim/optimizer.js';
+import { didYouMean } from '../../values/near.js';
+import type { OptionDeclaration, OptionTable } from '../../values/options.js';
+import {
+  findOption,
+  parseOption,
+  UsageError,
+  type OptionValue,
+  type Override,
+} from '../../values/overrides.js';
+import { replaced } from '../addons/addon.js';
+import type { TrainerOptions } from './spec.js';
+
+/** Splits overrides by owner. Throws a UsageError where one is no `owner.option=value`. */
+export function byOwner(overrides: readonly Override[]): ReadonlyMap<string, readonly Override[]> {
+  const owners = new Map<string, Override[]>();
+  for (const override of overrides) {
+    const [owner = '', option, ...deeper] = override.path;
+    if (option === undefined || deeper.length > 0) {
+      throw new UsageError(
+        `${override.path.join('.')} is no option; write owner.option=value, e.g. trainer.epochs=2`,
+      );
+    }
+    owners.set(owner, [...(owners.get(owner) ?? []), override]);
+  }
+  return owners;
+}
+
+function parsed(
+  owner: string,
+  overrides: readonly Override[],
+  declarations: readonly OptionDeclaration[],
+): Readonly<Record<string, OptionValue>> {
+  return Object.fromEntries(
+    overrides.map(({ path, text }) => {
+      const declaration = findOption(owner, declarations, path[1] ?? '');
+      return [declaration.key, parseOption(owner, declaration, text)];
+    }),
+  );
+}
+
+/** The trainer's options with `trainer.…=…` applied. Setting one of epochs and steps takes the other away. */
+export function overrideTrainer(
+  options: TrainerOptions,
+  overrides: readonly Override[],
+  table: OptionTable,
+): TrainerOptions {
+  if (overrides.length === 0) return options;
+  const values = parsed('trainer', overrides, table.get('trainer/options') ?? []);
+  const cleared =
+    values['steps'] === undefined
+      ? values['epochs'] === undefined
+        ? {}
+        : { steps: null }
+      : values['epochs'] === undefined
+        ? { epochs: null }
+        : {};
+  return replaced(replaced(options, cleared), values);
+}
+
+/** What overrides other than the trainer's are applied to. */
+export interface Configured<S extends object> {
+  readonly data: ReadonlyMap<string, Data<unknown>>;
+  readonly optimizers: ReadonlyMap<string, Optimizer<S>>;
+  readonly addOns: readonly AddOn[];
+}
+
+/** Data sets by the ones that they replace. */
+export interface Overridden<S extends object> {
+  readonly data: ReadonlyMap<Data<unknown>, Data<unknown>>;
+  readonly optimizers: ReadonlyMap<string, Optimizer<S>>;
+  readonly addOns: readonly AddOn[];
+}
+
+/** Applies overrides by owner. Throws a UsageError for an owner that does not exist. */
+export function overrideAttributes<S extends object>(
+  configured: Configured<S>,
+  owners: ReadonlyMap<string, readonly Override[]>,
+  table: OptionTable,
+): Overridden<S> {
+  const data = new Map<Data<unknown>, Data<unknown>>();
+  const optimizers = new Map(configured.optimizers);
+  let addOns = configured.addOns;
+  for (const [owner, overrides] of owners) {
+    if (owner === 'trainer') continue;
+    const set = configured.data.get(owner);
+    const optimizer = optimizers.get(owner);
+    if (set !== undefined) {
+      data.set(set, set.withOptions(parsed(owner, overrides, table.get('data/options') ?? [])));
+    } else if (optimizer !== undefined) {
+      const values = parsed(owner, overrides, table.get(`optimizer/${optimizer.rule.kind}`) ?? []);
+      const rule = replaced(optimizer.rule, ruleValues(optimizer.rule, values));
+      optimizers.set(owner, replaced({ ...optimizer, rule }, values));
+    } else if (addOns.some(({ kind }) => kind === owner)) {
+      const values = parsed(owner, overrides, table.get(`addon/${owner}`) ?? []);
+      addOns = addOns.map((addOn) => (addOn.kind === owner ? addOn.withOptions(values) : addOn));
+    } else {
+      const names = [
+        'trainer',
+        ...configured.data.keys(),
+        ...optimizers.keys(),
+        ...addOns.map(({ kind }) => kind),
+      ];
+      throw new UsageError(
+        `nothing is named ${JSON.stringify(owner)}${didYouMean(owner, names) || `; there are ${names.join(', ')}`}`,
+      );
+    }
+  }
+  return { data, optimizers, addOns };
+}
+
+function ruleValues(
+  rule: object,
+  values: Readonly<Record<string, OptionValue>>,
+): Readonly<Record<string, OptionValue>> {
+  return Object.fromEntries(Object.entries(values).filter(([key]) => key in rule));
+}

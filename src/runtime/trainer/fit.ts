@@ -1,0 +1,287 @@
+/**
+ * The training loop: epochs of windows of batches, with log lines, validations and add-ons between windows. Validation
+ * comes before the checkpoint that may depend on it.
+ */
+import { recurrence, type Recurrence } from '../../values/durations.js';
+import type { Answer, Hooks, Measured, Moment } from '../addons/addon.js';
+import { RunError } from '../run/run-error.js';
+import { breathe, type Control, type StopSignal } from './control.js';
+import { batchesAt, evaluateStage } from './evaluate.js';
+import type { OpenStage, Session } from './session.js';
+import type { Finished } from './totals.js';
+
+/** An add-on at work, with its name for messages. */
+export interface LiveAddOn {
+  readonly kind: string;
+  readonly hooks: Hooks;
+}
+
+/** A finished line of metrics. */
+export interface MetricsRecord {
+  readonly stage: string;
+  /** Training metrics cover a logging window or a whole epoch, others one pass. */
+  readonly over: 'window' | 'epoch' | 'pass';
+  readonly at: Moment;
+  readonly metrics: Finished;
+  /** Learning rates by name; only of training. */
+  readonly rates: ReadonlyMap<string, number>;
+}
+
+/** What the loop tells while it runs. */
+export interface FitListener {
+  /** After each window; `rows` are the rows trained on so far. */
+  step(at: Moment, rows: number): void;
+  metrics(record: MetricsRecord): void;
+  validating(name: string, done: number, of: number): void;
+}
+
+export interface FitOptions {
+  readonly session: Session;
+  readonly addOns: readonly LiveAddOn[];
+  readonly control: Control;
+  readonly listener: FitListener;
+  /** Seconds since the run's start. */
+  readonly now: () => number;
+  /** At most so many windows, and batches of each validation. */
+  readonly limit: number | null;
+}
+
+export interface FitResult {
+  /** `finished` its length, `stopped` by an add-on, or `interrupted` by a signal. */
+  readonly reason: 'finished' | 'stopped' | 'interrupted';
+  readonly signal: StopSignal | null;
+  readonly at: Moment;
+  readonly rows: number;
+  /** The newest value of each metric. */
+  readonly metrics: Measured;
+}
+
+/** Trains. Rejects with a RunError where the run has no end or a value is not finite. */
+export async function fit(options: FitOptions): Promise<FitResult> {
+  return new Fit(options).run();
+}
+
+class Fit {
+  readonly #session: Session;
+  readonly #train: OpenStage;
+  readonly #total: number;
+  readonly #validations: readonly {
+    readonly open: OpenStage;
+    readonly recurrence: Recurrence;
+    measuredAt: number;
+  }[];
+  readonly #newest = new Map<string, number>();
+  #step = 0;
+  #rows = 0;
+  #windowLogged = true;
+  #windowsInEpoch = 0;
+
+  constructor(private readonly options: FitOptions) {
+    const { session, limit } = options;
+    this.#session = session;
+    const [train, ...others] = session.of('train');
+    if (train === undefined || others.length > 0) {
+      throw new RunError(
+        `a trainer needs one train step, got ${others.length + (train === undefined ? 0 : 1)}`,
+      );
+    }
+    const total = session.pace.totalSteps;
+    if (total === null) throw new RunError('the run has no end: set epochs or steps on the trainer');
+    this.#train = train;
+    this.#total = Math.min(total, limit ?? total);
+    this.#validations = session.of('validate').map((open) => ({
+      open,
+      recurrence: recurrence(open.stage.plan.every ?? { unit: 'epochs', value: 1 }, session.pace),
+      measuredAt: 0,
+    }));
+  }
+
+  async run(): Promise<FitResult> {
+    await this.#each('fitStart', (hooks) => hooks.fitStart?.(this.#moment()));
+    let reason: FitResult['reason'] = 'finished';
+    while (this.#step < this.#total) {
+      const ended = await this.#epoch();
+      if (ended !== null) {
+        reason = ended;
+        break;
+      }
+    }
+    const { signal } = this.options.control;
+    if (reason !== 'interrupted') {
+      await this.#closeEpoch();
+      const late = this.#validations.filter(({ measuredAt }) => measuredAt < this.#step);
+      await this.#validate(late);
+    }
+    await this.#checkFinite();
+    const at = this.#moment();
+    await this.#each('fitEnd', (hooks) => hooks.fitEnd?.(at, this.#newest));
+    return { reason, signal, at, rows: this.#rows, metrics: this.#newest };
+  }
+
+  #moment(): Moment {
+    return {
+      step: this.#step,
+      epoch: Math.floor(this.#step / this.#session.pace.stepsPerEpoch),
+      seconds: this.options.now(),
+    };
+  }
+
+  /** The rest of the current epoch. Null: go on with the next. */
+  async #epoch(): Promise<FitResult['reason'] | null> {
+    const { stepsPerEpoch } = this.#session.pace;
+    const end = Math.min(this.#total, (Math.floor(this.#step / stepsPerEpoch) + 1) * stepsPerEpoch);
+    while (this.#step < end) {
+      await this.#window();
+      this.options.listener.step(this.#moment(), this.#rows);
+      if (this.#step % this.#session.options.logEvery.value === 0) await this.#logWindow();
+      const due = this.#validations.filter(({ recurrence: every }) =>
+        every.due(this.#step, this.options.now()),
+      );
+      const answers = [
+        await this.#validate(due),
+        await this.#ask('stepEnd', (hooks) => hooks.stepEnd?.(this.#moment())),
+      ];
+      await breathe();
+      if (this.options.control.signal !== null) return 'interrupted';
+      if (answers.includes('end-run')) return 'stopped';
+      if (answers.includes('end-epoch')) {
+        this.#step = end;
+        break;
+      }
+    }
+    if (this.#step % stepsPerEpoch !== 0) return null;
+    const measured = await this.#closeEpoch();
+    const ended = await this.#ask('epochEnd', (hooks) => hooks.epochEnd?.(this.#moment()));
+    return [measured, ended].includes('end-run') ? 'stopped' : null;
+  }
+
+  /** One update of the weights: a window of batches. */
+  async #window(): Promise<void> {
+    const { session } = this.options;
+    const { stage, data, batches } = this.#train;
+    const { stepsPerEpoch, accumulate } = session.pace;
+    const epoch = Math.floor(this.#step / stepsPerEpoch);
+    const first = (this.#step % stepsPerEpoch) * accumulate;
+    const end = Math.min(batches, first + accumulate);
+    const clock = session.clockAt(this.#step);
+    const scalars = session.scalarsAt(clock, true);
+    for (let index = first; index < end; index += 1) {
+      const inputs = await batchesAt(data, epoch, index);
+      const draws = {
+        seed: session.options.seed,
+        step: this.#step,
+        micro: index - first,
+        rowOffset: inputs[0]?.firstRow ?? 0,
+      };
+      await stage.run(inputs, { clock, draws, scalars, last: index === end - 1 });
+      this.#rows += inputs[0]?.rows ?? 0;
+    }
+    this.#step += 1;
+    this.#windowLogged = false;
+  }
+
+  async #logWindow(): Promise<void> {
+    await this.#checkFinite();
+    const metrics = await this.#train.stage.totals.finishWindow();
+    this.#windowLogged = true;
+    this.#windowsInEpoch += 1;
+    // A window that ends with its epoch is told once, by the epoch's line, unless the epoch had others.
+    if (this.#windowsInEpoch === 1 && this.#step % this.#session.pace.stepsPerEpoch === 0) return;
+    this.#tell('window', metrics);
+  }
+
+  #tell(over: 'window' | 'epoch', metrics: Finished): void {
+    const clock = this.#session.clockAt(Math.max(0, this.#step - 1));
+    const rates = new Map<string, number>();
+    for (const optimizer of this.#session.optimizers.values()) {
+      const values = optimizer.ratesAt(clock);
+      optimizer.rateNames.forEach((name, index) => rates.set(name, values[index] ?? Number.NaN));
+    }
+    this.options.listener.metrics({
+      stage: this.#train.stage.plan.name,
+      over,
+      at: this.#moment(),
+      metrics,
+      rates,
+    });
+  }
+
+  /** Finishes the epoch's training metrics, where there are any since the last time. */
+  async #closeEpoch(): Promise<Answer> {
+    if (this.#windowLogged && this.#windowsInEpoch === 0) return undefined;
+    await this.#checkFinite();
+    const metrics = await this.#train.stage.totals.finishEpoch();
+    this.#windowLogged = true;
+    this.#windowsInEpoch = 0;
+    this.#tell('epoch', metrics);
+    return this.#measured(
+      new Map([...metrics].map(([name, value]) => [`${this.#train.stage.plan.name}.${name}`, value])),
+    );
+  }
+
+  async #validate(due: readonly { readonly open: OpenStage; measuredAt: number }[]): Promise<Answer> {
+    if (due.length === 0) return undefined;
+    await this.#checkFinite();
+    const { session, control, listener, limit } = this.options;
+    const all = new Map<string, number>();
+    for (const validation of due) {
+      const { stage, batches } = validation.open;
+      const { name } = stage.plan;
+      const metrics = await evaluateStage(session, validation.open, {
+        step: this.#step,
+        limit,
+        control,
+        each: (_outputs, done) => listener.validating(name, done, Math.min(batches, limit ?? batches)),
+      });
+      if (metrics === null) return undefined;
+      validation.measuredAt = this.#step;
+      listener.metrics({ stage: name, over: 'pass', at: this.#moment(), metrics, rates: new Map() });
+      for (const [metric, value] of metrics) all.set(`${name}.${metric}`, value);
+    }
+    return this.#measured(all);
+  }
+
+  async #measured(metrics: Measured): Promise<Answer> {
+    for (const [name, value] of metrics) this.#newest.set(name, value);
+    return this.#ask('measured', (hooks) => hooks.measured?.(this.#moment(), metrics));
+  }
+
+  async #checkFinite(): Promise<void> {
+    const { session } = this.options;
+    if (session.onNan !== 'stop') return;
+    const { values } = await session.badStep.download();
+    const step = values[0] ?? -1;
+    if (step >= 0) {
+      throw new RunError(
+        `the loss or a gradient was not finite at step ${step}; lower the learning rate, clip gradients, or set on_nan = "skip"`,
+      );
+    }
+  }
+
+  async #each(hook: string, call: (hooks: Hooks) => Promise<void> | void | undefined): Promise<void> {
+    for (const { kind, hooks } of this.options.addOns) await named(kind, hook, () => call(hooks));
+  }
+
+  /** Asks every add-on; the strongest answer counts. */
+  async #ask(hook: string, call: (hooks: Hooks) => Promise<Answer> | Answer): Promise<Answer> {
+    const answers: Answer[] = [];
+    for (const { kind, hooks } of this.options.addOns)
+      answers.push(await named(kind, hook, () => call(hooks)));
+    return answers.find((answer) => answer === 'end-run') ?? answers.find((answer) => answer === 'end-epoch');
+  }
+}
+
+/** Runs a hook; an error says whose it is. */
+export async function named<T>(kind: string, hook: string, call: () => Promise<T> | T): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    if (error instanceof RunError) throw error;
+    throw new RunError(
+      `add-on ${kind} failed in ${hook}: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}

@@ -1,0 +1,60 @@
+/** Options of a run with all defaults filled in, as the prelude states them. */
+import type { Clip } from '../optim/optimizer.js';
+import { RunError } from '../run/run-error.js';
+import { UsageError } from '../../values/overrides.js';
+import { steps, type Quantity } from '../../values/units.js';
+import type { TrainerOptions } from './spec.js';
+
+export interface ResolvedOptions {
+  readonly epochs: number | null;
+  readonly steps: number | null;
+  readonly accumulate: number;
+  readonly clip: Clip | null;
+  readonly seed: number;
+  readonly onNan: 'stop' | 'skip' | 'ignore';
+  readonly logEvery: Quantity<'steps'>;
+  readonly progress: 'auto' | 'bar' | 'plain' | 'none';
+  readonly summary: boolean;
+  readonly runDir: string | null;
+  /** What the user should know about an option, one sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** Throws a UsageError for values out of range, a RunError for what this engine cannot do. */
+export function resolveOptions(options: TrainerOptions): ResolvedOptions {
+  const { epochs = null, steps: limit = null, accumulate = 1, seed = 0, logEvery = steps(50) } = options;
+  whole('epochs', epochs, 1);
+  whole('steps', limit, 1);
+  whole('accumulate', accumulate, 1);
+  whole('seed', seed, 0);
+  whole('log_every', logEvery.value, 1);
+  const { precision = 'f32', devices = 'auto' } = options;
+  if (precision === 'bf16' || precision === 'f16') {
+    throw new RunError(
+      `precision = "${precision}": the embedded engine computes in f32 only; use "f32" or "mixed"`,
+    );
+  }
+  if (devices !== 'auto' && devices !== 1) {
+    throw new RunError(`devices = ${devices}: the embedded engine runs on one device; use 1 or "auto"`);
+  }
+  return {
+    epochs,
+    steps: limit,
+    accumulate,
+    clip: options.clip ?? null,
+    seed,
+    onNan: options.onNan ?? 'stop',
+    logEvery,
+    progress: options.progress ?? 'auto',
+    summary: options.summary ?? true,
+    runDir: options.runDir ?? null,
+    notes:
+      precision === 'mixed' ? ['precision "mixed": this device has no narrow units, computing in f32'] : [],
+  };
+}
+
+function whole(name: string, value: number | null, least: number): void {
+  if (value !== null && (!Number.isSafeInteger(value) || value < least)) {
+    throw new UsageError(`${name} takes a whole number of at least ${least}, got ${value}`);
+  }
+}

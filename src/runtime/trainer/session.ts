@@ -1,0 +1,282 @@
+/**
+ * A trainer that is ready to run: its engine, weights, optimizers, data and stages. After this every name is bound, every
+ * length is known and every weight has its first value.
+ */
+import type { Engine, HostTensor, StateVariable } from '../engine/engine.js';
+import type { Data, OpenData } from '../data/data.js';
+import { attach, weightsOf, type NamedWeight, type Part } from '../nn/module.js';
+import { bindOptimizer, type BoundOptimizer, type FoundWeight } from '../optim/bound.js';
+import type { Clock, Optimizer } from '../optim/optimizer.js';
+import { RunError } from '../run/run-error.js';
+import type { Schedule, SchedulePlan } from '../schedules/index.js';
+import type { Pace } from '../../values/durations.js';
+import { useDrawNames } from '../engine/current.js';
+import { drawLabel } from './step-context.js';
+import type { ResolvedOptions } from './resolved-options.js';
+import { settlePending, type UpdateHost } from './update.js';
+import { Stage, type StageHost, type StepTrace } from './stage.js';
+import type { StageKind, StepPlan } from './steps.js';
+
+/** What a session is made of. */
+export interface SessionParts<S extends object> {
+  readonly engine: Engine;
+  readonly options: ResolvedOptions;
+  /** Models by their names in the spec. */
+  readonly models: ReadonlyMap<string, Part>;
+  readonly optimizers: ReadonlyMap<string, Optimizer<S>>;
+  readonly schedules: Readonly<Record<string, Schedule>>;
+  /** Names of data sets. */
+  readonly dataNames: ReadonlyMap<Data<unknown>, string>;
+  readonly steps: readonly StepPlan[];
+  /** Which kinds of steps will run: their data is opened. */
+  readonly kinds: readonly StageKind[];
+  readonly dataRoot: string;
+  /** Gives optimizers the clock with the schedules' own type. */
+  readonly clockOf: (clock: Clock) => Clock<S>;
+}
+
+/** A stage with its open data. */
+export interface OpenStage {
+  readonly stage: Stage;
+  readonly data: readonly OpenData[];
+  readonly batches: number;
+}
+
+interface ScheduledValue {
+  readonly name: string;
+  readonly plan: SchedulePlan | null;
+}
+
+export class Session implements StageHost, UpdateHost {
+  readonly engine: Engine;
+  readonly accumulate: number;
+  readonly onNan: 'stop' | 'skip' | 'ignore';
+  readonly badStep: StateVariable;
+  readonly skipped: StateVariable;
+  readonly accumulators = new Map<string, StateVariable>();
+  readonly keys = new Map<string, string>();
+  readonly scalarNames: readonly string[];
+  readonly weights: readonly NamedWeight[];
+  readonly optimizers: ReadonlyMap<string, BoundOptimizer>;
+  #trace: StepTrace | null = null;
+  #utility = 0;
+
+  private constructor(
+    readonly options: ResolvedOptions,
+    engine: Engine,
+    weights: readonly NamedWeight[],
+    optimizers: ReadonlyMap<string, BoundOptimizer>,
+    private readonly schedules: readonly ScheduledValue[],
+    readonly stages: readonly OpenStage[],
+    readonly pace: Pace,
+  ) {
+    this.engine = engine;
+    this.accumulate = options.accumulate;
+    this.onNan = options.onNan;
+    this.weights = weights;
+    this.optimizers = optimizers;
+    this.badStep = engine.variable('guard/bad_step', scalar(-1));
+    this.skipped = engine.variable('guard/skipped', scalar(0));
+    this.scalarNames = [
+      'step',
+      ...schedules.map(({ name }) => `schedule:${name}`),
+      ...[...optimizers.values()].flatMap(({ rateNames }) => rateNames.map((name) => `rate:${name}`)),
+    ];
+  }
+
+  /** Opens data and makes weights. Rejects where data is missing or a length does not fit. */
+  static async open<S extends object>(parts: SessionParts<S>): Promise<Session> {
+    const { engine, options } = parts;
+    const opened = await openData(parts);
+    const weights = [...parts.models].flatMap(([name, model]) => attach(model, name));
+    for (const { path, weight } of weights) {
+      weight.bind(engine.variable(path, weight.initial(options.seed, path)));
+    }
+    const optimizers = bindAll(parts, weights);
+    const pace = paceOf(options, parts.steps, opened);
+    const training = parts.kinds.includes('train');
+    const schedules = Object.entries(parts.schedules).map(([name, schedule]) => ({
+      name,
+      plan: training ? schedule.plan(pace, `schedule ${name}`) : null,
+    }));
+    const stages: OpenStage[] = [];
+    const session = new Session(options, engine, weights, optimizers, schedules, stages, pace);
+    for (const plan of parts.steps) {
+      const data = plan.data.flatMap((set) => opened.get(set) ?? []);
+      if (data.length < plan.data.length) continue;
+      stages.push({
+        stage: new Stage(session, plan),
+        data,
+        batches: Math.min(...data.map((set) => set.batchesPerEpoch)),
+      });
+    }
+    useDrawNames(drawLabel);
+    return session;
+  }
+
+  /** Stages of a kind. */
+  of(kind: StageKind): readonly OpenStage[] {
+    return this.stages.filter(({ stage }) => stage.plan.kind === kind);
+  }
+
+  /** The clock on the host: schedules' values for the update after `step` windows. */
+  clockAt(step: number): Clock {
+    const values = Object.fromEntries(
+      this.schedules.map(({ name, plan }) => [name, plan?.valueAt(step) ?? Number.NaN]),
+    );
+    return { ...values, step, epoch: Math.floor(step / this.pace.stepsPerEpoch) };
+  }
+
+  /** The scalars of a step, in the order of `scalarNames`. Rates are needed only where optimizers run. */
+  scalarsAt(clock: Clock, training: boolean): readonly number[] {
+    const own = new Map<string, number>(Object.entries(clock));
+    return [
+      clock.step,
+      ...this.schedules.map(({ name }) => own.get(name) ?? Number.NaN),
+      ...[...this.optimizers.values()].flatMap((optimizer) =>
+        training ? optimizer.ratesAt(clock) : optimizer.rateNames.map(() => 0),
+      ),
+    ];
+  }
+
+  /** Whether schedules have values: only a training run has a length. */
+  hasSchedule(name: string): boolean {
+    return this.schedules.some((schedule) => schedule.name === name && schedule.plan !== null);
+  }
+
+  tracing<T>(trace: StepTrace, body: () => T): T {
+    this.#trace = trace;
+    try {
+      return body();
+    } finally {
+      this.#trace = null;
+    }
+  }
+
+  /** The trace of the step that runs now. Throws outside of one, naming what was called. */
+  trace(called: string): StepTrace {
+    if (this.#trace === null)
+      throw new Error(`${called} was called outside a step; call it in the body of a step`);
+    return this.#trace;
+  }
+
+  finishBody(trace: StepTrace): void {
+    settlePending(trace, null);
+    for (const { name, reduction } of trace.logged) {
+      trace.stage.totals.record(name, reduction, trace.constants, null);
+    }
+  }
+
+  metricName(optimizers: readonly BoundOptimizer[], name: 'loss' | 'grad_norm'): string {
+    return this.optimizers.size === 1
+      ? name
+      : [...optimizers.map((optimizer) => optimizer.name), name].join('_');
+  }
+
+  /** Runs `body` once in evaluation mode, with draws keyed by `name` alone. */
+  async evaluate(
+    name: string,
+    body: () => Readonly<Record<string, unknown>>,
+  ): Promise<ReadonlyMap<string, HostTensor>> {
+    const plan: StepPlan = { kind: 'predict', name, data: [], every: null, run: body };
+    this.#utility += 1;
+    const stage = new Stage(this, plan);
+    const clock = this.clockAt(0);
+    const draws = { seed: this.options.seed, step: 0, micro: 0, rowOffset: 0 };
+    try {
+      return await stage.run([], { clock, draws, scalars: this.scalarsAt(clock, false), last: true });
+    } finally {
+      stage.dispose();
+    }
+  }
+
+  /** All state that a checkpoint holds: weights in one part, optimizers' state in the other. */
+  get modelState(): readonly StateVariable[] {
+    return this.weights.map(({ weight }) => weight.variable);
+  }
+
+  get optimizerState(): readonly StateVariable[] {
+    return [...this.optimizers.values()].flatMap(({ state }) => state);
+  }
+
+  async close(): Promise<void> {
+    for (const { stage, data } of this.stages) {
+      stage.dispose();
+      for (const set of data) await set.close();
+    }
+    this.engine.dispose();
+  }
+}
+
+function scalar(value: number): HostTensor {
+  return { dtype: 'f32', shape: [], values: Float32Array.of(value) };
+}
+
+async function openData<S extends object>(
+  parts: SessionParts<S>,
+): Promise<ReadonlyMap<Data<unknown>, OpenData>> {
+  const opened = new Map<Data<unknown>, OpenData>();
+  for (const plan of parts.steps) {
+    if (!parts.kinds.includes(plan.kind)) continue;
+    for (const set of plan.data) {
+      if (opened.has(set)) continue;
+      const label = parts.dataNames.get(set) ?? `${plan.name}.${plan.data.indexOf(set)}`;
+      opened.set(set, await set.open({ root: parts.dataRoot, seed: parts.options.seed, label }));
+    }
+  }
+  return opened;
+}
+
+function bindAll<S extends object>(
+  parts: SessionParts<S>,
+  weights: readonly NamedWeight[],
+): ReadonlyMap<string, BoundOptimizer> {
+  const paths = new Map(weights.map(({ path, weight }) => [weight, path]));
+  const owners = new Map<string, string>();
+  const bound = new Map<string, BoundOptimizer>();
+  for (const [name, optimizer] of parts.optimizers) {
+    const found = optimizer.of.flatMap(weightsOf).flatMap((weight): FoundWeight[] => {
+      const path = paths.get(weight);
+      if (path === undefined) {
+        throw new Error(
+          `optimizer ${name} owns a model that configureModels did not return; return it there`,
+        );
+      }
+      return weight.trainable
+        ? [{ path, local: path.slice(path.indexOf('.') + 1), variable: weight.variable }]
+        : [];
+    });
+    for (const { path } of found) {
+      const other = owners.get(path);
+      if (other !== undefined)
+        throw new Error(`${path} belongs to ${other} and ${name}; give each weight one optimizer`);
+      owners.set(path, name);
+    }
+    const { clip } = parts.options;
+    bound.set(name, bindOptimizer(parts.engine, name, optimizer, found, clip, parts.clockOf));
+  }
+  return bound;
+}
+
+function paceOf(
+  options: ResolvedOptions,
+  steps: readonly StepPlan[],
+  opened: ReadonlyMap<Data<unknown>, OpenData>,
+): Pace {
+  const { accumulate } = options;
+  const plan = steps.find(({ kind }) => kind === 'train');
+  const data = plan?.data.flatMap((set) => opened.get(set) ?? []) ?? [];
+  const [first] = data;
+  if (plan === undefined || first === undefined || data.length < plan.data.length) {
+    return { stepsPerEpoch: 1, accumulate, rowsPerEpoch: 1, totalSteps: null };
+  }
+  const batches = Math.min(...data.map(({ batchesPerEpoch }) => batchesPerEpoch));
+  const stepsPerEpoch = Math.ceil(batches / accumulate);
+  const rowsPerEpoch = Math.min(first.rows, batches * (plan.data[0]?.options.batch ?? 1));
+  const { epochs, steps: limit } = options;
+  if (epochs !== null && limit !== null) {
+    throw new RunError(`both epochs = ${epochs} and steps = ${limit} are set; keep one of them`);
+  }
+  const totalSteps = limit ?? (epochs === null ? null : epochs * stepsPerEpoch);
+  return { stepsPerEpoch, accumulate, rowsPerEpoch, totalSteps };
+}

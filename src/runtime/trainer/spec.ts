@@ -1,0 +1,73 @@
+/** What generated code says about its spec, as data: name, params, limits, options of the run. */
+import type { Clip } from '../optim/optimizer.js';
+import type { Quantity } from '../../values/units.js';
+
+/** The values that a param can have. */
+export type ParamValue = number | boolean | string;
+
+/** A condition with the text that a user wrote. */
+export interface Condition<P> {
+  readonly text: string;
+  readonly test: (params: P) => boolean;
+}
+
+interface ParamBase<P> {
+  /** As in the spec and at the command line, e.g. `batch_size`. */
+  readonly name: string;
+  /** As a property of `params`, e.g. `batchSize`. */
+  readonly key: string;
+  readonly doc: string;
+  readonly where: Condition<P> | null;
+}
+
+/** A param. Without a default it is required. */
+export type ParamSpec<P> = ParamBase<P> &
+  (
+    | { readonly type: 'int' | 'float'; readonly default?: number }
+    | { readonly type: 'bool'; readonly default?: boolean }
+    | { readonly type: 'string' | 'path'; readonly choices?: readonly string[]; readonly default?: string }
+  );
+
+/** Options of a run, the prelude's `trainer options` that are built. */
+export interface TrainerOptions {
+  /** Passes over the train step's data. */
+  readonly epochs?: number | null;
+  /** Windows of the train step, instead of epochs. */
+  readonly steps?: number | null;
+  /** Batches in a window: gradients add up, and weights change once. */
+  readonly accumulate?: number;
+  /** Each optimizer's, unless it has its own. */
+  readonly clip?: Clip | null;
+  readonly seed?: number;
+  readonly precision?: 'f32' | 'mixed' | 'bf16' | 'f16';
+  readonly devices?: number | 'auto';
+  readonly onNan?: 'stop' | 'skip' | 'ignore';
+  /** Steps between lines of training metrics. */
+  readonly logEvery?: Quantity<'steps'>;
+  readonly progress?: 'auto' | 'bar' | 'plain' | 'none';
+  /** Print the table of weights at the start. */
+  readonly summary?: boolean;
+  readonly runDir?: string | null;
+}
+
+/** The spec of a trainer. */
+export interface TrainerSpec<P> {
+  /** The spec's file name without its ending. */
+  readonly name: string;
+  /** The trainer's name. */
+  readonly trainer: string;
+  readonly doc?: string;
+  /** Of the spec's text and its imports. */
+  readonly sha256?: string;
+  readonly language?: number;
+  readonly compiler?: string;
+  /** The spec and its imports, kept in checkpoints. */
+  readonly files?: readonly { readonly path: string; readonly text: string }[];
+  readonly params: readonly ParamSpec<P>[];
+  readonly asserts?: readonly (Condition<P> & { readonly message: string | null })[];
+  /** Names of models in the spec by their key in `configureModels`; the key with a capital letter unless given. */
+  readonly models?: Readonly<Record<string, string>>;
+  /** Names of data sets in the spec by their key in `configureData`; the key itself unless given. */
+  readonly data?: Readonly<Record<string, string>>;
+  readonly options?: TrainerOptions | ((params: P) => TrainerOptions);
+}

@@ -1,0 +1,202 @@
+/**
+ * One stage of a trainer (its train step, a validation, …) as compiled steps: one for each shape of batch, each branch
+ * taken, and each place in an accumulation window. Which branches a step asks about is learned when it is traced.
+ */
+import type { CompiledStep, Engine, HostTensor, StepClock } from '../engine/engine.js';
+import type { HostBatch } from '../data/data.js';
+import type { Clock } from '../optim/optimizer.js';
+import type { Reduction } from '../rows/reduction.js';
+import { Tensor } from '@tensorflow/tfjs-core';
+import { ranked, type Scalar } from '../tensor.js';
+import { stepContext, withStepContext, type StepContext } from './step-context.js';
+import type { StepPlan } from './steps.js';
+import { StageTotals, type ConstantTotals } from './totals.js';
+
+/** What the body of a step has said while it ran. */
+export interface StepTrace {
+  readonly stage: Stage;
+  readonly context: StepContext;
+  /** Whether this batch ends its accumulation window. */
+  readonly last: boolean;
+  /** The clock on the host: only to decide branches, never to compute with. */
+  readonly clock: Clock;
+  /** Scalars that change from step to step, by name. */
+  readonly scalars: ReadonlyMap<string, Scalar>;
+  /** Answers to the questions that the body asked. */
+  readonly answers: Map<string, boolean>;
+  readonly constants: ConstantTotals;
+  /** Reductions to be added when their region ends. */
+  readonly logged: { readonly name: string; readonly reduction: Reduction }[];
+  /** How often each set of optimizers was updated in this trace. */
+  readonly updates: Map<string, number>;
+  /** Names of what the body returned. */
+  outputs: readonly string[];
+}
+
+interface Variant {
+  readonly shapes: string;
+  readonly last: boolean;
+  readonly compiled: CompiledStep;
+  trace: StepTrace | null;
+}
+
+/** What a stage needs to know of its trainer. */
+export interface StageHost {
+  readonly engine: Engine;
+  /** Names of the scalars that go into each step. */
+  readonly scalarNames: readonly string[];
+  /** Called with the trace while a body runs, so that `update`, `log`, … find it. */
+  tracing<T>(trace: StepTrace, body: () => T): T;
+  /** Adds what a body logged outside its updates. */
+  finishBody(trace: StepTrace): void;
+}
+
+/** The host's side of one run of a step. */
+export interface StepRun {
+  readonly clock: Clock;
+  readonly draws: StepClock;
+  readonly scalars: readonly number[];
+  readonly last: boolean;
+}
+
+/** Rows of output, by name. */
+export type Outputs = ReadonlyMap<string, HostTensor>;
+
+export class Stage {
+  readonly totals: StageTotals;
+  readonly #variants: Variant[] = [];
+  readonly #questions = new Map<string, (clock: Clock) => boolean>();
+
+  constructor(
+    readonly host: StageHost,
+    readonly plan: StepPlan,
+  ) {
+    this.totals = new StageTotals(host.engine, plan.name);
+  }
+
+  /** Answers a question of the body: on the host, from the clock alone. */
+  ask(trace: StepTrace, label: string, question: (clock: Clock) => boolean): boolean {
+    this.#questions.set(label, question);
+    const answer = question(trace.clock);
+    trace.answers.set(label, answer);
+    return answer;
+  }
+
+  /** Runs the step over one batch of each data set. */
+  async run(batches: readonly HostBatch[], run: StepRun): Promise<Outputs> {
+    const inputs = batches.flatMap(({ tensors }) => tensors);
+    const shapes = inputs.map(({ dtype, shape }) => `${dtype}[${shape.join()}]`).join(' ');
+    const variant = this.#find(shapes, run) ?? this.#compile(shapes, batches, run);
+    const scalars = run.scalars.map((value): HostTensor => ({
+      dtype: 'f32',
+      shape: [],
+      values: Float32Array.of(value),
+    }));
+    current = run;
+    let fetched: readonly HostTensor[];
+    try {
+      fetched = await variant.compiled.run([...inputs, ...scalars], run.draws);
+    } finally {
+      current = null;
+    }
+    const { trace } = variant;
+    if (trace === null)
+      throw new Error(`step ${this.plan.name} was never traced; this is a fault of the engine`);
+    this.totals.addConstants(trace.constants);
+    return new Map(
+      trace.outputs.flatMap((name, index): [string, HostTensor][] => {
+        const value = fetched[index];
+        return value === undefined ? [] : [[name, value]];
+      }),
+    );
+  }
+
+  /** Frees the compiled steps. */
+  dispose(): void {
+    for (const { compiled } of this.#variants) compiled.dispose();
+    this.#variants.length = 0;
+  }
+
+  #find(shapes: string, run: StepRun): Variant | undefined {
+    return this.#variants.find(
+      (variant) =>
+        variant.shapes === shapes &&
+        variant.last === run.last &&
+        variant.trace !== null &&
+        [...variant.trace.answers].every(
+          ([label, answer]) => this.#questions.get(label)?.(run.clock) === answer,
+        ),
+    );
+  }
+
+  #compile(shapes: string, batches: readonly HostBatch[], { last }: StepRun): Variant {
+    const counts = batches.map(({ tensors }) => tensors.length);
+    const [first, ...others] = batches;
+    const rows = first !== undefined && others.length === 0 ? first.rows : null;
+    const compiled = this.host.engine.compile(this.plan.name, (inputs) => {
+      const trace = this.#trace(inputs.slice(counts.reduce((sum, n) => sum + n, 0)), rows, last);
+      variant.trace = trace;
+      return this.#body(trace, split(inputs, counts));
+    });
+    const variant: Variant = { shapes, last, compiled, trace: null };
+    this.#variants.push(variant);
+    return variant;
+  }
+
+  #trace(scalars: readonly Tensor[], rows: number | null, last: boolean): StepTrace {
+    const { engine, scalarNames } = this.host;
+    if (current === null)
+      throw new Error(`step ${this.plan.name} was traced outside a run; this is a fault of the engine`);
+    return {
+      stage: this,
+      context: stepContext(engine, this.plan.name, this.plan.kind === 'train' ? 'train' : 'eval', rows),
+      last,
+      clock: current.clock,
+      scalars: new Map(
+        scalarNames.flatMap((name, index): [string, Scalar][] => {
+          const value = scalars[index];
+          return value === undefined ? [] : [[name, ranked<Scalar>(value)]];
+        }),
+      ),
+      answers: new Map(),
+      constants: new Map(),
+      logged: [],
+      updates: new Map(),
+      outputs: [],
+    };
+  }
+
+  #body(trace: StepTrace, tensors: readonly (readonly Tensor[])[]): readonly Tensor[] {
+    return withStepContext(trace.context, () =>
+      this.host.tracing(trace, () => {
+        const result = this.plan.run(tensors);
+        if (result instanceof Promise) {
+          throw new Error(`step ${this.plan.name} returned a promise; the body of a step is synchronous`);
+        }
+        this.host.finishBody(trace);
+        const outputs = outputsOf(this.plan.name, result);
+        trace.outputs = outputs.map(([name]) => name);
+        return outputs.map(([, value]) => value);
+      }),
+    );
+  }
+}
+
+// The run whose body is being traced or executed: bodies are synchronous, so there is one.
+let current: StepRun | null = null;
+
+function split(inputs: readonly Tensor[], counts: readonly number[]): readonly (readonly Tensor[])[] {
+  let from = 0;
+  return counts.map((count) => inputs.slice(from, (from += count)));
+}
+
+function outputsOf(step: string, result: unknown): readonly (readonly [string, Tensor])[] {
+  if (result === undefined || result === null) return [];
+  if (typeof result !== 'object')
+    throw new Error(`step ${step} must return a record of tensors or nothing, got ${typeof result}`);
+  return Object.entries(result).map(([name, value]: [string, unknown]) => {
+    if (!(value instanceof Tensor))
+      throw new Error(`step ${step} returned ${name}, which is no tensor; return a record of tensors`);
+    return [name, value] as const;
+  });
+}

@@ -1,0 +1,139 @@
+/**
+ * Running totals of a stage's metrics: f32 on the device for one logging window, f64 on the host beyond it. A step only
+ * adds; nothing is fetched until a window is folded.
+ */
+import type { Engine, StateVariable } from '../engine/engine.js';
+import * as ops from '../ops/index.js';
+import type { Reduction } from '../rows/reduction.js';
+import type { Scalar, Tensor } from '../tensor.js';
+
+interface Metric {
+  readonly finish: Reduction['finish'];
+  /** Names of its totals. */
+  readonly totals: readonly string[];
+}
+
+/** Finished metrics by name, in the order in which they were first logged. */
+export type Finished = ReadonlyMap<string, number>;
+
+type Sums = Map<string, Float64Array>;
+
+/** Totals that only the shapes decide, by key: added on the host each time a step has run. */
+export type ConstantTotals = Map<string, number>;
+
+export class StageTotals {
+  readonly #variables = new Map<
+    string,
+    { readonly variable: StateVariable; readonly kind: 'sum' | 'last' }
+  >();
+  readonly #metrics = new Map<string, Metric>();
+  #window: Sums = new Map();
+  #epoch: Sums = new Map();
+
+  constructor(
+    private readonly engine: Engine,
+    private readonly stage: string,
+  ) {}
+
+  /** Adds a batch's part of a metric. Only inside a step. With `fine`, a batch for which it is false adds nothing. */
+  record(name: string, reduction: Reduction, constants: ConstantTotals, fine: Tensor | null): void {
+    this.#metrics.set(name, { finish: reduction.finish, totals: [...reduction.totals.keys()] });
+    for (const [total, part] of reduction.totals) {
+      const key = `${name}/${total}`;
+      if (part.kind === 'constant') {
+        if (fine === null) constants.set(key, (constants.get(key) ?? 0) + part.value);
+        else this.#add(key, ops.mul<Scalar>(ops.cast<Tensor>(fine, { to: 'f32' }), part.value));
+      } else if (part.kind === 'last') {
+        const variable = this.#variable(key, 'last', part.value.shape);
+        variable.assign(fine === null ? part.value : ops.select<Tensor>(fine, part.value, variable.read()));
+      } else {
+        this.#add(
+          key,
+          fine === null ? part.value : ops.select<Tensor>(fine, part.value, ops.zerosLike(part.value)),
+        );
+      }
+    }
+  }
+
+  #add(key: string, value: Tensor): void {
+    const variable = this.#variable(key, 'sum', value.shape);
+    variable.assign(ops.add<Tensor>(variable.read(), value));
+  }
+
+  #variable(key: string, kind: 'sum' | 'last', shape: readonly number[]): StateVariable {
+    const known = this.#variables.get(key);
+    if (known !== undefined) return known.variable;
+    const size = shape.reduce((product, n) => product * n, 1);
+    const values = new Float32Array(size).fill(kind === 'last' ? Number.NaN : 0);
+    const variable = this.engine.variable(`metrics/${this.stage}/${key}`, { dtype: 'f32', shape, values });
+    this.#variables.set(key, { variable, kind });
+    return variable;
+  }
+
+  /** Adds what the shapes of a batch decide. */
+  addConstants(constants: ReadonlyMap<string, number>): void {
+    for (const [key, value] of constants) add(this.#window, key, Float64Array.of(value));
+  }
+
+  /** Moves the device's totals to the host. */
+  async fold(): Promise<void> {
+    for (const [key, { variable, kind }] of this.#variables) {
+      const { values, shape, dtype } = await variable.download();
+      if (kind === 'last') {
+        if (!values.some((value) => Number.isNaN(value))) this.#window.set(key, Float64Array.from(values));
+      } else {
+        add(this.#window, key, Float64Array.from(values));
+        variable.upload({ dtype, shape, values: new Float32Array(values.length) });
+      }
+    }
+  }
+
+  /** Folds, finishes the window's metrics, and starts another window. */
+  async finishWindow(): Promise<Finished> {
+    await this.fold();
+    const window = this.#window;
+    this.#window = new Map();
+    for (const [key, values] of window) {
+      if (this.#variables.get(key)?.kind === 'last') this.#epoch.set(key, values);
+      else add(this.#epoch, key, values);
+    }
+    return this.#finish(window);
+  }
+
+  /** Finishes the metrics of all windows since the last call, the current one included. */
+  async finishEpoch(): Promise<Finished> {
+    await this.finishWindow();
+    const epoch = this.#epoch;
+    this.#epoch = new Map();
+    return this.#finish(epoch);
+  }
+
+  /** Forgets everything since the last `finishEpoch`. */
+  async discard(): Promise<void> {
+    await this.finishEpoch();
+  }
+
+  #finish(sums: Sums): Finished {
+    const finished = new Map<string, number>();
+    for (const [name, { finish, totals }] of this.#metrics) {
+      const own = new Map<string, Float64Array>();
+      for (const total of totals) {
+        const values = sums.get(`${name}/${total}`);
+        if (values !== undefined) own.set(total, values);
+      }
+      // Nothing was logged under this name in these batches (an update that did not run).
+      if (own.size > 0 || totals.length === 0) finished.set(name, finish(own));
+    }
+    return finished;
+  }
+}
+
+function add(sums: Sums, key: string, values: Float64Array): void {
+  const before = sums.get(key);
+  sums.set(
+    key,
+    before === undefined
+      ? Float64Array.from(values)
+      : before.map((value, index) => value + (values[index] ?? 0)),
+  );
+}

@@ -1,0 +1,263 @@
+/**
+ * The class that generated trainers extend. It also works with no spec at all: a subclass says what its models, data,
+ * optimizers and steps are, and `fit`, `validate`, `test` and `predict` run them.
+ */
+import type { AddOn } from '../addons/addon.js';
+import { checkpoint } from '../addons/checkpoint.js';
+import type { Data } from '../data/data.js';
+import { createEmbeddedEngine } from '../engine/embedded.js';
+import type { Engine, HostTensor } from '../engine/engine.js';
+import type { Part } from '../nn/module.js';
+import type { Clock, Optimizer } from '../optim/optimizer.js';
+import type { Reduction } from '../rows/reduction.js';
+import type { Schedule } from '../schedules/index.js';
+import type { Scalar } from '../tensor.js';
+import { dueAt, durationInSteps } from '../../values/durations.js';
+import { optionTable } from '../../values/options.gen.js';
+import type { Override } from '../../values/overrides.js';
+import type { Duration } from '../../values/units.js';
+import { byOwner, overrideAttributes, overrideTrainer } from './attributes.js';
+import { resolveParams, type ResolvedParams } from './params.js';
+import { resolveOptions, type ResolvedOptions } from './resolved-options.js';
+import { Session } from './session.js';
+import type { StageKind, StepPlan } from './steps.js';
+import type { TrainerOptions, TrainerSpec } from './spec.js';
+import { runUpdate, type Objective } from './update.js';
+
+/** What a trainer is made with. Nothing is needed. */
+export interface TrainerSetup {
+  /** Params by key; the others have their defaults. */
+  readonly params?: Readonly<Record<string, unknown>>;
+  /** Options of the run, instead of the spec's. */
+  readonly options?: TrainerOptions;
+  /** From a command line: `trainer.epochs=2`, `opt.lr=1e-3`. */
+  readonly overrides?: readonly Override[];
+}
+
+/** A trainer that was prepared to run. */
+export interface Prepared {
+  readonly session: Session;
+  readonly addOns: readonly AddOn[];
+}
+
+/** How a trainer is prepared. */
+export interface PrepareOptions {
+  /** Which kinds of steps will run. */
+  readonly kinds: readonly StageKind[];
+  /** Where relative data paths start. */
+  readonly dataRoot: string;
+  /** An engine of one's own; the embedded one unless given. */
+  readonly engine?: Engine | null;
+}
+
+type Named<T> = Readonly<Record<string, T>>;
+
+/**
+ * P are the params, M the models, D the data sets, S the schedules. A subclass overrides the `configure…` methods; the
+ * bodies of its steps call `update`, `log`, `every`, `decide` and `now`.
+ */
+export abstract class Trainer<
+  P extends object = object,
+  M extends object = object,
+  D extends object = object,
+  S extends object = object,
+> {
+  static readonly spec: TrainerSpec<never> = { name: 'trainer', trainer: 'Trainer', params: [] };
+
+  /** The run's params, checked. */
+  readonly params: P;
+  /** Options of the run with defaults filled in. */
+  readonly options: ResolvedOptions;
+  readonly resolved: ResolvedParams<P>;
+  readonly #overrides: ReadonlyMap<string, readonly Override[]>;
+  #models: M | null = null;
+  #session: Session | null = null;
+
+  /** Throws a UsageError where params or options are wrong. */
+  constructor(setup: TrainerSetup = {}) {
+    const spec = this.spec;
+    this.resolved = resolveParams(spec, setup.params ?? {});
+    this.params = this.resolved.values;
+    const own = typeof spec.options === 'function' ? spec.options(this.params) : (spec.options ?? {});
+    this.#overrides = byOwner(setup.overrides ?? []);
+    const given = overrideTrainer(
+      { ...own, ...setup.options },
+      this.#overrides.get('trainer') ?? [],
+      optionTable,
+    );
+    this.options = resolveOptions(given);
+  }
+
+  /** The class's spec. */
+  get spec(): TrainerSpec<P> {
+    const { spec } = classOf(this);
+    return isSpecOf<P>(spec) ? spec : fault();
+  }
+
+  /** The models, once the trainer is prepared. */
+  get models(): M {
+    if (this.#models === null)
+      throw new Error('the models exist once the trainer is prepared; call fit, test or predict');
+    return this.#models;
+  }
+
+  protected abstract configureData(): D;
+  protected abstract configureModels(): M;
+  protected configureSchedules?(): S;
+  protected abstract configureOptimizers(models: M): Named<Optimizer<S>>;
+  protected abstract configureSteps(from: D): readonly StepPlan[];
+  protected configureAddOns?(models: M): readonly AddOn[];
+
+  /** Makes models and weights and opens data. Once a trainer. */
+  async prepare(options: PrepareOptions): Promise<Prepared> {
+    if (this.#session !== null) throw new Error('a trainer runs once; make another one');
+    const { spec } = this;
+    const from = this.configureData();
+    const models = this.configureModels();
+    this.#models = models;
+    const parts = partsOf(models);
+    const dataNames = new Map(dataOf(from).map(([key, set]) => [set, spec.data?.[key] ?? key]));
+    const named = new Map([...parts].map(([key, part]) => [spec.models?.[key] ?? capital(key), part]));
+    const addOns = this.configureAddOns?.(models) ?? [];
+    const configured = {
+      data: new Map([...dataNames].map(([set, name]) => [name, set])),
+      optimizers: new Map(Object.entries(this.configureOptimizers(models))),
+      addOns: addOns.some(({ kind }) => kind === 'checkpoint') ? addOns : [...addOns, checkpoint()],
+    };
+    const overridden = overrideAttributes(configured, this.#overrides, optionTable);
+    const steps = this.configureSteps(from).map((step) => ({
+      ...step,
+      data: step.data.map((set) => overridden.data.get(set) ?? set),
+    }));
+    for (const [before, after] of overridden.data) {
+      const name = dataNames.get(before);
+      if (name !== undefined) dataNames.set(after, name);
+    }
+    const schedules = schedulesOf(this.configureSchedules?.());
+    const session = await Session.open<S>({
+      engine: options.engine ?? (await createEmbeddedEngine()),
+      options: this.options,
+      models: named,
+      optimizers: overridden.optimizers,
+      schedules,
+      dataNames,
+      steps,
+      kinds: options.kinds,
+      dataRoot: options.dataRoot,
+      clockOf: (clock) => (isClockOf<S>(clock, schedules) ? clock : fault()),
+    });
+    this.#session = session;
+    return { session, addOns: overridden.addOns };
+  }
+
+  /** The prepared session. Throws before `prepare`. */
+  protected get session(): Session {
+    if (this.#session === null) throw new Error('the trainer is not prepared yet; call fit, test or predict');
+    return this.#session;
+  }
+
+  /**
+   * Minimizes over the named optimizers' weights. Values made outside the body carry no gradient in. Logs the loss, and
+   * the gradient's norm where it is clipped. Only in a train step.
+   */
+  protected update(names: readonly string[], body: () => Objective): void {
+    const { session } = this;
+    const trace = session.trace('update');
+    if (trace.stage.plan.kind !== 'train')
+      throw new Error(`step ${trace.stage.plan.name} updates weights; only a train step may`);
+    const optimizers = names.map((name) => {
+      const optimizer = session.optimizers.get(name);
+      if (optimizer === undefined) {
+        throw new Error(
+          `no optimizer is named ${name}; there are ${[...session.optimizers.keys()].join(', ')}`,
+        );
+      }
+      return optimizer;
+    });
+    runUpdate(session, trace, optimizers, body);
+  }
+
+  /** Adds a batch's part to metrics, by name. Only in a step. */
+  protected log(metrics: Named<Reduction>): void {
+    const trace = this.session.trace('log');
+    for (const [name, reduction] of Object.entries(metrics)) trace.logged.push({ name, reduction });
+  }
+
+  /** Whether this window is a multiple of `interval`: `every 3.steps` holds in the 3rd, 6th, … Only in a step. */
+  protected every(label: string, interval: Duration): boolean {
+    const { session } = this;
+    const trace = session.trace('every');
+    const steps = durationInSteps(interval, session.pace);
+    return trace.stage.ask(trace, label, ({ step }) => dueAt(step + 1, steps));
+  }
+
+  /** A condition on the clock, decided on the host. Only in a step. */
+  protected decide(label: string, test: (run: Clock<S>) => boolean): boolean {
+    const trace = this.session.trace('decide');
+    return trace.stage.ask(trace, label, (clock) => test(isClockOf<S>(clock, {}) ? clock : fault()));
+  }
+
+  /** The value of a schedule as a tensor. Only in a step of a training run. */
+  protected now(name: keyof S & string): Scalar {
+    const trace = this.session.trace('now');
+    const value = trace.scalars.get(`schedule:${name}`);
+    if (value === undefined || !this.session.hasSchedule(name)) {
+      throw new Error(`schedule ${name} has no value here; schedules exist in a training run only`);
+    }
+    return value;
+  }
+}
+
+/** A trainer's class, as `main` takes it. */
+export interface TrainerClass<P extends object = object> {
+  new (setup?: TrainerSetup): Trainer<P, object, object, object>;
+  readonly spec: TrainerSpec<P>;
+}
+
+/** Values on the host, by name. */
+export type HostRecord = ReadonlyMap<string, HostTensor>;
+
+function classOf(trainer: object): { readonly spec: TrainerSpec<never> } {
+  const made: unknown = trainer.constructor;
+  return hasSpec(made) ? made : Trainer;
+}
+
+function hasSpec(made: unknown): made is { readonly spec: TrainerSpec<never> } {
+  return typeof made === 'function' && 'spec' in made;
+}
+
+// Generated code writes the spec and the class's type parameters from the same declarations.
+function isSpecOf<P>(spec: TrainerSpec<never>): spec is TrainerSpec<P> {
+  return Array.isArray(spec.params);
+}
+
+// The session makes the clock of every schedule that `configureSchedules` returned.
+function isClockOf<S extends object>(clock: Clock, schedules: object): clock is Clock<S> {
+  return Object.keys(schedules).every((name) => name in clock);
+}
+
+function fault(): never {
+  throw new Error('the trainer is not what its class says; this is a fault of the runtime');
+}
+
+function capital(key: string): string {
+  return key.slice(0, 1).toUpperCase() + key.slice(1);
+}
+
+function partsOf(models: object): ReadonlyMap<string, Part> {
+  return new Map(Object.entries(models).filter((entry): entry is [string, Part] => isObject(entry[1])));
+}
+
+function dataOf(from: object): readonly [string, Data<unknown>][] {
+  return Object.entries(from).filter((entry): entry is [string, Data<unknown>] => isObject(entry[1]));
+}
+
+function schedulesOf(schedules: object | undefined): Named<Schedule> {
+  return Object.fromEntries(
+    Object.entries(schedules ?? {}).filter((entry): entry is [string, Schedule] => isObject(entry[1])),
+  );
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}

@@ -20,9 +20,11 @@ const deepestChain = 60;
 /** An expression that is too long or too deep for a later phase to walk. */
 export class ChainError extends Error {
   readonly token: IToken;
-  constructor(token: IToken) {
+  readonly limit: number;
+  constructor(token: IToken, limit: number) {
     super('expression chain too long');
     this.token = token;
+    this.limit = limit;
   }
 }
 
@@ -110,7 +112,7 @@ export class ExpressionParser extends EmbeddedActionsParser {
   }
 
   private guard(count: number, limit: number): void {
-    if (count > limit) throw new ChainError(this.LA(1));
+    if (count > limit) throw new ChainError(this.LA(1), limit);
   }
 
   /** Reads what nests without brackets. */

@@ -32,7 +32,8 @@ const parserOnce = (): SpecParser => (sharedParser ??= new SpecParser());
 
 /** What stopped the parser, or null. */
 type Stop =
-  { readonly kind: 'problem'; readonly problem: Problem } | { readonly kind: 'deep'; readonly token: IToken };
+  | { readonly kind: 'problem'; readonly problem: Problem }
+  | { readonly kind: 'deep'; readonly token: IToken; readonly limit: number };
 
 const run = (parser: SpecParser, tokens: IToken[], tree: TreeBuilder): Stop | null => {
   parser.start(tokens, tree);
@@ -40,18 +41,19 @@ const run = (parser: SpecParser, tokens: IToken[], tree: TreeBuilder): Stop | nu
     parser.spec();
   } catch (error) {
     const [first] = tokens;
-    if (error instanceof ChainError) return { kind: 'deep', token: error.token };
+    if (error instanceof ChainError) return { kind: 'deep', token: error.token, limit: error.limit };
     // The engine's own limit, where less stack is left than usual.
-    if (error instanceof RangeError && first !== undefined) return { kind: 'deep', token: first };
+    if (error instanceof RangeError && first !== undefined)
+      return { kind: 'deep', token: first, limit: regions.deepestNesting };
     throw error;
   }
   return parser.problem === null ? null : { kind: 'problem', problem: parser.problem };
 };
 
-const nestingMessage = (source: SourceFile, token: IToken): Diagnostic =>
+const nestingMessage = (source: SourceFile, token: IToken, most: number): Diagnostic =>
   messages.nestedTooDeep(
     { file: source.id, start: token.startOffset, end: tokenEnd(token) },
-    { most: regions.deepestNesting },
+    { most },
     { help: 'give parts of it names with `let`, `const` or `fn`' },
   );
 
@@ -106,14 +108,14 @@ export const parse = (source: SourceFile): Parsed => {
   const tree = createTree(source.id, lexed.docs);
   const diagnostics: Diagnostic[] = [...lexed.diagnostics];
   const wordFaults = lexed.diagnostics.filter(({ code }) => !commentCodes.includes(code));
-  const decls: Decl[] = [];
+  let decls: Decl[] = [];
   const parser = parserOnce();
   let { tokens } = lexed;
 
   const deep = regions.tooDeep(tokens);
   const deepToken = tokens[deep];
   if (deepToken !== undefined) {
-    diagnostics.push(nestingMessage(source, deepToken));
+    diagnostics.push(nestingMessage(source, deepToken, regions.deepestNesting));
     tokens = tokens.slice(0, regions.declarationBefore(source.text, tokens, deep));
   }
 
@@ -121,15 +123,15 @@ export const parse = (source: SourceFile): Parsed => {
     const stop = run(parser, from === 0 ? tokens : tokens.slice(from), tree);
     const found = [...parser.decls];
     if (stop === null) {
-      decls.push(...found);
+      decls = decls.concat(found);
       break;
     }
     tree.forget(parser.declMark);
     const place = placeOf(source, tokens, parser, stop);
     if (place.overran) found.pop();
-    decls.push(...found);
+    decls = decls.concat(found);
     const { index, start, region } = place;
-    if (stop.kind === 'deep') diagnostics.push(nestingMessage(source, stop.token));
+    if (stop.kind === 'deep') diagnostics.push(nestingMessage(source, stop.token, stop.limit));
     else {
       const until = tokens[index] ?? tokens.at(-1);
       const explained = wordFaults.some(

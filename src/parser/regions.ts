@@ -4,7 +4,7 @@ import * as T from './tokens.js';
 import { tokenEnd } from './tree.js';
 
 /** Brackets in one another beyond this many are refused: every later phase walks the tree by recursion. */
-export const deepestNesting = 60;
+export const deepestNesting = 200;
 
 const openers: ReadonlyMap<string, string> = new Map([
   ['(', ')'],
@@ -61,6 +61,7 @@ const startsDeclaration = (
   if (token.tokenType === T.Hash) return lineStart;
   if (!T.declarationWords.includes(token.tokenType)) return false;
   if (within && !lineStart) return false;
+  if (lineStart && !within) return true;
   const next = tokens[index + 1];
   const after = tokens[index + 2];
   switch (token.tokenType) {

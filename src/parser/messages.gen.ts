@@ -88,7 +88,16 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT3301: { name: 'default_breaks_where', severity: 'error' },
   ZT3302: { name: 'out_of_limits', severity: 'error' },
   ZT3303: { name: 'no_default', severity: 'error' },
+  ZT4104: { name: 'loss_not_scalar', severity: 'error' },
+  ZT4105: { name: 'one_minimize', severity: 'error' },
+  ZT4106: { name: 'update_not_here', severity: 'error' },
+  ZT4107: { name: 'metric_not_scalar', severity: 'error' },
+  ZT4205: { name: 'missing_part', severity: 'error' },
+  ZT4207: { name: 'literal_secret', severity: 'error' },
   ZT4900: { name: 'not_built', severity: 'error' },
+  ZT5002: { name: 'unused', severity: 'warning' },
+  ZT5009: { name: 'hides_builtin', severity: 'warning' },
+  ZT5010: { name: 'allow_unknown', severity: 'warning' },
 };
 
 /** ZT1001 unexpected_token: expected {expected}, found {found} */
@@ -467,7 +476,7 @@ export const elseIf = (
   span,
 });
 
-/** ZT1032 nested_too_deep: this is nested too deeply; the limit is {most} */
+/** ZT1032 nested_too_deep: more than {most} brackets, choices or operators in one another */
 export const nestedTooDeep = (
   span: Span,
   args: { readonly most: string | number },
@@ -476,7 +485,7 @@ export const nestedTooDeep = (
   ...details,
   code: 'ZT1032',
   severity: 'error',
-  message: `this is nested too deeply; the limit is ${args.most}`,
+  message: `more than ${args.most} brackets, choices or operators in one another`,
   span,
 });
 
@@ -1147,6 +1156,84 @@ export const noDefault = (
   span,
 });
 
+/** ZT4104 loss_not_scalar: `minimize` needs one number, got {found} */
+export const lossNotScalar = (
+  span: Span,
+  args: { readonly found: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4104',
+  severity: 'error',
+  message: `\`minimize\` needs one number, got ${args.found}`,
+  span,
+});
+
+/** ZT4105 one_minimize: `update {name}` has {found} `minimize`, exactly one is needed */
+export const oneMinimize = (
+  span: Span,
+  args: { readonly name: string | number; readonly found: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4105',
+  severity: 'error',
+  message: `\`update ${args.name}\` has ${args.found} \`minimize\`, exactly one is needed`,
+  span,
+});
+
+/** ZT4106 update_not_here: `{statement}` {reason} */
+export const updateNotHere = (
+  span: Span,
+  args: { readonly statement: string | number; readonly reason: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4106',
+  severity: 'error',
+  message: `\`${args.statement}\` ${args.reason}`,
+  span,
+});
+
+/** ZT4107 metric_not_scalar: metric `{name}` needs one number, or a record of numbers, got {found} */
+export const metricNotScalar = (
+  span: Span,
+  args: { readonly name: string | number; readonly found: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4107',
+  severity: 'error',
+  message: `metric \`${args.name}\` needs one number, or a record of numbers, got ${args.found}`,
+  span,
+});
+
+/** ZT4205 missing_part: {what} */
+export const missingPart = (
+  span: Span,
+  args: { readonly what: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4205',
+  severity: 'error',
+  message: `${args.what}`,
+  span,
+});
+
+/** ZT4207 literal_secret: `{name}` is a secret, which is never written in a spec */
+export const literalSecret = (
+  span: Span,
+  args: { readonly name: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4207',
+  severity: 'error',
+  message: `\`${args.name}\` is a secret, which is never written in a spec`,
+  span,
+});
+
 /** ZT4900 not_built: {what} is not built yet */
 export const notBuilt = (
   span: Span,
@@ -1157,5 +1244,44 @@ export const notBuilt = (
   code: 'ZT4900',
   severity: 'error',
   message: `${args.what} is not built yet`,
+  span,
+});
+
+/** ZT5002 unused: {kind} `{name}` is never used */
+export const unused = (
+  span: Span,
+  args: { readonly kind: string | number; readonly name: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5002',
+  severity: 'warning',
+  message: `${args.kind} \`${args.name}\` is never used`,
+  span,
+});
+
+/** ZT5009 hides_builtin: `{name}` hides {kind} `{name}` of the standard library */
+export const hidesBuiltin = (
+  span: Span,
+  args: { readonly name: string | number; readonly kind: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5009',
+  severity: 'warning',
+  message: `\`${args.name}\` hides ${args.kind} \`${args.name}\` of the standard library`,
+  span,
+});
+
+/** ZT5010 allow_unknown: {problem} */
+export const allowUnknown = (
+  span: Span,
+  args: { readonly problem: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5010',
+  severity: 'warning',
+  message: `${args.problem}`,
   span,
 });

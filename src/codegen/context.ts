@@ -27,7 +27,6 @@ export type RuntimeValue = (typeof NAMESPACES)[number] | 'Trainer';
 /** Types of `ztrain/runtime`. */
 export const RUNTIME_TYPES = [
   'Clock',
-  'DType',
   'Data',
   'Scalar',
   'Tensor',

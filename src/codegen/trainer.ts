@@ -182,7 +182,7 @@ const paramDoc = ({ doc, where }: IrParam): string => {
 // ---- the spec
 
 const specField = (write: Write, ir: Ir, options: TrainerOptions): ts.ClassElement => {
-  const { unit, trainer, names, models } = write;
+  const { unit, trainer, names, models, sets } = write;
   const { tree } = unit;
   const main = ir.modules.at(-1);
   const place = createPlace(unit, unit.names.child());
@@ -238,16 +238,16 @@ const specField = (write: Write, ir: Ir, options: TrainerOptions): ts.ClassEleme
           true,
         ),
       },
-      {
-        key: 'models',
-        value: tree.object(
-          trainer.models.map((model) => ({
-            key: nameIn(models, `model:${model.name}`),
-            value: tree.text(model.name),
-            span: model.span,
-          })),
-        ),
-      },
+      ...specNames(
+        tree,
+        'models',
+        trainer.models.map(({ name }) => ({ key: nameIn(models, `model:${name}`), name })),
+      ),
+      ...specNames(
+        tree,
+        'data',
+        trainer.data.map(({ name }) => ({ key: nameIn(sets, `data:${name}`), name })),
+      ),
       { key: 'params', value: tree.array(trainer.params.map(param), trainer.params.length > 0) },
       {
         key: 'asserts',
@@ -264,7 +264,7 @@ const specField = (write: Write, ir: Ir, options: TrainerOptions): ts.ClassEleme
           ),
         ),
       },
-      { key: 'options', value: tree.object(emitOptions(place, trainer.options)) },
+      { key: 'options', value: runOptions(unit, trainer) },
     ],
     true,
   );
@@ -276,6 +276,35 @@ const specField = (write: Write, ir: Ir, options: TrainerOptions): ts.ClassEleme
     spec,
   );
 };
+
+/** Options of the run; a function of the params where one of them sets an option. */
+const runOptions = (unit: Unit, trainer: IrTrainer): ts.Expression => {
+  const { tree } = unit;
+  const names = unit.names.child();
+  const picked = createPicked(
+    tree,
+    names,
+    'param',
+    trainer.params.map((param) => param.name),
+    camel,
+  );
+  const options = tree.object(emitOptions(createPlace(unit, names, { param: picked.read }), trainer.options));
+  if (picked.isEmpty()) return options;
+  return tree.arrow(
+    [tree.param(tree.pick(picked.names()))],
+    tree.factory.createParenthesizedExpression(options),
+  );
+};
+
+/** Names of the spec by their keys here; nothing where the two agree. */
+const specNames = (
+  tree: Unit['tree'],
+  key: string,
+  pairs: readonly { readonly key: string; readonly name: string }[],
+): readonly Entry[] =>
+  pairs.every((pair) => pair.key === pair.name)
+    ? []
+    : [{ key, value: tree.object(pairs.map((pair) => ({ key: pair.key, value: tree.text(pair.name) }))) }];
 
 // ---- configuration
 
@@ -534,14 +563,12 @@ const configureSteps = (write: Write): ts.ClassElement => {
             tree.member(tree.self(), stepName(write, step)),
             batches.map((name) => tree.id(name)),
           );
-          const every =
+          // A validation always has options; no other stage has any.
+          const when: readonly Entry[] =
             step.every === null
               ? []
-              : [
-                  tree.object([
-                    { key: 'every', value: emitExpression(place, step.every), span: step.every.span },
-                  ]),
-                ];
+              : [{ key: 'every', value: emitExpression(place, step.every), span: step.every.span }];
+          const every = step.stage === 'validate' || when.length > 0 ? [tree.object(when)] : [];
           return tree.at(
             step.span,
             tree.call(unit.export('steps', step.stage), [

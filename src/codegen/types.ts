@@ -33,7 +33,9 @@ export const typeNode = (unit: Unit, type: IrType): ts.TypeNode => {
     case 'none':
       return tree.literalType(null);
     case 'dtype':
-      return unit.type('DType');
+      return tree.factory.createUnionTypeNode(
+        ['f32', 'i32', 'u8', 'bool'].map((name) => tree.literalType(name)),
+      );
     case 'tensor':
       return tensorType(unit, type.shape);
     case 'tensors':

@@ -43,7 +43,7 @@ export const explanations: Readonly<Record<string, string>> = {
   ZT1020:
     '## ZT1020 record_after_config\n> the record type stands before the braces\n\nA data set names its source, then the type of its rows, then its attributes.\n\n### wrong\n~~~ztrain\ndata rows = csv { file = "rows.csv" } -> { x: f32, y: f32 }\n~~~\n\n### right\n~~~ztrain\ndata rows = csv -> { x: f32, y: f32 } { file = "rows.csv" }\n~~~\n',
   ZT1021:
-    '## ZT1021 misplaced_statement\n> `{word}` cannot stand in {place}\n\nEach statement has its place: `layer` in a block or model; `update`, `minimize`, `metric`, `every`, `for` and `if` in a step;\ndeclarations in the file itself.\n\n### wrong\n~~~ztrain\ndata test_set = digits { split = "test" batch = 64 }\nmetric loss = 0\n~~~\n\n### right\n~~~ztrain\ndata test_set = digits { split = "test" batch = 64 }\nstep validate(batch in test_set) { metric loss = mean(batch.image) }\n~~~\n',
+    '## ZT1021 stray_statement\n> `{word}` cannot stand in {place}\n\nEach statement has its place: `layer` in a block or model; `update`, `minimize`, `metric`, `every`, `for` and `if` in a step;\ndeclarations in the file itself.\n\n### wrong\n~~~ztrain\ndata test_set = digits { split = "test" batch = 64 }\nmetric loss = 0\n~~~\n\n### right\n~~~ztrain\ndata test_set = digits { split = "test" batch = 64 }\nstep validate(batch in test_set) { metric loss = mean(batch.image) }\n~~~\n',
   ZT1022:
     "## ZT1022 colon_in_arguments\n> an argument's name takes `=`, not `:`\n\nIn a call, `name = value` gives an argument by its name; `name: type` declares one.\n\n### wrong\n~~~ztrain\nconst power = pow(2, exponent: 3)\n~~~\n\n### right\n~~~ztrain\nconst power = pow(2, exponent = 3)\n~~~\n",
   ZT1023:

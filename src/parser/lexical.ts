@@ -72,7 +72,7 @@ const spaced = (text: string, span: Span, word: string): string => {
   return before + word + after;
 };
 
-const explainNumber = (token: IToken, span: Span, next: IToken | undefined): Diagnostic => {
+const explainNumber = (token: IToken, span: Span): Diagnostic => {
   const found = token.image;
   if (token.tokenType === T.BareFraction) {
     return messages.badNumber(span, { found }, replaceBy(`write \`0${found}\``, span, `0${found}`));
@@ -82,18 +82,16 @@ const explainNumber = (token: IToken, span: Span, next: IToken | undefined): Dia
     return messages.badNumber(span, { found }, replaceBy(`write \`${whole}.0\``, span, `${whole}.0`));
   }
   const [, amount = '', unit = ''] = /^([0-9_.]+)([A-Za-z]\w*)$/.exec(found) ?? [];
-  if (/^[eE]$/.test(unit) && next !== undefined) {
+  if (/^0[xXbBoO]/.test(found)) {
+    return messages.badNumber(span, { found }, { help: 'numbers are decimal' });
+  }
+  if (/^[eE]$/.test(unit)) {
     return messages.badNumber(span, { found }, { help: `write the exponent's digits: \`${amount}e-3\`` });
   }
   return messages.badNumber(span, { found }, { help: `a unit follows a dot: \`${amount}.${unit}\`` });
 };
 
-const explainMistaken = (
-  file: SourceFile,
-  token: IToken,
-  span: Span,
-  next: IToken | undefined,
-): Diagnostic | null => {
+const explainMistaken = (file: SourceFile, token: IToken, span: Span): Diagnostic | null => {
   const meant = operatorsMeant.get(token.tokenType);
   if (meant !== undefined) {
     const found = token.image;
@@ -116,7 +114,7 @@ const explainMistaken = (
     case T.WordNumber:
     case T.DotNumber:
     case T.BareFraction:
-      return explainNumber(token, span, next);
+      return explainNumber(token, span);
     default:
       return null;
   }
@@ -220,10 +218,10 @@ export const lex = (file: SourceFile): Lexed => {
   const diagnostics: Diagnostic[] = errors
     .slice(0, mostFaults)
     .map(({ offset, length }) => explainCharacters(file, offset, length));
-  for (const [index, token] of tokens.entries()) {
+  for (const token of tokens) {
     if (diagnostics.length >= 2 * mostFaults) break;
     const span = spanOf(token);
-    const mistake = explainMistaken(file, token, span, tokens[index + 1]);
+    const mistake = explainMistaken(file, token, span);
     if (mistake) diagnostics.push(mistake);
     diagnostics.push(...explainLiteral(token, span));
   }

@@ -25,7 +25,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT1018: { name: 'pipe_target', severity: 'error' },
   ZT1019: { name: 'assignment', severity: 'error' },
   ZT1020: { name: 'record_after_config', severity: 'error' },
-  ZT1021: { name: 'misplaced_statement', severity: 'error' },
+  ZT1021: { name: 'stray_statement', severity: 'error' },
   ZT1022: { name: 'colon_in_arguments', severity: 'error' },
   ZT1023: { name: 'bad_number', severity: 'error' },
   ZT1024: { name: 'bad_escape', severity: 'error' },
@@ -336,8 +336,8 @@ export const recordAfterConfig = (span: Span, details: DiagnosticDetails = {}): 
   span,
 });
 
-/** ZT1021 misplaced_statement: `{word}` cannot stand in {place} */
-export const misplacedStatement = (
+/** ZT1021 stray_statement: `{word}` cannot stand in {place} */
+export const strayStatement = (
   span: Span,
   args: { readonly word: string | number; readonly place: string | number },
   details: DiagnosticDetails = {},

@@ -5,7 +5,7 @@
 import type { IToken } from 'chevrotain';
 import type { Decl, Spec } from './ast.js';
 import type { Diagnostic } from './diagnostic.js';
-import { ChainError, type Problem } from './grammar-expressions.js';
+import { ChainError, type Problem } from './grammar-rules.js';
 import { SpecParser } from './grammar.js';
 import { lex, type TokenInfo } from './lexical.js';
 import * as messages from './messages.gen.js';
@@ -66,7 +66,7 @@ const misplacedLayers = (decls: readonly Decl[]): readonly Diagnostic[] =>
           statement.kind !== 'layer'
             ? []
             : [
-                messages.misplacedStatement(
+                messages.strayStatement(
                   { ...statement.span, end: statement.span.start + 'layer'.length },
                   { word: 'layer', place: 'a `fn`, which owns no weights' },
                   { help: 'make it a `block`' },

@@ -38,7 +38,9 @@ const explainEntry = (at: S.Situation): Diagnostic | null => {
     const help = `write \`group ${name} { … }\`, or \`${name} = { … }\` for a record`;
     return messages.missingEquals(S.behind(at, key), { name }, { help });
   }
-  if (S.isOneOf(next, [T.EqualEqual, T.Arrow])) return null;
+  if (S.isOneOf(next, [T.EqualEqual, T.Arrow])) {
+    return messages.unexpectedToken(sign, { expected: '`=`', found: S.shown(next) });
+  }
   return messages.missingEquals(
     S.behind(at, key),
     { name },
@@ -85,18 +87,14 @@ const explainStatementWord = (at: S.Situation): Diagnostic | null => {
   if (startsStatement && rule === 'graph' && stepWords.includes(word) && !graphWords.includes(word)) {
     const help =
       word === 'if' ? 'choose a value: `let y = if test then a else b`' : `write \`${word}\` in a step`;
-    return messages.misplacedStatement(span, { word, place }, { help });
+    return messages.strayStatement(span, { word, place }, { help });
   }
   if (word === 'layer' && rule === 'body' && startsStatement) {
-    return messages.misplacedStatement(
-      span,
-      { word, place },
-      { help: 'layers stand in a `block` or `model`' },
-    );
+    return messages.strayStatement(span, { word, place }, { help: 'layers stand in a `block` or `model`' });
   }
   const isDeclaration = T.declarationWords.includes(token.tokenType) && S.isA(next, T.Identifier);
   if (isDeclaration) {
-    return messages.misplacedStatement(
+    return messages.strayStatement(
       span,
       { word, place },
       { help: 'declarations stand outside of all braces' },

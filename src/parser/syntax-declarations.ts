@@ -64,9 +64,17 @@ const explainTop = (at: S.Situation): Diagnostic | null => {
       help: 'write the record before the braces: `data d = csv -> { … } { … }`',
     });
   }
+  const last = at.before.at(-1);
+  const previous = S.near(at, -1);
+  const startsValue = S.isOneOf(token, [T.IntNumber, T.FloatNumber, T.Text, T.True, T.False, T.LeftBracket]);
+  if (last?.kind === 'param' && last.item.value === null && startsValue && previous !== undefined) {
+    const gap = S.behind(at, previous);
+    const name = S.cut(last.item.name.text);
+    return messages.missingEquals(gap, { name }, S.mend(`write \`= ${S.cut(token.image)}\``, gap, ' ='));
+  }
   const innerHelp = inner.get(token.image);
   if (innerHelp !== undefined && !S.isA(next, T.Equal)) {
-    return messages.misplacedStatement(span, { word, place: 'the file itself' }, { help: innerHelp });
+    return messages.strayStatement(span, { word, place: 'the file itself' }, { help: innerHelp });
   }
   if (!S.isA(token, T.Identifier)) return null;
   const meant = foreign.get(token.image);

@@ -20,7 +20,9 @@ const nouns: ReadonlyMap<string, readonly string[]> = new Map([
   ['dim', ['a size']],
   ['slice', ['an index']],
   ['entry', ['an attribute']],
-  ['externItem', ['a kind such as `fn` or `layer`']],
+  ['externItem', ['an item such as `fn` or `layer`']],
+  ['tuple', ['a value']],
+  ['slices', ['an index']],
   ['scheduleDecl', ['a phase']],
   ['fnDecl', ['`=`', '`{`']],
   ['modelDecl', ['`on`', '`(`', '`=`']],
@@ -33,7 +35,7 @@ const repeated: ReadonlyMap<string, string> = new Map([
   ['body', 'a statement'],
   ['graph', 'a statement'],
   ['config', 'an attribute'],
-  ['externDecl', 'a kind such as `fn` or `layer`'],
+  ['externDecl', 'an item'],
   ['scheduleDecl', 'a phase'],
 ]);
 
@@ -47,6 +49,7 @@ const expectations = (at: S.Situation): readonly string[] => {
     return nouns.get(rule) ?? labels.slice(0, mostExpectations);
   }
   const label = only.LABEL ?? only.name;
+  if (rule === 'scheduleDecl' && S.wordAt(at, -1) === '{') return ['a phase'];
   const closes = [T.RightBrace, T.RightBracket, T.RightParen].includes(only);
   if (only === T.Return) return ['a statement', label];
   if (closes && rule === 'graph') return [label];
@@ -61,14 +64,27 @@ const expectations = (at: S.Situation): readonly string[] => {
 const listed = (parts: readonly string[]): string =>
   parts.length < 2 ? parts.join('') : `${parts.slice(0, -1).join(', ')} or ${parts.at(-1) ?? ''}`;
 
+const hintFor = (at: S.Situation): string | null => {
+  const { rule } = at.problem;
+  const found = S.wordAt(at, 0);
+  if (S.expects(at, T.On)) return 'write its inputs and result: `on x: f32[n, 4] -> f32[n, 2]`';
+  if (rule === 'signature' && found === '(') return 'inputs stand without parentheses: `on x: f32[n, 4]`';
+  if (rule === 'signature' || rule === 'fnDecl')
+    return S.expects(at, T.Arrow) ? 'write its result: `-> f32[n, 2]`' : null;
+  if (rule === 'forStmt' && S.expects(at, T.DotDot)) return 'a loop counts through a range: `for i in 0..4`';
+  if (rule === 'body' && found === 'then') return 'the statement takes braces: `if test { … }`';
+  if (rule === 'importDecl') return 'write `import { Name } from "./file.ztrain"`';
+  if (rule === 'config' && found === '(') return 'attributes stand in braces: `{ lr = 1e-3 }`';
+  return null;
+};
+
 /** The own words of last resort. */
 const explainPlainly = (at: S.Situation): Diagnostic => {
-  const previous = S.near(at, -1);
-  const label = S.near(at, 0) === undefined && previous !== undefined ? { label: 'here' } : {};
+  const help = hintFor(at);
   return messages.unexpectedToken(
     S.stopSpan(at),
     { expected: listed(expectations(at)), found: S.shown(S.near(at, 0)) },
-    label,
+    help === null ? {} : { help },
   );
 };
 
@@ -98,6 +114,9 @@ const explainHardWord = (at: S.Situation): Diagnostic | null => {
   );
 };
 
+/** Words after which a comma was plainly too much. */
+const sectionWords = [...T.declarationWords, ...T.statementWords, T.Let, T.If, T.For, T.Return];
+
 const explainComma = (at: S.Situation): Diagnostic | null => {
   const actual = S.near(at, 0);
   const previous = S.near(at, -1);
@@ -117,7 +136,12 @@ const explainComma = (at: S.Situation): Diagnostic | null => {
   ]);
   const parts = between.get(at.problem.rule);
   if (parts === undefined || !S.endsValue(previous)) return null;
-  return messages.commaBetween(span, { parts }, S.mend('remove the comma', span, ''));
+  const next = S.near(at, 1);
+  const starts = parts === 'attributes' || parts === 'phases' || S.isOneOf(next, sectionWords);
+  const details = starts
+    ? S.mend('remove the comma', span, '')
+    : { help: 'start what follows with the word for its kind' };
+  return messages.commaBetween(span, { parts }, details);
 };
 
 const explanations: readonly ((at: S.Situation) => Diagnostic | null)[] = [

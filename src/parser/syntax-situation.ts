@@ -2,7 +2,7 @@
 import type { IToken, TokenType } from 'chevrotain';
 import type { Decl } from './ast.js';
 import type { DiagnosticDetails } from './diagnostic.js';
-import type { Problem } from './grammar-expressions.js';
+import type { Problem } from './grammar-rules.js';
 import { isCloser, isOpener, type Region } from './regions.js';
 import type { SourceFile, Span } from './source.js';
 import * as T from './tokens.js';

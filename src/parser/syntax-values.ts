@@ -47,28 +47,23 @@ const wantsValue = (at: S.Situation): boolean =>
   ['primary', 'choice', 'slice', 'dim'].includes(at.problem.rule) && at.problem.expected.length > 1;
 
 const explainPrimary = (at: S.Situation): Diagnostic | null => {
-  const actual = S.near(at, 0);
+  if (!wantsValue(at)) return null;
   const previous = S.near(at, -1);
-  if (!wantsValue(at) || actual === undefined) return null;
+  const afterNumber = S.isOneOf(S.near(at, -2), [T.IntNumber, T.FloatNumber]);
+  if (previous !== undefined && S.isA(previous, T.Percent) && afterNumber) {
+    const amount = S.wordAt(at, -2);
+    const sign = S.spanOf(at, previous);
+    const help = `write \`${amount}.percent\``;
+    return messages.unitForm(sign, { found: `${amount}%` }, S.mend(help, sign, '.percent'));
+  }
+  const actual = S.near(at, 0);
+  if (actual === undefined) return null;
   const span = S.spanOf(at, actual);
   if (S.isA(actual, T.Where) && S.wordAt(at, 1) === '(') {
     return messages.whereCall(span, S.mend('write `select(test, a, b)`', span, 'select'));
   }
   if (S.isA(actual, T.If)) {
     return messages.ifOperand(span, { help: 'put it in parentheses: `(if test then a else b)`' });
-  }
-  if (
-    previous !== undefined &&
-    S.isA(previous, T.Percent) &&
-    S.isOneOf(S.near(at, -2), [T.IntNumber, T.FloatNumber])
-  ) {
-    const amount = S.wordAt(at, -2);
-    const sign = S.spanOf(at, previous);
-    return messages.unitForm(
-      sign,
-      { found: `${amount}%` },
-      S.mend(`write \`${amount}.percent\``, sign, '.percent'),
-    );
   }
   return null;
 };

@@ -9,7 +9,16 @@ import {
   depthwiseBackpropInput,
   withPadding,
 } from './kernels/convolution.js';
-import { oneHot, reluGrad, sum, unsortedSegmentSum } from './kernels/elementwise.js';
+import {
+  backendClip,
+  clipByValue,
+  leakyRelu,
+  oneHot,
+  reluGrad,
+  sum,
+  tanh,
+  unsortedSegmentSum,
+} from './kernels/elementwise.js';
 import { Heap, type Call } from './kernels/heap.js';
 import { backendMatMul, batchMatMul } from './kernels/matmul.js';
 import { avgPoolGrad, maxPoolGrad } from './kernels/pooling.js';
@@ -20,6 +29,9 @@ export const ownKernels: Readonly<Record<string, (call: Call) => TensorInfo>> = 
   OneHot: oneHot,
   Sum: sum,
   ReluGrad: reluGrad,
+  ClipByValue: clipByValue,
+  LeakyRelu: leakyRelu,
+  Tanh: tanh,
   UnsortedSegmentSum: unsortedSegmentSum,
   Conv2D: withPadding(backendConv2d),
   DepthwiseConv2dNative: withPadding(backendDepthwise),
@@ -34,6 +46,7 @@ export const ownKernels: Readonly<Record<string, (call: Call) => TensorInfo>> = 
 /** The backend's own kernels that ours are made of, and the names they are kept under. */
 const keptKernels: Readonly<Record<string, string>> = {
   BatchMatMul: backendMatMul,
+  ClipByValue: backendClip,
   Conv2D: backendConv2d,
   DepthwiseConv2dNative: backendDepthwise,
 };

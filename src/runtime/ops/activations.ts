@@ -38,24 +38,27 @@ export function silu<T extends Tensor>(x: T): T {
   return mul<T>(x, sigmoid(x));
 }
 
-const geluScale = Math.sqrt(2 / Math.PI);
+const geluScale = 2 * Math.sqrt(2 / Math.PI);
 const geluCubic = 0.044715;
 
-/** 0.5x(1 + tanh(√(2/π)(x + 0.044715x³))): the tanh form of Hendrycks and Gimpel, "Gaussian error linear units", 2016. */
+/**
+ * 0.5x(1 + tanh(√(2/π)(x + 0.044715x³))): the tanh form of Hendrycks and Gimpel, "Gaussian error linear units", 2016. Computed as
+ * x · sigmoid(2√(2/π)(x + 0.044715x³)), which is the same.
+ */
 export function gelu<T extends Tensor>(x: T): T {
   requireFloat('gelu', x);
   return ownGradient<T>(
     [x],
     () => {
-      const tanhed = tanh(mul(mul(x, add(mul(square(x), geluCubic), 1)), geluScale));
-      return { value: mul(mul(x, 0.5), add(tanhed, 1)), saved: [tanhed] };
+      const gate = sigmoid(mul(mul(x, add(mul(square<Tensor>(x), geluCubic), 1)), geluScale));
+      return { value: mul(x, gate), saved: [gate] };
     },
     (dy, saved) => {
-      const t = savedAt(saved, 0);
-      // d/dx = (1 + t) / 2 + x(1 - t²)/2 · √(2/π)(1 + 3 · 0.044715x²)
+      const gate = savedAt(saved, 0);
+      // d/dx = g + x · g(1 - g) · 2√(2/π)(1 + 3 · 0.044715x²)
       const slope = mul(add(mul(square<Tensor>(x), 3 * geluCubic), 1), geluScale);
-      const curve = mul<Tensor>(mul<Tensor>(x, sub(1, square(t))), slope);
-      return [mul(dy, mul(add(add(t, 1), curve), 0.5))];
+      const curve = mul<Tensor>(mul<Tensor>(x, slope), sub(1, gate));
+      return [mul(dy, mul(gate, add(curve, 1)))];
     },
   );
 }

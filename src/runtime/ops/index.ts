@@ -3,6 +3,7 @@ export * from './activations.js';
 export * from './arithmetic.js';
 export * from './attention.js';
 export * from './convolution.js';
+export { element } from './element.js';
 export { matmul } from './matmul.js';
 export * from './random.js';
 export {

@@ -127,10 +127,11 @@ export const elementwise: Rules = {
     }),
   },
   Relu: ofOutput((dy, y) => run('ReluGrad', { dy, y })),
+  // The kernel Step is 1 above 0 and alpha elsewhere.
   LeakyRelu: {
     inputs: ['x'],
     gradient: (dy, kept, attributes) => ({
-      x: () => select(greater(kept.at(0), 0), dy, mul(dy, numberAt(attributes, 'alpha'))),
+      x: () => mul(dy, run('Step', { x: kept.at(0) }, { alpha: numberAt(attributes, 'alpha') })),
     }),
   },
   Elu: ofOutput((dy, y) => select(greater(y, 0), dy, mul(dy, add(y, 1)))),

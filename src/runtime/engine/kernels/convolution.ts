@@ -77,25 +77,25 @@ function fitted(
   left: number,
   right: number,
 ): TensorInfo {
-  const cut = (n: number): number => Math.min(n, 0);
+  const cut = (n: number): number => Math.max(-n, 0);
   const fill = (n: number): number => Math.max(n, 0);
   let image = x;
-  if (bottom < 0 || right < 0) {
-    const size = [
-      sizeAlong(x, 0),
-      sizeAlong(x, 1) + cut(bottom),
-      sizeAlong(x, 2) + cut(right),
-      sizeAlong(x, 3),
-    ];
-    image = heap.call('Slice', { x }, { begin: [0, 0, 0, 0], size });
+  if (Math.min(top, bottom, left, right) < 0) {
+    const height = sizeAlong(x, 1) - cut(top) - cut(bottom);
+    const width = sizeAlong(x, 2) - cut(left) - cut(right);
+    image = heap.call(
+      'Slice',
+      { x },
+      { begin: [0, cut(top), cut(left), 0], size: [sizeAlong(x, 0), height, width, sizeAlong(x, 3)] },
+    );
   }
-  if (top + left + fill(bottom) + fill(right) === 0) {
+  if (Math.max(top, bottom, left, right) <= 0) {
     return image;
   }
   return heap.call(
     'PadV2',
     { x: image },
-    { paddings: around(top, fill(bottom), left, fill(right)), constantValue: 0 },
+    { paddings: around(fill(top), fill(bottom), fill(left), fill(right)), constantValue: 0 },
   );
 }
 
@@ -138,18 +138,137 @@ function backPadding(window: Window): Pairs {
   );
 }
 
-/** dy, filter → dx: the filter turned and its channels swapped, over dy with zeros between neighbours. */
+/**
+ * dy, filter → dx: with stride 1 a forward pass of the turned filter with its channels swapped. With a larger stride the rows (and
+ * columns) of dx fall into as many classes, each of which sees every stride-th tap only: one small forward pass for each class, a
+ * quarter of the work for stride 2 of one pass over dy with zeros between neighbours.
+ */
 export function conv2dBackpropInput(call: Call): TensorInfo {
   const { heap } = call;
   const dy = inputAt(call, 'dy');
   const filter = inputAt(call, 'filter');
-  const window = windowOf(call, listAt(call, 'inputShape'), dy, [sizeAlong(filter, 0), sizeAlong(filter, 1)]);
+  const shape = listAt(call, 'inputShape');
+  const window = windowOf(call, shape, dy, [sizeAlong(filter, 0), sizeAlong(filter, 1)]);
   const swapped = heap.call('Transpose', { x: turned(heap, filter) }, { perm: [0, 1, 3, 2] });
-  return heap.call(
-    'Conv2D',
-    { x: spread(heap, dy, window), filter: swapped },
-    { ...plain, strides: [1, 1], dilations: [1, 1], pad: backPadding(window) },
-  );
+  if (window.strideHeight === 1 && window.strideWidth === 1) {
+    return heap.call(
+      backendConv2d,
+      { x: dy, filter: swapped },
+      { ...plain, strides: [1, 1], dilations: [1, 1], pad: backPadding(window) },
+    );
+  }
+  const dx = heap.make(shape);
+  heap.floats(dx).fill(0);
+  const {
+    height,
+    width,
+    outHeight,
+    outWidth,
+    kernelHeight,
+    kernelWidth,
+    strideHeight,
+    strideWidth,
+    top,
+    left,
+  } = window;
+  for (const down of classesOf(height, outHeight, kernelHeight, strideHeight, top)) {
+    for (const across of classesOf(width, outWidth, kernelWidth, strideWidth, left)) {
+      const taps = everyTap(heap, swapped, down, across, strideHeight, strideWidth);
+      const image = fitted(heap, dy, down.before, down.after, across.before, across.after);
+      const part = heap.call(
+        backendConv2d,
+        { x: image, filter: taps },
+        { ...plain, strides: [1, 1], dilations: [1, 1], pad: 'valid' },
+      );
+      interleave(heap, part, dx, down, across, strideHeight, strideWidth);
+      heap.free(taps, part);
+    }
+  }
+  return dx;
+}
+
+/** Positions first, first + stride, … of an axis of dx, which see the same taps of the filter. */
+interface PlaceClass {
+  readonly first: number;
+  /** The first of its taps in the turned filter, and how many. */
+  readonly tap: number;
+  readonly taps: number;
+  /** Zeros (or, negative, positions of dy that are not seen) before and after. */
+  readonly before: number;
+  readonly after: number;
+}
+
+function classesOf(
+  size: number,
+  out: number,
+  kernel: number,
+  stride: number,
+  pad: number,
+): readonly PlaceClass[] {
+  return Array.from({ length: Math.min(stride, size) }, (_, first) => {
+    // dx[stride · i + first] = Σ over t of dy[i + shift - t] · w[stride · t + lead]
+    const lead = (first + pad) % stride;
+    const shift = Math.floor((first + pad) / stride);
+    const taps = Math.max(Math.ceil((kernel - lead) / stride), 0);
+    const count = Math.ceil((size - first) / stride);
+    return {
+      first,
+      tap: kernel - 1 - lead - stride * (taps - 1),
+      taps,
+      before: taps - 1 - shift,
+      after: count + shift - out,
+    };
+  }).filter(({ taps }) => taps > 0);
+}
+
+/** The taps of the turned filter that two classes see. */
+function everyTap(
+  heap: Heap,
+  filter: TensorInfo,
+  down: PlaceClass,
+  across: PlaceClass,
+  strideHeight: number,
+  strideWidth: number,
+): TensorInfo {
+  const [, kernelWidth = 0, from = 0, to = 0] = filter.shape;
+  const run = from * to;
+  const taps = heap.make([down.taps, across.taps, from, to]);
+  const all = heap.floats(filter);
+  const some = heap.floats(taps);
+  for (let i = 0, at = 0; i < down.taps; i++) {
+    for (let j = 0; j < across.taps; j++, at += run) {
+      const start = ((down.tap + i * strideHeight) * kernelWidth + across.tap + j * strideWidth) * run;
+      some.set(all.subarray(start, start + run), at);
+    }
+  }
+  return taps;
+}
+
+/** Puts the values of two classes to their places. */
+function interleave(
+  heap: Heap,
+  part: TensorInfo,
+  dx: TensorInfo,
+  down: PlaceClass,
+  across: PlaceClass,
+  strideHeight: number,
+  strideWidth: number,
+): void {
+  const [batch = 0, rows = 0, columns = 0, channels = 0] = part.shape;
+  const height = sizeAlong(dx, 1);
+  const width = sizeAlong(dx, 2);
+  const values = heap.floats(part);
+  const out = heap.floats(dx);
+  for (let image = 0, from = 0; image < batch; image++) {
+    for (let row = 0; row < rows; row++) {
+      let to = ((image * height + row * strideHeight + down.first) * width + across.first) * channels;
+      for (let column = 0; column < columns; column++, to += (strideWidth - 1) * channels) {
+        for (const end = from + channels; from < end; from++, to++) {
+          out[to] = values[from] ?? 0;
+        }
+      }
+    }
+  }
 }
 
 /** x, dy → dw: a convolution whose batch is x's channels, whose channels are the batch, and whose filter is dy, dilated by the stride. */

@@ -58,12 +58,6 @@ export class Heap {
     return values;
   }
 
-  /** The bits of f32 values, in place. */
-  bits(info: TensorInfo): Int32Array {
-    const { buffer, byteOffset, length } = this.floats(info);
-    return new Int32Array(buffer, byteOffset, length);
-  }
-
   integers(info: TensorInfo): Int32Array {
     const values = this.#backend.typedArrayFromHeap(info);
     if (!(values instanceof Int32Array)) {

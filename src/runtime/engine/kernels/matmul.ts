@@ -38,7 +38,7 @@ export function batchMatMul(call: Call): TensorInfo {
     return heap.call(backendMatMul, { a, b }, asIs);
   }
   // A product this small costs less than a call of the fast kernel.
-  if (!same || rows * inner * columns < 4096) {
+  if (!same || rows * inner * columns < 8192) {
     return heap.call(backendMatMul, { a, b }, asIs);
   }
   const out = heap.make([...before, rows, columns]);

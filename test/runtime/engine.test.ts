@@ -1,3 +1,4 @@
+import { engine as library } from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { createEmbeddedEngine } from '../../src/runtime/engine/embedded.js';
 import type { Engine, HostTensor, StateVariable } from '../../src/runtime/engine/engine.js';
@@ -72,9 +73,11 @@ describe('steps', () => {
       return Number(text) > 0 ? [] : [];
     });
     await expect(compare.run([f32([], [1])], at(0))).rejects.toThrow(/used a tensor as a number/);
-    const promise: unknown = Promise.resolve([]);
-    const waits = engine.compile('train', () => (promise instanceof Array ? promise : JSON.parse('{}')));
-    await expect(waits.run([], at(0))).rejects.toThrow(/must return a list of tensors/);
+    // @ts-expect-error: the body of a step returns tensors, not a promise of them
+    const waits = engine.compile('train', async () => []);
+    await expect(waits.run([], at(0))).rejects.toThrow(/step `train` returned a promise/);
+    const nothing = engine.compile('train', () => JSON.parse('{}'));
+    await expect(nothing.run([], at(0))).rejects.toThrow(/must return a list of tensors/);
   });
 
   test('run after one that failed', async () => {
@@ -103,6 +106,20 @@ describe('variables', () => {
     expect(await w.download()).toEqual(f32([2], [5, 6]));
     expect(() => w.read()).toThrow(/outside of a step/);
     expect(() => w.upload(f32([3], [1, 2, 3]))).toThrow(/holds a float32 of shape \[2\]/);
+    w.dispose();
+  });
+
+  test('are as before where a step failed', async () => {
+    const w = engine.variable('w', f32([2], [1, 2]));
+    const step = engine.compile('fails', () => {
+      w.assign(ops.mul(w.read(), 2));
+      w.assign(ops.mul(w.read(), 2));
+      throw new Error('broken');
+    });
+    const before = engine.memory();
+    await expect(step.run([], at(0))).rejects.toThrow('broken');
+    expect(engine.memory()).toEqual(before);
+    expect(await w.download()).toEqual(f32([2], [1, 2]));
     w.dispose();
   });
 
@@ -203,4 +220,18 @@ test('a dense classifier learns, and nothing leaks over 2,000 steps', async () =
   expect(first[0]?.values[0]).toBeGreaterThan(0.5);
   w.dispose();
   b.dispose();
+});
+
+test('a kernel without a gradient is named', async () => {
+  const a = engine.variable('a', f32([2], [1, 2]));
+  await expect(
+    once(() => {
+      gradientsOf(
+        () => [ops.sum<Scalar>(library().runKernel<Tensor>('Cumsum', { x: a.read() }, { axis: 0 }))],
+        [a],
+      );
+      return [];
+    }),
+  ).rejects.toThrow(/kernel Cumsum has no gradient; keep it out of what is minimized/);
+  a.dispose();
 });

@@ -95,6 +95,7 @@ describe('element types', () => {
       i32([2, 2]),
       i32([2, 5]),
     ],
+    ['a choice of truths', (a, b) => ops.select(a, b, a), bool([1, 0]), bool([0, 1]), bool([0, 0])],
     ['logic', (a, b) => ops.or(ops.and(a, b), ops.not(a)), bool([1, 1, 0]), bool([1, 0, 0]), bool([1, 0, 1])],
   ])('%s', async (_, run, a, b, wanted) => {
     await expectValues((left, right) => run(left, right), [a, b], wanted);

@@ -37,14 +37,16 @@ export interface DeviceOptions {
 
 export function makeDeviceEngine(options: DeviceOptions): Engine {
   const variables = new Map<string, DeviceVariable>();
-  let retired: Tensor[] = [];
+  /** Values that the running step replaced, for each variable the oldest first. */
+  const retired = new Map<DeviceVariable, Tensor[]>();
   let clock: StepClock | null = null;
   const fetch = options.fetch ?? toHost;
   const input = options.input ?? toDevice;
   const owner = {
     inStep: () => clock !== null,
-    retire: (value: Tensor) => {
-      retired.push(value);
+    activate: options.activate,
+    retire: (variable: DeviceVariable, value: Tensor) => {
+      retired.set(variable, [...(retired.get(variable) ?? []), value]);
     },
     forget: (variable: DeviceVariable) => {
       variables.delete(variable.path);
@@ -77,10 +79,21 @@ export function makeDeviceEngine(options: DeviceOptions): Engine {
       checkOutputs(name, outputs);
       options.noteOutputs?.(outputs);
       return outputs.map((output) => fetch(output, elementType(output)));
+    } catch (error) {
+      // A step that fails changes nothing.
+      for (const [variable, [first, ...rest]] of retired) {
+        if (first !== undefined) {
+          variable.restore(first);
+          retired.set(variable, rest);
+        }
+      }
+      throw error;
     } finally {
       scope.endScope();
-      retired.forEach((value) => value.dispose());
-      retired = [];
+      for (const value of [...retired.values()].flat()) {
+        value.dispose();
+      }
+      retired.clear();
     }
   }
 

@@ -37,23 +37,23 @@ export function toDevice(host: HostTensor): Tensor {
 function deviceValues({ dtype, values }: HostTensor): Values {
   switch (dtype) {
     case 'f32':
-      return values instanceof Float32Array ? values : Float32Array.from(values);
+      return values instanceof Float32Array ? values : new Float32Array(values);
     case 'bool':
       return values instanceof Uint8Array
         ? values
         : Uint8Array.from(values, (value) => (value === 0 ? 0 : 1));
     case 'i32':
     case 'u8':
-      return values instanceof Int32Array ? values : Int32Array.from(values);
+      return values instanceof Int32Array ? values : new Int32Array(values);
   }
 }
 
 /** A copy of a tensor's values. */
 export function toHost(tensor: Tensor, dtype: DType = elementType(tensor)): HostTensor {
-  const read: unknown = engine().backend.readSync(tensor.dataId);
+  const read: unknown = engine().readSync(tensor.dataId);
   const shape = [...tensor.shape];
   if (dtype === 'u8' && read instanceof Int32Array) {
-    return { dtype, shape, values: Uint8Array.from(read) };
+    return { dtype, shape, values: new Uint8Array(read) };
   }
   if (read instanceof Float32Array || read instanceof Int32Array || read instanceof Uint8Array) {
     return { dtype, shape, values: read };
@@ -65,8 +65,10 @@ export function toHost(tensor: Tensor, dtype: DType = elementType(tensor)): Host
 export interface VariableOwner {
   /** Whether a step runs now. */
   inStep(): boolean;
-  /** Takes a value that a step replaced, to be freed when the step has ended. */
-  retire(value: Tensor): void;
+  /** Makes the owner's backend the current one. */
+  activate(): void;
+  /** Takes a value that a step replaced: freed when the step has ended, put back where it failed. */
+  retire(variable: DeviceVariable, value: Tensor): void;
   forget(variable: DeviceVariable): void;
   /** Sees each read and assignment. */
   noteRead(variable: DeviceVariable): void;
@@ -116,7 +118,7 @@ export class DeviceVariable implements StateVariable {
     }
     // A handle of its own: the step's end frees the one that was given.
     this.#value = engine().keep(value.clone());
-    this.#owner.retire(before);
+    this.#owner.retire(this, before);
     this.#owner.noteAssign(this, this.value);
   }
 
@@ -132,9 +134,16 @@ export class DeviceVariable implements StateVariable {
       throw new Error(`variable \`${this.path}\` was uploaded inside a step; use assign`);
     }
     this.#check(deviceType(values.dtype), values.shape);
+    this.#owner.activate();
     const before = this.value;
     this.#value = engine().keep(engine().tidy(() => toDevice(values)));
     before.dispose();
+  }
+
+  /** Puts back a value that `assign` replaced. */
+  restore(value: Tensor): void {
+    this.value.dispose();
+    this.#value = value;
   }
 
   dispose(): void {

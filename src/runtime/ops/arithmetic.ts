@@ -87,6 +87,10 @@ function logical(op: string, kernel: string): Binary {
   };
 }
 
+function isTruth(x: Operand): boolean {
+  return typeof x !== 'number' && x.dtype === 'bool';
+}
+
 function truth(op: string, x: Operand): Tensor {
   if (typeof x === 'number') {
     throw new Error(`${op} needs bool values, but the number ${x} arrived; compare it first`);
@@ -116,6 +120,9 @@ export function select<T extends Tensor>(test: Tensor, thenValue: number | Scala
 export function select<R extends Tensor>(test: Tensor, thenValue: Operand, elseValue: Operand): R;
 export function select<R extends Tensor>(test: Tensor, thenValue: Operand, elseValue: Operand): R {
   truth('select', test);
+  if (isTruth(thenValue) && isTruth(elseValue)) {
+    return or<R>(and(test, thenValue), and(not(test), elseValue));
+  }
   const dtype = meeting(thenValue, elseValue);
   const t = operand(thenValue, dtype);
   const e = operand(elseValue, dtype);

@@ -1,5 +1,5 @@
 /** Shapes, element types, indexing, constants. */
-import { concat as join, engine, type Tensor } from '@tensorflow/tfjs-core';
+import { concat as join, engine, type Tensor, type Tensor1D } from '@tensorflow/tfjs-core';
 import { offTape } from '../engine/differentiate.js';
 import type { DType } from '../engine/engine.js';
 import { deviceType } from '../engine/state-variable.js';
@@ -188,9 +188,9 @@ export function take<R extends Tensor>(table: Tensor, index: Tensor): R {
 }
 
 /** 0, 1, …, count - 1. */
-export function range<R extends Tensor>({ count }: { readonly count: number }): R {
+export function range({ count }: { readonly count: number }): Tensor1D {
   requireWhole('range', 'count', count, 1);
-  return engine().runKernel<R>('Range', {}, { start: 0, stop: count, step: 1, dtype: 'int32' });
+  return engine().runKernel<Tensor1D>('Range', {}, { start: 0, stop: count, step: 1, dtype: 'int32' });
 }
 
 export function zeros<R extends Tensor>({ shape }: { readonly shape: readonly number[] }): R {

@@ -1,0 +1,404 @@
+/** Arguments against parameters: which is which, of what type, and within what limits. */
+import type { Arg, Expr, Item, TypeExpr } from '../parser/ast.js';
+import {
+  duplicateKey,
+  missingArgument,
+  outOfLimits,
+  tooManyArguments,
+  unknownAttribute,
+  wrongType,
+  wrongUnit,
+} from '../parser/messages.gen.js';
+import { nearest } from '../parser/nearest.js';
+import type { Span } from '../parser/source.js';
+import { decide } from './conditions.js';
+import { asConstant, showSize } from './dims/size.js';
+import { childScope, type Env, type Scope } from './env.js';
+import { checkExpr } from './expressions.js';
+import type { Unit } from './ir.js';
+import { isTensorType, showWitness, sizeOf } from './patterns.js';
+import { sizeCode } from './size-code.js';
+import { aType, isNumber, unitName } from './types.js';
+import { constantOf, isUnknown, value, type Value } from './value.js';
+
+/** Names of the runtime's initial weights. */
+export const initializers = [
+  'glorot_uniform',
+  'glorot_normal',
+  'he_uniform',
+  'he_normal',
+  'lecun_normal',
+  'normal_0.02',
+  'zeros',
+  'ones',
+] as const;
+
+const unitTypes: ReadonlyMap<string, readonly Unit[]> = new Map([
+  ['steps', ['steps']],
+  ['epochs', ['epochs']],
+  ['batches', ['batches']],
+  ['percent', ['percent']],
+  ['time', ['seconds']],
+  ['bytes', ['bytes']],
+  ['duration', ['steps', 'epochs']],
+]);
+
+/** Whether a value fits a written type, silently; what it is then. */
+const accept = (env: Env, written: TypeExpr, found: Value): Value | null => {
+  if (isUnknown(found)) return found;
+  switch (written.kind) {
+    case 'unionType':
+      for (const member of written.members) {
+        const fits = accept(env, member, found);
+        if (fits) return fits;
+      }
+      return null;
+    case 'literalType':
+      return found.constant === written.value ? found : null;
+    case 'recordType':
+      return found.type.kind === 'record' ? found : null;
+    case 'shapeType':
+      return found;
+    case 'namedType':
+      break;
+  }
+  const name = written.name.text;
+  if (isTensorType(written)) {
+    const scalar = isNumber(found.type) || found.type.kind === 'schedule';
+    const list = name === 'tensors' && found.type.kind === 'list';
+    return found.type.kind === 'tensor' || scalar || list ? found : null;
+  }
+  if (written.shape && found.items) {
+    const length = written.shape.dims[0];
+    if (length?.kind === 'size' && length.size.kind === 'number' && length.size.value !== found.items.length)
+      return null;
+    const inner: TypeExpr = { ...written, shape: null };
+    return found.items.every((item) => accept(env, inner, item)) ? found : null;
+  }
+  if (written.shape) return found.type.kind === 'list' ? found : null;
+  const allowed = unitTypes.get(name);
+  if (allowed) {
+    if (found.type.kind === 'rest') return name === 'duration' ? found : null;
+    return found.type.kind === 'unit' && allowed.includes(found.type.unit) ? found : null;
+  }
+  switch (name) {
+    case 'int':
+      return found.type.kind === 'int' || (found.ratio && found.type.kind === 'float') ? found : null;
+    case 'float':
+      return isNumber(found.type) ? found : null;
+    case 'bool':
+      return found.type.kind === 'bool' ? found : null;
+    case 'string':
+    case 'path':
+      return found.type.kind === 'string' ? found : null;
+    case 'initializer':
+      return typeof found.constant === 'string' && initializers.some((each) => each === found.constant)
+        ? found
+        : null;
+    case 'none':
+      return found.type.kind === 'none' ? found : null;
+    case 'dtype':
+      return found.type.kind === 'dtype' ? found : null;
+    case 'schedule':
+      return found.type.kind === 'schedule' ? found : null;
+    case 'list':
+      return found.type.kind === 'list' ? found : null;
+    case 'record':
+      return found.type.kind === 'record' ? found : null;
+    default:
+      return found.type.kind === 'setting' && found.type.what === name ? found : null;
+  }
+};
+
+/** A written type in words. */
+export const describe = (written: TypeExpr): string => {
+  switch (written.kind) {
+    case 'unionType':
+      return written.members.map(describe).join(' or ');
+    case 'literalType':
+      return `"${written.value}"`;
+    case 'recordType':
+      return `a record with ${written.fields.map((field) => `\`${field.name.text}\``).join(', ')}`;
+    case 'shapeType':
+      return 'a shape';
+    case 'namedType':
+      break;
+  }
+  const name = written.name.text;
+  if (isTensorType(written)) return name === 'tensors' ? 'a list of tensors' : 'a tensor';
+  if (written.shape) return `a list of ${name}s`;
+  const allowed = unitTypes.get(name);
+  if (allowed) return name === 'duration' ? 'steps or epochs, or `rest`' : unitName(allowed[0] ?? 'steps');
+  switch (name) {
+    case 'int':
+      return 'an int';
+    case 'none':
+      return '`none`';
+    case 'dtype':
+      return 'an element type';
+    case 'initializer':
+      return `one of ${initializers.map((each) => `"${each}"`).join(', ')}`;
+    case 'clip':
+      return '`norm(…)` or `value(…)`';
+    case 'monitor':
+      return '`min(step.metric)` or `max(step.metric)`';
+    case 'path':
+      return 'a path (a string)';
+    case 'secret':
+      return '`env("NAME")`';
+    default:
+      return `a ${name}`;
+  }
+};
+
+const choicesOf = (written: TypeExpr): readonly string[] =>
+  written.kind === 'unionType'
+    ? written.members.flatMap((member) => (member.kind === 'literalType' ? [member.value] : []))
+    : [];
+
+const unitExample = (written: TypeExpr, found: Value): string | null => {
+  const names = written.kind === 'unionType' ? written.members : [written];
+  for (const member of names) {
+    if (member.kind !== 'namedType') continue;
+    const allowed = unitTypes.get(member.name.text);
+    const unit = allowed?.[0];
+    const number = constantOf(found);
+    if (unit && typeof number === 'number') return `${number}.${unit === 'seconds' ? 'minutes' : unit}`;
+  }
+  return null;
+};
+
+/** The value as its parameter takes it, or null after an error. */
+export const coerce = (env: Env, written: TypeExpr, found: Value, what: string): Value | null => {
+  const fits = accept(env, written, found);
+  if (fits) {
+    if (fits.ratio && wantsInt(written)) {
+      // Reported by `sizeOf` where the fraction is not whole.
+      const size = sizeOf(env, placeholder(found.span), found);
+      if (!size) return null;
+      return value(found.span, { kind: 'int' }, { ...sizeCode(size, env.place, found.span) }, { size });
+    }
+    return fits;
+  }
+  const expected = describe(written);
+  const unit = unitExample(written, found);
+  if (found.type.kind === 'unit' || (unit && isNumber(found.type))) {
+    env.checker.report(
+      wrongUnit(
+        found.span,
+        {
+          what,
+          found:
+            found.type.kind === 'unit'
+              ? aType(found.type)
+              : `the bare number ${String(constantOf(found) ?? '')}`.trim(),
+          expected,
+        },
+        unit ? { help: `write \`${unit}\`` } : {},
+      ),
+    );
+    return null;
+  }
+  const near =
+    typeof found.constant === 'string' ? nearest(found.constant, choicesOf(written), 1)[0] : undefined;
+  const shown = typeof found.constant === 'string' ? `"${found.constant}"` : aType(found.type);
+  env.checker.report(
+    wrongType(found.span, { what, found: shown, expected }, near ? { help: `write \`"${near}"\`` } : {}),
+  );
+  return null;
+};
+
+const wantsInt = (written: TypeExpr): boolean =>
+  written.kind === 'namedType'
+    ? written.name.text === 'int' && !written.shape
+    : written.kind === 'unionType' &&
+      written.members.some(wantsInt) &&
+      !written.members.some((each) => each.kind === 'namedType' && each.name.text === 'float');
+
+const placeholder = (span: Span): Expr => ({
+  kind: 'number',
+  id: 0,
+  span,
+  value: 0,
+  integer: true,
+  text: '0',
+});
+
+const showValue = (found: Value): string => {
+  const constant = constantOf(found);
+  if (constant !== undefined) return typeof constant === 'string' ? `"${constant}"` : String(constant);
+  return found.size ? showSize(found.size) : aType(found.type);
+};
+
+/** The scope in which a parameter's `where` and default are read: its siblings by name. */
+export const parameterEnv = (env: Env, scope: Scope, bound: ReadonlyMap<string, Value>): Env => {
+  const inner = childScope({ ...env, scope });
+  for (const [name, each] of bound) {
+    inner.scope.names.set(name, {
+      kind: 'value',
+      name,
+      span: each.span,
+      what: 'parameter',
+      value: () => each,
+    });
+  }
+  return inner;
+};
+
+/** Tests `where` conditions on values; reports those that fail, or that can be shown to fail. */
+export const checkLimits = (
+  env: Env,
+  owner: string,
+  params: readonly Item[],
+  bound: ReadonlyMap<string, Value>,
+  scope: Scope,
+  textOf: (expr: Expr) => string,
+  sure = true,
+): boolean => {
+  const inner = parameterEnv(env, scope, bound);
+  let fine = true;
+  for (const param of params) {
+    const found = bound.get(param.name.text);
+    if (!param.where || !found || isUnknown(found) || found.type.kind === 'none') continue;
+    const { verdict, witness, fix } = decide(inner, param.where);
+    if (verdict === 'holds' || verdict === 'open' || (verdict === 'refuted' && !sure)) continue;
+    fine = false;
+    env.checker.report(
+      outOfLimits(
+        found.span,
+        {
+          what: `\`${param.name.text}\` of \`${owner}\``,
+          value: showValue(found),
+          text: textOf(param.where),
+        },
+        {
+          ...(verdict === 'refuted' && witness ? { notes: [`not so with ${showWitness(witness)}`] } : {}),
+          ...(verdict === 'refuted' && fix ? { help: `add \`where ${fix}\` to the param` } : {}),
+        },
+      ),
+    );
+  }
+  return fine;
+};
+
+export interface Call {
+  readonly env: Env;
+  readonly owner: string;
+  /** Word for the parameters in messages: `argument` or `attribute`. */
+  readonly kind: string;
+  readonly params: readonly Item[];
+  readonly span: Span;
+  /** Scope of the declaration, for defaults. */
+  readonly scope: Scope;
+}
+
+/** Positional and named arguments by parameter; defaults filled in. Null where one is missing or wrong. */
+export const bindArguments = (
+  { env, owner, kind, params, span, scope }: Call,
+  piped: Value | null,
+  args: readonly Arg[],
+  extra: (name: string) => boolean = () => false,
+): {
+  readonly bound: ReadonlyMap<string, Value>;
+  readonly extras: ReadonlyMap<string, Value>;
+  readonly given: ReadonlySet<string>;
+} | null => {
+  const bound = new Map<string, Value>();
+  const extras = new Map<string, Value>();
+  const given = new Set<string>();
+  let fine = true;
+  const positional: Value[] = piped ? [piped] : [];
+  for (const arg of args) {
+    const found = checkExpr(env, arg.value);
+    if (!arg.name) {
+      positional.push(found);
+      continue;
+    }
+    const name = arg.name.text;
+    const param = params.find((each) => each.name.text === name);
+    if (!param && extra(name)) {
+      extras.set(name, found);
+      continue;
+    }
+    if (!param) {
+      const near = nearest(
+        name,
+        params.map((each) => each.name.text),
+      );
+      env.checker.report(
+        unknownAttribute(
+          arg.name.span,
+          { kind, name, owner },
+          near[0]
+            ? {
+                help: `write \`${near[0]}\``,
+                fix: { title: `write \`${near[0]}\``, edits: [{ span: arg.name.span, text: near[0] }] },
+              }
+            : { help: `it takes ${params.map((each) => `\`${each.name.text}\``).join(', ') || 'none'}` },
+        ),
+      );
+      fine = false;
+      continue;
+    }
+    if (given.has(name)) {
+      env.checker.report(duplicateKey(arg.name.span, { name }));
+      fine = false;
+      continue;
+    }
+    given.add(name);
+    bound.set(name, found);
+  }
+  const open = params.filter((param) => !given.has(param.name.text));
+  if (positional.length > params.length || positional.length > open.length) {
+    const surplus = positional[open.length];
+    env.checker.report(
+      tooManyArguments(
+        surplus?.span ?? span,
+        {
+          owner,
+          expected: `${params.length} ${kind}${params.length === 1 ? '' : 's'}`,
+          found: `${positional.length + given.size}`,
+        },
+        { notes: [`they are ${params.map((each) => `\`${each.name.text}\``).join(', ') || 'none'}`] },
+      ),
+    );
+    return null;
+  }
+  positional.forEach((found, index) => {
+    const param = params[index];
+    if (!param) return;
+    if (given.has(param.name.text)) {
+      env.checker.report(duplicateKey(found.span, { name: param.name.text }));
+      fine = false;
+      return;
+    }
+    given.add(param.name.text);
+    bound.set(param.name.text, found);
+  });
+  const ordered = new Map<string, Value>();
+  for (const param of params) {
+    const name = param.name.text;
+    const found = bound.get(name);
+    if (found) {
+      const fits = coerce(env, param.type, found, `\`${name}\` of \`${owner}\``);
+      if (fits) ordered.set(name, fits);
+      else fine = false;
+    } else if (param.value) {
+      ordered.set(name, checkExpr({ ...env, scope }, param.value));
+    } else {
+      env.checker.report(
+        missingArgument(span, { owner, kind, name }, { help: `\`${name}\` is ${describe(param.type)}` }),
+      );
+      fine = false;
+    }
+  }
+  return fine ? { bound: ordered, extras, given } : null;
+};
+
+/** Whether a value is the same number as a default, so that it need not be said. */
+export const isConstant = (found: Value, other: Value): boolean => {
+  const a = constantOf(found);
+  return a !== undefined && a === constantOf(other);
+};
+
+export const constantSizeOf = (found: Value): number | null => (found.size ? asConstant(found.size) : null);

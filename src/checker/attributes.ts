@@ -1,0 +1,262 @@
+/** Configuration blocks against what the prelude declares for them. */
+import type { Config, Expr, Item } from '../parser/ast.js';
+import {
+  duplicateKey,
+  literalSecret,
+  missingArgument,
+  notBuilt,
+  unknownAttribute,
+  wrongKind,
+  wrongType,
+} from '../parser/messages.gen.js';
+import { nearest } from '../parser/nearest.js';
+import type { Span } from '../parser/source.js';
+import { checkLimits, coerce, describe } from './arguments.js';
+import { preludeScope, sourceText } from './calls.js';
+import { lookup, makePlace, type Env } from './env.js';
+import { checkExpr } from './expressions.js';
+import type { IrNamed } from './ir.js';
+import { settingList, type Builtin } from './prelude.js';
+import { isUnknown, unknownValue, value, type Value } from './value.js';
+
+export interface Attributes {
+  /** What the spec gives, in its order. */
+  readonly given: readonly { readonly name: string; readonly span: Span; readonly value: Value }[];
+  /** Everything, defaults filled in. */
+  readonly all: ReadonlyMap<string, Value>;
+}
+
+const mentions = (item: Item, name: string): boolean => {
+  const members = item.type.kind === 'unionType' ? item.type.members : [item.type];
+  return members.some((member) => member.kind === 'namedType' && member.name.text === name);
+};
+
+const setting = (span: Span, what: string, ir: Parameters<typeof value>[2]): Value =>
+  value(span, { kind: 'setting', what }, ir);
+
+/** `norm(1.0)` or `value(0.5)` */
+const clipOf = (env: Env, expr: Expr): Value | null => {
+  if (expr.kind !== 'call' || expr.callee.kind !== 'ref') return null;
+  const how = expr.callee.name;
+  if (how !== 'norm' && how !== 'value') return null;
+  const [arg, ...more] = expr.args;
+  const builtin = env.checker.prelude.find('fn', `clip_${how}`);
+  const [param] = builtin?.params ?? [];
+  if (!arg || more.length > 0 || !param) {
+    env.checker.report(missingArgument(expr.span, { owner: how, kind: 'argument', name: 'most' }));
+    return unknownValue(expr.span);
+  }
+  const most = coerce(env, param.type, checkExpr(env, arg.value), `\`most\` of \`${how}\``);
+  if (!most) return unknownValue(expr.span);
+  const bound = new Map([['most', most]]);
+  if (
+    !checkLimits(env, how, [param], bound, preludeScope(env), (each) => sourceText(env, env.file, each.span))
+  )
+    return unknownValue(expr.span);
+  return setting(expr.span, 'clip', { kind: 'clip', how, most: most.ir });
+};
+
+/** `min(validate.loss)`: the metric's name is checked against the steps later, when all are known. */
+const monitorOf = (expr: Expr): Value | null => {
+  if (expr.kind !== 'call' || expr.callee.kind !== 'ref') return null;
+  const mode = expr.callee.name;
+  const [arg, ...more] = expr.args;
+  if ((mode !== 'min' && mode !== 'max') || !arg || more.length > 0 || arg.name) return null;
+  const metric = pathOf(arg.value);
+  return metric ? setting(expr.span, 'monitor', { kind: 'monitor', mode, metric }) : null;
+};
+
+const pathOf = (expr: Expr): string | null => {
+  if (expr.kind === 'ref') return expr.name;
+  if (expr.kind !== 'member') return null;
+  const object = pathOf(expr.object);
+  return object === null ? null : `${object}.${expr.name.text}`;
+};
+
+const envOf = (expr: Expr): Value | null => {
+  if (expr.kind !== 'call' || expr.callee.kind !== 'ref' || expr.callee.name !== 'env') return null;
+  const [arg] = expr.args;
+  return arg?.value.kind === 'string'
+    ? setting(expr.span, 'secret', { kind: 'env', variable: arg.value.value })
+    : null;
+};
+
+/** `Net` or `[Encoder, Decoder]` */
+const modelsOf = (env: Env, expr: Expr): Value => {
+  const exprs = expr.kind === 'list' ? expr.items : [expr];
+  const items: Value[] = [];
+  for (const each of exprs) {
+    const name = each.kind === 'ref' ? each.name : null;
+    const binding = name ? lookup(env.scope, name) : null;
+    if (
+      !name ||
+      binding?.kind !== 'decl' ||
+      (binding.decl.kind !== 'model' && binding.decl.kind !== 'modelAlias')
+    ) {
+      if (name && !binding) checkExpr(env, each);
+      else
+        env.checker.report(
+          wrongKind(each.span, {
+            name: name ?? sourceText(env, env.file, each.span),
+            found: binding ? 'something else' : 'an expression',
+            expected: 'a model',
+          }),
+        );
+      return unknownValue(expr.span);
+    }
+    env.checker.used.add(binding);
+    items.push(value(each.span, { kind: 'string' }, { kind: 'literal', value: name }, { constant: name }));
+  }
+  return value(
+    expr.span,
+    { kind: 'setting', what: 'model' },
+    { kind: 'items', items: items.map((each) => each.ir) },
+    { items },
+  );
+};
+
+export const checkAttribute = (env: Env, owner: string, item: Item, expr: Expr): Value | null => {
+  const what = `\`${item.name.text}\` of \`${owner}\``;
+  if (mentions(item, 'model')) {
+    const found = modelsOf(env, expr);
+    return isUnknown(found) ? null : found;
+  }
+  if (mentions(item, 'secret') && expr.kind === 'string') {
+    env.checker.report(
+      literalSecret(
+        expr.span,
+        { name: item.name.text },
+        { help: 'write `env("NAME")` and set the variable where the run starts' },
+      ),
+    );
+    return null;
+  }
+  const special =
+    (mentions(item, 'clip') ? clipOf(env, expr) : null) ??
+    (mentions(item, 'monitor') ? monitorOf(expr) : null) ??
+    (mentions(item, 'secret') ? envOf(expr) : null);
+  if (special) return isUnknown(special) ? null : special;
+  if (mentions(item, 'monitor') && expr.kind !== 'ref') {
+    const path = pathOf(expr);
+    env.checker.report(
+      wrongType(
+        expr.span,
+        { what, found: path ? `\`${path}\`` : 'something else', expected: describe(item.type) },
+        path ? { help: `write \`max(${path})\` or \`min(${path})\`` } : {},
+      ),
+    );
+    return null;
+  }
+  const found = checkExpr(env, expr);
+  if (isUnknown(found)) return null;
+  return coerce(env, item.type, found, what);
+};
+
+/** The params of several declarations as one: a source's own and what every data set takes. */
+export interface Owner {
+  readonly name: string;
+  readonly builtins: readonly Builtin[];
+  readonly params: readonly Item[];
+}
+
+export const ownerOf = (
+  name: string,
+  builtins: readonly Builtin[],
+  params: readonly Item[] = builtins.flatMap((each) => each.params),
+): Owner => ({ name, builtins, params });
+
+/** Checks the attributes of a block. `inherited` are those of what it amends. Groups and maps are the caller's. */
+export const checkAttributes = (
+  env: Env,
+  owner: Owner,
+  config: Config,
+  inherited: ReadonlyMap<string, { readonly span: Span; readonly value: Value }> = new Map(),
+  needed = true,
+): Attributes => {
+  const host: Env = { ...env, place: { ...makePlace('host', null, new Set()), symbols: env.place.symbols } };
+  const merged = new Map(inherited);
+  const seen = new Set<string>();
+  const later = new Set(owner.builtins.flatMap((each) => settingList(each, 'later')));
+  const values = new Map<string, Value>();
+  for (const [name, each] of inherited) values.set(name, each.value);
+  for (const entry of config.entries) {
+    if (entry.kind !== 'attribute') continue;
+    const name = entry.name.text;
+    const item = owner.params.find((param) => param.name.text === name);
+    if (!item) {
+      const near = nearest(
+        name,
+        owner.params.map((param) => param.name.text),
+      );
+      env.checker.report(
+        unknownAttribute(
+          entry.name.span,
+          { kind: 'attribute', name, owner: owner.name },
+          near[0]
+            ? {
+                help: `write \`${near[0]}\``,
+                fix: { title: `write \`${near[0]}\``, edits: [{ span: entry.name.span, text: near[0] }] },
+              }
+            : {
+                help: `it takes ${owner.params.map((param) => `\`${param.name.text}\``).join(', ') || 'no attributes'}`,
+              },
+        ),
+      );
+      continue;
+    }
+    if (seen.has(name)) {
+      env.checker.report(duplicateKey(entry.name.span, { name }));
+      continue;
+    }
+    seen.add(name);
+    const found = checkAttribute(host, owner.name, item, entry.value);
+    if (!found) {
+      values.set(name, unknownValue(entry.value.span));
+      continue;
+    }
+    if (later.has(name) && !isDefault(host, item, found)) {
+      env.checker.report(
+        notBuilt(entry.span, { what: `\`${name}\` of \`${owner.name}\`` }, { help: 'leave it out' }),
+      );
+      continue;
+    }
+    merged.set(name, { span: entry.value.span, value: found });
+    values.set(name, found);
+  }
+  const all = new Map<string, Value>();
+  for (const param of owner.params) {
+    const name = param.name.text;
+    const found = values.get(name);
+    if (found) all.set(name, found);
+    else if (param.value) all.set(name, checkExpr({ ...host, scope: preludeScope(env) }, param.value));
+    else if (needed)
+      env.checker.report(
+        missingArgument(
+          config.span,
+          { owner: owner.name, kind: 'attribute', name },
+          { help: `\`${name}\` is ${describe(param.type)}` },
+        ),
+      );
+  }
+  const own = new Map([...all].filter(([name]) => seen.has(name) || !inherited.has(name)));
+  checkLimits(
+    host,
+    owner.name,
+    owner.params.filter((param) => own.has(param.name.text)),
+    all,
+    preludeScope(env),
+    (expr) => sourceText(env, env.file, expr.span),
+  );
+  return { given: [...merged].map(([name, each]) => ({ name, span: each.span, value: each.value })), all };
+};
+
+const isDefault = (env: Env, item: Item, found: Value): boolean => {
+  if (!item.value) return false;
+  const fallback = checkExpr({ ...env, scope: preludeScope(env) }, item.value);
+  return found.constant !== undefined && found.constant === fallback.constant;
+};
+
+export const namedOf = (attributes: Attributes, except: readonly string[] = []): readonly IrNamed[] =>
+  attributes.given
+    .filter((each) => !except.includes(each.name) && each.value.type.kind !== 'none')
+    .map((each) => ({ name: each.name, value: each.value.ir }));

@@ -1,0 +1,357 @@
+/** Data sets: where their rows come from, what a row is, and what a batch of them is. */
+import type { Config, DataDecl, RecordType as WrittenRecord } from '../parser/ast.js';
+import {
+  fileMissing,
+  missingArgument,
+  notBuilt,
+  unknownName,
+  wrongKind,
+  wrongType,
+} from '../parser/messages.gen.js';
+import { nearest } from '../parser/nearest.js';
+import type { Span } from '../parser/source.js';
+import { parameterEnv } from './arguments.js';
+import { checkAttributes, ownerOf } from './attributes.js';
+import { preludeScope } from './calls.js';
+import { symbol, type Size } from './dims/size.js';
+import { childScope, lookup, makePlace, type Env, type FileScope } from './env.js';
+import { checkExpr, kindOf } from './expressions.js';
+import { moduleOf } from './externs.js';
+import { isGraphStmt } from './classes.js';
+import type { IrData, IrField, IrMap, IrNamed } from './ir.js';
+import { noBindings, resolveType } from './patterns.js';
+import { liftRow } from './rows.js';
+import type { Builtin } from './prelude.js';
+import { aType, irType, tensorType, type RecordType, type Type } from './types.js';
+import { isUnknown, value, type Value } from './value.js';
+
+export interface DataInfo {
+  readonly ir: IrData;
+  /** One batch, the size in front written as `n`. */
+  readonly fields: RecordType['fields'];
+  readonly attributes: ReadonlyMap<string, { readonly span: Span; readonly value: Value }>;
+  readonly all: ReadonlyMap<string, Value>;
+  readonly amends: string | null;
+}
+
+/** Symbol of the batch's size in the type of a data set; a step puts its own in its place. */
+export const rowsSymbol = 'n';
+
+const batched = (type: Type): Type =>
+  type.kind === 'tensor'
+    ? tensorType(type.dtype, [symbol(rowsSymbol), ...type.shape], type.below)
+    : type.kind === 'float'
+      ? tensorType('f32', [symbol(rowsSymbol)])
+      : type.kind === 'int'
+        ? tensorType('i32', [symbol(rowsSymbol)])
+        : type.kind === 'bool'
+          ? tensorType('bool', [symbol(rowsSymbol)])
+          : type;
+
+/** The fields of one row, as declared. */
+const rowFields = (
+  env: Env,
+  written: WrittenRecord,
+  sizes: ReadonlyMap<string, Size>,
+): RecordType['fields'] => {
+  const bindings = noBindings();
+  for (const [name, size] of sizes) bindings.sizes.set(name, size);
+  return written.fields.flatMap((field) => {
+    const choices =
+      field.type.kind === 'unionType' && field.type.members.every((each) => each.kind === 'literalType');
+    if (choices) return [{ name: field.name.text, type: tensorType('i32', []) }];
+    if (field.type.kind === 'unionType') {
+      env.checker.report(
+        notBuilt(
+          field.type.span,
+          { what: 'a field that may be missing' },
+          { help: 'fill the gaps in the file, or leave the rows out' },
+        ),
+      );
+      return [];
+    }
+    const type = resolveType(env, field.type, bindings);
+    if (type.kind === 'unknown') return [];
+    if (type.kind === 'tensor') return [{ name: field.name.text, type }];
+    if (type.kind === 'bool') return [{ name: field.name.text, type: tensorType('bool', []) }];
+    env.checker.report(
+      wrongType(field.type.span, {
+        what: `field \`${field.name.text}\``,
+        found: aType(type),
+        expected: 'f32, i32, u8 or bool, with a shape or without',
+      }),
+    );
+    return [];
+  });
+};
+
+const fieldTypes = (written: WrittenRecord, fields: RecordType['fields']): readonly IrField[] =>
+  fields.map((field) => {
+    const own = written.fields.find((each) => each.name.text === field.name);
+    if (own?.type.kind === 'unionType') {
+      const values = own.type.members.flatMap((member) =>
+        member.kind === 'literalType' ? [member.value] : [],
+      );
+      return { name: field.name, type: { kind: 'choice', values } };
+    }
+    return { name: field.name, type: irType(field.type) };
+  });
+
+interface Source {
+  readonly builtin: Builtin | null;
+  readonly ir: IrData['source'];
+  readonly row: RecordType['fields'];
+  readonly rowIr: readonly IrField[];
+  readonly declared: boolean;
+  readonly arguments: readonly IrNamed[];
+  readonly all: ReadonlyMap<string, Value>;
+  readonly given: ReadonlyMap<string, { readonly span: Span; readonly value: Value }>;
+}
+
+const common = (env: Env): Builtin | null => env.checker.prelude.find('data', 'options');
+
+/** Attributes of a source, split from those that every data set takes. */
+const readSource = (
+  env: Env,
+  decl: DataDecl,
+  file: FileScope,
+  config: Config,
+  inherited: DataInfo | null,
+  sourceName: string,
+): Source | null => {
+  const options = common(env);
+  const builtin = env.checker.prelude.find('data', sourceName);
+  const binding = lookup(env.scope, sourceName);
+  const extern =
+    binding?.kind === 'decl' && binding.decl.kind === 'externItem' && binding.decl.what === 'data'
+      ? binding.decl
+      : null;
+  if (!options || (!builtin && !extern)) return null;
+  if (binding && extern) env.checker.used.add(binding);
+  const own = extern ? extern.params : (builtin?.params ?? []);
+  const owner = ownerOf(sourceName, builtin ? [builtin, options] : [options], [...own, ...options.params]);
+  const attributes = checkAttributes(env, owner, config, inherited?.attributes ?? new Map());
+  const given = new Map(attributes.given.map((each) => [each.name, { span: each.span, value: each.value }]));
+  const isOwn = (name: string): boolean => own.some((param) => param.name.text === name);
+  const args = attributes.given
+    .filter((each) => isOwn(each.name) && each.value.type.kind !== 'none')
+    .map((each) => ({ name: each.name, value: each.value.ir }));
+  const result = extern ? extern.result : (builtin?.item.result ?? null);
+  const sizes = new Map<string, Size>();
+  for (const param of own) {
+    const size = attributes.all.get(param.name.text)?.size;
+    if (size) sizes.set(param.name.text, size);
+  }
+  const written = decl.record ?? (result?.kind === 'recordType' ? result : null);
+  const inner = parameterEnv(env, extern ? file : preludeScope(env), attributes.all);
+  if (decl.record && result?.kind === 'recordType') {
+    env.checker.report(
+      wrongKind(
+        decl.record.span,
+        { name: sourceName, found: 'a source whose rows are known', expected: 'no record type' },
+        { help: 'leave the record type out' },
+      ),
+    );
+  }
+  if (!written && !inherited) {
+    env.checker.report(
+      missingArgument(
+        decl.source.span,
+        { owner: sourceName, kind: 'the type of a row,', name: '-> { … }' },
+        { help: `write \`data ${decl.name.text} = ${sourceName} -> { x: f32[4], label: i32 } { … }\`` },
+      ),
+    );
+    return null;
+  }
+  const row = written
+    ? rowFields(decl.record ? env : inner, written, sizes)
+    : inherited
+      ? inheritedRow(inherited)
+      : [];
+  return {
+    builtin,
+    ir: {
+      kind: extern ? 'extern' : 'prelude',
+      name: sourceName,
+      module: extern ? moduleOf(file, extern) : null,
+    },
+    row,
+    rowIr: written ? fieldTypes(written, row) : (inherited?.ir.row ?? []),
+    declared: decl.record !== null || (inherited?.ir.declared ?? false),
+    arguments: args,
+    all: attributes.all,
+    given,
+  };
+};
+
+const rows = new WeakMap<IrData, RecordType['fields']>();
+const inheritedRow = (info: DataInfo): RecordType['fields'] => rows.get(info.ir) ?? [];
+
+const checkMaps = (
+  env: Env,
+  config: Config,
+  before: RecordType['fields'],
+  maps: readonly IrMap[],
+): { readonly fields: RecordType['fields']; readonly maps: readonly IrMap[] } => {
+  let fields = before;
+  const made = [...maps];
+  for (const entry of config.entries) {
+    if (entry.kind === 'group') {
+      env.checker.report(
+        wrongKind(entry.name.span, {
+          name: entry.name.text,
+          found: 'a group',
+          expected: 'an attribute or `map`',
+        }),
+      );
+      continue;
+    }
+    if (entry.kind !== 'map') continue;
+    const place = makePlace('map', null, new Set(), 'map');
+    place.symbols.set(rowsSymbol, { kind: 'batchSize', batch: entry.row.text });
+    const inner = childScope({ ...env, place });
+    const row = value(entry.row.span, { kind: 'record', fields }, { kind: 'ref', ref: { kind: 'row' } });
+    inner.scope.names.set(entry.row.text, {
+      kind: 'value',
+      name: entry.row.text,
+      span: entry.row.span,
+      what: 'row',
+      value: () => row,
+    });
+    const found = checkExpr(inner, entry.value);
+    if (isUnknown(found)) return { fields: [], maps: made };
+    if (found.type.kind !== 'record' || !found.fields) {
+      env.checker.report(
+        wrongType(entry.value.span, {
+          what: 'what `map` gives',
+          found: aType(found.type),
+          expected: 'a record `{ name: value, … }`',
+        }),
+      );
+      return { fields: [], maps: made };
+    }
+    if ([...found.fields.values()].some(isUnknown)) return { fields: [], maps: made };
+    const lifted = [...found.fields].map(([name, field]) => ({ name, value: liftRow(env, field.ir) }));
+    made.push({
+      span: entry.span,
+      row: entry.row.text,
+      body: place.statements.filter(isGraphStmt),
+      fields: lifted,
+    });
+    fields = [...found.fields].map(([name, field]) => ({ name, type: field.type }));
+    for (const field of fields) {
+      if (field.type.kind === 'tensor' || field.type.kind === 'int' || field.type.kind === 'float') continue;
+      env.checker.report(
+        wrongType(entry.value.span, {
+          what: `field \`${field.name}\``,
+          found: aType(field.type),
+          expected: 'a tensor',
+        }),
+      );
+    }
+  }
+  return { fields, maps: made };
+};
+
+export const checkData = (env: Env, decl: DataDecl, file: FileScope): DataInfo | null =>
+  env.checker.memo(decl, 'data', () => {
+    const name = decl.source.text;
+    const binding = lookup(env.scope, name);
+    let inherited: DataInfo | null = null;
+    let sourceName = name;
+    if (binding?.kind === 'decl' && binding.decl.kind === 'data') {
+      env.checker.used.add(binding);
+      if (binding.decl === decl || open.has(binding.decl)) {
+        env.checker.report(
+          wrongKind(decl.source.span, {
+            name,
+            found: 'the data set itself',
+            expected: 'a source or another data set',
+          }),
+        );
+        return null;
+      }
+      open.add(decl);
+      inherited = checkData(env, binding.decl, binding.file);
+      open.delete(decl);
+      if (!inherited) return null;
+      sourceName = inherited.ir.source.name;
+    } else if (
+      binding &&
+      !(binding.kind === 'decl' && binding.decl.kind === 'externItem' && binding.decl.what === 'data')
+    ) {
+      env.checker.report(
+        wrongKind(decl.source.span, { name, found: kindOf(binding), expected: 'a data source' }),
+      );
+      return null;
+    } else if (!binding && !env.checker.prelude.find('data', name)) {
+      const near = nearest(name, [...env.checker.prelude.names('data').filter((each) => each !== 'options')]);
+      env.checker.report(
+        unknownName(
+          decl.source.span,
+          { kind: 'data source', name },
+          near[0]
+            ? { help: `write \`${near[0]}\`` }
+            : {
+                help: `sources are ${env.checker.prelude
+                  .names('data')
+                  .filter((each) => each !== 'options')
+                  .join(', ')}`,
+              },
+        ),
+      );
+      return null;
+    }
+    const source = readSource(env, decl, file, decl.config, inherited, sourceName);
+    if (!source) return null;
+    const start = inherited
+      ? inherited.fields.map((field) => ({ ...field, type: unbatched(field.type) }))
+      : source.row;
+    const { fields, maps } = checkMaps(env, decl.config, start, inherited?.ir.maps ?? []);
+    const options = common(env)?.params.map((param) => param.name.text) ?? [];
+    const ir: IrData = {
+      span: decl.span,
+      doc: decl.doc,
+      name: decl.name.text,
+      source: source.ir,
+      arguments: source.arguments,
+      options: [...source.given]
+        .filter(([key, each]) => options.includes(key) && each.value.type.kind !== 'none')
+        .map(([key, each]) => ({ name: key, value: each.value.ir })),
+      row: source.rowIr,
+      declared: source.declared,
+      maps,
+      batch: fields.map((field) => ({ name: field.name, type: irType(batched(field.type)) })),
+    };
+    rows.set(ir, source.row);
+    checkFiles(env, file, source.given);
+    return {
+      ir,
+      fields: fields.map((field) => ({ name: field.name, type: batched(field.type) })),
+      attributes: source.given,
+      all: source.all,
+      amends: inherited ? name : null,
+    };
+  });
+
+const open = new Set<DataDecl>();
+
+const unbatched = (type: Type): Type =>
+  type.kind === 'tensor' ? tensorType(type.dtype, type.shape.slice(1), type.below) : type;
+
+/** Whether a file is there is the run's business; a path that no run could read is the spec's. */
+const checkFiles = (
+  env: Env,
+  _file: FileScope,
+  given: ReadonlyMap<string, { readonly span: Span; readonly value: Value }>,
+): void => {
+  for (const name of ['file', 'images', 'labels', 'root']) {
+    const path = given.get(name)?.value.constant;
+    const span = given.get(name)?.span;
+    if (typeof path === 'string' && span && (path === '' || path.includes('\0'))) {
+      env.checker.report(
+        fileMissing(span, { kind: 'data', file: JSON.stringify(path), reason: 'it is no path' }),
+      );
+    }
+  }
+};

@@ -1,0 +1,538 @@
+/** Expressions: each gets a type, a lowered form and, where it is known, its value. */
+import type { CallExpr, Expr, IfExpr, IndexExpr, MemberExpr, PipeExpr } from '../parser/ast.js';
+import {
+  badAxis,
+  branchesDiffer,
+  notKnown,
+  tensorCondition,
+  tooManyArguments,
+  unknownField,
+  unknownName,
+  wrongKind,
+  wrongRank,
+  wrongSize,
+  wrongType,
+} from '../parser/messages.gen.js';
+import { nearest } from '../parser/nearest.js';
+import type { Span } from '../parser/source.js';
+import { applyPipe, callNamed } from './calls.js';
+import { decide, factsWith } from './conditions.js';
+import {
+  add,
+  asConstant,
+  constant as constantSize,
+  noSize,
+  showSize,
+  sub,
+  symbol,
+  type Size,
+} from './dims/size.js';
+import { lookup, visibleNames, type Binding, type Env } from './env.js';
+import type { IrExpr, IrSlice } from './ir.js';
+import { binary, negate, not } from './operators.js';
+import { sizeOf } from './patterns.js';
+import { sizeCode } from './size-code.js';
+import { aType, isDType, isNumber, showType, tensorType, units, unknownType, type Type } from './types.js';
+import { constantOf, isUnknown, literal, unknownValue, value, withSpan, type Value } from './value.js';
+import { judgeSizes } from './judging.js';
+
+export const checkExpr = (env: Env, expr: Expr): Value => {
+  switch (expr.kind) {
+    case 'number':
+      return literal(expr.span, expr.value, expr.integer ? { kind: 'int' } : { kind: 'float' });
+    case 'string':
+      return literal(expr.span, expr.value);
+    case 'bool':
+      return literal(expr.span, expr.value);
+    case 'ref':
+      return checkName(env, expr.name, expr.span);
+    case 'tuple':
+    case 'list':
+      return checkList(env, expr.items, expr.span);
+    case 'record': {
+      const fields = new Map<string, Value>();
+      for (const field of expr.fields) fields.set(field.name.text, checkExpr(env, field.value));
+      return recordValue(expr.span, fields);
+    }
+    case 'unary': {
+      const inner = checkExpr(env, expr.value);
+      return expr.op === '-' ? negate(env, expr.span, inner) : not(env, expr.span, inner);
+    }
+    case 'binary':
+      return binary(env, expr, checkExpr(env, expr.left), checkExpr(env, expr.right));
+    case 'ifExpr':
+      return checkIf(env, expr);
+    case 'pipe':
+      return checkPipe(env, expr);
+    case 'call':
+      return checkCall(env, expr);
+    case 'member':
+      return checkMember(env, expr);
+    case 'index':
+      return checkIndex(env, expr);
+  }
+};
+
+export const recordValue = (span: Span, fields: ReadonlyMap<string, Value>): Value =>
+  value(
+    span,
+    { kind: 'record', fields: [...fields].map(([name, field]) => ({ name, type: field.type })) },
+    { kind: 'record', fields: [...fields].map(([name, field]) => ({ name, value: field.ir })) },
+    { fields },
+  );
+
+const checkList = (env: Env, exprs: readonly Expr[], span: Span): Value => {
+  const items = exprs.map((item) => checkExpr(env, item));
+  const types = items.map((item) => item.type);
+  const of: Type =
+    types.find((type) => type.kind === 'tensor') ??
+    types.find((type) => type.kind === 'float') ??
+    types[0] ??
+    unknownType;
+  return value(
+    span,
+    { kind: 'list', of, length: items.length },
+    { kind: 'items', items: items.map((item) => item.ir) },
+    { items },
+  );
+};
+
+/** `an optimizer`, `a model`, … */
+export const kindOf = (binding: Binding): string => {
+  if (binding.kind === 'layer') return 'a layer';
+  if (binding.kind === 'value') return `a ${binding.what}`;
+  switch (binding.decl.kind) {
+    case 'optimizer':
+      return 'an optimizer';
+    case 'addon':
+      return 'an add-on';
+    case 'fn':
+      return 'a function';
+    case 'modelAlias':
+      return 'a model';
+    case 'data':
+      return 'a data set';
+    case 'externItem':
+      return binding.decl.what === 'fn' ? 'a function' : `a ${binding.decl.what}`;
+    default:
+      return `a ${binding.decl.kind}`;
+  }
+};
+
+export const reportUnknown = (
+  env: Env,
+  name: string,
+  span: Span,
+  kind = 'name',
+  more: readonly string[] = [],
+): void => {
+  const all = [
+    ...visibleNames(env.scope),
+    ...env.checker.prelude.fns.keys(),
+    ...env.checker.prelude.names('fn'),
+    ...more,
+  ];
+  const near = nearest(name, [...new Set(all)]);
+  env.checker.report(
+    unknownName(
+      span,
+      { kind, name },
+      near[0]
+        ? {
+            help:
+              near.length === 1
+                ? `write \`${near[0]}\``
+                : `the nearest are ${near.map((each) => `\`${each}\``).join(', ')}`,
+            ...(near.length === 1
+              ? { fix: { title: `write \`${near[0]}\``, edits: [{ span, text: near[0] }] } }
+              : {}),
+          }
+        : {},
+    ),
+  );
+};
+
+const checkName = (env: Env, name: string, span: Span): Value => {
+  const binding = lookup(env.scope, name);
+  if (binding) {
+    env.checker.used.add(binding);
+    if (binding.kind === 'value') return withSpan(binding.value(), span);
+    if (binding.kind === 'decl' && binding.decl.kind === 'schedule') {
+      return value(span, { kind: 'schedule' }, { kind: 'ref', ref: { kind: 'schedule', name } });
+    }
+    env.checker.report(
+      wrongKind(span, { name, found: kindOf(binding), expected: 'a value' }, callHelp(name, binding)),
+    );
+    return unknownValue(span);
+  }
+  if (name === 'none') return literal(span, null, { kind: 'none' });
+  if (name === 'rest') return value(span, { kind: 'rest' }, { kind: 'rest' });
+  if (isDType(name))
+    return value(span, { kind: 'dtype' }, { kind: 'literal', value: name }, { constant: name });
+  if (env.checker.prelude.find('fn', name) || env.checker.prelude.fns.has(name)) {
+    env.checker.report(
+      wrongKind(
+        span,
+        { name, found: 'a function', expected: 'a value' },
+        { help: `call it: \`${name}(…)\`` },
+      ),
+    );
+    return unknownValue(span);
+  }
+  reportUnknown(env, name, span);
+  return unknownValue(span);
+};
+
+const callHelp = (name: string, binding: Binding): { readonly help?: string } => {
+  if (binding.kind === 'layer')
+    return { help: `call it with its input: \`${name}(x)\`, or take its weights: \`${name}.weight\`` };
+  if (binding.kind === 'decl' && (binding.decl.kind === 'fn' || binding.decl.kind === 'model')) {
+    return { help: `call it with its inputs: \`${name}(…)\`` };
+  }
+  return {};
+};
+
+const sameType = (env: Env, a: Type, b: Type): boolean => {
+  if (a.kind === 'unknown' || b.kind === 'unknown') return true;
+  if (a.kind === 'tensor' && b.kind === 'tensor') {
+    return (
+      a.dtype === b.dtype &&
+      a.shape.length === b.shape.length &&
+      a.shape.every((size, axis) => {
+        const other = b.shape[axis];
+        const { verdict } = other ? judgeSizes(env, size, other) : { verdict: 'never' };
+        return verdict === 'proven' || verdict === 'unproven';
+      })
+    );
+  }
+  if (isNumber(a) && isNumber(b)) return true;
+  if (a.kind === 'record' && b.kind === 'record') {
+    return (
+      a.fields.length === b.fields.length &&
+      a.fields.every((field) => {
+        const other = b.fields.find((each) => each.name === field.name);
+        return other !== undefined && sameType(env, field.type, other.type);
+      })
+    );
+  }
+  return a.kind === b.kind;
+};
+
+/** The condition of an `if`: known before the run, or an error. */
+export const checkCondition = (env: Env, test: Expr): Value | null => {
+  const condition = checkExpr(env, test);
+  if (condition.type.kind === 'tensor') {
+    env.checker.report(
+      tensorCondition(test.span, {
+        help: 'write `select(condition, a, b)`, which chooses element by element',
+      }),
+    );
+    return null;
+  }
+  if (isUnknown(condition)) return null;
+  if (condition.type.kind !== 'bool') {
+    env.checker.report(
+      wrongType(test.span, { what: 'the condition', found: aType(condition.type), expected: 'a bool' }),
+    );
+    return null;
+  }
+  return condition;
+};
+
+const checkIf = (env: Env, expr: IfExpr): Value => {
+  const condition = checkCondition(env, expr.test);
+  if (!condition) return unknownValue(expr.span);
+  const decided = decide(env, expr.test).verdict;
+  const sink = env.place.weights;
+  const outer = sink?.when ?? null;
+  const branch = (each: Expr, negated: boolean): Value => {
+    const facts = factsWith(env, expr.test, negated);
+    if (!sink) return checkExpr({ ...env, facts }, each);
+    const own: IrExpr = negated
+      ? { kind: 'hostCall', fn: 'not', args: [condition.ir], span: expr.test.span, type: { kind: 'bool' } }
+      : condition.ir;
+    sink.when = outer
+      ? { kind: 'host', op: 'and', args: [outer, own], span: expr.test.span, type: { kind: 'bool' } }
+      : own;
+    const made = checkExpr({ ...env, facts }, each);
+    sink.when = outer;
+    return made;
+  };
+  const dead = (each: Expr, negated: boolean): Value =>
+    env.checker.capture(() => branch(each, negated)).result;
+  const then = decided === 'fails' ? dead(expr.then, false) : branch(expr.then, false);
+  const other = decided === 'holds' ? dead(expr.else, true) : branch(expr.else, true);
+  const chosen = decided === 'holds' ? then : decided === 'fails' ? other : null;
+  const ir = { kind: 'choose' as const, test: condition.ir, then: then.ir, else: other.ir };
+  if (chosen) {
+    return value(expr.span, chosen.type, ir, {
+      size: chosen.size,
+      ratio: chosen.ratio,
+      constant: chosen.constant,
+    });
+  }
+  if (isUnknown(then) || isUnknown(other)) return unknownValue(expr.span);
+  if (then.size && other.size) {
+    const same = judgeSizes(env, then.size, other.size).verdict === 'proven';
+    const size = same ? other.size : symbol(`if_${expr.id}`);
+    if (!same) env.place.symbols.set(`if_${expr.id}`, ir);
+    return value(expr.span, then.type, ir, { size });
+  }
+  const facts = { then: factsWith(env, expr.test), else: factsWith(env, expr.test, true) };
+  const type = sameType({ ...env, facts: facts.then }, then.type, other.type)
+    ? other.type
+    : sameType({ ...env, facts: facts.else }, then.type, other.type)
+      ? then.type
+      : null;
+  if (!type) {
+    env.checker.report(
+      branchesDiffer(
+        expr.else.span,
+        { left: showType(then.type), right: showType(other.type) },
+        { related: [{ span: expr.then.span, label: showType(then.type) }] },
+      ),
+    );
+    return unknownValue(expr.span);
+  }
+  return value(expr.span, type, ir);
+};
+
+const checkPipe = (env: Env, expr: PipeExpr): Value => {
+  let at = checkExpr(env, expr.from);
+  for (const stage of expr.stages) at = applyPipe(env, at, stage);
+  return withSpan(at, expr.span);
+};
+
+const checkCall = (env: Env, expr: CallExpr): Value => {
+  if (expr.callee.kind === 'ref')
+    return callNamed(env, expr.callee.name, expr.callee.span, expr.args, expr.span, null);
+  const callee = checkExpr(env, expr.callee);
+  if (!isUnknown(callee)) {
+    env.checker.report(
+      wrongType(expr.callee.span, {
+        what: 'what is called',
+        found: aType(callee.type),
+        expected: 'the name of a function or model',
+      }),
+    );
+  }
+  return unknownValue(expr.span);
+};
+
+const checkMember = (env: Env, expr: MemberExpr): Value => {
+  const { object, name } = expr;
+  if (object.kind === 'ref') {
+    const binding = lookup(env.scope, object.name);
+    if (binding?.kind === 'layer') {
+      env.checker.used.add(binding);
+      const weight = binding.layer.weight(env, name.text, expr.span);
+      if (weight) return weight;
+    }
+    if (!binding && object.name === 'run' && (name.text === 'step' || name.text === 'epoch')) {
+      return value(
+        expr.span,
+        { kind: 'unit', unit: name.text === 'step' ? 'steps' : 'epochs' },
+        { kind: 'ref', ref: { kind: 'run', name: name.text } },
+      );
+    }
+  }
+  const of = checkExpr(env, object);
+  if (isUnknown(of)) return unknownValue(expr.span);
+  const unit = units.get(name.text);
+  if (unit && isNumber(of.type)) {
+    const constant = constantOf(of);
+    const scaled: IrExpr =
+      unit.times === 1
+        ? of.ir
+        : {
+            kind: 'host',
+            op: '*',
+            args: [of.ir, { kind: 'literal', value: unit.times, span: name.span, type: { kind: 'int' } }],
+            span: expr.span,
+            type: { kind: 'float' },
+          };
+    return value(
+      expr.span,
+      { kind: 'unit', unit: unit.unit },
+      { kind: 'quantity', unit: unit.unit, value: scaled },
+      { constant: typeof constant === 'number' ? constant * unit.times : undefined },
+    );
+  }
+  const written = of.fields?.get(name.text);
+  if (written) return withSpan(written, expr.span);
+  if (of.type.kind === 'record') {
+    if (name.text === 'size' && of.ir.kind === 'ref' && of.ir.ref.kind === 'batch') {
+      const batch = of.ir.ref.name;
+      return value(
+        expr.span,
+        { kind: 'int' },
+        { kind: 'batchSize', batch },
+        { size: symbol(`${batch}.size`) },
+      );
+    }
+    const field = of.type.fields.find((each) => each.name === name.text);
+    if (field) return value(expr.span, field.type, { kind: 'field', of: of.ir, name: name.text });
+    const names = of.type.fields.map((each) => each.name);
+    const near = nearest(name.text, names);
+    env.checker.report(
+      unknownField(
+        name.span,
+        { name: name.text, owner: object.kind === 'ref' ? `\`${object.name}\`` : 'the record' },
+        {
+          help: near[0] ? `write \`${near[0]}\`` : `it has ${names.map((each) => `\`${each}\``).join(', ')}`,
+        },
+      ),
+    );
+    return unknownValue(expr.span);
+  }
+  const near = isNumber(of.type) ? nearest(name.text, [...units.keys()]) : [];
+  env.checker.report(
+    unknownField(
+      name.span,
+      { name: name.text, owner: aType(of.type) },
+      near[0] ? { help: `units are members: write \`.${near[0]}\`` } : {},
+    ),
+  );
+  return unknownValue(expr.span);
+};
+
+const checkIndex = (env: Env, expr: IndexExpr): Value => {
+  const of = checkExpr(env, expr.object);
+  if (isUnknown(of)) return unknownValue(expr.span);
+  if (of.type.kind === 'list') return listElement(env, expr, of);
+  if (of.type.kind !== 'tensor') {
+    env.checker.report(
+      wrongType(expr.object.span, {
+        what: 'what is indexed',
+        found: aType(of.type),
+        expected: 'a tensor or a list',
+      }),
+    );
+    return unknownValue(expr.span);
+  }
+  const { shape, dtype, below } = of.type;
+  const given = expr.slices.filter((slice) => slice.kind !== 'ellipsis').length;
+  if (given > shape.length) {
+    env.checker.report(
+      wrongRank(expr.span, {
+        what: 'the indexed tensor',
+        found: `${shape.length} (${showType(of.type)})`,
+        expected: `${given} or more`,
+      }),
+    );
+    return unknownValue(expr.span);
+  }
+  if (expr.slices.length - given > 1) {
+    env.checker.report(
+      tooManyArguments(expr.span, {
+        owner: 'an index',
+        expected: 'one `...`',
+        found: `${expr.slices.length - given}`,
+      }),
+    );
+    return unknownValue(expr.span);
+  }
+  const out: Size[] = [];
+  const slices: IrSlice[] = [];
+  let axis = 0;
+  const skip = shape.length - given;
+  for (const slice of expr.slices) {
+    if (slice.kind === 'ellipsis') {
+      out.push(...shape.slice(axis, axis + skip));
+      axis += skip;
+      slices.push({ kind: 'ellipsis' });
+      continue;
+    }
+    const size = shape[axis] ?? noSize;
+    if (slice.kind === 'at') {
+      const index = checkExpr(env, slice.at);
+      if (isUnknown(index)) return unknownValue(expr.span);
+      if (index.type.kind === 'tensor') {
+        env.checker.report(
+          notKnown(
+            slice.at.span,
+            { what: 'an index', name: aType(index.type) },
+            { help: 'write `take(table, index)` to look rows up by a tensor' },
+          ),
+        );
+        return unknownValue(expr.span);
+      }
+      const at = sizeOf(env, slice.at, index);
+      if (!at) return unknownValue(expr.span);
+      const number = asConstant(at);
+      const room = asConstant(size);
+      if (number !== null && room !== null && (number >= room || number < -room)) {
+        env.checker.report(
+          badAxis(slice.at.span, { axis: number, what: `an axis of size ${room}`, rank: room }),
+        );
+        return unknownValue(expr.span);
+      }
+      slices.push({ kind: 'at', at: index.ir });
+    } else {
+      const end = (bound: Expr | null): { readonly size: Size; readonly ir: IrExpr } | null | undefined => {
+        if (!bound) return null;
+        const found = checkExpr(env, bound);
+        const at = sizeOf(env, bound, found);
+        if (!at) return undefined;
+        const number = asConstant(at);
+        const exact =
+          found.ratio || found.ir.kind === 'host' ? sizeCode(at, env.place, bound.span) : found.ir;
+        return {
+          size: number !== null && number < 0 ? add(size, at) : at,
+          ir: found.ratio ? exact : found.ir,
+        };
+      };
+      const from = end(slice.from);
+      const to = end(slice.to);
+      if (from === undefined || to === undefined) return unknownValue(expr.span);
+      const low = from?.size ?? constantSize(0);
+      const high = to?.size ?? size;
+      const length = sub(high, low);
+      const room = asConstant(sub(size, high));
+      const count = asConstant(length);
+      if ((room !== null && room < 0) || (count !== null && count < 1)) {
+        env.checker.report(
+          wrongSize(slice.span, {
+            what: `the range on axis ${axis}`,
+            found: `${showSize(low)} to ${showSize(high)}`,
+            expected: `1 or more of the ${showSize(size)} there`,
+          }),
+        );
+        return unknownValue(expr.span);
+      }
+      out.push(length);
+      slices.push({ kind: 'range', from: from?.ir ?? null, to: to?.ir ?? null });
+    }
+    axis += 1;
+  }
+  out.push(...shape.slice(axis));
+  return value(expr.span, tensorType(dtype, out, below), { kind: 'slice', of: of.ir, slices });
+};
+
+const listElement = (env: Env, expr: IndexExpr, of: Value): Value => {
+  const [slice, ...more] = expr.slices;
+  if (slice?.kind !== 'at' || more.length > 0) {
+    env.checker.report(
+      wrongType(expr.span, { what: 'the index of a list', found: 'a range', expected: 'one int' }),
+    );
+    return unknownValue(expr.span);
+  }
+  const index = checkExpr(env, slice.at);
+  if (isUnknown(index) || of.type.kind !== 'list') return unknownValue(expr.span);
+  const number = constantOf(index);
+  const length = of.type.length ?? of.items?.length ?? null;
+  if (typeof number === 'number' && length !== null && (number < 0 || number >= length)) {
+    env.checker.report(badAxis(slice.at.span, { axis: number, what: `a list of ${length}`, rank: length }));
+    return unknownValue(expr.span);
+  }
+  const item = typeof number === 'number' ? of.items?.[number] : undefined;
+  const ir = { kind: 'element' as const, of: of.ir, index: index.ir };
+  if (item) return value(expr.span, item.type, ir, { size: item.size, constant: item.constant });
+  if (of.type.of.kind !== 'int') return value(expr.span, of.type.of, ir);
+  const key =
+    typeof number === 'number' && expr.object.kind === 'ref'
+      ? `${expr.object.name}.${number}`
+      : `element_${expr.id}`;
+  env.place.symbols.set(key, ir);
+  return value(expr.span, of.type.of, ir, { size: symbol(key) });
+};

@@ -1,0 +1,123 @@
+/** Functions written in TypeScript and declared in a spec. */
+import type { Arg, ExternItem } from '../parser/ast.js';
+import { notBuilt } from '../parser/messages.gen.js';
+import type { Span } from '../parser/source.js';
+import { bindArguments, checkLimits, parameterEnv } from './arguments.js';
+import { sourceText } from './calls.js';
+import type { Env, FileScope } from './env.js';
+import type { IrExtern, IrExternItem, IrNamed } from './ir.js';
+import { isTensorType, matchType, noBindings, resolveType } from './patterns.js';
+import { symbol } from './dims/size.js';
+import { irType } from './types.js';
+import { isUnknown, unknownValue, value, type Value } from './value.js';
+
+/** The file that declares it, as written after `extern`. */
+export const moduleOf = (file: FileScope, item: ExternItem): string => {
+  for (const decl of file.decls) {
+    if (decl.kind === 'extern' && decl.items.includes(item)) return decl.module.value;
+  }
+  return '';
+};
+
+export const callExternFn = (
+  env: Env,
+  decl: ExternItem,
+  file: FileScope,
+  args: readonly Arg[],
+  span: Span,
+  piped: Value | null,
+): Value => {
+  const name = decl.name.text;
+  const call = bindArguments(
+    { env, owner: name, kind: 'argument', params: decl.params, span, scope: file },
+    piped,
+    args,
+  );
+  if (!call || [...call.bound.values()].some(isUnknown)) return unknownValue(span);
+  const statics = new Map(
+    [...call.bound].filter(
+      ([param]) => !decl.params.some((each) => each.name.text === param && isTensorType(each.type)),
+    ),
+  );
+  const inner = parameterEnv({ ...env, file }, file, statics);
+  const bindings = noBindings();
+  const tensors = decl.params.filter((param) => isTensorType(param.type));
+  for (const param of tensors) {
+    const found = call.bound.get(param.name.text);
+    if (
+      found &&
+      !matchType(inner, param.type, found.type, bindings, {
+        what: `\`${param.name.text}\` of \`${name}\``,
+        span: found.span,
+      })
+    )
+      return unknownValue(span);
+  }
+  if (
+    !checkLimits({ ...env, file }, name, decl.params, call.bound, inner.scope, (expr) =>
+      sourceText(env, file, expr.span),
+    )
+  )
+    return unknownValue(span);
+  const type = decl.result ? resolveType(inner, decl.result, bindings) : null;
+  if (!type || type.kind === 'unknown') return unknownValue(span);
+  const options: IrNamed[] = [...statics].flatMap(([param, found]) =>
+    found.type.kind === 'none' ? [] : [{ name: param, value: found.ir }],
+  );
+  return value(span, type, {
+    kind: 'op',
+    home: `extern:${moduleOf(file, decl)}`,
+    name,
+    args: tensors.flatMap((param) => call.bound.get(param.name.text)?.ir ?? []),
+    options,
+    draw: null,
+    free: false,
+  });
+};
+
+/** The externs of a file, for the code that imports them. */
+export const externsOf = (env: Env, file: FileScope): readonly IrExtern[] =>
+  file.decls.flatMap((decl): IrExtern[] => {
+    if (decl.kind !== 'extern') return [];
+    const items: IrExternItem[] = [];
+    for (const item of decl.items) {
+      if (item.what !== 'fn' && item.what !== 'data') {
+        env.checker.report(
+          notBuilt(
+            item.span,
+            { what: `an extern ${item.what}` },
+            { help: 'functions and data sources can be written in TypeScript today' },
+          ),
+        );
+        continue;
+      }
+      const bindings = noBindings();
+      const inner = parameterEnv({ ...env, file, scope: file }, file, new Map());
+      const free = (name: string) => symbol(name);
+      const params = item.params.filter((param) => !isTensorType(param.type));
+      const inputs = item.params.filter((param) => isTensorType(param.type));
+      for (const param of params) {
+        if (param.type.kind === 'namedType' && param.type.name.text === 'int')
+          bindings.sizes.set(param.name.text, symbol(param.name.text));
+      }
+      items.push({
+        span: item.span,
+        doc: item.doc,
+        what: item.what,
+        name: item.name.text,
+        params: params.map((param) => ({
+          name: param.name.text,
+          doc: param.doc,
+          origin: 'declared',
+          type: irType(resolveType(inner, param.type, bindings, free)),
+          value: null,
+        })),
+        inputs: inputs.map((param) => ({
+          name: param.name.text,
+          type: irType(resolveType(inner, param.type, bindings, free)),
+        })),
+        result: item.result ? irType(resolveType(inner, item.result, bindings, free)) : { kind: 'none' },
+      });
+    }
+    return [{ span: decl.span, module: decl.module.value, items }];
+  });

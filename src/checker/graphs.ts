@@ -1,0 +1,146 @@
+/** Bodies of blocks, models and functions: statements in text order, then the result. */
+import type { AssertStmt, Graph, LayerStmt, LetStmt } from '../parser/ast.js';
+import { assertFails, shadowing, wrongKind } from '../parser/messages.gen.js';
+import type { Span } from '../parser/source.js';
+import { decide, factsWith } from './conditions.js';
+import type { Facts } from './dims/facts.js';
+import { lookup, type Env } from './env.js';
+import { checkExpr, kindOf, recordValue } from './expressions.js';
+import { nameLayer } from './layers.js';
+import { matchType, noBindings, showWitness } from './patterns.js';
+import { sourceText } from './calls.js';
+import { unknownValue, value, type Value } from './value.js';
+
+export interface CheckedGraph {
+  readonly value: Value;
+  /** What holds at the end: asserts are preconditions. */
+  readonly facts: Facts;
+}
+
+/** Gives a value a name of its own in the emitted code. Host constants and plain references stay as they are. */
+export const hoist = (env: Env, name: string, found: Value): Value => {
+  const { place } = env;
+  if (found.fields) {
+    const fields = new Map<string, Value>();
+    for (const [key, field] of found.fields) fields.set(key, hoist(env, `${name}_${key}`, field));
+    return recordValue(found.span, fields);
+  }
+  if (found.type.kind === 'unknown' || place.kind === 'host') return found;
+  if (found.total) {
+    if (found.total.kind === 'leaf' && found.total.reduction.kind === 'named') return found;
+    if (found.total.kind !== 'leaf') return found;
+    const own = place.unique(name);
+    place.statements.push({ kind: 'reduce', span: found.span, name: own, value: found.total.reduction });
+    return { ...found, total: { kind: 'leaf', reduction: { span: found.span, kind: 'named', name: own } } };
+  }
+  const { ir } = found;
+  const simple =
+    ir.kind === 'literal' ||
+    ir.kind === 'ref' ||
+    ir.kind === 'batchSize' ||
+    ir.kind === 'items' ||
+    ir.kind === 'quantity';
+  if (simple && !(ir.kind === 'items' && found.type.kind === 'list' && found.type.of.kind === 'tensor'))
+    return found;
+  if (found.items) return found;
+  const own = place.unique(name);
+  place.statements.push({ kind: 'let', span: found.span, name: own, value: found.ir });
+  const local = value(found.span, found.type, { kind: 'ref', ref: { kind: 'local', name: own } });
+  return { ...local, size: found.size, ratio: found.ratio, constant: found.constant };
+};
+
+/** Reports a name that hides another of the same file. */
+export const checkFresh = (env: Env, name: string, span: Span): boolean => {
+  const known = lookup(env.scope, name);
+  if (!known || (known.kind === 'value' && known.what === 'size')) return true;
+  env.checker.report(
+    shadowing(
+      span,
+      { name },
+      {
+        related:
+          known.span.file === span.file ? [{ span: known.span, label: `it is ${kindOf(known)} here` }] : [],
+        help: 'choose another name',
+      },
+    ),
+  );
+  return false;
+};
+
+export const checkLet = (env: Env, statement: LetStmt): void => {
+  const name = statement.name.text;
+  let found = checkExpr(env, statement.value);
+  if (statement.type) {
+    const fits = matchType(env, statement.type, found.type, noBindings(), {
+      what: `\`${name}\``,
+      span: statement.value.span,
+    });
+    if (!fits) found = unknownValue(statement.value.span);
+  }
+  if (!checkFresh(env, name, statement.name.span)) return;
+  const bound = hoist(env, name, found);
+  env.scope.names.set(name, {
+    kind: 'value',
+    name,
+    span: statement.name.span,
+    what: 'let',
+    value: () => bound,
+  });
+};
+
+/** An assert that fails is an error; one that may hold is a fact from here on. */
+export const checkAssert = (env: Env, statement: AssertStmt, sure: boolean): Facts => {
+  const condition = checkExpr(env, statement.test);
+  if (condition.type.kind === 'unknown') return env.facts;
+  const { verdict, witness, fix } = decide(env, statement.test);
+  if (verdict === 'fails' || (verdict === 'refuted' && sure)) {
+    env.checker.report(
+      assertFails(
+        statement.test.span,
+        {
+          text: sourceText(env, env.file, statement.test.span),
+          where: statement.message ? `: ${statement.message.value}` : '',
+        },
+        {
+          ...(witness && witness.values.length > 0 ? { notes: [`not so with ${showWitness(witness)}`] } : {}),
+          ...(fix ? { help: `add \`where ${fix}\` to the param` } : {}),
+        },
+      ),
+    );
+    return env.facts;
+  }
+  return factsWith(env, statement.test);
+};
+
+const checkLayer = (env: Env, statement: LayerStmt): void => {
+  if (!checkFresh(env, statement.name.text, statement.name.span)) return;
+  if (!env.place.weights) {
+    env.checker.report(
+      wrongKind(statement.name.span, {
+        name: statement.name.text,
+        found: 'a layer',
+        expected: 'something without weights',
+      }),
+    );
+    return;
+  }
+  const layer = nameLayer(env, statement);
+  if (layer)
+    env.scope.names.set(statement.name.text, {
+      kind: 'layer',
+      name: statement.name.text,
+      span: statement.name.span,
+      layer,
+    });
+};
+
+/** `env` must have a scope of its own. With `sure`, asserts must be shown to hold (a use); else they are taken as given. */
+export const checkGraph = (env: Env, graph: Graph, sure = true): CheckedGraph => {
+  let at = env;
+  for (const statement of graph.statements) {
+    if (statement.kind === 'let') checkLet(at, statement);
+    else if (statement.kind === 'layer') checkLayer(at, statement);
+    else at = { ...at, facts: checkAssert(at, statement, sure) };
+  }
+  return { value: checkExpr(at, graph.result), facts: at.facts };
+};

@@ -1,0 +1,49 @@
+/** All that the compiler sees of the outside. Everything runs on memory in tests. */
+export interface Host {
+  /** The text of a file, or why it can't be read. Paths use `/`. */
+  readText(path: string): { readonly text: string } | { readonly error: string };
+  /** Whether a file is there (data files, externs). */
+  exists(path: string): boolean;
+  /** The folder that a spec's imports may not leave; normally the one with `package.json`, `.git`, or the spec's own. */
+  rootOf(path: string): string;
+}
+
+/** Files of one program held in memory, by path. Everything below `/` is the project. */
+export const memoryHost = (files: Readonly<Record<string, string>>): Host => {
+  const all = new Map(Object.entries(files));
+  return {
+    readText: (path) => {
+      const text = all.get(path);
+      return text === undefined ? { error: 'no such file' } : { text };
+    },
+    exists: (path) => all.has(path),
+    rootOf: (path) => path.slice(0, path.lastIndexOf('/') + 1),
+  };
+};
+
+/** Joins and normalizes: `a/b` and `../c` give `a/c`. */
+export const joinPath = (folder: string, relative: string): string => {
+  const absolute = relative.startsWith('/') || folder.startsWith('/');
+  const parts: string[] = [];
+  for (const part of (relative.startsWith('/') ? relative : `${folder}/${relative}`).split('/')) {
+    if (part === '' || part === '.') continue;
+    if (part === '..' && parts.length > 0 && parts.at(-1) !== '..') parts.pop();
+    else if (part === '..' && absolute) continue;
+    else parts.push(part);
+  }
+  return `${absolute ? '/' : ''}${parts.join('/')}`;
+};
+
+export const folderOf = (path: string): string => {
+  const at = path.lastIndexOf('/');
+  return at < 0 ? '.' : at === 0 ? '/' : path.slice(0, at);
+};
+
+/** `path` as seen from `folder`; both normalized. */
+export const relativePath = (folder: string, path: string): string => {
+  const from = folder === '.' ? [] : folder.split('/');
+  const to = path.split('/');
+  let same = 0;
+  while (same < from.length && same < to.length - 1 && from[same] === to[same]) same += 1;
+  return [...from.slice(same).map(() => '..'), ...to.slice(same)].join('/');
+};

@@ -1,0 +1,25 @@
+/**
+ * Verdicts on sizes at a place. Inside a class that is checked with free sizes, what a nested use can only refute by
+ * an example is left open: the sizes are decided where the class itself is used.
+ */
+import { compareOrder, compareSizes, divide, type Division, type Judgement } from './dims/facts.js';
+import type { Size } from './dims/size.js';
+import type { Env } from './env.js';
+
+const settled = (env: Env, judged: Judgement): Judgement =>
+  env.sure || judged.verdict !== 'refuted' ? judged : { ...judged, verdict: 'unproven' };
+
+export const judgeSizes = (env: Env, left: Size, right: Size): Judgement =>
+  settled(env, compareSizes(left, right, env.facts));
+
+/** left <= right */
+export const judgeOrder = (env: Env, left: Size, right: Size): Judgement =>
+  settled(env, compareOrder(left, right, env.facts));
+
+export const judgeDivision = (env: Env, a: Size, b: Size): Division => {
+  const division = divide(a, b, env.facts);
+  const constants = division.witness?.values.length === 0;
+  return env.sure || division.whole !== 'refuted' || constants
+    ? division
+    : { ...division, whole: 'unproven' };
+};

@@ -1,0 +1,378 @@
+/** Layers of the prelude, and where their weights are kept. */
+import type { Arg, Expr, LayerStmt, Name } from '../parser/ast.js';
+import {
+  duplicateWeights,
+  tooManyPositions,
+  unknownAttribute,
+  unknownName,
+  wrongKind,
+  wrongType,
+} from '../parser/messages.gen.js';
+import { nearest } from '../parser/nearest.js';
+import type { Span } from '../parser/source.js';
+import { bindArguments, checkLimits, isConstant, parameterEnv } from './arguments.js';
+import { preludeScope, sourceText } from './calls.js';
+import { applyNamedBlock } from './classes.js';
+import { add, constant, mul, showSize, sub, symbolsOf, type Size } from './dims/size.js';
+import { lookup, type Env, type NamedLayer, type Weight, type WeightSink } from './env.js';
+import { checkExpr, kindOf, reportUnknown } from './expressions.js';
+import type { IrContent, IrNamed, IrSlotRef, IrWeight } from './ir.js';
+import { matchType, noBindings, resolveType, type Bindings } from './patterns.js';
+import { settingText, type Builtin } from './prelude.js';
+import { slide } from './rules.js';
+import { sizeCode } from './size-code.js';
+import { showType, tensorType, type TensorType, type Type } from './types.js';
+import { constantOf, isUnknown, unknownValue, value, type Value } from './value.js';
+import { judgeOrder } from './judging.js';
+
+/** Takes a name for weights; a made-up one where none is given. Null after an error. */
+export const takeName = (
+  env: Env,
+  sink: WeightSink,
+  as: Name | null,
+  base: string,
+): { readonly name: string; readonly named: boolean } | null => {
+  if (!as) {
+    for (let count = 1; ; count += 1) {
+      const name = `${base}${count}`;
+      if (sink.names.has(name)) continue;
+      sink.names.set(name, { file: 0, start: 0, end: 0 });
+      return { name, named: false };
+    }
+  }
+  const before = sink.names.get(as.text);
+  if (before) {
+    env.checker.report(
+      duplicateWeights(
+        as.span,
+        { name: as.text, owner: sink.owner },
+        { related: [{ span: before, label: 'first here' }], help: 'give one of them another name' },
+      ),
+    );
+    return null;
+  }
+  sink.names.set(as.text, as.span);
+  return { name: as.text, named: true };
+};
+
+/** Puts a slot into the sink and its weights under the slot's name. */
+export const addSlot = (
+  sink: WeightSink,
+  span: Span,
+  doc: string | null,
+  taken: { readonly name: string; readonly named: boolean },
+  content: IrContent,
+  weights: readonly Weight[],
+  direct = false,
+): void => {
+  sink.slots.push({ span, doc, name: taken.name, named: taken.named, when: sink.when, content });
+  for (const weight of weights) {
+    const path = direct ? weight.path : `${taken.name}.${weight.path}`;
+    sink.weights.push({ ...weight, path, named: weight.named && (taken.named || direct) });
+  }
+};
+
+export interface MadeLayer {
+  readonly builtin: Builtin;
+  readonly bound: ReadonlyMap<string, Value>;
+  readonly given: ReadonlySet<string>;
+  readonly extras: ReadonlyMap<string, Value>;
+}
+
+const inputNames = (builtin: Builtin): readonly string[] =>
+  (builtin.item.signature?.inputs ?? []).map((input) => input.name.text);
+
+export const bindLayer = (env: Env, builtin: Builtin, args: readonly Arg[], span: Span): MadeLayer | null => {
+  const others = inputNames(builtin).slice(1);
+  const call = bindArguments(
+    { env, owner: builtin.name, kind: 'argument', params: builtin.params, span, scope: preludeScope(env) },
+    null,
+    args,
+    (name) => others.includes(name),
+  );
+  if (!call || [...call.bound.values()].some(isUnknown)) return null;
+  const fine = checkLimits(env, builtin.name, builtin.params, call.bound, preludeScope(env), (expr) =>
+    sourceText(env, env.file, expr.span),
+  );
+  return fine ? { builtin, ...call } : null;
+};
+
+const convolved = (env: Env, made: MadeLayer, x: TensorType, span: Span): readonly Size[] | null => {
+  const [, h, w] = x.shape;
+  const kernel = made.bound.get('kernel');
+  const stride = made.bound.get('stride');
+  if (!h || !w || !kernel || !stride || !kernel.size || !stride.size) return null;
+  if (settingText(made.builtin, 'rule') === 'conv') {
+    return slide({ env, name: made.builtin.name, span, args: made.bound }, [h, w], kernel, stride);
+  }
+  const same = constantOf(made.bound.get('padding') ?? kernel) === 'same';
+  const [k, s] = [kernel.size, stride.size];
+  return [h, w].map((size) => (same ? mul(size, s) : add(mul(sub(size, constant(1)), s), k)));
+};
+
+interface Applied {
+  readonly type: Type;
+  readonly weights: readonly Weight[];
+  readonly content: IrContent;
+}
+
+/** The result, the weights and the code of a layer on one input. */
+export const realizeLayer = (env: Env, made: MadeLayer, input: Value, span: Span): Applied | null => {
+  const { builtin, bound, given } = made;
+  const signature = builtin.item.signature;
+  const [first] = signature?.inputs ?? [];
+  if (!signature || !first) return null;
+  const staticEnv = parameterEnv(env, preludeScope(env), bound);
+  const bindings = noBindings();
+  const what = `the input of \`${builtin.name}\``;
+  if (
+    !matchType(staticEnv, first.type, input.type, bindings, {
+      what,
+      span: input.span,
+      related: input.span.file === span.file ? [{ span, label: `needed by \`${builtin.name}\`` }] : [],
+    })
+  )
+    return null;
+  if (input.type.kind !== 'tensor') {
+    if (input.type.kind !== 'unknown')
+      env.checker.report(wrongType(input.span, { what, found: showType(input.type), expected: 'a tensor' }));
+    return null;
+  }
+  const rule = settingText(builtin, 'rule');
+  if (rule === 'conv' || rule === 'conv_transpose') {
+    const sizes = convolved(env, made, input.type, span);
+    const [h2, w2] = sizes ?? [];
+    if (!h2 || !w2) return null;
+    bindings.sizes.set('h2', h2);
+    bindings.sizes.set('w2', w2);
+  }
+  const type = resolveType(staticEnv, signature.result, bindings);
+  if (type.kind === 'unknown') return null;
+  if (builtin.name === 'embedding' && !checkPositions(env, input.type, bound.get('count'), input.span))
+    return null;
+  if (builtin.settings.get('random') === true) env.place.notes.random = true;
+  if (builtin.settings.get('meets_rows') === true) env.place.notes.meetsRows ??= span;
+  const noBias = constantOf(bound.get('bias') ?? input) === false;
+  const own: Weight[] = [];
+  const declared: IrWeight[] = [];
+  for (const [setting, trainable] of [
+    ['weights', true],
+    ['state', false],
+  ] as const) {
+    for (const [name, dims] of weightShapes(builtin, setting)) {
+      if (name === 'bias' && noBias) continue;
+      const shape = dims.map((dim) => sizeIn(staticEnv, dim, bindings));
+      declared.push({ name, dtype: 'f32', shape: shape.map(showSize), trainable });
+      own.push({ path: name, span, named: true, dtype: 'f32', shape, trainable, count: null });
+    }
+  }
+  const options: IrNamed[] = [];
+  const inputs = bindings.sizes.get('inputs');
+  if (inputs && own.length > 0) options.push({ name: 'inputs', value: sizeCode(inputs, env.place, span) });
+  for (const param of builtin.params) {
+    const found = bound.get(param.name.text);
+    if (!found || !given.has(param.name.text) || found.type.kind === 'none') continue;
+    if (param.value && isConstant(found, checkExpr({ ...env, scope: preludeScope(env) }, param.value)))
+      continue;
+    options.push({ name: param.name.text, value: found.ir });
+  }
+  const from = first.type.kind === 'namedType' ? (first.type.shape?.dims ?? []) : [];
+  const to = signature.result.kind === 'namedType' ? (signature.result.shape?.dims ?? []) : [];
+  const free = from.some((dim) => dim.kind === 'rest') && from.length !== to.length;
+  return {
+    type,
+    weights: own,
+    content: { kind: 'layer', layer: builtin.name, options, weights: declared, free },
+  };
+};
+
+const checkPositions = (env: Env, index: TensorType, count: Value | undefined, span: Span): boolean => {
+  if (!index.below || !count?.size) return true;
+  const judged = judgeOrder(env, index.below, count.size);
+  if (judged.verdict === 'proven' || judged.verdict === 'unproven') return true;
+  // Sizes of inputs are free here; each use decides.
+  const free = [...symbolsOf(index.below), ...symbolsOf(count.size)].some((name) => {
+    const code = env.place.symbols.get(name);
+    return code?.kind === 'ref' && code.ref.kind === 'dim';
+  });
+  if (judged.verdict === 'refuted' && free) return true;
+  env.checker.report(
+    tooManyPositions(
+      span,
+      { highest: showSize(sub(index.below, constant(1))), count: showSize(count.size) },
+      { related: [{ span: count.span, label: `${showSize(count.size)} rows` }] },
+    ),
+  );
+  return false;
+};
+
+/** `weights = { weight: f32[inputs, units] }` as names and size expressions. */
+const weightShapes = (builtin: Builtin, setting: string): readonly (readonly [string, readonly Expr[]])[] => {
+  const entry = builtin.config?.entries.find(
+    (each) => each.kind === 'attribute' && each.name.text === setting,
+  );
+  if (entry?.kind !== 'attribute' || entry.value.kind !== 'record') return [];
+  return entry.value.fields.map((field) => [
+    field.name.text,
+    field.value.kind === 'index'
+      ? field.value.slices.flatMap((slice) => (slice.kind === 'at' ? [slice.at] : []))
+      : [],
+  ]);
+};
+
+const sizeIn = (env: Env, expr: Expr, bindings: Bindings): Size => {
+  const inner: Env = { ...env, scope: { parent: env.scope, names: new Map() } };
+  for (const [name, size] of bindings.sizes) {
+    inner.scope.names.set(name, {
+      kind: 'value',
+      name,
+      span: expr.span,
+      what: 'size',
+      value: () => value(expr.span, { kind: 'int' }, { kind: 'literal', value: 0 }, { size }),
+    });
+  }
+  return checkExpr(inner, expr).size ?? constant(0);
+};
+
+const refuseWeights = (env: Env, name: string, span: Span): Value => {
+  env.checker.report(
+    wrongKind(
+      span,
+      { name, found: 'a layer', expected: 'a function without weights' },
+      { help: 'layers and blocks stand in a `block` or `model`, which owns their weights' },
+    ),
+  );
+  return unknownValue(span);
+};
+
+export const applySlot = (span: Span, type: Type, slot: IrSlotRef, inputs: readonly Value[]): Value =>
+  value(span, type, { kind: 'apply', slot, inputs: inputs.map((each) => each.ir) });
+
+export const applyLayer = (
+  env: Env,
+  builtin: Builtin,
+  input: Value,
+  args: readonly Arg[],
+  as: Name | null,
+  span: Span,
+): Value => {
+  const sink = env.place.weights;
+  if (!sink) return refuseWeights(env, builtin.name, span);
+  const made = bindLayer(env, builtin, args, span);
+  if (!made || isUnknown(input)) return unknownValue(span);
+  const applied = realizeLayer(env, made, input, span);
+  const taken = takeName(env, sink, as, builtin.name);
+  if (!applied || !taken) return unknownValue(span);
+  // A layer without weights needs no name to keep its place in a checkpoint.
+  const named = taken.named || applied.weights.length === 0;
+  const free = applied.content.kind === 'layer' && applied.content.free;
+  const ref = sink.refer(taken.name, sink.when !== null, free);
+  addSlot(
+    sink,
+    span,
+    null,
+    { name: taken.name, named },
+    applied.content,
+    applied.weights,
+    ref.kind === 'item' && ref.slot === null,
+  );
+  const others = [...made.extras.values()];
+  return applySlot(span, applied.type, ref, [input, ...others]);
+};
+
+/** `layer e = embedding(…)`: made once, of a layer or a block, called with inputs in parentheses. */
+export const nameLayer = (env: Env, statement: LayerStmt): NamedLayer | null => {
+  const sink = env.place.weights;
+  const { value: expr } = statement;
+  if (!sink || expr.kind !== 'call' || expr.callee.kind !== 'ref') {
+    env.checker.report(
+      wrongType(expr.span, {
+        what: `\`layer ${statement.name.text}\``,
+        found: 'something else',
+        expected: 'a layer or block with its parameters, like `embedding(256, 64)`',
+      }),
+    );
+    return null;
+  }
+  const name = expr.callee.name;
+  const binding = lookup(env.scope, name);
+  if (binding?.kind === 'decl' && binding.decl.kind === 'block') {
+    env.checker.used.add(binding);
+    return applyNamedBlock(env, binding.decl, binding.file, statement, expr.args);
+  }
+  const builtin = binding ? null : env.checker.prelude.find('layer', name);
+  if (!builtin) {
+    if (binding)
+      env.checker.report(
+        wrongKind(expr.callee.span, { name, found: kindOf(binding), expected: 'a layer or block' }),
+      );
+    else reportUnknown(env, name, expr.callee.span, 'layer', env.checker.prelude.names('layer'));
+    return null;
+  }
+  const made = bindLayer(env, builtin, expr.args, expr.span);
+  const taken = takeName(env, sink, statement.name, builtin.name);
+  if (!made || !taken) return null;
+  const { when } = sink;
+  let content: IrContent | null = null;
+  const realize = (at: Env, input: Value, span: Span): Applied | null => {
+    const applied = realizeLayer(at, made, input, span);
+    if (applied && !content) {
+      content = applied.content;
+      const before = sink.when;
+      sink.when = when;
+      addSlot(sink, statement.span, statement.doc, taken, applied.content, applied.weights);
+      sink.when = before;
+    }
+    return applied;
+  };
+  // Weights that need no input (embedding) exist from here on, called or not.
+  if (
+    !(builtin.item.signature?.inputs ?? []).some((input) => JSON.stringify(input.type).includes('"inputs"'))
+  ) {
+    const dtype = builtin.name === 'embedding' ? 'i32' : 'f32';
+    realize(
+      env,
+      value(statement.span, tensorType(dtype, [constant(1)]), { kind: 'literal', value: null }),
+      statement.span,
+    );
+  }
+  return {
+    name: taken.name,
+    call: (at, inputs, span) => {
+      const [input] = inputs;
+      if (!input || isUnknown(input)) return unknownValue(span);
+      const applied = realize(at, input, span);
+      if (!applied) return unknownValue(span);
+      const free = applied.content.kind === 'layer' && applied.content.free;
+      return applySlot(span, applied.type, sink.refer(taken.name, when !== null, free), [input]);
+    },
+    weight: (at, weight, span) => {
+      const weights = sink.weights.filter((each) => each.path.startsWith(`${taken.name}.`));
+      const found = weights.find((each) => each.path === `${taken.name}.${weight}`);
+      if (!found) {
+        const near = nearest(
+          weight,
+          weights.map((each) => each.path.slice(taken.name.length + 1)),
+        );
+        at.checker.report(
+          weights.length > 0
+            ? unknownAttribute(
+                span,
+                { kind: 'weight', name: weight, owner: taken.name },
+                near[0] ? { help: `write \`${taken.name}.${near[0]}\`` } : {},
+              )
+            : unknownName(
+                span,
+                { kind: 'weight', name: `${taken.name}.${weight}` },
+                { help: 'call the layer before its weights are used' },
+              ),
+        );
+        return unknownValue(span);
+      }
+      return value(span, tensorType(found.dtype, found.shape), {
+        kind: 'ref',
+        ref: { kind: 'weight', slot: sink.refer(taken.name, when !== null, false), weight },
+      });
+    },
+  };
+};

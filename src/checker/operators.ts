@@ -1,0 +1,520 @@
+/** Operators: on host values exact where they can be, on tensors element by element. */
+import type { BinaryExpr, BinaryOp } from '../parser/ast.js';
+import { operatorTypes, wrongDtype, wrongRank, wrongSize, wrongUnit } from '../parser/messages.gen.js';
+import type { Span } from '../parser/source.js';
+import { modulo, power } from './dims/facts.js';
+import { addRatios, divRatios, mulRatios, ratioOf, subRatios, type Ratio } from './dims/facts.js';
+import { asConstant, showSize, sub, type Size } from './dims/size.js';
+import { constant as sizeConstant, add, mul } from './dims/size.js';
+import type { Env } from './env.js';
+import type { DType } from './ir.js';
+import { totalOfOperation } from './totals.js';
+import {
+  aType,
+  boolType,
+  floatType,
+  intType,
+  isNumber,
+  isOne,
+  showShape,
+  tensorType,
+  type TensorType,
+  type Type,
+} from './types.js';
+import { constantOf, isUnknown, unknownValue, value, type Constant, type Value } from './value.js';
+import { judgeSizes } from './judging.js';
+
+const arithmetic = new Set<BinaryOp>(['+', '-', '*', '/', '%', '**']);
+const equality = new Set<BinaryOp>(['==', '!=']);
+const order = new Set<BinaryOp>(['<', '<=', '>', '>=']);
+const logic = new Set<BinaryOp>(['and', 'or']);
+
+const opNames: Readonly<Record<BinaryOp, string>> = {
+  '+': 'add',
+  '-': 'sub',
+  '*': 'mul',
+  '/': 'div',
+  '%': 'mod',
+  '**': 'pow',
+  '@': 'matmul',
+  '==': 'equal',
+  '!=': 'not_equal',
+  '<': 'less',
+  '<=': 'less_equal',
+  '>': 'greater',
+  '>=': 'greater_equal',
+  and: 'and',
+  or: 'or',
+};
+
+/** In a step a schedule is a scalar tensor; elsewhere it is a number of the host. */
+const asTensor = (env: Env, each: Value): TensorType | null =>
+  each.type.kind === 'tensor'
+    ? each.type
+    : each.type.kind === 'schedule' && env.place.kind === 'step'
+      ? tensorType('f32', [])
+      : null;
+
+const mismatch = (env: Env, span: Span, op: string, left: Value, right: Value, help?: string): Value => {
+  env.checker.report(
+    operatorTypes(span, { op, left: aType(left.type), right: aType(right.type) }, help ? { help } : {}),
+  );
+  return unknownValue(span);
+};
+
+export const binary = (env: Env, expr: BinaryExpr, left: Value, right: Value): Value => {
+  const { op, span } = expr;
+  if (isUnknown(left) || isUnknown(right)) return unknownValue(span);
+  const a = asTensor(env, left);
+  const b = asTensor(env, right);
+  if (op === '@') {
+    if (a && b) return matmul(env, span, left, right, a, b);
+    return mismatch(env, span, op, left, right);
+  }
+  if (a || b) return tensorBinary(env, expr, left, right, a, b);
+  return hostBinary(env, span, op, left, right);
+};
+
+// ---- host values
+
+const foldNumbers = (op: BinaryOp, a: number, b: number): number => {
+  switch (op) {
+    case '+':
+      return a + b;
+    case '-':
+      return a - b;
+    case '*':
+      return a * b;
+    case '/':
+      return a / b;
+    case '%':
+      return a - b * Math.floor(a / b);
+    default:
+      return a ** b;
+  }
+};
+
+export const compareConstants = (op: BinaryOp, a: Constant, b: Constant): boolean | null => {
+  if (op === '==') return a === b;
+  if (op === '!=') return a !== b;
+  if (typeof a !== 'number' || typeof b !== 'number') return null;
+  return op === '<' ? a < b : op === '<=' ? a <= b : op === '>' ? a > b : a >= b;
+};
+
+const ratioOfValue = (each: Value): Ratio | null => each.ratio ?? (each.size ? ratioOf(each.size) : null);
+
+const sizesOf = (env: Env, op: BinaryOp, left: Value, right: Value): Partial<Value> => {
+  const a = ratioOfValue(left);
+  const b = ratioOfValue(right);
+  if (!a || !b) return {};
+  const one = (ratio: Ratio): Partial<Value> =>
+    asConstant(ratio.denominator) === 1 ? { size: ratio.numerator } : { ratio };
+  switch (op) {
+    case '+':
+      return one(addRatios(a, b));
+    case '-':
+      return one(subRatios(a, b));
+    case '*':
+      return one(mulRatios(a, b));
+    case '/':
+      return one(divRatios(a, b));
+    case '%':
+      return left.size && right.size ? { size: modulo(left.size, right.size, env.facts) } : {};
+    case '**':
+      return left.size && right.size ? { size: power(left.size, right.size, env.facts) } : {};
+    default:
+      return {};
+  }
+};
+
+const hostBinary = (env: Env, span: Span, op: BinaryOp, left: Value, right: Value): Value => {
+  const ir = { kind: 'host' as const, op, args: [left.ir, right.ir] };
+  const x = constantOf(left);
+  const y = constantOf(right);
+  const number = (type: Type): boolean => isNumber(type) || type.kind === 'schedule';
+  if (arithmetic.has(op)) {
+    if (left.type.kind === 'unit' || right.type.kind === 'unit')
+      return unitArithmetic(env, span, op, left, right);
+    if (!number(left.type) || !number(right.type)) return mismatch(env, span, op, left, right);
+    const total = totalOfOperation(op, [left, right], span);
+    const sizes = sizesOf(env, op, left, right);
+    const scheduled = left.type.kind === 'schedule' || right.type.kind === 'schedule';
+    const whole =
+      left.type.kind === 'int' && right.type.kind === 'int' && (op !== '/' || sizes.size !== undefined);
+    const type: Type = scheduled ? { kind: 'schedule' } : whole ? intType : floatType;
+    const constant = typeof x === 'number' && typeof y === 'number' ? foldNumbers(op, x, y) : undefined;
+    if (whole && constant !== undefined && Number.isSafeInteger(constant)) {
+      return value(span, intType, ir, { constant, size: sizeConstant(constant), total });
+    }
+    return value(span, type, ir, { ...sizes, constant, total });
+  }
+  if (equality.has(op) || order.has(op)) {
+    const comparable =
+      (number(left.type) && number(right.type)) ||
+      (equality.has(op) &&
+        (left.type.kind === right.type.kind || left.type.kind === 'none' || right.type.kind === 'none')) ||
+      (left.type.kind === 'unit' && right.type.kind === 'unit' && left.type.unit === right.type.unit);
+    if (!comparable) {
+      if (left.type.kind === 'unit' || right.type.kind === 'unit')
+        return unitMismatch(env, span, left, right);
+      return mismatch(env, span, op, left, right);
+    }
+    const constant =
+      x !== undefined && y !== undefined
+        ? (compareConstants(op, x, y) ?? undefined)
+        : sizeComparison(env, op, left, right);
+    return value(span, boolType, ir, { constant });
+  }
+  if (logic.has(op)) {
+    if (left.type.kind !== 'bool' || right.type.kind !== 'bool') return mismatch(env, span, op, left, right);
+    const constant =
+      op === 'and'
+        ? x === false || y === false
+          ? false
+          : x === true && y === true
+            ? true
+            : undefined
+        : x === true || y === true
+          ? true
+          : x === false && y === false
+            ? false
+            : undefined;
+    return value(span, boolType, ir, { constant });
+  }
+  return mismatch(env, span, op, left, right);
+};
+
+/** A comparison of sizes that the facts decide, for every value of their symbols. */
+const sizeComparison = (env: Env, op: BinaryOp, left: Value, right: Value): boolean | undefined => {
+  if (!left.size || !right.size || !equality.has(op)) return undefined;
+  const { verdict } = judgeSizes(env, left.size, right.size);
+  if (verdict === 'proven') return op === '==';
+  if (verdict === 'never') return op === '!=';
+  return undefined;
+};
+
+const unitMismatch = (env: Env, span: Span, left: Value, right: Value): Value => {
+  env.checker.report(
+    wrongUnit(right.span, { what: 'the right side', found: aType(right.type), expected: aType(left.type) }),
+  );
+  return unknownValue(span);
+};
+
+const unitArithmetic = (env: Env, span: Span, op: BinaryOp, left: Value, right: Value): Value => {
+  const a = constantOf(left);
+  const b = constantOf(right);
+  const constant = typeof a === 'number' && typeof b === 'number' ? foldNumbers(op, a, b) : undefined;
+  if (left.type.kind === 'unit' && right.type.kind === 'unit') {
+    if (left.type.unit !== right.type.unit) return unitMismatch(env, span, left, right);
+    if (op !== '+' && op !== '-') return mismatch(env, span, op, left, right);
+  } else if (op !== '*' && !(op === '/' && left.type.kind === 'unit')) {
+    return mismatch(env, span, op, left, right, 'give both sides a unit');
+  }
+  const unit = left.type.kind === 'unit' ? left.type : right.type;
+  if (unit.kind !== 'unit' || (!isNumber(left.type) && left.type.kind !== 'unit'))
+    return mismatch(env, span, op, left, right);
+  const inner = (each: Value) => (each.ir.kind === 'quantity' ? each.ir.value : each.ir);
+  return value(
+    span,
+    unit,
+    {
+      kind: 'quantity',
+      unit: unit.unit,
+      value: { kind: 'host', op, args: [inner(left), inner(right)], span, type: { kind: 'float' } },
+    },
+    { constant },
+  );
+};
+
+// ---- tensors
+
+/** Whether a number of the host fits where elements are `dtype`. */
+const fitsNumber = (each: Value, dtype: DType): boolean =>
+  dtype === 'f32' ? isNumber(each.type) : dtype === 'i32' ? each.type.kind === 'int' : false;
+
+export const castHelp = (dtype: DType): string =>
+  dtype === 'u8'
+    ? 'write `cast(x, f32) / 255` for pixels, or another cast'
+    : 'write `cast(x, f32)`, if that is meant';
+
+/** The shape of two tensors element by element, or null after an error. */
+export const broadcast = (
+  env: Env,
+  span: Span,
+  op: string,
+  left: TensorType,
+  right: TensorType,
+): readonly Size[] | null => {
+  const rank = Math.max(left.shape.length, right.shape.length);
+  const shape: Size[] = [];
+  const [wide, narrow] = left.shape.length >= right.shape.length ? [left, right] : [right, left];
+  const offset = rank - narrow.shape.length;
+  for (let axis = 0; axis < rank; axis += 1) {
+    const a = wide.shape[axis];
+    const b = narrow.shape[axis - offset];
+    if (!a) continue;
+    if (axis < offset || !b) {
+      shape.push(a);
+      continue;
+    }
+    if (isOne(b)) {
+      shape.push(a);
+      continue;
+    }
+    if (isOne(a)) {
+      // (n) with (n, 1) would silently become n × n.
+      if (offset > 0) {
+        env.checker.report(
+          wrongRank(
+            span,
+            {
+              what: `one side of \`${op}\``,
+              found: showShape(narrow.shape),
+              expected: `${rank} axes, as ${showShape(wide.shape)} has,`,
+            },
+            { help: 'write `expand_dims` or `squeeze`, so that both sides have the same axes' },
+          ),
+        );
+        return null;
+      }
+      shape.push(b);
+      continue;
+    }
+    const judged = judgeSizes(env, a, b);
+    if (judged.verdict === 'never' || judged.verdict === 'refuted') {
+      env.checker.report(
+        wrongSize(
+          span,
+          { what: `axis ${axis} of one side of \`${op}\``, found: showSize(b), expected: showSize(a) },
+          { notes: [`the sides are ${showShape(left.shape)} and ${showShape(right.shape)}`] },
+        ),
+      );
+      return null;
+    }
+    shape.push(a);
+  }
+  return shape;
+};
+
+const tensorBinary = (
+  env: Env,
+  expr: BinaryExpr,
+  left: Value,
+  right: Value,
+  a: TensorType | null,
+  b: TensorType | null,
+): Value => {
+  const { op, span } = expr;
+  const known = a ?? b;
+  if (!known) return unknownValue(span);
+  const dtype = known.dtype;
+  for (const [side, type] of [
+    [left, a],
+    [right, b],
+  ] as const) {
+    const fits = type ? type.dtype === dtype : logic.has(op) ? false : fitsNumber(side, dtype);
+    const other = type ? type.dtype : aType(side.type);
+    if (!fits && !(type && logic.has(op))) {
+      if (!type && !isNumber(side.type)) return mismatch(env, span, op, left, right);
+      env.checker.report(
+        wrongDtype(
+          side.span,
+          { what: `one side of \`${op}\``, found: `${other}`, expected: dtype },
+          { help: castHelp(dtype === 'f32' && type ? type.dtype : dtype) },
+        ),
+      );
+      return unknownValue(span);
+    }
+  }
+  const wanted: readonly DType[] = logic.has(op)
+    ? ['bool']
+    : equality.has(op)
+      ? ['f32', 'i32', 'u8', 'bool']
+      : op === '/' || op === '**'
+        ? ['f32']
+        : ['f32', 'i32'];
+  if (!wanted.includes(dtype)) {
+    const side = a && !wanted.includes(a.dtype) ? left : right;
+    env.checker.report(
+      wrongDtype(
+        side.span,
+        { what: `one side of \`${op}\``, found: dtype, expected: wanted.join(' or ') },
+        { help: logic.has(op) ? 'compare it first: `x > 0.5`' : castHelp(dtype) },
+      ),
+    );
+    return unknownValue(span);
+  }
+  const shape = a && b ? broadcast(env, span, op, a, b) : known.shape;
+  if (!shape) return unknownValue(span);
+  const ranks = a && b && a.shape.length !== b.shape.length && a.shape.length > 0 && b.shape.length > 0;
+  const result = arithmetic.has(op) ? dtype : 'bool';
+  const below = a && !b && op === '%' && right.size ? right.size : null;
+  return value(
+    span,
+    tensorType(result, shape, below),
+    {
+      kind: 'op',
+      home: 'ops',
+      name: opNames[op],
+      args: [left.ir, right.ir],
+      options: [],
+      draw: null,
+      free: ranks ?? false,
+    },
+    { total: arithmetic.has(op) && shape.length === 0 ? totalOfOperation(op, [left, right], span) : null },
+  );
+};
+
+export const matmul = (
+  env: Env,
+  span: Span,
+  left: Value,
+  right: Value,
+  a: TensorType,
+  b: TensorType,
+): Value => {
+  for (const [side, type] of [
+    [left, a],
+    [right, b],
+  ] as const) {
+    if (type.dtype !== 'f32') {
+      env.checker.report(
+        wrongDtype(
+          side.span,
+          { what: 'one side of `@`', found: type.dtype, expected: 'f32' },
+          { help: castHelp(type.dtype) },
+        ),
+      );
+      return unknownValue(span);
+    }
+    if (type.shape.length < 2) {
+      env.checker.report(
+        wrongRank(side.span, {
+          what: 'one side of `@`',
+          found: `${type.shape.length} (${showShape(type.shape)})`,
+          expected: '2 or more',
+        }),
+      );
+      return unknownValue(span);
+    }
+  }
+  const k = a.shape.at(-1);
+  const k2 = b.shape.at(-2);
+  const p = b.shape.at(-1);
+  const m = a.shape.at(-2);
+  if (!k || !k2 || !p || !m) return unknownValue(span);
+  const inner = judgeSizes(env, k2, k);
+  if (inner.verdict === 'never' || inner.verdict === 'refuted') {
+    env.checker.report(
+      wrongSize(
+        right.span,
+        { what: 'axis -2 of the right side of `@`', found: showSize(k2), expected: showSize(k) },
+        { notes: [`the sides are ${showShape(a.shape)} and ${showShape(b.shape)}`] },
+      ),
+    );
+    return unknownValue(span);
+  }
+  let front = a.shape.slice(0, -2);
+  if (b.shape.length > 2) {
+    if (a.shape.length !== b.shape.length) {
+      env.checker.report(
+        wrongRank(right.span, {
+          what: 'the right side of `@`',
+          found: `${b.shape.length}`,
+          expected: `2, or ${a.shape.length} as on the left,`,
+        }),
+      );
+      return unknownValue(span);
+    }
+    const joined = broadcast(
+      env,
+      span,
+      '@',
+      tensorType('f32', front),
+      tensorType('f32', b.shape.slice(0, -2)),
+    );
+    if (!joined) return unknownValue(span);
+    front = [...joined];
+  }
+  return value(span, tensorType('f32', [...front, m, p]), {
+    kind: 'op',
+    home: 'ops',
+    name: 'matmul',
+    args: [left.ir, right.ir],
+    options: [],
+    draw: null,
+    free: a.shape.length !== b.shape.length,
+  });
+};
+
+export const negate = (env: Env, span: Span, each: Value): Value => {
+  if (isUnknown(each)) return unknownValue(span);
+  const tensor = asTensor(env, each);
+  if (tensor) {
+    if (tensor.dtype !== 'f32' && tensor.dtype !== 'i32') {
+      env.checker.report(
+        wrongDtype(
+          each.span,
+          { what: 'the value after `-`', found: tensor.dtype, expected: 'f32 or i32' },
+          { help: castHelp(tensor.dtype) },
+        ),
+      );
+      return unknownValue(span);
+    }
+    return value(
+      span,
+      tensor,
+      { kind: 'op', home: 'ops', name: 'neg', args: [each.ir], options: [], draw: null, free: false },
+      { total: totalOfOperation('neg', [each], span) },
+    );
+  }
+  if (!isNumber(each.type) && each.type.kind !== 'schedule') {
+    env.checker.report(operatorTypes(span, { op: '-', left: 'nothing', right: aType(each.type) }));
+    return unknownValue(span);
+  }
+  const constant = constantOf(each);
+  return value(
+    span,
+    each.type,
+    typeof constant === 'number' && each.ir.kind === 'literal'
+      ? { kind: 'literal', value: -constant }
+      : { kind: 'hostCall', fn: 'neg', args: [each.ir] },
+    {
+      constant: typeof constant === 'number' ? -constant : undefined,
+      size: each.size ? sub(sizeConstant(0), each.size) : null,
+      ratio: each.ratio
+        ? { numerator: sub(sizeConstant(0), each.ratio.numerator), denominator: each.ratio.denominator }
+        : null,
+    },
+  );
+};
+
+export const not = (env: Env, span: Span, each: Value): Value => {
+  if (isUnknown(each)) return unknownValue(span);
+  if (each.type.kind === 'tensor' && each.type.dtype === 'bool') {
+    return value(span, each.type, {
+      kind: 'op',
+      home: 'ops',
+      name: 'not',
+      args: [each.ir],
+      options: [],
+      draw: null,
+      free: false,
+    });
+  }
+  if (each.type.kind !== 'bool') {
+    env.checker.report(operatorTypes(span, { op: 'not', left: 'nothing', right: aType(each.type) }));
+    return unknownValue(span);
+  }
+  const constant = constantOf(each);
+  return value(
+    span,
+    boolType,
+    { kind: 'hostCall', fn: 'not', args: [each.ir] },
+    { constant: typeof constant === 'boolean' ? !constant : undefined },
+  );
+};
+
+/** The product of sizes. */
+export const product = (sizes: readonly Size[]): Size => sizes.reduce(mul, sizeConstant(1));
+export const sumOf = (sizes: readonly Size[]): Size => sizes.reduce(add, sizeConstant(0));

@@ -1,0 +1,692 @@
+/** Shape rules that are code: what `rule = "…"` in the prelude names. */
+import {
+  badAxis,
+  notKnown,
+  reshapeCount,
+  wrongDtype,
+  wrongRank,
+  wrongSize,
+  wrongType,
+} from '../parser/messages.gen.js';
+import type { Span } from '../parser/source.js';
+import { ceilDiv, floorDiv } from './dims/facts.js';
+import { add, asConstant, constant, mul, noSize, showSize, sub, type Size } from './dims/size.js';
+import type { Env } from './env.js';
+import type { DType } from './ir.js';
+import { broadcast, castHelp, matmul, product } from './operators.js';
+import { hasRows } from './totals.js';
+import { aType, isDType, isNumber, showShape, tensorType, type TensorType, type Type } from './types.js';
+import { constantOf, type Value } from './value.js';
+import { judgeSizes } from './judging.js';
+
+export interface RuleCall {
+  readonly env: Env;
+  readonly name: string;
+  readonly span: Span;
+  /** By parameter name; absent where left out (or `none`). */
+  readonly args: ReadonlyMap<string, Value>;
+}
+
+/** Null after an error was reported. */
+export type Rule = (call: RuleCall) => Type | null;
+
+const tensorArg = ({ env, args, span, name }: RuleCall, param: string): TensorType | null => {
+  const found = args.get(param);
+  if (!found) return null;
+  if (found.type.kind === 'tensor') return found.type;
+  if (found.type.kind === 'schedule' && env.place.kind === 'step') return tensorType('f32', []);
+  if (found.type.kind !== 'unknown') {
+    env.checker.report(
+      wrongType(found.span ?? span, {
+        what: `\`${param}\` of \`${name}\``,
+        found: aType(found.type),
+        expected: 'a tensor',
+      }),
+    );
+  }
+  return null;
+};
+
+/** An axis as a number from 0, or null after an error. */
+export const axisOf = (env: Env, axis: Value, rank: number, what: string): number | null => {
+  const number = constantOf(axis);
+  if (typeof number !== 'number' || !Number.isInteger(number)) {
+    env.checker.report(notKnown(axis.span, { what: 'an axis', name: aType(axis.type) }));
+    return null;
+  }
+  if (number < -rank || number >= rank) {
+    env.checker.report(
+      badAxis(
+        axis.span,
+        { axis: number, what, rank },
+        { notes: [`axes of it are 0 to ${rank - 1}, or -${rank} to -1`] },
+      ),
+    );
+    return null;
+  }
+  return number < 0 ? number + rank : number;
+};
+
+const axesOf = (call: RuleCall, rank: number): readonly number[] | null => {
+  const given = call.args.get('axis');
+  if (!given || given.type.kind === 'none') return Array.from({ length: rank }, (_, axis) => axis);
+  const values = given.items ?? [given];
+  const axes = values.map((each) => axisOf(call.env, each, rank, `the input of \`${call.name}\``));
+  const known = axes.filter((axis) => axis !== null);
+  return known.length === axes.length ? known : null;
+};
+
+const requireDtype = (call: RuleCall, param: string, type: TensorType, wanted: readonly DType[]): boolean => {
+  if (wanted.includes(type.dtype)) return true;
+  call.env.checker.report(
+    wrongDtype(
+      call.args.get(param)?.span ?? call.span,
+      { what: `\`${param}\` of \`${call.name}\``, found: type.dtype, expected: wanted.join(' or ') },
+      { help: castHelp(type.dtype) },
+    ),
+  );
+  return false;
+};
+
+const reduce: Rule = (call) => {
+  const x = tensorArg(call, 'x');
+  if (!x) return null;
+  const floats =
+    call.name === 'sum' || call.name === 'mean' ? (['f32', 'i32', 'bool'] as const) : (['f32'] as const);
+  if (!requireDtype(call, 'x', x, floats)) return null;
+  const axes = axesOf(call, x.shape.length);
+  if (!axes) return null;
+  const weight = call.args.get('weight');
+  if (weight && weight.type.kind !== 'none') {
+    const w = tensorArg(call, 'weight');
+    if (!w || !requireDtype(call, 'weight', w, ['f32', 'bool', 'i32'])) return null;
+    if (w.shape.length !== x.shape.length) {
+      call.env.checker.report(
+        wrongRank(weight.span, {
+          what: '`weight`',
+          found: `${w.shape.length} (${showShape(w.shape)})`,
+          expected: `${x.shape.length}, as the values have,`,
+        }),
+      );
+      return null;
+    }
+    if (!broadcast(call.env, weight.span, call.name, x, w)) return null;
+  }
+  if (axes.includes(0) && axes.length > 0 && hasRows(call.env, x) && x.shape.length > axes.length) {
+    call.env.place.notes.meetsRows ??= call.span;
+  }
+  return tensorType(
+    'f32',
+    x.shape.filter((_, axis) => !axes.includes(axis)),
+  );
+};
+
+const withoutAxis: Rule = (call) => {
+  const x = tensorArg(call, 'x');
+  if (!x || !requireDtype(call, 'x', x, ['f32', 'i32'])) return null;
+  const given = call.args.get('axis');
+  const axis = given
+    ? axisOf(call.env, given, x.shape.length, `the input of \`${call.name}\``)
+    : x.shape.length - 1;
+  if (axis === null) return null;
+  return tensorType(
+    'i32',
+    x.shape.filter((_, each) => each !== axis),
+    x.shape[axis] ?? null,
+  );
+};
+
+/** Sizes of a `shape` argument. */
+const shapeArgument = (call: RuleCall): readonly Size[] | null => {
+  const given = call.args.get('shape');
+  if (!given) return null;
+  if (!given.items) {
+    call.env.checker.report(
+      wrongType(given.span, {
+        what: '`shape`',
+        found: aType(given.type),
+        expected: 'a list of sizes like `[n, 10]`',
+      }),
+    );
+    return null;
+  }
+  const sizes: Size[] = [];
+  for (const item of given.items) {
+    if (item.type.kind === 'unknown') return null;
+    if (item.size) sizes.push(item.size);
+    else if (item.ratio) sizes.push(noSize);
+    else if (item.type.kind === 'int') sizes.push(noSize);
+    else {
+      call.env.checker.report(
+        item.type.kind === 'tensor'
+          ? notKnown(item.span, { what: 'a size', name: aType(item.type) })
+          : wrongType(item.span, { what: 'a size', found: aType(item.type), expected: 'an int' }),
+      );
+      return null;
+    }
+  }
+  return sizes;
+};
+
+const reshape: Rule = (call) => {
+  const x = tensorArg(call, 'x');
+  const shape = shapeArgument(call);
+  if (!x || !shape) return null;
+  const before = product(x.shape);
+  const after = product(shape);
+  const { verdict, witness } = judgeSizes(call.env, before, after);
+  if (verdict === 'never' || verdict === 'refuted') {
+    const input = call.args.get('x');
+    call.env.checker.report(
+      reshapeCount(call.span, {
+        label: showSize(after),
+        ...(input ? { related: [{ span: input.span, label: showSize(before) }] } : {}),
+        notes: [
+          `${showShape(x.shape)} holds ${showSize(before)} values, ${showShape(shape)} holds ${showSize(after)}`,
+          ...(witness && witness.values.length > 0
+            ? [
+                `with ${witness.values.map(([name, number]) => `${name} = ${number}`).join(', ')}: ${witness.left} and ${witness.right}`,
+              ]
+            : []),
+        ],
+      }),
+    );
+    return null;
+  }
+  return tensorType(x.dtype, shape, x.below);
+};
+
+const flatten: Rule = (call) => {
+  const x = tensorArg(call, 'x');
+  if (!x) return null;
+  const [first, ...rest] = x.shape;
+  if (!first) {
+    call.env.checker.report(
+      wrongRank(call.span, { what: 'the input of `flatten`', found: '0', expected: '1 or more' }),
+    );
+    return null;
+  }
+  return tensorType(x.dtype, [first, product(rest)], x.below);
+};
+
+const squeeze: Rule = (call) => {
+  const x = tensorArg(call, 'x');
+  const given = call.args.get('axis');
+  if (!x || !given) return null;
+  const axis = axisOf(call.env, given, x.shape.length, 'the input of `squeeze`');
+  if (axis === null) return null;
+  const size = x.shape[axis];
+  if (size && asConstant(size) !== 1) {
+    call.env.checker.report(
+      wrongSize(
+        given.span,
+        { what: `axis ${axis} of the input of \`squeeze\``, found: showSize(size), expected: '1' },
+        { notes: [`the input is ${showShape(x.shape)}`] },
+      ),
+    );
+    return null;
+  }
+  return tensorType(
+    x.dtype,
+    x.shape.filter((_, each) => each !== axis),
+    x.below,
+  );
+};
+
+const expandDims: Rule = (call) => {
+  const x = tensorArg(call, 'x');
+  const given = call.args.get('axis');
+  if (!x || !given) return null;
+  const axis = axisOf(call.env, given, x.shape.length + 1, 'the result of `expand_dims`');
+  if (axis === null) return null;
+  return tensorType(x.dtype, [...x.shape.slice(0, axis), constant(1), ...x.shape.slice(axis)], x.below);
+};
+
+const transpose: Rule = (call) => {
+  const x = tensorArg(call, 'x');
+  if (!x) return null;
+  const rank = x.shape.length;
+  const given = call.args.get('axes');
+  if (!given || given.type.kind === 'none') {
+    if (rank < 2) {
+      call.env.checker.report(
+        wrongRank(call.span, { what: 'the input of `transpose`', found: `${rank}`, expected: '2 or more' }),
+      );
+      return null;
+    }
+    const [a, b] = [x.shape.at(-1), x.shape.at(-2)];
+    return a && b ? tensorType(x.dtype, [...x.shape.slice(0, -2), a, b], x.below) : null;
+  }
+  const axes = (given.items ?? []).map((each) => axisOf(call.env, each, rank, 'the input of `transpose`'));
+  if (axes.includes(null)) return null;
+  if (axes.length !== rank || new Set(axes).size !== rank) {
+    call.env.checker.report(
+      wrongType(given.span, {
+        what: '`axes`',
+        found: `${axes.length} axes`,
+        expected: `each of the ${rank} axes once`,
+      }),
+    );
+    return null;
+  }
+  return tensorType(
+    x.dtype,
+    axes.flatMap((axis) => (axis === null ? [] : (x.shape[axis] ?? []))),
+    x.below,
+  );
+};
+
+const tensorsArg = (call: RuleCall): readonly { readonly type: TensorType; readonly span: Span }[] | null => {
+  const given = call.args.get('parts');
+  const items = given?.items;
+  if (!given || !items || items.length === 0) {
+    if (given && given.type.kind !== 'unknown') {
+      call.env.checker.report(
+        wrongType(given.span, {
+          what: `\`parts\` of \`${call.name}\``,
+          found: aType(given.type),
+          expected: 'a list of tensors',
+        }),
+      );
+    }
+    return null;
+  }
+  const parts: { readonly type: TensorType; readonly span: Span }[] = [];
+  for (const item of items) {
+    if (item.type.kind === 'unknown') return null;
+    // A row's number is a tensor without axes once rows are batched.
+    const type = item.type.kind === 'tensor' ? item.type : null;
+    if (!type) {
+      call.env.checker.report(
+        wrongType(item.span, {
+          what: `a part of \`${call.name}\``,
+          found: aType(item.type),
+          expected: 'a tensor',
+        }),
+      );
+      return null;
+    }
+    parts.push({ type, span: item.span });
+  }
+  return parts;
+};
+
+const concat: Rule = (call) => {
+  const parts = tensorsArg(call);
+  const [first, ...others] = parts ?? [];
+  const given = call.args.get('axis');
+  if (!first || !given) return null;
+  const axis = axisOf(call.env, given, first.type.shape.length, 'the parts of `concat`');
+  if (axis === null) return null;
+  let along = first.type.shape[axis] ?? constant(0);
+  for (const part of others) {
+    if (!sameExcept(call, first.type, part.type, part.span, axis)) return null;
+    along = add(along, part.type.shape[axis] ?? constant(0));
+  }
+  return tensorType(
+    first.type.dtype,
+    first.type.shape.map((size, each) => (each === axis ? along : size)),
+  );
+};
+
+const sameExcept = (
+  call: RuleCall,
+  first: TensorType,
+  part: TensorType,
+  span: Span,
+  except: number,
+): boolean => {
+  if (part.dtype !== first.dtype) {
+    call.env.checker.report(
+      wrongDtype(
+        span,
+        { what: `a part of \`${call.name}\``, found: part.dtype, expected: first.dtype },
+        { help: castHelp(part.dtype) },
+      ),
+    );
+    return false;
+  }
+  if (part.shape.length !== first.shape.length) {
+    call.env.checker.report(
+      wrongRank(span, {
+        what: `a part of \`${call.name}\``,
+        found: `${part.shape.length}`,
+        expected: `${first.shape.length}, as the first has,`,
+      }),
+    );
+    return false;
+  }
+  for (const [axis, size] of part.shape.entries()) {
+    const expected = first.shape[axis];
+    if (axis === except || !expected) continue;
+    const { verdict } = judgeSizes(call.env, size, expected);
+    if (verdict === 'never' || verdict === 'refuted') {
+      call.env.checker.report(
+        wrongSize(
+          span,
+          {
+            what: `axis ${axis} of a part of \`${call.name}\``,
+            found: showSize(size),
+            expected: showSize(expected),
+          },
+          { notes: [`the parts are ${showShape(first.shape)} and ${showShape(part.shape)}`] },
+        ),
+      );
+      return false;
+    }
+  }
+  return true;
+};
+
+const stack: Rule = (call) => {
+  const parts = tensorsArg(call);
+  const [first, ...others] = parts ?? [];
+  const given = call.args.get('axis');
+  if (!parts || !first || !given) return null;
+  const axis = axisOf(call.env, given, first.type.shape.length + 1, 'the result of `stack`');
+  if (axis === null) return null;
+  if (!others.every((part) => sameExcept(call, first.type, part.type, part.span, -1))) return null;
+  return tensorType(first.type.dtype, [
+    ...first.type.shape.slice(0, axis),
+    constant(parts.length),
+    ...first.type.shape.slice(axis),
+  ]);
+};
+
+const repeatAxis: Rule = (call) => {
+  const x = tensorArg(call, 'x');
+  const count = call.args.get('count')?.size;
+  const given = call.args.get('axis');
+  if (!x || !count || !given) return null;
+  const axis = axisOf(call.env, given, x.shape.length, 'the input of `repeat_axis`');
+  if (axis === null) return null;
+  return tensorType(
+    x.dtype,
+    x.shape.map((size, each) => (each === axis ? mul(size, count) : size)),
+    x.below,
+  );
+};
+
+const pad: Rule = (call) => {
+  const x = tensorArg(call, 'x');
+  const by = call.args.get('by');
+  if (!x || !by) return null;
+  const pairs = by.items?.map((item) => item.items);
+  if (!pairs || pairs.length !== x.shape.length || pairs.some((pair) => pair?.length !== 2)) {
+    call.env.checker.report(
+      wrongType(by.span, {
+        what: '`by`',
+        found: aType(by.type),
+        expected: `a list of ${x.shape.length} pairs (before, after)`,
+      }),
+    );
+    return null;
+  }
+  const shape = x.shape.map((size, axis) => {
+    const [before, after] = pairs[axis] ?? [];
+    return before?.size && after?.size ? add(size, add(before.size, after.size)) : noSize;
+  });
+  return tensorType(x.dtype, shape);
+};
+
+const cast: Rule = (call) => {
+  const x = tensorArg(call, 'x');
+  const to = call.args.get('to');
+  if (!x || !to) return null;
+  const dtype = to.constant;
+  if (typeof dtype !== 'string' || !isDType(dtype) || to.type.kind !== 'dtype') {
+    call.env.checker.report(
+      wrongType(to.span, { what: '`to`', found: aType(to.type), expected: 'f32, i32, u8 or bool' }),
+    );
+    return null;
+  }
+  return tensorType(dtype, x.shape, dtype === 'i32' ? x.below : null);
+};
+
+const conditional: Rule = (call) => {
+  const test = tensorArg(call, 'test');
+  const a = call.args.get('then_value');
+  const b = call.args.get('else_value');
+  if (!test || !a || !b || !requireDtype(call, 'test', test, ['bool'])) return null;
+  const types = [a, b].map((each) => (each.type.kind === 'tensor' ? each.type : null));
+  const dtype = types.find((type) => type !== null)?.dtype ?? 'f32';
+  let joined: TensorType = tensorType(dtype, test.shape);
+  for (const [index, type] of types.entries()) {
+    const side = index === 0 ? a : b;
+    if (!type) {
+      if (isNumber(side.type)) continue;
+      if (side.type.kind !== 'unknown')
+        call.env.checker.report(
+          wrongType(side.span, {
+            what: 'a value of `select`',
+            found: aType(side.type),
+            expected: 'a tensor or a number',
+          }),
+        );
+      return null;
+    }
+    if (type.dtype !== dtype) {
+      call.env.checker.report(
+        wrongDtype(side.span, { what: 'a value of `select`', found: type.dtype, expected: dtype }),
+      );
+      return null;
+    }
+    const shape = broadcast(call.env, call.span, 'select', joined, type);
+    if (!shape) return null;
+    joined = tensorType(dtype, shape);
+  }
+  return joined;
+};
+
+const elementwise: Rule = (call) => {
+  const [a, b] = [call.args.get('a'), call.args.get('b')];
+  if (!a || !b) return null;
+  const types = [a, b].map((each) => (each.type.kind === 'tensor' ? each.type : null));
+  const [x, y] = types;
+  const known = x ?? y;
+  if (!known) return null;
+  if (!requireDtype(call, x ? 'a' : 'b', known, ['f32', 'i32'])) return null;
+  for (const [index, type] of types.entries()) {
+    const side = index === 0 ? a : b;
+    const fits = type ? type.dtype === known.dtype : isNumber(side.type) || side.type.kind === 'schedule';
+    if (fits) continue;
+    if (side.type.kind !== 'unknown') {
+      call.env.checker.report(
+        wrongDtype(side.span, {
+          what: `one side of \`${call.name}\``,
+          found: type ? type.dtype : aType(side.type),
+          expected: known.dtype,
+        }),
+      );
+    }
+    return null;
+  }
+  const shape = x && y ? broadcast(call.env, call.span, call.name, x, y) : known.shape;
+  return shape ? tensorType(known.dtype, shape) : null;
+};
+
+const windows = (call: RuleCall, size: Size, window: Size, stride: Size, same: boolean): Size =>
+  same
+    ? ceilDiv(size, stride, call.env.facts)
+    : add(floorDiv(sub(size, window), stride, call.env.facts), constant(1));
+
+/** Sizes after a sliding window, for layers too. Null after an error: the window must fit. */
+export const slide = (
+  call: RuleCall,
+  sizes: readonly Size[],
+  window: Value,
+  stride: Value,
+): readonly Size[] | null => {
+  const padding = constantOf(call.args.get('padding') ?? stride);
+  if (!window.size || !stride.size) return sizes.map(() => noSize);
+  const same = padding === 'same';
+  for (const [axis, size] of sizes.entries()) {
+    const room = asConstant(sub(size, window.size));
+    if (!same && room !== null && room < 0) {
+      call.env.checker.report(
+        wrongSize(
+          window.span,
+          {
+            what: `the window of \`${call.name}\``,
+            found: showSize(window.size),
+            expected: `at most ${showSize(size)} (axis ${axis + 1} of its input)`,
+          },
+          { help: 'a smaller window, or `padding = "same"`' },
+        ),
+      );
+      return null;
+    }
+  }
+  const [w, s] = [window.size, stride.size];
+  return sizes.map((size) => windows(call, size, w, s, same));
+};
+
+const pool: Rule = (call) => {
+  const x = tensorArg(call, 'x');
+  const window = call.args.get('size');
+  if (!x || !window || !requireDtype(call, 'x', x, ['f32'])) return null;
+  const [n, h, w, c] = x.shape;
+  if (!n || !h || !w || !c || x.shape.length !== 4) {
+    call.env.checker.report(
+      wrongRank(call.args.get('x')?.span ?? call.span, {
+        what: `the input of \`${call.name}\``,
+        found: `${x.shape.length} (${showShape(x.shape)})`,
+        expected: '4',
+      }),
+    );
+    return null;
+  }
+  const stride = call.args.get('stride');
+  const sizes = slide(call, [h, w], window, stride && stride.type.kind !== 'none' ? stride : window);
+  return sizes ? tensorType('f32', [n, ...sizes, c]) : null;
+};
+
+const crossEntropy: Rule = (call) => {
+  const logits = tensorArg(call, 'logits');
+  const label = tensorArg(call, 'label');
+  if (!logits || !label || !requireDtype(call, 'logits', logits, ['f32'])) return null;
+  if (logits.shape.length === 0) {
+    call.env.checker.report(
+      wrongRank(call.args.get('logits')?.span ?? call.span, {
+        what: '`logits`',
+        found: '0',
+        expected: '1 or more',
+      }),
+    );
+    return null;
+  }
+  const span = call.args.get('label')?.span ?? call.span;
+  const rows = logits.shape.slice(0, -1);
+  if (label.dtype !== 'i32' && label.shape.length < logits.shape.length) {
+    call.env.checker.report(
+      wrongDtype(
+        span,
+        { what: '`label`', found: label.dtype, expected: 'i32 (an index), or rows of probabilities f32' },
+        { help: 'write `cast(label, i32)` if these are class numbers' },
+      ),
+    );
+    return null;
+  }
+  const expected = label.dtype === 'i32' ? rows : logits.shape;
+  if (label.shape.length !== expected.length) {
+    call.env.checker.report(
+      wrongRank(span, {
+        what: '`label`',
+        found: `${label.shape.length} (${showShape(label.shape)})`,
+        expected: `${expected.length}, as ${showShape(expected)},`,
+      }),
+    );
+    return null;
+  }
+  for (const [axis, size] of label.shape.entries()) {
+    const wanted = expected[axis];
+    if (!wanted) continue;
+    const { verdict } = judgeSizes(call.env, size, wanted);
+    if (verdict === 'never' || verdict === 'refuted') {
+      call.env.checker.report(
+        wrongSize(
+          span,
+          { what: `axis ${axis} of \`label\``, found: showSize(size), expected: showSize(wanted) },
+          { notes: [`logits are ${showShape(logits.shape)}`] },
+        ),
+      );
+      return null;
+    }
+  }
+  return tensorType('f32', rows);
+};
+
+const likeFirst: Rule = (call) => {
+  const logits = tensorArg(call, 'logits');
+  const label = call.args.get('label');
+  if (!logits || !label || !requireDtype(call, 'logits', logits, ['f32'])) return null;
+  if (label.type.kind === 'tensor') {
+    if (!requireDtype(call, 'label', label.type, ['f32'])) return null;
+    if (label.type.shape.length > 0 && label.type.shape.length !== logits.shape.length) {
+      call.env.checker.report(
+        wrongRank(
+          label.span,
+          {
+            what: '`label`',
+            found: `${label.type.shape.length} (${showShape(label.type.shape)})`,
+            expected: `${logits.shape.length}, as the logits ${showShape(logits.shape)} have,`,
+          },
+          { help: 'write `squeeze(x, axis = -1)` or `expand_dims(x, axis = -1)` on one of them' },
+        ),
+      );
+      return null;
+    }
+    if (!broadcast(call.env, label.span, call.name, logits, label.type)) return null;
+  } else if (!isNumber(label.type) && label.type.kind !== 'unknown' && label.type.kind !== 'schedule') {
+    call.env.checker.report(
+      wrongType(label.span, { what: '`label`', found: aType(label.type), expected: 'a tensor or a number' }),
+    );
+    return null;
+  }
+  return logits;
+};
+
+const alongAxis: Rule = (call) => {
+  const x = tensorArg(call, 'x');
+  const given = call.args.get('axis');
+  if (!x || !given || !requireDtype(call, 'x', x, ['f32'])) return null;
+  return axisOf(call.env, given, x.shape.length, `the input of \`${call.name}\``) === null ? null : x;
+};
+
+export const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
+  ['reduce', reduce],
+  ['arg_reduce', withoutAxis],
+  ['reshape', reshape],
+  ['flatten', flatten],
+  ['squeeze', squeeze],
+  ['expand_dims', expandDims],
+  ['transpose', transpose],
+  ['concat', concat],
+  ['stack', stack],
+  ['repeat_axis', repeatAxis],
+  ['pad', pad],
+  ['cast', cast],
+  ['select', conditional],
+  ['broadcast', elementwise],
+  ['pool', pool],
+  ['softmax_cross_entropy', crossEntropy],
+  ['like_first', likeFirst],
+  ['along_axis', alongAxis],
+  [
+    'shape_argument',
+    (call) => {
+      const shape = shapeArgument(call);
+      return shape ? tensorType('f32', shape) : null;
+    },
+  ],
+  [
+    'matmul',
+    (call) => {
+      const [left, right] = [call.args.get('a'), call.args.get('b')];
+      const [a, b] = [tensorArg(call, 'a'), tensorArg(call, 'b')];
+      if (!left || !right || !a || !b) return null;
+      const joined = matmul(call.env, call.span, left, right, a, b);
+      return joined.type.kind === 'unknown' ? null : joined.type;
+    },
+  ],
+]);

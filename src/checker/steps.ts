@@ -1,0 +1,546 @@
+/** Steps: statements over batches, updates, metrics, and what a step returns. */
+import type { MetricStmt, StepBody, StepDecl, StepStmt, UpdateStmt } from '../parser/ast.js';
+import {
+  duplicateKey,
+  lossNotScalar,
+  metricNotScalar,
+  missingPart,
+  notBuilt,
+  oneMinimize,
+  unknownName,
+  updateNotHere,
+  wrongKind,
+  wrongRank,
+  wrongType,
+  wrongUnit,
+} from '../parser/messages.gen.js';
+import { nearest } from '../parser/nearest.js';
+import type { Span } from '../parser/source.js';
+import { decide, factsWith } from './conditions.js';
+import { rowsSymbol, type DataInfo } from './data.js';
+import { asConstant, showSize, substitute, symbol } from './dims/size.js';
+import { childScope, lookup, makePlace, type Env, type Place } from './env.js';
+import { checkCondition, checkExpr, kindOf } from './expressions.js';
+import { checkAssert, checkFresh, checkLet } from './graphs.js';
+import type { IrNamed, IrReduction, IrStep, IrStepStmt, Stage } from './ir.js';
+import { lossTerms, reductionOf, totalOf } from './totals.js';
+import { aType, intType, showType, type Type } from './types.js';
+import { isUnknown, value, type Value } from './value.js';
+
+const stages: readonly string[] = ['train', 'validate', 'test', 'predict'];
+
+export const isStage = (text: string): text is Stage => stages.includes(text);
+
+interface StepState {
+  readonly stage: Stage;
+  readonly name: string;
+  readonly metrics: { readonly span: Span; readonly name: string }[];
+  /** Set inside an update: what it minimized so far. */
+  minimized: Span[] | null;
+  /** Set inside `for`: labels repeat there. */
+  readonly counts: { every: number; branch: number };
+  readonly returns: Span[];
+}
+
+const inBatch = (type: Type, batch: string, env: Env): Type =>
+  type.kind === 'tensor'
+    ? {
+        ...type,
+        shape: type.shape.map((size) =>
+          substitute(size, new Map([[rowsSymbol, symbol(`${batch}.size`)]]), env.facts),
+        ),
+      }
+    : type;
+
+/** A region's own statements, draws and scope; weights and names stay those of the step. */
+const region = (env: Env, name: string): { readonly env: Env; readonly statements: IrStepStmt[] } => {
+  const statements: IrStepStmt[] = [];
+  const place: Place = { ...env.place, statements, draw: (draw) => env.place.draw(`${name}.${draw}`) };
+  return { env: childScope({ ...env, place }), statements };
+};
+
+export const checkStep = (
+  env: Env,
+  decl: StepDecl,
+  body: StepBody,
+  datas: ReadonlyMap<string, DataInfo>,
+): IrStep | null => {
+  const stage = decl.stage.text;
+  if (!isStage(stage)) return null;
+  const name = decl.as?.text ?? stage;
+  const sizes = new Set(decl.inputs.map((input) => `${input.name.text}.size`));
+  const place = makePlace('step', null, sizes, name);
+  const inner = childScope({ ...env, place });
+  const inputs: { readonly span: Span; readonly name: string; readonly data: string }[] = [];
+  let fine = true;
+  for (const input of decl.inputs) {
+    const binding = lookup(env.scope, input.data.text);
+    if (binding?.kind !== 'decl' || binding.decl.kind !== 'data') {
+      fine = false;
+      if (binding)
+        env.checker.report(
+          wrongKind(input.data.span, {
+            name: input.data.text,
+            found: kindOf(binding),
+            expected: 'a data set',
+          }),
+        );
+      else {
+        const near = nearest(input.data.text, [...datas.keys()]);
+        env.checker.report(
+          unknownName(
+            input.data.span,
+            { kind: 'data set', name: input.data.text },
+            near[0] ? { help: `write \`${near[0]}\`` } : {},
+          ),
+        );
+      }
+      continue;
+    }
+    env.checker.used.add(binding);
+    const info = datas.get(input.data.text);
+    if (!info || info.fields.length === 0) {
+      fine = false;
+      continue;
+    }
+    if (!checkFresh(inner, input.name.text, input.name.span)) continue;
+    const batch = input.name.text;
+    place.symbols.set(`${batch}.size`, { kind: 'batchSize', batch });
+    const fields = info.fields.map((field) => ({ name: field.name, type: inBatch(field.type, batch, env) }));
+    const bound = value(
+      input.name.span,
+      { kind: 'record', fields },
+      { kind: 'ref', ref: { kind: 'batch', name: batch } },
+    );
+    inner.scope.names.set(batch, {
+      kind: 'value',
+      name: batch,
+      span: input.name.span,
+      what: 'batch',
+      value: () => bound,
+    });
+    inputs.push({ span: input.data.span, name: batch, data: input.data.text });
+  }
+  let every = null;
+  if (decl.every) {
+    if (stage !== 'validate') {
+      env.checker.report(
+        updateNotHere(decl.every.span, {
+          statement: 'every',
+          reason: `says when to validate; \`step ${stage}\` has no such time`,
+        }),
+      );
+    } else {
+      const found = checkExpr({ ...env, place: makePlace('host', null, new Set()) }, decl.every);
+      if (!isUnknown(found)) {
+        if (found.type.kind !== 'unit' || (found.type.unit !== 'epochs' && found.type.unit !== 'steps')) {
+          if (found.type.kind === 'unit' && found.type.unit === 'seconds')
+            env.checker.report(
+              notBuilt(decl.every.span, { what: 'validation by time' }, { help: 'write epochs or steps' }),
+            );
+          else
+            env.checker.report(
+              wrongUnit(decl.every.span, {
+                what: 'the time between validations',
+                found:
+                  found.type.kind === 'int' ? `the bare number ${String(found.constant)}` : aType(found.type),
+                expected: 'epochs or steps',
+              }),
+            );
+        } else if (typeof found.constant === 'number' && found.constant <= 0) {
+          env.checker.report(
+            wrongType(decl.every.span, {
+              what: 'the time between validations',
+              found: `${found.constant}`,
+              expected: 'more than 0',
+            }),
+          );
+        } else every = found.ir;
+      }
+    }
+  }
+  if (!fine) return null;
+  const state: StepState = {
+    stage,
+    name,
+    metrics: [],
+    minimized: null,
+    counts: { every: 0, branch: 0 },
+    returns: [],
+  };
+  checkStatements(inner, body.statements, state);
+  if (stage === 'predict' && state.returns.length === 0) {
+    env.checker.report(
+      missingPart(
+        decl.stage.span,
+        { what: '`step predict` returns nothing' },
+        { help: 'end it with `return { name: value }`, one row for each row of the input' },
+      ),
+    );
+  }
+  return {
+    span: decl.span,
+    doc: decl.doc,
+    stage,
+    name,
+    inputs,
+    every,
+    body: place.statements,
+    metrics: state.metrics,
+  };
+};
+
+const checkStatements = (outer: Env, statements: readonly StepStmt[], state: StepState): void => {
+  let env = outer;
+  for (const statement of statements) {
+    switch (statement.kind) {
+      case 'let':
+        checkLet(env, statement);
+        break;
+      case 'assert':
+        env = { ...env, facts: checkAssert(env, statement, true) };
+        break;
+      case 'update':
+        checkUpdate(env, statement, state);
+        break;
+      case 'minimize': {
+        if (!state.minimized) {
+          env.checker.report(
+            updateNotHere(statement.span, {
+              statement: 'minimize',
+              reason: 'stands in an `update`, which says whose weights change',
+            }),
+          );
+          break;
+        }
+        state.minimized.push(statement.span);
+        const found = checkExpr(env, statement.value);
+        const terms = isUnknown(found) ? null : termsOf(env, found, statement.value.span);
+        if (terms) env.place.statements.push({ kind: 'minimize', span: statement.value.span, terms });
+        break;
+      }
+      case 'metric':
+        checkMetric(env, statement, state);
+        break;
+      case 'every': {
+        const found = checkExpr(env, statement.interval);
+        const steps = found.type.kind === 'unit' && found.type.unit === 'steps';
+        if (!isUnknown(found) && !steps) {
+          env.checker.report(
+            wrongUnit(
+              statement.interval.span,
+              {
+                what: 'the interval',
+                found:
+                  found.type.kind === 'unit'
+                    ? aType(found.type)
+                    : `the bare ${aType(found.type).replace(/^an? /, '')}`,
+                expected: 'steps',
+              },
+              { help: 'write `every k.steps { … }`' },
+            ),
+          );
+        }
+        if (state.minimized) {
+          env.checker.report(
+            updateNotHere(statement.span, {
+              statement: 'every',
+              reason: 'stands around an `update`, not in it',
+            }),
+          );
+          break;
+        }
+        state.counts.every += 1;
+        const label = `${state.name}.every${state.counts.every}`;
+        const made = region(env, `every${state.counts.every}`);
+        checkStatements(made.env, statement.body.statements, state);
+        if (steps)
+          env.place.statements.push({
+            kind: 'every',
+            span: statement.span,
+            label,
+            interval: found.ir,
+            body: made.statements,
+          });
+        break;
+      }
+      case 'if': {
+        const test = checkCondition(env, statement.test);
+        state.counts.branch += 1;
+        const number = state.counts.branch;
+        const label = `${state.name}.if${number}`;
+        const then = region(
+          { ...env, facts: test ? factsWith(env, statement.test) : env.facts },
+          `if${number}`,
+        );
+        checkStatements(then.env, statement.then.statements, state);
+        const other = region(
+          { ...env, facts: test ? factsWith(env, statement.test, true) : env.facts },
+          `else${number}`,
+        );
+        if (statement.else) checkStatements(other.env, statement.else.statements, state);
+        if (test && decide(env, statement.test).verdict !== 'fails') {
+          env.place.statements.push({
+            kind: 'if',
+            span: statement.span,
+            label,
+            test: test.ir,
+            then: then.statements,
+            else: other.statements,
+          });
+        } else if (test) env.place.statements.push(...other.statements);
+        break;
+      }
+      case 'for': {
+        const from = checkExpr(env, statement.from);
+        const to = checkExpr(env, statement.to);
+        const made = region(env, `for_${statement.name.text}`);
+        const ints = from.type.kind === 'int' && to.type.kind === 'int';
+        if (!ints && !isUnknown(from) && !isUnknown(to)) {
+          env.checker.report(
+            wrongType(statement.from.span, {
+              what: 'the range of `for`',
+              found: `${aType(from.type)} to ${aType(to.type)}`,
+              expected: 'ints',
+            }),
+          );
+        }
+        if (!checkFresh(env, statement.name.text, statement.name.span)) break;
+        const index = statement.name.text;
+        made.env.place.symbols.set(index, { kind: 'ref', ref: { kind: 'index', name: index } });
+        const binder = value(
+          statement.name.span,
+          intType,
+          { kind: 'ref', ref: { kind: 'index', name: index } },
+          { size: symbol(index) },
+        );
+        made.env.scope.names.set(index, {
+          kind: 'value',
+          name: index,
+          span: statement.name.span,
+          what: 'turn',
+          value: () => binder,
+        });
+        checkStatements(made.env, statement.body.statements, state);
+        if (ints)
+          env.place.statements.push({
+            kind: 'for',
+            span: statement.span,
+            name: index,
+            from: from.ir,
+            to: to.ir,
+            body: made.statements,
+          });
+        break;
+      }
+      case 'return':
+        checkReturn(env, statement.value.span, checkExpr(env, statement.value), state);
+        break;
+    }
+  }
+};
+
+const checkUpdate = (env: Env, statement: UpdateStmt, state: StepState): void => {
+  if (state.stage !== 'train' || state.minimized) {
+    env.checker.report(
+      updateNotHere(statement.span, {
+        statement: 'update',
+        reason: state.minimized
+          ? 'stands in another `update`'
+          : `changes weights, which \`step ${state.stage}\` must not`,
+      }),
+    );
+    return;
+  }
+  const optimizers: { readonly span: Span; readonly name: string }[] = [];
+  for (const name of statement.optimizers) {
+    const binding = lookup(env.scope, name.text);
+    if (binding?.kind === 'decl' && binding.decl.kind === 'optimizer') {
+      env.checker.used.add(binding);
+      if (optimizers.some((each) => each.name === name.text))
+        env.checker.report(duplicateKey(name.span, { name: name.text }));
+      else optimizers.push({ span: name.span, name: name.text });
+    } else if (binding)
+      env.checker.report(
+        wrongKind(name.span, { name: name.text, found: kindOf(binding), expected: 'an optimizer' }),
+      );
+    else {
+      const names = env.file.decls.flatMap((decl) => (decl.kind === 'optimizer' ? [decl.name.text] : []));
+      const near = nearest(name.text, names);
+      env.checker.report(
+        unknownName(
+          name.span,
+          { kind: 'optimizer', name: name.text },
+          near[0] ? { help: `write \`${near[0]}\`` } : {},
+        ),
+      );
+    }
+  }
+  const made = region(env, statement.optimizers.map((name) => name.text).join('_'));
+  state.minimized = [];
+  checkStatements(made.env, statement.body.statements, state);
+  const { minimized } = state;
+  state.minimized = null;
+  if (minimized.length !== 1) {
+    env.checker.report(
+      oneMinimize(
+        minimized[1] ?? statement.optimizers[0]?.span ?? statement.span,
+        {
+          name: statement.optimizers.map((name) => name.text).join(', '),
+          found: minimized.length === 0 ? 'no' : `${minimized.length}`,
+        },
+        minimized[0]
+          ? {
+              related: [{ span: minimized[0], label: 'the first' }],
+              help: 'add the losses: `minimize a + b`',
+            }
+          : {},
+      ),
+    );
+  }
+  env.place.statements.push({ kind: 'update', span: statement.span, optimizers, body: made.statements });
+};
+
+/** What `minimize` sums up. A loss that is no sum of means is taken whole for each micro-batch. */
+const termsOf = (env: Env, found: Value, span: Span): readonly IrReduction[] | null => {
+  const total = totalOf(found);
+  const scalar = found.type.kind === 'tensor' ? found.type.shape.length === 0 : total !== null;
+  if (!scalar || !total || total.kind === 'host') {
+    env.checker.report(
+      lossNotScalar(
+        span,
+        { found: aType(found.type) },
+        found.type.kind === 'tensor' && found.type.shape.length > 0
+          ? { help: 'write `minimize mean(…)`' }
+          : {},
+      ),
+    );
+    return null;
+  }
+  const terms = lossTerms(total);
+  if (terms && terms.every((term) => minimizable(term))) return terms;
+  env.place.notes.meetsRows ??= span;
+  return [{ span, kind: 'each', value: found.ir }];
+};
+
+const minimizable = (reduction: IrReduction): boolean =>
+  reduction.kind === 'times'
+    ? minimizable(reduction.of)
+    : reduction.kind !== 'metric' && reduction.kind !== 'derive' && reduction.kind !== 'last';
+
+const checkMetric = (env: Env, statement: MetricStmt, state: StepState): void => {
+  const name = statement.name.text;
+  let found: Value;
+  if (statement.value) found = checkExpr(env, statement.value);
+  else {
+    const binding = lookup(env.scope, name);
+    if (binding?.kind !== 'value') {
+      env.checker.report(
+        unknownName(
+          statement.name.span,
+          { kind: 'value', name },
+          { help: `write \`metric ${name} = …\`, or bind it by \`let ${name} = …\` above` },
+        ),
+      );
+      return;
+    }
+    env.checker.used.add(binding);
+    found = binding.value();
+  }
+  if (isUnknown(found)) return;
+  if (statement.by && statement.by.text !== 'last' && statement.by.text !== 'mean') {
+    const near = nearest(statement.by.text, ['last', 'mean']);
+    env.checker.report(
+      unknownName(
+        statement.by.span,
+        { kind: 'reduction', name: statement.by.text },
+        { help: near[0] ? `write \`${near[0]}\`` : 'reductions are `last` and `mean`' },
+      ),
+    );
+    return;
+  }
+  const last = statement.by?.text === 'last';
+  logMetric(env, name, found, statement.name.span, last, state);
+};
+
+const logMetric = (
+  env: Env,
+  name: string,
+  found: Value,
+  span: Span,
+  last: boolean,
+  state: StepState,
+): void => {
+  if (found.fields) {
+    for (const [field, each] of found.fields) logMetric(env, `${name}.${field}`, each, span, last, state);
+    return;
+  }
+  if (isUnknown(found)) return;
+  const known = state.metrics.find((each) => each.name === name);
+  if (known) {
+    env.checker.report(duplicateKey(span, { name }, { related: [{ span: known.span, label: 'the first' }] }));
+    return;
+  }
+  const total = totalOf(found);
+  const scalar = found.type.kind !== 'tensor' || found.type.shape.length === 0;
+  if (!total || !scalar) {
+    env.checker.report(
+      metricNotScalar(
+        span,
+        { name, found: aType(found.type) },
+        found.type.kind === 'tensor' ? { help: `write \`metric ${name} = mean(…)\`` } : {},
+      ),
+    );
+    return;
+  }
+  state.metrics.push({ span, name });
+  const scheduled = total.kind === 'host';
+  const reduction: IrReduction =
+    last || scheduled ? { span, kind: 'last', value: found.ir } : reductionOf(total, span);
+  env.place.statements.push({ kind: 'log', span, name, value: reduction });
+};
+
+const checkReturn = (env: Env, span: Span, found: Value, state: StepState): void => {
+  if (state.stage === 'train') {
+    env.checker.report(
+      updateNotHere(span, {
+        statement: 'return',
+        reason: 'gives rows of output, which `step train` does not have',
+      }),
+    );
+    return;
+  }
+  if (isUnknown(found)) return;
+  state.returns.push(span);
+  if (!found.fields) {
+    env.checker.report(
+      wrongType(span, {
+        what: 'what a step returns',
+        found: aType(found.type),
+        expected: 'a record `{ name: value }`',
+      }),
+    );
+    return;
+  }
+  const fields: IrNamed[] = [];
+  for (const [name, field] of found.fields) {
+    if (isUnknown(field)) return;
+    const rows = field.type.kind === 'tensor' ? field.type.shape[0] : undefined;
+    const fits = rows !== undefined && [...env.place.batchSizes].some((size) => showSize(rows) === size);
+    if (!fits) {
+      env.checker.report(
+        wrongRank(field.span, {
+          what: `\`${name}\``,
+          found:
+            rows && asConstant(rows) !== null
+              ? `${showType(field.type)}: not the batch's rows`
+              : showType(field.type),
+          expected: 'a tensor with one row for each row of the batch is',
+        }),
+      );
+      return;
+    }
+    fields.push({ name, value: field.ir });
+  }
+  env.place.statements.push({ kind: 'return', span, fields });
+};

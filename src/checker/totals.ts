@@ -1,0 +1,160 @@
+/** Reductions over rows: arithmetic on them is kept apart until a metric or a `minimize` asks for it. */
+import type { Span } from '../parser/source.js';
+import type { Env } from './env.js';
+import { symbolsOf } from './dims/size.js';
+import type { IrExpr, IrReduction } from './ir.js';
+import { floatType, irType, isNumber, type TensorType } from './types.js';
+import type { Total, Value } from './value.js';
+
+/** Whether a tensor has rows of the batch at hand: its shape mentions a batch's size. */
+export const hasRows = (env: Env, type: TensorType): boolean =>
+  type.shape.some((size) => [...symbolsOf(size)].some((name) => env.place.batchSizes.has(name)));
+
+/** Functions of one number that may stand around a running total. */
+export const totalFunctions: ReadonlySet<string> = new Set([
+  'exp',
+  'log',
+  'log1p',
+  'expm1',
+  'sqrt',
+  'rsqrt',
+  'square',
+  'abs',
+  'sigmoid',
+  'tanh',
+  'floor',
+  'ceil',
+  'round',
+  'min',
+  'max',
+  'clamp',
+  'sign',
+]);
+
+const isScalar = (each: Value): boolean => each.type.kind === 'tensor' && each.type.shape.length === 0;
+
+/** A value as a total: what it sums, a host number, or a scalar without rows. Null where it can be none of these. */
+export const totalOf = (each: Value): Total | null => {
+  if (each.total) return each.total;
+  if (isNumber(each.type) || each.type.kind === 'schedule') return { kind: 'host', ir: each.ir };
+  if (isScalar(each)) return { kind: 'leaf', reduction: { span: each.span, kind: 'each', value: each.ir } };
+  return null;
+};
+
+/** The total of an operation, where at least one part is a running total and all can be. */
+export const totalOfOperation = (op: string, args: readonly Value[], span: Span): Total | null => {
+  if (!args.some((each) => each.total && each.total.kind !== 'host')) return null;
+  const totals = args.map(totalOf);
+  const known = totals.filter((each) => each !== null);
+  return known.length === totals.length ? { kind: 'op', op, args: known, span } : null;
+};
+
+/** One term of a sum: a host number (or schedule) times a reduction. */
+interface Term {
+  readonly by: IrExpr | null;
+  readonly of: IrReduction;
+}
+
+const host = (span: Span, op: string, args: readonly IrExpr[]): IrExpr => ({
+  kind: 'host',
+  op,
+  args,
+  span,
+  type: irType(floatType),
+});
+
+const negative = (span: Span, by: IrExpr | null): IrExpr =>
+  by
+    ? { kind: 'hostCall', fn: 'neg', args: [by], span, type: irType(floatType) }
+    : { kind: 'literal', value: -1, span, type: irType(floatType) };
+
+const hostOf = (total: Total): IrExpr | null => {
+  if (total.kind === 'host') return total.ir;
+  if (total.kind === 'leaf') return null;
+  const args = total.args.map(hostOf);
+  const known = args.filter((each) => each !== null);
+  if (known.length !== args.length) return null;
+  return isOperator(total.op)
+    ? host(total.span, total.op, known)
+    : { kind: 'hostCall', fn: total.op, args: known, span: total.span, type: irType(floatType) };
+};
+
+const isOperator = (op: string): boolean => ['+', '-', '*', '/', '%', '**'].includes(op);
+
+const termsOf = (total: Total): readonly Term[] | null => {
+  if (total.kind === 'host') return null;
+  if (total.kind === 'leaf') return [{ by: null, of: total.reduction }];
+  const [a, b] = total.args;
+  if (!a) return null;
+  if (total.op === 'neg') {
+    return termsOf(a)?.map((term) => ({ by: negative(total.span, term.by), of: term.of })) ?? null;
+  }
+  if (!b) return null;
+  if (total.op === '+' || total.op === '-') {
+    const left = termsOf(a);
+    const right = termsOf(b);
+    if (!left || !right) return null;
+    if (total.op === '+') return [...left, ...right];
+    return [...left, ...right.map((term) => ({ by: negative(total.span, term.by), of: term.of }))];
+  }
+  const scaled = (terms: readonly Term[] | null, by: IrExpr | null, op: '*' | '/'): readonly Term[] | null =>
+    terms && by
+      ? terms.map((term) => ({
+          by:
+            op === '*'
+              ? term.by
+                ? host(total.span, '*', [by, term.by])
+                : by
+              : host(total.span, '/', [term.by ?? one(total.span), by]),
+          of: term.of,
+        }))
+      : null;
+  if (total.op === '*') return scaled(termsOf(b), hostOf(a), '*') ?? scaled(termsOf(a), hostOf(b), '*');
+  if (total.op === '/') return scaled(termsOf(a), hostOf(b), '/');
+  return null;
+};
+
+const one = (span: Span): IrExpr => ({ kind: 'literal', value: 1, span, type: irType(floatType) });
+
+const timesOf = (term: Term): IrReduction =>
+  term.by ? { span: term.of.span, kind: 'times', by: term.by, of: term.of } : term.of;
+
+/** The terms of a loss, or null where it is no sum of c · mean or sum over rows. */
+export const lossTerms = (total: Total): readonly IrReduction[] | null =>
+  termsOf(total)?.map(timesOf) ?? null;
+
+/** A total as one reduction: itself, a multiple of one, or arithmetic on finished parts. */
+export const reductionOf = (total: Total, span: Span): IrReduction => {
+  const terms = termsOf(total);
+  const [only, ...others] = terms ?? [];
+  if (only && others.length === 0) return timesOf(only);
+  const parts: { readonly name: string; readonly of: IrReduction }[] = [];
+  const finished = (each: Total): IrExpr => {
+    if (each.kind === 'host' && each.ir.kind === 'ref' && each.ir.ref.kind === 'schedule') {
+      return part(each.ir.ref.name, { span: each.ir.span, kind: 'last', value: each.ir });
+    }
+    if (each.kind === 'host') return each.ir;
+    if (each.kind === 'leaf') {
+      return part(
+        each.reduction.kind === 'named' ? each.reduction.name : each.reduction.kind,
+        each.reduction,
+      );
+    }
+    const args = each.args.map(finished);
+    return isOperator(each.op)
+      ? host(each.span, each.op, args)
+      : { kind: 'hostCall', fn: each.op, args, span: each.span, type: irType(floatType) };
+  };
+  const part = (name: string, of: IrReduction): IrExpr => {
+    const known = parts.find(
+      (each) =>
+        each.of === of || (each.of.kind === 'named' && of.kind === 'named' && each.of.name === of.name),
+    );
+    const own =
+      known?.name ?? (parts.some((each) => each.name === name) ? `${name}${parts.length + 1}` : name);
+    if (!known) parts.push({ name: own, of });
+    return { kind: 'ref', ref: { kind: 'part', name: own }, span: of.span, type: irType(floatType) };
+  };
+  const valueOf = finished(total);
+  return { span, kind: 'derive', parts, value: valueOf };
+};

@@ -20,6 +20,7 @@ export class SpecParser extends BodyParser {
   /** Where the declaration starts that is being read, and how many nodes there were before it. */
   declStart = 0;
   declMark = 0;
+  private declFirst: IToken = this.LA(1);
 
   constructor(checkGrammar = false) {
     super(checkGrammar);
@@ -31,6 +32,10 @@ export class SpecParser extends BodyParser {
     this.decls = [];
     this.declStart = tokens[0]?.startOffset ?? 0;
     this.declMark = tree.mark();
+  }
+
+  private makeDecl<const Fields extends { readonly kind: string }>(fields: Fields) {
+    return this.make(this.declFirst, fields);
   }
 
   readonly spec = this.RULE('spec', (): void => {
@@ -45,6 +50,7 @@ export class SpecParser extends BodyParser {
 
   readonly decl = this.RULE('decl', (): Ast.Decl => {
     const first = this.LA(1);
+    this.declFirst = first;
     const allows: Ast.Allow[] = [];
     this.MANY(() => allows.push(this.SUBRULE(this.allow)));
     const keyword = this.LA(1);
@@ -77,7 +83,7 @@ export class SpecParser extends BodyParser {
   });
 
   readonly importDecl = this.RULE('importDecl', (base: DeclParts): Ast.ImportDecl => {
-    const first = this.CONSUME(T.Import);
+    this.CONSUME(T.Import);
     const names: { readonly name: Ast.Name; readonly as: Ast.Name | null }[] = [];
     this.CONSUME(T.LeftBrace);
     this.AT_LEAST_ONE_SEP({
@@ -91,17 +97,17 @@ export class SpecParser extends BodyParser {
     this.CONSUME(T.RightBrace);
     this.CONSUME(T.From);
     const from = this.takeText(this.CONSUME(T.Text));
-    return this.make(first, { kind: 'import', ...base, names, from });
+    return this.makeDecl({ kind: 'import', ...base, names, from });
   });
 
   readonly externDecl = this.RULE('externDecl', (base: DeclParts): Ast.ExternDecl => {
-    const first = this.CONSUME(T.Extern);
+    this.CONSUME(T.Extern);
     const module = this.takeText(this.CONSUME(T.Text));
     const items: Ast.ExternItem[] = [];
     this.CONSUME(T.LeftBrace);
     this.MANY(() => items.push(this.SUBRULE(this.externItem)));
     this.CONSUME(T.RightBrace);
-    return this.make(first, { kind: 'extern', ...base, module, items });
+    return this.makeDecl({ kind: 'extern', ...base, module, items });
   });
 
   readonly externItem = this.RULE('externItem', (): Ast.ExternItem => {
@@ -146,28 +152,27 @@ export class SpecParser extends BodyParser {
   }
 
   readonly constDecl = this.RULE('constDecl', (base: DeclParts): Ast.ConstDecl => {
-    const first = this.CONSUME(T.Const);
+    this.CONSUME(T.Const);
     const name = this.takeName(this.CONSUME(T.Identifier));
     const type = this.OPTION(() => this.SUBRULE(this.typeOf)) ?? null;
     this.CONSUME(T.Equal);
     const value = this.SUBRULE(this.expr);
-    return this.make(first, { kind: 'const', ...base, name, type, value });
+    return this.makeDecl({ kind: 'const', ...base, name, type, value });
   });
 
   readonly paramDecl = this.RULE('paramDecl', (base: DeclParts): Ast.ParamDecl => {
-    const first = this.CONSUME(T.Param);
+    this.CONSUME(T.Param);
     const item = this.SUBRULE(this.item);
-    return this.make(first, { kind: 'param', ...base, item });
+    return this.makeDecl({ kind: 'param', ...base, item });
   });
 
   readonly assertDecl = this.RULE('assertDecl', (base: DeclParts): Ast.AssertDecl => {
-    const first = this.LA(1);
     const parts = this.SUBRULE(this.assertion);
-    return this.make(first, { kind: 'assert', ...base, ...parts });
+    return this.makeDecl({ kind: 'assert', ...base, ...parts });
   });
 
   readonly fnDecl = this.RULE('fnDecl', (base: DeclParts): Ast.FnDecl => {
-    const first = this.CONSUME(T.Fn);
+    this.CONSUME(T.Fn);
     const name = this.takeName(this.CONSUME(T.Identifier));
     const params = this.SUBRULE(this.params);
     this.CONSUME(T.Arrow);
@@ -183,20 +188,20 @@ export class SpecParser extends BodyParser {
       },
       { ALT: () => this.SUBRULE(this.graph) },
     ]);
-    return this.make(first, { kind: 'fn', ...base, name, params, result, body });
+    return this.makeDecl({ kind: 'fn', ...base, name, params, result, body });
   });
 
   readonly blockDecl = this.RULE('blockDecl', (base: DeclParts): Ast.BlockDecl => {
-    const first = this.CONSUME(T.Block);
+    this.CONSUME(T.Block);
     const name = this.takeName(this.CONSUME(T.Identifier));
     const params = this.OPTION(() => this.SUBRULE(this.params)) ?? [];
     const signature = this.SUBRULE(this.signature);
     const body = this.SUBRULE(this.graph);
-    return this.make(first, { kind: 'block', ...base, name, params, signature, body });
+    return this.makeDecl({ kind: 'block', ...base, name, params, signature, body });
   });
 
   readonly modelDecl = this.RULE('modelDecl', (base: DeclParts): Ast.ModelDecl | Ast.ModelAliasDecl => {
-    const first = this.CONSUME(T.Model);
+    this.CONSUME(T.Model);
     const name = this.takeName(this.CONSUME(T.Identifier));
     return this.OR<Ast.ModelDecl | Ast.ModelAliasDecl>([
       {
@@ -204,7 +209,7 @@ export class SpecParser extends BodyParser {
           this.CONSUME(T.Equal);
           const source = this.takeName(this.CONSUME2(T.Identifier));
           const args = this.SUBRULE(this.args);
-          return this.make(first, { kind: 'modelAlias', ...base, name, source, args });
+          return this.makeDecl({ kind: 'modelAlias', ...base, name, source, args });
         },
       },
       {
@@ -212,14 +217,14 @@ export class SpecParser extends BodyParser {
           const params = this.OPTION(() => this.SUBRULE(this.params)) ?? [];
           const signature = this.SUBRULE(this.signature);
           const body = this.SUBRULE(this.graph);
-          return this.make(first, { kind: 'model', ...base, name, params, signature, body });
+          return this.makeDecl({ kind: 'model', ...base, name, params, signature, body });
         },
       },
     ]);
   });
 
   readonly dataDecl = this.RULE('dataDecl', (base: DeclParts): Ast.DataDecl => {
-    const first = this.CONSUME(T.Data);
+    this.CONSUME(T.Data);
     const name = this.takeName(this.CONSUME(T.Identifier));
     this.CONSUME(T.Equal);
     const source = this.takeName(this.CONSUME2(T.Identifier));
@@ -229,17 +234,17 @@ export class SpecParser extends BodyParser {
         return this.SUBRULE(this.recordType);
       }) ?? null;
     const config = this.SUBRULE(this.config);
-    return this.make(first, { kind: 'data', ...base, name, source, record, config });
+    return this.makeDecl({ kind: 'data', ...base, name, source, record, config });
   });
 
   readonly scheduleDecl = this.RULE('scheduleDecl', (base: DeclParts): Ast.ScheduleDecl => {
-    const first = this.CONSUME(T.Schedule);
+    this.CONSUME(T.Schedule);
     const name = this.takeName(this.CONSUME(T.Identifier));
     const phases: Ast.SchedulePhase[] = [];
     this.CONSUME(T.LeftBrace);
     this.AT_LEAST_ONE(() => phases.push(this.SUBRULE(this.phase)));
     this.CONSUME(T.RightBrace);
-    return this.make(first, { kind: 'schedule', ...base, name, phases });
+    return this.makeDecl({ kind: 'schedule', ...base, name, phases });
   });
 
   readonly phase = this.RULE('phase', (): Ast.SchedulePhase => {
@@ -250,31 +255,31 @@ export class SpecParser extends BodyParser {
   });
 
   readonly optimizerDecl = this.RULE('optimizerDecl', (base: DeclParts): Ast.OptimizerDecl => {
-    const first = this.CONSUME(T.Optimizer);
+    this.CONSUME(T.Optimizer);
     const name = this.takeName(this.CONSUME(T.Identifier));
     this.CONSUME(T.Equal);
     const source = this.takeName(this.CONSUME2(T.Identifier));
     const config = this.SUBRULE(this.config);
-    return this.make(first, { kind: 'optimizer', ...base, name, source, config });
+    return this.makeDecl({ kind: 'optimizer', ...base, name, source, config });
   });
 
   readonly trainerDecl = this.RULE('trainerDecl', (base: DeclParts): Ast.TrainerDecl => {
-    const first = this.CONSUME(T.Trainer);
+    this.CONSUME(T.Trainer);
     const name = this.takeName(this.CONSUME(T.Identifier));
     const config = this.SUBRULE(this.config);
-    return this.make(first, { kind: 'trainer', ...base, name, config });
+    return this.makeDecl({ kind: 'trainer', ...base, name, config });
   });
 
   readonly addonDecl = this.RULE('addonDecl', (base: DeclParts): Ast.AddonDecl => {
-    const first = this.CONSUME(T.Addon);
+    this.CONSUME(T.Addon);
     const name = this.takeName(this.CONSUME(T.Identifier));
     const as = this.OPTION(() => this.SUBRULE(this.alias)) ?? null;
     const config = this.SUBRULE(this.config);
-    return this.make(first, { kind: 'addon', ...base, name, as, config });
+    return this.makeDecl({ kind: 'addon', ...base, name, as, config });
   });
 
   readonly stepDecl = this.RULE('stepDecl', (base: DeclParts): Ast.StepDecl => {
-    const first = this.CONSUME(T.Step);
+    this.CONSUME(T.Step);
     const stage = this.takeName(this.CONSUME(T.Identifier));
     const as = this.OPTION(() => this.SUBRULE(this.alias)) ?? null;
     const inputs: { readonly name: Ast.Name; readonly data: Ast.Name }[] = [];
@@ -302,6 +307,6 @@ export class SpecParser extends BodyParser {
       },
       { ALT: () => this.SUBRULE(this.body) },
     ]);
-    return this.make(first, { kind: 'step', ...base, stage, as, inputs, every, body });
+    return this.makeDecl({ kind: 'step', ...base, stage, as, inputs, every, body });
   });
 }

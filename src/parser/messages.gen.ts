@@ -88,14 +88,29 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT3301: { name: 'default_breaks_where', severity: 'error' },
   ZT3302: { name: 'out_of_limits', severity: 'error' },
   ZT3303: { name: 'no_default', severity: 'error' },
+  ZT4101: { name: 'unowned_weights', severity: 'error' },
+  ZT4102: { name: 'owned_twice', severity: 'error' },
+  ZT4103: { name: 'loss_reaches_nothing', severity: 'error' },
   ZT4104: { name: 'loss_not_scalar', severity: 'error' },
   ZT4105: { name: 'one_minimize', severity: 'error' },
   ZT4106: { name: 'update_not_here', severity: 'error' },
   ZT4107: { name: 'metric_not_scalar', severity: 'error' },
+  ZT4110: { name: 'unmatched_pattern', severity: 'error' },
+  ZT4201: { name: 'unknown_metric', severity: 'error' },
+  ZT4202: { name: 'schedule_length', severity: 'error' },
+  ZT4203: { name: 'run_length', severity: 'error' },
+  ZT4204: { name: 'window_too_large', severity: 'error' },
   ZT4205: { name: 'missing_part', severity: 'error' },
+  ZT4206: { name: 'effect_owned_twice', severity: 'error' },
   ZT4207: { name: 'literal_secret', severity: 'error' },
   ZT4900: { name: 'not_built', severity: 'error' },
+  ZT5001: { name: 'unnamed_weights', severity: 'warning' },
   ZT5002: { name: 'unused', severity: 'warning' },
+  ZT5003: { name: 'activation_before_loss', severity: 'warning' },
+  ZT5004: { name: 'validates_on_training_data', severity: 'warning' },
+  ZT5006: { name: 'head_width', severity: 'warning' },
+  ZT5007: { name: 'random_in_evaluation', severity: 'warning' },
+  ZT5008: { name: 'rows_meet', severity: 'warning' },
   ZT5009: { name: 'hides_builtin', severity: 'warning' },
   ZT5010: { name: 'allow_unknown', severity: 'warning' },
 };
@@ -384,7 +399,7 @@ export const badEscape = (
   span,
 });
 
-/** ZT1025 unknown_character: {found} has no meaning here */
+/** ZT1025 unknown_character: character {found} has no meaning here */
 export const unknownCharacter = (
   span: Span,
   args: { readonly found: string | number },
@@ -393,7 +408,7 @@ export const unknownCharacter = (
   ...details,
   code: 'ZT1025',
   severity: 'error',
-  message: `${args.found} has no meaning here`,
+  message: `character ${args.found} has no meaning here`,
   span,
 });
 
@@ -1156,6 +1171,62 @@ export const noDefault = (
   span,
 });
 
+/** ZT4101 unowned_weights: no optimizer owns the weights of `{model}` */
+export const unownedWeights = (
+  span: Span,
+  args: { readonly model: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4101',
+  severity: 'error',
+  message: `no optimizer owns the weights of \`${args.model}\``,
+  span,
+});
+
+/** ZT4102 owned_twice: the weights of `{model}` have two owners, {first} and {second} */
+export const ownedTwice = (
+  span: Span,
+  args: {
+    readonly model: string | number;
+    readonly first: string | number;
+    readonly second: string | number;
+  },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4102',
+  severity: 'error',
+  message: `the weights of \`${args.model}\` have two owners, ${args.first} and ${args.second}`,
+  span,
+});
+
+/** ZT4102 owned_twice: `of` of optimizer `{optimizer}` names `{model}` twice */
+export const namedTwice = (
+  span: Span,
+  args: { readonly optimizer: string | number; readonly model: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4102',
+  severity: 'error',
+  message: `\`of\` of optimizer \`${args.optimizer}\` names \`${args.model}\` twice`,
+  span,
+});
+
+/** ZT4103 loss_reaches_nothing: no gradient of the loss reaches the weights of {models}, which `{optimizer}` owns */
+export const lossReachesNothing = (
+  span: Span,
+  args: { readonly models: string | number; readonly optimizer: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4103',
+  severity: 'error',
+  message: `no gradient of the loss reaches the weights of ${args.models}, which \`${args.optimizer}\` owns`,
+  span,
+});
+
 /** ZT4104 loss_not_scalar: `minimize` needs one number, got {found} */
 export const lossNotScalar = (
   span: Span,
@@ -1208,6 +1279,119 @@ export const metricNotScalar = (
   span,
 });
 
+/** ZT4110 unmatched_pattern: `{pattern}` matches no weight of {models} */
+export const unmatchedPattern = (
+  span: Span,
+  args: { readonly pattern: string | number; readonly models: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4110',
+  severity: 'error',
+  message: `\`${args.pattern}\` matches no weight of ${args.models}`,
+  span,
+});
+
+/** ZT4201 unknown_metric: no step emits the metric `{name}` */
+export const unknownMetric = (
+  span: Span,
+  args: { readonly name: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4201',
+  severity: 'error',
+  message: `no step emits the metric \`${args.name}\``,
+  span,
+});
+
+/** ZT4202 schedule_length: schedule `{name}` takes {length}, the run has {run} */
+export const scheduleTooLong = (
+  span: Span,
+  args: { readonly name: string | number; readonly length: string | number; readonly run: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4202',
+  severity: 'error',
+  message: `schedule \`${args.name}\` takes ${args.length}, the run has ${args.run}`,
+  span,
+});
+
+/** ZT4202 schedule_length: nothing is left for the last phase of schedule `{name}` */
+export const nothingLeft = (
+  span: Span,
+  args: { readonly name: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4202',
+  severity: 'error',
+  message: `nothing is left for the last phase of schedule \`${args.name}\``,
+  span,
+});
+
+/** ZT4202 schedule_length: only the last phase of schedule `{name}` can take `rest` */
+export const restNotLast = (
+  span: Span,
+  args: { readonly name: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4202',
+  severity: 'error',
+  message: `only the last phase of schedule \`${args.name}\` can take \`rest\``,
+  span,
+});
+
+/** ZT4203 run_length: `{first}` and `{second}` exclude each other */
+export const excludingOptions = (
+  span: Span,
+  args: { readonly first: string | number; readonly second: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4203',
+  severity: 'error',
+  message: `\`${args.first}\` and \`${args.second}\` exclude each other`,
+  span,
+});
+
+/** ZT4203 run_length: the run has no end: neither `epochs` nor `steps` is given */
+export const noRunLength = (span: Span, details: DiagnosticDetails = {}): Diagnostic => ({
+  ...details,
+  code: 'ZT4203',
+  severity: 'error',
+  message: 'the run has no end: neither `epochs` nor `steps` is given',
+  span,
+});
+
+/** ZT4204 window_too_large: `accumulate` is {accumulate}, but an epoch has {batches} */
+export const windowTooLarge = (
+  span: Span,
+  args: { readonly accumulate: string | number; readonly batches: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4204',
+  severity: 'error',
+  message: `\`accumulate\` is ${args.accumulate}, but an epoch has ${args.batches}`,
+  span,
+});
+
+/** ZT4204 window_too_large: an epoch of `{data}` has no batch */
+export const noBatches = (
+  span: Span,
+  args: { readonly data: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4204',
+  severity: 'error',
+  message: `an epoch of \`${args.data}\` has no batch`,
+  span,
+});
+
 /** ZT4205 missing_part: {what} */
 export const missingPart = (
   span: Span,
@@ -1218,6 +1402,36 @@ export const missingPart = (
   code: 'ZT4205',
   severity: 'error',
   message: `${args.what}`,
+  span,
+});
+
+/** ZT4206 effect_owned_twice: {first} and {second} both own {effect} */
+export const effectOwnedTwice = (
+  span: Span,
+  args: {
+    readonly first: string | number;
+    readonly second: string | number;
+    readonly effect: string | number;
+  },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4206',
+  severity: 'error',
+  message: `${args.first} and ${args.second} both own ${args.effect}`,
+  span,
+});
+
+/** ZT4206 effect_owned_twice: there are two add-ons `{name}` */
+export const addonTwice = (
+  span: Span,
+  args: { readonly name: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4206',
+  severity: 'error',
+  message: `there are two add-ons \`${args.name}\``,
   span,
 });
 
@@ -1247,6 +1461,19 @@ export const notBuilt = (
   span,
 });
 
+/** ZT5001 unnamed_weights: the weights of this {kind} have no name of their own */
+export const unnamedWeights = (
+  span: Span,
+  args: { readonly kind: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5001',
+  severity: 'warning',
+  message: `the weights of this ${args.kind} have no name of their own`,
+  span,
+});
+
 /** ZT5002 unused: {kind} `{name}` is never used */
 export const unused = (
   span: Span,
@@ -1257,6 +1484,84 @@ export const unused = (
   code: 'ZT5002',
   severity: 'warning',
   message: `${args.kind} \`${args.name}\` is never used`,
+  span,
+});
+
+/** ZT5003 activation_before_loss: `{loss}` takes logits, and gets the result of `{activation}` */
+export const activationBeforeLoss = (
+  span: Span,
+  args: { readonly loss: string | number; readonly activation: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5003',
+  severity: 'warning',
+  message: `\`${args.loss}\` takes logits, and gets the result of \`${args.activation}\``,
+  span,
+});
+
+/** ZT5004 validates_on_training_data: `{step}` reads the rows that the model is trained on */
+export const validatesOnTrainingData = (
+  span: Span,
+  args: { readonly step: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5004',
+  severity: 'warning',
+  message: `\`${args.step}\` reads the rows that the model is trained on`,
+  span,
+});
+
+/** ZT5004 validates_on_training_data: `{step}` reads rows that the model is trained on */
+export const validationOverlaps = (
+  span: Span,
+  args: { readonly step: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5004',
+  severity: 'warning',
+  message: `\`${args.step}\` reads rows that the model is trained on`,
+  span,
+});
+
+/** ZT5006 head_width: the logits have {width} classes, the labels {classes} */
+export const headWidth = (
+  span: Span,
+  args: { readonly width: string | number; readonly classes: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5006',
+  severity: 'warning',
+  message: `the logits have ${args.width} classes, the labels ${args.classes}`,
+  span,
+});
+
+/** ZT5007 random_in_evaluation: `{name}` draws random numbers in data that `{step}` reads */
+export const randomInEvaluation = (
+  span: Span,
+  args: { readonly name: string | number; readonly step: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5007',
+  severity: 'warning',
+  message: `\`${args.name}\` draws random numbers in data that \`${args.step}\` reads`,
+  span,
+});
+
+/** ZT5008 rows_meet: rows of the batch meet in {what}, and only those of one batch of a window */
+export const rowsMeet = (
+  span: Span,
+  args: { readonly what: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5008',
+  severity: 'warning',
+  message: `rows of the batch meet in ${args.what}, and only those of one batch of a window`,
   span,
 });
 

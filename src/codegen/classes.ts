@@ -1,6 +1,6 @@
 /** Blocks and models as classes. After this: all weights are made in the constructor, in the spec's order. */
 import type { ts } from 'ts-morph';
-import type { IrClass, IrContent, IrSlot } from '../checker/ir.js';
+import type { IrClass, IrContent, IrExpr, IrOption, IrSlot } from '../checker/ir.js';
 import { EmitError, type Place, type Readers, type Unit, createPicked, createPlace } from './context.js';
 import { emitExpression, emitOptions, layerType, withOptions } from './expressions.js';
 import { camel } from './names.js';
@@ -159,9 +159,12 @@ const optionsType = (unit: Unit, from: IrClass): ts.TypeNode =>
     from.options.map((option) => ({
       key: camel(option.name),
       type: typeNode(unit, option.type),
-      optional: option.value !== null,
+      optional: defaultOf(option) !== null,
     })),
   );
+
+/** A size or a param has no default of its own: whoever makes the module gives it. */
+const defaultOf = (option: IrOption): IrExpr | null => (option.origin === 'declared' ? option.value : null);
 
 /** Options by name, taken apart at the top of a body, with their defaults. */
 const createOptions = (unit: Unit, from: IrClass, names: Place['names']) => {
@@ -181,8 +184,9 @@ const createOptions = (unit: Unit, from: IrClass, names: Place['names']) => {
     const used = (): readonly { readonly key: string; readonly name: string }[] => picked.names();
     for (const option of [...from.options].reverse()) {
       const key = camel(option.name);
-      if (option.value !== null && used().some((each) => each.key === key)) {
-        defaults.set(key, emitExpression(place, option.value));
+      const value = defaultOf(option);
+      if (value !== null && used().some((each) => each.key === key)) {
+        defaults.set(key, emitExpression(place, value));
       }
     }
     if (picked.isEmpty()) return [];
@@ -310,16 +314,9 @@ const dimStatements = (
   });
   if (mine.length === 0) return [];
   const rank = input.type.kind === 'tensor' ? rankOf(input.type.shape) : null;
-  if (rank === null) {
-    // A spread leaves the rank open: one size at a time, counted from the end where the axis is negative.
-    return mine.map(({ axis, identifier }) =>
-      tree.variable(
-        'const',
-        identifier,
-        tree.call(unit.export('ops', 'dim'), [tree.id(input.identifier), tree.number(axis)]),
-      ),
-    );
-  }
+  // The checker lets no block take a spread: each axis has a name.
+  if (rank === null)
+    throw new EmitError(`input ${JSON.stringify(input.name)} has no rank to read sizes from`);
   const places = new Map(mine.map(({ axis, identifier }) => [axis < 0 ? axis + rank : axis, identifier]));
   const last = Math.max(...places.keys());
   const pattern = Array.from({ length: last + 1 }, (_, axis) => places.get(axis) ?? null);

@@ -11,7 +11,9 @@ import { emitStatements } from './statements.js';
 const isNamespace = (name: string): name is RuntimeValue => NAMESPACES.some((each) => each === name);
 
 /** Names of a class of JavaScript's `Math` that mean the same. */
-const MATH = new Set('abs ceil cos exp expm1 floor log log1p log2 max min pow sign sin sqrt tanh'.split(' '));
+const MATH = new Set(
+  'abs ceil cos exp expm1 floor log log1p log2 max min pow round sign sin sqrt tanh'.split(' '),
+);
 
 export const emitExpression = (place: Place, expr: IrExpr): ts.Expression =>
   place.unit.tree.at(expr.span, emitKind(place, expr));
@@ -235,6 +237,8 @@ const emitHostCall = (place: Place, fn: string, args: readonly ts.Expression[]):
   const { factory, ts: compiler } = tree;
   const math = (name: string, values: readonly ts.Expression[]): ts.Expression =>
     tree.call(tree.member(tree.id('Math'), name), values);
+  const divide = (above: ts.Expression, below: ts.Expression): ts.Expression =>
+    factory.createBinaryExpression(above, compiler.SyntaxKind.SlashToken, below);
   const [first, second, third] = args;
   if (first === undefined) throw new EmitError(`\`${fn}\` of a host value wants an operand`);
   if (MATH.has(fn)) return math(fn, args);
@@ -246,7 +250,12 @@ const emitHostCall = (place: Place, fn: string, args: readonly ts.Expression[]):
     case 'square':
       return math('pow', [first, tree.number(2)]);
     case 'rsqrt':
-      return math('pow', [first, tree.number(-0.5)]);
+      return divide(tree.number(1), math('sqrt', [first]));
+    case 'sigmoid': {
+      const { MinusToken, PlusToken } = compiler.SyntaxKind;
+      const power = math('exp', [factory.createPrefixUnaryExpression(MinusToken, first)]);
+      return divide(tree.number(1), factory.createBinaryExpression(tree.number(1), PlusToken, power));
+    }
     case 'relu':
       return math('max', [first, tree.number(0)]);
     case 'clamp':

@@ -27,8 +27,11 @@ export interface TypeEntry {
 export const BLANK_LINE = '//~blank';
 
 const IDENTIFIER = /^[A-Za-z_$][A-Za-z0-9_$]*$/;
-/** Characters that would not survive a file, or that a reader cannot see: they are written as escapes. */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
+/**
+ * Characters that would not survive a file, or that a reader cannot see: text that has any is written in ASCII. Those
+ * below the space are escaped in any case.
+ */
+const UNSEEN = /[\u007f-\u009f\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
 
 /** Text that may stand in a comment: it cannot close it, end its line, or be read as a directive by a tool. */
 export const commentText = (text: string): string =>

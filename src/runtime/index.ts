@@ -16,3 +16,5 @@ export type { Scalar, Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D, Tensor5D, 
 export { Trainer } from './trainer/trainer.js';
 export type { TrainerClass, TrainerSetup } from './trainer/trainer.js';
 export type { ParamSpec, TrainerOptions, TrainerSpec } from './trainer/spec.js';
+export { main } from './main.js';
+export type { MainIo } from './main.js';

@@ -3,17 +3,18 @@ import { createWriteStream, type WriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { once } from 'node:events';
 import { dirname, extname, resolve } from 'node:path';
+import { writtenPath, type DataPath } from '../data/files.js';
 import type { HostTensor } from '../engine/engine.js';
 import { replaced, type AddOn } from './addon.js';
 
 export interface PredictionsOptions {
   /** Ends in .csv or .jsonl. A relative one is in the current folder, or in the data root. */
-  readonly file: string | { readonly path: string };
+  readonly file: string | DataPath;
 }
 
 /** Writes rows as CSV or JSON lines, by the file's ending. */
 export function predictions(options: PredictionsOptions): AddOn {
-  const name = typeof options.file === 'string' ? options.file : options.file.path;
+  const name = writtenPath(options.file);
   const ending = extname(name).toLowerCase();
   if (ending !== '.csv' && ending !== '.jsonl') {
     throw new Error(

@@ -1,4 +1,5 @@
-/** Where a run's lines go. */
+/** Where a run's lines go: to a terminal with one live line below, or to a file or pipe with plain lines only. */
+import { fit } from './format.js';
 
 /** A run's voice: lines that stay, and one line that is replaced. */
 export interface Reporter {
@@ -14,6 +15,13 @@ export interface Reporter {
   end(): void;
 }
 
+/** What a reporter needs of a stream. */
+export interface LineStream {
+  write(text: string): unknown;
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+}
+
 /** Says nothing. */
 export const silent: Reporter = {
   line: () => undefined,
@@ -22,3 +30,59 @@ export const silent: Reporter = {
   columns: () => Number.POSITIVE_INFINITY,
   end: () => undefined,
 };
+
+/** Plain lines; `live` writes nothing. */
+export function plainReporter(stream: LineStream, log: (line: string) => void): Reporter {
+  return {
+    line: (text) => {
+      stream.write(`${text}\n`);
+      log(text);
+    },
+    live: () => undefined,
+    isLive: false,
+    columns: () => Number.POSITIVE_INFINITY,
+    end: () => undefined,
+  };
+}
+
+const clear = '\r\u001b[2K';
+
+/** Lines above, one live line below. Only for a terminal. */
+export function liveReporter(stream: LineStream, log: (line: string) => void): Reporter {
+  let shown = '';
+  const columns = (): number => Math.max(10, stream.columns ?? 80);
+  return {
+    line: (text) => {
+      stream.write(`${shown === '' ? '' : clear}${text}\n${shown}`);
+      log(text);
+    },
+    live: (text) => {
+      // One column is left free: a full line would wrap, and could not be taken back.
+      shown = fit(text, columns() - 1);
+      stream.write(clear + shown);
+    },
+    isLive: true,
+    columns,
+    end: () => {
+      if (shown !== '') stream.write(clear);
+      shown = '';
+    },
+  };
+}
+
+/** The reporter of an option and a stream. A terminal gets the live line unless NO_COLOR or CI is set. */
+export function reporterFor(
+  progress: 'auto' | 'bar' | 'plain' | 'none',
+  stream: LineStream,
+  environment: Readonly<Record<string, string | undefined>>,
+  log: (line: string) => void,
+): Reporter {
+  if (progress === 'none') return { ...silent, line: log };
+  const plain =
+    (environment['CI'] ?? '') !== '' ||
+    (environment['NO_COLOR'] ?? '') !== '' ||
+    environment['TERM'] === 'dumb';
+  const live =
+    progress === 'bar' ? stream.isTTY === true : progress === 'auto' && stream.isTTY === true && !plain;
+  return live ? liveReporter(stream, log) : plainReporter(stream, log);
+}

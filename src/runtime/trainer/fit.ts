@@ -1,5 +1,5 @@
 /**
- * The training loop: epochs of windows of batches, with log lines, validations and add-ons between windows. Validation
+ * The training loop: epochs of windows of batches; between windows the training metrics, validations, add-ons. Validation
  * comes before the checkpoint that may depend on it.
  */
 import { recurrence, type Recurrence } from '../../values/durations.js';
@@ -126,33 +126,35 @@ class Fit {
     };
   }
 
-  /** The rest of the current epoch. Null: go on with the next. */
+  /** The rest of the current epoch: windows, and what comes after each. Null: go on with the next. */
   async #epoch(): Promise<FitResult['reason'] | null> {
     const { stepsPerEpoch } = this.#session.pace;
     const end = Math.min(this.#total, (Math.floor(this.#step / stepsPerEpoch) + 1) * stepsPerEpoch);
     while (this.#step < end) {
       await this.#window();
       this.options.listener.step(this.#moment(), this.#rows);
-      if (this.#step % this.#session.options.logEvery.value === 0) await this.#logWindow();
+      const answers = [await this.#measureTraining()];
       const due = this.#validations.filter(({ recurrence: every }) =>
         every.due(this.#step, this.options.now()),
       );
-      const answers = [
-        await this.#validate(due),
-        await this.#ask('stepEnd', (hooks) => hooks.stepEnd?.(this.#moment())),
-      ];
+      answers.push(await this.#validate(due));
+      answers.push(await this.#ask('stepEnd', (hooks) => hooks.stepEnd?.(this.#moment())));
+      if (this.#step % stepsPerEpoch === 0) {
+        answers.push(await this.#ask('epochEnd', (hooks) => hooks.epochEnd?.(this.#moment())));
+      }
       await breathe();
       if (this.options.control.signal !== null) return 'interrupted';
       if (answers.includes('end-run')) return 'stopped';
-      if (answers.includes('end-epoch')) {
-        this.#step = end;
-        break;
-      }
+      if (answers.includes('end-epoch')) this.#step = end;
     }
-    if (this.#step % stepsPerEpoch !== 0) return null;
-    const measured = await this.#closeEpoch();
-    const ended = await this.#ask('epochEnd', (hooks) => hooks.epochEnd?.(this.#moment()));
-    return [measured, ended].includes('end-run') ? 'stopped' : null;
+    return null;
+  }
+
+  /** The epoch's line where the epoch has ended, a window's where one is due. */
+  async #measureTraining(): Promise<Answer> {
+    if (this.#step % this.#session.pace.stepsPerEpoch === 0) return this.#closeEpoch();
+    if (this.#step % this.#session.options.logEvery.value === 0) await this.#logWindow();
+    return undefined;
   }
 
   /** One update of the weights: a window of batches. */
@@ -185,8 +187,6 @@ class Fit {
     const metrics = await this.#train.stage.totals.finishWindow();
     this.#windowLogged = true;
     this.#windowsInEpoch += 1;
-    // A window that ends with its epoch is told once, by the epoch's line, unless the epoch had others.
-    if (this.#windowsInEpoch === 1 && this.#step % this.#session.pace.stepsPerEpoch === 0) return;
     this.#tell('window', metrics);
   }
 

@@ -2,11 +2,11 @@
  * The class that generated trainers extend. It also works with no spec at all: a subclass says what its models, data,
  * optimizers and steps are, and `fit`, `validate`, `test` and `predict` run them.
  */
-import type { AddOn } from '../addons/addon.js';
+import type { AddOn, Measured } from '../addons/addon.js';
 import { checkpoint } from '../addons/checkpoint.js';
 import type { Data } from '../data/data.js';
 import { createEmbeddedEngine } from '../engine/embedded.js';
-import type { Engine, HostTensor } from '../engine/engine.js';
+import type { Engine } from '../engine/engine.js';
 import type { Part } from '../nn/module.js';
 import type { Clock, Optimizer } from '../optim/optimizer.js';
 import type { Reduction } from '../rows/reduction.js';
@@ -17,6 +17,9 @@ import { optionTable } from '../../values/options.gen.js';
 import type { Override } from '../../values/overrides.js';
 import type { Duration } from '../../values/units.js';
 import { byOwner, overrideAttributes, overrideTrainer } from './attributes.js';
+import { findCheckpoint, runFit, runPredict, runTest, type AnyTrainer, type RunOptions } from './run.js';
+import type { FitResult } from './fit.js';
+import type { Outputs } from './stage.js';
 import { resolveParams, type ResolvedParams } from './params.js';
 import { resolveOptions, type ResolvedOptions } from './resolved-options.js';
 import { Session } from './session.js';
@@ -150,6 +153,30 @@ export abstract class Trainer<
     return { session, addOns: overridden.addOns };
   }
 
+  /** Trains from the first step. Once a trainer. */
+  fit(options: RunOptions = {}): Promise<FitResult> {
+    return runFit(this, options);
+  }
+
+  /** Measures a checkpoint's weights (a folder of a run or checkpoint) with the validate steps. */
+  async validate(from: string, options: RunOptions = {}): Promise<Measured> {
+    return runTest(this, await findCheckpoint(from), { ...options, kind: 'validate' });
+  }
+
+  /** Measures a checkpoint's weights with the test steps, or the validate steps where there are none. */
+  async test(from: string, options: RunOptions = {}): Promise<Measured> {
+    return runTest(this, await findCheckpoint(from), options);
+  }
+
+  /** Runs the predict steps with a checkpoint's weights. `rows` gets each batch's rows, unless an add-on takes them. */
+  async predict(
+    from: string,
+    rows: (rows: Outputs) => Promise<void> | void,
+    options: RunOptions = {},
+  ): Promise<number> {
+    return runPredict(this, await findCheckpoint(from), { ...options, rows });
+  }
+
   /** The prepared session. Throws before `prepare`. */
   protected get session(): Session {
     if (this.#session === null) throw new Error('the trainer is not prepared yet; call fit, test or predict');
@@ -209,13 +236,10 @@ export abstract class Trainer<
 }
 
 /** A trainer's class, as `main` takes it. */
-export interface TrainerClass<P extends object = object> {
-  new (setup?: TrainerSetup): Trainer<P, object, object, object>;
-  readonly spec: TrainerSpec<P>;
+export interface TrainerClass {
+  new (setup?: TrainerSetup): AnyTrainer;
+  readonly spec: TrainerSpec<never>;
 }
-
-/** Values on the host, by name. */
-export type HostRecord = ReadonlyMap<string, HostTensor>;
 
 function classOf(trainer: object): { readonly spec: TrainerSpec<never> } {
   const made: unknown = trainer.constructor;

@@ -1,0 +1,93 @@
+/** Files that are whole or absent: written beside their place, flushed to the disk, then renamed into it. */
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { RunError } from '../run/run-error.js';
+
+/** A name beside `path` that no other process uses. */
+export function besides(path: string): string {
+  return `${path}.tmp-${process.pid}-${randomBytes(4).toString('hex')}`;
+}
+
+const fresh = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+
+/** Writes a new file and flushes it. Rejects where it exists. */
+export async function writeNew(path: string, pieces: readonly Uint8Array[]): Promise<void> {
+  const file = await open(path, fresh, 0o644);
+  try {
+    for (const piece of pieces) {
+      // A write may take less than it was given.
+      for (let from = 0; from < piece.length;) {
+        const { bytesWritten } = await file.write(piece, from, piece.length - from);
+        from += bytesWritten;
+      }
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Flushes a folder's entries, so that a rename in it outlives a power cut. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, constants.O_RDONLY);
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** Replaces a small file in one step: a reader sees the old text or the new. */
+export async function replaceText(path: string, text: string): Promise<void> {
+  const temporary = besides(path);
+  try {
+    await writeNew(temporary, [new TextEncoder().encode(text)]);
+    await rename(temporary, path);
+    await syncFolder(dirname(path));
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** Makes a folder that is filled by `fill` and appears under its name only when it is complete. */
+export async function makeFolder(path: string, fill: (temporary: string) => Promise<void>): Promise<void> {
+  const temporary = besides(path);
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await mkdir(temporary, { mode: 0o755 });
+    await fill(temporary);
+    await syncFolder(temporary);
+    await rename(temporary, path);
+    await syncFolder(dirname(path));
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+const reasons: ReadonlyMap<string, string> = new Map([
+  ['ENOSPC', 'the disk is full; free some space, or choose another --run-dir'],
+  ['EDQUOT', 'the disk quota is used up; free some space, or choose another --run-dir'],
+  ['EACCES', 'no permission; choose another --run-dir'],
+  ['EPERM', 'not permitted; choose another --run-dir'],
+  ['EROFS', 'the file system is read-only; choose another --run-dir'],
+  ['ENOTDIR', 'a part of the path is a file, not a folder; choose another --run-dir'],
+  ['ENOTEMPTY', 'something else stands there; choose another --run-dir'],
+  ['EEXIST', 'something else stands there; choose another --run-dir'],
+  ['ENOENT', 'the folder is gone; was it removed during the run?'],
+  ['EMFILE', 'too many open files; raise the limit with ulimit -n'],
+]);
+
+/** The error as a RunError that says what to do, where the operating system refused a file. */
+export function fileError(what: string, error: unknown): Error {
+  const code =
+    error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
+  if (code === null) return error instanceof Error ? error : new Error(String(error));
+  return new RunError(`${what}: ${reasons.get(code) ?? code}`, { cause: error });
+}
+
+/** Joins names below a folder. */
+export const below = (folder: string, ...names: readonly string[]): string => join(folder, ...names);

@@ -1,0 +1,202 @@
+/**
+ * Reads and writes the safetensors format (https://github.com/huggingface/safetensors, "Format"): 8 bytes of header length,
+ * a JSON header, the tensors' bytes without holes. The reader refuses whatever the reference refuses, and what its text
+ * forbids but its code lets pass: duplicate names, a header that does not begin with `{`, extra fields, BOOL other than 0 and 1.
+ */
+import type { DType, HostTensor, Values } from '../engine/engine.js';
+import { parseStrictJson, type StrictValue } from './strict-json.js';
+
+/** A file that is no valid safetensors file. The message says where it breaks the format. */
+export class SafetensorsError extends Error {
+  override readonly name = 'SafetensorsError';
+}
+
+const names: Readonly<Record<DType, string>> = { f32: 'F32', i32: 'I32', u8: 'U8', bool: 'BOOL' };
+const types: ReadonlyMap<string, { readonly dtype: DType; readonly size: number }> = new Map([
+  ['F32', { dtype: 'f32', size: 4 }],
+  ['I32', { dtype: 'i32', size: 4 }],
+  ['U8', { dtype: 'u8', size: 1 }],
+  ['BOOL', { dtype: 'bool', size: 1 }],
+]);
+
+const headerLimit = 25_000_000;
+
+/** A file's bytes in pieces, in order. Tensors are sorted by size of element, then name, so that each is aligned. */
+export function writeSafetensors(
+  tensors: ReadonlyMap<string, HostTensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): readonly Uint8Array[] {
+  const sorted = [...tensors].sort(
+    ([a, left], [b, right]) =>
+      right.values.BYTES_PER_ELEMENT - left.values.BYTES_PER_ELEMENT || (a < b ? -1 : a > b ? 1 : 0),
+  );
+  let offset = 0;
+  const entries = sorted.map(([name, { dtype, shape, values }]) => {
+    const begin = offset;
+    offset += values.byteLength;
+    return `${JSON.stringify(name)}:${JSON.stringify({ dtype: names[dtype], shape, data_offsets: [begin, offset] })}`;
+  });
+  const meta = Object.keys(metadata).length === 0 ? [] : [`"__metadata__":${JSON.stringify(metadata)}`];
+  const text = new TextEncoder().encode(`{${[...meta, ...entries].join(',')}}`);
+  // The header is padded with spaces so that the data begins at a multiple of 8.
+  const header = new Uint8Array(Math.ceil(text.length / 8) * 8).fill(0x20);
+  header.set(text);
+  const length = new Uint8Array(8);
+  new DataView(length.buffer).setUint32(0, header.length, true);
+  return [length, header, ...sorted.map(([, { values }]) => littleEndian(values))];
+}
+
+const hostIsLittle = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
+function littleEndian(values: Values): Uint8Array {
+  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  if (hostIsLittle || values.BYTES_PER_ELEMENT === 1) return bytes;
+  return Buffer.from(bytes).swap32();
+}
+
+/** What a file holds. */
+export interface SafetensorsFile {
+  readonly tensors: ReadonlyMap<string, HostTensor>;
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+/** Reads a whole file. Throws a SafetensorsError. */
+export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
+  const { header, start } = readHeader(bytes);
+  const tensors = new Map<string, HostTensor>();
+  let metadata: ReadonlyMap<string, string> = new Map();
+  const ranges: { readonly begin: number; readonly end: number; readonly name: string }[] = [];
+  for (const [name, value] of header) {
+    if (name === '__metadata__') {
+      metadata = readMetadata(value);
+      continue;
+    }
+    const entry = readEntry(name, value);
+    ranges.push({ begin: entry.begin, end: entry.end, name });
+    if (start + entry.end > bytes.length) {
+      fail(
+        `tensor ${JSON.stringify(name)} ends at byte ${start + entry.end}, the file has ${bytes.length}; it was cut off`,
+      );
+    }
+    tensors.set(name, tensorAt(name, entry, bytes.subarray(start + entry.begin, start + entry.end)));
+  }
+  checkRanges(ranges, bytes.length - start);
+  return { tensors, metadata };
+}
+
+function readHeader(bytes: Uint8Array): {
+  readonly header: ReadonlyMap<string, StrictValue>;
+  readonly start: number;
+} {
+  if (bytes.length < 8) fail(`the file has ${bytes.length} bytes, fewer than the 8 of the header's length`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const length = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
+  if (length > headerLimit) fail(`the header says that it has ${length} bytes, more than ${headerLimit}`);
+  if (8 + length > bytes.length)
+    fail(`the header has ${length} bytes, the file only ${bytes.length}; it was cut off`);
+  const encoded = bytes.subarray(8, 8 + length);
+  if (encoded[0] !== 0x7b) fail('the header does not begin with {');
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(encoded);
+  } catch {
+    fail('the header is not UTF-8');
+  }
+  try {
+    const header = parseStrictJson(text);
+    if (!(header instanceof Map)) fail('the header is no object');
+    return { header, start: 8 + length };
+  } catch (error) {
+    if (error instanceof SafetensorsError) throw error;
+    fail(`the header is no JSON: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function readMetadata(value: StrictValue): ReadonlyMap<string, string> {
+  if (!(value instanceof Map)) fail('__metadata__ is no object');
+  const metadata = new Map<string, string>();
+  for (const [key, text] of value) {
+    if (typeof text !== 'string') fail(`__metadata__ holds ${JSON.stringify(key)}, which is no text`);
+    metadata.set(key, text);
+  }
+  return metadata;
+}
+
+interface Entry {
+  readonly type: { readonly dtype: DType; readonly size: number };
+  readonly shape: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+function readEntry(name: string, value: StrictValue): Entry {
+  const where = `tensor ${JSON.stringify(name)}`;
+  if (!(value instanceof Map)) fail(`${where} is no object`);
+  const extra = [...value.keys()].filter((key) => !['dtype', 'shape', 'data_offsets'].includes(key));
+  if (extra.length > 0) fail(`${where} has the unknown fields ${extra.join(', ')}`);
+  const dtype = value.get('dtype');
+  const type = typeof dtype === 'string' ? types.get(dtype) : undefined;
+  if (type === undefined)
+    fail(`${where} has the element type ${String(dtype)}; this reader knows ${[...types.keys()].join(', ')}`);
+  const shape = whole(`${where}, shape`, value.get('shape'));
+  const offsets = whole(`${where}, data_offsets`, value.get('data_offsets'));
+  const [begin, end] = offsets;
+  if (offsets.length !== 2 || begin === undefined || end === undefined || begin > end) {
+    fail(
+      `${where} has the data_offsets [${offsets.join(', ')}]; they are two, the first not above the second`,
+    );
+  }
+  const size = shape.reduce((product, n) => product * n, type.size);
+  if (!Number.isSafeInteger(size) || size !== end - begin) {
+    fail(`${where} has ${end - begin} bytes, its shape [${shape.join(', ')}] needs ${size}`);
+  }
+  return { type, shape, begin, end };
+}
+
+function whole(where: string, value: StrictValue | undefined): readonly number[] {
+  if (!Array.isArray(value)) fail(`${where} is no list`);
+  return value.map((one) => {
+    if (typeof one !== 'number' || !Number.isSafeInteger(one) || one < 0 || Object.is(one, -0)) {
+      fail(`${where} holds ${JSON.stringify(one)}, no whole number of at least 0`);
+    }
+    return one;
+  });
+}
+
+function checkRanges(
+  ranges: readonly { readonly begin: number; readonly end: number; readonly name: string }[],
+  size: number,
+): void {
+  let at = 0;
+  for (const { begin, end, name } of [...ranges].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
+    if (begin !== at) {
+      fail(
+        `tensor ${JSON.stringify(name)} begins at byte ${begin} of the data, the one before ends at ${at}; there is a hole or an overlap`,
+      );
+    }
+    at = end;
+  }
+  if (at !== size)
+    fail(`the tensors take ${at} bytes, the file holds ${size}; there is data that belongs to none`);
+}
+
+function tensorAt(name: string, { type, shape }: Entry, bytes: Uint8Array): HostTensor {
+  // A copy: aligned, and independent of the file's buffer.
+  const own = Uint8Array.from(bytes);
+  const { dtype } = type;
+  if (dtype === 'f32') return { dtype, shape, values: new Float32Array(nativeOrder(own)) };
+  if (dtype === 'i32') return { dtype, shape, values: new Int32Array(nativeOrder(own)) };
+  if (dtype === 'bool' && own.some((value) => value > 1)) {
+    fail(`tensor ${JSON.stringify(name)} is BOOL and holds a value other than 0 and 1`);
+  }
+  return { dtype, shape, values: own };
+}
+
+function nativeOrder(bytes: Uint8Array<ArrayBuffer>): ArrayBuffer {
+  if (!hostIsLittle) Buffer.from(bytes.buffer).swap32();
+  return bytes.buffer;
+}
+
+function fail(problem: string): never {
+  throw new SafetensorsError(problem);
+}

@@ -1,0 +1,108 @@
+/**
+ * JSON into maps, refusing duplicate keys: `JSON.parse` keeps the last one silently and makes `__proto__` a key that later
+ * copies turn into a prototype. Only what headers and manifests need; nesting is bounded.
+ */
+
+export type StrictValue =
+  null | boolean | number | string | readonly StrictValue[] | ReadonlyMap<string, StrictValue>;
+
+const deepest = 64;
+
+/** Parses a whole text. Throws a SyntaxError that names the place. */
+export function parseStrictJson(text: string): StrictValue {
+  const reader = new Reader(text);
+  const value = reader.value(0);
+  reader.end();
+  return value;
+}
+
+class Reader {
+  #at = 0;
+
+  constructor(private readonly text: string) {}
+
+  value(depth: number): StrictValue {
+    if (depth > deepest) this.#fail(`nested more than ${deepest} deep`);
+    this.#space();
+    const next = this.text[this.#at];
+    if (next === '{') return this.#object(depth);
+    if (next === '[') return this.#list(depth);
+    if (next === '"') return this.#string();
+    return this.#word();
+  }
+
+  end(): void {
+    this.#space();
+    if (this.#at < this.text.length) this.#fail('more text after the end');
+  }
+
+  #object(depth: number): ReadonlyMap<string, StrictValue> {
+    const entries = new Map<string, StrictValue>();
+    this.#expect('{');
+    this.#space();
+    if (this.#take('}')) return entries;
+    do {
+      this.#space();
+      const key = this.#string();
+      if (entries.has(key)) this.#fail(`the key ${JSON.stringify(key)} stands twice`);
+      this.#space();
+      this.#expect(':');
+      entries.set(key, this.value(depth + 1));
+      this.#space();
+    } while (this.#take(','));
+    this.#expect('}');
+    return entries;
+  }
+
+  #list(depth: number): readonly StrictValue[] {
+    const items: StrictValue[] = [];
+    this.#expect('[');
+    this.#space();
+    if (this.#take(']')) return items;
+    do {
+      items.push(this.value(depth + 1));
+      this.#space();
+    } while (this.#take(','));
+    this.#expect(']');
+    return items;
+  }
+
+  #string(): string {
+    const pattern = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
+    pattern.lastIndex = this.#at;
+    const [found] = pattern.exec(this.text) ?? [];
+    if (found === undefined) this.#fail('a text was expected');
+    this.#at += found.length;
+    const value: unknown = JSON.parse(found);
+    return typeof value === 'string' ? value : this.#fail('a text was expected');
+  }
+
+  #word(): StrictValue {
+    const pattern = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+    pattern.lastIndex = this.#at;
+    const [found] = pattern.exec(this.text) ?? [];
+    if (found === undefined || found === '') this.#fail('a value was expected');
+    this.#at += found.length;
+    if (found === 'true') return true;
+    if (found === 'false') return false;
+    return found === 'null' ? null : Number(found);
+  }
+
+  #space(): void {
+    while (' \t\n\r'.includes(this.text[this.#at] ?? '.')) this.#at += 1;
+  }
+
+  #take(letter: string): boolean {
+    if (this.text[this.#at] !== letter) return false;
+    this.#at += 1;
+    return true;
+  }
+
+  #expect(letter: string): void {
+    if (!this.#take(letter)) this.#fail(`${JSON.stringify(letter)} was expected`);
+  }
+
+  #fail(problem: string): never {
+    throw new SyntaxError(`${problem} at character ${this.#at}`);
+  }
+}

@@ -1,0 +1,302 @@
+/**
+ * The command line of an executable: `[train] | test | predict`, params as `name=value`, attributes as
+ * `owner.option=value`. What a program reads goes to stdout, everything else to stderr.
+ */
+import { didYouMean } from '../values/near.js';
+import { parseOverride, showValue, UsageError, type Override } from '../values/overrides.js';
+import { showType } from '../values/options.js';
+import { csvHeader, csvLines, jsonLines } from './addons/predictions.js';
+import { findCheckpoint, type Checkpoint } from './checkpoint/read.js';
+import type { StrictValue } from './checkpoint/strict-json.js';
+import { DataError } from './data/data-error.js';
+import { fit as fitWidth, showNumber } from './progress/format.js';
+import type { LineStream } from './progress/reporter.js';
+import { RunError } from './run/run-error.js';
+import { Control, type StopSignal } from './trainer/control.js';
+import { paramType, parseParam } from './trainer/params.js';
+import { runFit, runPredict, runTest } from './trainer/run.js';
+import type { ParamSpec, TrainerSpec } from './trainer/spec.js';
+import type { TrainerClass } from './trainer/trainer.js';
+
+/** The process as `main` sees it. */
+export interface MainIo {
+  readonly stdout: { write(text: string): unknown };
+  readonly stderr: LineStream;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Calls back at each SIGINT and SIGTERM. Returns what stops listening. */
+  onSignal(listener: (signal: StopSignal) => void): () => void;
+  /** Ends the process at once. */
+  exit(code: number): void;
+}
+
+const exitCodes: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143 };
+
+const processIo: MainIo = {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  environment: process.env,
+  onSignal: (listener) => {
+    const signals = ['SIGINT', 'SIGTERM'] as const;
+    signals.forEach((signal) => process.on(signal, listener));
+    return () => signals.forEach((signal) => process.off(signal, listener));
+  },
+  exit: (code) => process.exit(code),
+};
+
+interface Arguments {
+  readonly command: 'train' | 'test' | 'predict' | 'help' | 'version';
+  readonly params: readonly Override[];
+  readonly attributes: readonly Override[];
+  readonly runDir: string | undefined;
+  readonly dataRoot: string | undefined;
+  readonly from: string | undefined;
+  readonly devRun: number | null;
+  readonly json: boolean;
+}
+
+/**
+ * Runs a trainer from a command line and returns the exit code: 0 well, 2 misuse, 3 the run failed, 130 and 143 after a
+ * signal (state saved).
+ */
+export async function main(
+  trainerClass: TrainerClass,
+  argv: readonly string[] = process.argv.slice(2),
+  io: MainIo = processIo,
+): Promise<number> {
+  const { spec } = trainerClass;
+  const control = new Control();
+  let asked = 0;
+  const stopListening = io.onSignal((signal) => {
+    asked += 1;
+    control.stop(signal);
+    if (asked === 1)
+      io.stderr.write(`\n${signal}: finishing the step and saving; once more to end at once\n`);
+    else io.exit(exitCodes[signal]);
+  });
+  try {
+    const args = readArguments(argv);
+    if (args.command === 'help') io.stdout.write(helpText(spec));
+    else if (args.command === 'version') io.stdout.write(versionText(spec));
+    else await runCommand(trainerClass, args, io, control);
+    return control.signal === null ? 0 : exitCodes[control.signal];
+  } catch (error) {
+    return fail(spec, error, io);
+  } finally {
+    stopListening();
+  }
+}
+
+function fail(spec: TrainerSpec<never>, error: unknown, io: MainIo): number {
+  const message = error instanceof Error ? error.message : String(error);
+  io.stderr.write(`error: ${message}\n`);
+  if (error instanceof UsageError) {
+    io.stderr.write(`see ${spec.name} --help\n`);
+    return 2;
+  }
+  const expected = error instanceof RunError || error instanceof DataError;
+  // A stack says where in the spec's steps it happened; for a full disk or a bad file it says nothing.
+  if (error instanceof Error && !expected && error.stack !== undefined) io.stderr.write(`${error.stack}\n`);
+  return 3;
+}
+
+async function runCommand(
+  trainerClass: TrainerClass,
+  args: Arguments,
+  io: MainIo,
+  control: Control,
+): Promise<void> {
+  const { spec } = trainerClass;
+  const given = Object.fromEntries(
+    args.params.map(({ path, text }) => parseParam(spec, path[0] ?? '', text)),
+  );
+  const options = {
+    control,
+    stream: io.stderr,
+    environment: io.environment,
+    devRun: args.devRun,
+    ...(args.dataRoot === undefined ? {} : { dataRoot: args.dataRoot }),
+    ...(args.runDir === undefined ? {} : { runDir: args.runDir }),
+  };
+  if (args.command === 'train') {
+    if (args.from !== undefined)
+      throw new UsageError('--from goes with test and predict; resuming a run is not built yet');
+    const trainer = new trainerClass({ params: given, overrides: args.attributes });
+    await runFit(trainer, options);
+    return;
+  }
+  if (args.from === undefined) throw new UsageError(`${args.command} needs --from RUN or --from CHECKPOINT`);
+  const from = await findCheckpoint(args.from);
+  if (from.trainer !== spec.trainer) {
+    throw new RunError(
+      `${from.folder} was written by ${from.trainer}, this is ${spec.trainer}; take a checkpoint of this trainer`,
+    );
+  }
+  io.stderr.write(`weights of step ${from.step} from ${from.folder}\n`);
+  if (spec.sha256 !== undefined && spec.sha256 !== from.specSha256) {
+    io.stderr.write('note: the spec has changed since; the weights must still fit\n');
+  }
+  const trainer = new trainerClass({
+    params: { ...paramsOf(spec, from), ...given },
+    overrides: args.attributes,
+  });
+  if (args.command === 'test') {
+    printMetrics(await runTest(trainer, from, options), args.json, io);
+    return;
+  }
+  let header = true;
+  await runPredict(trainer, from, {
+    ...options,
+    rows: (rows) => {
+      if (!args.json && header) io.stdout.write(`${csvHeader(rows)}\n`);
+      header = false;
+      io.stdout.write((args.json ? jsonLines(rows) : csvLines(rows)).map((line) => `${line}\n`).join(''));
+    },
+  });
+}
+
+/** The checkpoint's params by key, as far as the trainer still has them. */
+function paramsOf(spec: TrainerSpec<never>, { params }: Checkpoint): Readonly<Record<string, StrictValue>> {
+  return Object.fromEntries(
+    spec.params.flatMap(({ name, key }) => {
+      const value = params.get(name);
+      return value === undefined || value === null ? [] : [[key, value] as const];
+    }),
+  );
+}
+
+function printMetrics(metrics: ReadonlyMap<string, number>, json: boolean, io: MainIo): void {
+  if (json) {
+    io.stdout.write(`${JSON.stringify(Object.fromEntries(metrics))}\n`);
+    return;
+  }
+  for (const [name, value] of metrics) io.stdout.write(`${name} ${showNumber(value)}\n`);
+}
+
+const commands = ['train', 'test', 'predict', 'help'] as const;
+const valued = ['--run-dir', '--data-root', '--from', '--engine', '--devices'];
+const notBuilt: ReadonlyMap<string, string> = new Map([
+  ['--resume', 'resuming a run is not built yet; start another run'],
+  ['--nodes', 'several machines are not built yet; leave it out'],
+  ['--profile', 'profiles are not built yet; leave it out'],
+]);
+const flags = ['--dev-run', '--json', '--help', '--version'];
+
+/** Reads a command line. Throws a UsageError. */
+export function readArguments(argv: readonly string[]): Arguments {
+  const params: Override[] = [];
+  const attributes: Override[] = [];
+  const values = new Map<string, string>();
+  let command: Arguments['command'] | null = null;
+  let devRun: number | null = null;
+  let json = false;
+  const rest = [...argv];
+  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
+    if (!word.startsWith('-')) {
+      const found = commands.find((one) => one === word);
+      if (found !== undefined && command === null) command = found;
+      else if (word.includes('=')) {
+        const override = parseOverride(word);
+        (override.path.length === 1 ? params : attributes).push(override);
+      } else {
+        throw new UsageError(
+          `cannot read ${JSON.stringify(word)}${didYouMean(word, commands) || '; write name=value, or train, test, predict'}`,
+        );
+      }
+      continue;
+    }
+    const [name = word, attached] = splitOption(word);
+    if (name === '--help' || name === '-h') command = 'help';
+    else if (name === '--version' || name === '-V') command = 'version';
+    else if (name === '--json') json = true;
+    else if (name === '--dev-run') {
+      const next = attached ?? (/^\d+$/.test(rest[0] ?? '') ? rest.shift() : '3');
+      devRun = Number(next);
+      if (!Number.isSafeInteger(devRun) || devRun < 1)
+        throw new UsageError(`--dev-run takes a whole number of at least 1, got ${next}`);
+    } else if (valued.includes(name)) {
+      const value = attached ?? rest.shift();
+      if (value === undefined || value === '') throw new UsageError(`${name} needs a value`);
+      values.set(name, value);
+    } else {
+      const reason = notBuilt.get(name);
+      throw new UsageError(
+        reason === undefined
+          ? `there is no option ${name}${didYouMean(name, [...valued, ...flags])}`
+          : `${name}: ${reason}`,
+      );
+    }
+  }
+  checkDevice(values);
+  return {
+    command: command ?? 'train',
+    params,
+    attributes,
+    runDir: values.get('--run-dir'),
+    dataRoot: values.get('--data-root'),
+    from: values.get('--from'),
+    devRun,
+    json,
+  };
+}
+
+function splitOption(word: string): readonly [string, string | undefined] {
+  const at = word.indexOf('=');
+  return at < 0 ? [word, undefined] : [word.slice(0, at), word.slice(at + 1)];
+}
+
+function checkDevice(values: ReadonlyMap<string, string>): void {
+  const engine = values.get('--engine') ?? 'auto';
+  if (engine === 'tensorflow') throw new UsageError('--engine tensorflow is not built yet; use embedded');
+  if (engine !== 'auto' && engine !== 'embedded') {
+    throw new UsageError(
+      `--engine takes auto or embedded, got ${engine}${didYouMean(engine, ['auto', 'embedded', 'tensorflow'])}`,
+    );
+  }
+  const devices = values.get('--devices') ?? 'auto';
+  if (devices !== 'auto' && devices !== '1') {
+    throw new UsageError(`--devices ${devices}: the embedded engine runs on one device; use 1 or auto`);
+  }
+}
+
+/** `--help`: the doc comments, defaults and limits of the spec. */
+export function helpText(spec: TrainerSpec<never>): string {
+  const params = spec.params.flatMap((param) => {
+    const doc = [param.doc, limits(param)].filter((text) => text !== '').join(' ');
+    return [`  ${param.name}=${defaultText(param)}`, ...(doc === '' ? [] : [`      ${doc}`])];
+  });
+  return [
+    ...(spec.doc === undefined || spec.doc === '' ? [] : [spec.doc, '']),
+    `usage: ${spec.name} [train]                        train`,
+    `       ${spec.name} test --from RUN                measure trained weights`,
+    `       ${spec.name} predict --from RUN             write a row of output for each row of input`,
+    '',
+    ...(params.length === 0 ? [] : ['params:', ...params, '']),
+    'attributes: trainer.epochs=2, checkpoint.keep=5, an optimizer’s lr, a data set’s batch, …',
+    '',
+    'options:',
+    '  --run-dir DIR     the run’s folder (runs/<trainer>/<time>)',
+    '  --data-root DIR   where relative data paths start (the current folder)',
+    '  --from PATH       a run’s folder (its best checkpoint, else the last) or a checkpoint',
+    '  --engine NAME     auto or embedded',
+    '  --dev-run [N]     N steps (3) and validation batches, nothing is written',
+    '  --json            print metrics or rows as JSON',
+    '  --help, --version',
+    '',
+  ]
+    .map((line) => fitWidth(line, 200))
+    .join('\n');
+}
+
+function defaultText(param: ParamSpec<never>): string {
+  if (param.default === undefined) return `… (required: ${showType(paramType(param))})`;
+  return typeof param.default === 'string' ? param.default : showValue(param.default);
+}
+
+function limits(param: ParamSpec<never>): string {
+  const type = showType(paramType(param));
+  return `(${type}${param.where === null ? '' : `, ${param.where.text}`})`;
+}
+
+function versionText(spec: TrainerSpec<never>): string {
+  return `${spec.name} (${spec.trainer}), built by ztrainc ${spec.compiler ?? '?'}, spec sha256 ${spec.sha256 ?? '?'}, node ${process.version}\n`;
+}

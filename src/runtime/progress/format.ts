@@ -1,0 +1,79 @@
+/** Numbers and lines as a run prints them. */
+
+/** Four significant digits; very large and very small ones with an exponent. */
+export function showNumber(value: number): string {
+  if (!Number.isFinite(value)) return String(value);
+  if (value === 0) return '0';
+  const size = Math.abs(value);
+  if (size >= 1e5 || size < 1e-3)
+    return value
+      .toExponential(2)
+      .replace(/\.?0+e/, 'e')
+      .replace('e+', 'e');
+  if (Number.isInteger(value)) return String(value);
+  return value.toPrecision(4);
+}
+
+/** `1,234,567`. */
+export function showCount(value: number): string {
+  return Math.round(value)
+    .toString()
+    .replaceAll(/\B(?=(\d{3})+$)/g, ',');
+}
+
+/** `512 B`, `4.2 kB`, `17 MB`, in powers of 1000. */
+export function showBytes(value: number): string {
+  const names = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let scaled = value;
+  let index = 0;
+  while (scaled >= 1000 && index < names.length - 1) {
+    scaled /= 1000;
+    index += 1;
+  }
+  return `${index === 0 || scaled >= 100 ? Math.round(scaled) : scaled.toFixed(1)} ${names[index] ?? ''}`;
+}
+
+/** `0.4s`, `12s`, `3m 05s`, `2h 07m`. */
+export function showSeconds(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '?';
+  if (seconds < 10) return `${seconds.toFixed(1)}s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole}s`;
+  const pad = (value: number): string => String(value).padStart(2, '0');
+  if (whole < 3600) return `${Math.floor(whole / 60)}m ${pad(whole % 60)}s`;
+  return `${Math.floor(whole / 3600)}h ${pad(Math.floor((whole % 3600) / 60))}m`;
+}
+
+/** Cut to a width; the cut shows as `…`. */
+export function fit(text: string, width: number): string {
+  return text.length <= width ? text : width < 1 ? '' : `${text.slice(0, width - 1)}…`;
+}
+
+/** As many of the parts, in order, as fit a width; at least the first, cut. */
+export function fitParts(parts: readonly string[], width: number): string {
+  let line = '';
+  for (const part of parts) {
+    const longer = line === '' ? part : `${line}  ${part}`;
+    if (longer.length > width) break;
+    line = longer;
+  }
+  return line === '' ? fit(parts[0] ?? '', width) : line;
+}
+
+/** Rows in columns: the first left-aligned, the others right-aligned; last columns are left out where they don't fit. */
+export function table(rows: readonly (readonly string[])[], width: number): readonly string[] {
+  const columns = Math.max(0, ...rows.map((row) => row.length));
+  const widths = Array.from({ length: columns }, (_, index) =>
+    Math.max(...rows.map((row) => (row[index] ?? '').length)),
+  );
+  let shown = columns;
+  const total = (count: number): number => widths.slice(0, count).reduce((sum, one) => sum + one + 2, -2);
+  while (shown > 1 && total(shown) > width) shown -= 1;
+  return rows.map((row) => {
+    const cells = widths.slice(0, shown).map((size, index) => {
+      const cell = row[index] ?? '';
+      return index === 0 ? cell.padEnd(size) : cell.padStart(size);
+    });
+    return fit(cells.join('  ').trimEnd(), width);
+  });
+}

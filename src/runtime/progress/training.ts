@@ -1,0 +1,193 @@
+/** What a training run prints: the table of weights, lines of metrics, the live line, the final summary. */
+import type { Measured, Moment } from '../addons/addon.js';
+import type { FitListener, FitResult, MetricsRecord } from '../trainer/fit.js';
+import type { Session } from '../trainer/session.js';
+import { fitParts, showBytes, showCount, showNumber, showSeconds, table } from './format.js';
+import type { Reporter } from './reporter.js';
+
+/** The table of weights, one line each and a total. */
+export function weightTable(session: Session, columns: number): readonly string[] {
+  const rows = session.weights.map(({ path, weight }) => {
+    const count = weight.shape.reduce((product, n) => product * n, 1);
+    return {
+      cells: [
+        path,
+        `[${weight.shape.join(', ')}]`,
+        showCount(count),
+        showBytes(4 * count),
+        weight.trainable ? '' : 'kept',
+      ],
+      count,
+      trained: weight.trainable ? count : 0,
+    };
+  });
+  const total = rows.reduce((sum, { count }) => sum + count, 0);
+  const trained = rows.reduce((sum, row) => sum + row.trained, 0);
+  return [
+    ...table([['weights', 'shape', 'count', 'bytes'], ...rows.map(({ cells }) => cells)], columns),
+    ...table(
+      [[`${showCount(total)} values (${showBytes(4 * total)}), ${showCount(trained)} trained`]],
+      columns,
+    ),
+  ];
+}
+
+/** `epoch 3/10` for a run of epochs, else the epoch alone. Epochs are shown from 1. */
+function epochText(step: number, session: Session): string {
+  const { stepsPerEpoch, totalSteps } = session.pace;
+  const epoch = Math.max(1, Math.ceil(step / stepsPerEpoch));
+  return session.options.epochs === null || totalSteps === null
+    ? `epoch ${epoch}`
+    : `epoch ${epoch}/${session.options.epochs}`;
+}
+
+function metricParts(metrics: Measured): readonly string[] {
+  return [...metrics].map(([name, value]) => `${name} ${showNumber(value)}`);
+}
+
+// The live line is redrawn at most this often; plain lines of training come at most this often.
+const liveSeconds = 0.1;
+const plainSeconds = 5;
+
+/** Prints what the loop tells. */
+export class TrainingProgress implements FitListener {
+  #drawn = Number.NEGATIVE_INFINITY;
+  #lined = Number.NEGATIVE_INFINITY;
+  #started: Moment | null = null;
+  #rows = 0;
+  #running: readonly string[] = [];
+  #epochLines: MetricsRecord | null = null;
+
+  constructor(
+    private readonly session: Session,
+    private readonly reporter: Reporter,
+    private readonly total: number,
+    private readonly record: (record: MetricsRecord) => void,
+  ) {}
+
+  step(at: Moment, rows: number): void {
+    this.#started ??= at;
+    this.#rows = rows;
+    if (!this.reporter.isLive || at.seconds - this.#drawn < liveSeconds) return;
+    this.#drawn = at.seconds;
+    this.reporter.live(this.#live(at));
+  }
+
+  validating(name: string, done: number, of: number): void {
+    if (this.reporter.isLive) this.reporter.live(`${name} ${done}/${of}`);
+  }
+
+  metrics(record: MetricsRecord): void {
+    this.record(record);
+    const { stage, over, at } = record;
+    if (over !== 'pass') this.#running = metricParts(record.metrics);
+    if (over === 'window') {
+      // On a terminal the live line shows them; elsewhere a line now and then is enough.
+      if (this.reporter.isLive || at.seconds - this.#lined < plainSeconds) return;
+    }
+    this.#lined = at.seconds;
+    const rates =
+      over === 'pass'
+        ? []
+        : [...record.rates].map(([name, value]) => `${rateName(name, record)} ${showNumber(value)}`);
+    const parts = [
+      `${epochText(at.step, this.session)} step ${at.step}`,
+      stage,
+      ...metricParts(record.metrics),
+      ...rates,
+    ];
+    const rate = over === 'pass' ? [] : this.#rate(at);
+    this.reporter.line(
+      this.reporter.isLive
+        ? fitParts([...parts, ...rate], this.reporter.columns())
+        : [...parts, ...rate].join('  '),
+    );
+    this.#epochLines = record;
+  }
+
+  /** The newest line of metrics. */
+  get newest(): MetricsRecord | null {
+    return this.#epochLines;
+  }
+
+  #rate(at: Moment): readonly string[] {
+    const speed = this.#speed(at);
+    return speed === null ? [] : [`${showNumber(speed)} steps/s`];
+  }
+
+  /** Steps a second since the first step, which also compiles. */
+  #speed(at: Moment): number | null {
+    const start = this.#started;
+    if (start === null || at.step <= start.step || at.seconds <= start.seconds) return null;
+    return (at.step - start.step) / (at.seconds - start.seconds);
+  }
+
+  #live(at: Moment): string {
+    const speed = this.#speed(at);
+    const left = speed === null ? [] : [`ETA ${showSeconds((this.total - at.step) / speed)}`];
+    const clock = this.session.clockAt(at.step - 1);
+    const rates = [...this.session.optimizers.values()].flatMap((optimizer) => {
+      const [rate] = optimizer.ratesAt(clock);
+      return rate === undefined
+        ? []
+        : [`${this.session.optimizers.size === 1 ? 'lr' : `lr ${optimizer.name}`} ${showNumber(rate)}`];
+    });
+    const percent = `${Math.floor((100 * at.step) / this.total)}%`;
+    return fitParts(
+      [
+        percent,
+        `step ${at.step}/${this.total}`,
+        epochText(at.step, this.session),
+        ...left,
+        ...this.#running,
+        ...this.#rate(at),
+        ...rates,
+      ],
+      this.reporter.columns() - 1,
+    );
+  }
+
+  /** Rows trained on. */
+  get rows(): number {
+    return this.#rows;
+  }
+}
+
+function rateName(name: string, { rates }: MetricsRecord): string {
+  return rates.size === 1 ? 'lr' : `lr ${name}`;
+}
+
+/** A best value and where it was reached. */
+export interface Best {
+  readonly metric: string;
+  readonly value: number;
+  readonly at: Moment;
+}
+
+/** The final lines: why it ended, best and last values, time and rate, where the files are. */
+export function summaryLines(
+  result: FitResult,
+  best: readonly Best[],
+  files: { readonly folder: string | null; readonly checkpoint: string | null },
+  columns: number,
+): readonly string[] {
+  const { at, rows, reason } = result;
+  const why =
+    reason === 'interrupted'
+      ? `interrupted by ${result.signal ?? 'a signal'}`
+      : reason === 'stopped'
+        ? 'stopped early'
+        : 'finished';
+  const speed =
+    at.seconds > 0
+      ? `, ${showNumber(at.step / at.seconds)} steps/s, ${showNumber(rows / at.seconds)} rows/s`
+      : '';
+  const values = [...result.metrics].map(([name, value]) => [name, showNumber(value)]);
+  return [
+    `${why} after ${at.step} steps in ${showSeconds(at.seconds)}${speed}`,
+    ...table(values, columns),
+    ...best.map(({ metric, value, at: when }) => `best ${metric} ${showNumber(value)} at step ${when.step}`),
+    ...(files.checkpoint === null ? [] : [`checkpoint: ${files.checkpoint}`]),
+    ...(files.folder === null ? [] : [`run: ${files.folder}`]),
+  ];
+}

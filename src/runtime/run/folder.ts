@@ -1,0 +1,75 @@
+/** A run's folder: what it was (`run.json`), what it measured (`metrics.jsonl`), said (`console.log`) and came to (`summary.json`). */
+import { randomBytes } from 'node:crypto';
+import { appendFileSync, closeSync, existsSync, openSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Json } from '../addons/addon.js';
+import { fileError, replaceText } from '../checkpoint/files.js';
+import { RunError } from './run-error.js';
+
+/** `20260131-142501-3f1c`, in UTC, for a new run. */
+export function runName(now: Date): string {
+  const digits = now
+    .toISOString()
+    .replaceAll(/[-:]|\..*/g, '')
+    .replace('T', '-');
+  return `${digits}-${randomBytes(2).toString('hex')}`;
+}
+
+export interface RunFolder {
+  readonly path: string;
+  readonly checkpoints: string;
+  /** Adds a line to `metrics.jsonl`. */
+  metrics(record: Readonly<Record<string, Json>>): void;
+  /** Adds a line to `console.log`. */
+  console(line: string): void;
+  /** Replaces `run.json` or `summary.json`. */
+  write(name: 'run.json' | 'summary.json', value: unknown): Promise<void>;
+  close(): void;
+}
+
+/**
+ * Makes the folder and opens its files. Rejects with a RunError where that is not possible, or where the folder holds a run
+ * already: its files are never mixed with another's.
+ */
+export async function openRunFolder(path: string): Promise<RunFolder> {
+  if (existsSync(join(path, 'run.json'))) {
+    throw new RunError(`${path} holds a run already; choose another --run-dir, or remove it`);
+  }
+  try {
+    await mkdir(path, { recursive: true });
+    const metrics = openSync(join(path, 'metrics.jsonl'), 'a');
+    const log = openSync(join(path, 'console.log'), 'a');
+    const append = (file: number, text: string): void => {
+      try {
+        appendFileSync(file, text);
+      } catch (error) {
+        throw fileError(`cannot write to ${path}`, error);
+      }
+    };
+    return {
+      path,
+      checkpoints: join(path, 'checkpoints'),
+      metrics: (record) => append(metrics, `${JSON.stringify(record)}\n`),
+      console: (line) => append(log, `${line}\n`),
+      write: async (name, value) => {
+        try {
+          await replaceText(join(path, name), `${JSON.stringify(value, null, 2)}\n`);
+        } catch (error) {
+          throw fileError(`cannot write ${join(path, name)}`, error);
+        }
+      },
+      close: () => {
+        closeSync(metrics);
+        closeSync(log);
+      },
+    };
+  } catch (error) {
+    throw fileError(`cannot use ${path} as the run's folder`, error);
+  }
+}
+
+/** JSON has no NaN and no infinities: they are written as text, which every reader of the file understands. */
+export function jsonNumber(value: number): Json {
+  return Number.isFinite(value) ? value : String(value);
+}

@@ -1,0 +1,406 @@
+/**
+ * Whole runs of a trainer: training with its folder, checkpoints and summary, and evaluation or prediction with trained
+ * weights.
+ */
+import { join, relative, resolve } from 'node:path';
+import {
+  ordered,
+  type AddOn,
+  type AddOnHost,
+  type Hooks,
+  type Json,
+  type Moment,
+  type SavedCheckpoint,
+} from '../addons/addon.js';
+import { findCheckpoint, loadInto, readTensors, type Checkpoint } from '../checkpoint/read.js';
+import {
+  deleteCheckpoint,
+  downloadAll,
+  pointTo,
+  writeCheckpoint,
+  type CheckpointHead,
+} from '../checkpoint/write.js';
+import { reporterFor, type LineStream, type Reporter } from '../progress/reporter.js';
+import { summaryLines, TrainingProgress, weightTable, type Best } from '../progress/training.js';
+import { jsonNumber, openRunFolder, runName, type RunFolder } from '../run/folder.js';
+import { RunError } from '../run/run-error.js';
+import type { Tensor } from '../tensor.js';
+import { Control } from './control.js';
+import { evaluateStage } from './evaluate.js';
+import { fit, named, type FitResult, type LiveAddOn, type MetricsRecord } from './fit.js';
+import type { Session } from './session.js';
+import type { Outputs } from './stage.js';
+import type { ResolvedOptions } from './resolved-options.js';
+import type { Prepared, PrepareOptions } from './trainer.js';
+import type { ParamOrigin } from './params.js';
+import type { TrainerSpec } from './spec.js';
+
+/** A trainer as far as a run needs it, whatever its params and models are. */
+export interface AnyTrainer {
+  readonly spec: TrainerSpec<never>;
+  readonly params: object;
+  readonly resolved: { readonly origins: Readonly<Record<string, ParamOrigin>> };
+  readonly options: ResolvedOptions;
+  prepare(options: PrepareOptions): Promise<Prepared>;
+}
+
+/** Where a run reads, writes and talks. All have defaults. */
+export interface RunOptions {
+  /** Relative data paths start here; the current folder unless given. */
+  readonly dataRoot?: string;
+  /** The run's folder; one below `runs/` unless given. Null: nothing is written. */
+  readonly runDir?: string | null;
+  readonly control?: Control;
+  /** Lines for people; the process's error stream unless given. */
+  readonly stream?: LineStream;
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** At most so many windows and batches, and nothing is written. */
+  readonly devRun?: number | null;
+}
+
+/** Trains from the first step. */
+export async function runFit(trainer: AnyTrainer, options: RunOptions = {}): Promise<FitResult> {
+  const started = Date.now();
+  const prepared = await trainer.prepare({ kinds: ['train', 'validate'], dataRoot: rootOf(options) });
+  try {
+    const writes = (options.devRun ?? null) === null && options.runDir !== null;
+    const folder = writes ? await openRunFolder(folderOf(trainer, options)) : null;
+    try {
+      return await train(trainer, prepared, folder, options, started);
+    } finally {
+      folder?.close();
+    }
+  } finally {
+    await prepared.session.close();
+  }
+}
+
+async function train(
+  trainer: AnyTrainer,
+  { session, addOns: configured }: Prepared,
+  folder: RunFolder | null,
+  options: RunOptions,
+  started: number,
+): Promise<FitResult> {
+  const { control = new Control(), devRun = null } = options;
+  const now = (): number => (Date.now() - started) / 1000;
+  const reporter = reporterOf(trainer, options, folder);
+  const best = new Map<string, Best>();
+  try {
+    await folder?.write('run.json', describe(trainer, session, started, null));
+    begin(trainer, session, reporter, folder);
+    const saver = new Saver(trainer, session, folder);
+    const addOns = startAddOns(configured, addOnHost(session, saver, reporter, folder, options, best));
+    saver.addOns = addOns;
+    const total = Math.min(session.pace.totalSteps ?? 0, devRun ?? Number.POSITIVE_INFINITY);
+    const record = (line: MetricsRecord): void => folder?.metrics(jsonRecord(line));
+    const listener = new TrainingProgress(session, reporter, total, record);
+    const result = await fit({ session, addOns, control, listener, now, limit: devRun });
+    if (result.reason === 'interrupted' && saver.newest?.step !== result.at.step) {
+      const saved = await saver.save(result.at);
+      if (saved !== null) await saver.point('last', saved);
+    }
+    reporter.end();
+    const where = { folder: folder === null ? null : shortPath(folder.path), checkpoint: saver.shown() };
+    for (const line of summaryLines(result, [...best.values()], where, reporter.columns()))
+      reporter.line(line);
+    await folder?.write('summary.json', summary(result, best, saver));
+    await folder?.write('run.json', describe(trainer, session, started, result.reason));
+    return result;
+  } catch (error) {
+    reporter.end();
+    const reason = `failed: ${error instanceof Error ? error.message : String(error)}`;
+    // The first error is the one to tell; a folder that cannot be written is often its cause.
+    await folder?.write('run.json', describe(trainer, session, started, reason)).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Metrics of trained weights, by full name. */
+export async function runTest(
+  trainer: AnyTrainer,
+  from: Checkpoint,
+  options: RunOptions & { readonly kind?: 'test' | 'validate' },
+): Promise<ReadonlyMap<string, number>> {
+  const { control = new Control() } = options;
+  const { session } = await trainer.prepare({ kinds: ['test', 'validate'], dataRoot: rootOf(options) });
+  const reporter = reporterOf(trainer, options, null);
+  try {
+    await loadWeights(session, from);
+    const tests = options.kind === 'validate' ? [] : session.of('test');
+    const stages = tests.length > 0 ? tests : session.of('validate');
+    if (stages.length === 0)
+      throw new RunError('the trainer has no test and no validate step; add one to the spec');
+    const all = new Map<string, number>();
+    for (const open of stages) {
+      const { name } = open.stage.plan;
+      const metrics = await evaluateStage(session, open, {
+        step: from.step,
+        limit: options.devRun ?? null,
+        control,
+        each: (_outputs, done) => reporter.live(`${name} ${done}/${open.batches}`),
+      });
+      for (const [metric, value] of metrics ?? []) all.set(`${name}.${metric}`, value);
+    }
+    return all;
+  } finally {
+    reporter.end();
+    await session.close();
+  }
+}
+
+/** Runs predict steps; rows go to add-ons (`predictions`), or to `rows` where no add-on takes them. Returns the number of rows. */
+export async function runPredict(
+  trainer: AnyTrainer,
+  from: Checkpoint,
+  options: RunOptions & { readonly rows: (rows: Outputs) => Promise<void> | void },
+): Promise<number> {
+  const { control = new Control() } = options;
+  const { session, addOns } = await trainer.prepare({ kinds: ['predict'], dataRoot: rootOf(options) });
+  const reporter = reporterOf(trainer, options, null);
+  let count = 0;
+  try {
+    await loadWeights(session, from);
+    const stages = session.of('predict');
+    if (stages.length === 0) throw new RunError('the trainer has no predict step; add one to the spec');
+    const host = addOnHost(session, new Saver(trainer, session, null), reporter, null, options, new Map());
+    const live = startAddOns(addOns, host).filter(({ hooks }) => hooks.predicted !== undefined);
+    for (const open of stages) {
+      await evaluateStage(session, open, {
+        step: from.step,
+        limit: options.devRun ?? null,
+        control,
+        each: async (outputs, done, rows) => {
+          count += rows;
+          for (const { kind, hooks } of live)
+            await named(kind, 'predicted', () => hooks.predicted?.(outputs));
+          if (live.length === 0) await options.rows(outputs);
+          reporter.live(`${open.stage.plan.name} ${done}/${open.batches}`);
+        },
+      });
+    }
+    for (const { kind, hooks } of live) await named(kind, 'predictEnd', () => hooks.predictEnd?.());
+    return count;
+  } finally {
+    reporter.end();
+    await session.close();
+  }
+}
+
+async function loadWeights(session: Session, from: Checkpoint): Promise<void> {
+  loadInto(session.modelState, await readTensors(from, 'model.safetensors'), from.folder);
+}
+
+export { findCheckpoint };
+
+const rootOf = ({ dataRoot = process.cwd() }: RunOptions): string => resolve(dataRoot);
+
+function folderOf(trainer: AnyTrainer, { runDir }: RunOptions): string {
+  const chosen = runDir ?? trainer.options.runDir;
+  return resolve(chosen ?? join('runs', trainer.spec.trainer, runName(new Date())));
+}
+
+/** As a reader would type it from here. */
+function shortPath(path: string): string {
+  const here = relative(process.cwd(), path);
+  return here === '' || here.startsWith('..') ? path : here;
+}
+
+function reporterOf(trainer: AnyTrainer, options: RunOptions, folder: RunFolder | null): Reporter {
+  const { stream = process.stderr, environment = process.env } = options;
+  return reporterFor(trainer.options.progress, stream, environment, (line) => folder?.console(line));
+}
+
+function begin(trainer: AnyTrainer, session: Session, reporter: Reporter, folder: RunFolder | null): void {
+  const { spec, options } = trainer;
+  const { stepsPerEpoch, totalSteps } = session.pace;
+  if (options.summary) weightTable(session, reporter.columns()).forEach((line) => reporter.line(line));
+  reporter.line(`${spec.trainer} on ${session.engine.version}, seed ${options.seed}`);
+  reporter.line(
+    `${stepsPerEpoch} steps an epoch, ${totalSteps ?? '?'} in all${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`,
+  );
+  options.notes.forEach((note) => reporter.line(note));
+}
+
+function startAddOns(addOns: readonly AddOn[], host: AddOnHost): readonly LiveAddOn[] {
+  return ordered(addOns).map((addOn) => ({ kind: addOn.kind, hooks: startNamed(addOn, host) }));
+}
+
+function startNamed(addOn: AddOn, host: AddOnHost): Hooks {
+  try {
+    return addOn.start(host);
+  } catch (error) {
+    throw new RunError(
+      `add-on ${addOn.kind} did not start: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+function addOnHost(
+  session: Session,
+  saver: Saver,
+  reporter: Reporter,
+  folder: RunFolder | null,
+  options: RunOptions,
+  best: Map<string, Best>,
+): AddOnHost {
+  return {
+    pace: session.pace,
+    folder: folder?.path ?? null,
+    root: rootOf(options),
+    report: (line) => reporter.line(line),
+    evaluate: async (name, body) => {
+      const outputs = await session.evaluate(name, () =>
+        Object.fromEntries(body().map((value: Tensor, index) => [`o${index}`, value])),
+      );
+      return [...outputs.values()];
+    },
+    save: (at) => saver.save(at),
+    point: (name, checkpoint) => saver.point(name, checkpoint),
+    forget: (checkpoint) => deleteCheckpoint(checkpoint.folder),
+    best: (metric, value, at) => best.set(metric, { metric, value, at }),
+  };
+}
+
+/** Writes this run's checkpoints. */
+class Saver {
+  addOns: readonly LiveAddOn[] = [];
+  newest: SavedCheckpoint | null = null;
+  readonly pointers = new Map<'last' | 'best', SavedCheckpoint>();
+
+  constructor(
+    private readonly trainer: AnyTrainer,
+    private readonly session: Session,
+    private readonly folder: RunFolder | null,
+  ) {}
+
+  async save(at: Moment): Promise<SavedCheckpoint | null> {
+    if (this.folder === null) return null;
+    if (this.newest?.step === at.step) return this.newest;
+    const { session } = this;
+    const addOns: Record<string, Json> = {};
+    for (const { kind, hooks } of this.addOns) {
+      const state = hooks.state?.();
+      if (state !== undefined) addOns[kind] = state;
+    }
+    const folder = await writeCheckpoint(this.folder.checkpoints, {
+      head: headOf(this.trainer, session),
+      step: at.step,
+      epoch: at.epoch,
+      model: await downloadAll(session.modelState),
+      optimizer: await downloadAll(session.optimizerState),
+      state: {
+        step: at.step,
+        epoch: at.epoch,
+        // The next batch of the train step: order and draws are functions of the seed and this position.
+        position: { epoch: at.epoch, batch: (at.step % session.pace.stepsPerEpoch) * session.accumulate },
+        seed: session.options.seed,
+        seconds: at.seconds,
+        addOns,
+      },
+    });
+    this.newest = { folder, step: at.step };
+    return this.newest;
+  }
+
+  async point(name: 'last' | 'best', checkpoint: SavedCheckpoint): Promise<void> {
+    if (this.folder === null) return;
+    await pointTo(this.folder.checkpoints, name, checkpoint.step);
+    this.pointers.set(name, checkpoint);
+  }
+
+  /** The checkpoint to name at the end: the best, else the last. */
+  shown(): string | null {
+    const checkpoint = this.pointers.get('best') ?? this.pointers.get('last');
+    return checkpoint === undefined ? null : shortPath(checkpoint.folder);
+  }
+}
+
+function paramsByName(trainer: AnyTrainer): Readonly<Record<string, Json>> {
+  const values = new Map<string, unknown>(Object.entries(trainer.params));
+  return Object.fromEntries(
+    trainer.spec.params.map(({ name, key }): [string, Json] => {
+      const value = values.get(key);
+      return [
+        name,
+        typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string' ? value : null,
+      ];
+    }),
+  );
+}
+
+function headOf(trainer: AnyTrainer, session: Session): CheckpointHead {
+  const { spec } = trainer;
+  return {
+    spec: {
+      name: spec.name,
+      trainer: spec.trainer,
+      sha256: spec.sha256 ?? '',
+      language: spec.language ?? 1,
+      compiler: spec.compiler ?? '',
+      files: spec.files ?? [],
+    },
+    params: paramsByName(trainer),
+    engine: session.engine.version,
+    seed: session.options.seed,
+  };
+}
+
+/** `run.json`. `reason` is null while the run goes on. */
+function describe(trainer: AnyTrainer, session: Session, started: number, reason: string | null): unknown {
+  return {
+    ...headOf(trainer, session),
+    origins: trainer.resolved.origins,
+    options: {
+      epochs: trainer.options.epochs,
+      steps: trainer.options.steps,
+      accumulate: trainer.options.accumulate,
+      clip: trainer.options.clip,
+      onNan: trainer.options.onNan,
+      logEvery: trainer.options.logEvery,
+    },
+    pace: session.pace,
+    node: process.version,
+    started: new Date(started).toISOString(),
+    ended: reason === null ? null : new Date().toISOString(),
+    reason,
+  };
+}
+
+function jsonRecord({ stage, over, at, metrics, rates }: MetricsRecord): Readonly<Record<string, Json>> {
+  const numbers = (values: ReadonlyMap<string, number>, prefix: string): Record<string, Json> =>
+    Object.fromEntries([...values].map(([name, value]) => [`${prefix}${name}`, jsonNumber(value)]));
+  return {
+    stage,
+    over,
+    step: at.step,
+    epoch: at.epoch,
+    wall: Number(at.seconds.toFixed(3)),
+    ...numbers(metrics, ''),
+    ...numbers(rates, 'lr.'),
+  };
+}
+
+function summary(result: FitResult, best: ReadonlyMap<string, Best>, saver: Saver): unknown {
+  const { at, rows } = result;
+  return {
+    reason: result.reason,
+    signal: result.signal,
+    steps: at.step,
+    epochs: at.epoch,
+    rows,
+    seconds: at.seconds,
+    stepsPerSecond: at.seconds > 0 ? at.step / at.seconds : null,
+    rowsPerSecond: at.seconds > 0 ? rows / at.seconds : null,
+    metrics: Object.fromEntries([...result.metrics].map(([name, value]) => [name, jsonNumber(value)])),
+    best: [...best.values()].map(({ metric, value, at: when }) => ({
+      metric,
+      value: jsonNumber(value),
+      step: when.step,
+    })),
+    checkpoints: Object.fromEntries(
+      [...saver.pointers].map(([name, checkpoint]) => [name, checkpoint.folder]),
+    ),
+  };
+}

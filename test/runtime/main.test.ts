@@ -1,0 +1,238 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { helpText, main, readArguments, type MainIo } from '../../src/runtime/main.js';
+import { LineTrainer } from './tiny-trainer.js';
+
+const root = mkdtempSync(join(tmpdir(), 'ztrain-main-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+async function run(argv: readonly string[]) {
+  const out: string[] = [];
+  const err: string[] = [];
+  const io: MainIo = {
+    stdout: { write: (text) => out.push(text) },
+    stderr: { write: (text) => err.push(text) },
+    environment: {},
+    onSignal: () => () => undefined,
+    exit: () => undefined,
+  };
+  const code = await main(LineTrainer, argv, io);
+  return { code, out: out.join(''), err: err.join('') };
+}
+
+const lines = (file: string): readonly Record<string, unknown>[] =>
+  readFileSync(file, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line): Record<string, unknown> => Object.fromEntries(Object.entries(JSON.parse(line))));
+
+describe('the executable', () => {
+  test('trains, writes its folder, and tests and predicts from it', async () => {
+    const folder = join(root, 'run');
+    const trained = await run(['lr=0.2', 'rows=12', 'trainer.epochs=8', '--run-dir', folder]);
+    expect(trained.err).toContain('finished after 24 steps');
+    expect(trained.code).toBe(0);
+    expect(trained.out).toBe('');
+    expect(readdirSync(folder).sort()).toEqual([
+      'checkpoints',
+      'console.log',
+      'metrics.jsonl',
+      'run.json',
+      'summary.json',
+    ]);
+    expect(readdirSync(join(folder, 'checkpoints')).sort()).toEqual(['last', 'step-00000024']);
+    const records = lines(join(folder, 'metrics.jsonl'));
+    expect(records.filter(({ stage }) => stage === 'validate').map(({ step }) => step)).toEqual([
+      3, 6, 9, 12, 15, 18, 21, 24,
+    ]);
+    expect(records.filter(({ over }) => over === 'epoch')).toHaveLength(8);
+    expect(records[0]).toMatchObject({ stage: 'train', over: 'window', step: 2, epoch: 0, 'lr.opt': 0.2 });
+    const described: unknown = JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8'));
+    expect(described).toMatchObject({
+      params: { lr: 0.2, rows: 12, batch_size: 4 },
+      origins: { lr: 'given', batch_size: 'default' },
+      reason: 'finished',
+    });
+
+    // Params come from the checkpoint: 12 rows would not fit the default batch size's assertion otherwise.
+    const tested = await run(['test', '--from', folder, '--json']);
+    expect(tested.code).toBe(0);
+    const measured = Object.entries(Object(JSON.parse(tested.out)));
+    const last = records.at(-1);
+    expect(Object.fromEntries(measured)['validate.loss']).toBeCloseTo(Number(last?.['loss']), 6);
+
+    const predicted = await run(['predict', '--from', join(folder, 'checkpoints', 'step-00000024')]);
+    expect(predicted.out.trim().split('\n')).toHaveLength(9);
+    expect(predicted.out).toMatch(/^guess\n-?\d/);
+  });
+
+  test('a dev run writes nothing', async () => {
+    const folder = join(root, 'dev');
+    const { code, err } = await run(['--dev-run', '2', '--run-dir', folder]);
+    expect(code).toBe(0);
+    expect(err).toContain('after 2 steps');
+    expect(existsSync(folder)).toBe(false);
+  });
+
+  test('the same seed gives the same weights, another seed others', async () => {
+    const bytes = async (name: string, ...more: readonly string[]): Promise<Buffer> => {
+      const folder = join(root, name);
+      await run(['--run-dir', folder, ...more]);
+      return readFileSync(join(folder, 'checkpoints', 'step-00000015', 'model.safetensors'));
+    };
+    const first = await bytes('seed-a');
+    expect((await bytes('seed-b')).equals(first)).toBe(true);
+    expect((await bytes('seed-c', 'trainer.seed=2')).equals(first)).toBe(false);
+  });
+
+  test.each([
+    [['lr=0'], 'lr must keep lr > 0, got lr = 0'],
+    [['rl=1'], 'did you mean lr?'],
+    [['lr=fast'], 'lr takes a number, got "fast"'],
+    [['rows=1.5'], 'rows takes a whole number'],
+    [['mode=plan'], 'did you mean plain?'],
+    [['batch_size=50'], 'a batch is more than the data: batch_size <= rows, got rows = 20, batch_size = 50'],
+    [['trainer.epoch=2'], 'did you mean epochs?'],
+    [['trainer.epochs=0'], 'trainer.epochs must keep epochs >= 1, got 0'],
+    [['trainer.deterministic=true'], 'declared but not built yet'],
+    [['trainer.precision=mixed'], 'cannot be set at the command line'],
+    [['trainer.log_every=2.epochs'], 'takes steps'],
+    [['checkpoints.keep=2'], 'did you mean checkpoint?'],
+    [['checkpoint.keep=0'], 'must keep keep >= 1'],
+    [['opt.lr=-1'], 'must keep lr >= 0'],
+    [['train.batch=x'], 'train.batch takes a whole number'],
+    [['--form', 'x'], 'did you mean --from?'],
+    [['--engine', 'tensorflow'], 'not built yet'],
+    [['--resume', 'auto'], 'not built yet'],
+    [['--devices', '4'], 'one device'],
+    [['tset'], 'did you mean test?'],
+    [['test'], 'test needs --from'],
+    [['--run-dir'], '--run-dir needs a value'],
+  ])('%j is misuse', async (argv, message) => {
+    const { code, err } = await run(argv);
+    expect(err).toContain(message);
+    expect(code).toBe(2);
+  });
+
+  test('attributes of optimizers, data and add-ons', async () => {
+    const folder = join(root, 'attributes');
+    const { code, err } = await run([
+      'opt.lr=0.05',
+      'train.batch=10',
+      'checkpoint.keep=3',
+      'checkpoint.every=2.steps',
+      'trainer.steps=6',
+      '--run-dir',
+      folder,
+    ]);
+    expect(err).toContain('2 steps an epoch, 6 in all');
+    expect(code).toBe(0);
+    expect(readdirSync(join(folder, 'checkpoints')).sort()).toEqual([
+      'last',
+      'step-00000002',
+      'step-00000004',
+      'step-00000006',
+    ]);
+    expect(lines(join(folder, 'metrics.jsonl'))[0]).toMatchObject({ 'lr.opt': 0.05 });
+  });
+
+  test('a folder that cannot be used ends with 3', async () => {
+    const file = join(root, 'file');
+    writeFileSync(file, '');
+    const under = await run(['--run-dir', join(file, 'run')]);
+    expect(under.err).toContain('a part of the path is a file');
+    expect(under.code).toBe(3);
+    const missing = await run(['test', '--from', join(root, 'nowhere')]);
+    expect(missing.err).toContain('is no checkpoint and no run with one');
+    expect(missing.code).toBe(3);
+    const again = join(root, 'again');
+    expect((await run(['--run-dir', again])).code).toBe(0);
+    const twice = await run(['--run-dir', again]);
+    expect(twice.err).toContain('holds a run already');
+    expect(twice.code).toBe(3);
+  });
+
+  test('a damaged checkpoint is refused by file and tensor', async () => {
+    const folder = join(root, 'damaged');
+    await run(['--run-dir', folder]);
+    const file = join(folder, 'checkpoints', 'step-00000015', 'model.safetensors');
+    const bytes = readFileSync(file);
+    bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1);
+    writeFileSync(file, bytes);
+    const { code, err } = await run(['test', '--from', folder]);
+    expect(err).toMatch(/model\.safetensors is damaged: the checksum of tensor Line\.dense\.\w+ differs/);
+    expect(code).toBe(3);
+  });
+
+  test('help tells params, defaults and limits', async () => {
+    const { code, out } = await run(['--help']);
+    expect(code).toBe(0);
+    expect(out).toBe(helpText(LineTrainer.spec));
+    expect(out).toContain('lr=0.1\n      Learning rate. (a number, lr > 0)');
+    expect((await run(['--version'])).out).toContain('LineTrainer');
+    expect(readArguments(['--dev-run', 'lr=1']).devRun).toBe(3);
+  });
+});
+
+describe('as a process', () => {
+  const bundle = join(root, 'line.mjs');
+  beforeAll(async () => {
+    await build({
+      stdin: {
+        contents: `import { main } from './src/runtime/main.ts';
+import { LineTrainer } from './test/runtime/tiny-trainer.ts';
+process.exitCode = await main(LineTrainer);`,
+        resolveDir: process.cwd(),
+        loader: 'ts',
+      },
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      target: 'node20',
+      outfile: bundle,
+      logLevel: 'error',
+      define: {
+        'import.meta.url': JSON.stringify(
+          new URL('../../src/runtime/engine/wasm-binary.ts', import.meta.url).href,
+        ),
+      },
+      banner: {
+        js: "import { createRequire as __r } from 'node:module'; const require = __r(import.meta.url); const __dirname = '.';",
+      },
+    });
+  });
+
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)(
+    '%s finishes the step, saves and ends',
+    async (signal, expected) => {
+      const folder = join(root, signal);
+      const child = spawn(process.execPath, [bundle, 'trainer.epochs=1000000', '--run-dir', folder], {
+        stdio: ['ignore', 'ignore', 'pipe'],
+      });
+      let err = '';
+      let sent = false;
+      child.stderr.setEncoding('utf8').on('data', (text: string) => {
+        err += text;
+        if (!sent && /epoch \d+/.test(err)) {
+          sent = true;
+          child.kill(signal);
+        }
+      });
+      const [code] = await once(child, 'exit');
+      expect(err).toContain(`interrupted by ${signal}`);
+      expect(code).toBe(expected);
+      const last = readFileSync(join(folder, 'checkpoints', 'last'), 'utf8').trim();
+      expect(existsSync(join(folder, 'checkpoints', last, 'manifest.json'))).toBe(true);
+      expect(readFileSync(join(folder, 'run.json'), 'utf8')).toContain('"interrupted"');
+    },
+    30_000,
+  );
+});

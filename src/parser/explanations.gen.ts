@@ -81,7 +81,7 @@ export const explanations: Readonly<Record<string, string>> = {
   ZT1039:
     '## ZT1039 if_operand\n> `if` cannot stand behind an operator\n\n`if test then a else b` reaches as far as it can. As an operand it stands in parentheses, so that its end shows.\n\n### wrong\n~~~ztrain\nconst width = 2 * if true then 32 else 64\n~~~\n\n### right\n~~~ztrain\nconst width = 2 * (if true then 32 else 64)\n~~~\n',
   ZT1040:
-    '## ZT1040 equals_in_record\n> a field of a record takes `:`, not `=`\n\n`{ name: value }` is a record; `name = value` sets an attribute or argument.\n\n### wrong\n~~~ztrain\nconst parts = { train = 80.percent, test = 20.percent }\n~~~\n\n### right\n~~~ztrain\nconst parts = { train: 80.percent, test: 20.percent }\n~~~\n',
+    '## ZT1040 equals_in_record\n> a field of a record takes `:`, not `=`\n\n`{ name: value }` is a record; `name = value` sets an attribute or argument.\n\n### wrong\n~~~ztrain\nconst parts = { train = 80.percent }\n~~~\n\n### right\n~~~ztrain\nconst parts = { train: 80.percent }\n~~~\n',
   ZT1041:
     '## ZT1041 field_without_value\n> field `{name}` has no value\n\nA field names its value, even where both are called the same.\n\n### wrong\n~~~ztrain\nconst a = 1\nconst both = { a }\n~~~\n\n### right\n~~~ztrain\nconst a = 1\nconst both = { a: a }\n~~~\n',
   ZT1042:

@@ -1,5 +1,8 @@
 /** Which known names a misspelt one may have meant. */
 
+/** Two letters in the wrong order are the likeliest slip. */
+const swap = 0.9;
+
 /** Edits (one letter in, out, changed, or two swapped) between two words; gives up above `most`. */
 const distance = (a: string, b: string, most: number): number => {
   if (Math.abs(a.length - b.length) > most) return most + 1;
@@ -11,7 +14,7 @@ const distance = (a: string, b: string, most: number): number => {
       const same = a[i - 1] === b[j - 1];
       let best = Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (same ? 0 : 1));
       const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
-      if (swapped) best = Math.min(best, (before[j - 2] ?? 0) + 1);
+      if (swapped) best = Math.min(best, (before[j - 2] ?? 0) + swap);
       next.push(best);
     }
     if (Math.min(...next) > most) return most + 1;

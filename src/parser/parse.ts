@@ -95,11 +95,11 @@ const placeOf = (source: SourceFile, tokens: readonly IToken[], parser: SpecPars
     : regions.indexAt(tokens, actual.startOffset);
   const context = Math.min(tokens.length - 1, regions.indexAt(tokens, parser.declStart));
   const whole = stop.kind === 'problem' && stop.problem.rule === 'spec';
-  const read = regions.regionFrom(source.text, tokens, context);
+  const read = regions.regionFrom(source, tokens, context);
   const overran = whole && parser.decls.length > 0 && read.end < index;
   if (!whole || overran) return { index, start: context, context, region: read, overran };
   const start = Math.min(tokens.length - 1, index);
-  return { index, start, context, region: regions.regionFrom(source.text, tokens, start), overran };
+  return { index, start, context, region: regions.regionFrom(source, tokens, start), overran };
 };
 
 /** Parses one file. */

@@ -1,5 +1,6 @@
 /** Where a broken declaration ends and which bracket of it is open. After this: the parser can start again behind it. */
 import type { IToken } from 'chevrotain';
+import { positionAt, type SourceFile } from './source.js';
 import * as T from './tokens.js';
 import { tokenEnd } from './tree.js';
 
@@ -85,14 +86,24 @@ export interface Region {
   readonly noticed: IToken | null;
 }
 
-const lineIndent = (text: string, offset: number): { readonly indent: number; readonly first: boolean } => {
-  const start = text.lastIndexOf('\n', offset - 1) + 1;
-  const indent = text.slice(start).search(/[^ \t]/);
-  return { indent, first: start + indent === offset };
+/** How far each line is indented, found when first wanted: lines may be long and hold many brackets. */
+const indentsOf = (source: SourceFile): ((line: number) => number) => {
+  const known = new Map<number, number>();
+  const blank = /[ \t]*/y;
+  return (line) => {
+    const found = known.get(line);
+    if (found !== undefined) return found;
+    blank.lastIndex = source.lineStarts[line - 1] ?? 0;
+    const indent = blank.exec(source.text)?.[0].length ?? 0;
+    known.set(line, indent);
+    return indent;
+  };
 };
 
 /** The region of a declaration that starts at `start` and does not parse. */
-export const regionFrom = (text: string, tokens: readonly IToken[], start: number): Region => {
+export const regionFrom = (source: SourceFile, tokens: readonly IToken[], start: number): Region => {
+  const { text } = source;
+  const indentOf = indentsOf(source);
   const stack: IToken[] = [];
   let suspicious: IToken | null = null;
   let unclosed: IToken | null = null;
@@ -107,8 +118,10 @@ export const regionFrom = (text: string, tokens: readonly IToken[], start: numbe
       const top = stack.at(-1);
       if (top !== undefined && closerOf(top) === token.image) {
         stack.pop();
-        const closing = lineIndent(text, token.startOffset);
-        if (closing.first && closing.indent < lineIndent(text, top.startOffset).indent) suspicious ??= top;
+        const place = positionAt(source, token.startOffset);
+        const indent = indentOf(place.line);
+        const isFirst = place.column === indent + 1;
+        if (isFirst && indent < indentOf(positionAt(source, top.startOffset).line)) suspicious ??= top;
         continue;
       }
       const match = stack.findLastIndex((each) => closerOf(each) === token.image);

@@ -119,7 +119,8 @@ const frame = (file: SourceFile, marks: readonly Mark[], gutter: number, paint: 
     const window = windowOf(lineText(file, line), own);
     const { shown, columns } = layOut(window.text);
     rows.push(`${paint.dim(`${String(line).padStart(gutter)} │`)} ${window.before}${shown}`.trimEnd());
-    for (const row of underline(own, window, columns, paint)) rows.push(`${' '.repeat(gutter)}   ${row}`);
+    for (const row of underline(own, window, columns, paint))
+      rows.push(`${' '.repeat(gutter)} ${paint.dim('│')} ${row}`);
   });
   return rows;
 };

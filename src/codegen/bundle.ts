@@ -63,13 +63,43 @@ const messageOf = ({ text, location }: Message): BundleMessage => ({
   column: location === null ? 0 : location.column + 1,
 });
 
+/**
+ * Stack traces that name lines of the spec. Node itself reads maps only of what it loads after it was told to, and then
+ * at every start; this reads the map when there is a trace to print.
+ */
+const TRACED: readonly string[] = [
+  'let map;',
+  'const readMap = () => {',
+  '  try {',
+  "    return new SourceMap(JSON.parse(readFileSync(`${fileURLToPath(import.meta.url)}.map`, 'utf8')));",
+  '  } catch {',
+  '    return null;',
+  '  }',
+  '};',
+  'const traced = (error, frames) => {',
+  '  if (map === undefined) map = readMap();',
+  '  const lines = frames.map((frame) => {',
+  '    const own = map !== null && frame.getFileName() === import.meta.url;',
+  '    const at = own ? map.findEntry(frame.getLineNumber() - 1, frame.getColumnNumber() - 1) : {};',
+  "    const from = new URL(at.originalSource ?? 'none:', import.meta.url);",
+  // These lines themselves are in no file.
+  "    if (from.protocol !== 'file:') return `    at ${frame}`;",
+  '    const place = `${fileURLToPath(from)}:${at.originalLine + 1}:${at.originalColumn + 1}`;',
+  "    return `    at ${frame.getFunctionName() ?? '<anonymous>'} (${place})`;",
+  '  });',
+  "  return [`${error}`, ...lines].join('\\n');",
+  '};',
+];
+
 /** The executable's own few lines: it runs when it is the program, and is a module to import otherwise. */
 const entryText = (file: EmittedFile, trainer: string): string =>
   [
-    "import { realpathSync } from 'node:fs';",
+    "import { readFileSync, realpathSync } from 'node:fs';",
+    "import { SourceMap } from 'node:module';",
     "import { fileURLToPath } from 'node:url';",
     "import { main as run } from 'ztrain/runtime';",
     `import { ${trainer} as trainer } from ${JSON.stringify(`./${file.name}.js`)};`,
+    ...TRACED,
     'const isProgram = () => {',
     '  try {',
     "    return realpathSync(process.argv[1] ?? '') === fileURLToPath(import.meta.url);",
@@ -79,7 +109,10 @@ const entryText = (file: EmittedFile, trainer: string): string =>
     '};',
     'export const main = (argv, io) => run(trainer, argv, io);',
     'export { trainer };',
-    'if (isProgram()) await main(process.argv.slice(2));',
+    'if (isProgram()) {',
+    '  Error.prepareStackTrace = traced;',
+    '  process.exitCode = await main(process.argv.slice(2));',
+    '}',
     '',
   ].join('\n');
 

@@ -19,14 +19,14 @@ export const commonJsBanner = (prefix: string): string =>
     `import { createRequire as ${prefix}CreateRequire } from 'node:module';`,
     `import { dirname as ${prefix}DirectoryOf } from 'node:path';`,
     `import { fileURLToPath as ${prefix}PathOf } from 'node:url';`,
-    `const ${prefix}Require = ${prefix}CreateRequire(import.meta.url);`,
+    // esbuild knows that this name is taken, and gives another one to what it bundles.
+    `const require = ${prefix}CreateRequire(import.meta.url);`,
     `const ${prefix}File = ${prefix}PathOf(import.meta.url);`,
     `const ${prefix}Folder = ${prefix}DirectoryOf(${prefix}File);`,
   ].join('\n');
 
 /** Makes these names stand for what CommonJS calls them. */
 export const commonJsNames = (prefix: string): Record<string, string> => ({
-  require: `${prefix}Require`,
   __filename: `${prefix}File`,
   __dirname: `${prefix}Folder`,
 });

@@ -79,7 +79,7 @@ describe('an executable', () => {
   });
 
   test('has a source map that leads to the spec', async () => {
-    const failed = run(process.execPath, ['--enable-source-maps', join(folder, 'dist', 'tiny.mjs'), 'fail']);
+    const failed = run(process.execPath, [join(folder, 'dist', 'tiny.mjs'), 'fail']);
     await expect(failed).rejects.toThrow(/tiny\.ztrain:2:\d+/);
     const map: unknown = JSON.parse(made.map ?? '');
     expect(map).toMatchObject({ sources: expect.arrayContaining(['../specs/tiny.ztrain']) });

@@ -2,7 +2,6 @@
 import type { IToken } from 'chevrotain';
 import { positionAt, type SourceFile } from './source.js';
 import * as T from './tokens.js';
-import { tokenEnd } from './tree.js';
 
 /** Brackets in one another beyond this many are refused: every later phase walks the tree by recursion. */
 export const deepestNesting = 200;
@@ -156,9 +155,4 @@ export const indexAt = (tokens: readonly IToken[], offset: number): number => {
 export const declarationBefore = (text: string, tokens: readonly IToken[], index: number): number => {
   for (let at = index; at > 0; at--) if (startsDeclaration(text, tokens, at, true)) return at;
   return 0;
-};
-
-export const endOfText = (tokens: readonly IToken[]): number => {
-  const last = tokens.at(-1);
-  return last === undefined ? 0 : tokenEnd(last);
 };

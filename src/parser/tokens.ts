@@ -244,21 +244,6 @@ export const BareFraction = token('BareFraction', /\.[0-9][0-9_]*(?:[eE][+-]?[0-
   categories: IntNumber,
   start_chars_hint: ['.'],
 });
-/** All of the above, in the order in which they are tried. */
-export const mistakenTokens: readonly TokenType[] = [
-  SingleQuoted,
-  OpenString,
-  TripleEqual,
-  NotDoubleEqual,
-  DoubleAnd,
-  DoubleBar,
-  Bang,
-  FatArrow,
-  WordNumber,
-  DotNumber,
-  BareFraction,
-];
-
 const blockComment = (text: string, offset: number): [string] | null => {
   if (!text.startsWith('/*', offset)) return null;
   const end = text.indexOf('*/', offset + 2);

@@ -18,10 +18,8 @@ const holds = (text: string): void => {
     expect(diagnostic.message).not.toMatch(/\.$|undefined|NaN|Redundant|one of these possible/);
     expect(renderDiagnostic(diagnostic, [source], { color: false })).toContain(diagnostic.code);
   }
-  for (const { start, end } of nodesOf(spec)) expect(inside({ start, end })).toBe(true);
-  tokens.forEach(({ span }, index) =>
-    expect(span.start).toBeGreaterThanOrEqual(tokens[index - 1]?.span.end ?? 0),
-  );
+  expect(nodesOf(spec).filter((node) => !inside(node))).toEqual([]);
+  expect(tokens.filter(({ span }, index) => span.start < (tokens[index - 1]?.span.end ?? 0))).toEqual([]);
 };
 
 const words =
@@ -33,7 +31,7 @@ const good = fc.constantFrom(...goodSpecs.map(([, text]) => text).filter((text) 
 
 describe('any text', () => {
   test('token soup', () => {
-    fc.assert(fc.property(soup, holds), { numRuns: 1500 });
+    fc.assert(fc.property(soup, holds), { numRuns: 800 });
   });
 
   test('letters', () => {
@@ -45,12 +43,12 @@ describe('any text', () => {
       const start = at % text.length;
       return text.slice(0, start) + text.slice(start + length);
     });
-    fc.assert(fc.property(cuts, holds), { numRuns: 250 });
+    fc.assert(fc.property(cuts, holds), { numRuns: 120 });
   });
 
   test('good specs that break off', () => {
     const cuts = fc.tuple(good, fc.nat(8000)).map(([text, at]) => text.slice(0, at % text.length));
-    fc.assert(fc.property(cuts, holds), { numRuns: 150 });
+    fc.assert(fc.property(cuts, holds), { numRuns: 80 });
   });
 
   test('good specs with a word put in', () => {
@@ -58,7 +56,7 @@ describe('any text', () => {
       const start = at % text.length;
       return `${text.slice(0, start)} ${word} ${text.slice(start)}`;
     });
-    fc.assert(fc.property(mixed, holds), { numRuns: 250 });
+    fc.assert(fc.property(mixed, holds), { numRuns: 120 });
   });
 
   test('one word taken out of a spec gives at most a few messages', () => {

@@ -1,29 +1,22 @@
-/** The trainer's class and the interfaces around it. */
+/** The trainer's class: its configuration and its steps. */
 import { createHash } from 'node:crypto';
 import type { ts } from 'ts-morph';
-import type {
-  Ir,
-  IrAddon,
-  IrData,
-  IrExpr,
-  IrNamed,
-  IrOptimizer,
-  IrParam,
-  IrStep,
-  IrTrainer,
-} from '../checker/ir.js';
+import type { Ir, IrAddon, IrData, IrExpr, IrNamed, IrOptimizer, IrStep, IrTrainer } from '../checker/ir.js';
 import { EmitError, type Place, type Unit, createPicked, createPlace, inside } from './context.js';
-import { emitExpression, emitOptions, emitSize, readsSchedule, withOptions } from './expressions.js';
-import { type NameScope, camel, instanceOf } from './names.js';
-import { emitStatements } from './statements.js';
-import { emitCondition, emitStepBody } from './steps.js';
+import { emitData } from './data-sets.js';
+import { emitExpression, emitOptions, readsSchedule, withOptions } from './expressions.js';
+import { camel, instanceOf } from './names.js';
+import { emitStepBody } from './steps.js';
 import type { Entry } from './tree.js';
+import {
+  type InterfaceNames,
+  type TrainerOptions,
+  type Write,
+  emitInterfaces,
+  emitSpec,
+  nameIn,
+} from './trainer-spec.js';
 import { batchType, tensorText, typeNode } from './types.js';
-
-export interface TrainerOptions {
-  readonly compilerVersion: string;
-  readonly sha256: string;
-}
 
 /** Members of `Trainer` that a step's method must not hide. */
 const TRAINER_MEMBERS = (
@@ -38,13 +31,6 @@ export const digestOf = (ir: Ir): string => {
   return hash.digest('hex');
 };
 
-interface Names {
-  readonly params: string;
-  readonly models: string;
-  readonly data: string;
-  readonly schedules: string;
-}
-
 export const emitTrainer = (
   unit: Unit,
   ir: Ir,
@@ -55,7 +41,7 @@ export const emitTrainer = (
   const { factory } = tree;
   const stem = trainer.name.replace(/Trainer$/, '') || trainer.name;
   const own = unit.names.find('trainer') ?? trainer.name;
-  const names: Names = {
+  const names: InterfaceNames = {
     params: unit.names.declare('interface:params', `${stem}Params`),
     models: unit.names.declare('interface:models', `${stem}Models`),
     data: unit.names.declare('interface:data', `${stem}Data`),
@@ -84,227 +70,10 @@ export const emitTrainer = (
     tree.id(own),
     undefined,
     [factory.createHeritageClause(tree.ts.SyntaxKind.ExtendsKeyword, [base])],
-    [specField(write, ir, options), ...methods.map((method) => tree.apart(method))],
+    [emitSpec(write, ir, options), ...methods.map((method) => tree.apart(method))],
   );
-  return [...interfaces(write), tree.at(trainer.span, tree.doc(tree.apart(made), trainer.doc))];
+  return [...emitInterfaces(write), tree.at(trainer.span, tree.doc(tree.apart(made), trainer.doc))];
 };
-
-interface Write {
-  readonly unit: Unit;
-  readonly trainer: IrTrainer;
-  readonly names: Names;
-  readonly models: NameScope;
-  readonly sets: NameScope;
-  readonly members: NameScope;
-}
-
-const nameIn = (scope: NameScope, key: string): string => {
-  const name = scope.find(key);
-  if (name === null) throw new EmitError(`${key} is not declared by the trainer`);
-  return name;
-};
-
-// ---- interfaces
-
-const interfaces = ({ unit, trainer, names, models, sets }: Write): readonly ts.Statement[] => {
-  const { tree } = unit;
-  const { factory } = tree;
-  const declare = (
-    name: string,
-    entries: Parameters<typeof tree.typeMembers>[0],
-    doc: string,
-  ): ts.Statement => {
-    const made =
-      entries.length === 0
-        ? factory.createTypeAliasDeclaration(
-            tree.modifiers('export'),
-            tree.id(name),
-            undefined,
-            tree.recordType([]),
-          )
-        : factory.createInterfaceDeclaration(
-            tree.modifiers('export'),
-            tree.id(name),
-            undefined,
-            undefined,
-            tree.typeMembers(entries),
-          );
-    return tree.doc(tree.apart(made), doc);
-  };
-  return [
-    declare(
-      names.params,
-      trainer.params.map((param) => ({
-        key: camel(param.name),
-        type: typeNode(unit, param.type),
-        doc: paramDoc(param),
-        span: param.span,
-      })),
-      'What can be set at the start of a run.',
-    ),
-    declare(
-      names.models,
-      trainer.models.map((model) => ({
-        key: nameIn(models, `model:${model.name}`),
-        type: tree.type(unit.classOf(model.name)),
-        span: model.span,
-      })),
-      '',
-    ),
-    declare(
-      names.data,
-      trainer.data.map((data) => ({
-        key: nameIn(sets, `data:${data.name}`),
-        type: unit.type('Data', [batchType(unit, data.batch, 'given')]),
-        doc: data.doc,
-        span: data.span,
-      })),
-      '',
-    ),
-    declare(
-      names.schedules,
-      trainer.schedules.map((schedule) => ({
-        key: schedule.name,
-        type: unit.exportType('schedules', 'Schedule'),
-        doc: schedule.doc,
-        span: schedule.span,
-      })),
-      '',
-    ),
-  ];
-};
-
-const paramDoc = ({ doc, where }: IrParam): string => {
-  const condition = where === null ? '' : `Where ${where.text}.`;
-  return [doc ?? '', condition].filter((part) => part !== '').join('\n');
-};
-
-// ---- the spec
-
-const specField = (write: Write, ir: Ir, options: TrainerOptions): ts.ClassElement => {
-  const { unit, trainer, names, models, sets } = write;
-  const { tree } = unit;
-  const main = ir.modules.at(-1);
-  const place = createPlace(unit, unit.names.child());
-  const paramNames = trainer.params.map((param) => param.name);
-  const param = (each: IrParam): ts.Expression => {
-    const choices =
-      each.type.kind === 'choice'
-        ? [{ key: 'choices', value: tree.array(each.type.values.map((value) => tree.text(value))) }]
-        : [];
-    const entries: readonly Entry[] = [
-      { key: 'name', value: tree.text(each.name) },
-      { key: 'key', value: tree.text(camel(each.name)) },
-      { key: 'type', value: tree.text(each.type.kind === 'choice' ? 'string' : each.type.kind) },
-      ...choices,
-      ...(each.value === null
-        ? []
-        : [{ key: 'default', value: emitExpression(place, each.value), span: each.value.span }]),
-      { key: 'doc', value: tree.text(each.doc ?? '') },
-      {
-        key: 'where',
-        value:
-          each.where === null
-            ? tree.literal(null)
-            : tree.object([
-                { key: 'text', value: tree.text(each.where.text) },
-                {
-                  key: 'test',
-                  value: emitCondition(place, paramNames, each.where.test),
-                  span: each.where.test.span,
-                },
-              ]),
-      },
-    ];
-    return tree.at(each.span, tree.object(entries));
-  };
-  const spec = tree.object(
-    [
-      { key: 'name', value: tree.text(main?.name ?? trainer.name) },
-      { key: 'trainer', value: tree.text(trainer.name) },
-      { key: 'sha256', value: tree.text(options.sha256) },
-      { key: 'language', value: tree.number(ir.language) },
-      { key: 'compiler', value: tree.text(options.compilerVersion) },
-      { key: 'doc', value: tree.text(trainer.doc ?? main?.doc ?? '') },
-      {
-        key: 'files',
-        value: tree.array(
-          ir.modules.map((module) =>
-            tree.object([
-              { key: 'path', value: tree.text(module.path) },
-              { key: 'text', value: tree.text(module.text) },
-            ]),
-          ),
-          true,
-        ),
-      },
-      ...specNames(
-        tree,
-        'models',
-        trainer.models.map(({ name }) => ({ key: nameIn(models, `model:${name}`), name })),
-      ),
-      ...specNames(
-        tree,
-        'data',
-        trainer.data.map(({ name }) => ({ key: nameIn(sets, `data:${name}`), name })),
-      ),
-      { key: 'params', value: tree.array(trainer.params.map(param), trainer.params.length > 0) },
-      {
-        key: 'asserts',
-        value: tree.array(
-          trainer.asserts.map(({ span, test, text, message }) =>
-            tree.at(
-              span,
-              tree.object([
-                { key: 'text', value: tree.text(text) },
-                { key: 'message', value: message === null ? tree.literal(null) : tree.text(message) },
-                { key: 'test', value: emitCondition(place, paramNames, test), span: test.span },
-              ]),
-            ),
-          ),
-        ),
-      },
-      { key: 'options', value: runOptions(unit, trainer) },
-    ],
-    true,
-  );
-  return tree.factory.createPropertyDeclaration(
-    tree.modifiers('static', 'override', 'readonly'),
-    'spec',
-    undefined,
-    unit.type('TrainerSpec', [tree.type(names.params)]),
-    spec,
-  );
-};
-
-/** Options of the run; a function of the params where one of them sets an option. */
-const runOptions = (unit: Unit, trainer: IrTrainer): ts.Expression => {
-  const { tree } = unit;
-  const names = unit.names.child();
-  const picked = createPicked(
-    tree,
-    names,
-    'param',
-    trainer.params.map((param) => param.name),
-    camel,
-  );
-  const options = tree.object(emitOptions(createPlace(unit, names, { param: picked.read }), trainer.options));
-  if (picked.isEmpty()) return options;
-  return tree.arrow(
-    [tree.param(tree.pick(picked.names()))],
-    tree.factory.createParenthesizedExpression(options),
-  );
-};
-
-/** Names of the spec by their keys here; nothing where the two agree. */
-const specNames = (
-  tree: Unit['tree'],
-  key: string,
-  pairs: readonly { readonly key: string; readonly name: string }[],
-): readonly Entry[] =>
-  pairs.every((pair) => pair.key === pair.name)
-    ? []
-    : [{ key, value: tree.object(pairs.map((pair) => ({ key: pair.key, value: tree.text(pair.name) }))) }];
 
 // ---- configuration
 
@@ -361,82 +130,6 @@ const configureData = (write: Write): ts.ClassElement =>
       })),
     ),
   );
-
-const emitData = (place: Place, data: IrData): ts.Expression => {
-  const { unit } = place;
-  const { tree } = unit;
-  const record: readonly Entry[] = data.declared ? [{ key: 'record', value: emitRecord(place, data) }] : [];
-  const types = data.declared ? [batchType(unit, data.row, 'added')] : [];
-  const args = emitOptions(place, data.arguments);
-  const common = emitOptions(place, data.options);
-  const { kind, name, module } = data.source;
-  const source =
-    kind === 'extern'
-      ? tree.call(
-          unit.export('data', 'from'),
-          [
-            tree.member(unit.extern(module ?? ''), camel(name)),
-            tree.object(args),
-            tree.object([
-              ...(data.declared ? record : [{ key: 'record', value: emitRecord(place, data) }]),
-              ...common,
-            ]),
-          ],
-          [batchType(unit, data.row, 'added')],
-        )
-      : tree.call(unit.export('data', name), withOptions(place, [], [...args, ...record, ...common]), types);
-  return data.maps.reduce<ts.Expression>((of, map) => {
-    const within = inside(place);
-    const row = within.names.declare('row', camel(map.row));
-    const body = emitStatements(within, map.body);
-    const fields = tree.object(
-      map.fields.map(({ name: field, value }) => ({
-        key: field,
-        value: emitExpression(within, value),
-        span: value.span,
-      })),
-    );
-    const result = body.length === 0 ? tree.factory.createParenthesizedExpression(fields) : fields;
-    return tree.at(
-      map.span,
-      tree.call(tree.member(of, 'map'), [tree.lambda([tree.param(row)], body, result)]),
-    );
-  }, source);
-};
-
-/** `{ x: { dtype: 'f32', shape: [4] } }`: what a source must give for one row. */
-const emitRecord = (place: Place, data: IrData): ts.Expression => {
-  const { tree } = place.unit;
-  return tree.object(
-    data.row.map(({ name, type }) => {
-      if (type.kind === 'choice') {
-        const choices = tree.array(type.values.map((value) => tree.text(value)));
-        return { key: name, value: field(place, 'i32', [], [{ key: 'choices', value: choices }]) };
-      }
-      if (type.kind === 'tensor') return { key: name, value: field(place, type.dtype, type.shape, []) };
-      const dtypes = { int: 'i32', float: 'f32', bool: 'bool' } as const;
-      if (type.kind !== 'int' && type.kind !== 'float' && type.kind !== 'bool') {
-        throw new EmitError(`a row cannot hold ${type.kind} (field ${JSON.stringify(name)})`);
-      }
-      return { key: name, value: field(place, dtypes[type.kind], [], []) };
-    }),
-  );
-};
-
-const field = (
-  place: Place,
-  dtype: string,
-  shape: readonly string[],
-  more: readonly Entry[],
-): ts.Expression => {
-  const { tree } = place.unit;
-  const sizes = shape.map((size) => emitSize(place, size, place.read.param));
-  return tree.object([
-    { key: 'dtype', value: tree.text(dtype) },
-    { key: 'shape', value: tree.array(sizes) },
-    ...more,
-  ]);
-};
 
 const configureModels = (write: Write): ts.ClassElement =>
   method(write, 'configureModels', [], write.unit.tree.type(write.names.models), (place) =>

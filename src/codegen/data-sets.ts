@@ -1,0 +1,85 @@
+/** Data sets of a trainer: where rows come from, what a row is, what is computed on a batch. */
+import type { ts } from 'ts-morph';
+import type { IrData } from '../checker/ir.js';
+import { EmitError, type Place, inside } from './context.js';
+import { emitExpression, emitOptions, emitSize, withOptions } from './expressions.js';
+import { camel } from './names.js';
+import { emitStatements } from './statements.js';
+import type { Entry } from './tree.js';
+import { batchType } from './types.js';
+
+export const emitData = (place: Place, data: IrData): ts.Expression => {
+  const { unit } = place;
+  const { tree } = unit;
+  const record: readonly Entry[] = data.declared ? [{ key: 'record', value: emitRecord(place, data) }] : [];
+  const types = data.declared ? [batchType(unit, data.row, 'added')] : [];
+  const args = emitOptions(place, data.arguments);
+  const common = emitOptions(place, data.options);
+  const { kind, name, module } = data.source;
+  const source =
+    kind === 'extern'
+      ? tree.call(
+          unit.export('data', 'from'),
+          [
+            tree.member(unit.extern(module ?? ''), camel(name)),
+            tree.object(args),
+            tree.object([
+              ...(data.declared ? record : [{ key: 'record', value: emitRecord(place, data) }]),
+              ...common,
+            ]),
+          ],
+          [batchType(unit, data.row, 'added')],
+        )
+      : tree.call(unit.export('data', name), withOptions(place, [], [...args, ...record, ...common]), types);
+  return data.maps.reduce<ts.Expression>((of, map) => {
+    const within = inside(place);
+    const row = within.names.declare('row', camel(map.row));
+    const body = emitStatements(within, map.body);
+    const fields = tree.object(
+      map.fields.map(({ name: field, value }) => ({
+        key: field,
+        value: emitExpression(within, value),
+        span: value.span,
+      })),
+    );
+    const result = body.length === 0 ? tree.factory.createParenthesizedExpression(fields) : fields;
+    return tree.at(
+      map.span,
+      tree.call(tree.member(of, 'map'), [tree.lambda([tree.param(row)], body, result)]),
+    );
+  }, source);
+};
+
+/** `{ x: { dtype: 'f32', shape: [4] } }`: what a source must give for one row. */
+const emitRecord = (place: Place, data: IrData): ts.Expression => {
+  const { tree } = place.unit;
+  return tree.object(
+    data.row.map(({ name, type }) => {
+      if (type.kind === 'choice') {
+        const choices = tree.array(type.values.map((value) => tree.text(value)));
+        return { key: name, value: field(place, 'i32', [], [{ key: 'choices', value: choices }]) };
+      }
+      if (type.kind === 'tensor') return { key: name, value: field(place, type.dtype, type.shape, []) };
+      const dtypes = { int: 'i32', float: 'f32', bool: 'bool' } as const;
+      if (type.kind !== 'int' && type.kind !== 'float' && type.kind !== 'bool') {
+        throw new EmitError(`a row cannot hold ${type.kind} (field ${JSON.stringify(name)})`);
+      }
+      return { key: name, value: field(place, dtypes[type.kind], [], []) };
+    }),
+  );
+};
+
+const field = (
+  place: Place,
+  dtype: string,
+  shape: readonly string[],
+  more: readonly Entry[],
+): ts.Expression => {
+  const { tree } = place.unit;
+  const sizes = shape.map((size) => emitSize(place, size, place.read.param));
+  return tree.object([
+    { key: 'dtype', value: tree.text(dtype) },
+    { key: 'shape', value: tree.array(sizes) },
+    ...more,
+  ]);
+};

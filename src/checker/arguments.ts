@@ -3,6 +3,7 @@ import type { Arg, Expr, Item, TypeExpr } from '../parser/ast.js';
 import {
   duplicateKey,
   missingArgument,
+  notKnown,
   outOfLimits,
   tooManyArguments,
   unknownAttribute,
@@ -181,6 +182,11 @@ export const coerce = (env: Env, written: TypeExpr, found: Value, what: string):
     return fits;
   }
   const expected = describe(written);
+  const tensor = [found, ...(found.items ?? [])].find((each) => each.type.kind === 'tensor');
+  if (tensor && wantsInts(written)) {
+    env.checker.report(notKnown(tensor.span, { what, name: aType(tensor.type) }));
+    return null;
+  }
   const unit = unitExample(written, found);
   if (found.type.kind === 'unit' || (unit && isNumber(found.type))) {
     env.checker.report(
@@ -214,6 +220,11 @@ const wantsInt = (written: TypeExpr): boolean =>
     : written.kind === 'unionType' &&
       written.members.some(wantsInt) &&
       !written.members.some((each) => each.kind === 'namedType' && each.name.text === 'float');
+
+const wantsInts = (written: TypeExpr): boolean =>
+  written.kind === 'namedType'
+    ? written.name.text === 'int'
+    : written.kind === 'unionType' && written.members.some(wantsInts);
 
 const placeholder = (span: Span): Expr => ({
   kind: 'number',

@@ -44,7 +44,7 @@ export const applyPipe = (env: Env, input: Value, stage: Stage): Value => {
     env.checker.used.add(binding);
     return applyBlock(env, binding.decl, binding.file, input, args, stage.as, stage.span);
   }
-  if (stage.as) {
+  if (stage.as && !(binding?.kind === 'value' && isUnknown(binding.value()))) {
     env.checker.report(
       wrongKind(stage.as.span, {
         name: name.text,
@@ -113,6 +113,8 @@ const callBinding = (
   piped: Value | null,
 ): Value => {
   env.checker.used.add(binding);
+  // What it should have been was reported where it is declared.
+  if (binding.kind === 'value' && isUnknown(binding.value())) return unknownValue(span);
   if (binding.kind === 'layer') {
     const inputs = [...(piped ? [piped] : []), ...args.map((arg) => checkExpr(env, arg.value))];
     return binding.layer.call(env, inputs, span);
@@ -123,6 +125,8 @@ const callBinding = (
     if (decl.kind === 'model') return callModel(env, decl, file, args, span, piped);
     if (decl.kind === 'externItem' && decl.what === 'fn')
       return callExternFn(env, decl, file, args, span, piped);
+    // Said where it is declared: it is not built.
+    if (decl.kind === 'modelAlias') return unknownValue(span);
     if (decl.kind === 'block') {
       const parameters = args
         .slice(1)

@@ -1,5 +1,5 @@
 /** The checker. After it: where there is no error, the IR is whole. */
-import type { Decl, StepBody, StepDecl } from '../parser/ast.js';
+import type { Decl, StepBody, StepDecl, TypeExpr } from '../parser/ast.js';
 import { hasErrors, type Diagnostic } from '../parser/diagnostic.js';
 import {
   allowUnknown,
@@ -14,6 +14,7 @@ import {
   unknownName,
   unused,
   wrongKind,
+  wrongResult,
 } from '../parser/messages.gen.js';
 import { nearest } from '../parser/nearest.js';
 import type { SourceFile, Span } from '../parser/source.js';
@@ -22,19 +23,32 @@ import { checkDefault, classOf, fileFacts, openValue, paramSymbols, type ClassIn
 import { checkAddons, checkOptimizer, checkSchedule, checkTrainerOptions } from './configuration.js';
 import { checkData, type DataInfo } from './data.js';
 import { noFacts } from './dims/facts.js';
-import { hostPlace, type Binding, type Checker, type Declared, type Env, type FileScope } from './env.js';
+import { asSymbol, symbol } from './dims/size.js';
+import {
+  bindValue,
+  childScope,
+  hostPlace,
+  lookup,
+  makePlace,
+  type Binding,
+  type Checker,
+  type Declared,
+  type Env,
+  type FileScope,
+} from './env.js';
 import { checkExpr, kindOf } from './expressions.js';
 import { externsOf } from './externs.js';
-import { checkAssert } from './graphs.js';
+import { checkAssert, checkGraph } from './graphs.js';
 import { folderOf, joinPath, relativePath, type Host } from './host.js';
 import type { Ir, IrClass, IrConst, IrModel, IrModule, IrStep, IrTrainer } from './ir.js';
 import { walkIr } from './ir-walk.js';
+import { matchType, noBindings, resolveType } from './patterns.js';
 import { loadPrelude } from './prelude.js';
 import { loadProgram, type Program, type ProgramFile } from './program.js';
 import { checkStep, isStage } from './steps.js';
 import { checkTraining } from './training/training.js';
-import { irType } from './types.js';
-import { unknownValue, type Value } from './value.js';
+import { irType, isDType, showType } from './types.js';
+import { unknownValue, value, type Value } from './value.js';
 import type { Weight } from './env.js';
 
 export interface Checked {
@@ -99,10 +113,13 @@ const isBox = <T>(box: unknown): box is { readonly made: T } =>
 export const checkProgram = (entry: string, host: Host): Checked => {
   const program = loadProgram(entry, host);
   const { checker, all } = makeChecker();
+  // A declaration that did not parse is missing: what names it would look wrong as well.
+  if (hasErrors(program.diagnostics)) {
+    return { program, files: program.files, diagnostics: program.diagnostics, ir: null, weights: new Map() };
+  }
   const scopes = new Map<ProgramFile, FileScope>();
   const main = program.order.at(-1);
-  for (const file of program.order)
-    scopes.set(file, declare(checker, file, scopes, file === main, program, host));
+  for (const file of program.order) scopes.set(file, declare(checker, file, scopes, file === main, host));
   const scope = main ? scopes.get(main) : undefined;
   const modules: IrModule[] = [];
   let trainer: TrainerResult | null = null;
@@ -110,10 +127,11 @@ export const checkProgram = (entry: string, host: Host): Checked => {
     const env = envOf(checker, own);
     const module = checkModule(env, own, file, entry, scopes);
     modules.push(module);
-    if (own.isMain) trainer = checkTrainer(env, own, modules);
+    if (own.isMain) trainer = checkTrainer(env, own);
   }
-  if (scope && main) reportUnused(checker, scopes);
   const found = [...program.diagnostics, ...all()];
+  // What follows an error may look unused only because of it.
+  if (scope && main && !hasErrors(found)) reportUnused(checker, scopes);
   if (trainer?.ir && !hasErrors(found)) {
     const classes = new Map(
       modules.flatMap((module) => module.classes.map((each) => [each.name, each] as const)),
@@ -176,7 +194,6 @@ const declare = (
   file: ProgramFile,
   scopes: ReadonlyMap<ProgramFile, FileScope>,
   isMain: boolean,
-  program: Program,
   host: Host,
 ): FileScope => {
   const scope: FileScope = {
@@ -221,7 +238,7 @@ const declare = (
   for (const each of file.spec.decls) {
     switch (each.kind) {
       case 'import':
-        declareImport(checker, scope, each, file, scopes, add, program);
+        declareImport(checker, each, file, scopes, add);
         break;
       case 'extern': {
         const path = joinPath(folderOf(file.source.path), each.module.value);
@@ -313,15 +330,11 @@ const builtinKind = (checker: Checker, name: string): string | null => {
 
 const declareImport = (
   checker: Checker,
-  scope: FileScope,
   decl: Extract<Decl, { kind: 'import' }>,
   file: ProgramFile,
   scopes: ReadonlyMap<ProgramFile, FileScope>,
   add: (name: string, span: Span, binding: Binding) => void,
-  program: Program,
 ): void => {
-  void program;
-  void scope;
   const from = file.imports.get(decl.from.value);
   const source = from ? scopes.get(from) : undefined;
   if (!source) return;
@@ -329,6 +342,15 @@ const declareImport = (
     const binding = source.names.get(name.text);
     if (!binding) {
       const near = nearest(name.text, [...source.names.keys()]);
+      const nothing = unknownValue(name.span);
+      const own = as ?? name;
+      add(own.text, own.span, {
+        kind: 'value',
+        name: own.text,
+        span: own.span,
+        what: 'import',
+        value: () => nothing,
+      });
       checker.report(
         notExported(
           name.span,
@@ -392,7 +414,7 @@ const checkModule = (
       env.checker.report(
         notBuilt(decl.span, { what: `\`${decl.source.text}(…)\`` }, { help: 'leave it out' }),
       );
-    } else if (decl.kind === 'fn') checkUnusedFn(env, decl, scope);
+    } else if (decl.kind === 'fn') checkFn(env, decl);
   }
   const folder = folderOf(entry);
   const imports = [...file.imports.values()].flatMap((each) => {
@@ -427,11 +449,49 @@ const checkModule = (
 export const moduleName = (path: string): string =>
   path.slice(path.lastIndexOf('/') + 1).replace(/\.ztrain$/, '');
 
-/** A function that nothing calls is still read, as far as names go. */
-const checkUnusedFn = (env: Env, decl: Extract<Decl, { kind: 'fn' }>, scope: FileScope): void => {
-  void env;
-  void decl;
-  void scope;
+/** Whether a function can be read by itself: every parameter's type says how many axes it has. */
+const isPlain = (env: Env, type: TypeExpr): boolean =>
+  type.kind === 'namedType' &&
+  !(type.shape?.dims.some((dim) => dim.kind === 'rest') ?? false) &&
+  (type.name.text.length > 1 || isDType(type.name.text)) &&
+  lookup(env.scope, type.name.text) === null;
+
+/** A function that nothing calls is still read, with free sizes. */
+const checkFn = (env: Env, decl: Extract<Decl, { kind: 'fn' }>): void => {
+  if (!decl.params.every((param) => isPlain(env, param.type))) return;
+  const bindings = noBindings();
+  const sizes = new Set<string>();
+  const place = makePlace('step', null, sizes, decl.name.text);
+  const inner = childScope({ ...env, place, sure: false });
+  for (const param of decl.params) {
+    const type = resolveType(inner, param.type, bindings, (name) => symbol(name));
+    const [rows] = type.kind === 'tensor' ? type.shape : [];
+    const name = rows ? asSymbol(rows) : null;
+    if (name) sizes.add(name);
+    const ir = { kind: 'ref' as const, ref: { kind: 'local' as const, name: param.name.text } };
+    const bound = value(param.name.span, type, ir, {
+      size: type.kind === 'int' ? symbol(param.name.text) : null,
+    });
+    bindValue(inner, param.name.text, param.name.span, 'parameter', bound);
+  }
+  for (const [name, size] of bindings.sizes) {
+    const code = { kind: 'ref' as const, ref: { kind: 'dim' as const, name } };
+    bindValue(inner, name, decl.name.span, 'size', value(decl.name.span, { kind: 'int' }, code, { size }));
+  }
+  const graph = checkGraph(childScope(inner), decl.body, false);
+  if (graph.value.type.kind === 'unknown') return;
+  const at = { what: `what \`${decl.name.text}\` gives`, span: decl.body.result.span };
+  const { diagnostics } = env.checker.capture(() =>
+    matchType({ ...inner, facts: graph.facts }, decl.result, graph.value.type, bindings, at),
+  );
+  const [first] = diagnostics;
+  if (!first) return;
+  const found = {
+    name: decl.name.text,
+    found: showType(graph.value.type),
+    expected: sourceText(env, env.file, decl.result.span),
+  };
+  env.checker.report(wrongResult(decl.body.result.span, found, { notes: [first.message] }));
 };
 
 // ---- the run
@@ -468,7 +528,7 @@ const bodyOf = (env: Env, decl: StepDecl): StepBody | null => {
   return null;
 };
 
-const checkTrainer = (env: Env, scope: FileScope, modules: readonly IrModule[]): TrainerResult => {
+const checkTrainer = (env: Env, scope: FileScope): TrainerResult => {
   const { decls } = scope;
   const trainers = decls.flatMap((decl) => (decl.kind === 'trainer' ? [decl] : []));
   const steps = decls.flatMap((decl) => (decl.kind === 'step' ? [decl] : []));
@@ -592,7 +652,6 @@ const checkTrainer = (env: Env, scope: FileScope, modules: readonly IrModule[]):
       ),
     });
   }
-  void modules;
   const ir: IrTrainer = {
     span: trainer.span,
     doc: trainer.doc,
@@ -695,7 +754,9 @@ const applyAllows = (
   const allows = program.order.flatMap((file) =>
     file.spec.decls.flatMap((decl) => decl.allows.map((allow) => ({ allow, span: decl.span, used: false }))),
   );
+  const failed = hasErrors(diagnostics);
   const kept = diagnostics.filter((each) => {
+    if (failed && each.code === 'ZT5002') return false;
     const match = allows.find(
       ({ allow, span }) =>
         allow.code.text === each.code &&

@@ -504,12 +504,13 @@ const instantiate = (
           old.code === each.code && old.span.start === each.span.start && old.span.file === each.span.file,
       ),
   );
-  for (const each of fresh) {
-    if (each.severity === 'warning') continue;
-    const inside = each.span.file >= 0 ? [{ span: each.span, label: `in \`${name}\`` }] : [];
-    env.checker.report({ ...each, span, related: [...inside, ...(each.related ?? [])] });
+  // The first error of a use says what is wrong with it; others mostly follow.
+  const error = fresh.find((each) => each.severity === 'error');
+  if (error) {
+    const inside = error.span.file >= 0 ? [{ span: error.span, label: `in \`${name}\`` }] : [];
+    env.checker.report({ ...error, span, related: [...inside, ...(error.related ?? [])] });
   }
-  const use = fresh.some((each) => each.severity === 'error') ? null : result;
+  const use = error ? null : result;
   known.set(key, use);
   return use;
 };

@@ -1,6 +1,6 @@
 /** Bodies of blocks, models and functions: statements in text order, then the result. */
 import type { AssertStmt, Graph, LayerStmt, LetStmt } from '../parser/ast.js';
-import { assertFails, shadowing, wrongKind } from '../parser/messages.gen.js';
+import { assertFails, shadowing, unused, wrongKind } from '../parser/messages.gen.js';
 import type { Span } from '../parser/source.js';
 import { decide, factsWith } from './conditions.js';
 import type { Facts } from './dims/facts.js';
@@ -134,6 +134,14 @@ const checkLayer = (env: Env, statement: LayerStmt): void => {
     });
 };
 
+/** Lets of a scope that nothing read. Called when its text has been gone through. */
+export const reportUnusedLets = (env: Env): void => {
+  for (const binding of env.scope.names.values()) {
+    if (binding.kind !== 'value' || binding.what !== 'let' || env.checker.used.has(binding)) continue;
+    env.checker.report(unused(binding.span, { kind: 'let', name: binding.name }, { help: 'leave it out' }));
+  }
+};
+
 /** `env` must have a scope of its own. With `sure`, asserts must be shown to hold (a use); else they are taken as given. */
 export const checkGraph = (env: Env, graph: Graph, sure = true): CheckedGraph => {
   let at = env;
@@ -142,5 +150,7 @@ export const checkGraph = (env: Env, graph: Graph, sure = true): CheckedGraph =>
     else if (statement.kind === 'layer') checkLayer(at, statement);
     else at = { ...at, facts: checkAssert(at, statement, sure) };
   }
-  return { value: checkExpr(at, graph.result), facts: at.facts };
+  const result = checkExpr(at, graph.result);
+  reportUnusedLets(env);
+  return { value: result, facts: at.facts };
 };

@@ -21,7 +21,7 @@ import { rowsSymbol, type DataInfo } from './data.js';
 import { asConstant, showSize, substitute, symbol } from './dims/size.js';
 import { childScope, lookup, makePlace, type Env, type Place } from './env.js';
 import { checkCondition, checkExpr, kindOf } from './expressions.js';
-import { checkAssert, checkFresh, checkLet } from './graphs.js';
+import { checkAssert, checkFresh, checkLet, reportUnusedLets } from './graphs.js';
 import type { IrNamed, IrReduction, IrStep, IrStepStmt, Stage } from './ir.js';
 import { lossTerms, reductionOf, totalOf } from './totals.js';
 import { aType, intType, showType, type Type } from './types.js';
@@ -338,6 +338,7 @@ const checkStatements = (outer: Env, statements: readonly StepStmt[], state: Ste
         break;
     }
   }
+  reportUnusedLets(outer);
 };
 
 const checkUpdate = (env: Env, statement: UpdateStmt, state: StepState): void => {

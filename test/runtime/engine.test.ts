@@ -235,3 +235,15 @@ test('a kernel without a gradient is named', async () => {
   ).rejects.toThrow(/kernel Cumsum has no gradient; keep it out of what is minimized/);
   a.dispose();
 });
+
+test('a full memory is said to be one, and the engine goes on', async () => {
+  // More than WebAssembly can address, so that nothing is allocated.
+  const step = engine.compile('large', () => [ops.ones({ shape: [2 ** 30] })]);
+  const before = engine.memory();
+  await expect(step.run([], at(0))).rejects.toThrow(
+    /memory is full: 4096 MiB were asked for with \d+ MiB in use/,
+  );
+  expect(engine.memory()).toEqual(before);
+  const [one] = await once(() => [ops.ones({ shape: [] })]);
+  expect(one?.values[0]).toBe(1);
+});

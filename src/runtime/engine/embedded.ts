@@ -1,6 +1,6 @@
 /** The embedded engine: tfjs on WebAssembly (SIMD, one thread), with the kernels and gradients that training needs. */
 import { engine } from '@tensorflow/tfjs-core';
-import { setWasmPaths, version_wasm } from '@tensorflow/tfjs-backend-wasm';
+import { BackendWasm, setWasmPaths, version_wasm } from '@tensorflow/tfjs-backend-wasm';
 import { makeDeviceEngine } from './device-engine.js';
 import type { Engine } from './engine.js';
 import { registerGradients } from './gradients.js';
@@ -57,6 +57,7 @@ async function start(options: EmbeddedOptions): Promise<void> {
     if (!(await engine().setBackend('wasm'))) {
       throw new Error('the WebAssembly engine did not start; Node 20 or later is needed');
     }
+    refuseFullMemory();
   } finally {
     URL.revokeObjectURL(address);
     // The library's loader installs handlers that abort on any unhandled rejection: errors are the program's own matter.
@@ -66,6 +67,42 @@ async function start(options: EmbeddedOptions): Promise<void> {
       }
     }
   }
+}
+
+/**
+ * What tensors may take. WebAssembly addresses 4 GiB; close to that the library's allocator gives addresses outside of the heap and
+ * breaks, so the rest is left to what kernels need while they run.
+ */
+const mostBytes = 3 * 2 ** 30;
+
+/** Says that the memory is full instead of writing where there is none. */
+function refuseFullMemory(): void {
+  const { backend } = engine();
+  if (!(backend instanceof BackendWasm)) {
+    throw new Error('the WebAssembly engine did not start');
+  }
+  // The library's types leave out what the module has of its loader.
+  const module: object = backend.wasm;
+  // The loader puts the allocator itself in place when it is first used.
+  engine().tidy(() => {
+    engine().makeTensor(Float32Array.of(0), [1], 'float32');
+  });
+  const allocate: unknown = Reflect.get(module, '_malloc');
+  if (typeof allocate !== 'function') {
+    throw new Error('the WebAssembly engine has no allocator');
+  }
+  Reflect.set(module, '_malloc', (size: number): number => {
+    const { numBytes } = engine().memory();
+    const fits = numBytes + size <= mostBytes;
+    const address = fits ? Number(Reflect.apply(allocate, module, [size])) >>> 0 : 0;
+    if (address === 0 && size > 0) {
+      const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
+      throw new Error(
+        `the engine's memory is full: ${mebibytes(size)} MiB were asked for with ${mebibytes(numBytes)} MiB in use; use a smaller batch or a smaller model`,
+      );
+    }
+    return address;
+  });
 }
 
 type Listener = (...args: unknown[]) => void;

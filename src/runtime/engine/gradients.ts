@@ -64,6 +64,5 @@ function keptTensors(kernel: string, saved: readonly Tensor[]): Kept {
     get output() {
       return at(saved.length - 1);
     },
-    count: saved.length,
   };
 }

@@ -20,8 +20,8 @@ export {
   variance,
   type AxisOption,
 } from './reductions.js';
+export { broadcastTo, toFloat } from './kernel.js';
 export {
-  broadcastTo,
   cast,
   concat,
   expandDims,
@@ -38,7 +38,6 @@ export {
   stack,
   stopGradient,
   take,
-  toFloat,
   transpose,
   zeros,
   zerosLike,

@@ -16,10 +16,7 @@ import {
   sizeAt,
   sizeOf,
   tensorText,
-  toFloat,
 } from './kernel.js';
-
-export { broadcastTo } from './kernel.js';
 
 /** The same values, in the same order, in another shape. One size may be -1: what remains. */
 export function reshape<R extends Tensor>(x: Tensor, { shape }: { readonly shape: readonly number[] }): R {
@@ -265,5 +262,3 @@ function extent(
   const from = held(place[0], 0);
   return [from, Math.max(from, held(place[1], length))];
 }
-
-export { toFloat };

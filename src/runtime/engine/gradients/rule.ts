@@ -23,7 +23,6 @@ export interface Kept {
   /** The kept input of that number. */
   at(index: number): Tensor;
   readonly output: Tensor;
-  readonly count: number;
 }
 
 export type Rules = Readonly<Record<string, Rule>>;

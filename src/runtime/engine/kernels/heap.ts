@@ -20,10 +20,6 @@ export class Heap {
     this.#backend = backend;
   }
 
-  get backend(): BackendWasm {
-    return this.#backend;
-  }
-
   /** Room for a result. Its values are whatever was there. */
   make(shape: readonly number[], dtype: 'float32' | 'int32' = 'float32'): TensorInfo {
     const info = this.#backend.makeOutput([...shape], dtype);

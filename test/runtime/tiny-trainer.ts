@@ -117,7 +117,7 @@ export class LineTrainer extends Trainer<LineParams, LineModels, LineData> {
   protected override configureModels(): LineModels {
     return { line: new Line() };
   }
-  protected override configureOptimizers(models: LineModels) {
+  protected override configureOptimizers(models: LineModels): Readonly<Record<string, optim.Optimizer>> {
     return { opt: optim.sgd({ of: [models.line], lr: this.params.lr }) };
   }
   protected override configureSteps(from: LineData) {

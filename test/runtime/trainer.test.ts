@@ -1,32 +1,299 @@
 import { describe, expect, test } from 'vitest';
+import type { AddOn } from '../../src/runtime/addons/addon.js';
+import * as addons from '../../src/runtime/addons/index.js';
+import * as losses from '../../src/runtime/losses/index.js';
+import * as ops from '../../src/runtime/ops/index.js';
+import * as optim from '../../src/runtime/optim/index.js';
+import * as rows from '../../src/runtime/rows/index.js';
+import * as steps from '../../src/runtime/trainer/steps.js';
+import * as units from '../../src/values/units.js';
 import { Control } from '../../src/runtime/trainer/control.js';
-import { fit, type MetricsRecord } from '../../src/runtime/trainer/fit.js';
-import { LineTrainer } from './tiny-trainer.js';
+import { fit, type LiveAddOn, type MetricsRecord } from '../../src/runtime/trainer/fit.js';
+import type { Session } from '../../src/runtime/trainer/session.js';
+import type { TrainerOptions } from '../../src/runtime/trainer/spec.js';
+import type { Prepared, PrepareOptions, TrainerSetup } from '../../src/runtime/trainer/trainer.js';
+import { Line, LineTrainer, type LineData, type LineModels, type Row } from './tiny-trainer.js';
+import { WarmTrainer } from './warm-trainer.js';
 
-async function train(trainer: LineTrainer) {
+interface Preparable {
+  prepare(options: PrepareOptions): Promise<Prepared>;
+}
+
+async function train(trainer: Preparable, addOns: readonly LiveAddOn[] = [], control = new Control()) {
   const { session } = await trainer.prepare({ kinds: ['train', 'validate'], dataRoot: '.' });
   const records: MetricsRecord[] = [];
+  const seen: number[] = [];
   const result = await fit({
     session,
-    addOns: [],
-    control: new Control(),
+    addOns,
+    control,
     listener: {
-      step: () => undefined,
+      step: ({ step }) => seen.push(step),
       metrics: (record) => records.push(record),
       validating: () => undefined,
     },
     now: () => 0,
     limit: null,
   });
-  return { session, records, result };
+  return { session, records, result, seen };
 }
 
+async function weightsOf(session: Session): Promise<readonly number[]> {
+  const all: number[] = [];
+  for (const variable of session.modelState) all.push(...(await variable.download()).values);
+  await session.close();
+  return all;
+}
+
+function expectClose(actual: readonly number[], expected: readonly number[], digits = 6): void {
+  expect(actual).toHaveLength(expected.length);
+  actual.forEach((value, index) => expect(value).toBeCloseTo(expected[index] ?? Number.NaN, digits));
+}
+
+const setup = (params: Readonly<Record<string, unknown>>, options: TrainerOptions = {}): TrainerSetup => ({
+  params,
+  options,
+});
+
 describe('the loop', () => {
-  test('learns a line and measures it', async () => {
-    const { records, result, session } = await train(new LineTrainer({ options: { epochs: 30 } }));
-    expect(result.at.step).toBe(150);
+  test('learns a line and measures it after each epoch and at the end', async () => {
+    const { records, result, session, seen } = await train(new LineTrainer(setup({}, { epochs: 30 })));
+    expect(result).toMatchObject({ reason: 'finished', at: { step: 150, epoch: 30 }, rows: 600 });
+    expect(seen).toHaveLength(150);
     expect(result.metrics.get('validate.loss')).toBeLessThan(0.02);
+    expect(result.metrics.get('validate.rmse')).toBeCloseTo(
+      Math.sqrt(result.metrics.get('validate.loss') ?? 0),
+      10,
+    );
     expect(records.filter(({ stage }) => stage === 'validate')).toHaveLength(30);
+    await session.close();
+  });
+
+  test('an epoch of steps that ends early is still measured', async () => {
+    const { records, session } = await train(new LineTrainer(setup({}, { epochs: null, steps: 7 })));
+    expect(records.map(({ stage, over, at }) => `${stage} ${over} ${at.step}`)).toEqual([
+      'train window 2',
+      'train window 4',
+      'train epoch 5',
+      'validate pass 5',
+      'train window 6',
+      'train epoch 7',
+      'validate pass 7',
+    ]);
+    await session.close();
+  });
+
+  test('a run without an end is refused', async () => {
+    await expect(train(new LineTrainer(setup({}, { epochs: null })))).rejects.toThrow('set epochs or steps');
+  });
+
+  test('a signal ends the run after its step', async () => {
+    const control = new Control();
+    const stop: LiveAddOn = {
+      kind: 'test',
+      hooks: { stepEnd: ({ step }) => void (step === 3 && control.stop('SIGINT')) },
+    };
+    const { result, session } = await train(new LineTrainer(), [stop], control);
+    expect(result).toMatchObject({ reason: 'interrupted', signal: 'SIGINT', at: { step: 3 } });
+    await session.close();
+  });
+
+  test('a hook that throws is named', async () => {
+    const broken: LiveAddOn = {
+      kind: 'broken',
+      hooks: {
+        stepEnd: () => {
+          throw new Error('no more');
+        },
+      },
+    };
+    await expect(train(new LineTrainer(), [broken])).rejects.toThrow(
+      'add-on broken failed in stepEnd: no more',
+    );
+  });
+
+  test('early stopping waits for its patience', async () => {
+    const addOn: AddOn = addons.earlyStopping({ monitor: addons.max('validate.loss'), patience: 2 });
+    const host = new Proxy<Parameters<AddOn['start']>[0]>(Object.create(null), {
+      get: () => () => undefined,
+    });
+    const { result, session } = await train(new LineTrainer(setup({}, { epochs: 20 })), [
+      { kind: addOn.kind, hooks: addOn.start(host) },
+    ]);
+    expect(result).toMatchObject({ reason: 'stopped', at: { epoch: 3 } });
+    await session.close();
+  });
+
+  test('state does not pile up on the device', async () => {
+    const trainer = new LineTrainer(setup({}, { epochs: 60 }));
+    const counts: number[] = [];
+    const { session } = await trainer.prepare({ kinds: ['train', 'validate'], dataRoot: '.' });
+    const count: LiveAddOn = {
+      kind: 'count',
+      hooks: { epochEnd: () => void counts.push(session.engine.memory().tensors) },
+    };
+    await fit({
+      session,
+      addOns: [count],
+      control: new Control(),
+      listener: { step: () => undefined, metrics: () => undefined, validating: () => undefined },
+      now: () => 0,
+      limit: null,
+    });
+    expect(new Set(counts.slice(1)).size).toBe(1);
+    await session.close();
+  });
+});
+
+/** Three terms with denominators of their own: weighted, over rows, and none. */
+class TermsTrainer extends LineTrainer {
+  override trainStep(batch: Row): void {
+    this.update(['opt'], () => {
+      const guess = this.models.line.call(batch.x);
+      const weight = ops.abs(ops.slice<typeof guess>(batch.x, [null, 0]));
+      this.log({ size: rows.sum(ops.square(guess)), count: rows.sum(ops.onesLike(guess)) });
+      return {
+        minimize: [
+          rows.mean(losses.squaredError(guess, batch.y), { weight }),
+          rows.times(0.5, rows.mean(ops.abs(guess))),
+          rows.times(0.01, rows.sum(ops.square(guess))),
+        ],
+      };
+    });
+  }
+}
+
+describe('accumulation', () => {
+  test.each([
+    [10, 1],
+    [4, 3],
+    [3, 4],
+    [1, 10],
+  ])(
+    'batches of %d, %d in a window, give the gradient of the one big batch',
+    async (batchSize, accumulate) => {
+      const big = await weightsOf(
+        (await train(new TermsTrainer(setup({ rows: 10, batchSize: 10 }, { epochs: 3 })))).session,
+      );
+      const { session, records, result } = await train(
+        new TermsTrainer(setup({ rows: 10, batchSize }, { epochs: 3, accumulate })),
+      );
+      expect(result.at.step).toBe(3);
+      expect(records.find(({ over }) => over === 'epoch')?.metrics.get('count')).toBe(10);
+      expectClose(await weightsOf(session), big);
+    },
+  );
+
+  test('a window never crosses an epoch, and its short last one counts by rows', async () => {
+    // 10 rows: batches 4, 4, 2 and windows of two batches: 8 rows, then 2.
+    const { result, session } = await train(
+      new LineTrainer(setup({ rows: 10 }, { epochs: 2, accumulate: 2 })),
+    );
+    expect(result.at.step).toBe(4);
+    await session.close();
+  });
+});
+
+/** Two models and two optimizers; the second is updated in every third step, the third branch from step 4 on. */
+class PairTrainer extends LineTrainer {
+  readonly ran: string[] = [];
+  readonly other = new Line();
+
+  protected override configureModels(): LineModels & { readonly other: Line } {
+    return { line: new Line(), other: this.other };
+  }
+  protected override configureOptimizers(models: LineModels) {
+    return {
+      opt_a: optim.sgd({ of: [models.line], lr: 0.1 }),
+      opt_b: optim.adam({ of: [this.other], lr: 0.1, clip: optim.clipNorm({ most: 0.5 }) }),
+    };
+  }
+  protected override configureSteps(from: LineData) {
+    return [steps.train('train', [from.train], (batch) => this.trainStep(batch))];
+  }
+  override trainStep(batch: Row): void {
+    this.ran.push('a');
+    this.update(['opt_a'], () => ({
+      minimize: rows.mean(losses.squaredError(this.models.line.call(batch.x), batch.y)),
+    }));
+    if (this.every('train.every1', units.steps(3))) {
+      this.ran.push('b');
+      this.update(['opt_b'], () => ({ minimize: rows.mean(ops.square(this.other.call(batch.x))) }));
+    }
+    if (this.decide('train.if1', (run) => run.step >= 4)) {
+      this.ran.push('c');
+      this.log({ late: rows.mean(batch.y) });
+    }
+  }
+}
+
+describe('several optimizers', () => {
+  test('each changes its own weights, in the steps that ask for it', async () => {
+    const trainer = new PairTrainer(setup({ rows: 24 }, { epochs: 1 }));
+    const { session, records, result } = await train(trainer);
+    expect(trainer.ran.join('')).toBe('a' + 'a' + 'ab' + 'a' + 'ac' + 'abc');
+    const metrics = records.at(-1)?.metrics ?? new Map<string, number>();
+    expect([...metrics.keys()].sort()).toEqual(['late', 'opt_a_loss', 'opt_b_grad_norm', 'opt_b_loss']);
+    expect(result.at.step).toBe(6);
+    const counts = session.optimizerState.filter(({ path }) => path.endsWith('/count'));
+    const values = await Promise.all(
+      counts.map(async (count) => [count.path, (await count.download()).values[0]]),
+    );
+    expect(Object.fromEntries(values)).toEqual({ 'opt_a/count': 6, 'opt_b/count': 2 });
+    await session.close();
+  });
+
+  test('a model that two optimizers own is refused', async () => {
+    class Shared extends PairTrainer {
+      protected override configureOptimizers(models: LineModels) {
+        return {
+          opt_a: optim.sgd({ of: [models.line], lr: 0.1 }),
+          opt_b: optim.adam({ of: [models.line, this.other] }),
+        };
+      }
+    }
+    await expect(train(new Shared())).rejects.toThrow('belongs to opt_a and opt_b');
+  });
+});
+
+/** A loss that is NaN where y is above 1.5, which is so in some batches only. */
+class BrokenTrainer extends LineTrainer {
+  override trainStep(batch: Row): void {
+    this.update(['opt'], () => {
+      const guess = this.models.line.call(batch.x);
+      const broken = ops.sqrt(ops.sub(1.5, batch.y));
+      return { minimize: rows.mean(ops.mul(losses.squaredError(guess, batch.y), broken)) };
+    });
+  }
+}
+
+describe('values that are not finite', () => {
+  test('stop names the step', async () => {
+    await expect(train(new BrokenTrainer(setup({ batchSize: 1 })))).rejects.toThrow(
+      /not finite at step \d+; lower/,
+    );
+  });
+
+  test('skip leaves weights, slots and metrics of those steps alone', async () => {
+    const { session, result } = await train(
+      new BrokenTrainer(setup({ batchSize: 1, lr: 0.01 }, { onNan: 'skip' })),
+    );
+    expect(Number.isFinite(result.metrics.get('train.loss'))).toBe(true);
+    const skipped = (await session.skipped.download()).values[0] ?? 0;
+    const count = (await session.optimizerState[0]?.download())?.values[0] ?? 0;
+    expect(skipped).toBeGreaterThan(0);
+    expect(count + skipped).toBe(60);
+    expect((await weightsOf(session)).every((value) => Number.isFinite(value))).toBe(true);
+  });
+});
+
+describe('schedules and clocks', () => {
+  test('rates follow the schedule, and a step sees its value as a tensor', async () => {
+    const { records, session } = await train(new WarmTrainer(({ warm }) => warm * 2));
+    const rates = records.filter(({ stage }) => stage === 'train').map((record) => record.rates.get('opt'));
+    expect(rates[0]).toBeCloseTo(0.04, 10);
+    const values = records.map(({ metrics }) => metrics.get('warm'));
+    expect(values[0]).toBeCloseTo(0.02, 6);
     await session.close();
   });
 });

@@ -1,0 +1,134 @@
+/** ZT4201 and ZT4206: monitors name metrics that a step emits, and each effect has one owner. */
+import { addonTwice, effectOwnedTwice, unknownMetric } from '../../parser/messages.gen.js';
+import { nearest } from '../../parser/nearest.js';
+import type { IrAddon } from '../ir.js';
+import { settingList } from '../prelude.js';
+import { listed, type TrainingInput } from './input.js';
+import { visitStatements } from './walk.js';
+
+/** Metrics that the steps emit, by their full names. */
+export const metricNames = ({ trainer }: TrainingInput): readonly string[] => {
+  const names: string[] = [];
+  for (const step of trainer.steps) {
+    names.push(...step.metrics.map((metric) => `${step.name}.${metric.name}`));
+    if (step.stage !== 'train') continue;
+    // The run adds these for each update: without a prefix where there is one optimizer.
+    visitStatements(step.body, (statement) => {
+      if (statement.kind !== 'update') return;
+      const alone = trainer.optimizers.length === 1;
+      const optimizers = statement.optimizers.map((each) => each.name);
+      names.push(`${step.name}.${alone ? 'loss' : [...optimizers, 'loss'].join('_')}`);
+      for (const optimizer of optimizers)
+        names.push(`${step.name}.${alone ? 'grad_norm' : `${optimizer}_grad_norm`}`);
+    });
+  }
+  return [...new Set(names)];
+};
+
+const suggestions = (wanted: string, names: readonly string[]): readonly string[] => {
+  const own = wanted.slice(wanted.indexOf('.') + 1);
+  const sameMetric = names.filter((name) => name.slice(name.indexOf('.') + 1) === own);
+  const near = [...nearest(wanted, names), ...sameMetric];
+  const byPart = names.filter((name) => nearest(own, [name.slice(name.indexOf('.') + 1)]).length > 0);
+  return [...new Set([...near, ...byPart])].slice(0, 3);
+};
+
+export const checkMonitors = (input: TrainingInput): void => {
+  const names = metricNames(input);
+  // Metrics of test and predict steps exist only after the run.
+  const late = new Set(
+    input.trainer.steps
+      .filter((step) => step.stage === 'test' || step.stage === 'predict')
+      .map((step) => step.name),
+  );
+  const usable = names.filter((name) => !late.has(name.slice(0, name.indexOf('.'))));
+  for (const addon of input.trainer.addons) {
+    for (const { value } of addon.options) {
+      if (value.kind !== 'monitor' || usable.includes(value.metric)) continue;
+      const near = suggestions(value.metric, usable);
+      const [best, ...others] = near;
+      const notes = names.includes(value.metric)
+        ? [`\`${value.metric}\` is measured after the run, which is too late for an add-on`]
+        : [];
+      input.report(
+        unknownMetric(
+          value.span,
+          { name: value.metric },
+          {
+            notes,
+            help:
+              best === undefined
+                ? usable.length > 0
+                  ? `the metrics are ${listed(usable)}`
+                  : 'write `metric name = …` into a `validate` step'
+                : others.length === 0
+                  ? `write \`${value.mode}(${best})\``
+                  : `the nearest are ${listed(near)}`,
+            ...(best !== undefined && others.length === 0
+              ? {
+                  fix: {
+                    title: `write \`${value.mode}(${best})\``,
+                    edits: [{ span: value.span, text: `${value.mode}(${best})` }],
+                  },
+                }
+              : {}),
+          },
+        ),
+      );
+    }
+  }
+};
+
+/** What an add-on owns, as messages say it. */
+const effects: ReadonlyMap<string, string> = new Map([
+  ['checkpoint', 'the checkpoints'],
+  ['stop', 'the decision to stop'],
+  ['predictions', 'the file of predictions'],
+  ['weights', 'the first weights'],
+  ['sweep', 'the sweep'],
+]);
+
+export const checkAddonEffects = ({ trainer, prelude, report }: TrainingInput): void => {
+  const labels = new Map<string, IrAddon>();
+  const owners = new Map<string, IrAddon>();
+  for (const addon of trainer.addons) {
+    const builtin = prelude.find('addon', addon.name);
+    const many = builtin?.settings.get('many') === true;
+    const owned = builtin ? settingList(builtin, 'owns') : [];
+    const effect = many ? undefined : owned.find((each) => owners.has(each));
+    const owner = effect === undefined ? undefined : owners.get(effect);
+    const same = labels.get(addon.label);
+    if (effect !== undefined && owner) {
+      const named = (each: IrAddon): string =>
+        each.label === each.name ? `\`${each.name}\`` : `\`${each.name} as ${each.label}\``;
+      const alike = owner.label === addon.label;
+      report(
+        effectOwnedTwice(
+          addon.span,
+          {
+            first: alike ? `one \`${owner.name}\`` : named(owner),
+            second: alike ? 'another' : named(addon),
+            effect: effects.get(effect) ?? `\`${effect}\``,
+          },
+          {
+            related: [{ span: owner.span, label: 'the first' }],
+            help: 'join their attributes in one add-on',
+          },
+        ),
+      );
+    } else if (same) {
+      report(
+        addonTwice(
+          addon.span,
+          { name: addon.label },
+          {
+            related: [{ span: same.span, label: 'the first' }],
+            help: `give this one a name: \`addon ${addon.name} as other { … }\``,
+          },
+        ),
+      );
+    }
+    if (!labels.has(addon.label)) labels.set(addon.label, addon);
+    for (const each of owned) if (!owners.has(each)) owners.set(each, addon);
+  }
+};

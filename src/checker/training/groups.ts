@@ -1,0 +1,86 @@
+/** ZT4110: each pattern of a group matches a weight of the optimizer's models. */
+import { unmatchedPattern } from '../../parser/messages.gen.js';
+import { nearest } from '../../parser/nearest.js';
+import type { IrOptimizer } from '../ir.js';
+import { counted, listed, trainableWeights, type TrainingInput } from './input.js';
+
+/** Whether a part of a pattern matches a name; a name `*` stands for any number, as `repeat` gives them. */
+const matchesName = (part: string, name: string): boolean => {
+  if (name === '*') return part === '*' || /^[\d*]+$/.test(part);
+  const escaped = part.split('*').map((piece) => piece.replace(/[^\w]/g, '\\$&'));
+  return new RegExp(`^${escaped.join('.*')}$`).test(name);
+};
+
+const matchesNames = (pattern: readonly string[], names: readonly string[]): boolean => {
+  const [first, ...others] = pattern;
+  if (first === undefined) return names.length === 0;
+  if (first === '**') {
+    for (let skipped = 0; skipped <= names.length; skipped += 1) {
+      if (matchesNames(others, names.slice(skipped))) return true;
+    }
+    return false;
+  }
+  const [name, ...rest] = names;
+  return name !== undefined && matchesName(first, name) && matchesNames(others, rest);
+};
+
+/** Whether a path below a model matches, by the rule that the run itself follows. */
+export const matchesPattern = (pattern: string, path: string): boolean =>
+  matchesNames(pattern.split('.'), path.split('.'));
+
+/** Patterns that differ little from one that matches nothing, and match. */
+const proposals = (
+  pattern: string,
+  paths: readonly string[],
+  models: readonly string[],
+): readonly string[] => {
+  const parts = pattern.split('.');
+  const names = [...new Set(paths.flatMap((path) => path.split('.')))];
+  const [head = '', ...rest] = parts;
+  const corrected = parts.map((part) =>
+    part.includes('*') || names.includes(part) ? part : (nearest(part, names)[0] ?? part),
+  );
+  const candidates = [
+    ...(models.includes(head) && rest.length > 0 ? [rest.join('.')] : []),
+    corrected.join('.'),
+    `${pattern}.**`,
+    `**.${pattern}`,
+    `**.${pattern}.**`,
+    `**.${corrected.join('.')}`,
+    ...nearest(pattern, paths),
+  ];
+  return [...new Set(candidates)].filter(
+    (each) => each !== pattern && paths.some((path) => matchesPattern(each, path)),
+  );
+};
+
+const checkGroups = (input: TrainingInput, optimizer: IrOptimizer): void => {
+  const models = optimizer.of.map((each) => each.model);
+  const paths = models.flatMap((model) => trainableWeights(input, model).map((weight) => weight.path));
+  if (paths.length === 0) return;
+  for (const group of optimizer.groups) {
+    for (const { span, pattern } of group.match) {
+      if (paths.some((path) => matchesPattern(pattern, path))) continue;
+      const [best] = proposals(pattern, paths, models);
+      const some = paths.slice(0, 5).map((path) => `\`${path}\``);
+      const more = paths.length > some.length ? `, and ${counted(paths.length - some.length, 'other')}` : '';
+      const text = best === undefined ? null : JSON.stringify(best);
+      input.report(
+        unmatchedPattern(
+          span,
+          { pattern, models: listed(models) },
+          {
+            notes: [`its weights are ${some.join(', ')}${more}`],
+            ...(text === null
+              ? {}
+              : { help: `write \`${text}\``, fix: { title: `write \`${text}\``, edits: [{ span, text }] } }),
+          },
+        ),
+      );
+    }
+  }
+};
+
+export const checkPatterns = (input: TrainingInput): void => {
+  for (const optimizer of input.trainer.optimizers) checkGroups(input, optimizer);
+};

@@ -1,0 +1,36 @@
+/** What the checks over the whole run look at: the finished IR of the trainer, its classes and its weights. */
+import type { Diagnostic } from '../../parser/diagnostic.js';
+import type { Weight } from '../env.js';
+import type { IrClass, IrExpr, IrNamed, IrTrainer } from '../ir.js';
+import type { Prelude } from '../prelude.js';
+
+export interface TrainingInput {
+  readonly trainer: IrTrainer;
+  /** Every block and model by name. */
+  readonly classes: ReadonlyMap<string, IrClass>;
+  /** By model; paths without the model's name, `*` where a param's count repeats. */
+  readonly weights: ReadonlyMap<string, readonly Weight[]>;
+  /** Models in which rows of the batch meet. */
+  readonly meetsRows: ReadonlySet<string>;
+  /** Values of constants by name. Without them, what depends on a constant is not known. */
+  readonly consts?: ReadonlyMap<string, IrExpr>;
+  readonly prelude: Prelude;
+  readonly report: (diagnostic: Diagnostic) => void;
+}
+
+/** Names and paths in a message: `a`, `b` and `c`. */
+export const listed = (names: readonly string[]): string => {
+  const quoted = names.map((name) => `\`${name}\``);
+  const last = quoted.pop() ?? '';
+  return quoted.length === 0 ? last : `${quoted.join(', ')} and ${last}`;
+};
+
+/** `1 batch`, `2 batches`. */
+export const counted = (count: number, one: string, many = `${one}s`): string =>
+  `${count.toLocaleString('en-US', { maximumFractionDigits: 3 })} ${count === 1 ? one : many}`;
+
+export const optionOf = (options: readonly IrNamed[], name: string): IrExpr | null =>
+  options.find((each) => each.name === name)?.value ?? null;
+
+export const trainableWeights = (input: TrainingInput, model: string): readonly Weight[] =>
+  (input.weights.get(model) ?? []).filter((weight) => weight.trainable);

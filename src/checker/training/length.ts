@@ -1,0 +1,48 @@
+/** ZT4203 and ZT4204: the run has one length, and an epoch holds at least one window. */
+import { excludingOptions, noBatches, noRunLength, windowTooLarge } from '../../parser/messages.gen.js';
+import { counted, optionOf, type TrainingInput } from './input.js';
+import type { Run } from './run.js';
+
+export const checkRunLength = ({ trainer, report }: TrainingInput, run: Run): void => {
+  const epochs = run.epochs === null ? null : optionOf(trainer.options, 'epochs');
+  const steps = run.steps === null ? null : optionOf(trainer.options, 'steps');
+  if (epochs && steps) {
+    const [first, second] = epochs.span.start < steps.span.start ? [epochs, steps] : [steps, epochs];
+    report(
+      excludingOptions(
+        second.span,
+        { first: 'epochs', second: 'steps' },
+        { related: [{ span: first.span, label: 'the other length' }], help: 'leave one of them out' },
+      ),
+    );
+  } else if (!epochs && !steps) {
+    report(noRunLength(trainer.span, { help: 'write `epochs = 10` or `steps = 1_000` in the trainer' }));
+  }
+};
+
+export const checkWindow = ({ trainer, report }: TrainingInput, run: Run): void => {
+  const { batches, accumulate } = run;
+  if (!batches) return;
+  const rows = `\`${batches.data.name}\` has ${counted(batches.rows, 'row')}, a batch ${batches.size}`;
+  if (batches.count < 1) {
+    report(
+      noBatches(
+        optionOf(batches.data.options, 'batch')?.span ?? batches.data.span,
+        { data: batches.data.name },
+        {
+          notes: [`${rows}, and \`drop_last\` leaves a smaller one out`],
+          help: `write a batch of ${batches.rows} or less, or leave \`drop_last\` out`,
+        },
+      ),
+    );
+    return;
+  }
+  if (accumulate === undefined || accumulate <= batches.count) return;
+  report(
+    windowTooLarge(
+      optionOf(trainer.options, 'accumulate')?.span ?? trainer.span,
+      { accumulate, batches: counted(batches.count, 'batch', 'batches') },
+      { notes: [rows], help: `write \`accumulate = ${batches.count}\` or less, or a smaller batch` },
+    ),
+  );
+};

@@ -1,0 +1,239 @@
+/** ZT5003 and ZT5006: what goes into a cross entropy are logits, one for each class of the labels. */
+import { activationBeforeLoss, headWidth } from '../../parser/messages.gen.js';
+import type { Span } from '../../parser/source.js';
+import type { HostNames } from '../evaluate.js';
+import type { IrClass, IrData, IrExpr, IrStep } from '../ir.js';
+import type { TrainingInput } from './input.js';
+import { localsOf, visitExpressions, type Locals } from './walk.js';
+
+const losses: ReadonlySet<string> = new Set(['softmax_cross_entropy', 'sigmoid_cross_entropy']);
+const activations: ReadonlySet<string> = new Set(['softmax', 'sigmoid']);
+/** Functions that only change how values are laid out. */
+const layout: ReadonlySet<string> = new Set([
+  'reshape',
+  'flatten',
+  'squeeze',
+  'expand_dims',
+  'transpose',
+  'cast',
+]);
+
+interface Place {
+  readonly locals: Locals;
+  readonly owner: IrClass | null;
+  /** Expressions for the inputs of the class, where it was called. */
+  readonly inputs: ReadonlyMap<string, { readonly expr: IrExpr; readonly place: Place }>;
+}
+
+interface Found {
+  readonly activation: string;
+  readonly span: Span;
+}
+
+/** The activation that made a value, if nothing but layout came after it. */
+const activationOf = (input: TrainingInput, expr: IrExpr, place: Place, depth = 0): Found | null => {
+  // Models are finite and never contain themselves; the bound only guards against IR made by hand.
+  if (depth > 200) return null;
+  const next = (at: IrExpr | undefined, where = place): Found | null =>
+    at ? activationOf(input, at, where, depth + 1) : null;
+  const enter = (name: string, args: readonly IrExpr[]): Found | null => {
+    const owner = input.classes.get(name);
+    if (!owner) return null;
+    const inputs = new Map(
+      owner.inputs.flatMap((each, index) => {
+        const arg = args[index];
+        return arg ? [[each.name, { expr: arg, place }] as const] : [];
+      }),
+    );
+    return next(owner.value, { locals: localsOf(owner.body), owner, inputs });
+  };
+  switch (expr.kind) {
+    case 'op':
+      if (expr.home.startsWith('extern:')) return null;
+      if (activations.has(expr.name)) return { activation: expr.name, span: expr.span };
+      return layout.has(expr.name) ? next(expr.args[0]) : null;
+    case 'slice':
+      return next(expr.of);
+    case 'choose':
+      return next(expr.then) ?? next(expr.else);
+    case 'field':
+      return expr.of.kind === 'record' ? next(fieldOf(expr.of, expr.name)) : null;
+    case 'ref': {
+      const { ref } = expr;
+      if (ref.kind === 'input') {
+        const given = place.inputs.get(ref.name);
+        return given ? next(given.expr, given.place) : null;
+      }
+      const local = ref.kind === 'local' ? place.locals.get(ref.name) : undefined;
+      if (!local) return null;
+      return next(local.kind === 'fold' ? local.value : local);
+    }
+    case 'model':
+      return enter(expr.model, expr.inputs);
+    case 'apply': {
+      const { slot } = expr;
+      const content =
+        slot.kind === 'own' ? place.owner?.slots.find((each) => each.name === slot.slot)?.content : undefined;
+      if (content?.kind === 'block') return enter(content.block, expr.inputs);
+      return content?.kind === 'layer' && content.layer === 'dropout' ? next(expr.inputs[0]) : null;
+    }
+    default:
+      return null;
+  }
+};
+
+const fieldOf = (record: IrExpr, name: string): IrExpr | undefined =>
+  record.kind === 'record' ? record.fields.find((each) => each.name === name)?.value : undefined;
+
+const lossesOf = (step: IrStep): readonly Extract<IrExpr, { kind: 'op' }>[] => {
+  const found: Extract<IrExpr, { kind: 'op' }>[] = [];
+  visitExpressions(step.body, (expr) => {
+    if (expr.kind === 'op' && !expr.home.startsWith('extern:') && losses.has(expr.name)) found.push(expr);
+  });
+  return found;
+};
+
+export const checkActivations = (input: TrainingInput): void => {
+  // Each activation is one mistake, in however many losses it ends.
+  const reported = new Set<string>();
+  for (const step of input.trainer.steps) {
+    const place: Place = { locals: localsOf(step.body), owner: null, inputs: new Map() };
+    for (const loss of lossesOf(step)) {
+      const [logits] = loss.args;
+      const found = logits ? activationOf(input, logits, place) : null;
+      if (!logits || !found) continue;
+      const key = `${found.span.file}:${found.span.start}:${found.span.end}`;
+      if (reported.has(key)) continue;
+      reported.add(key);
+      const instead =
+        found.activation === 'softmax'
+          ? 'leave `softmax` out here, and apply it where probabilities are wanted'
+          : 'leave `sigmoid` out here, and apply it where probabilities are wanted';
+      input.report(
+        activationBeforeLoss(
+          logits.span,
+          { loss: loss.name, activation: found.activation },
+          {
+            related:
+              found.span.file >= 0
+                ? [{ span: found.span, label: `\`${found.activation}\` is applied here` }]
+                : [],
+            help: instead,
+          },
+        ),
+      );
+    }
+  }
+};
+
+// ---- the number of classes
+
+/** Classes of labels whose sources are fixed. */
+const fixedClasses: ReadonlyMap<string, number> = new Map([
+  ['digits', 10],
+  ['fashion_mnist', 10],
+]);
+
+interface Labels {
+  readonly classes: number;
+  readonly data: IrData;
+  readonly field: string;
+  readonly values: readonly string[];
+}
+
+/** How many classes a field of a batch has, where each `map` hands it on as it is. */
+const labelsOf = (data: IrData, field: string): Labels | null => {
+  let name = field;
+  for (const map of [...data.maps].reverse()) {
+    const locals = localsOf(map.body);
+    let at = map.fields.find((each) => each.name === name)?.value;
+    while (at && (at.kind === 'op' || at.kind === 'ref')) {
+      if (at.kind === 'op') at = layout.has(at.name) ? at.args[0] : undefined;
+      else {
+        const local = at.ref.kind === 'local' ? locals.get(at.ref.name) : undefined;
+        at = local?.kind === 'fold' ? undefined : local;
+      }
+    }
+    if (at?.kind !== 'field' || at.of.kind !== 'ref' || at.of.ref.kind !== 'row') return null;
+    name = at.name;
+  }
+  const type = data.row.find((each) => each.name === name)?.type;
+  if (type?.kind === 'choice') return { classes: type.values.length, data, field: name, values: type.values };
+  const classes =
+    data.source.kind === 'prelude' && name === 'label' ? fixedClasses.get(data.source.name) : undefined;
+  return classes === undefined ? null : { classes, data, field: name, values: [] };
+};
+
+const labelsIn = (
+  input: TrainingInput,
+  step: IrStep,
+  locals: Locals,
+  label: IrExpr | undefined,
+): Labels | null => {
+  let at = label;
+  while (at && (at.kind === 'op' || at.kind === 'ref')) {
+    if (at.kind === 'op') at = layout.has(at.name) ? at.args[0] : undefined;
+    else {
+      const local = at.ref.kind === 'local' ? locals.get(at.ref.name) : undefined;
+      at = local?.kind === 'fold' ? undefined : local;
+    }
+  }
+  if (at?.kind !== 'field' || at.of.kind !== 'ref' || at.of.ref.kind !== 'batch') return null;
+  const { name: batch } = at.of.ref;
+  const data = step.inputs.find((each) => each.name === batch)?.data;
+  const found = input.trainer.data.find((each) => each.name === data);
+  return found ? labelsOf(found, at.name) : null;
+};
+
+/** A size as a number: written as one, or a param's default. */
+const widthOf = (logits: IrExpr | undefined, names: HostNames): number | null => {
+  const last = logits?.type.kind === 'tensor' ? logits.type.shape.at(-1) : undefined;
+  if (last === undefined) return null;
+  const value = /^\d+$/.test(last) ? Number(last) : names.params.get(last);
+  return typeof value === 'number' ? value : null;
+};
+
+export const checkHeads = (input: TrainingInput, names: HostNames): void => {
+  const reported = new Set<string>();
+  for (const step of input.trainer.steps) {
+    const locals = localsOf(step.body);
+    for (const loss of lossesOf(step)) {
+      const [logits, label] = loss.args;
+      if (
+        loss.name !== 'softmax_cross_entropy' ||
+        !logits ||
+        label?.type.kind !== 'tensor' ||
+        label.type.dtype !== 'i32'
+      )
+        continue;
+      const width = widthOf(logits, names);
+      const labels = labelsIn(input, step, locals, label);
+      if (width === null || !labels || width === labels.classes) continue;
+      // A head of the wrong width is one mistake, however many steps use it.
+      const key = `${width} ${labels.data.source.name} ${labels.field}`;
+      if (reported.has(key)) continue;
+      reported.add(key);
+      const of =
+        labels.values.length > 0
+          ? `: ${labels.values
+              .slice(0, 8)
+              .map((each) => JSON.stringify(each))
+              .join(', ')}${labels.values.length > 8 ? ', …' : ''}`
+          : '';
+      input.report(
+        headWidth(
+          logits.span,
+          { width, classes: labels.classes },
+          {
+            related:
+              label.span.file === logits.span.file
+                ? [{ span: label.span, label: `${labels.classes} classes` }]
+                : [],
+            notes: [`\`${labels.field}\` of \`${labels.data.name}\` has ${labels.classes} classes${of}`],
+            help: `give the last layer ${labels.classes} units`,
+          },
+        ),
+      );
+    }
+  }
+};

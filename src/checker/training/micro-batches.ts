@@ -1,0 +1,72 @@
+/** ZT5008: rows that meet across a batch see one batch of a window, not the window. */
+import { rowsMeet } from '../../parser/messages.gen.js';
+import type { Span } from '../../parser/source.js';
+import type { IrExpr } from '../ir.js';
+import { optionOf, type TrainingInput } from './input.js';
+import type { Run } from './run.js';
+import { localsOf, partsOf, visitExpressions, visitStatements, type Locals } from './walk.js';
+
+/** Whether a value depends on rows of a batch, directly or through locals. */
+const readsBatch = (expr: IrExpr, locals: Locals, seen = new Set<string>()): boolean => {
+  if (expr.kind === 'batchSize') return true;
+  if (expr.kind === 'ref') {
+    const { ref } = expr;
+    if (ref.kind === 'batch') return true;
+    if (ref.kind !== 'local' || seen.has(ref.name)) return false;
+    seen.add(ref.name);
+    const local = locals.get(ref.name);
+    if (!local) return false;
+    if (local.kind !== 'fold') return readsBatch(local, locals, seen);
+    return readsBatch(local.from, locals, seen) || readsBatch(local.value, locals, seen);
+  }
+  return partsOf(expr).some((part) => readsBatch(part, locals, seen));
+};
+
+export const checkMicroBatches = (input: TrainingInput, run: Run): void => {
+  const { trainer, meetsRows, report } = input;
+  const { accumulate } = run;
+  if (accumulate === undefined || accumulate <= 1) return;
+  const size = run.batches?.size;
+  const found: { readonly span: Span; readonly what: string; readonly help: string }[] = [];
+  for (const step of trainer.steps) {
+    if (step.stage !== 'train') continue;
+    const locals = localsOf(step.body);
+    const seen = new Set<string>();
+    visitExpressions(step.body, (expr) => {
+      if (expr.kind !== 'model' || !meetsRows.has(expr.model) || seen.has(expr.model)) return;
+      seen.add(expr.model);
+      found.push({
+        span: expr.span,
+        what: `\`${expr.model}\``,
+        help: 'use `layer_norm`, in which rows do not meet, or a larger batch instead of `accumulate`',
+      });
+    });
+    visitStatements(step.body, (statement) => {
+      if (statement.kind !== 'minimize') return;
+      for (const term of statement.terms) {
+        const of = term.kind === 'times' ? term.of : term;
+        if (of.kind !== 'each' || !readsBatch(of.value, locals)) continue;
+        found.push({
+          span: statement.span,
+          what: 'the loss, which is no sum of means or sums over rows,',
+          help: 'write the loss as a sum of means over rows, or a larger batch instead of `accumulate`',
+        });
+        return;
+      }
+    });
+  }
+  const given = optionOf(trainer.options, 'accumulate');
+  for (const { span, what, help } of found) {
+    report(
+      rowsMeet(
+        span,
+        { what },
+        {
+          related: given ? [{ span: given.span, label: `${accumulate} batches a window` }] : [],
+          notes: size === undefined ? [] : [`${size} rows meet, not the ${size * accumulate} of a window`],
+          help,
+        },
+      ),
+    );
+  }
+};

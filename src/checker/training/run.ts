@@ -1,0 +1,158 @@
+/** How long the run is: rows, batches, updates, as far as they are known where every param has its default. */
+import { showQuantity, type Quantity } from '../../values/units.js';
+import type { Expr } from '../../parser/ast.js';
+import type { Pace } from '../../values/durations.js';
+import { evaluateIr, type HostNames, type HostValue } from '../evaluate.js';
+import type { IrData, IrExpr } from '../ir.js';
+import { counted, optionOf, type TrainingInput } from './input.js';
+
+/** Rows of the sources whose content is fixed, by split; the first split is the one that is read by default. */
+const fixedRows: ReadonlyMap<string, ReadonlyMap<string, number>> = new Map([
+  [
+    'digits',
+    new Map([
+      ['train', 1438],
+      ['test', 359],
+      ['all', 1797],
+    ]),
+  ],
+  [
+    'fashion_mnist',
+    new Map([
+      ['train', 60_000],
+      ['test', 10_000],
+    ]),
+  ],
+]);
+
+export interface Run {
+  readonly names: HostNames;
+  /** Null where the option is not given, undefined where its value is not known. */
+  readonly epochs: number | null | undefined;
+  readonly steps: number | null | undefined;
+  readonly accumulate: number | undefined;
+  /** Batches of the train step in one epoch, of the data set that ends first. */
+  readonly batches: {
+    readonly data: IrData;
+    readonly count: number;
+    readonly rows: number;
+    readonly size: number;
+  } | null;
+  /** Null where an epoch's length or the run's is not known. */
+  readonly pace: Pace | null;
+}
+
+/** The default of a parameter of a built-in, where it is written as a constant. */
+export const builtinDefault = (
+  input: TrainingInput,
+  what: 'data' | 'trainer' | 'addon',
+  name: string,
+  param: string,
+): HostValue | undefined => {
+  const value: Expr | null | undefined = input.prelude
+    .find(what, name)
+    ?.params.find((each) => each.name.text === param)?.value;
+  return value?.kind === 'number' || value?.kind === 'string' || value?.kind === 'bool'
+    ? value.value
+    : undefined;
+};
+
+export const hostNamesOf = (input: TrainingInput): HostNames => {
+  const params = new Map<string, HostValue>();
+  const names: HostNames = input.consts ? { params, consts: input.consts } : { params };
+  for (const param of input.trainer.params) {
+    const value = param.value ? evaluateIr(param.value, names) : undefined;
+    if (value !== undefined) params.set(param.name, value);
+  }
+  return names;
+};
+
+const numberOf = (
+  expr: IrExpr | null,
+  names: HostNames,
+  fallback: HostValue | undefined,
+): number | undefined => {
+  const value = expr ? evaluateIr(expr, names) : fallback;
+  return typeof value === 'number' ? value : undefined;
+};
+
+/** Rows that the source of a data set gives in one epoch, where its content is fixed. */
+const rowsOf = (input: TrainingInput, data: IrData, names: HostNames): number | undefined => {
+  const splits = data.source.kind === 'prelude' ? fixedRows.get(data.source.name) : undefined;
+  const given = optionOf(data.arguments, 'split');
+  const split = given ? evaluateIr(given, names) : builtinDefault(input, 'data', data.source.name, 'split');
+  return typeof split === 'string' ? splits?.get(split) : undefined;
+};
+
+const batchesOf = (input: TrainingInput, data: IrData, names: HostNames): Run['batches'] => {
+  const fallback = (name: string): HostValue | undefined => builtinDefault(input, 'data', 'options', name);
+  const rows = rowsOf(input, data, names);
+  const size = numberOf(optionOf(data.options, 'batch'), names, fallback('batch'));
+  const dropLast = optionOf(data.options, 'drop_last');
+  const drop = dropLast ? evaluateIr(dropLast, names) : fallback('drop_last');
+  if (rows === undefined || size === undefined || size < 1 || typeof drop !== 'boolean') return null;
+  return { data, rows, size, count: drop ? Math.floor(rows / size) : Math.ceil(rows / size) };
+};
+
+export const runOf = (input: TrainingInput): Run => {
+  const { trainer } = input;
+  const names = hostNamesOf(input);
+  const length = (name: string): number | null | undefined => {
+    const given = optionOf(trainer.options, name);
+    if (!given) return null;
+    const value = evaluateIr(given, names);
+    return typeof value === 'number' || value === null ? value : undefined;
+  };
+  const epochs = length('epochs');
+  const steps = length('steps');
+  const accumulate = numberOf(
+    optionOf(trainer.options, 'accumulate'),
+    names,
+    builtinDefault(input, 'trainer', 'options', 'accumulate'),
+  );
+  const train = trainer.steps.find((step) => step.stage === 'train');
+  const read = (train?.inputs ?? []).map(({ data }) => {
+    const found = trainer.data.find((each) => each.name === data);
+    return found ? batchesOf(input, found, names) : null;
+  });
+  const known = read.filter((each) => each !== null);
+  const batches =
+    known.length === 0 || known.length < read.length
+      ? null
+      : known.reduce((least, each) => (each.count < least.count ? each : least));
+  const run = { names, epochs, steps, accumulate, batches };
+  if (
+    !batches ||
+    batches.count < 1 ||
+    accumulate === undefined ||
+    epochs === undefined ||
+    steps === undefined
+  ) {
+    return { ...run, pace: null };
+  }
+  const stepsPerEpoch = Math.ceil(batches.count / accumulate);
+  const totalSteps = steps ?? (epochs === null ? null : epochs * stepsPerEpoch);
+  const rowsPerEpoch = Math.min(batches.rows, batches.count * batches.size);
+  return { ...run, pace: { stepsPerEpoch, accumulate, rowsPerEpoch, totalSteps } };
+};
+
+/** How the run's length comes about, for a note. */
+export const lengthNotes = (run: Run): readonly string[] => {
+  const { batches, pace, epochs, accumulate } = run;
+  if (!batches || !pace) return [];
+  const windows =
+    accumulate === undefined || accumulate === 1
+      ? ''
+      : `, ${counted(pace.stepsPerEpoch, 'step')} with accumulate = ${accumulate}`;
+  const epoch = `\`${batches.data.name}\` has ${counted(batches.rows, 'row')}: ${counted(batches.count, 'batch', 'batches')} of ${batches.size} in an epoch${windows}`;
+  if (typeof epochs !== 'number' || pace.totalSteps === null) return [epoch];
+  return [
+    `${epoch}; ${showQuantity({ unit: 'epochs', value: epochs })} are ${counted(pace.totalSteps, 'step')}`.replace(
+      /1 epoch are/,
+      '1 epoch is',
+    ),
+  ];
+};
+
+/** A quantity as messages show it. */
+export const shown = (quantity: Quantity): string => showQuantity(quantity);

@@ -1,0 +1,145 @@
+/** ZT4202: the phases of a schedule fit into the run. */
+import { nothingLeft, restNotLast, scheduleTooLong } from '../../parser/messages.gen.js';
+import type { Span } from '../../parser/source.js';
+import { durationInSteps, type Pace } from '../../values/durations.js';
+import type { Duration } from '../../values/units.js';
+import { evaluateIr } from '../evaluate.js';
+import type { IrExpr, IrSchedule, Unit } from '../ir.js';
+import { counted, optionOf, type TrainingInput } from './input.js';
+import { lengthNotes, type Run } from './run.js';
+
+const durationUnits: ReadonlyMap<Unit, Duration['unit']> = new Map<Unit, Duration['unit']>([
+  ['steps', 'steps'],
+  ['epochs', 'epochs'],
+  ['batches', 'batches'],
+  ['samples', 'samples'],
+  ['percent', 'percent'],
+]);
+
+const durationOf = (expr: IrExpr, run: Run): Duration | null => {
+  if (expr.kind === 'rest') return { unit: 'rest', value: 1 };
+  if (expr.kind !== 'quantity') return null;
+  const value = evaluateIr(expr, run.names);
+  const unit = durationUnits.get(expr.unit);
+  return typeof value === 'number' && value > 0 && unit ? { unit, value } : null;
+};
+
+/** Lengths that can be added up: in steps where an epoch's length is known, else in the run's own unit. */
+interface Scale {
+  readonly one: string;
+  readonly total: number;
+  readonly lengthOf: (duration: Duration) => number | null;
+}
+
+const scaleOf = (run: Run): Scale | null => {
+  const { pace, epochs, steps, accumulate } = run;
+  if (pace) {
+    const { totalSteps } = pace;
+    if (totalSteps === null) return null;
+    // As the run itself lays phases out: in whole steps, at least one.
+    return {
+      one: 'step',
+      total: totalSteps,
+      lengthOf: (duration) => Math.max(1, Math.round(durationInSteps(duration, pace))),
+    };
+  }
+  const byUnit = (one: string, total: number, units: readonly Duration['unit'][]): Scale => {
+    const whole: Pace = {
+      stepsPerEpoch: 1,
+      accumulate: accumulate ?? 1,
+      rowsPerEpoch: 1,
+      totalSteps: total,
+    };
+    return {
+      one,
+      total,
+      lengthOf: (duration) => (units.includes(duration.unit) ? durationInSteps(duration, whole) : null),
+    };
+  };
+  if (typeof steps === 'number' && epochs === null) {
+    return byUnit(
+      'step',
+      steps,
+      accumulate === undefined ? ['steps', 'percent'] : ['steps', 'percent', 'batches'],
+    );
+  }
+  if (typeof epochs === 'number' && steps === null) return byUnit('epoch', epochs, ['epochs', 'percent']);
+  return null;
+};
+
+// Sums such as 0.1 + 0.2 epochs come out a little above what is written.
+const slack = 1e-9;
+
+const checkSchedule = (input: TrainingInput, run: Run, scale: Scale | null, schedule: IrSchedule): void => {
+  const { name, phases } = schedule;
+  let length: number | null = 0;
+  const lengths: string[] = [];
+  const related: { readonly span: Span; readonly label: string }[] = [];
+  for (const [index, phase] of phases.entries()) {
+    const over = optionOf(phase.options, 'over');
+    const last = index === phases.length - 1;
+    if (over?.kind === 'rest') {
+      if (!last) {
+        const next = phases[index + 1];
+        input.report(
+          restNotLast(
+            over.span,
+            { name },
+            {
+              related: next ? [{ span: next.span, label: 'would never begin' }] : [],
+              help: `give \`${phase.kind}\` a length, or move it to the end`,
+            },
+          ),
+        );
+        return;
+      }
+      if (length === null || !scale || length < scale.total - slack) return;
+      input.report(
+        nothingLeft(
+          over.span,
+          { name },
+          {
+            related,
+            notes: [
+              `the phases before take ${counted(length, scale.one)} of the run's ${scale.total.toLocaleString('en-US')}`,
+              ...lengthNotes(run),
+            ],
+            help: 'shorten the phases before, or lengthen the run',
+          },
+        ),
+      );
+      return;
+    }
+    const duration = over && scale ? durationOf(over, run) : null;
+    const own: number | null = duration && scale ? scale.lengthOf(duration) : null;
+    if (own === null || length === null || !scale) {
+      length = null;
+      continue;
+    }
+    length += own;
+    lengths.push(`${own.toLocaleString('en-US')}`);
+    if (over) related.push({ span: over.span, label: counted(own, scale.one) });
+  }
+  if (length === null || !scale || length <= scale.total + slack) return;
+  const end = phases.at(-1);
+  const main = end ? (optionOf(end.options, 'over')?.span ?? end.span) : schedule.span;
+  input.report(
+    scheduleTooLong(
+      main,
+      { name, length: counted(length, scale.one), run: scale.total.toLocaleString('en-US') },
+      {
+        related: related.slice(0, -1),
+        notes: [
+          ...(lengths.length > 1 ? [`its phases take ${lengths.join(' + ')}`] : []),
+          ...lengthNotes(run),
+        ],
+        help: phases.length > 1 ? 'shorten a phase, or end with `over = rest`' : 'write `over = rest`',
+      },
+    ),
+  );
+};
+
+export const checkSchedules = (input: TrainingInput, run: Run): void => {
+  const scale = scaleOf(run);
+  for (const schedule of input.trainer.schedules) checkSchedule(input, run, scale, schedule);
+};

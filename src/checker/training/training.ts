@@ -1,0 +1,38 @@
+/**
+ * The run as a whole, after every part of it was checked by itself. After this: each weight that is trained has one
+ * optimizer and a way for the gradient, schedules fit into the run, and add-ons find what they watch.
+ */
+import { checkAddonEffects, checkMonitors } from './addons.js';
+import { checkRandomData, checkValidationData } from './evaluation-data.js';
+import { checkReach } from './gradients.js';
+import { checkPatterns } from './groups.js';
+import type { TrainingInput } from './input.js';
+import { checkRunLength, checkWindow } from './length.js';
+import { checkActivations, checkHeads } from './losses.js';
+import { checkMicroBatches } from './micro-batches.js';
+import { checkOwnership } from './ownership.js';
+import { runOf } from './run.js';
+import { checkSchedules } from './schedules.js';
+import { checkWeightNames } from './weight-names.js';
+
+export type { TrainingInput } from './input.js';
+
+export const checkTraining = (input: TrainingInput): void => {
+  const run = runOf(input);
+  const { strayed } = checkReach(input);
+  checkOwnership(input, strayed);
+  checkPatterns(input);
+  checkMonitors(input);
+  checkAddonEffects(input);
+  checkRunLength(input, run);
+  checkWindow(input, run);
+  // With two lengths there is no telling which one a schedule is held against.
+  const oneLength = (run.epochs === null) !== (run.steps === null);
+  if (oneLength) checkSchedules(input, run);
+  checkWeightNames(input);
+  checkActivations(input);
+  checkHeads(input, run.names);
+  checkValidationData(input, run.names);
+  checkRandomData(input);
+  checkMicroBatches(input, run);
+};

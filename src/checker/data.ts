@@ -1,5 +1,5 @@
 /** Data sets: where their rows come from, what a row is, and what a batch of them is. */
-import type { Config, DataDecl, RecordType as WrittenRecord } from '../parser/ast.js';
+import type { Config, DataDecl, RecordType as WrittenRecord, TypeExpr } from '../parser/ast.js';
 import {
   fileMissing,
   missingArgument,
@@ -108,6 +108,11 @@ interface Source {
   readonly given: ReadonlyMap<string, { readonly span: Span; readonly value: Value }>;
 }
 
+export const isPath = (type: TypeExpr): boolean =>
+  type.kind === 'namedType'
+    ? type.name.text === 'path'
+    : type.kind === 'unionType' && type.members.some(isPath);
+
 const common = (env: Env): Builtin | null => env.checker.prelude.find('data', 'options');
 
 /** Attributes of a source, split from those that every data set takes. */
@@ -133,9 +138,13 @@ const readSource = (
   const attributes = checkAttributes(env, owner, config, inherited?.attributes ?? new Map());
   const given = new Map(attributes.given.map((each) => [each.name, { span: each.span, value: each.value }]));
   const isOwn = (name: string): boolean => own.some((param) => param.name.text === name);
+  const paths = new Set(own.flatMap((param) => (isPath(param.type) ? [param.name.text] : [])));
   const args = attributes.given
     .filter((each) => isOwn(each.name) && each.value.type.kind !== 'none')
-    .map((each) => ({ name: each.name, value: each.value.ir }));
+    .map((each) => ({
+      name: each.name,
+      value: paths.has(each.name) ? { ...each.value.ir, type: { kind: 'path' as const } } : each.value.ir,
+    }));
   const result = extern ? extern.result : (builtin?.item.result ?? null);
   const sizes = new Map<string, Size>();
   for (const param of own) {

@@ -6,6 +6,8 @@ import { bindArguments, checkLimits, parameterEnv } from './arguments.js';
 import { sourceText } from './calls.js';
 import type { Env, FileScope } from './env.js';
 import type { IrExtern, IrExternItem, IrNamed } from './ir.js';
+import { isPath } from './data.js';
+import { checkExpr } from './expressions.js';
 import { isTensorType, matchType, noBindings, resolveType } from './patterns.js';
 import { symbol } from './dims/size.js';
 import { irType } from './types.js';
@@ -109,8 +111,10 @@ export const externsOf = (env: Env, file: FileScope): readonly IrExtern[] =>
           name: param.name.text,
           doc: param.doc,
           origin: 'declared',
-          type: irType(resolveType(inner, param.type, bindings, free)),
-          value: null,
+          type: isPath(param.type)
+            ? { kind: 'path' }
+            : irType(resolveType(inner, param.type, bindings, free)),
+          value: param.value ? checkExpr(inner, param.value).ir : null,
         })),
         inputs: inputs.map((param) => ({
           name: param.name.text,

@@ -56,7 +56,7 @@ export interface IrConst {
 export type DType = 'f32' | 'i32' | 'u8' | 'bool';
 
 export type IrType =
-  | { readonly kind: 'int' | 'float' | 'bool' | 'string' | 'none' | 'dtype' }
+  | { readonly kind: 'int' | 'float' | 'bool' | 'string' | 'path' | 'none' | 'dtype' }
   /** Sizes as a reader writes them: `["n", "28", "2 * h"]`. */
   | { readonly kind: 'tensor'; readonly dtype: DType; readonly shape: readonly string[] }
   | { readonly kind: 'list'; readonly of: IrType }

@@ -98,7 +98,11 @@ const entryText = (file: EmittedFile, trainer: string): string =>
     "import { SourceMap } from 'node:module';",
     "import { fileURLToPath } from 'node:url';",
     "import { main as run } from 'ztrain/runtime';",
-    `import { ${trainer} as trainer } from ${JSON.stringify(`./${file.name}.js`)};`,
+    `import { ${trainer} as reviewed } from ${JSON.stringify(`./${file.name}.js`)};`,
+    // The reviewed trainer names its spec by a digest; the executable carries the text, for checkpoints.
+    'const trainer = class extends reviewed {',
+    `  static spec = { ...reviewed.spec, files: ${JSON.stringify(file.specs)} };`,
+    '};',
     ...TRACED,
     'const isProgram = () => {',
     '  try {',

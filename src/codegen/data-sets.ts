@@ -13,7 +13,12 @@ export const emitData = (place: Place, data: IrData): ts.Expression => {
   const { tree } = unit;
   const record: readonly Entry[] = data.declared ? [{ key: 'record', value: emitRecord(place, data) }] : [];
   const types = data.declared ? [batchType(unit, data.row, 'added')] : [];
-  const args = emitOptions(place, data.arguments);
+  // A source of the prelude finds its files itself; an extern is given paths that the run has resolved.
+  const args = emitOptions(place, data.arguments).map((entry, at) =>
+    data.source.kind === 'extern' && data.arguments[at]?.value.type.kind === 'path'
+      ? { ...entry, value: tree.call(unit.export('data', 'path'), [entry.value]) }
+      : entry,
+  );
   const common = emitOptions(place, data.options);
   const { kind, name, module } = data.source;
   const source =

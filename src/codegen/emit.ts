@@ -33,6 +33,8 @@ export interface EmittedFile {
   readonly map: string;
   /** The trainer's class, in the file that has it. */
   readonly trainer: string | null;
+  /** The spec and its imports, which the executable carries and keeps in checkpoints. Empty where there is no trainer. */
+  readonly specs: readonly { readonly path: string; readonly text: string }[];
 }
 
 /** Rejects with an `EmitError` where the IR breaks its own rules, which is a bug of the compiler. */
@@ -53,7 +55,8 @@ export const emit = async (ir: Ir, options: EmitOptions): Promise<readonly Emitt
         if (source === undefined || module === undefined) return null;
         return { source, path: posix.join(specFolder, module.path) };
       };
-      return { name, fileName, text, map: mapTree(tree, file, fileName, text, sourceOf), trainer };
+      const specs = trainer === null ? [] : ir.modules.map((module) => ({ path: module.path, text: module.text }));
+      return { name, fileName, text, map: mapTree(tree, file, fileName, text, sourceOf), trainer, specs };
     }),
   );
 };

@@ -155,18 +155,6 @@ export const emitSpec = (write: Write, ir: Ir, options: TrainerOptions): ts.Clas
       { key: 'language', value: tree.number(ir.language) },
       { key: 'compiler', value: tree.text(options.compilerVersion) },
       { key: 'doc', value: tree.text(trainer.doc ?? main?.doc ?? '') },
-      {
-        key: 'files',
-        value: tree.array(
-          ir.modules.map((module) =>
-            tree.object([
-              { key: 'path', value: tree.text(module.path) },
-              { key: 'text', value: tree.text(module.text) },
-            ]),
-          ),
-          true,
-        ),
-      },
       ...specNames(
         tree,
         'models',

@@ -29,6 +29,7 @@ export const typeNode = (unit: Unit, type: IrType): ts.TypeNode => {
     case 'bool':
       return tree.keyword('boolean');
     case 'string':
+    case 'path':
       return tree.keyword('string');
     case 'none':
       return tree.literalType(null);

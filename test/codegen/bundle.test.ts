@@ -34,6 +34,7 @@ const file = (name: string, text: string, trainer: string | null): EmittedFile =
     mappings: ';;AACE',
   }),
   trainer,
+  specs: [],
 });
 
 const tiny = (more = ''): EmittedFile =>

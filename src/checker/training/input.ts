@@ -1,6 +1,7 @@
 /** What the checks over the whole run look at: the finished IR of the trainer, its classes and its weights. */
 import type { Diagnostic } from '../../parser/diagnostic.js';
 import type { Weight } from '../env.js';
+import type { HostValue } from '../evaluate.js';
 import type { IrClass, IrExpr, IrNamed, IrTrainer } from '../ir.js';
 import type { Prelude } from '../prelude.js';
 
@@ -14,6 +15,10 @@ export interface TrainingInput {
   readonly meetsRows: ReadonlySet<string>;
   /** Values of constants by name. Without them, what depends on a constant is not known. */
   readonly consts?: ReadonlyMap<string, IrExpr>;
+  /** Values of params in the place of their defaults. */
+  readonly params?: ReadonlyMap<string, HostValue>;
+  /** Rows of data sets by name, where they were counted. */
+  readonly rows?: ReadonlyMap<string, number>;
   readonly prelude: Prelude;
   readonly report: (diagnostic: Diagnostic) => void;
 }

@@ -58,10 +58,10 @@ export const builtinDefault = (
 };
 
 export const hostNamesOf = (input: TrainingInput): HostNames => {
-  const params = new Map<string, HostValue>();
+  const params = new Map<string, HostValue>(input.params);
   const names: HostNames = input.consts ? { params, consts: input.consts } : { params };
   for (const param of input.trainer.params) {
-    const value = param.value ? evaluateIr(param.value, names) : undefined;
+    const value = param.value && !params.has(param.name) ? evaluateIr(param.value, names) : undefined;
     if (value !== undefined) params.set(param.name, value);
   }
   return names;
@@ -81,7 +81,7 @@ const rowsOf = (input: TrainingInput, data: IrData, names: HostNames): number | 
   const splits = data.source.kind === 'prelude' ? fixedRows.get(data.source.name) : undefined;
   const given = optionOf(data.arguments, 'split');
   const split = given ? evaluateIr(given, names) : builtinDefault(input, 'data', data.source.name, 'split');
-  return typeof split === 'string' ? splits?.get(split) : undefined;
+  return input.rows?.get(data.name) ?? (typeof split === 'string' ? splits?.get(split) : undefined);
 };
 
 const batchesOf = (input: TrainingInput, data: IrData, names: HostNames): Run['batches'] => {

@@ -1,0 +1,160 @@
+/**
+ * The command line `ztrainc`. After this: a command ran and the process has its exit code. Commands load on demand, so
+ * that `check` starts without TypeScript, prettier, esbuild or an engine.
+ */
+import { Command, CommanderError, Option } from 'commander';
+import { findPackageRoot } from '../codegen/package-root.js';
+import type { BuildOptions } from './build.js';
+import type { CheckOptions } from './check.js';
+import type { RunOptions } from './run.js';
+import type { ShowOptions } from './show.js';
+import { Misuse, exits, streams } from './streams.js';
+
+type Finish = (code: number) => void;
+
+const addRunOptions = (command: Command): Command =>
+  command
+    .argument('<spec>', 'the spec')
+    .argument('[name=value...]', 'params, and attributes as owner.name=value')
+    .option('--run-dir <dir>', 'the run’s folder (runs/<trainer>/<time>)')
+    .option('--data-root <dir>', 'where relative data paths start (the spec’s folder)')
+    .option('--engine <name>', 'auto or embedded')
+    .option('--devices <devices>', 'auto or 1')
+    .addOption(new Option('--resume <run>').hideHelp())
+    .option('--json', 'print metrics or rows as JSON')
+    // With a spec, its params are the help.
+    .helpOption(false)
+    .option('-h, --help', 'the spec’s params with their defaults and limits');
+
+const withTrainer =
+  (finish: Finish, name: 'train' | 'test' | 'predict') =>
+  async (spec: string, words: readonly string[], options: RunOptions): Promise<void> => {
+    const { trainerCommand } = await import('./run.js');
+    finish(await trainerCommand(name, [spec, ...words], options));
+  };
+
+const addCommands = (program: Command, finish: Finish): void => {
+  program
+    .command('init')
+    .description('write a running project small enough to read; without a template, list them')
+    .argument('[template]', 'its name')
+    .argument('[dir]', 'where (a folder of the template’s name)')
+    .action(async (template: string | undefined, dir: string | undefined) => {
+      const { initCommand } = await import('./init.js');
+      finish(initCommand(template, dir));
+    });
+  program
+    .command('check')
+    .description('report every mistake, write nothing')
+    .argument('<spec...>', 'specs, or folders of them')
+    .addOption(new Option('--format <format>', 'text or json').choices(['text', 'json']).default('text'))
+    .option('--externs', 'check the TypeScript of externs too')
+    .action(async (specs: readonly string[], options: CheckOptions) => {
+      const { checkCommand } = await import('./check.js');
+      finish(await checkCommand(specs, options));
+    });
+  program
+    .command('build')
+    .description('write the trainer and the executable')
+    .argument('<spec...>', 'specs, or folders of them')
+    .option('--check', 'write nothing; fail where a committed trainer is not what its spec gives')
+    .option('--watch', 'build again at every change')
+    .option('--no-bundle', 'write the trainer alone')
+    .option('--out-dir <dir>', 'where executables go (dist of the project)')
+    .action(async (specs: readonly string[], options: BuildOptions) => {
+      const { buildCommand } = await import('./build.js');
+      finish(await buildCommand(specs, options));
+    });
+  addRunOptions(program.command('run').description('compile and train'))
+    .option('--dev-run [n]', 'n steps (3) and validation batches, nothing is written')
+    .action(withTrainer(finish, 'train'));
+  addRunOptions(program.command('test').description('measure trained weights'))
+    .option('--from <run>', 'a run’s folder (its best checkpoint, else the last) or a checkpoint')
+    .action(withTrainer(finish, 'test'));
+  addRunOptions(program.command('predict').description('write a row of output for each row of input'))
+    .option('--from <run>', 'a run’s folder (its best checkpoint, else the last) or a checkpoint')
+    .action(withTrainer(finish, 'predict'));
+  program
+    .command('show')
+    .description('print any phase as text')
+    .argument('<spec>', 'the spec')
+    .argument('[name=value...]', 'params, for --weights, --plan and --resolved')
+    .option('--tokens', 'tokens with their places')
+    .option('--ast', 'the syntax tree as JSON')
+    .option('--ir', 'the checked program as JSON')
+    .option('--weights', 'weights with shapes, counts and bytes (the default)')
+    .option('--plan', 'steps an epoch, last batch and window, validations, checkpoints, schedules')
+    .option('--resolved', 'params and options with all defaults filled in')
+    .action(async (spec: string, words: readonly string[], options: ShowOptions) => {
+      const { showCommand } = await import('./show.js');
+      finish(showCommand(spec, words, options));
+    });
+  program
+    .command('explain')
+    .description('a diagnostic’s page; without a code, all codes')
+    .argument('[code]', 'such as ZT2001')
+    .action(async (code: string | undefined) => {
+      const { explainCommand } = await import('./explain.js');
+      finish(explainCommand(code));
+    });
+  program
+    .command('doctor')
+    .description('versions, engine, folders, and ten steps trained on made-up data')
+    .action(async () => {
+      const { doctorCommand } = await import('./doctor.js');
+      finish(await doctorCommand());
+    });
+  program
+    .command('engine', { hidden: true })
+    .argument('[words...]')
+    .allowUnknownOption()
+    .action(() => {
+      throw new Misuse('engines other than the embedded one are not built yet; there is nothing to install');
+    });
+};
+
+/** `--dev-run` may stand before the spec: only a number is its own. */
+const withOwnNumbers = (argv: readonly string[]): readonly string[] =>
+  argv.map((word, index) =>
+    word === '--dev-run' && !/^\d+$/.test(argv[index + 1] ?? '') ? '--dev-run=3' : word,
+  );
+
+const report = (error: unknown, argv: readonly string[]): void => {
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  streams.say(
+    [
+      'this is a bug in ztrainc, not in your spec; please report it with these lines:',
+      '',
+      `  ztrainc ${findPackageRoot().version}, node ${process.version}, ${process.platform} ${process.arch}`,
+      `  ztrainc ${argv.join(' ')}`,
+      ...stack.split('\n').map((line) => `  ${line}`),
+    ].join('\n'),
+  );
+};
+
+/** Runs a command line and returns the exit code. */
+export const runCommandLine = async (argv: readonly string[]): Promise<number> => {
+  let code: number = exits.well;
+  const program = new Command('ztrainc')
+    .description('Compiles .ztrain specs to typed trainers and executables that train.')
+    .version(findPackageRoot().version, '-V, --version')
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureHelp({ showGlobalOptions: false })
+    .configureOutput({ writeErr: (text) => void process.stderr.write(text) });
+  addCommands(program, (made) => (code = made));
+  try {
+    await program.parseAsync([...withOwnNumbers(argv)], { from: 'user' });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exits.well : exits.misuse;
+    if (error instanceof Error && (error.name === 'Misuse' || error.name === 'UsageError')) {
+      streams.say(`error: ${error.message}`);
+      return exits.misuse;
+    }
+    report(error, argv);
+    return exits.compilerBug;
+  }
+};
+
+process.exitCode = await runCommandLine(process.argv.slice(2));

@@ -1,0 +1,55 @@
+/** Diagnostics and TypeScript's faults as a command prints them. */
+import { relative } from 'node:path';
+import type { Checked } from '../checker/check.js';
+import type { BundleMessage } from '../codegen/bundle.js';
+import type { TypeFault } from '../codegen/typecheck.js';
+import { hasErrors, type Diagnostic } from '../parser/diagnostic.js';
+import { renderDiagnostic } from '../parser/render.js';
+import type { SourceFile } from '../parser/source.js';
+import { shownPath } from './specs.js';
+import { streams } from './streams.js';
+
+export const counted = (count: number, one: string): string => `${count} ${one}${count === 1 ? '' : 's'}`;
+
+/** `2 errors and 1 warning`, or nothing. */
+const summary = (diagnostics: readonly Diagnostic[]): string => {
+  const errors = diagnostics.filter((each) => each.severity === 'error').length;
+  const warnings = diagnostics.length - errors;
+  return [
+    ...(errors > 0 ? [counted(errors, 'error')] : []),
+    ...(warnings > 0 ? [counted(warnings, 'warning')] : []),
+  ].join(' and ');
+};
+
+/** Prints every diagnostic to stderr. Returns whether one of them is an error. */
+export const reportDiagnostics = (
+  checked: Pick<Checked, 'diagnostics'> & { readonly shownFiles: readonly SourceFile[] },
+): boolean => {
+  const { diagnostics, shownFiles } = checked;
+  for (const diagnostic of diagnostics) {
+    streams.say(`${renderDiagnostic(diagnostic, shownFiles, { color: streams.color })}\n`);
+  }
+  if (diagnostics.length > 0) streams.say(summary(diagnostics));
+  return hasErrors(diagnostics);
+};
+
+/** Prints what TypeScript says, with the spec's place where the spec wrote it. */
+export const reportFaults = (faults: readonly TypeFault[], specFolder: string): boolean => {
+  for (const { code, message, file, line, column, spec } of faults) {
+    const place =
+      spec === null
+        ? file === null
+          ? 'TypeScript'
+          : `${shownPath(file)}:${line}:${column}`
+        : `${relative('.', specFolder) || '.'}/${spec.path.replace(/^(\.\.\/|\.\/)+/, '')}:${spec.line}:${spec.column}`;
+    streams.say(`${streams.paint.bold(streams.paint.red(`error[TS${code}]`))}: ${message}\n  at ${place}\n`);
+  }
+  if (faults.length > 0) streams.say(`${counted(faults.length, 'error')} of TypeScript in externs`);
+  return faults.length > 0;
+};
+
+export const reportBundleWarnings = (warnings: readonly BundleMessage[]): void => {
+  for (const { text, file, line } of warnings) {
+    streams.say(`warning: ${text}${file === null ? '' : ` (${shownPath(file)}:${line})`}`);
+  }
+};

@@ -1,0 +1,189 @@
+/**
+ * `ztrainc run`, `test` and `predict`: compiles in memory, then is the executable: its options, its output, its signals
+ * and its exit code.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { folderOf } from '../checker/host.js';
+import type { Checked } from '../checker/check.js';
+import { BundleError } from '../codegen/bundle.js';
+import type { EmittedFile } from '../codegen/emit.js';
+import { findPackageRoot, runtimeFile } from '../codegen/package-root.js';
+import { checkExterns, emitTo, hasExterns } from '../compiler.js';
+import { fileHash, hashOf, isKept, openCache, prune } from './cache.js';
+import { placesOf } from './places.js';
+import { reportBundleWarnings, reportDiagnostics, reportFaults } from './report.js';
+import { checkSpec, findSpec, shownPath, type SpecFile } from './specs.js';
+import { Misuse, exits, streams } from './streams.js';
+
+export interface RunOptions {
+  readonly runDir?: string;
+  readonly dataRoot?: string;
+  readonly from?: string;
+  readonly engine?: string;
+  readonly devices?: string;
+  readonly resume?: string;
+  readonly devRun?: string | true;
+  readonly json?: boolean;
+  readonly help?: boolean;
+}
+
+/** A bundle as a module. */
+interface Executable {
+  readonly main: (argv: readonly string[]) => Promise<number>;
+}
+
+const isExecutable = (module: object): module is Executable =>
+  'main' in module && typeof module.main === 'function';
+
+const isOverride = (word: string): boolean => /^[A-Za-z_][\w.]*=/.test(word);
+
+/** The trainer's own command line. */
+const argumentsOf = (
+  command: string,
+  words: readonly string[],
+  spec: SpecFile,
+  options: RunOptions,
+): readonly string[] => {
+  if (options.help === true) return ['--help'];
+  const valued: readonly (readonly [string, string | undefined])[] = [
+    // A spec's paths start at the spec.
+    ['--data-root', options.dataRoot ?? folderOf(spec.path)],
+    ['--run-dir', options.runDir],
+    ['--from', options.from],
+    ['--engine', options.engine],
+    ['--devices', options.devices],
+    ['--resume', options.resume],
+  ];
+  return [
+    command,
+    ...words,
+    ...valued.flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`])),
+    ...(options.devRun === undefined
+      ? []
+      : options.devRun === true
+        ? ['--dev-run']
+        : [`--dev-run=${options.devRun}`]),
+    ...(options.json === true ? ['--json'] : []),
+  ];
+};
+
+const committedFiles = (names: readonly string[], folder: string): ReadonlyMap<string, string> => {
+  const found = new Map<string, string>();
+  for (const name of names) {
+    try {
+      found.set(name, readFileSync(join(folder, name), 'utf8'));
+    } catch {
+      // Nobody has to commit a trainer.
+    }
+  }
+  return found;
+};
+
+interface Texts {
+  readonly [fileName: string]: string;
+}
+
+const isTexts = (value: unknown): value is Texts =>
+  typeof value === 'object' &&
+  value !== null &&
+  Object.values(value).every((text) => typeof text === 'string');
+
+/** A run trains what the spec says; who reads the committed trainer should know where it says something else. */
+const warnIfStale = (texts: Texts, folder: string, spec: SpecFile): void => {
+  for (const [name, text] of committedFiles(Object.keys(texts), folder)) {
+    if (text !== texts[name]) {
+      streams.say(
+        `warning: ${shownPath(join(folder, name))} is not what ${spec.shown} gives; run: ztrainc build ${spec.shown}`,
+      );
+    }
+  }
+};
+
+/** The bundle's path, or null where something is wrong, which has been printed. */
+const bundleFor = async (spec: SpecFile, checked: Checked): Promise<string | null> => {
+  const root = findPackageRoot();
+  const { generated } = placesOf(spec);
+  const cache = openCache();
+  const key = hashOf([
+    root.version,
+    fileHash(runtimeFile(root)),
+    generated,
+    ...checked.files.flatMap((file) => [file.path, file.text]),
+  ]);
+  const path = join(cache.folder, `${key}.mjs`);
+  const textsPath = join(cache.folder, `${key}.json`);
+  const externs = hasExterns(checked);
+  // What externs import is only known to who bundles them.
+  if (!externs && isKept(path) && isKept(textsPath)) {
+    const texts: unknown = JSON.parse(readFileSync(textsPath, 'utf8'));
+    if (isTexts(texts)) {
+      warnIfStale(texts, generated, spec);
+      return path;
+    }
+  }
+  const files = await emitTo(checked, spec.path, generated);
+  const texts = Object.fromEntries(files.map((file) => [file.fileName, file.text]));
+  warnIfStale(texts, generated, spec);
+  if (externs && reportFaults(await checkExterns(files, generated), folderOf(spec.path))) return null;
+  const target = externs ? await bundleByContent(files, generated, cache.folder) : path;
+  if (!externs) {
+    await writeBundle(files, generated, path);
+    writeFileSync(textsPath, JSON.stringify(texts));
+  }
+  if (cache.kept) prune(cache.folder);
+  return target;
+};
+
+const writeBundle = async (files: readonly EmittedFile[], folder: string, path: string): Promise<void> => {
+  const { bundle, writeExecutable } = await import('../codegen/bundle.js');
+  const made = await bundle({ files, folder, outFile: path, sourceMap: 'inline' });
+  reportBundleWarnings(made.warnings);
+  await writeExecutable(path, made);
+};
+
+const bundleByContent = async (
+  files: readonly EmittedFile[],
+  folder: string,
+  cache: string,
+): Promise<string> => {
+  const { bundle, writeExecutable } = await import('../codegen/bundle.js');
+  const made = await bundle({ files, folder, outFile: join(cache, 'trainer.mjs'), sourceMap: 'inline' });
+  reportBundleWarnings(made.warnings);
+  const path = join(cache, `${hashOf([made.code])}.mjs`);
+  if (!isKept(path)) await writeExecutable(path, made);
+  return path;
+};
+
+export const trainerCommand = async (
+  command: 'train' | 'test' | 'predict',
+  args: readonly string[],
+  options: RunOptions,
+): Promise<number> => {
+  const named = args.filter((word) => !isOverride(word));
+  const [first, second] = named;
+  if (first === undefined) throw new Misuse('name the spec to run, such as specs/digits.ztrain');
+  if (second !== undefined)
+    throw new Misuse(
+      `there is no place for ${JSON.stringify(second)}; one spec runs at a time, and params are name=value`,
+    );
+  const spec = findSpec(first);
+  const checked = checkSpec(spec);
+  if (reportDiagnostics(checked)) return exits.diagnostics;
+  if (checked.ir?.trainer === null)
+    throw new Misuse(`${spec.shown} has no trainer; run a spec that imports it`);
+  let path: string | null;
+  try {
+    path = await bundleFor(spec, checked);
+  } catch (error) {
+    if (error instanceof BundleError) throw new Misuse(`${spec.shown} cannot be bundled: ${error.message}`);
+    throw error;
+  }
+  if (path === null) return exits.diagnostics;
+  // Stack traces then name lines of the spec.
+  process.setSourceMapsEnabled(true);
+  const executable: object = await import(pathToFileURL(path).href);
+  if (!isExecutable(executable)) throw new Error(`${path} is not a trainer's bundle`);
+  return executable.main(argumentsOf(command, args.filter(isOverride), spec, options));
+};

@@ -1,0 +1,251 @@
+/** `show --plan`: how long the run is, and what falls where. */
+import type { Checked } from '../checker/check.js';
+import { evaluateIr } from '../checker/evaluate.js';
+import type { IrData, IrExpr, IrStep, IrTrainer, Unit } from '../checker/ir.js';
+import { loadPrelude } from '../checker/prelude.js';
+import { optionOf, type TrainingInput } from '../checker/training/input.js';
+import { runOf, type Run } from '../checker/training/run.js';
+import { dueAt, durationInSteps, type Pace } from '../values/durations.js';
+import { planSchedule, type Phase } from '../values/schedule.js';
+import { showQuantity, type Duration } from '../values/units.js';
+import { countRows } from './row-counts.js';
+import type { Settings } from './settings.js';
+import type { SpecFile } from './specs.js';
+import { grouped } from './tables.js';
+
+const units: ReadonlyMap<Unit, Duration['unit']> = new Map<Unit, Duration['unit']>([
+  ['steps', 'steps'],
+  ['epochs', 'epochs'],
+  ['batches', 'batches'],
+  ['samples', 'samples'],
+  ['percent', 'percent'],
+  ['seconds', 'time'],
+]);
+
+const durationOf = (expr: IrExpr | null, run: Run): Duration | null => {
+  if (expr?.kind === 'rest') return { unit: 'rest', value: 1 };
+  if (expr?.kind !== 'quantity') return null;
+  const value = evaluateIr(expr, run.names);
+  const unit = units.get(expr.unit);
+  return typeof value === 'number' && unit !== undefined ? { unit, value } : null;
+};
+
+const counted = (count: number, one: string, many = `${one}s`): string =>
+  `${grouped(count)} ${count === 1 ? one : many}`;
+
+/** `45, 90, 135, … 675 (15 times)` */
+const times = (every: Duration, pace: Pace): string => {
+  if (every.unit === 'time') return `every ${showQuantity(every)}`;
+  const interval = durationInSteps(every, pace);
+  const words = `every ${showQuantity(every)}`;
+  if (pace.totalSteps === null) return `${words} (${counted(interval, 'step')})`;
+  // A long run of short intervals is counted, not listed.
+  const shown: number[] = [];
+  const total = Math.floor(pace.totalSteps / interval + 1e-9);
+  for (let step = 1; step <= pace.totalSteps && shown.length < 3; step += 1)
+    if (dueAt(step, interval)) shown.push(step);
+  if (total === 0) return `${words}: never, the run has ${counted(pace.totalSteps, 'step')}`;
+  return `${words}: after ${shown.map(grouped).join(', ')}${total > shown.length ? ', …' : ''} (${counted(total, 'time')})`;
+};
+
+interface Reader {
+  readonly run: Run;
+  readonly rowsOf: (data: IrData) => number | null;
+  readonly whyUnknown: (data: IrData) => string;
+}
+
+const dataLine = (step: IrStep, trainer: IrTrainer, { run, rowsOf, whyUnknown }: Reader): readonly string[] =>
+  step.inputs.flatMap(({ data }) => {
+    const set = trainer.data.find((each) => each.name === data);
+    if (set === undefined) return [];
+    const given = optionOf(set.options, 'batch');
+    const size = given === null ? 32 : evaluateIr(given, run.names);
+    const rows = rowsOf(set);
+    if (rows === null) return [`  ${data}: ${whyUnknown(set)}`];
+    if (typeof size !== 'number') return [`  ${data}: ${counted(rows, 'row')}`];
+    const drop = optionOf(set.options, 'drop_last');
+    const dropped = drop !== null && evaluateIr(drop, run.names) === true;
+    const count = dropped ? Math.floor(rows / size) : Math.ceil(rows / size);
+    const left = rows % size;
+    const last =
+      left === 0 ? '' : dropped ? `, ${counted(left, 'row')} left out` : `, the last of ${grouped(left)}`;
+    return [
+      `  ${data}: ${counted(rows, 'row')}, ${counted(count, 'batch', 'batches')} of ${grouped(size)}${last}`,
+    ];
+  });
+
+const trainLines = (step: IrStep, trainer: IrTrainer, reader: Reader): readonly string[] => {
+  const { pace, batches, accumulate } = reader.run;
+  const data = dataLine(step, trainer, reader);
+  if (pace === null || batches === null) {
+    const { steps, epochs } = reader.run;
+    const length =
+      typeof steps === 'number'
+        ? counted(steps, 'step')
+        : typeof epochs === 'number'
+          ? counted(epochs, 'epoch')
+          : 'no fixed length';
+    return [`train: ${length}`, ...data];
+  }
+  const left = batches.count % pace.accumulate;
+  const window =
+    accumulate === undefined || accumulate === 1
+      ? []
+      : [
+          `  ${counted(accumulate, 'batch', 'batches')} in a step${left === 0 ? '' : `, ${grouped(left)} in an epoch's last`}`,
+        ];
+  const total =
+    pace.totalSteps === null
+      ? 'no fixed end'
+      : `${grouped(pace.totalSteps)} in all (${counted(pace.totalSteps / pace.stepsPerEpoch, 'epoch')})`;
+  return [`train: ${counted(pace.stepsPerEpoch, 'step')} an epoch, ${total}`, ...data, ...window];
+};
+
+const validateLines = (step: IrStep, trainer: IrTrainer, reader: Reader): readonly string[] => {
+  const every = durationOf(step.every, reader.run) ?? { unit: 'epochs', value: 1 };
+  const { pace } = reader.run;
+  const when = pace === null ? `every ${showQuantity(every)}` : times(every, pace);
+  return [`${step.name}: ${when}`, ...dataLine(step, trainer, reader)];
+};
+
+const checkpointLines = (trainer: IrTrainer, run: Run): readonly string[] =>
+  trainer.addons
+    .filter(({ name }) => name === 'checkpoint')
+    .map(({ options }) => {
+      const every = durationOf(optionOf(options, 'every'), run);
+      const best = optionOf(options, 'best');
+      const last = optionOf(options, 'last');
+      const parts = [
+        ...(every === null
+          ? []
+          : [run.pace === null ? `every ${showQuantity(every)}` : times(every, run.pace)]),
+        ...(best?.kind === 'monitor' ? [`after a validation with the best ${best.metric}`] : []),
+        ...(last !== null && evaluateIr(last, run.names) === false ? [] : ['at the end']),
+      ];
+      return `checkpoint: ${parts.join('; ')}`;
+    });
+
+const phaseOf = (kind: string, options: Parameters<typeof optionOf>[0], run: Run): Phase | null => {
+  const number = (name: string): number | null => {
+    const expr = optionOf(options, name);
+    const value = expr === null ? null : evaluateIr(expr, run.names);
+    return typeof value === 'number' ? value : null;
+  };
+  const over = durationOf(optionOf(options, 'over'), run);
+  if (over === null) return null;
+  const from = number('from');
+  const to = number('to');
+  switch (kind) {
+    case 'constant': {
+      const value = number('value');
+      return value === null ? null : { kind, value, over };
+    }
+    case 'step': {
+      const every = durationOf(optionOf(options, 'every'), run);
+      const factor = number('factor');
+      return every === null || factor === null ? null : { kind, factor, every, over, from };
+    }
+    case 'warmup':
+    case 'linear':
+    case 'cosine':
+    case 'exponential':
+      return to === null ? null : { kind, to, over, from };
+    default:
+      return null;
+  }
+};
+
+const shortNumber = (value: number): string => String(Number(value.toPrecision(4)));
+
+const scheduleLines = (trainer: IrTrainer, run: Run): readonly string[] =>
+  trainer.schedules.flatMap(({ name, phases }) => {
+    const read = phases.map(({ kind, options }) => phaseOf(kind, options, run));
+    const known = read.filter((phase) => phase !== null);
+    const { pace } = run;
+    if (pace === null || known.length < read.length) {
+      const parts = phases.map(({ kind, options }) => {
+        const over = durationOf(optionOf(options, 'over'), run);
+        return `${kind}${over === null ? '' : ` over ${showQuantity(over)}`}`;
+      });
+      return [`schedule ${name}: ${parts.join(', then ')}`];
+    }
+    const lines: string[] = [];
+    let start = 0;
+    known.forEach((phase, index) => {
+      const plan = planSchedule(
+        known
+          .slice(0, index + 1)
+          .map((each, at) =>
+            at < index && each.over.unit === 'rest'
+              ? { ...each, over: { unit: 'steps' as const, value: 1 } }
+              : each,
+          ),
+        pace,
+        name,
+      );
+      const end = plan.length;
+      lines.push(
+        `  ${phase.kind}: steps ${grouped(start + 1)} to ${grouped(end)}, ${shortNumber(plan.valueAt(start))} to ${shortNumber(plan.valueAt(end - 1))}`,
+      );
+      start = end;
+    });
+    const rest = pace.totalSteps === null ? 0 : pace.totalSteps - start;
+    if (rest > 0) lines.push(`  then the last value for ${counted(rest, 'step')}`);
+    return [`schedule ${name}:`, ...lines];
+  });
+
+export const planLines = (
+  spec: SpecFile,
+  checked: Checked,
+  _trainer: IrTrainer,
+  settings: Settings,
+): readonly string[] => {
+  const { trainer, names } = settings;
+  const reasons = new Map<string, string>();
+  const found = new Map<string, number>();
+  for (const data of trainer.data) {
+    const count = countRows(spec.path, data, names);
+    if ('rows' in count) found.set(data.name, count.rows);
+    else reasons.set(data.name, count.unknown);
+  }
+  const input: TrainingInput = {
+    trainer,
+    classes: new Map(),
+    weights: checked.weights,
+    meetsRows: new Set(),
+    ...(names.consts === undefined ? {} : { consts: names.consts }),
+    params: names.params,
+    rows: found,
+    prelude: loadPrelude(),
+    report: () => undefined,
+  };
+  const run = runOf(input);
+  const reader: Reader = {
+    run,
+    rowsOf: (data) =>
+      runOf({ ...input, trainer: readingOnly(trainer, data) }).batches?.rows ?? found.get(data.name) ?? null,
+    whyUnknown: (data) => reasons.get(data.name) ?? 'its rows are not known before the run',
+  };
+  const stage = (name: IrStep['stage']): readonly IrStep[] =>
+    trainer.steps.filter((step) => step.stage === name);
+  return [
+    ...stage('train').flatMap((step) => trainLines(step, trainer, reader)),
+    ...stage('validate').flatMap((step) => validateLines(step, trainer, reader)),
+    ...[...stage('test'), ...stage('predict')].flatMap((step) => [
+      `${step.name}: on demand`,
+      ...dataLine(step, trainer, reader),
+    ]),
+    ...checkpointLines(trainer, run),
+    ...scheduleLines(trainer, run),
+  ];
+};
+
+/** The trainer as if its train step read this one data set. */
+const readingOnly = (trainer: IrTrainer, data: IrData): IrTrainer => ({
+  ...trainer,
+  steps: trainer.steps.map((step) =>
+    step.stage === 'train'
+      ? { ...step, inputs: [{ span: data.span, name: data.name, data: data.name }] }
+      : step,
+  ),
+});

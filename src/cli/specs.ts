@@ -1,0 +1,78 @@
+/** Specs as named on a command line. After this: paths are absolute, and each names a file that can be read. */
+import { readdirSync, statSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
+import type { Checked } from '../checker/check.js';
+import { check } from '../compiler.js';
+import { compilerPath, nodeHost } from '../node-host.js';
+import { nearest } from '../parser/nearest.js';
+import type { SourceFile } from '../parser/source.js';
+import { Misuse } from './streams.js';
+
+export interface SpecFile {
+  /** Absolute, with `/`. */
+  readonly path: string;
+  /** As a reader knows it, from the current folder. */
+  readonly shown: string;
+  /** The file's name without `.ztrain`. */
+  readonly name: string;
+}
+
+/** A path as seen from the current folder where it lies below it. */
+export const shownPath = (path: string): string => {
+  const seen = relative(process.cwd(), path);
+  return seen === '' || seen.startsWith('..') ? path : seen;
+};
+
+const specsIn = (folder: string): readonly string[] => {
+  try {
+    return readdirSync(folder).filter((name) => name.endsWith('.ztrain'));
+  } catch {
+    return [];
+  }
+};
+
+export const specFile = (path: string): SpecFile => ({
+  path: compilerPath(path),
+  shown: shownPath(compilerPath(path)),
+  name: basename(path).replace(/\.ztrain$/, ''),
+});
+
+const isFolder = (path: string): boolean => {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+};
+
+/** The specs that arguments name; a folder stands for the specs in it. Throws where one cannot be read. */
+export const findSpecs = (args: readonly string[]): readonly SpecFile[] =>
+  args.flatMap((arg) => {
+    if (!isFolder(arg)) return [findSpec(arg)];
+    const inside = specsIn(arg);
+    if (inside.length === 0) throw new Misuse(`there is no .ztrain file in ${arg}`);
+    return inside.map((name) => specFile(join(arg, name)));
+  });
+
+export const findSpec = (arg: string): SpecFile => {
+  const read = nodeHost.readText(compilerPath(arg));
+  if ('text' in read) return specFile(arg);
+  const folder = dirname(arg);
+  const others = specsIn(isFolder(arg) ? arg : folder);
+  const [near] = nearest(basename(arg), others, 1);
+  const plain = others.find((name) => name === `${basename(arg)}.ztrain`);
+  const found = plain ?? near;
+  const hint =
+    found !== undefined
+      ? `; did you mean ${join(folder, found)}?`
+      : isFolder(arg) && others[0] !== undefined
+        ? `; name a spec in it, such as ${join(arg, others[0])}`
+        : '; name a .ztrain file';
+  throw new Misuse(`cannot read ${arg}: ${read.error}${hint}`);
+};
+
+/** Checks a spec; files have the paths that a reader knows. */
+export const checkSpec = (spec: SpecFile): Checked & { readonly shownFiles: readonly SourceFile[] } => {
+  const checked = check(spec.path);
+  return { ...checked, shownFiles: checked.files.map((file) => ({ ...file, path: shownPath(file.path) })) };
+};

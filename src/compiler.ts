@@ -1,0 +1,105 @@
+/**
+ * The compiler as a library: all phases, from a spec's path to diagnostics, to a typed trainer, to an executable. What
+ * is large (TypeScript, prettier, esbuild) loads when a phase first needs it.
+ */
+import { checkProgram, type Checked } from './checker/check.js';
+import { folderOf, relativePath, type Host } from './checker/host.js';
+import type { BundleMessage } from './codegen/bundle.js';
+import type { EmittedFile } from './codegen/emit.js';
+import { findPackageRoot } from './codegen/package-root.js';
+import type { TypeFault } from './codegen/typecheck.js';
+import { compilerPath, nodeHost } from './node-host.js';
+
+export type { Checked } from './checker/check.js';
+export { memoryHost, type Host } from './checker/host.js';
+export type { Ir } from './checker/ir.js';
+export type { Bundle, BundleMessage } from './codegen/bundle.js';
+export type { EmittedFile } from './codegen/emit.js';
+export type { TypeFault } from './codegen/typecheck.js';
+export { compilerPath, nodeHost, projectFolder } from './node-host.js';
+export { hasErrors, type Diagnostic, type Severity } from './parser/diagnostic.js';
+export { diagnosticToJson, renderDiagnostic, type JsonDiagnostic } from './parser/render.js';
+export type { SourceFile, Span } from './parser/source.js';
+
+/** The version that trainers carry in their first line. */
+export const compilerVersion = (): string => findPackageRoot().version;
+
+/** Every diagnostic of a spec and its imports; the IR where there is no error. Loads neither TypeScript nor esbuild. */
+export const check = (path: string, host: Host = nodeHost): Checked => checkProgram(path, host);
+
+export interface CompileOptions {
+  readonly host?: Host;
+  /** Folder of the emitted files; `generated` beside the spec where it is left out. */
+  readonly folder?: string;
+}
+
+export interface Compiled extends Checked {
+  /** Null where there is an error. */
+  readonly emitted: readonly EmittedFile[] | null;
+  readonly folder: string;
+}
+
+/** The trainer's text, in memory. */
+export const compile = async (path: string, options: CompileOptions = {}): Promise<Compiled> => {
+  const checked = check(path, options.host);
+  const folder = options.folder ?? `${folderOf(path)}/generated`;
+  const emitted = checked.ir === null ? null : await emitTo(checked, path, folder);
+  return { ...checked, emitted, folder };
+};
+
+/** The files of a checked spec, as they are written into `folder`. */
+export const emitTo = async (
+  checked: Checked,
+  path: string,
+  folder: string,
+): Promise<readonly EmittedFile[]> => {
+  if (checked.ir === null) return [];
+  const { emit } = await import('./codegen/emit.js');
+  return emit(checked.ir, {
+    compilerVersion: compilerVersion(),
+    sources: checked.files,
+    specFolder: relativePath(folder, `${folderOf(path)}/.`).replace(/\/\.$/, '') || '.',
+  });
+};
+
+/** Whether a program has code of its own, which needs TypeScript's check. */
+export const hasExterns = ({ ir }: Checked): boolean =>
+  ir !== null && ir.modules.some((module) => module.externs.length > 0);
+
+/** What TypeScript says about emitted files and the externs they import. */
+export const checkExterns = async (
+  files: readonly EmittedFile[],
+  folder: string,
+): Promise<readonly TypeFault[]> => {
+  const { typecheck } = await import('./codegen/typecheck.js');
+  return (await typecheck(files, { folder })).faults;
+};
+
+export interface BuildOptions extends CompileOptions {
+  /** Where the executable goes. */
+  readonly outFile: string;
+}
+
+export interface Built extends Compiled {
+  readonly faults: readonly TypeFault[];
+  readonly warnings: readonly BundleMessage[];
+  /** False where an error kept it from being written. */
+  readonly written: boolean;
+}
+
+/**
+ * Compiles a spec on the disk and writes its executable, with the source map beside it. Rejects with a `BundleError`
+ * where an extern cannot be bundled.
+ */
+export const build = async (path: string, options: BuildOptions): Promise<Built> => {
+  const compiled = await compile(compilerPath(path), options);
+  const { emitted, folder } = compiled;
+  const none = { ...compiled, faults: [], warnings: [], written: false };
+  if (emitted === null || !emitted.some((file) => file.trainer !== null)) return none;
+  const faults = hasExterns(compiled) ? await checkExterns(emitted, folder) : [];
+  if (faults.length > 0) return { ...none, faults };
+  const { bundle, writeExecutable } = await import('./codegen/bundle.js');
+  const made = await bundle({ files: emitted, folder, outFile: options.outFile });
+  await writeExecutable(options.outFile, made);
+  return { ...none, warnings: made.warnings, written: true };
+};

@@ -1,0 +1,64 @@
+/** Real files as the compiler's `Host`. Paths are absolute and use `/`. */
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, resolve, sep } from 'node:path';
+import type { Host } from './checker/host.js';
+
+/** No spec is this long; a data set that is opened by mistake may be. */
+const mostBytes = 50 * 2 ** 20;
+
+/** An absolute path with `/`, as the compiler writes paths. */
+export const compilerPath = (path: string): string => resolve(path).split(sep).join('/');
+
+/** The nearest folder with `package.json` or `.git`, from the file's own upwards; else the file's own. */
+export const projectFolder = (file: string): string => {
+  const own = dirname(resolve(file));
+  for (let folder = own; ; folder = dirname(folder)) {
+    if (existsSync(join(folder, 'package.json')) || existsSync(join(folder, '.git'))) return folder;
+    if (dirname(folder) === folder) return own;
+  }
+};
+
+const reasons: ReadonlyMap<string, string> = new Map([
+  ['ENOENT', 'no such file'],
+  ['ENOTDIR', 'no such file'],
+  ['EISDIR', 'it is a folder'],
+  ['EACCES', 'permission denied'],
+  ['EPERM', 'permission denied'],
+  ['ENAMETOOLONG', 'the name is too long'],
+  ['ELOOP', 'it links to itself'],
+]);
+
+/** Why a file could not be used, in the words of a message. */
+export const reasonOf = (error: unknown): string => {
+  if (!(error instanceof Error)) return String(error);
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  return reasons.get(code) ?? error.message;
+};
+
+const readText = (path: string): { readonly text: string } | { readonly error: string } => {
+  try {
+    const { size } = statSync(path);
+    if (size > mostBytes) {
+      return {
+        error: `it has ${Math.ceil(size / 2 ** 20)} MiB, and a spec has at most ${mostBytes / 2 ** 20}`,
+      };
+    }
+    const bytes = readFileSync(path);
+    try {
+      return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
+    } catch {
+      return { error: 'it is not UTF-8 text; save it as UTF-8' };
+    }
+  } catch (error) {
+    return { error: reasonOf(error) };
+  }
+};
+
+export const nodeHost: Host = {
+  readText,
+  exists: (path) => existsSync(path),
+  rootOf: (path) => {
+    const folder = compilerPath(projectFolder(path));
+    return folder.endsWith('/') ? folder : `${folder}/`;
+  },
+};

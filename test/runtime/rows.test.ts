@@ -1,0 +1,181 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { createEmbeddedEngine } from '../../src/runtime/engine/embedded.js';
+import type { Engine, HostTensor } from '../../src/runtime/engine/engine.js';
+import * as metrics from '../../src/runtime/metrics/index.js';
+import * as ops from '../../src/runtime/ops/index.js';
+import * as rows from '../../src/runtime/rows/index.js';
+import { ranked, type Scalar, type Tensor, type Tensor1D, type Tensor2D } from '../../src/runtime/tensor.js';
+import { StageTotals, type ConstantTotals } from '../../src/runtime/trainer/totals.js';
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await createEmbeddedEngine();
+});
+
+let stages = 0;
+/** A metric over batches, each given as tensors. */
+async function over(
+  batches: readonly (readonly HostTensor[])[],
+  metric: (...inputs: Tensor[]) => rows.Reduction,
+): Promise<number> {
+  const totals = new StageTotals(engine, `rows${(stages += 1)}`);
+  for (const batch of batches) {
+    const constants: ConstantTotals = new Map();
+    const step = engine.compile('probe', (inputs) => {
+      totals.record('m', metric(...inputs), constants, null);
+      return [];
+    });
+    await step.run(batch, { seed: 0, step: 0, micro: 0, rowOffset: 0 });
+    totals.addConstants(constants);
+  }
+  return (await totals.finishEpoch()).get('m') ?? Number.NaN;
+}
+
+const f32 = (values: readonly number[], shape: readonly number[] = [values.length]): HostTensor => ({
+  dtype: 'f32',
+  shape,
+  values: Float32Array.from(values),
+});
+const i32 = (values: readonly number[]): HostTensor => ({
+  dtype: 'i32',
+  shape: [values.length],
+  values: Int32Array.from(values),
+});
+
+describe('reductions over rows', () => {
+  const batches = [[f32([1, 2, 3, 4])], [f32([5])], [f32([6, 7])]];
+
+  test('a mean weighs rows, not batches', async () => {
+    expect(await over(batches, (x) => rows.mean(x))).toBe(4);
+    expect(await over(batches, (x) => rows.mean(ops.greater(x, 3.5)))).toBeCloseTo(4 / 7, 6);
+  });
+
+  test('a weight of each row, and of each value', async () => {
+    const byRow = await over([[f32([1, 2, 3, 4, 5, 6], [3, 2])]], (x) =>
+      rows.mean(x, { weight: ops.slice<Tensor1D>(x, [null, 0]) }),
+    );
+    // Rows weigh 1, 3, 5; Σ w (a + b) / Σ 2 w.
+    expect(byRow).toBeCloseTo((3 + 3 * 7 + 5 * 11) / 18, 6);
+    expect(await over([[f32([1, 2])], [f32([3])]], (x) => rows.mean(x, { weight: x }))).toBeCloseTo(
+      14 / 6,
+      6,
+    );
+    const wrong = over([[f32([1, 2, 3])]], (x) => rows.mean(x, { weight: ops.slice<Tensor1D>(x, [[0, 2]]) }));
+    await expect(wrong).rejects.toThrow('a weight of shape [2] does not fit values of shape [3]');
+  });
+
+  test('sums, batches, and the newest', async () => {
+    expect(await over(batches, (x) => rows.sum(x))).toBe(28);
+    expect(await over(batches, (x) => rows.sum(x, { weight: x }))).toBe(140);
+    expect(await over(batches, (x) => rows.each(ops.maxOf<Scalar>(x)))).toBe(16 / 3);
+    expect(await over(batches, (x) => rows.last(ops.maxOf<Scalar>(x)))).toBe(7);
+    await expect(over(batches, (x) => rows.each(ranked<Scalar>(x)))).rejects.toThrow(
+      'rows.each takes one number',
+    );
+  });
+
+  test('multiples and sums keep their own denominators', async () => {
+    expect(await over(batches, (x) => rows.times(0.5, rows.mean(x)))).toBe(2);
+    expect(await over(batches, (x) => rows.times(ops.ones<Scalar>({ shape: [] }), rows.sum(x)))).toBe(28);
+    expect(await over(batches, (x) => rows.plus(rows.mean(x), rows.sum(x)))).toBe(32);
+    expect(await over(batches, (x) => rows.times(2, rows.plus(rows.mean(x), rows.sum(x))))).toBe(64);
+  });
+
+  test('what is around a reduction is applied once, at the end', async () => {
+    const rmse = await over(batches, (x) =>
+      rows.derive({ s: rows.mean(ops.square(x)) }, ({ s }) => Math.sqrt(s)),
+    );
+    expect(rmse).toBeCloseTo(Math.sqrt(20), 6);
+    const nested = await over(batches, (x) =>
+      rows.derive(
+        { a: rows.derive({ b: rows.mean(x) }, ({ b }) => b + 1), c: rows.sum(x) },
+        ({ a, c }) => a * c,
+      ),
+    );
+    expect(nested).toBe(140);
+    const derived = over(batches, (x) =>
+      rows.times(
+        2,
+        rows.derive({ a: rows.mean(x) }, ({ a }) => a),
+      ),
+    );
+    await expect(derived).rejects.toThrow('use rows.derive');
+  });
+
+  test('counts its rows', async () => {
+    expect(await over([[f32([1, 2, 3, 4, 5, 6], [3, 2])]], (x) => rows.last(rows.count(x)))).toBe(3);
+  });
+
+  test('many windows in f32 add up in f64', async () => {
+    const totals = new StageTotals(engine, 'long');
+    for (let window = 0; window < 50; window += 1) {
+      const step = engine.compile('probe', ([x]) => {
+        if (x !== undefined) totals.record('s', rows.sum(x), new Map(), null);
+        return [];
+      });
+      await step.run([f32([1e7, 0.125])], { seed: 0, step: 0, micro: 0, rowOffset: 0 });
+      await totals.fold();
+    }
+    // f32 holds 1e7 + 0.125 as 1e7; what matters is that fifty of them are exact.
+    expect((await totals.finishEpoch()).get('s')).toBe(5e8);
+  });
+});
+
+describe('metrics of classes', () => {
+  // 7 rows of 3 classes: guesses 0 0 1 1 2 0 1, labels 0 1 1 2 2 0 0.
+  const guesses = [0, 0, 1, 1, 2, 0, 1];
+  const labels = [0, 1, 1, 2, 2, 0, 0];
+  const logits = (from: number, to: number): HostTensor =>
+    f32(
+      guesses.slice(from, to).flatMap((guess) => [0, 1, 2].map((c) => (c === guess ? 2 : -1))),
+      [to - from, 3],
+    );
+  const batches = [
+    [logits(0, 4), i32(labels.slice(0, 4))],
+    [logits(4, 7), i32(labels.slice(4, 7))],
+  ];
+  type Classes = (
+    logits: Tensor2D,
+    label: Tensor1D,
+    options?: { readonly average?: metrics.Average },
+  ) => rows.Reduction;
+  const measure = (metric: Classes, average: metrics.Average): Promise<number> =>
+    over(batches, (x, y) => {
+      if (x === undefined || y === undefined) throw new Error('no input');
+      return metric(ranked<Tensor2D>(x), ranked<Tensor1D>(y), { average });
+    });
+
+  // By class: hits 2 1 1, predicted 3 3 1, actual 3 2 2.
+  test.each([
+    ['f1 macro', metrics.f1, 'macro', (4 / 6 + 2 / 5 + 2 / 3) / 3],
+    ['f1 micro', metrics.f1, 'micro', 4 / 7],
+    ['f1 weighted', metrics.f1, 'weighted', (3 * (4 / 6) + 2 * (2 / 5) + 2 * (2 / 3)) / 7],
+    ['precision macro', metrics.precision, 'macro', (2 / 3 + 1 / 3 + 1) / 3],
+    ['precision weighted', metrics.precision, 'weighted', (3 * (2 / 3) + 2 * (1 / 3) + 2) / 7],
+    ['recall macro', metrics.recall, 'macro', (2 / 3 + 1 / 2 + 1 / 2) / 3],
+    ['recall micro', metrics.recall, 'micro', 4 / 7],
+  ] as const)('%s over two batches', async (_name, metric, average, expected) => {
+    expect(await measure(metric, average)).toBeCloseTo(expected, 6);
+  });
+
+  test('r2 against its definition', async () => {
+    const y = [1, 2, 4, 8, 3];
+    const p = [1.5, 2, 3, 7, 5];
+    const mean = 18 / 5;
+    const expected =
+      1 -
+      y.reduce((sum, value, i) => sum + (value - (p[i] ?? 0)) ** 2, 0) /
+        y.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+    const r2 = await over(
+      [
+        [f32(p.slice(0, 2)), f32(y.slice(0, 2))],
+        [f32(p.slice(2)), f32(y.slice(2))],
+      ],
+      (a, b) =>
+        a === undefined || b === undefined
+          ? rows.last(0)
+          : metrics.r2(ranked<Tensor1D>(a), ranked<Tensor1D>(b)),
+    );
+    expect(r2).toBeCloseTo(expected, 6);
+  });
+});

@@ -1,0 +1,192 @@
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PNG } from 'pngjs';
+import { afterAll, describe, expect, test } from 'vitest';
+import { gridPng } from '../../src/runtime/addons/image-grid.js';
+import * as addons from '../../src/runtime/addons/index.js';
+import { csvHeader, csvLines, jsonLines } from '../../src/runtime/addons/predictions.js';
+import type { HostTensor } from '../../src/runtime/engine/engine.js';
+import * as ops from '../../src/runtime/ops/index.js';
+import * as format from '../../src/runtime/progress/format.js';
+import { liveReporter, reporterFor } from '../../src/runtime/progress/reporter.js';
+import { steps } from '../../src/values/units.js';
+import { LineTrainer } from './tiny-trainer.js';
+
+const root = mkdtempSync(join(tmpdir(), 'ztrain-progress-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+describe('numbers', () => {
+  test('as a run prints them', () => {
+    expect([0.123456, 12, 0, 1e-5, 123456.7, Number.NaN, -0.5].map(format.showNumber)).toEqual([
+      '0.1235',
+      '12',
+      '0',
+      '1e-5',
+      '1.23e5',
+      'NaN',
+      '-0.5000',
+    ]);
+    expect([999, 1500, 4_200_000].map(format.showBytes)).toEqual(['999 B', '1.5 kB', '4.2 MB']);
+    expect([0.42, 12.4, 185, 7620, Number.POSITIVE_INFINITY].map(format.showSeconds)).toEqual([
+      '0.4s',
+      '12s',
+      '3m 05s',
+      '2h 07m',
+      '?',
+    ]);
+    expect(format.showCount(1234567)).toBe('1,234,567');
+    expect(format.fitParts(['step 3', 'loss 0.5', 'lr 0.1'], 17)).toBe('step 3  loss 0.5');
+    expect(format.fitParts(['a long first part'], 5)).toBe('a lo…');
+    expect(
+      format.table(
+        [
+          ['a', 'bb'],
+          ['ccc', 'd'],
+        ],
+        80,
+      ),
+    ).toEqual(['a    bb', 'ccc   d']);
+    expect(
+      format.table(
+        [
+          ['a', 'bb'],
+          ['ccc', 'd'],
+        ],
+        4,
+      ),
+    ).toEqual(['a', 'ccc']);
+  });
+});
+
+/** A terminal of some columns, as a screen of lines. */
+function terminal(columns: number) {
+  const written: string[] = [];
+  return { columns, isTTY: true, write: (text: string) => written.push(text), text: () => written.join('') };
+}
+
+describe('the live line', () => {
+  test('is taken back before each line that stays', () => {
+    const screen = terminal(30);
+    const reporter = liveReporter(screen, () => undefined);
+    reporter.live('step 1');
+    reporter.line('epoch done');
+    reporter.end();
+    expect(screen.text()).toBe('\r\u001b[2Kstep 1\r\u001b[2Kepoch done\nstep 1\r\u001b[2K');
+  });
+
+  test('only on a terminal that wants it', () => {
+    const on = (environment: Readonly<Record<string, string>>, isTTY = true): boolean =>
+      reporterFor('auto', { ...terminal(80), isTTY }, environment, () => undefined).isLive;
+    expect([on({}), on({ CI: '1' }), on({ NO_COLOR: '1' }), on({ TERM: 'dumb' }), on({}, false)]).toEqual([
+      true,
+      false,
+      false,
+      false,
+      false,
+    ]);
+    expect(reporterFor('bar', terminal(80), { CI: '1' }, () => undefined).isLive).toBe(true);
+  });
+
+  test.each([20, 80])('a whole run fits %d columns', async (columns) => {
+    const screen = terminal(columns);
+    const trainer = new LineTrainer({ options: { epochs: 4 } });
+    await trainer.fit({ stream: screen, environment: {}, runDir: null });
+    const lines = screen.text().split(/\n|\r\u001b\[2K/);
+    expect(lines.some((line) => line.startsWith('epoch 4/4'))).toBe(true);
+    const fixed = lines.filter((line) => /%|epoch \d|^Line\.|^weights|values \(/.test(line));
+    expect(fixed.length).toBeGreaterThan(5);
+    fixed.forEach((line) => expect(line.length).toBeLessThanOrEqual(columns));
+  });
+
+  test('none prints nothing', async () => {
+    const screen = terminal(80);
+    await new LineTrainer({ options: { progress: 'none' } }).fit({ stream: screen, runDir: null });
+    expect(screen.text()).toBe('');
+  });
+});
+
+describe('add-ons that write', () => {
+  test('an image grid', async () => {
+    class Images extends LineTrainer {
+      protected override configureAddOns() {
+        return [
+          addons.imageGrid({
+            of: () => ops.uniform({ shape: [5, 4, 3, 1], seed: 1, draw: 'grid' }),
+            every: steps(5),
+            low: 0,
+          }),
+        ];
+      }
+    }
+    const runDir = join(root, 'images');
+    await new Images({ options: { progress: 'none', epochs: 2 } }).fit({ runDir });
+    const names = readdirSync(join(runDir, 'images'));
+    expect(names).toEqual(['step-00000005.png', 'step-00000010.png']);
+    const [first, second] = names.map((name) => readFileSync(join(runDir, 'images', name)));
+    expect(first).toEqual(second);
+    const png = PNG.sync.read(first ?? Buffer.alloc(0));
+    // 5 images: 3 columns, 2 lines, one pixel between.
+    expect([png.width, png.height]).toEqual([3 * 4 - 1, 2 * 5 - 1]);
+  });
+
+  test('colours, and values beyond the limits', () => {
+    const values = Float32Array.of(-1, 0, 1, 5, -5, 1);
+    const png = PNG.sync.read(gridPng({ dtype: 'f32', shape: [1, 1, 2, 3], values }, -1, 1));
+    expect([...png.data]).toEqual([0, 128, 255, 255, 255, 0, 255, 255]);
+    expect(() => gridPng({ dtype: 'f32', shape: [1, 2, 2, 2], values: new Float32Array(8) }, 0, 1)).toThrow(
+      '1, 3 or 4',
+    );
+  });
+
+  const rows = new Map<string, HostTensor>([
+    ['guess', { dtype: 'i32', shape: [2], values: Int32Array.of(3, 1) }],
+    ['scores', { dtype: 'f32', shape: [2, 2], values: Float32Array.of(0.1, Number.NaN, 1e-7, 2) }],
+    ['sure', { dtype: 'bool', shape: [2], values: Uint8Array.of(1, 0) }],
+  ]);
+
+  test('rows as CSV and as JSON lines', () => {
+    expect([csvHeader(rows), ...csvLines(rows)]).toEqual([
+      'guess,scores.0,scores.1,sure',
+      '3,0.1,NaN,true',
+      '1,1e-7,2,false',
+    ]);
+    expect(jsonLines(rows).map((line): unknown => JSON.parse(line))).toEqual([
+      { guess: 3, scores: [0.1, 'NaN'], sure: true },
+      { guess: 1, scores: [1e-7, 2], sure: false },
+    ]);
+    const uneven = new Map(rows).set('more', { dtype: 'f32', shape: [3], values: new Float32Array(3) });
+    expect(() => csvLines(uneven)).toThrow('fields of 2 and 3 rows');
+  });
+
+  test('predictions to a file', async () => {
+    class Predicting extends LineTrainer {
+      protected override configureAddOns() {
+        return [addons.predictions({ file: 'out/rows.csv' })];
+      }
+    }
+    const runDir = join(root, 'predicted');
+    await new Predicting({ options: { progress: 'none' } }).fit({ runDir });
+    const count = await new Predicting({ options: { progress: 'none' } }).predict(runDir, () => undefined, {
+      dataRoot: root,
+    });
+    expect(count).toBe(8);
+    expect(
+      readFileSync(join(root, 'out', 'rows.csv'), 'utf8')
+        .trim()
+        .split('\n'),
+    ).toHaveLength(9);
+    expect(() => addons.predictions({ file: 'x.txt' })).toThrow('.csv or .jsonl');
+  });
+
+  test('two that own the same are refused', async () => {
+    class Two extends LineTrainer {
+      protected override configureAddOns() {
+        return [addons.checkpoint(), addons.checkpoint({ keep: 2 })];
+      }
+    }
+    await expect(new Two({ options: { progress: 'none' } }).fit({ runDir: null })).rejects.toThrow(
+      'both own "checkpoint"',
+    );
+  });
+});

@@ -1,25 +1,23 @@
 /** Calls and pipes: functions of the prelude, of the spec, models, blocks and layers. */
-import type { Arg, FnDecl, Stage, TypeExpr } from '../parser/ast.js';
-import { blockCalled, wrongKind, wrongResult } from '../parser/messages.gen.js';
+import type { Arg, Stage, TypeExpr } from '../parser/ast.js';
+import { blockCalled, wrongKind } from '../parser/messages.gen.js';
 import { textOf, type Span } from '../parser/source.js';
 import { bindArguments, checkLimits, isConstant, parameterEnv } from './arguments.js';
-import { applyBlock, callModel, usePlace } from './classes.js';
-import { ceilOf, floorOf, maxOf, minOf } from './dims/facts.js';
-import { constant as constantSize } from './dims/size.js';
-import { childScope, lookup, type Binding, type Env, type FileScope } from './env.js';
+import { applyBlock, callModel } from './uses.js';
+import { lookup, type Binding, type Env, type FileScope } from './env.js';
 import { checkExpr, kindOf, reportUnknown } from './expressions.js';
 import { callExternFn } from './externs.js';
-import { checkGraph, hoist } from './graphs.js';
-import type { IrExpr, IrNamed, IrReduction } from './ir.js';
+import type { IrNamed, IrReduction } from './ir.js';
 import { applyLayer } from './layers.js';
 import { isTensorType, matchType, noBindings, resolveType } from './patterns.js';
 import { settingText, type Builtin } from './prelude.js';
 import { applyRepeat } from './repeats.js';
 import { rules } from './rules.js';
 import { hasRows, totalFunctions, totalOfOperation } from './totals.js';
-import { sizeCode } from './size-code.js';
-import { floatType, showType, tensorType, type Type } from './types.js';
-import { constantOf, isUnknown, unknownValue, value, withSpan, type Value } from './value.js';
+import { tensorType, type Type } from './types.js';
+import { isUnknown, unknownValue, value, type Value } from './value.js';
+import { hostCall } from './host-calls.js';
+import { inline } from './inline.js';
 
 /** Text of an expression of the prelude or of a file. */
 export const sourceText = (env: Env, file: FileScope, span: Span): string =>
@@ -148,8 +146,6 @@ const callBinding = (
   );
   return unknownValue(span);
 };
-
-// ---- functions of the prelude
 
 const optionsOf = (
   builtin: Builtin,
@@ -287,85 +283,6 @@ const statics = (builtin: Builtin, bound: ReadonlyMap<string, Value>): ReadonlyM
     }),
   );
 
-/** `floor(h / 2)`, `min(a, b)`, `sqrt(dim / heads)` on host values. */
-const hostCall = (
-  env: Env,
-  builtin: Builtin,
-  values: readonly Value[],
-  bound: ReadonlyMap<string, Value>,
-  span: Span,
-): Value => {
-  const args = builtin.params.flatMap((param) => bound.get(param.name.text) ?? []);
-  const ir = { kind: 'hostCall' as const, fn: builtin.name, args: args.map((each) => each.ir) };
-  const numbers = args.map((each) => constantOf(each));
-  const constant = numbers.every((each) => typeof each === 'number')
-    ? hostFunction(
-        builtin.name,
-        numbers.filter((each) => typeof each === 'number'),
-      )
-    : undefined;
-  const size = hostSize(env, builtin.name, values);
-  if (size) return value(span, { kind: 'int' }, ir, { size, constant: constant ?? undefined });
-  const whole = builtin.name === 'floor' || builtin.name === 'ceil' || builtin.name === 'round';
-  if (constant !== undefined && constant !== null) {
-    const int = (whole || values.every((each) => each.type.kind === 'int')) && Number.isSafeInteger(constant);
-    return value(span, int ? { kind: 'int' } : floatType, ir, {
-      constant,
-      size: int ? constantSize(constant) : null,
-    });
-  }
-  return value(span, whole ? { kind: 'int' } : floatType, ir);
-};
-
-const hostSize = (env: Env, name: string, values: readonly Value[]) => {
-  const [a, b] = values;
-  if (!a) return null;
-  const ratio = a.ratio ?? (a.size ? { numerator: a.size, denominator: constantSize(1) } : null);
-  if (name === 'floor' && ratio) return floorOf(ratio, env.facts);
-  if (name === 'ceil' && ratio) return ceilOf(ratio, env.facts);
-  if (name === 'min' && a.size && b?.size) return minOf(a.size, b.size, env.facts);
-  if (name === 'max' && a.size && b?.size) return maxOf(a.size, b.size, env.facts);
-  return null;
-};
-
-export const hostFunction = (
-  name: string,
-  [a = Number.NaN, b = Number.NaN, c = Number.NaN]: readonly number[],
-): number | null => {
-  switch (name) {
-    case 'neg':
-      return -a;
-    case 'rsqrt':
-      return 1 / Math.sqrt(a);
-    case 'square':
-      return a * a;
-    case 'sigmoid':
-      return 1 / (1 + Math.exp(-a));
-    case 'min':
-      return Math.min(a, b);
-    case 'max':
-      return Math.max(a, b);
-    case 'clamp':
-      return Math.min(Math.max(a, b), c);
-    case 'abs':
-    case 'exp':
-    case 'log':
-    case 'log1p':
-    case 'expm1':
-    case 'sqrt':
-    case 'floor':
-    case 'ceil':
-    case 'round':
-    case 'sign':
-    case 'tanh':
-    case 'sin':
-    case 'cos':
-      return Math[name](a);
-    default:
-      return null;
-  }
-};
-
 /** A reduction over rows in a step is a running total; so is a function of one. */
 const totalOf = (
   env: Env,
@@ -448,123 +365,3 @@ const callMetric = (
     { total: { kind: 'leaf', reduction } },
   );
 };
-
-// ---- functions of a spec, inlined
-
-const countUses = (expr: unknown, name: string): number => {
-  if (Array.isArray(expr)) return expr.reduce<number>((sum, each) => sum + countUses(each, name), 0);
-  if (typeof expr !== 'object' || expr === null) return 0;
-  let uses = 'kind' in expr && expr.kind === 'ref' && 'name' in expr && expr.name === name ? 1 : 0;
-  for (const each of Object.values(expr)) uses += countUses(each, name);
-  return uses;
-};
-
-const isTrivial = (ir: IrExpr): boolean =>
-  ir.kind === 'ref' ||
-  ir.kind === 'literal' ||
-  ir.kind === 'batchSize' ||
-  (ir.kind === 'field' && isTrivial(ir.of));
-
-const inline = (
-  env: Env,
-  decl: FnDecl,
-  file: FileScope,
-  args: readonly Arg[],
-  span: Span,
-  piped: Value | null,
-): Value => {
-  const name = decl.name.text;
-  const call = bindArguments(
-    { env, owner: name, kind: 'argument', params: decl.params, span, scope: file },
-    piped,
-    args,
-  );
-  if (!call) return unknownValue(span);
-  if (openCalls.has(decl)) {
-    env.checker.report(
-      wrongKind(span, {
-        name,
-        found: 'a function that calls itself',
-        expected: 'a function without recursion',
-      }),
-    );
-    return unknownValue(span);
-  }
-  const inner = childScope(usePlace({ ...env, file, scope: file }));
-  const bindings = noBindings();
-  for (const param of decl.params) {
-    const found = call.bound.get(param.name.text);
-    if (!found || isUnknown(found)) return unknownValue(span);
-    const shaped = param.type.kind === 'namedType' && lookup(file, param.type.name.text);
-    const fits =
-      (shaped && shaped.kind === 'decl' && shaped.decl.kind === 'data') ||
-      matchType({ ...inner, facts: env.facts }, param.type, found.type, bindings, {
-        what: `\`${param.name.text}\` of \`${name}\``,
-        span: found.span,
-      });
-    if (!fits) return unknownValue(span);
-    const uses = countUses(decl.body, param.name.text);
-    const local =
-      uses > 1 &&
-      found.type.kind === 'tensor' &&
-      !found.total &&
-      !isTrivial(found.ir) &&
-      env.place.kind !== 'host'
-        ? hoist(env, param.name.text, found)
-        : found;
-    inner.scope.names.set(param.name.text, {
-      kind: 'value',
-      name: param.name.text,
-      span: param.name.span,
-      what: 'parameter',
-      value: () => local,
-    });
-  }
-  for (const [sizeName, size] of bindings.sizes) {
-    if (inner.scope.names.has(sizeName)) continue;
-    const sized = value(span, { kind: 'int' }, { kind: 'literal', value: null }, { size });
-    inner.scope.names.set(sizeName, {
-      kind: 'value',
-      name: sizeName,
-      span,
-      what: 'size',
-      value: () => withCode(env, sized),
-    });
-  }
-  if (
-    !checkLimits(env, name, decl.params, call.bound, inner.scope, (expr) => sourceText(env, file, expr.span))
-  )
-    return unknownValue(span);
-  openCalls.add(decl);
-  const made = checkGraph(inner, decl.body);
-  openCalls.delete(decl);
-  if (isUnknown(made.value)) return unknownValue(span);
-  const fits = env.checker.capture(() =>
-    matchType({ ...inner, facts: made.facts }, decl.result, made.value.type, noBindingsFrom(bindings), {
-      what: `what \`${name}\` gives`,
-      span: decl.body.result.span,
-    }),
-  );
-  if (!fits.result || fits.diagnostics.length > 0) {
-    env.checker.report(
-      wrongResult(decl.body.result.span, {
-        name,
-        found: showType(made.value.type),
-        expected: sourceText(env, file, decl.result.span),
-      }),
-    );
-    return unknownValue(span);
-  }
-  return withSpan(made.value, span);
-};
-
-const withCode = (env: Env, sized: Value): Value =>
-  sized.size ? { ...sized, ir: sizeCode(sized.size, env.place, sized.span) } : sized;
-
-const noBindingsFrom = (bindings: ReturnType<typeof noBindings>): ReturnType<typeof noBindings> => ({
-  sizes: new Map(bindings.sizes),
-  rests: new Map(bindings.rests),
-  dtypes: new Map(bindings.dtypes),
-});
-
-const openCalls = new Set<FnDecl>();

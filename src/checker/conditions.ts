@@ -4,7 +4,7 @@ import { assume, assumeNot, type Facts, type Witness } from './dims/facts.js';
 import { add as plus, asConstant, constant, type Size } from './dims/size.js';
 import type { Env } from './env.js';
 import { checkExpr } from './expressions.js';
-import { compareConstants } from './operators.js';
+import { compareConstants } from './host-operators.js';
 import { constantOf, type Value } from './value.js';
 import { judgeSizes, judgeOrder, judgeDivision } from './judging.js';
 

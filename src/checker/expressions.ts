@@ -1,40 +1,25 @@
 /** Expressions: each gets a type, a lowered form and, where it is known, its value. */
-import type { CallExpr, Expr, IfExpr, IndexExpr, MemberExpr, PipeExpr } from '../parser/ast.js';
+import type { CallExpr, Expr, IfExpr, MemberExpr, PipeExpr } from '../parser/ast.js';
 import {
-  badAxis,
   branchesDiffer,
-  notKnown,
   tensorCondition,
-  tooManyArguments,
   unknownField,
   unknownName,
   wrongKind,
-  wrongRank,
-  wrongSize,
   wrongType,
 } from '../parser/messages.gen.js';
 import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
 import { applyPipe, callNamed } from './calls.js';
 import { decide, factsWith } from './conditions.js';
-import {
-  add,
-  asConstant,
-  constant as constantSize,
-  noSize,
-  showSize,
-  sub,
-  symbol,
-  type Size,
-} from './dims/size.js';
+import { symbol } from './dims/size.js';
 import { lookup, visibleNames, type Binding, type Env } from './env.js';
-import type { IrExpr, IrSlice } from './ir.js';
+import type { IrExpr } from './ir.js';
 import { binary, negate, not } from './operators.js';
-import { sizeOf } from './patterns.js';
-import { sizeCode } from './size-code.js';
-import { aType, isDType, isNumber, showType, tensorType, units, unknownType, type Type } from './types.js';
+import { aType, isDType, isNumber, showType, units, unknownType, type Type } from './types.js';
 import { constantOf, isUnknown, literal, unknownValue, value, withSpan, type Value } from './value.js';
 import { judgeSizes } from './judging.js';
+import { checkIndex } from './indexing.js';
 
 export const checkExpr = (env: Env, expr: Expr): Value => {
   switch (expr.kind) {
@@ -394,145 +379,4 @@ const checkMember = (env: Env, expr: MemberExpr): Value => {
     ),
   );
   return unknownValue(expr.span);
-};
-
-const checkIndex = (env: Env, expr: IndexExpr): Value => {
-  const of = checkExpr(env, expr.object);
-  if (isUnknown(of)) return unknownValue(expr.span);
-  if (of.type.kind === 'list') return listElement(env, expr, of);
-  if (of.type.kind !== 'tensor') {
-    env.checker.report(
-      wrongType(expr.object.span, {
-        what: 'what is indexed',
-        found: aType(of.type),
-        expected: 'a tensor or a list',
-      }),
-    );
-    return unknownValue(expr.span);
-  }
-  const { shape, dtype, below } = of.type;
-  const given = expr.slices.filter((slice) => slice.kind !== 'ellipsis').length;
-  if (given > shape.length) {
-    env.checker.report(
-      wrongRank(expr.span, {
-        what: 'the indexed tensor',
-        found: `${shape.length} (${showType(of.type)})`,
-        expected: `${given} or more`,
-      }),
-    );
-    return unknownValue(expr.span);
-  }
-  if (expr.slices.length - given > 1) {
-    env.checker.report(
-      tooManyArguments(expr.span, {
-        owner: 'an index',
-        expected: 'one `...`',
-        found: `${expr.slices.length - given}`,
-      }),
-    );
-    return unknownValue(expr.span);
-  }
-  const out: Size[] = [];
-  const slices: IrSlice[] = [];
-  let axis = 0;
-  const skip = shape.length - given;
-  for (const slice of expr.slices) {
-    if (slice.kind === 'ellipsis') {
-      out.push(...shape.slice(axis, axis + skip));
-      axis += skip;
-      slices.push({ kind: 'ellipsis' });
-      continue;
-    }
-    const size = shape[axis] ?? noSize;
-    if (slice.kind === 'at') {
-      const index = checkExpr(env, slice.at);
-      if (isUnknown(index)) return unknownValue(expr.span);
-      if (index.type.kind === 'tensor') {
-        env.checker.report(
-          notKnown(
-            slice.at.span,
-            { what: 'an index', name: aType(index.type) },
-            { help: 'write `take(table, index)` to look rows up by a tensor' },
-          ),
-        );
-        return unknownValue(expr.span);
-      }
-      const at = sizeOf(env, slice.at, index);
-      if (!at) return unknownValue(expr.span);
-      const number = asConstant(at);
-      const room = asConstant(size);
-      if (number !== null && room !== null && (number >= room || number < -room)) {
-        env.checker.report(
-          badAxis(slice.at.span, { axis: number, what: `an axis of size ${room}`, rank: room }),
-        );
-        return unknownValue(expr.span);
-      }
-      slices.push({ kind: 'at', at: index.ir });
-    } else {
-      const end = (bound: Expr | null): { readonly size: Size; readonly ir: IrExpr } | null | undefined => {
-        if (!bound) return null;
-        const found = checkExpr(env, bound);
-        const at = sizeOf(env, bound, found);
-        if (!at) return undefined;
-        const number = asConstant(at);
-        const exact =
-          found.ratio || found.ir.kind === 'host' ? sizeCode(at, env.place, bound.span) : found.ir;
-        return {
-          size: number !== null && number < 0 ? add(size, at) : at,
-          ir: found.ratio ? exact : found.ir,
-        };
-      };
-      const from = end(slice.from);
-      const to = end(slice.to);
-      if (from === undefined || to === undefined) return unknownValue(expr.span);
-      const low = from?.size ?? constantSize(0);
-      const high = to?.size ?? size;
-      const length = sub(high, low);
-      const room = asConstant(sub(size, high));
-      const count = asConstant(length);
-      if ((room !== null && room < 0) || (count !== null && count < 1)) {
-        env.checker.report(
-          wrongSize(slice.span, {
-            what: `the range on axis ${axis}`,
-            found: `${showSize(low)} to ${showSize(high)}`,
-            expected: `1 or more of the ${showSize(size)} there`,
-          }),
-        );
-        return unknownValue(expr.span);
-      }
-      out.push(length);
-      slices.push({ kind: 'range', from: from?.ir ?? null, to: to?.ir ?? null });
-    }
-    axis += 1;
-  }
-  out.push(...shape.slice(axis));
-  return value(expr.span, tensorType(dtype, out, below), { kind: 'slice', of: of.ir, slices });
-};
-
-const listElement = (env: Env, expr: IndexExpr, of: Value): Value => {
-  const [slice, ...more] = expr.slices;
-  if (slice?.kind !== 'at' || more.length > 0) {
-    env.checker.report(
-      wrongType(expr.span, { what: 'the index of a list', found: 'a range', expected: 'one int' }),
-    );
-    return unknownValue(expr.span);
-  }
-  const index = checkExpr(env, slice.at);
-  if (isUnknown(index) || of.type.kind !== 'list') return unknownValue(expr.span);
-  const number = constantOf(index);
-  const length = of.type.length ?? of.items?.length ?? null;
-  if (typeof number === 'number' && length !== null && (number < 0 || number >= length)) {
-    env.checker.report(badAxis(slice.at.span, { axis: number, what: `a list of ${length}`, rank: length }));
-    return unknownValue(expr.span);
-  }
-  const item = typeof number === 'number' ? of.items?.[number] : undefined;
-  const ir = { kind: 'element' as const, of: of.ir, index: index.ir };
-  if (item) return value(expr.span, item.type, ir, { size: item.size, constant: item.constant });
-  if (of.type.of.kind !== 'int') return value(expr.span, of.type.of, ir);
-  const key =
-    typeof number === 'number' && expr.object.kind === 'ref'
-      ? `${expr.object.name}.${number}`
-      : `element_${expr.id}`;
-  env.place.symbols.set(key, ir);
-  return value(expr.span, of.type.of, ir, { size: symbol(key) });
 };

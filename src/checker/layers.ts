@@ -12,7 +12,7 @@ import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
 import { bindArguments, checkLimits, isConstant, parameterEnv } from './arguments.js';
 import { preludeScope, sourceText } from './calls.js';
-import { applyNamedBlock } from './classes.js';
+import { applyNamedBlock } from './uses.js';
 import { add, constant, mul, showSize, sub, symbolsOf, type Size } from './dims/size.js';
 import { lookup, type Env, type NamedLayer, type Weight, type WeightSink } from './env.js';
 import { checkExpr, kindOf, reportUnknown } from './expressions.js';

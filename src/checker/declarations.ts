@@ -1,0 +1,236 @@
+/** The names of one file: what each declaration binds, and what an import brings. After this: every name has one meaning. */
+import type { Decl } from '../parser/ast.js';
+import {
+  fileMissing,
+  hidesBuiltin,
+  notExported,
+  notImportable,
+  shadowing,
+  wrongKind,
+} from '../parser/messages.gen.js';
+import { nearest } from '../parser/nearest.js';
+import type { Span } from '../parser/source.js';
+import { fileFacts, openValue, paramSymbols } from './parameters.js';
+import { noFacts } from './dims/facts.js';
+import { hostPlace, type Binding, type Checker, type Declared, type Env, type FileScope } from './env.js';
+import { checkExpr, kindOf } from './expressions.js';
+import { folderOf, joinPath, type Host } from './host.js';
+import type { ProgramFile } from './program.js';
+import { unknownValue, type Value } from './value.js';
+
+/** Without the facts that params' conditions give: for what these conditions are made of. */
+const plainEnv = (checker: Checker, scope: FileScope): Env => {
+  const place = hostPlace();
+  const base: Env = { checker, file: scope, scope, facts: noFacts, place, sure: true };
+  for (const [name, code] of paramSymbols(base, scope)) place.symbols.set(name, code);
+  return base;
+};
+
+export const envOf = (checker: Checker, scope: FileScope): Env => {
+  const base = plainEnv(checker, scope);
+  return { ...base, facts: fileFacts(base, scope) };
+};
+
+export const nameOf = (decl: Decl): { readonly text: string; readonly span: Span } | null => {
+  switch (decl.kind) {
+    case 'const':
+    case 'fn':
+    case 'block':
+    case 'model':
+    case 'modelAlias':
+    case 'data':
+    case 'schedule':
+    case 'optimizer':
+      return decl.name;
+    case 'param':
+      return decl.item.name;
+    default:
+      return null;
+  }
+};
+
+const importable = (binding: Binding): boolean =>
+  binding.kind === 'value'
+    ? binding.what === 'const'
+    : binding.kind === 'decl' && ['fn', 'block', 'model', 'externItem'].includes(binding.decl.kind);
+
+export const declare = (
+  checker: Checker,
+  file: ProgramFile,
+  scopes: ReadonlyMap<ProgramFile, FileScope>,
+  isMain: boolean,
+  host: Host,
+): FileScope => {
+  const scope: FileScope = {
+    parent: null,
+    names: new Map(),
+    file,
+    isPrelude: false,
+    isMain,
+    decls: file.spec.decls,
+  };
+  const add = (name: string, span: Span, binding: Binding): void => {
+    const known = scope.names.get(name);
+    if (known) {
+      checker.report(
+        shadowing(
+          span,
+          { name },
+          {
+            related:
+              known.span.file === span.file
+                ? [{ span: known.span, label: `it is ${kindOf(known)} here` }]
+                : [],
+            help: 'choose another name',
+          },
+        ),
+      );
+      return;
+    }
+    const hidden = builtinKind(checker, name);
+    if (
+      hidden &&
+      binding.kind === 'decl' &&
+      span.file === file.source.id &&
+      (binding.decl.kind === 'fn' || binding.decl.kind === 'block' || binding.decl.kind === 'externItem')
+    ) {
+      checker.report(hidesBuiltin(span, { name, kind: hidden }));
+    }
+    scope.names.set(name, binding);
+  };
+  const decl = (made: Declared, name: { readonly text: string; readonly span: Span }): void =>
+    add(name.text, name.span, { kind: 'decl', name: name.text, span: name.span, decl: made, file: scope });
+  for (const each of file.spec.decls) {
+    switch (each.kind) {
+      case 'import':
+        declareImport(checker, each, file, scopes, add);
+        break;
+      case 'extern': {
+        const path = joinPath(folderOf(file.source.path), each.module.value);
+        if (!host.exists(path))
+          checker.report(
+            fileMissing(
+              each.module.span,
+              { kind: 'extern', file: each.module.value, reason: 'no such file' },
+              { help: `it would be ${path}` },
+            ),
+          );
+        for (const item of each.items) decl(item, item.name);
+        break;
+      }
+      case 'const': {
+        const { name } = each;
+        let open = false;
+        let made: Value | null = null;
+        const read = (): Value => {
+          if (made) return made;
+          if (open) {
+            checker.report(
+              wrongKind(name.span, {
+                name: name.text,
+                found: 'a constant defined by itself',
+                expected: 'another value',
+              }),
+            );
+            return unknownValue(name.span);
+          }
+          open = true;
+          made = constValue(plainEnv(checker, scope), each.value, name.text, name.span);
+          open = false;
+          return made;
+        };
+        add(name.text, name.span, {
+          kind: 'value',
+          name: name.text,
+          span: name.span,
+          what: 'const',
+          value: read,
+        });
+        break;
+      }
+      case 'param': {
+        const { item } = each;
+        let made: Value | null = null;
+        const read = (): Value => (made ??= openValue(plainEnv(checker, scope), item, 'param'));
+        add(item.name.text, item.name.span, {
+          kind: 'value',
+          name: item.name.text,
+          span: item.name.span,
+          what: 'param',
+          value: read,
+        });
+        break;
+      }
+      case 'fn':
+      case 'block':
+      case 'model':
+      case 'modelAlias':
+      case 'data':
+      case 'schedule':
+      case 'optimizer':
+        decl(each, each.name);
+        break;
+      default:
+        break;
+    }
+  }
+  return scope;
+};
+
+const constValue = (env: Env, expr: Parameters<typeof checkExpr>[1], name: string, span: Span): Value => {
+  const found = checkExpr(env, expr);
+  if (found.type.kind === 'tensor' || found.type.kind === 'schedule') {
+    env.checker.report(wrongKind(span, { name, found: 'not known before the run', expected: 'a constant' }));
+    return unknownValue(span);
+  }
+  return { ...found, ir: { ...found.ir, kind: 'ref', ref: { kind: 'const', name } } };
+};
+
+const builtinKind = (checker: Checker, name: string): string | null => {
+  for (const what of ['fn', 'layer', 'metric'] as const) {
+    if (checker.prelude.find(what, name)) return what === 'fn' ? 'the function' : `the ${what}`;
+  }
+  return checker.prelude.fns.has(name) ? 'the function' : null;
+};
+
+const declareImport = (
+  checker: Checker,
+  decl: Extract<Decl, { kind: 'import' }>,
+  file: ProgramFile,
+  scopes: ReadonlyMap<ProgramFile, FileScope>,
+  add: (name: string, span: Span, binding: Binding) => void,
+): void => {
+  const from = file.imports.get(decl.from.value);
+  const source = from ? scopes.get(from) : undefined;
+  if (!source) return;
+  for (const { name, as } of decl.names) {
+    const binding = source.names.get(name.text);
+    if (!binding) {
+      const near = nearest(name.text, [...source.names.keys()]);
+      const nothing = unknownValue(name.span);
+      const own = as ?? name;
+      add(own.text, own.span, {
+        kind: 'value',
+        name: own.text,
+        span: own.span,
+        what: 'import',
+        value: () => nothing,
+      });
+      checker.report(
+        notExported(
+          name.span,
+          { file: decl.from.value, name: name.text },
+          near[0] ? { help: `write \`${near[0]}\`` } : {},
+        ),
+      );
+      continue;
+    }
+    if (!importable(binding)) {
+      checker.report(notImportable(name.span, { name: name.text, kind: kindOf(binding) }));
+      continue;
+    }
+    checker.used.add(binding);
+    const own = as ?? name;
+    add(own.text, own.span, { ...binding, span: own.span });
+  }
+};

@@ -1,0 +1,163 @@
+/** Operators on values of the host: exact on sizes, strict on units. */
+import type { BinaryOp } from '../parser/ast.js';
+import { wrongUnit } from '../parser/messages.gen.js';
+import type { Span } from '../parser/source.js';
+import { modulo, power } from './dims/facts.js';
+import { addRatios, divRatios, mulRatios, ratioOf, subRatios, type Ratio } from './dims/facts.js';
+import { asConstant } from './dims/size.js';
+import { constant as sizeConstant } from './dims/size.js';
+import type { Env } from './env.js';
+import { totalOfOperation } from './totals.js';
+import { aType, boolType, floatType, intType, isNumber, type Type } from './types.js';
+import { constantOf, unknownValue, value, type Constant, type Value } from './value.js';
+import { judgeSizes } from './judging.js';
+import { arithmetic, equality, order, logic, mismatch } from './operators.js';
+
+const foldNumbers = (op: BinaryOp, a: number, b: number): number => {
+  switch (op) {
+    case '+':
+      return a + b;
+    case '-':
+      return a - b;
+    case '*':
+      return a * b;
+    case '/':
+      return a / b;
+    case '%':
+      return a - b * Math.floor(a / b);
+    default:
+      return a ** b;
+  }
+};
+
+export const compareConstants = (op: BinaryOp, a: Constant, b: Constant): boolean | null => {
+  if (op === '==') return a === b;
+  if (op === '!=') return a !== b;
+  if (typeof a !== 'number' || typeof b !== 'number') return null;
+  return op === '<' ? a < b : op === '<=' ? a <= b : op === '>' ? a > b : a >= b;
+};
+
+const ratioOfValue = (each: Value): Ratio | null => each.ratio ?? (each.size ? ratioOf(each.size) : null);
+
+const sizesOf = (env: Env, op: BinaryOp, left: Value, right: Value): Partial<Value> => {
+  const a = ratioOfValue(left);
+  const b = ratioOfValue(right);
+  if (!a || !b) return {};
+  const one = (ratio: Ratio): Partial<Value> =>
+    asConstant(ratio.denominator) === 1 ? { size: ratio.numerator } : { ratio };
+  switch (op) {
+    case '+':
+      return one(addRatios(a, b));
+    case '-':
+      return one(subRatios(a, b));
+    case '*':
+      return one(mulRatios(a, b));
+    case '/':
+      return one(divRatios(a, b));
+    case '%':
+      return left.size && right.size ? { size: modulo(left.size, right.size, env.facts) } : {};
+    case '**':
+      return left.size && right.size ? { size: power(left.size, right.size, env.facts) } : {};
+    default:
+      return {};
+  }
+};
+
+export const hostBinary = (env: Env, span: Span, op: BinaryOp, left: Value, right: Value): Value => {
+  const ir = { kind: 'host' as const, op, args: [left.ir, right.ir] };
+  const x = constantOf(left);
+  const y = constantOf(right);
+  const number = (type: Type): boolean => isNumber(type) || type.kind === 'schedule';
+  if (arithmetic.has(op)) {
+    if (left.type.kind === 'unit' || right.type.kind === 'unit')
+      return unitArithmetic(env, span, op, left, right);
+    if (!number(left.type) || !number(right.type)) return mismatch(env, span, op, left, right);
+    const total = totalOfOperation(op, [left, right], span);
+    const sizes = sizesOf(env, op, left, right);
+    const scheduled = left.type.kind === 'schedule' || right.type.kind === 'schedule';
+    const whole =
+      left.type.kind === 'int' && right.type.kind === 'int' && (op !== '/' || sizes.size !== undefined);
+    const type: Type = scheduled ? { kind: 'schedule' } : whole ? intType : floatType;
+    const constant = typeof x === 'number' && typeof y === 'number' ? foldNumbers(op, x, y) : undefined;
+    if (whole && constant !== undefined && Number.isSafeInteger(constant)) {
+      return value(span, intType, ir, { constant, size: sizeConstant(constant), total });
+    }
+    return value(span, type, ir, { ...sizes, constant, total });
+  }
+  if (equality.has(op) || order.has(op)) {
+    const comparable =
+      (number(left.type) && number(right.type)) ||
+      (equality.has(op) &&
+        (left.type.kind === right.type.kind || left.type.kind === 'none' || right.type.kind === 'none')) ||
+      (left.type.kind === 'unit' && right.type.kind === 'unit' && left.type.unit === right.type.unit);
+    if (!comparable) {
+      if (left.type.kind === 'unit' || right.type.kind === 'unit')
+        return unitMismatch(env, span, left, right);
+      return mismatch(env, span, op, left, right);
+    }
+    const constant =
+      x !== undefined && y !== undefined
+        ? (compareConstants(op, x, y) ?? undefined)
+        : sizeComparison(env, op, left, right);
+    return value(span, boolType, ir, { constant });
+  }
+  if (logic.has(op)) {
+    if (left.type.kind !== 'bool' || right.type.kind !== 'bool') return mismatch(env, span, op, left, right);
+    const constant =
+      op === 'and'
+        ? x === false || y === false
+          ? false
+          : x === true && y === true
+            ? true
+            : undefined
+        : x === true || y === true
+          ? true
+          : x === false && y === false
+            ? false
+            : undefined;
+    return value(span, boolType, ir, { constant });
+  }
+  return mismatch(env, span, op, left, right);
+};
+
+/** A comparison of sizes that the facts decide, for every value of their symbols. */
+const sizeComparison = (env: Env, op: BinaryOp, left: Value, right: Value): boolean | undefined => {
+  if (!left.size || !right.size || !equality.has(op)) return undefined;
+  const { verdict } = judgeSizes(env, left.size, right.size);
+  if (verdict === 'proven') return op === '==';
+  if (verdict === 'never') return op === '!=';
+  return undefined;
+};
+
+const unitMismatch = (env: Env, span: Span, left: Value, right: Value): Value => {
+  env.checker.report(
+    wrongUnit(right.span, { what: 'the right side', found: aType(right.type), expected: aType(left.type) }),
+  );
+  return unknownValue(span);
+};
+
+const unitArithmetic = (env: Env, span: Span, op: BinaryOp, left: Value, right: Value): Value => {
+  const a = constantOf(left);
+  const b = constantOf(right);
+  const constant = typeof a === 'number' && typeof b === 'number' ? foldNumbers(op, a, b) : undefined;
+  if (left.type.kind === 'unit' && right.type.kind === 'unit') {
+    if (left.type.unit !== right.type.unit) return unitMismatch(env, span, left, right);
+    if (op !== '+' && op !== '-') return mismatch(env, span, op, left, right);
+  } else if (op !== '*' && !(op === '/' && left.type.kind === 'unit')) {
+    return mismatch(env, span, op, left, right, 'give both sides a unit');
+  }
+  const unit = left.type.kind === 'unit' ? left.type : right.type;
+  if (unit.kind !== 'unit' || (!isNumber(left.type) && left.type.kind !== 'unit'))
+    return mismatch(env, span, op, left, right);
+  const inner = (each: Value) => (each.ir.kind === 'quantity' ? each.ir.value : each.ir);
+  return value(
+    span,
+    unit,
+    {
+      kind: 'quantity',
+      unit: unit.unit,
+      value: { kind: 'host', op, args: [inner(left), inner(right)], span, type: { kind: 'float' } },
+    },
+    { constant },
+  );
+};

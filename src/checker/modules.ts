@@ -1,0 +1,139 @@
+/** One file for itself: its constants, functions and classes. */
+import type { Decl, TypeExpr } from '../parser/ast.js';
+import { notBuilt, notImportable, wrongResult } from '../parser/messages.gen.js';
+import { sourceText } from './calls.js';
+import { checkDefault } from './parameters.js';
+import { classOf } from './classes.js';
+import { asSymbol, symbol } from './dims/size.js';
+import { bindValue, childScope, lookup, makePlace, type Env, type FileScope } from './env.js';
+import { checkExpr } from './expressions.js';
+import { externsOf } from './externs.js';
+import { checkAssert, checkGraph } from './graphs.js';
+import { folderOf, relativePath } from './host.js';
+import type { IrClass, IrConst, IrModule } from './ir.js';
+import { matchType, noBindings, resolveType } from './patterns.js';
+import type { ProgramFile } from './program.js';
+import { irType, isDType, showType } from './types.js';
+import { value } from './value.js';
+
+export const checkModule = (
+  env: Env,
+  scope: FileScope,
+  file: ProgramFile,
+  entry: string,
+  scopes: ReadonlyMap<ProgramFile, FileScope>,
+): IrModule => {
+  const consts: IrConst[] = [];
+  const classes: IrClass[] = [];
+  for (const decl of scope.decls) {
+    if (decl.kind === 'const') {
+      const found = checkExpr(env, decl.value);
+      if (found.type.kind !== 'unknown')
+        consts.push({
+          span: decl.span,
+          doc: decl.doc,
+          name: decl.name.text,
+          type: irType(found.type),
+          value: found.ir,
+        });
+      scope.names.get(decl.name.text);
+      const binding = scope.names.get(decl.name.text);
+      if (binding?.kind === 'value') binding.value();
+    } else if (decl.kind === 'param') {
+      if (!scope.isMain) {
+        env.checker.report(
+          notImportable(
+            decl.item.name.span,
+            { name: decl.item.name.text, kind: 'a param' },
+            { help: 'params belong to the spec that runs; give the block a parameter instead' },
+          ),
+        );
+      }
+      checkDefault(env, decl.item, env);
+    } else if (decl.kind === 'assert') checkAssert(env, decl, false);
+    else if (decl.kind === 'block' || decl.kind === 'model') {
+      const info = classOf(env, decl, scope);
+      if (info) classes.push(info.ir);
+    } else if (decl.kind === 'modelAlias') {
+      env.checker.report(
+        notBuilt(decl.span, { what: `\`${decl.source.text}(…)\`` }, { help: 'leave it out' }),
+      );
+    } else if (decl.kind === 'fn') checkFn(env, decl);
+  }
+  const folder = folderOf(entry);
+  const imports = [...file.imports.values()].flatMap((each) => {
+    const source = scopes.get(each);
+    const names = scope.decls.flatMap((decl) =>
+      decl.kind === 'import' && file.imports.get(decl.from.value) === each
+        ? decl.names.flatMap(({ name }) => {
+            const binding = source?.names.get(name.text);
+            const kind = binding?.kind === 'decl' ? binding.decl.kind : null;
+            return kind === 'block' ||
+              kind === 'model' ||
+              (binding?.kind === 'value' && binding.what === 'const')
+              ? [name.text]
+              : [];
+          })
+        : [],
+    );
+    return names.length > 0 ? [{ module: moduleName(each.source.path), names }] : [];
+  });
+  return {
+    name: moduleName(file.source.path),
+    path: relativePath(folder, file.source.path),
+    text: file.source.text,
+    doc: file.spec.doc,
+    imports,
+    externs: externsOf(env, scope),
+    consts,
+    classes,
+  };
+};
+
+export const moduleName = (path: string): string =>
+  path.slice(path.lastIndexOf('/') + 1).replace(/\.ztrain$/, '');
+
+/** Whether a function can be read by itself: every parameter's type says how many axes it has. */
+const isPlain = (env: Env, type: TypeExpr): boolean =>
+  type.kind === 'namedType' &&
+  !(type.shape?.dims.some((dim) => dim.kind === 'rest') ?? false) &&
+  (type.name.text.length > 1 || isDType(type.name.text)) &&
+  lookup(env.scope, type.name.text) === null;
+
+/** A function that nothing calls is still read, with free sizes. */
+const checkFn = (env: Env, decl: Extract<Decl, { kind: 'fn' }>): void => {
+  if (!decl.params.every((param) => isPlain(env, param.type))) return;
+  const bindings = noBindings();
+  const sizes = new Set<string>();
+  const place = makePlace('step', null, sizes, decl.name.text);
+  const inner = childScope({ ...env, place, sure: false });
+  for (const param of decl.params) {
+    const type = resolveType(inner, param.type, bindings, (name) => symbol(name));
+    const [rows] = type.kind === 'tensor' ? type.shape : [];
+    const name = rows ? asSymbol(rows) : null;
+    if (name) sizes.add(name);
+    const ir = { kind: 'ref' as const, ref: { kind: 'local' as const, name: param.name.text } };
+    const bound = value(param.name.span, type, ir, {
+      size: type.kind === 'int' ? symbol(param.name.text) : null,
+    });
+    bindValue(inner, param.name.text, param.name.span, 'parameter', bound);
+  }
+  for (const [name, size] of bindings.sizes) {
+    const code = { kind: 'ref' as const, ref: { kind: 'dim' as const, name } };
+    bindValue(inner, name, decl.name.span, 'size', value(decl.name.span, { kind: 'int' }, code, { size }));
+  }
+  const graph = checkGraph(childScope(inner), decl.body, false);
+  if (graph.value.type.kind === 'unknown') return;
+  const at = { what: `what \`${decl.name.text}\` gives`, span: decl.body.result.span };
+  const { diagnostics } = env.checker.capture(() =>
+    matchType({ ...inner, facts: graph.facts }, decl.result, graph.value.type, bindings, at),
+  );
+  const [first] = diagnostics;
+  if (!first) return;
+  const found = {
+    name: decl.name.text,
+    found: showType(graph.value.type),
+    expected: sourceText(env, env.file, decl.result.span),
+  };
+  env.checker.report(wrongResult(decl.body.result.span, found, { notes: [first.message] }));
+};

@@ -1,0 +1,165 @@
+/** What comes out of a step: losses, metrics and rows. */
+import type { MetricStmt } from '../parser/ast.js';
+import {
+  duplicateKey,
+  lossNotScalar,
+  metricNotScalar,
+  unknownName,
+  updateNotHere,
+  wrongRank,
+  wrongType,
+} from '../parser/messages.gen.js';
+import { nearest } from '../parser/nearest.js';
+import type { Span } from '../parser/source.js';
+import { asConstant, showSize } from './dims/size.js';
+import { lookup, type Env } from './env.js';
+import { checkExpr } from './expressions.js';
+import type { IrNamed, IrReduction } from './ir.js';
+import { lossTerms, reductionOf, totalOf } from './totals.js';
+import { aType, showType } from './types.js';
+import { isUnknown, type Value } from './value.js';
+import type { StepState } from './steps.js';
+
+/** What `minimize` sums up. A loss that is no sum of means is taken whole for each micro-batch. */
+export const termsOf = (env: Env, found: Value, span: Span): readonly IrReduction[] | null => {
+  const total = totalOf(found);
+  const scalar = found.type.kind === 'tensor' ? found.type.shape.length === 0 : total !== null;
+  if (!scalar || !total || total.kind === 'host') {
+    env.checker.report(
+      lossNotScalar(
+        span,
+        { found: aType(found.type) },
+        found.type.kind === 'tensor' && found.type.shape.length > 0
+          ? { help: 'write `minimize mean(…)`' }
+          : {},
+      ),
+    );
+    return null;
+  }
+  const terms = lossTerms(total);
+  if (terms && terms.every((term) => minimizable(term))) return terms;
+  env.place.notes.meetsRows ??= span;
+  return [{ span, kind: 'each', value: found.ir }];
+};
+
+const minimizable = (reduction: IrReduction): boolean =>
+  reduction.kind === 'times'
+    ? minimizable(reduction.of)
+    : reduction.kind !== 'metric' && reduction.kind !== 'derive' && reduction.kind !== 'last';
+
+export const checkMetric = (env: Env, statement: MetricStmt, state: StepState): void => {
+  const name = statement.name.text;
+  let found: Value;
+  if (statement.value) found = checkExpr(env, statement.value);
+  else {
+    const binding = lookup(env.scope, name);
+    if (binding?.kind !== 'value') {
+      env.checker.report(
+        unknownName(
+          statement.name.span,
+          { kind: 'value', name },
+          { help: `write \`metric ${name} = …\`, or bind it by \`let ${name} = …\` above` },
+        ),
+      );
+      return;
+    }
+    env.checker.used.add(binding);
+    found = binding.value();
+  }
+  if (isUnknown(found)) return;
+  if (statement.by && statement.by.text !== 'last' && statement.by.text !== 'mean') {
+    const near = nearest(statement.by.text, ['last', 'mean']);
+    env.checker.report(
+      unknownName(
+        statement.by.span,
+        { kind: 'reduction', name: statement.by.text },
+        { help: near[0] ? `write \`${near[0]}\`` : 'reductions are `last` and `mean`' },
+      ),
+    );
+    return;
+  }
+  const last = statement.by?.text === 'last';
+  logMetric(env, name, found, statement.name.span, last, state);
+};
+
+const logMetric = (
+  env: Env,
+  name: string,
+  found: Value,
+  span: Span,
+  last: boolean,
+  state: StepState,
+): void => {
+  if (found.fields) {
+    for (const [field, each] of found.fields) logMetric(env, `${name}.${field}`, each, span, last, state);
+    return;
+  }
+  if (isUnknown(found)) return;
+  const known = state.metrics.find((each) => each.name === name);
+  if (known) {
+    env.checker.report(duplicateKey(span, { name }, { related: [{ span: known.span, label: 'the first' }] }));
+    return;
+  }
+  const total = totalOf(found);
+  const scalar = found.type.kind !== 'tensor' || found.type.shape.length === 0;
+  if (!total || !scalar) {
+    env.checker.report(
+      metricNotScalar(
+        span,
+        { name, found: aType(found.type) },
+        found.type.kind === 'tensor' ? { help: `write \`metric ${name} = mean(…)\`` } : {},
+      ),
+    );
+    return;
+  }
+  state.metrics.push({ span, name });
+  const scheduled = total.kind === 'host';
+  const reduction: IrReduction =
+    last || scheduled ? { span, kind: 'last', value: found.ir } : reductionOf(total, span);
+  env.place.statements.push({ kind: 'log', span, name, value: reduction });
+};
+
+export const checkReturn = (env: Env, span: Span, found: Value, state: StepState): void => {
+  if (state.stage === 'train') {
+    env.checker.report(
+      updateNotHere(span, {
+        statement: 'return',
+        reason: 'gives rows of output, which `step train` does not have',
+      }),
+    );
+    return;
+  }
+  if (isUnknown(found)) return;
+  state.returns.push(span);
+  if (!found.fields) {
+    env.checker.report(
+      wrongType(span, {
+        what: 'what a step returns',
+        found: aType(found.type),
+        expected: 'a record `{ name: value }`',
+      }),
+    );
+    return;
+  }
+  const fields: IrNamed[] = [];
+  for (const [name, field] of found.fields) {
+    if (isUnknown(field)) return;
+    const rows = field.type.kind === 'tensor' ? field.type.shape[0] : undefined;
+    const fits = rows !== undefined && [...env.place.batchSizes].some((size) => showSize(rows) === size);
+    if (!fits) {
+      env.checker.report(
+        wrongRank(field.span, {
+          what: `\`${name}\``,
+          found:
+            rows && asConstant(rows) !== null
+              ? `${showType(field.type)}: not the batch's rows`
+              : showType(field.type),
+          expected: 'a tensor with one row for each row of the batch is',
+        }),
+      );
+      return;
+    }
+    fields.push({ name, value: field.ir });
+  }
+  env.place.statements.push({ kind: 'return', span, fields });
+};

@@ -1,0 +1,245 @@
+/** The run that a spec describes: data, schedules, optimizers, steps, the trainer and its add-ons. */
+import type { StepBody, StepDecl } from '../parser/ast.js';
+import { missingPart, notBuilt, shadowing, unknownName, wrongKind } from '../parser/messages.gen.js';
+import { nearest } from '../parser/nearest.js';
+import type { Span } from '../parser/source.js';
+import { sourceText } from './calls.js';
+import { checkDefault, openValue } from './parameters.js';
+import { classOf, type ClassInfo } from './classes.js';
+import { checkAddons, checkOptimizer, checkSchedule, checkTrainerOptions } from './configuration.js';
+import { checkData, type DataInfo } from './data.js';
+import type { Env, FileScope } from './env.js';
+import { checkExpr } from './expressions.js';
+import type { IrModel, IrStep, IrTrainer } from './ir.js';
+import { walkIr } from './ir-walk.js';
+import { checkStep, isStage } from './steps.js';
+import { irType } from './types.js';
+import type { Weight } from './env.js';
+
+export interface TrainerResult {
+  readonly ir: IrTrainer | null;
+  readonly weights: ReadonlyMap<string, readonly Weight[]>;
+  readonly meetsRows: ReadonlySet<string>;
+}
+
+const bodyOf = (env: Env, decl: StepDecl): StepBody | null => {
+  if (decl.body.kind === 'body') return decl.body;
+  const wanted = decl.body;
+  const steps = env.file.decls.flatMap((each) => (each.kind === 'step' ? [each] : []));
+  const other = steps.find((each) => (each.as ?? each.stage).text === wanted.text && each !== decl);
+  if (other?.body.kind === 'body') return other.body;
+  const near = nearest(
+    wanted.text,
+    steps.map((each) => (each.as ?? each.stage).text),
+  );
+  env.checker.report(
+    other
+      ? wrongKind(wanted.span, {
+          name: wanted.text,
+          found: 'a step that itself reuses another',
+          expected: 'a step with a body',
+        })
+      : unknownName(
+          wanted.span,
+          { kind: 'step', name: wanted.text },
+          near[0] ? { help: `write \`${near[0]}\`` } : {},
+        ),
+  );
+  return null;
+};
+
+export const checkTrainer = (env: Env, scope: FileScope): TrainerResult => {
+  const { decls } = scope;
+  const trainers = decls.flatMap((decl) => (decl.kind === 'trainer' ? [decl] : []));
+  const steps = decls.flatMap((decl) => (decl.kind === 'step' ? [decl] : []));
+  const none: TrainerResult = { ir: null, weights: new Map(), meetsRows: new Set() };
+  const datas = new Map<string, DataInfo>();
+  for (const decl of decls) {
+    if (decl.kind !== 'data') continue;
+    const info = checkData(env, decl, scope);
+    if (info) datas.set(decl.name.text, info);
+  }
+  const schedules = decls.flatMap((decl) =>
+    decl.kind === 'schedule' ? (checkSchedule(env, decl) ?? []) : [],
+  );
+  const optimizers = decls.flatMap((decl) =>
+    decl.kind === 'optimizer' ? (checkOptimizer(env, decl) ?? []) : [],
+  );
+  const made: IrStep[] = [];
+  const names = new Map<string, Span>();
+  for (const decl of steps) {
+    const name = (decl.as ?? decl.stage).text;
+    const before = names.get(name);
+    if (decl.stage.text === 'measure') {
+      env.checker.report(
+        notBuilt(
+          decl.stage.span,
+          { what: '`step measure`' },
+          { help: 'leave it out, and put the numbers into the spec as constants' },
+        ),
+      );
+      continue;
+    }
+    if (!isStage(decl.stage.text)) {
+      const near = nearest(decl.stage.text, ['train', 'validate', 'test', 'predict', 'measure']);
+      env.checker.report(
+        unknownName(
+          decl.stage.span,
+          { kind: 'step', name: decl.stage.text },
+          { help: near[0] ? `write \`step ${near[0]}\`` : 'steps are train, validate, test and predict' },
+        ),
+      );
+      continue;
+    }
+    if (before || (decl.stage.text === 'train' && made.some((each) => each.stage === 'train'))) {
+      env.checker.report(
+        shadowing(
+          (decl.as ?? decl.stage).span,
+          { name: `step ${name}` },
+          {
+            ...(before ? { related: [{ span: before, label: 'the first' }] } : {}),
+            help: `name this one: \`step ${decl.stage.text} as other(…)\``,
+          },
+        ),
+      );
+      continue;
+    }
+    names.set(name, (decl.as ?? decl.stage).span);
+    const body = bodyOf(env, decl);
+    const step = body ? checkStep(env, decl, body, datas) : null;
+    if (step) made.push(step);
+  }
+  const [trainer, second] = trainers;
+  if (second)
+    env.checker.report(
+      missingPart(
+        second.name.span,
+        { what: 'there are two `trainer` declarations' },
+        { related: [{ span: trainer?.name.span ?? second.name.span, label: 'the first' }] },
+      ),
+    );
+  const addons = checkAddons(env, decls);
+  if (!trainer && steps.length === 0 && addons.length === 0 && optimizers.length === 0) return none;
+  const last = decls.at(-1)?.span ?? scope.file.spec.span;
+  if (!trainer) {
+    env.checker.report(
+      missingPart(
+        steps[0]?.stage.span ?? last,
+        { what: 'there is no `trainer`' },
+        { help: 'write `trainer Name { epochs = 10 }`' },
+      ),
+    );
+    return none;
+  }
+  if (!steps.some((step) => step.stage.text === 'train')) {
+    env.checker.report(
+      missingPart(
+        trainer.name.span,
+        { what: 'there is no `step train`' },
+        { help: 'write `step train(batch in …) { update … { minimize … } }`' },
+      ),
+    );
+  }
+  const options = checkTrainerOptions(env, trainer);
+  const used = modelsIn([made, addons, optimizers.map((each) => each.of)]);
+  const infos: ClassInfo[] = [];
+  const models: IrModel[] = [];
+  for (const name of modelNames(env, used)) {
+    const binding = env.scope.names.get(name);
+    if (binding?.kind !== 'decl' || binding.decl.kind !== 'model') continue;
+    const info = classOf(env, binding.decl, binding.file);
+    if (!info) continue;
+    infos.push(info);
+    models.push({
+      span: binding.span,
+      name,
+      options: info.ir.options.flatMap((option) =>
+        option.origin === 'param'
+          ? [
+              {
+                name: option.name,
+                value: {
+                  kind: 'ref' as const,
+                  ref: { kind: 'param' as const, name: option.name },
+                  type: option.type,
+                  span: binding.span,
+                },
+              },
+            ]
+          : option.value
+            ? [{ name: option.name, value: option.value }]
+            : [],
+      ),
+    });
+  }
+  const ir: IrTrainer = {
+    span: trainer.span,
+    doc: trainer.doc,
+    name: trainer.name.text,
+    params: decls.flatMap((decl) => {
+      if (decl.kind !== 'param') return [];
+      const { item } = decl;
+      const open = openValue(env, item, 'param');
+      const fallback = env.checker.capture(() => checkDefault(env, item, env)).result;
+      const { where } = item;
+      const choices =
+        item.type.kind === 'unionType'
+          ? item.type.members.flatMap((member) => (member.kind === 'literalType' ? [member.value] : []))
+          : [];
+      return [
+        {
+          span: item.span,
+          doc: decl.doc ?? item.doc,
+          name: item.name.text,
+          type: choices.length > 0 ? { kind: 'choice' as const, values: choices } : irType(open.type),
+          value: fallback?.ir ?? null,
+          where: where ? { test: checkExpr(env, where).ir, text: sourceText(env, scope, where.span) } : null,
+        },
+      ];
+    }),
+    asserts: decls.flatMap((decl) =>
+      decl.kind === 'assert'
+        ? [
+            {
+              span: decl.span,
+              test: checkExpr(env, decl.test).ir,
+              text: sourceText(env, scope, decl.test.span),
+              message: decl.message?.value ?? null,
+            },
+          ]
+        : [],
+    ),
+    options,
+    data: [...datas.values()]
+      .filter((info) => made.some((step) => step.inputs.some((input) => input.data === info.ir.name)))
+      .map((info) => info.ir),
+    models,
+    schedules,
+    optimizers,
+    steps: made,
+    addons,
+  };
+  return {
+    ir,
+    weights: new Map(infos.map((info) => [info.decl.name.text, info.weights])),
+    meetsRows: new Set(infos.filter((info) => info.meetsRows).map((info) => info.decl.name.text)),
+  };
+};
+
+const modelsIn = (node: unknown): ReadonlySet<string> => {
+  const names = new Set<string>();
+  walkIr(node, (each) => {
+    if (each['kind'] === 'model' && typeof each['model'] === 'string') names.add(each['model']);
+  });
+  const plain = (each: unknown): void => {
+    if (Array.isArray(each)) each.forEach(plain);
+    else if (typeof each === 'object' && each !== null && 'model' in each && typeof each.model === 'string')
+      names.add(each.model);
+  };
+  if (Array.isArray(node)) node.forEach(plain);
+  return names;
+};
+
+/** In the order of the spec; imported ones where they are imported. */
+const modelNames = (env: Env, used: ReadonlySet<string>): readonly string[] =>
+  [...env.scope.names.keys()].filter((name) => used.has(name));

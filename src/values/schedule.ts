@@ -55,10 +55,14 @@ export function planSchedule(phases: readonly Phase[], pace: Pace, name = 'sched
   if (phases.length === 0) throw new Error(`${name} has no phases; give it at least one`);
   const planned: PlannedPhase[] = [];
   let start = 0;
+  // Ends are rounded, not lengths: halves of an epoch of 45 steps are 23 and 22, and add up to the epoch.
+  let exact = 0;
   let value: number | null = null;
   phases.forEach((phase, index) => {
     const where = `${name}, phase ${index + 1} (${phase.kind})`;
-    const length = phaseLength(phase.over, start, pace, index === phases.length - 1, where);
+    const wanted = phaseEnd(phase.over, { start, exact }, pace, index === phases.length - 1, where);
+    const length = Math.max(1, Math.round(wanted) - start);
+    exact = wanted;
     const { at, end } = phaseValues(phase, length, value, pace, where);
     planned.push({ start, length, end, at });
     start += length;
@@ -80,7 +84,14 @@ export function planSchedule(phases: readonly Phase[], pace: Pace, name = 'sched
   };
 }
 
-function phaseLength(over: Duration, start: number, pace: Pace, isLast: boolean, where: string): number {
+/** Where a phase ends, in steps from the run's start, before rounding. */
+function phaseEnd(
+  over: Duration,
+  { start, exact }: { readonly start: number; readonly exact: number },
+  pace: Pace,
+  isLast: boolean,
+  where: string,
+): number {
   if (over.unit === 'rest') {
     if (!isLast) throw new Error(`${where}: only the last phase can take the rest; give this one a length`);
     if (pace.totalSteps === null) {
@@ -91,10 +102,10 @@ function phaseLength(over: Duration, start: number, pace: Pace, isLast: boolean,
         `${where}: nothing is left for it: the phases before take ${start} steps, the run ${pace.totalSteps}; shorten them or lengthen the run`,
       );
     }
-    return pace.totalSteps - start;
+    return pace.totalSteps;
   }
   if (!(over.value > 0)) throw new Error(`${where}: a length must be above 0, got ${showQuantity(over)}`);
-  return Math.max(1, Math.round(durationInSteps(over, pace)));
+  return exact + durationInSteps(over, pace);
 }
 
 function phaseValues(

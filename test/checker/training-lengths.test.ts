@@ -62,6 +62,11 @@ describe('schedules', () => {
     ]);
     expect(codesOf({ ...own, param: 'param warm_steps: int where warm_steps > 0' })).toEqual([]);
   });
+  test('constants count, also those made of others', () => {
+    const own = scheduled('warmup(to = 1e-3, over = ramp.steps) constant(1e-3, over = rest)');
+    expect(codesOf({ ...own, param: 'const base = 30\nconst ramp = 3 * base' })).toEqual(['ZT4202']);
+    expect(codesOf({ ...own, param: 'const base = 20\nconst ramp = 3 * base' })).toEqual([]);
+  });
   test('where rows are not known, lengths in the unit of the run are compared', () => {
     const csv = {
       train_set:

@@ -25,12 +25,18 @@ export const metricNames = ({ trainer }: TrainingInput): readonly string[] => {
   return [...new Set(names)];
 };
 
+/** A metric's name without its step. */
+const ownName = (metric: string): string => metric.slice(metric.indexOf('.') + 1);
+
 const suggestions = (wanted: string, names: readonly string[]): readonly string[] => {
-  const own = wanted.slice(wanted.indexOf('.') + 1);
-  const sameMetric = names.filter((name) => name.slice(name.indexOf('.') + 1) === own);
-  const near = [...nearest(wanted, names), ...sameMetric];
-  const byPart = names.filter((name) => nearest(own, [name.slice(name.indexOf('.') + 1)]).length > 0);
-  return [...new Set([...near, ...byPart])].slice(0, 3);
+  const own = ownName(wanted);
+  const near = nearest(wanted, names);
+  if (near.length > 0) return near.slice(0, 1);
+  const same = names.filter((name) => ownName(name) === own);
+  return (same.length > 0 ? same : names.filter((name) => nearest(own, [ownName(name)]).length > 0)).slice(
+    0,
+    3,
+  );
 };
 
 export const checkMonitors = (input: TrainingInput): void => {

@@ -28,7 +28,9 @@ const durationOf = (expr: IrExpr, run: Run): Duration | null => {
 interface Scale {
   readonly one: string;
   readonly total: number;
+  /** Before rounding. */
   readonly lengthOf: (duration: Duration) => number | null;
+  readonly whole: boolean;
 }
 
 const scaleOf = (run: Run): Scale | null => {
@@ -36,11 +38,11 @@ const scaleOf = (run: Run): Scale | null => {
   if (pace) {
     const { totalSteps } = pace;
     if (totalSteps === null) return null;
-    // As the run itself lays phases out: in whole steps, at least one.
     return {
       one: 'step',
       total: totalSteps,
-      lengthOf: (duration) => Math.max(1, Math.round(durationInSteps(duration, pace))),
+      lengthOf: (duration) => durationInSteps(duration, pace),
+      whole: true,
     };
   }
   const byUnit = (one: string, total: number, units: readonly Duration['unit'][]): Scale => {
@@ -54,6 +56,7 @@ const scaleOf = (run: Run): Scale | null => {
       one,
       total,
       lengthOf: (duration) => (units.includes(duration.unit) ? durationInSteps(duration, whole) : null),
+      whole: false,
     };
   };
   if (typeof steps === 'number' && epochs === null) {
@@ -73,6 +76,7 @@ const slack = 1e-9;
 const checkSchedule = (input: TrainingInput, run: Run, scale: Scale | null, schedule: IrSchedule): void => {
   const { name, phases } = schedule;
   let length: number | null = 0;
+  let exact = 0;
   const lengths: string[] = [];
   const related: { readonly span: Span; readonly label: string }[] = [];
   for (const [index, phase] of phases.entries()) {
@@ -111,11 +115,14 @@ const checkSchedule = (input: TrainingInput, run: Run, scale: Scale | null, sche
       return;
     }
     const duration = over && scale ? durationOf(over, run) : null;
-    const own: number | null = duration && scale ? scale.lengthOf(duration) : null;
-    if (own === null || length === null || !scale) {
+    const plain: number | null = duration && scale ? scale.lengthOf(duration) : null;
+    if (plain === null || length === null || !scale) {
       length = null;
       continue;
     }
+    exact += plain;
+    // As the run itself lays phases out: ends in whole steps, at least one apart.
+    const own: number = scale.whole ? Math.max(1, Math.round(exact) - length) : plain;
     length += own;
     lengths.push(`${own.toLocaleString('en-US')}`);
     if (over) related.push({ span: over.span, label: counted(own, scale.one) });

@@ -30,6 +30,7 @@ const makeChecker = (): { readonly checker: Checker; readonly all: () => readonl
   const checker: Checker = {
     prelude: loadPrelude(),
     noFacts,
+    open: { classes: new Set(), others: new Set() },
     used: new Set(),
     report: (diagnostic) => {
       const same = sink.some(

@@ -44,18 +44,17 @@ export const ownRefer: WeightSink['refer'] = (slot, conditional, free) => ({
   free,
 });
 
-export const checking = new Set<ClassDecl>();
-
 /** The place of a use: conditions of what is used need not be provable while the user itself has free sizes. */
-export const usePlace = (env: Env): Env => (checking.size === 0 ? env : { ...env, sure: false });
+export const usePlace = (env: Env): Env =>
+  env.checker.open.classes.size === 0 ? env : { ...env, sure: false };
 
 export const classOf = (env: Env, decl: ClassDecl, file: FileScope): ClassInfo | null =>
-  checking.has(decl)
+  env.checker.open.classes.has(decl)
     ? null
     : env.checker.memo(decl, 'class', () => {
-        checking.add(decl);
+        env.checker.open.classes.add(decl);
         const { result, diagnostics } = env.checker.capture(() => makeClass(env, decl, file));
-        checking.delete(decl);
+        env.checker.open.classes.delete(decl);
         diagnostics.forEach(env.checker.report);
         return result ? { ...result, found: diagnostics } : null;
       });

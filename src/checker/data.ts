@@ -270,7 +270,7 @@ export const checkData = (env: Env, decl: DataDecl, file: FileScope): DataInfo |
     let sourceName = name;
     if (binding?.kind === 'decl' && binding.decl.kind === 'data') {
       env.checker.used.add(binding);
-      if (binding.decl === decl || open.has(binding.decl)) {
+      if (binding.decl === decl || env.checker.open.others.has(binding.decl)) {
         env.checker.report(
           wrongKind(decl.source.span, {
             name,
@@ -280,9 +280,9 @@ export const checkData = (env: Env, decl: DataDecl, file: FileScope): DataInfo |
         );
         return null;
       }
-      open.add(decl);
+      env.checker.open.others.add(decl);
       inherited = checkData(env, binding.decl, binding.file);
-      open.delete(decl);
+      env.checker.open.others.delete(decl);
       if (!inherited) return null;
       sourceName = inherited.ir.source.name;
     } else if (
@@ -342,8 +342,6 @@ export const checkData = (env: Env, decl: DataDecl, file: FileScope): DataInfo |
       amends: inherited ? name : null,
     };
   });
-
-const open = new Set<DataDecl>();
 
 const unbatched = (type: Type): Type =>
   type.kind === 'tensor' ? tensorType(type.dtype, type.shape.slice(1), type.below) : type;

@@ -86,6 +86,8 @@ export interface Checker {
   readonly report: (diagnostic: Diagnostic) => void;
   /** Runs `body` and takes what it reports instead of printing it. */
   readonly capture: <T>(body: () => T) => { readonly result: T; readonly diagnostics: readonly Diagnostic[] };
+  /** Classes and functions that are being checked: what names one of them from inside is recursion. */
+  readonly open: { readonly classes: Set<object>; readonly others: Set<object> };
   /** Declarations that something used, for the lint about the others. */
   readonly used: Set<Binding>;
   readonly noFacts: Facts;

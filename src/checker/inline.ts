@@ -42,7 +42,7 @@ export const inline = (
     args,
   );
   if (!call) return unknownValue(span);
-  if (openCalls.has(decl)) {
+  if (env.checker.open.others.has(decl)) {
     env.checker.report(
       wrongKind(span, {
         name,
@@ -97,9 +97,9 @@ export const inline = (
     !checkLimits(env, name, decl.params, call.bound, inner.scope, (expr) => sourceText(env, file, expr.span))
   )
     return unknownValue(span);
-  openCalls.add(decl);
+  env.checker.open.others.add(decl);
   const made = checkGraph(inner, decl.body);
-  openCalls.delete(decl);
+  env.checker.open.others.delete(decl);
   if (isUnknown(made.value)) return unknownValue(span);
   const fits = env.checker.capture(() =>
     matchType({ ...inner, facts: made.facts }, decl.result, made.value.type, noBindingsFrom(bindings), {
@@ -128,5 +128,3 @@ const noBindingsFrom = (bindings: ReturnType<typeof noBindings>): ReturnType<typ
   rests: new Map(bindings.rests),
   dtypes: new Map(bindings.dtypes),
 });
-
-const openCalls = new Set<FnDecl>();

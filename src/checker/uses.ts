@@ -15,15 +15,7 @@ import { matchType, noBindings, resolveType } from './patterns.js';
 import { sizeCode } from './size-code.js';
 import { showType, type Type } from './types.js';
 import { constantOf, isUnknown, unknownValue, value, type Value } from './value.js';
-import {
-  type ClassDecl,
-  type ClassInfo,
-  makeSink,
-  ownRefer,
-  checking,
-  usePlace,
-  classOf,
-} from './classes.js';
+import { type ClassDecl, type ClassInfo, makeSink, ownRefer, usePlace, classOf } from './classes.js';
 
 interface Use {
   readonly result: Type;
@@ -152,7 +144,7 @@ const blockOptions = (
 const bindBlock = (env: Env, decl: BlockDecl, file: FileScope, args: readonly Arg[], span: Span) => {
   const info = classOf(env, decl, file);
   if (!info) {
-    if (checking.has(decl)) recursion(env, decl, span);
+    if (env.checker.open.classes.has(decl)) recursion(env, decl, span);
     return null;
   }
   const others = decl.signature.inputs.slice(1).map((input) => input.name.text);
@@ -285,7 +277,7 @@ export const callModel = (
   const name = decl.name.text;
   const info = classOf(env, decl, file);
   if (!info) {
-    if (checking.has(decl)) recursion(env, decl, span);
+    if (env.checker.open.classes.has(decl)) recursion(env, decl, span);
     return unknownValue(span);
   }
   if (env.place.kind !== 'step') {

@@ -48,15 +48,17 @@ function metricParts(metrics: Measured): readonly string[] {
 // The live line is redrawn at most this often; plain lines of training come at most this often.
 const liveSeconds = 0.1;
 const plainSeconds = 5;
+// With more epochs than this, lines of epochs and validations come at most this often.
+const manyEpochs = 60;
+const oftenSeconds = 1;
 
 /** Prints what the loop tells. */
 export class TrainingProgress implements FitListener {
   #drawn = Number.NEGATIVE_INFINITY;
   #lined = Number.NEGATIVE_INFINITY;
   #started: Moment | null = null;
-  #rows = 0;
+  #shownStep = -1;
   #running: readonly string[] = [];
-  #epochLines: MetricsRecord | null = null;
 
   constructor(
     private readonly session: Session,
@@ -65,9 +67,8 @@ export class TrainingProgress implements FitListener {
     private readonly record: (record: MetricsRecord) => void,
   ) {}
 
-  step(at: Moment, rows: number): void {
+  step(at: Moment): void {
     this.#started ??= at;
-    this.#rows = rows;
     if (!this.reporter.isLive || at.seconds - this.#drawn < liveSeconds) return;
     this.#drawn = at.seconds;
     this.reporter.live(this.#live(at));
@@ -81,11 +82,13 @@ export class TrainingProgress implements FitListener {
     this.record(record);
     const { stage, over, at } = record;
     if (over !== 'pass') this.#running = metricParts(record.metrics);
-    if (over === 'window') {
-      // On a terminal the live line shows them; elsewhere a line now and then is enough.
-      if (this.reporter.isLive || at.seconds - this.#lined < plainSeconds) return;
-    }
+    // On a terminal the live line shows windows; elsewhere a line now and then is enough.
+    if (over === 'window' && (this.reporter.isLive || at.seconds - this.#lined < plainSeconds)) return;
+    // A run of very many short epochs would drown its reader; the file has every line.
+    const often = this.total / this.session.pace.stepsPerEpoch > manyEpochs && at.step < this.total;
+    if (often && at.step !== this.#shownStep && at.seconds - this.#lined < oftenSeconds) return;
     this.#lined = at.seconds;
+    this.#shownStep = at.step;
     const rates =
       over === 'pass'
         ? []
@@ -102,12 +105,6 @@ export class TrainingProgress implements FitListener {
         ? fitParts([...parts, ...rate], this.reporter.columns())
         : [...parts, ...rate].join('  '),
     );
-    this.#epochLines = record;
-  }
-
-  /** The newest line of metrics. */
-  get newest(): MetricsRecord | null {
-    return this.#epochLines;
   }
 
   #rate(at: Moment): readonly string[] {
@@ -145,11 +142,6 @@ export class TrainingProgress implements FitListener {
       ],
       this.reporter.columns() - 1,
     );
-  }
-
-  /** Rows trained on. */
-  get rows(): number {
-    return this.#rows;
   }
 }
 

@@ -101,6 +101,8 @@ async function train(
       if (saved !== null) await saver.point('last', saved);
     }
     reporter.end();
+    const skipped = (await session.skipped.download()).values[0] ?? 0;
+    if (skipped > 0) reporter.line(`${skipped} updates were skipped: their loss or gradient was not finite`);
     const where = { folder: folder === null ? null : shortPath(folder.path), checkpoint: saver.shown() };
     for (const line of summaryLines(result, [...best.values()], where, reporter.columns()))
       reporter.line(line);

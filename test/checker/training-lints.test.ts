@@ -77,6 +77,14 @@ describe('activations before losses', () => {
       'block Head on x: f32[n, d] -> f32[n, 10] { let y = x |> dense(10) as out return sigmoid(y) }';
     expect(codesOf({ block, model: net('Head() as head |> dropout(0.1)') })).toEqual(['ZT5003']);
   });
+  test('are looked for once, however often a value is used', () => {
+    const lets = Array.from(
+      { length: 60 },
+      (_, at) => `let v${at + 1} = if p > 0 then v${at} else reshape(v${at}, [n, 10])`,
+    );
+    const model = `model Net on image: f32[n, 8, 8, 1] -> f32[n, 10] {\n let v0 = image |> flatten() |> dense(10) as head\n ${lets.join('\n ')}\n return v60 }`;
+    expect(codesOf({ param: 'param p: int = 1', model })).toEqual([]);
+  });
   test('are no mistake further up', () => {
     expect(codesOf({ model: net('dense(16) as hidden |> softmax() |> dense(10) as head') })).toEqual([]);
     expect(codesOf({ model: net('dense(10) as head |> log_softmax()') })).toEqual([]);

@@ -6,9 +6,19 @@ import { counted, listed, trainableWeights, type TrainingInput } from './input.j
 
 /** Whether a part of a pattern matches a name; a name `*` stands for any number, as `repeat` gives them. */
 const matchesName = (part: string, name: string): boolean => {
-  if (name === '*') return part === '*' || /^[\d*]+$/.test(part);
-  const escaped = part.split('*').map((piece) => piece.replace(/[^\w]/g, '\\$&'));
-  return new RegExp(`^${escaped.join('.*')}$`).test(name);
+  if (name === '*') return /^[\d*]+$/.test(part);
+  const [head = '', ...tails] = part.split('*');
+  const end = tails.pop();
+  if (end === undefined) return part === name;
+  if (!name.startsWith(head)) return false;
+  // Each piece at the first place where it fits leaves most room for those after it.
+  let from = head.length;
+  for (const piece of tails) {
+    const at = name.indexOf(piece, from);
+    if (at < 0) return false;
+    from = at + piece.length;
+  }
+  return name.length - end.length >= from && name.endsWith(end);
 };
 
 const matchesNames = (pattern: readonly string[], names: readonly string[]): boolean => {
@@ -26,7 +36,10 @@ const matchesNames = (pattern: readonly string[], names: readonly string[]): boo
 
 /** Whether a path below a model matches, by the rule that the run itself follows. */
 export const matchesPattern = (pattern: string, path: string): boolean =>
-  matchesNames(pattern.split('.'), path.split('.'));
+  matchesNames(
+    pattern.split('.').filter((part, index, parts) => part !== '**' || parts[index - 1] !== '**'),
+    path.split('.'),
+  );
 
 /** Patterns that differ little from one that matches nothing, and match. */
 const proposals = (

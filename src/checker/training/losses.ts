@@ -31,11 +31,17 @@ interface Found {
 }
 
 /** The activation that made a value, if nothing but layout came after it. */
-const activationOf = (input: TrainingInput, expr: IrExpr, place: Place, depth = 0): Found | null => {
-  // Models are finite and never contain themselves; the bound only guards against IR made by hand.
-  if (depth > 200) return null;
+const activationOf = (
+  input: TrainingInput,
+  expr: IrExpr,
+  place: Place,
+  seen = new Set<IrExpr>(),
+): Found | null => {
+  // What was looked at before led nowhere, or this is a part of it.
+  if (seen.has(expr)) return null;
+  seen.add(expr);
   const next = (at: IrExpr | undefined, where = place): Found | null =>
-    at ? activationOf(input, at, where, depth + 1) : null;
+    at ? activationOf(input, at, where, seen) : null;
   const enter = (name: string, args: readonly IrExpr[]): Found | null => {
     const owner = input.classes.get(name);
     if (!owner) return null;

@@ -1,5 +1,4 @@
 /** How long the run is: rows, batches, updates, as far as they are known where every param has its default. */
-import { showQuantity, type Quantity } from '../../values/units.js';
 import type { Expr } from '../../parser/ast.js';
 import type { Pace } from '../../values/durations.js';
 import { evaluateIr, type HostNames, type HostValue } from '../evaluate.js';
@@ -146,13 +145,6 @@ export const lengthNotes = (run: Run): readonly string[] => {
       : `, ${counted(pace.stepsPerEpoch, 'step')} with accumulate = ${accumulate}`;
   const epoch = `\`${batches.data.name}\` has ${counted(batches.rows, 'row')}: ${counted(batches.count, 'batch', 'batches')} of ${batches.size} in an epoch${windows}`;
   if (typeof epochs !== 'number' || pace.totalSteps === null) return [epoch];
-  return [
-    `${epoch}; ${showQuantity({ unit: 'epochs', value: epochs })} are ${counted(pace.totalSteps, 'step')}`.replace(
-      /1 epoch are/,
-      '1 epoch is',
-    ),
-  ];
+  const all = `${counted(epochs, 'epoch')} ${epochs === 1 ? 'is' : 'are'} ${counted(pace.totalSteps, 'step')}`;
+  return [`${epoch}; ${all}`];
 };
-
-/** A quantity as messages show it. */
-export const shown = (quantity: Quantity): string => showQuantity(quantity);

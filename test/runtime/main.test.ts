@@ -235,4 +235,27 @@ process.exitCode = await main(LineTrainer);`,
     },
     30_000,
   );
+
+  test('killed at any moment, the newest checkpoint is whole', async () => {
+    for (let turn = 0; turn < 5; turn += 1) {
+      const folder = join(root, `killed-${turn}`);
+      const argv = [
+        bundle,
+        'trainer.epochs=1000000',
+        'checkpoint.every=1.steps',
+        'checkpoint.keep=2',
+        '--run-dir',
+        folder,
+      ];
+      const child = spawn(process.execPath, argv, { stdio: 'ignore' });
+      const last = join(folder, 'checkpoints', 'last');
+      const ended = once(child, 'exit');
+      await expect.poll(() => existsSync(last), { timeout: 20_000, interval: 7 * (turn + 1) }).toBe(true);
+      child.kill('SIGKILL');
+      await ended;
+      const { code, out } = await run(['test', '--from', folder]);
+      expect(out).toContain('validate.loss');
+      expect(code).toBe(0);
+    }
+  }, 60_000);
 });

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { RunError } from '../run/run-error.js';
 
 /** A name beside `path` that no other process uses. */
@@ -88,6 +88,3 @@ export function fileError(what: string, error: unknown): Error {
   if (code === null) return error instanceof Error ? error : new Error(String(error));
   return new RunError(`${what}: ${reasons.get(code) ?? code}`, { cause: error });
 }
-
-/** Joins names below a folder. */
-export const below = (folder: string, ...names: readonly string[]): string => join(folder, ...names);

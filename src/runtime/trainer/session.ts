@@ -59,7 +59,6 @@ export class Session implements StageHost, UpdateHost {
   readonly weights: readonly NamedWeight[];
   readonly optimizers: ReadonlyMap<string, BoundOptimizer>;
   #trace: StepTrace | null = null;
-  #utility = 0;
 
   private constructor(
     readonly options: ResolvedOptions,
@@ -179,7 +178,6 @@ export class Session implements StageHost, UpdateHost {
     body: () => Readonly<Record<string, unknown>>,
   ): Promise<ReadonlyMap<string, HostTensor>> {
     const plan: StepPlan = { kind: 'predict', name, data: [], every: null, run: body };
-    this.#utility += 1;
     const stage = new Stage(this, plan);
     const clock = this.clockAt(0);
     const draws = { seed: this.options.seed, step: 0, micro: 0, rowOffset: 0 };

@@ -52,11 +52,6 @@ export function currentStep(): StepContext {
   return current;
 }
 
-/** Whether a step is running. */
-export function insideStep(): boolean {
-  return current !== null;
-}
-
 /** Enters a module's path, or a view's `@label`, for the calls in `body`. */
 export function enterModule<T>(name: string, body: () => T): T {
   const { path } = currentStep();

@@ -285,7 +285,7 @@ const checkIf = (env: Env, expr: IfExpr): Value => {
 const checkPipe = (env: Env, expr: PipeExpr): Value => {
   let at = checkExpr(env, expr.from);
   for (const stage of expr.stages) at = applyPipe(env, at, stage);
-  return withSpan(at, expr.span);
+  return { ...at, span: expr.span };
 };
 
 const checkCall = (env: Env, expr: CallExpr): Value => {

@@ -6,7 +6,7 @@ import { showSize, sub, type Size } from './dims/size.js';
 import { constant as sizeConstant, add, mul } from './dims/size.js';
 import type { Env } from './env.js';
 import type { DType } from './ir.js';
-import { totalOfOperation } from './totals.js';
+import { totalOfArithmetic } from './totals.js';
 import { aType, boolType, isNumber, isOne, showShape, tensorType, type TensorType } from './types.js';
 import { constantOf, isUnknown, unknownValue, value, type Value } from './value.js';
 import { judgeSizes } from './judging.js';
@@ -194,20 +194,17 @@ const tensorBinary = (
   const ranks = a && b && a.shape.length !== b.shape.length && a.shape.length > 0 && b.shape.length > 0;
   const result = arithmetic.has(op) ? dtype : 'bool';
   const below = a && !b && op === '%' && right.size ? right.size : null;
-  return value(
-    span,
-    tensorType(result, shape, below),
-    {
-      kind: 'op',
-      home: 'ops',
-      name: opNames[op],
-      args: [left.ir, right.ir],
-      options: [],
-      draw: null,
-      free: ranks ?? false,
-    },
-    { total: arithmetic.has(op) && shape.length === 0 ? totalOfOperation(op, [left, right], span) : null },
-  );
+  const made = value(span, tensorType(result, shape, below), {
+    kind: 'op',
+    home: 'ops',
+    name: opNames[op],
+    args: [left.ir, right.ir],
+    options: [],
+    draw: null,
+    free: ranks ?? false,
+  });
+  if (!arithmetic.has(op) || shape.length > 0) return made;
+  return { ...made, total: totalOfArithmetic(op, [left, right], span, made.ir) };
 };
 
 export const matmul = (
@@ -306,12 +303,16 @@ export const negate = (env: Env, span: Span, each: Value): Value => {
       );
       return unknownValue(span);
     }
-    return value(
-      span,
-      tensor,
-      { kind: 'op', home: 'ops', name: 'neg', args: [each.ir], options: [], draw: null, free: false },
-      { total: totalOfOperation('neg', [each], span) },
-    );
+    const made = value(span, tensor, {
+      kind: 'op',
+      home: 'ops',
+      name: 'neg',
+      args: [each.ir],
+      options: [],
+      draw: null,
+      free: false,
+    });
+    return { ...made, total: totalOfArithmetic('neg', [each], span, made.ir) };
   }
   if (!isNumber(each.type) && each.type.kind !== 'schedule') {
     env.checker.report(operatorTypes(span, { op: '-', left: 'nothing', right: aType(each.type) }));

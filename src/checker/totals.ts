@@ -49,24 +49,57 @@ export const totalOfOperation = (op: string, args: readonly Value[], span: Span)
   return known.length === totals.length ? { kind: 'op', op, args: known, span } : null;
 };
 
+const isHost = (each: Value): boolean =>
+  isNumber(each.type) || each.type.kind === 'schedule' || each.total?.kind === 'host';
+
+/** The total of arithmetic on tensors: running totals, or scalars made of schedules and numbers alone. */
+export const totalOfArithmetic = (op: string, args: readonly Value[], span: Span, ir: IrExpr): Total | null =>
+  args.every(isHost) ? { kind: 'host', ir } : totalOfOperation(op, args, span);
+
 /** One term of a sum: a host number (or schedule) times a reduction. */
 interface Term {
   readonly by: IrExpr | null;
   readonly of: IrReduction;
 }
 
-const host = (span: Span, op: string, args: readonly IrExpr[]): IrExpr => ({
-  kind: 'host',
-  op,
+/** A schedule in a step, and what is computed with one, is a scalar tensor: a number there would be frozen. */
+const isDevice = (ir: IrExpr): boolean =>
+  ir.kind === 'op' || ir.type.kind === 'tensor' || (ir.kind === 'ref' && ir.ref.kind === 'schedule');
+
+const device = (span: Span, name: string, args: readonly IrExpr[]): IrExpr => ({
+  kind: 'op',
+  home: 'ops',
+  name,
   args,
+  options: [],
+  draw: null,
+  free: false,
   span,
-  type: irType(floatType),
+  type: { kind: 'tensor', dtype: 'f32', shape: [] },
 });
 
-const negative = (span: Span, by: IrExpr | null): IrExpr =>
-  by
-    ? { kind: 'hostCall', fn: 'neg', args: [by], span, type: irType(floatType) }
-    : { kind: 'literal', value: -1, span, type: irType(floatType) };
+const deviceNames: Readonly<Record<string, string>> = {
+  '+': 'add',
+  '-': 'sub',
+  '*': 'mul',
+  '/': 'div',
+  '%': 'mod',
+  '**': 'pow',
+};
+
+/** Arithmetic on what multiplies a reduction: host numbers, or scalars of the device. */
+const host = (span: Span, op: string, args: readonly IrExpr[]): IrExpr => {
+  const name = deviceNames[op];
+  return name !== undefined && args.some(isDevice)
+    ? device(span, name, args)
+    : { kind: 'host', op, args, span, type: irType(floatType) };
+};
+
+const negative = (span: Span, by: IrExpr | null): IrExpr => {
+  if (!by) return { kind: 'literal', value: -1, span, type: irType(floatType) };
+  if (isDevice(by)) return device(span, 'neg', [by]);
+  return { kind: 'hostCall', fn: 'neg', args: [by], span, type: irType(floatType) };
+};
 
 const hostOf = (total: Total): IrExpr | null => {
   if (total.kind === 'host') return total.ir;
@@ -130,8 +163,9 @@ export const reductionOf = (total: Total, span: Span): IrReduction => {
   if (only && others.length === 0) return timesOf(only);
   const parts: { readonly name: string; readonly of: IrReduction }[] = [];
   const finished = (each: Total): IrExpr => {
-    if (each.kind === 'host' && each.ir.kind === 'ref' && each.ir.ref.kind === 'schedule') {
-      return part(each.ir.ref.name, { span: each.ir.span, kind: 'last', value: each.ir });
+    if (each.kind === 'host' && isDevice(each.ir)) {
+      const name = each.ir.kind === 'ref' && each.ir.ref.kind === 'schedule' ? each.ir.ref.name : 'factor';
+      return part(name, { span: each.ir.span, kind: 'last', value: each.ir });
     }
     if (each.kind === 'host') return each.ir;
     if (each.kind === 'leaf') {

@@ -57,7 +57,12 @@ const emitKind = (place: Place, expr: IrExpr): ts.Expression => {
     case 'ref':
       return emitRef(place, expr.ref);
     case 'host':
-      return emitHost(place, expr.op, expr.args);
+      // Quantities of one unit compare and add up as their numbers; `run.step` is a number too.
+      return emitHost(
+        place,
+        expr.op,
+        expr.args.map((arg) => (arg.kind === 'quantity' ? arg.value : arg)),
+      );
     case 'hostCall':
       return emitHostCall(place, expr.fn, emitAll(place, expr.args));
     case 'choose':

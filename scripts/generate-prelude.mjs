@@ -6,7 +6,10 @@ import { format } from 'prettier';
 const root = new URL('..', import.meta.url);
 const target = new URL('src/checker/prelude.gen.ts', root);
 const text = readFileSync(new URL('grammar/prelude.ztrain', root), 'utf8');
-const options = { ...JSON.parse(readFileSync(new URL('.prettierrc.json', root), 'utf8')), parser: 'typescript' };
+const options = {
+  ...JSON.parse(readFileSync(new URL('.prettierrc.json', root), 'utf8')),
+  parser: 'typescript',
+};
 const output = await format(
   `/** Generated from grammar/prelude.ztrain by \`node scripts/generate-prelude.mjs\`. Do not edit. */\nexport const preludeText = [\n${text
     .split('\n')

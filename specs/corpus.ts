@@ -22,7 +22,9 @@ export async function tokenWindows({ file, length }: TokenWindowsOptions): Promi
     length: windows,
     read(indices) {
       const out = new Int32Array(indices.length * length);
-      indices.forEach((window, i) => out.set(tokens.subarray(window * stride, window * stride + length), i * length));
+      indices.forEach((window, i) =>
+        out.set(tokens.subarray(window * stride, window * stride + length), i * length),
+      );
       return { tokens: out };
     },
   };

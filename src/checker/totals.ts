@@ -53,8 +53,12 @@ const isHost = (each: Value): boolean =>
   isNumber(each.type) || each.type.kind === 'schedule' || each.total?.kind === 'host';
 
 /** The total of arithmetic on tensors: running totals, or scalars made of schedules and numbers alone. */
-export const totalOfArithmetic = (op: string, args: readonly Value[], span: Span, ir: IrExpr): Total | null =>
-  args.every(isHost) ? { kind: 'host', ir } : totalOfOperation(op, args, span);
+export const totalOfArithmetic = (
+  op: string,
+  args: readonly Value[],
+  span: Span,
+  ir: IrExpr,
+): Total | null => (args.every(isHost) ? { kind: 'host', ir } : totalOfOperation(op, args, span));
 
 /** One term of a sum: a host number (or schedule) times a reduction. */
 interface Term {

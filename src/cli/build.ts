@@ -82,7 +82,7 @@ const buildOne = async (spec: SpecFile, options: BuildOptions, written: Written)
   }
   await writeEmitted(files, generated, spec, written);
   const faults = hasExterns(checked) ? await checkExterns(files, generated) : [];
-  if (reportFaults(faults, folderOf(spec.path))) return { code: exits.diagnostics, checked };
+  if (reportFaults(faults, generated)) return { code: exits.diagnostics, checked };
   if (!options.bundle || !files.some((file) => file.trainer !== null)) return { code: exits.well, checked };
   const made = await bundle({ files, folder: generated, outFile: executable });
   reportBundleWarnings(made.warnings);

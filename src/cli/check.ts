@@ -2,7 +2,7 @@
 import { hasErrors } from '../parser/diagnostic.js';
 import { diagnosticToJson, type JsonDiagnostic } from '../parser/render.js';
 import { checkExterns, emitTo, hasExterns, type Checked, type TypeFault } from '../compiler.js';
-import { folderOf } from '../checker/host.js';
+import { placesOf } from './places.js';
 import { counted, reportDiagnostics, reportFaults } from './report.js';
 import { checkSpec, findSpecs, shownPath, specFile, type SpecFile } from './specs.js';
 import { exits, streams } from './streams.js';
@@ -12,9 +12,11 @@ export interface CheckOptions {
   readonly externs?: boolean;
 }
 
+const generatedOf = (spec: SpecFile): string => placesOf(spec).generated;
+
 const faultsOf = async (spec: SpecFile, checked: Checked): Promise<readonly TypeFault[]> => {
   if (!hasExterns(checked)) return [];
-  const folder = `${folderOf(spec.path)}/generated`;
+  const folder = generatedOf(spec);
   return checkExterns(await emitTo(checked, spec.path, folder), folder);
 };
 
@@ -51,7 +53,7 @@ export const checkCommand = async (args: readonly string[], options: CheckOption
       );
     } else {
       reportDiagnostics(checked);
-      reportFaults(faults, folderOf(spec.path));
+      reportFaults(faults, generatedOf(spec));
       if (checked.diagnostics.length === 0 && faults.length === 0) streams.say(`${spec.shown}: no errors`);
     }
   }

@@ -1,5 +1,5 @@
 /** Diagnostics and TypeScript's faults as a command prints them. */
-import { relative } from 'node:path';
+import { resolve } from 'node:path';
 import type { Checked } from '../checker/check.js';
 import type { BundleMessage } from '../codegen/bundle.js';
 import type { TypeFault } from '../codegen/typecheck.js';
@@ -33,18 +33,18 @@ export const reportDiagnostics = (
   return hasErrors(diagnostics);
 };
 
-/** Prints what TypeScript says, with the spec's place where the spec wrote it. */
-export const reportFaults = (faults: readonly TypeFault[], specFolder: string): boolean => {
+/** Prints what TypeScript says, with the spec's place where the spec wrote it. `folder` is that of the emitted files. */
+export const reportFaults = (faults: readonly TypeFault[], folder: string): boolean => {
   for (const { code, message, file, line, column, spec } of faults) {
     const place =
-      spec === null
-        ? file === null
+      spec !== null
+        ? `${shownPath(resolve(folder, spec.path))}:${spec.line}:${spec.column}`
+        : file === null
           ? 'TypeScript'
-          : `${shownPath(file)}:${line}:${column}`
-        : `${relative('.', specFolder) || '.'}/${spec.path.replace(/^(\.\.\/|\.\/)+/, '')}:${spec.line}:${spec.column}`;
+          : `${shownPath(file)}:${line}:${column}`;
     streams.say(`${streams.paint.bold(streams.paint.red(`error[TS${code}]`))}: ${message}\n  at ${place}\n`);
   }
-  if (faults.length > 0) streams.say(`${counted(faults.length, 'error')} of TypeScript in externs`);
+  if (faults.length > 0) streams.say(`${counted(faults.length, 'error')} of TypeScript`);
   return faults.length > 0;
 };
 

@@ -81,9 +81,8 @@ const committedFiles = (names: readonly string[], folder: string): ReadonlyMap<s
   return found;
 };
 
-interface Texts {
-  readonly [fileName: string]: string;
-}
+/** Emitted text by file name. */
+type Texts = Readonly<Record<string, string>>;
 
 const isTexts = (value: unknown): value is Texts =>
   typeof value === 'object' &&
@@ -126,7 +125,7 @@ const bundleFor = async (spec: SpecFile, checked: Checked): Promise<string | nul
   const files = await emitTo(checked, spec.path, generated);
   const texts = Object.fromEntries(files.map((file) => [file.fileName, file.text]));
   warnIfStale(texts, generated, spec);
-  if (externs && reportFaults(await checkExterns(files, generated), folderOf(spec.path))) return null;
+  if (externs && reportFaults(await checkExterns(files, generated), generated)) return null;
   const target = externs ? await bundleByContent(files, generated, cache.folder) : path;
   if (!externs) {
     await writeBundle(files, generated, path);

@@ -2,6 +2,7 @@
  * Emitted files under TypeScript. After this: it is known whether they are typed without a fault, and each fault has the
  * place in the spec that it comes from. The TypeScript is the one that ts-morph brings (its version is in the result).
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { TraceMap, originalPositionFor } from '@jridgewell/trace-mapping';
 import type { EmittedFile } from './emit.js';
@@ -38,9 +39,12 @@ export const typecheck = async (
 ): Promise<TypeCheck> => {
   const { Project, ts } = await import('ts-morph');
   const root = options.root ?? findPackageRoot();
-  const runtime = root.fromSource
-    ? join(root.folder, 'src', 'runtime', 'index.ts')
-    : join(root.folder, 'dist', 'types', 'runtime', 'index.d.ts');
+  // Only a published package has declarations; a checkout has the sources that they are made of.
+  const declarations = join(root.folder, 'dist', 'types', 'runtime', 'index.d.ts');
+  const runtime =
+    root.fromSource || !existsSync(declarations)
+      ? join(root.folder, 'src', 'runtime', 'index.ts')
+      : declarations;
   const project = new Project({
     skipAddingFilesFromTsConfig: true,
     skipFileDependencyResolution: true,

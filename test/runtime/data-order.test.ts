@@ -1,13 +1,8 @@
 /** Batches: which rows they hold, in which order, and that nothing but seed, label and epoch decides it. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  Data,
-  from,
-  type CommonOptions,
-  type DataHost,
-  type OpenData,
-} from '../../src/runtime/data/index.js';
+import type { Data } from '../../src/runtime/data/index.js';
+import { from, type CommonOptions, type DataHost, type OpenData } from '../../src/runtime/data/index.js';
 
 const host: DataHost = { root: '.', seed: 7, label: 'train_set' };
 

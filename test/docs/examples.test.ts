@@ -21,9 +21,7 @@ const wholeText = (block: Block): string => {
   const name = block.options.get('with');
   if (name === undefined) return block.text;
   const preamble = readFileSync(join(root, 'test/docs/preambles', `${name}.ztrain`), 'utf8');
-  return preamble.includes(place)
-    ? preamble.replace(place, () => block.text)
-    : `${preamble}\n${block.text}`;
+  return preamble.includes(place) ? preamble.replace(place, () => block.text) : `${preamble}\n${block.text}`;
 };
 
 /** Files beside the examples: what a page gives itself, TypeScript, and the blocks that all specs share. */

@@ -120,7 +120,8 @@ export const checkIndex = (env: Env, expr: IndexExpr): Value => {
       const length = sub(high, low);
       const room = asConstant(sub(size, high));
       const count = asConstant(length);
-      if ((room !== null && room < 0) || (count !== null && count < 1)) {
+      const start = asConstant(low);
+      if ((room !== null && room < 0) || (count !== null && count < 1) || (start !== null && start < 0)) {
         env.checker.report(
           wrongSize(slice.span, {
             what: `the range on axis ${axis}`,

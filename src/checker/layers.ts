@@ -13,6 +13,7 @@ import type { Span } from '../parser/source.js';
 import { bindArguments, checkLimits, isConstant, parameterEnv } from './arguments.js';
 import { preludeScope, sourceText } from './calls.js';
 import { applyNamedBlock } from './uses.js';
+import { maxOf } from './dims/facts.js';
 import { add, constant, mul, showSize, sub, symbolsOf, type Size } from './dims/size.js';
 import { lookup, type Env, type NamedLayer, type Weight, type WeightSink } from './env.js';
 import { checkExpr, kindOf, reportUnknown } from './expressions.js';
@@ -107,7 +108,9 @@ const convolved = (env: Env, made: MadeLayer, x: TensorType, span: Span): readon
   }
   const same = constantOf(made.bound.get('padding') ?? kernel) === 'same';
   const [k, s] = [kernel.size, stride.size];
-  return [h, w].map((size) => (same ? mul(size, s) : add(mul(sub(size, constant(1)), s), k)));
+  // A kernel smaller than its stride leaves zeros behind the last value too: each input gets a whole stride.
+  const last = maxOf(k, s, env.facts);
+  return [h, w].map((size) => (same ? mul(size, s) : add(mul(sub(size, constant(1)), s), last)));
 };
 
 interface Applied {

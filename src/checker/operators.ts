@@ -256,7 +256,7 @@ export const matmul = (
     );
     return unknownValue(span);
   }
-  let front = a.shape.slice(0, -2);
+  const front = a.shape.slice(0, -2);
   if (b.shape.length > 2) {
     if (a.shape.length !== b.shape.length) {
       env.checker.report(
@@ -268,15 +268,24 @@ export const matmul = (
       );
       return unknownValue(span);
     }
-    const joined = broadcast(
-      env,
-      span,
-      '@',
-      tensorType('f32', front),
-      tensorType('f32', b.shape.slice(0, -2)),
-    );
-    if (!joined) return unknownValue(span);
-    front = [...joined];
+    for (const [axis, expected] of front.entries()) {
+      const found = b.shape[axis];
+      const judged = found ? judgeSizes(env, found, expected).verdict : 'never';
+      if (!found || judged === 'never' || judged === 'refuted') {
+        env.checker.report(
+          wrongSize(
+            right.span,
+            {
+              what: `axis ${axis} of the right side of \`@\``,
+              found: found ? showSize(found) : 'nothing',
+              expected: showSize(expected),
+            },
+            { notes: [`the sides are ${showShape(a.shape)} and ${showShape(b.shape)}`] },
+          ),
+        );
+        return unknownValue(span);
+      }
+    }
   }
   return value(span, tensorType('f32', [...front, m, p]), {
     kind: 'op',

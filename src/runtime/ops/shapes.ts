@@ -214,7 +214,7 @@ export function stopGradient<T extends Tensor>(x: T): T {
 /** One place in an index: all of an axis, one index (the axis goes), a range (either end open), or all axes that remain. */
 export type Index = null | number | readonly [from: number | null, to: number | null] | 'ellipsis';
 
-/** Indexing as in Python, with whole numbers known ahead; negative ones count from the end. */
+/** Indexing with whole numbers known ahead; negative ones count from the end. Ranges lie inside their axis and are not empty. */
 export function slice<R extends Tensor>(x: Tensor, index: readonly Index[]): R {
   const dots = index.indexOf('ellipsis');
   const places = index.filter((place) => place !== 'ellipsis');
@@ -257,8 +257,14 @@ function extent(
     }
     return [at, at + 1];
   }
-  const held = (end: number | null, open: number): number =>
-    end === null ? open : Math.min(Math.max(end < 0 ? end + length : end, 0), length);
-  const from = held(place[0], 0);
-  return [from, Math.max(from, held(place[1], length))];
+  const ends = (end: number | null, open: number): number =>
+    end === null ? open : end < 0 ? end + length : end;
+  const [from, to] = [ends(place[0], 0), ends(place[1], length)];
+  // Other languages hold ranges inside the axis; a size that was counted on would then be another.
+  if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to > length || from >= to) {
+    throw new Error(
+      `slice got ${place[0] ?? ''}:${place[1] ?? ''} for axis ${axis} of ${tensorText(x)}; a range has 1 or more of the ${length} there`,
+    );
+  }
+  return [from, to];
 }

@@ -171,18 +171,14 @@ const scheduleLines = (trainer: IrTrainer, run: Run): readonly string[] =>
     }
     const lines: string[] = [];
     let start = 0;
+    try {
+      planSchedule(known, pace, `schedule ${name}`);
+    } catch (error) {
+      // The run would not start; its own words say why.
+      return [error instanceof Error ? error.message : String(error)];
+    }
     known.forEach((phase, index) => {
-      const plan = planSchedule(
-        known
-          .slice(0, index + 1)
-          .map((each, at) =>
-            at < index && each.over.unit === 'rest'
-              ? { ...each, over: { unit: 'steps' as const, value: 1 } }
-              : each,
-          ),
-        pace,
-        name,
-      );
+      const plan = planSchedule(known.slice(0, index + 1), pace, name);
       const end = plan.length;
       lines.push(
         `  ${phase.kind}: steps ${grouped(start + 1)} to ${grouped(end)}, ${shortNumber(plan.valueAt(start))} to ${shortNumber(plan.valueAt(end - 1))}`,

@@ -26,10 +26,7 @@ export interface Comment {
   readonly doc: boolean;
 }
 
-/**
- * A whole file. The `///` lines at its head are the file's own doc; where a blank line parts them in two, the last
- * part belongs to the first declaration.
- */
+/** A whole file. `///` lines at its head are its own doc; what a blank line parts from them is the first declaration's. */
 export interface Spec extends NodeBase {
   readonly kind: 'spec';
   readonly doc: string | null;

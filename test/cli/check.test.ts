@@ -1,0 +1,233 @@
+/** `check`, `explain`, `show`, `init` and what every command has in common. */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { digits, openDesk, program, root, type Desk } from './command-line.js';
+
+let desk: Desk;
+beforeAll(() => {
+  desk = openDesk();
+});
+afterAll(() => desk.remove());
+
+const write = (name: string, text: string | Buffer): string => {
+  writeFileSync(join(desk.folder, name), text);
+  return name;
+};
+
+const wrong = 'param lr: float = 0.1\nconst classes = (10 20)\n';
+
+describe('check', () => {
+  test('says nothing of a good spec on stdout', async () => {
+    const { code, stdout, stderr } = await desk.ztrainc(['check', digits]);
+    expect([code, stdout]).toEqual([0, '']);
+    expect(stderr).toContain('no errors');
+  });
+
+  test('shows a mistake with its line and ends with 1', async () => {
+    const { code, stdout, stderr } = await desk.ztrainc(['check', write('wrong.ztrain', wrong)]);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toContain('error[ZT1001]');
+    expect(stderr).toContain('wrong.ztrain:2:');
+    expect(stderr).toContain('const classes = (10 20)');
+  });
+
+  test('prints records for programs, options before and after', async () => {
+    const name = write('wrong.ztrain', wrong);
+    for (const words of [
+      ['check', '--format=json', name],
+      ['check', name, '--format', 'json'],
+    ]) {
+      const { code, stdout } = await desk.ztrainc(words);
+      expect(code).toBe(1);
+      expect(JSON.parse(stdout)).toContainEqual(
+        expect.objectContaining({
+          code: 'ZT1001',
+          severity: 'error',
+          file: name,
+          range: { start: { line: 2, column: 21 }, end: { line: 2, column: 23 } },
+        }),
+      );
+    }
+    expect((await desk.ztrainc(['check', '--format=json', digits])).stdout).toBe('[]\n');
+  });
+
+  test('has a record for a spec that is not there', async () => {
+    const { code, stdout } = await desk.ztrainc(['check', '--format=json', 'nowhere.ztrain']);
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toHaveLength(1);
+  });
+
+  test('takes several specs and folders of them', async () => {
+    const { code, stderr } = await desk.ztrainc(['check', join(root, 'specs')]);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/\d specs checked/);
+  });
+
+  test('knows what it cannot read', async () => {
+    write('digits.ztrain', readFileSync(digits));
+    const missing = await desk.ztrainc(['check', 'digts.ztrain']);
+    expect(missing.code).toBe(2);
+    expect(missing.stderr).toContain('did you mean digits.ztrain?');
+    const binary = await desk.ztrainc(['check', write('binary.ztrain', Buffer.from([0x63, 0xff, 0xfe]))]);
+    expect([binary.code, binary.stderr]).toEqual([2, expect.stringContaining('UTF-8')]);
+    mkdirSync(join(desk.folder, 'empty'), { recursive: true });
+    expect((await desk.ztrainc(['check', 'empty'])).code).toBe(2);
+  });
+
+  test('imports stay inside the project', async () => {
+    mkdirSync(join(desk.folder, 'inner'), { recursive: true });
+    writeFileSync(join(desk.folder, 'inner', 'package.json'), '{}');
+    writeFileSync(join(desk.folder, 'inner', 'a.ztrain'), 'import { B } from "../blocks.ztrain"\n');
+    const { code, stderr } = await desk.ztrainc(['check', 'inner/a.ztrain']);
+    expect(code).toBe(1);
+    expect(stderr).toContain('../blocks.ztrain');
+  });
+
+  test('holds externs against their types when asked', async () => {
+    const folder = join(root, 'specs');
+    expect((await desk.ztrainc(['check', '--externs', join(folder, 'gpt.ztrain')])).code).toBe(0);
+    write('gpt.ztrain', readFileSync(join(folder, 'gpt.ztrain')));
+    write('corpus.ts', 'export const tokenWindows = (): string => "no data";\n');
+    expect((await desk.ztrainc(['check', 'gpt.ztrain'])).code).toBe(0);
+    const { code, stderr } = await desk.ztrainc(['check', 'gpt.ztrain', '--externs']);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/error\[TS\d+\]/);
+    expect(stderr).toContain('gpt.ztrain:');
+  });
+});
+
+describe('misuse ends with 2 and a near name', () => {
+  test.each([
+    [['chek', 'a.ztrain'], 'check'],
+    [['check', '--fromat', 'json', 'a.ztrain'], '--format'],
+    [['check', '--format', 'yaml', 'a.ztrain'], 'text, json'],
+    [['check'], 'spec'],
+    [['engine', 'install', '--cuda'], 'not built yet'],
+    [['explain', 'ZT1O01'], 'ZT1001'],
+    [['init', 'clasifier'], 'classifier'],
+    [['show', digits, '--ir', '--ast'], 'do not go together'],
+    [['show', digits, 'lr=-1'], 'lr > 0'],
+    [['show', digits, 'ir=1'], 'lr'],
+    [['show', digits, 'trainer.epoch=1'], 'epochs'],
+  ])('%j', async (words, hint) => {
+    const { code, stdout, stderr } = await desk.ztrainc(words);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(hint);
+  });
+});
+
+test('a closed pipe is no fault', async () => {
+  const child = spawn(process.execPath, [program, 'show', digits, '--ir'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stderr = '';
+  child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
+  child.stdout.once('data', () => child.stdout.destroy());
+  const code = await new Promise((resolve) => child.on('close', resolve));
+  expect([code, stderr]).toEqual([0, '']);
+});
+
+test('colour only where it is wanted', async () => {
+  const name = write('wrong.ztrain', wrong);
+  expect((await desk.ztrainc(['check', name], { environment: { NO_COLOR: '' } })).stderr).not.toContain(
+    '\u001b[',
+  );
+});
+
+describe('explain', () => {
+  test('prints the page of a code, in any spelling', async () => {
+    for (const word of ['ZT1007', 'zt1007', '1007', 'wrong_arrow']) {
+      const { code, stdout } = await desk.ztrainc(['explain', word]);
+      expect(code).toBe(0);
+      expect(stdout).toContain('ZT1007');
+      expect(stdout).toContain('### right');
+    }
+  });
+
+  test('lists all codes', async () => {
+    const { stdout } = await desk.ztrainc(['explain']);
+    expect(stdout.trim().split('\n').length).toBeGreaterThan(60);
+  });
+});
+
+describe('show', () => {
+  test('weights, with sizes for the params at hand', async () => {
+    const { code, stdout } = await desk.ztrainc(['show', digits, '--weights', 'filters=8']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('conv2.weight');
+    expect(stdout).toContain('f32[3, 3, 8, 16]');
+    expect(stdout).toContain('[3, 3, filters, 2 * filters]');
+    // 3·3·1·8 + 8, 3·3·8·16 + 16, 4·4·16·64 + 64, 64·10 + 10
+    expect(stdout).toContain(`${(80 + 1168 + 256 * 64 + 64 + 650).toLocaleString('en-US')} values`);
+  });
+
+  test('the plan', async () => {
+    const { stdout } = await desk.ztrainc(['show', digits, '--plan', 'batch_size=100', 'trainer.epochs=4']);
+    expect(stdout).toContain('15 steps an epoch, 60 in all (4 epochs)');
+    expect(stdout).toContain('1,438 rows, 15 batches of 100, the last of 38');
+    expect(stdout).toContain('validate: every 1 epoch: after 15, 30, 45, … (4 times)');
+    expect(stdout).toContain('best validate.accuracy');
+    expect(stdout).toContain('cosine: steps 51 to 60');
+  });
+
+  test('the plan says why a run would not start', async () => {
+    const { code, stdout } = await desk.ztrainc(['show', digits, '--plan', 'trainer.epochs=1']);
+    expect([code, stdout]).toEqual([0, expect.stringContaining('nothing is left for it')]);
+  });
+
+  test('the plan counts rows of files, and says which it cannot', async () => {
+    const mpg = await desk.ztrainc(['show', join(root, 'specs', 'mpg.ztrain'), '--plan']);
+    expect(mpg.stdout).toContain('train_set: 314 rows');
+    write('mpg.ztrain', readFileSync(join(root, 'specs', 'mpg.ztrain')));
+    const { code, stdout } = await desk.ztrainc(['show', 'mpg.ztrain', '--plan']);
+    expect([code, stdout]).toEqual([
+      0,
+      expect.stringContaining('data/mpg-train.csv cannot be read: no such file'),
+    ]);
+  });
+
+  test('all defaults', async () => {
+    const { stdout } = await desk.ztrainc(['show', digits, '--resolved', 'lr=0.1']);
+    expect(stdout).toContain('param lr = 0.1  // given');
+    expect(stdout).toContain('betas = [0.9, 0.999]  // default');
+    expect(stdout).toContain('log_every = 50.steps  // default');
+  });
+
+  test('tokens, tree and program', async () => {
+    const tokens = await desk.ztrainc(['show', digits, '--tokens']);
+    expect(tokens.stdout).toMatch(/keyword|name/);
+    const ast: unknown = JSON.parse((await desk.ztrainc(['show', digits, '--ast'])).stdout);
+    expect(ast).toHaveProperty('decls');
+    const ir: unknown = JSON.parse((await desk.ztrainc(['show', digits, '--ir'])).stdout);
+    expect(ir).toHaveProperty('trainer.name', 'DigitsTrainer');
+  });
+});
+
+describe('init', () => {
+  test('lists templates', async () => {
+    const { code, stdout } = await desk.ztrainc(['init']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^classifier/m);
+  });
+
+  test('writes a project that checks and runs, and overwrites nothing', async () => {
+    const made = await desk.ztrainc(['init', 'classifier', 'mine']);
+    expect(made.code).toBe(0);
+    expect(existsSync(join(desk.folder, 'mine', '.gitignore'))).toBe(true);
+    expect(existsSync(join(desk.folder, 'mine', 'gitignore'))).toBe(false);
+    const ran = await desk.ztrainc(['run', 'mine/classifier.ztrain', '--dev-run', '2']);
+    expect([ran.code, ran.stderr]).toEqual([0, expect.stringContaining('2')]);
+    const before = readFileSync(join(desk.folder, 'mine', 'classifier.ztrain'), 'utf8');
+    const again = await desk.ztrainc(['init', 'classifier', 'mine']);
+    expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('not overwritten')]);
+    expect(readFileSync(join(desk.folder, 'mine', 'classifier.ztrain'), 'utf8')).toBe(before);
+  });
+});
+
+test('doctor trains', async () => {
+  const { code, stderr } = await desk.ztrainc(['doctor']);
+  expect([code, stderr]).toEqual([0, expect.stringContaining('all is well')]);
+  expect(stderr).toContain(process.version);
+});

@@ -1,0 +1,209 @@
+/** `run`, `build`, `test` and `predict`: what a user does from a spec to trained weights. */
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { digits, openDesk, root, start, type Desk } from './command-line.js';
+
+let desk: Desk;
+beforeAll(() => {
+  desk = openDesk();
+  mkdirSync(join(desk.folder, 'project'));
+  writeFileSync(join(desk.folder, 'project', 'package.json'), '{}');
+  copyFileSync(digits, join(desk.folder, 'project', 'digits.ztrain'));
+});
+afterAll(() => desk.remove());
+
+const short = ['trainer.epochs=2', 'trainer.summary=false'];
+
+describe('run', () => {
+  test('trains, writes the run and nothing beside the spec', async () => {
+    const { code, stdout, stderr } = await desk.ztrainc([
+      'run',
+      ...short,
+      'project/digits.ztrain',
+      '--run-dir',
+      'first',
+    ]);
+    expect([code, stdout]).toEqual([0, '']);
+    expect(stderr).toContain('validate');
+    expect(readdirSync(join(desk.folder, 'project')).sort()).toEqual(['digits.ztrain', 'package.json']);
+    const files = readdirSync(join(desk.folder, 'first'));
+    for (const name of ['run.json', 'metrics.jsonl', 'summary.json', 'checkpoints'])
+      expect(files).toContain(name);
+  });
+
+  test('tests and predicts with the weights', async () => {
+    const mpg = 'cars/mpg.ztrain';
+    mkdirSync(join(desk.folder, 'cars'));
+    cpSync(join(root, 'specs', 'data'), join(desk.folder, 'cars', 'data'), { recursive: true });
+    const text = readFileSync(join(root, 'specs', 'mpg.ztrain'), 'utf8');
+    // Without the add-on, rows go to stdout.
+    writeFileSync(join(desk.folder, mpg), text.replace(/^addon predictions.*$/m, ''));
+    expect((await desk.ztrainc(['run', mpg, 'trainer.epochs=5', '--run-dir', 'mpg'])).code).toBe(0);
+    const tested = await desk.ztrainc(['test', mpg, '--from', 'mpg', '--json']);
+    expect(tested.code).toBe(0);
+    expect(JSON.parse(tested.stdout)).toHaveProperty('test.rmse');
+    const predicted = await desk.ztrainc(['predict', mpg, '--from', 'mpg']);
+    expect(predicted.code).toBe(0);
+    expect(predicted.stdout.trim().split('\n')).toHaveLength(79);
+  });
+
+  test('shows the spec’s params', async () => {
+    const { code, stdout } = await desk.ztrainc(['run', digits, '--help']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('batch_size=32');
+    expect(stdout).toContain('Rows in a training batch.');
+  });
+
+  test.each([
+    [['lr=fast'], 2, 'lr takes a number'],
+    [['rl=1'], 2, 'lr'],
+    [['lr=-1'], 2, 'lr > 0'],
+    [['trainer.epoch=1'], 2, 'epochs'],
+    [['--engine', 'tensorflow'], 2, 'not built yet'],
+    [['--devices', '2'], 2, 'devices'],
+    [['--resume', 'auto'], 2, 'not built yet'],
+    [['--dev-rum'], 2, '--dev-run'],
+    [['other.ztrain'], 2, 'other.ztrain'],
+  ])('%j ends with %i', async (words, expected, hint) => {
+    const { code, stdout, stderr } = await desk.ztrainc(['run', digits, ...words]);
+    expect([code, stdout]).toEqual([expected, '']);
+    expect(stderr).toContain(hint);
+  });
+
+  test('a spec with mistakes ends with 1', async () => {
+    writeFileSync(join(desk.folder, 'wrong.ztrain'), 'trainer Digits { epochs: 10 }\n');
+    const { code, stderr } = await desk.ztrainc(['run', 'wrong.ztrain']);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('error[ZT')]);
+  });
+
+  test('a run that cannot write says where, and ends with 3', async () => {
+    writeFileSync(join(desk.folder, 'occupied'), '');
+    const { code, stderr } = await desk.ztrainc(['run', digits, ...short, '--run-dir', 'occupied/run']);
+    expect(code).toBe(3);
+    expect(stderr).toContain('occupied');
+  });
+
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('%s saves and ends with %i', async (signal, expected) => {
+    let sent = false;
+    const { code, stderr } = await desk.ztrainc(
+      ['run', digits, 'trainer.epochs=2000', 'trainer.log_every=1', '--run-dir', signal],
+      {
+        watch: (text, kill) => {
+          if (sent || !/epoch 1\//.test(text)) return;
+          sent = true;
+          kill(signal);
+        },
+      },
+    );
+    expect(code).toBe(expected);
+    expect(stderr).toContain('saving');
+    expect(readdirSync(join(desk.folder, signal, 'checkpoints'))).toContain('last');
+  });
+
+  test('works without a folder for its cache', async () => {
+    writeFileSync(join(desk.folder, 'file'), '');
+    const environment = { XDG_CACHE_HOME: join(desk.folder, 'file') };
+    expect((await desk.ztrainc(['run', digits, '--dev-run', '1'], { environment })).code).toBe(0);
+  });
+
+  test('does not believe what others may write to its cache', async () => {
+    mkdirSync(join(desk.folder, 'open', 'ztrain'), { recursive: true });
+    chmodSync(join(desk.folder, 'open', 'ztrain'), 0o777);
+    const environment = { XDG_CACHE_HOME: join(desk.folder, 'open') };
+    expect((await desk.ztrainc(['run', digits, '--dev-run', '1'], { environment })).code).toBe(0);
+    expect(readdirSync(join(desk.folder, 'open', 'ztrain'))).toEqual([]);
+  });
+});
+
+describe('build', () => {
+  test('writes the trainer and an executable that needs nothing', async () => {
+    const { code, stdout } = await desk.ztrainc(['build', 'project/digits.ztrain']);
+    expect([code, stdout]).toEqual([0, '']);
+    const trainer = readFileSync(join(desk.folder, 'project', 'generated', 'digits.ts'), 'utf8');
+    expect(trainer).toContain('class DigitsTrainer extends Trainer');
+    const executable = join(desk.folder, 'project', 'dist', 'digits.mjs');
+    expect(statSync(executable).mode & 0o111).not.toBe(0);
+    const alone = openDesk();
+    try {
+      copyFileSync(executable, join(alone.folder, 'digits.mjs'));
+      const ran = await start(process.execPath, ['digits.mjs', 'trainer.epochs=3', 'batch_size=64'], {
+        cwd: alone.folder,
+      });
+      expect([ran.code, ran.stderr]).toEqual([0, expect.stringContaining('finished after 69 steps')]);
+      expect(existsSync(join(alone.folder, 'runs'))).toBe(true);
+    } finally {
+      alone.remove();
+    }
+  });
+
+  test('--check tells a stale trainer and prints the command', async () => {
+    const path = join(desk.folder, 'project', 'generated', 'digits.ts');
+    expect((await desk.ztrainc(['build', '--check', 'project/digits.ztrain'])).code).toBe(0);
+    const text = readFileSync(path, 'utf8');
+    writeFileSync(path, text.replace('epochs: 15', 'epochs: 16'));
+    const { code, stderr } = await desk.ztrainc(['build', 'project/digits.ztrain', '--check']);
+    expect(code).toBe(1);
+    expect(stderr).toContain('ztrainc build project/digits.ztrain');
+    const ran = await desk.ztrainc(['run', 'project/digits.ztrain', '--dev-run', '1']);
+    expect([ran.code, ran.stderr]).toEqual([
+      0,
+      expect.stringContaining('is not what project/digits.ztrain gives'),
+    ]);
+    expect((await desk.ztrainc(['build', '--no-bundle', 'project/digits.ztrain'])).code).toBe(0);
+    expect(readFileSync(path, 'utf8')).toBe(text);
+  });
+
+  test('package.json says where trainers and executables go', async () => {
+    const folder = join(desk.folder, 'settled');
+    mkdirSync(join(folder, 'specs'), { recursive: true });
+    writeFileSync(
+      join(folder, 'package.json'),
+      '{ "ztrain": { "generated": "src/trainers", "dist": "bin" } }',
+    );
+    copyFileSync(digits, join(folder, 'specs', 'digits.ztrain'));
+    expect((await desk.ztrainc(['build', 'specs/digits.ztrain'], { cwd: folder })).code).toBe(0);
+    expect(existsSync(join(folder, 'src', 'trainers', 'digits.ts'))).toBe(true);
+    expect(existsSync(join(folder, 'bin', 'digits.mjs'))).toBe(true);
+    writeFileSync(join(folder, 'package.json'), '{ "ztrain": { "out": "bin" } }');
+    const { code, stderr } = await desk.ztrainc(['build', 'specs/digits.ztrain'], { cwd: folder });
+    expect([code, stderr]).toEqual([2, expect.stringContaining('no setting "out"')]);
+  });
+
+  test('--watch builds again when the spec changes', async () => {
+    const folder = join(desk.folder, 'watched');
+    mkdirSync(folder);
+    copyFileSync(digits, join(folder, 'digits.ztrain'));
+    const trainer = join(folder, 'generated', 'digits.ts');
+    let changed = false;
+    const { stderr } = await desk.ztrainc(['build', '--watch', '--no-bundle', 'digits.ztrain'], {
+      cwd: folder,
+      watch: (text, kill) => {
+        const rounds = text.split('watching').length - 1;
+        if (rounds === 1 && !changed) {
+          changed = true;
+          writeFileSync(
+            join(folder, 'digits.ztrain'),
+            readFileSync(digits, 'utf8').replace('epochs = 15', 'epochs = 7'),
+          );
+        }
+        if (existsSync(trainer) && readFileSync(trainer, 'utf8').includes('epochs: 7')) kill('SIGINT');
+      },
+    });
+    expect(stderr).toContain('wrote');
+    expect(readFileSync(trainer, 'utf8')).toContain('epochs: 7');
+  });
+});

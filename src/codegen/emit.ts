@@ -56,7 +56,8 @@ export const emit = async (ir: Ir, options: EmitOptions): Promise<readonly Emitt
         if (source === undefined || module === undefined) return null;
         return { source, path: posix.join(specFolder, module.path) };
       };
-      const specs = trainer === null ? [] : ir.modules.map((module) => ({ path: module.path, text: module.text }));
+      const specs =
+        trainer === null ? [] : ir.modules.map((module) => ({ path: module.path, text: module.text }));
       return { name, fileName, text, map: mapTree(tree, file, fileName, text, sourceOf), trainer, specs };
     }),
   );

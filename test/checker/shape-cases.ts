@@ -5,6 +5,8 @@
 export interface ShapeCase {
   readonly inputs: readonly string[];
   readonly expr: string;
+  /** Refused where sizes have names, because it fits some of them only. */
+  readonly onlyNumbers?: true;
 }
 
 const unary = (expr: string): ShapeCase => ({ inputs: ['f32[n, a, b]'], expr });
@@ -51,7 +53,7 @@ export const shapeCases: Readonly<Record<string, ShapeCase>> = {
   'a scalar': { inputs: ['f32[n, a]', 'f32[]'], expr: 'x / y' },
   'a literal one': { inputs: ['f32[n, a, b]', 'f32[n, 1, b]'], expr: 'x + y' },
   'literal ones on both sides': { inputs: ['f32[n, 1, b]', 'f32[1, a, b]'], expr: 'x + y' },
-  'sizes that differ': { inputs: ['f32[n, a]', 'f32[n, b]'], expr: 'x + y' },
+  'sizes that differ': { inputs: ['f32[n, a]', 'f32[n, b]'], expr: 'x + y', onlyNumbers: true },
   'a number': unary('2 ** x - 1'),
   comparison: { inputs: ['f32[n, a]', 'f32[a]'], expr: 'x < y' },
   'whole numbers': { inputs: ['i32[n, a]', 'i32[n, a]'], expr: 'x % 3 + y' },
@@ -66,9 +68,9 @@ export const shapeCases: Readonly<Record<string, ShapeCase>> = {
   'matmul in batches': { inputs: ['f32[n, a, b]', 'f32[n, b, c]'], expr: 'x @ y' },
   'matmul with one matrix': { inputs: ['f32[n, a, b]', 'f32[b, c]'], expr: 'x @ y' },
   'matmul of four axes': { inputs: ['f32[n, h, a, b]', 'f32[n, h, b, c]'], expr: 'matmul(x, y)' },
-  'matmul of sizes that differ': { inputs: ['f32[a, b]', 'f32[c, a]'], expr: 'x @ y' },
+  'matmul of sizes that differ': { inputs: ['f32[a, b]', 'f32[c, a]'], expr: 'x @ y', onlyNumbers: true },
   'matmul of its transpose': unary('x @ transpose(x)'),
-  'matmul over a literal one': { inputs: ['f32[n, a, b]', 'f32[1, b, c]'], expr: 'x @ y' },
+  'matmul over a literal one': { inputs: ['f32[n, a, b]', 'f32[1, b, c]'], expr: 'x @ y', onlyNumbers: true },
 
   // Reductions.
   'sum of all': unary('sum(x)'),
@@ -87,19 +89,19 @@ export const shapeCases: Readonly<Record<string, ShapeCase>> = {
 
   // Shapes.
   'reshape, joined': unary('reshape(x, [n, a * b])'),
-  'reshape, split': { inputs: ['f32[n, 2 * a]'], expr: 'reshape(x, [n, a, 2])' },
-  'reshape, wrong': unary('reshape(x, [n, a, k])'),
+  'reshape, split': { inputs: ['f32[a]', 'f32[n, 2 * a]'], expr: 'reshape(y, [n, a, 2])' },
+  'reshape, wrong': { ...unary('reshape(x, [n, a, k])'), onlyNumbers: true },
   'reshape, all': unary('reshape(x, [n * a * b])'),
   flatten: unary('flatten(x)'),
   squeeze: { inputs: ['f32[n, 1, a]'], expr: 'squeeze(x, axis = 1)' },
-  'squeeze of a size': unary('squeeze(x, axis = i)'),
+  'squeeze of a size': { ...unary('squeeze(x, axis = i)'), onlyNumbers: true },
   expand_dims: unary('expand_dims(x, axis = -1)'),
   'expand_dims, an axis': unary('expand_dims(x, axis = i)'),
   transpose: unary('transpose(x)'),
   'transpose, axes': image('transpose(x, axes = [0, 3, 1, 2])'),
   concat: { inputs: ['f32[n, a]', 'f32[n, b]'], expr: 'concat([x, y])' },
   'concat, an axis': { inputs: ['f32[a, b]', 'f32[c, b]'], expr: 'concat([x, y, x], axis = 0)' },
-  'concat, other sizes': { inputs: ['f32[a, b]', 'f32[c, b]'], expr: 'concat([x, y])' },
+  'concat, other sizes': { inputs: ['f32[a, b]', 'f32[c, b]'], expr: 'concat([x, y])', onlyNumbers: true },
   stack: { inputs: ['f32[n, a]', 'f32[n, a]'], expr: 'stack([x, y])' },
   'stack, an axis': { inputs: ['f32[n, a]', 'f32[n, a]'], expr: 'stack([x, y, x], axis = 0)' },
   repeat_axis: unary('repeat_axis(x, k, axis = i)'),
@@ -112,10 +114,10 @@ export const shapeCases: Readonly<Record<string, ShapeCase>> = {
   cast: unary('cast(x > 0, i32)'),
   normal: { inputs: ['f32[n, a]'], expr: 'x + normal([n, a])' },
   uniform_like: unary('uniform_like(x)'),
-  split_heads: { inputs: ['f32[n, a, 2 * b]'], expr: 'split_heads(x, 2)' },
+  split_heads: { inputs: ['f32[b]', 'f32[n, a, 2 * b]'], expr: 'split_heads(y, 2)' },
   'split_heads, other numbers': unary('split_heads(x, k)'),
   merge_heads: image('merge_heads(x)'),
-  'heads and back': { inputs: ['f32[n, a, 6 * b]'], expr: 'merge_heads(split_heads(x, 3))' },
+  'heads and back': { inputs: ['f32[b]', 'f32[n, a, 6 * b]'], expr: 'merge_heads(split_heads(y, 3))' },
   causal_mask: { inputs: ['f32[n, a, a]'], expr: 'causal_mask(x)' },
   attention: {
     inputs: ['f32[n, h, a, b]', 'f32[n, h, c, b]'],
@@ -131,8 +133,8 @@ export const shapeCases: Readonly<Record<string, ShapeCase>> = {
   'slice, both from the end': unary('x[:, -i:-j]'),
   'slice, one index': unary('x[:, i]'),
   'slice, one index from the end': unary('x[..., -i]'),
-  'slice, a size': { inputs: ['f32[n, 3 * a]'], expr: 'x[:, a:2 * a]' },
-  'slice, halves': { inputs: ['f32[n, 2 * a]'], expr: 'x[:, :a] * x[:, a:]' },
+  'slice, a size': { inputs: ['f32[a]', 'f32[n, 3 * a]'], expr: 'y[:, a:2 * a]' },
+  'slice, halves': { inputs: ['f32[a]', 'f32[n, 2 * a]'], expr: 'y[:, :a] * y[:, a:]' },
 
   // Losses.
   'softmax_cross_entropy of labels': {
@@ -146,6 +148,10 @@ export const shapeCases: Readonly<Record<string, ShapeCase>> = {
   sigmoid_cross_entropy: { inputs: ['f32[n, a]', 'f32[n, a]'], expr: 'sigmoid_cross_entropy(x, y)' },
   'sigmoid_cross_entropy of a number': unary('sigmoid_cross_entropy(x, 1)'),
   squared_error: { inputs: ['f32[n, a]', 'f32[n, a]'], expr: 'squared_error(x, y)' },
-  'squared_error of other sizes': { inputs: ['f32[n, a]', 'f32[n, b]'], expr: 'squared_error(x, y)' },
+  'squared_error of other sizes': {
+    inputs: ['f32[n, a]', 'f32[n, b]'],
+    expr: 'squared_error(x, y)',
+    onlyNumbers: true,
+  },
   huber: { inputs: ['f32[n]', 'f32[n]'], expr: 'huber(x, y, delta = 2)' },
 };

@@ -161,8 +161,7 @@ export const renderDiagnostic = (
   const more = paint.dim(`more: ztrainc explain ${code}`);
   if (diagnostic.help === undefined) rows.push(`${indent} ${more}`);
   else {
-    const applied = diagnostic.fix === undefined ? '' : ' (applied by `ztrainc fix`)';
-    rows.push(`${indent} help: ${diagnostic.help}${applied}          ${more}`);
+    rows.push(`${indent} help: ${diagnostic.help}          ${more}`);
   }
   return rows.join('\n');
 };

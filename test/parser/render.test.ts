@@ -43,7 +43,7 @@ error[ZT3103]: reshape changes the number of values
 17 │     |> dense(7 * 7 * 64) as project |> reshape([n, 7, 7, 128])
    │        ----------------- n * 3136      ^^^^^^^^^^^^^^^^^^^^^^^ n * 6272
    = note: \`n\` is the same on both sides; 7 * 7 * 64 is 3136, 7 * 7 * 128 is 6272
-   = help: write \`dense(7 * 7 * 128)\` (applied by \`ztrainc fix\`)          more: ztrainc explain ZT3103
+   = help: write \`dense(7 * 7 * 128)\`          more: ztrainc explain ZT3103
 `);
   });
 

@@ -201,9 +201,9 @@ export class DcganTrainer extends Trainer<DcganParams, DcganModels, DcganData, D
   protected override configureData(): DcganData {
     const { batchSize } = this.params;
     return {
-      reals: data
-        .fashionMnist({ split: 'train', batch: batchSize, shuffle: true })
-        .map((row) => ({ image: ops.sub(ops.div(ops.cast<Tensor4D>(row.image, { to: 'f32' }), 127.5), 1) })),
+      reals: data.fashionMnist({ split: 'train', batch: batchSize, shuffle: true }).map((row) => ({
+        image: ops.sub(ops.div(ops.cast<Tensor4D>(row.image, { to: 'f32' }), 127.5), 1),
+      })),
     };
   }
 

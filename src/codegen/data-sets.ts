@@ -46,6 +46,8 @@ export const emitData = (place: Place, data: IrData): ts.Expression => {
         value: emitExpression(within, value),
         span: value.span,
       })),
+      // How prettier breaks the chain depends on whether the record is broken; so it always is.
+      true,
     );
     const result = body.length === 0 ? tree.factory.createParenthesizedExpression(fields) : fields;
     return tree.at(

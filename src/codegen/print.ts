@@ -12,9 +12,7 @@ const markers = new RegExp(`^[ \\t]*${BLANK_LINE}[ \\t]*$`, 'gm');
 export const printTree = async (tree: Tree, file: ts.SourceFile): Promise<string> => {
   const { format } = await import('prettier');
   const printer = tree.ts.createPrinter({ newLine: tree.ts.NewLineKind.LineFeed });
-  const once = await format(printer.printFile(file).replace(markers, ''), FORMAT);
-  // Where prettier breaks a chain of calls depends on the line breaks it finds: the second time it finds its own.
-  return format(once, FORMAT);
+  return format(printer.printFile(file).replace(markers, ''), FORMAT);
 };
 
 export interface MapSource {

@@ -199,7 +199,20 @@ export async function createSymbolicEngine(): Promise<SymbolicEngine> {
       recorder.recording = false;
     },
   });
-  return { ...device, trace: () => recorder.nodes };
+  return {
+    ...device,
+    trace: () => recorder.nodes,
+    // A variable may first be needed inside a step; its first value is state, not a constant of the step.
+    variable: (path, initial) => {
+      const { recording } = recorder;
+      recorder.recording = false;
+      try {
+        return device.variable(path, initial);
+      } finally {
+        recorder.recording = recording;
+      }
+    },
+  };
 }
 
 function deviceTypeOf(dtype: DType): DataType {

@@ -1,12 +1,13 @@
 /** `ztrainc build`: the trainer beside the spec and the executable; `--check` only compares. */
 import { readFileSync, watch } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { folderOf } from '../checker/host.js';
 import { BundleError, bundle, writeExecutable } from '../codegen/bundle.js';
 import type { EmittedFile } from '../codegen/emit.js';
 import { checkExterns, emitTo, hasExterns, type Checked } from '../compiler.js';
 import { reasonOf } from '../node-host.js';
+import { makeFolder } from './folders.js';
 import { placesOf } from './places.js';
 import { reportBundleWarnings, reportDiagnostics, reportFaults } from './report.js';
 import { checkSpec, findSpecs, shownPath, type SpecFile } from './specs.js';
@@ -47,7 +48,7 @@ const writeEmitted = async (
   spec: SpecFile,
   written: Written,
 ): Promise<void> => {
-  await mkdir(folder, { recursive: true });
+  makeFolder(folder);
   for (const file of files) {
     const path = join(folder, file.fileName);
     const before = written.get(path);
@@ -86,6 +87,7 @@ const buildOne = async (spec: SpecFile, options: BuildOptions, written: Written)
   if (!options.bundle || !files.some((file) => file.trainer !== null)) return { code: exits.well, checked };
   const made = await bundle({ files, folder: generated, outFile: executable });
   reportBundleWarnings(made.warnings);
+  makeFolder(dirname(executable));
   await writeExecutable(executable, made);
   streams.say(`wrote ${shownPath(executable)}`);
   return { code: exits.well, checked };

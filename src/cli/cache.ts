@@ -7,7 +7,6 @@ import {
   accessSync,
   constants,
   existsSync,
-  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -17,6 +16,7 @@ import {
 } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
+import { makeFolder } from './folders.js';
 
 export interface CacheFolder {
   readonly folder: string;
@@ -40,7 +40,7 @@ const isOwn = (folder: string): boolean => {
 export const openCache = (): CacheFolder => {
   const folder = cachePath();
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder, 0o700);
     accessSync(folder, constants.W_OK);
     if (isOwn(folder)) return { folder, kept: true };
   } catch {

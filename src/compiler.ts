@@ -25,7 +25,11 @@ export type { SourceFile, Span } from './parser/source.js';
 export const compilerVersion = (): string => findPackageRoot().version;
 
 /** Every diagnostic of a spec and its imports; the IR where there is no error. Loads neither TypeScript nor esbuild. */
-export const check = (path: string, host: Host = nodeHost): Checked => checkProgram(path, host);
+export const check = (path: string, host: Host = nodeHost): Checked =>
+  checkProgram(entryPath(path, host), host);
+
+/** Paths of the disk are absolute, so that what a spec imports can be told to be inside its project. */
+const entryPath = (path: string, host: Host): string => (host === nodeHost ? compilerPath(path) : path);
 
 export interface CompileOptions {
   readonly host?: Host;
@@ -41,9 +45,11 @@ export interface Compiled extends Checked {
 
 /** The trainer's text, in memory. */
 export const compile = async (path: string, options: CompileOptions = {}): Promise<Compiled> => {
-  const checked = check(path, options.host);
-  const folder = options.folder ?? `${folderOf(path)}/generated`;
-  const emitted = checked.ir === null ? null : await emitTo(checked, path, folder);
+  const { host = nodeHost } = options;
+  const entry = entryPath(path, host);
+  const checked = check(entry, host);
+  const folder = options.folder ?? `${folderOf(entry)}/generated`;
+  const emitted = checked.ir === null ? null : await emitTo(checked, entry, folder);
   return { ...checked, emitted, folder };
 };
 
@@ -92,14 +98,15 @@ export interface Built extends Compiled {
  * where an extern cannot be bundled.
  */
 export const build = async (path: string, options: BuildOptions): Promise<Built> => {
-  const compiled = await compile(compilerPath(path), options);
+  const compiled = await compile(path, options);
   const { emitted, folder } = compiled;
   const none = { ...compiled, faults: [], warnings: [], written: false };
   if (emitted === null || !emitted.some((file) => file.trainer !== null)) return none;
   const faults = hasExterns(compiled) ? await checkExterns(emitted, folder) : [];
   if (faults.length > 0) return { ...none, faults };
   const { bundle, writeExecutable } = await import('./codegen/bundle.js');
-  const made = await bundle({ files: emitted, folder, outFile: options.outFile });
-  await writeExecutable(options.outFile, made);
+  const outFile = compilerPath(options.outFile);
+  const made = await bundle({ files: emitted, folder, outFile });
+  await writeExecutable(outFile, made);
   return { ...none, warnings: made.warnings, written: true };
 };

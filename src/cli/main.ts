@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError, Option } from 'commander';
 import { findPackageRoot } from '../codegen/package-root.js';
+import { nearest } from '../parser/nearest.js';
 import type { BuildOptions } from './build.js';
 import type { CheckOptions } from './check.js';
 import type { RunOptions } from './run.js';
@@ -119,6 +120,14 @@ const withOwnNumbers = (argv: readonly string[]): readonly string[] =>
     word === '--dev-run' && !/^\d+$/.test(argv[index + 1] ?? '') ? '--dev-run=3' : word,
   );
 
+/** Commander looks for near names only where no `=value` hangs on the option. */
+const withNearOption = (text: string, program: Command): string => {
+  const option = /unknown option '(--[^'=]+)=/.exec(text)?.[1];
+  const known = program.commands.flatMap((command) => command.options.flatMap(({ long }) => long ?? []));
+  const [near] = option === undefined ? [] : nearest(option, known, 1);
+  return near === undefined ? text : `${text.trimEnd()}\n(Did you mean ${near}?)\n`;
+};
+
 const report = (error: unknown, argv: readonly string[]): void => {
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
   streams.say(
@@ -141,7 +150,10 @@ export const runCommandLine = async (argv: readonly string[]): Promise<number> =
     .exitOverride()
     .showSuggestionAfterError()
     .configureHelp({ showGlobalOptions: false })
-    .configureOutput({ writeErr: (text) => void process.stderr.write(text) });
+    .configureOutput({
+      writeErr: (text) => void process.stderr.write(text),
+      outputError: (text, write) => write(withNearOption(text, program)),
+    });
   addCommands(program, (made) => (code = made));
   try {
     await program.parseAsync([...withOwnNumbers(argv)], { from: 'user' });

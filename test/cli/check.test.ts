@@ -1,9 +1,9 @@
 /** `check`, `explain`, `show`, `init` and what every command has in common. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { digits, openDesk, program, root, type Desk } from './command-line.js';
+import { digits, openDesk, program, root, start, type Desk } from './command-line.js';
 
 let desk: Desk;
 beforeAll(() => {
@@ -102,6 +102,7 @@ describe('misuse ends with 2 and a near name', () => {
   test.each([
     [['chek', 'a.ztrain'], 'check'],
     [['check', '--fromat', 'json', 'a.ztrain'], '--format'],
+    [['check', '--fromat=json', 'a.ztrain'], '--format'],
     [['check', '--format', 'yaml', 'a.ztrain'], 'text, json'],
     [['check'], 'spec'],
     [['engine', 'install', '--cuda'], 'not built yet'],
@@ -116,6 +117,21 @@ describe('misuse ends with 2 and a near name', () => {
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toContain(hint);
   });
+});
+
+test('a fault of ztrainc itself ends with 70 and a report to paste', async () => {
+  const broken = join(desk.folder, 'broken');
+  mkdirSync(broken);
+  cpSync(join(root, 'dist'), join(broken, 'dist'), { recursive: true });
+  cpSync(join(root, 'package.json'), join(broken, 'package.json'));
+  // Its templates are missing.
+  const { code, stderr } = await start(process.execPath, [join(broken, 'dist', 'ztrainc.mjs'), 'init'], {
+    cwd: desk.folder,
+  });
+  expect(code).toBe(70);
+  expect(stderr).toContain('bug in ztrainc');
+  expect(stderr).toContain(process.version);
+  expect(stderr).toContain('ztrainc init');
 });
 
 test('a closed pipe is no fault', async () => {

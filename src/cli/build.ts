@@ -7,7 +7,7 @@ import { BundleError, bundle, writeExecutable } from '../codegen/bundle.js';
 import type { EmittedFile } from '../codegen/emit.js';
 import { checkExterns, emitTo, hasExterns, type Checked } from '../compiler.js';
 import { reasonOf } from '../node-host.js';
-import { makeFolder } from './folders.js';
+import { makeFolder } from '../values/folders.js';
 import { placesOf } from './places.js';
 import { reportBundleWarnings, reportDiagnostics, reportFaults } from './report.js';
 import { checkSpec, findSpecs, shownPath, type SpecFile } from './specs.js';

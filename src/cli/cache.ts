@@ -16,7 +16,7 @@ import {
 } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import { makeFolder } from './folders.js';
+import { makeFolder } from '../values/folders.js';
 
 export interface CacheFolder {
   readonly folder: string;

@@ -4,9 +4,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, open, rename, rm } from 'node:fs/promises';
+import { chmod, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Message, Plugin } from 'esbuild';
+import { makeFolder } from '../values/folders.js';
 import type { EmittedFile } from './emit.js';
 import {
   bundleDefaults,
@@ -235,7 +236,7 @@ const replaceFile = async (path: string, text: string, mode: number): Promise<vo
 
 /** Writes the executable with its run bit, and its source map beside it. */
 export const writeExecutable = async (path: string, made: Bundle): Promise<void> => {
-  await mkdir(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   if (made.map !== null) await replaceFile(`${path}.map`, made.map, 0o644);
   await replaceFile(path, made.code, 0o755);
 };

@@ -1,5 +1,6 @@
 /** Writes a grid of images as a PNG file every so often. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
+import { makeFolder } from '../../values/folders.js';
 import { join } from 'node:path';
 import { PNG } from 'pngjs';
 import type { HostTensor } from '../engine/engine.js';
@@ -33,7 +34,7 @@ export function imageGrid(options: ImageGridOptions): AddOn {
           const [images] = await host.evaluate('image_grid', () => [of()]);
           if (images === undefined) return undefined;
           const folder = join(host.folder, 'images');
-          await mkdir(folder, { recursive: true });
+          makeFolder(folder);
           await writeFile(
             join(folder, `step-${String(at.step).padStart(8, '0')}.png`),
             gridPng(images, low, high),

@@ -1,6 +1,6 @@
 /** Writes what predict steps return, one row a line. */
 import { createWriteStream, type WriteStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { makeFolder } from '../../values/folders.js';
 import { once } from 'node:events';
 import { dirname, extname, resolve } from 'node:path';
 import { writtenPath, type DataPath } from '../data/files.js';
@@ -33,7 +33,7 @@ export function predictions(options: PredictionsOptions): AddOn {
       return {
         predicted: async (rows) => {
           if (stream === null) {
-            await mkdir(dirname(file), { recursive: true });
+            makeFolder(dirname(file));
             stream = createWriteStream(file);
             await once(stream, 'open');
             if (ending === '.csv') stream.write(`${csvHeader(rows)}\n`);

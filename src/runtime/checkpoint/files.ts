@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { makeFolder as makeParents } from '../../values/folders.js';
 import { dirname } from 'node:path';
 import { RunError } from '../run/run-error.js';
 
@@ -56,7 +57,7 @@ export async function replaceText(path: string, text: string): Promise<void> {
 export async function makeFolder(path: string, fill: (temporary: string) => Promise<void>): Promise<void> {
   const temporary = besides(path);
   try {
-    await mkdir(dirname(path), { recursive: true });
+    makeParents(dirname(path));
     await mkdir(temporary, { mode: 0o755 });
     await fill(temporary);
     await syncFolder(temporary);

@@ -3,7 +3,7 @@
  * `manifest.json` with a checksum of every file and tensor. A folder with a manifest is complete.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HostTensor, StateVariable } from '../engine/engine.js';
 import type { Json } from '../addons/addon.js';
@@ -73,7 +73,6 @@ export async function writeCheckpoint(parent: string, contents: CheckpointConten
     ['state.json', [json(contents.state)]],
   ]);
   try {
-    await mkdir(parent, { recursive: true });
     await makeFolder(folder, async (temporary) => {
       for (const [name, pieces] of files) await writeNew(join(temporary, name), pieces);
       await writeNew(join(temporary, 'manifest.json'), [json(manifestOf(contents, files))]);

@@ -1,7 +1,7 @@
 /** A run's folder: what it was (`run.json`), what it measured (`metrics.jsonl`), said (`console.log`) and came to (`summary.json`). */
 import { randomBytes } from 'node:crypto';
 import { appendFileSync, closeSync, existsSync, openSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { makeFolder } from '../../values/folders.js';
 import { join } from 'node:path';
 import type { Json } from '../addons/addon.js';
 import { fileError, replaceText } from '../checkpoint/files.js';
@@ -37,7 +37,7 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
     throw new RunError(`${path} holds a run already; choose another --run-dir, or remove it`);
   }
   try {
-    await mkdir(path, { recursive: true });
+    makeFolder(path);
     const metrics = openSync(join(path, 'metrics.jsonl'), 'a');
     const log = openSync(join(path, 'console.log'), 'a');
     const append = (file: number, text: string): void => {

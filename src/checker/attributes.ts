@@ -209,12 +209,14 @@ export const checkAttributes = (
       continue;
     }
     seen.add(name);
-    const found = checkAttribute(host, owner.name, item, entry.value);
-    if (!found) {
+    const check = (): Value | null => checkAttribute(host, owner.name, item, entry.value);
+    // What is not built is refused whatever its value is.
+    const found = later.has(name) ? env.checker.capture(check).result : check();
+    if (!found && !later.has(name)) {
       values.set(name, unknownValue(entry.value.span));
       continue;
     }
-    if (later.has(name) && !isDefault(host, item, found)) {
+    if (!found || (later.has(name) && !isDefault(host, item, found))) {
       env.checker.report(
         notBuilt(entry.span, { what: `\`${name}\` of \`${owner.name}\`` }, { help: 'leave it out' }),
       );

@@ -5,7 +5,7 @@ import { textOf, type Span } from '../parser/source.js';
 import { bindArguments, checkLimits, isConstant, parameterEnv } from './arguments.js';
 import { applyBlock, callModel } from './uses.js';
 import { lookup, type Binding, type Env, type FileScope } from './env.js';
-import { checkExpr, kindOf, reportUnknown } from './expressions.js';
+import { checkExpr, isUnbuilt, kindOf, reportUnknown } from './expressions.js';
 import { callExternFn } from './externs.js';
 import type { IrNamed, IrReduction } from './ir.js';
 import { applyLayer } from './layers.js';
@@ -42,7 +42,10 @@ export const applyPipe = (env: Env, input: Value, stage: Stage): Value => {
     env.checker.used.add(binding);
     return applyBlock(env, binding.decl, binding.file, input, args, stage.as, stage.span);
   }
-  if (stage.as && !(binding?.kind === 'value' && isUnknown(binding.value()))) {
+  if (
+    stage.as &&
+    !(binding && (isUnbuilt(binding) || (binding.kind === 'value' && isUnknown(binding.value()))))
+  ) {
     env.checker.report(
       wrongKind(stage.as.span, {
         name: name.text,
@@ -141,9 +144,11 @@ const callBinding = (
       return unknownValue(span);
     }
   }
-  env.checker.report(
-    wrongKind(nameSpan, { name: binding.name, found: kindOf(binding), expected: 'a function or model' }),
-  );
+  if (!isUnbuilt(binding)) {
+    env.checker.report(
+      wrongKind(nameSpan, { name: binding.name, found: kindOf(binding), expected: 'a function or model' }),
+    );
+  }
   return unknownValue(span);
 };
 

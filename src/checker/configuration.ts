@@ -23,7 +23,7 @@ import { checkAttributes, namedOf, ownerOf, type Attributes } from './attributes
 import { preludeScope, sourceText } from './calls.js';
 import { isGraphStmt } from './classes.js';
 import { childScope, lookup, makePlace, type Env } from './env.js';
-import { checkExpr, kindOf } from './expressions.js';
+import { checkExpr, isUnbuilt, kindOf } from './expressions.js';
 import type { IrAddon, IrGroup, IrNamed, IrOptimizer, IrSchedule } from './ir.js';
 import { matchType, noBindings } from './patterns.js';
 import { settingList } from './prelude.js';
@@ -153,9 +153,11 @@ const readOptimizer = (
     if (!base) return null;
     kind = base.kind;
   } else if (binding) {
-    env.checker.report(
-      wrongKind(decl.source.span, { name, found: kindOf(binding), expected: 'an optimizer' }),
-    );
+    if (!isUnbuilt(binding)) {
+      env.checker.report(
+        wrongKind(decl.source.span, { name, found: kindOf(binding), expected: 'an optimizer' }),
+      );
+    }
     return null;
   }
   const builtin = env.checker.prelude.find('optimizer', kind);
@@ -299,9 +301,7 @@ const checkAddon = (env: Env, decl: AddonDecl): IrAddon | null => {
   if (!builtin) {
     const binding = lookup(env.scope, name);
     if (binding) {
-      if (binding.kind === 'decl' && binding.decl.kind === 'externItem')
-        env.checker.report(notBuilt(decl.name.span, { what: 'an extern add-on' }, { help: 'leave it out' }));
-      else
+      if (!isUnbuilt(binding))
         env.checker.report(
           wrongKind(decl.name.span, { name, found: kindOf(binding), expected: 'an add-on' }),
         );

@@ -68,9 +68,10 @@ const rowFields = (
           { help: 'fill the gaps in the file, or leave the rows out' },
         ),
       );
-      return [];
     }
-    const type = resolveType(env, field.type, bindings);
+    // The rest of the spec is checked as if the field were always there.
+    const [present = field.type] = field.type.kind === 'unionType' ? field.type.members : [];
+    const type = resolveType(env, present, bindings);
     if (type.kind === 'unknown') return [];
     if (type.kind === 'tensor') return [{ name: field.name.text, type }];
     if (type.kind === 'bool') return [{ name: field.name.text, type: tensorType('bool', []) }];

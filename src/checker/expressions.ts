@@ -83,6 +83,13 @@ const checkList = (env: Env, exprs: readonly Expr[], span: Span): Value => {
 };
 
 /** `an optimizer`, `a model`, … */
+/** An extern of a kind that is not built: its declaration says so, and each use needs no error of its own. */
+export const isUnbuilt = (binding: Binding): boolean =>
+  binding.kind === 'decl' &&
+  binding.decl.kind === 'externItem' &&
+  binding.decl.what !== 'fn' &&
+  binding.decl.what !== 'data';
+
 export const kindOf = (binding: Binding): string => {
   if (binding.kind === 'layer') return 'a layer';
   if (binding.kind === 'value') return `a ${binding.what}`;
@@ -98,11 +105,13 @@ export const kindOf = (binding: Binding): string => {
     case 'data':
       return 'a data set';
     case 'externItem':
-      return binding.decl.what === 'fn' ? 'a function' : `a ${binding.decl.what}`;
+      return binding.decl.what === 'fn' ? 'a function' : aKind(binding.decl.what);
     default:
       return `a ${binding.decl.kind}`;
   }
 };
+
+const aKind = (what: string): string => (/^[aeiou]/.test(what) ? `an ${what}` : `a ${what}`);
 
 export const reportUnknown = (
   env: Env,

@@ -16,7 +16,7 @@ import { applyNamedBlock } from './uses.js';
 import { maxOf } from './dims/facts.js';
 import { add, constant, mul, showSize, sub, symbolsOf, type Size } from './dims/size.js';
 import { lookup, type Env, type NamedLayer, type Weight, type WeightSink } from './env.js';
-import { checkExpr, kindOf, reportUnknown } from './expressions.js';
+import { checkExpr, isUnbuilt, kindOf, reportUnknown } from './expressions.js';
 import type { IrContent, IrNamed, IrSlotRef, IrWeight } from './ir.js';
 import { matchType, noBindings, resolveType, type Bindings } from './patterns.js';
 import { settingText, type Builtin } from './prelude.js';
@@ -305,6 +305,7 @@ export const nameLayer = (env: Env, statement: LayerStmt): NamedLayer | null => 
   }
   const builtin = binding ? null : env.checker.prelude.find('layer', name);
   if (!builtin) {
+    if (binding && isUnbuilt(binding)) return null;
     if (binding)
       env.checker.report(
         wrongKind(expr.callee.span, { name, found: kindOf(binding), expected: 'a layer or block' }),

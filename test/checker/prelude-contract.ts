@@ -1,0 +1,104 @@
+/**
+ * The prelude as TypeScript that only compiles where the runtime has each built-in, in the namespace of its kind, with
+ * exactly the options that are declared and built: a key that nothing reads is as wrong as one that nothing declares.
+ */
+import { settingList, settingText, type Builtin, type Prelude } from '../../src/checker/prelude.js';
+import { isTensorType } from '../../src/checker/patterns.js';
+import { camel } from '../../src/codegen/names.js';
+import type { Item } from '../../src/parser/ast.js';
+
+const namespaces: Readonly<Record<string, string>> = {
+  fn: 'ops',
+  layer: 'nn',
+  optimizer: 'optim',
+  schedule: 'schedules',
+  data: 'data',
+  metric: 'metrics',
+  addon: 'addons',
+};
+
+const head = `import { addons, data, losses, metrics, nn, ops, optim, schedules, type TrainerOptions } from 'ztrain/runtime';
+type Callable = (...args: never[]) => unknown;
+type Options<F extends Callable, At extends number> = NonNullable<Parameters<F>[At]>;
+type Same<Name extends string, Runtime, Prelude> = [Runtime] extends [Prelude]
+  ? [Prelude] extends [Runtime]
+    ? true
+    : { readonly of: Name; readonly notInRuntime: Exclude<Prelude, Runtime> }
+  : { readonly of: Name; readonly notInPrelude: Exclude<Runtime, Prelude> };
+`;
+
+const union = (keys: readonly string[]): string =>
+  keys.length === 0 ? 'never' : keys.map((key) => JSON.stringify(key)).join(' | ');
+
+const check = (name: string, runtime: string, keys: readonly string[]): string =>
+  `true satisfies Same<${JSON.stringify(name)}, ${runtime}, ${union(keys)}>;\n`;
+
+const isOptional = (param: Item): boolean =>
+  param.type.kind === 'unionType' &&
+  param.type.members.some((member) => member.kind === 'namedType' && member.name.text === 'none');
+
+/** Whether a param is a tensor argument, in its order, and no option. */
+const isInput = (param: Item): boolean => isTensorType(param.type) && !isOptional(param);
+
+const weightsIn = (builtin: Builtin): boolean =>
+  (builtin.config?.entries ?? []).some(
+    (entry) => entry.kind === 'attribute' && entry.name.text === 'weights',
+  );
+
+/** What the compiler adds to an options object of its own. */
+const addedTo = (builtin: Builtin, common: readonly string[]): readonly string[] => {
+  switch (builtin.what) {
+    case 'fn':
+      // The transposed product is how `a @ transpose(b)` is computed.
+      if (builtin.name === 'matmul') return ['transposeB'];
+      if (builtin.settings.get('random') !== true) return [];
+      return builtin.params.some((param) => param.name.text === 'seed') ? ['draw'] : ['draw', 'seed'];
+    case 'layer':
+      return weightsIn(builtin) && builtin.name !== 'embedding' ? ['inputs'] : [];
+    case 'optimizer':
+      return ['groups'];
+    case 'data': {
+      // A source whose rows the spec declares is told what they are.
+      const declared = builtin.item.result?.kind === 'namedType';
+      return [...common, ...(declared ? ['record'] : [])];
+    }
+    default:
+      return [];
+  }
+};
+
+const builtKeys = (builtin: Builtin): readonly string[] => {
+  const later = settingList(builtin, 'later');
+  return builtin.params
+    .filter((param) => !later.includes(param.name.text) && !(builtin.what === 'fn' && isInput(param)))
+    .map((param) => camel(param.name.text));
+};
+
+/** The text of the check. Words that are `later` altogether have no export. */
+export const contractOf = (prelude: Prelude): string => {
+  const common = prelude.find('data', 'options');
+  const trainer = prelude.find('trainer', 'options');
+  if (common === null || trainer === null)
+    throw new Error('the prelude has options of data sets and of the trainer');
+  const lines = prelude.all.flatMap((builtin): readonly string[] => {
+    const { what, name } = builtin;
+    if (name === 'options' || settingList(builtin, 'later').includes(name)) return [];
+    // Words of an optimizer's options have a spelling of their own.
+    const word = settingText(builtin, 'spelled') !== null;
+    const home = word ? 'optim' : (settingText(builtin, 'home') ?? namespaces[what]);
+    if (home === undefined) return [];
+    const inputs = what === 'fn' || what === 'metric' ? builtin.params.filter(isInput).length : 0;
+    const own = what === 'metric' ? builtKeys(builtin).slice(inputs) : builtKeys(builtin);
+    const keys = [...own, ...addedTo(builtin, builtKeys(common))];
+    const exported = `${home}.${camel(name)}`;
+    // A function without options takes its tensors alone.
+    if (keys.length === 0) {
+      return [
+        `${exported} satisfies Callable;\n`,
+        check(name, `Exclude<Parameters<typeof ${exported}>['length'], ${inputs}>`, []),
+      ];
+    }
+    return [check(name, `keyof Options<typeof ${exported}, ${inputs}>`, keys)];
+  });
+  return head + lines.join('') + check('trainer', 'keyof TrainerOptions', builtKeys(trainer));
+};

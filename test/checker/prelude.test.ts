@@ -1,0 +1,194 @@
+/** The prelude promises only what is there: everything built has its export and its options, everything else is refused. */
+import { tmpdir } from 'node:os';
+import { describe, expect, test } from 'vitest';
+import { loadPrelude, settingList, type Builtin } from '../../src/checker/prelude.js';
+import { typecheck } from '../../src/codegen/typecheck.js';
+import type { Item, TypeExpr } from '../../src/parser/ast.js';
+import { contractOf } from './prelude-contract.js';
+import { checkProgram } from '../../src/checker/check.js';
+import { memoryHost } from '../../src/checker/host.js';
+import { codesOf, specOf } from './training-spec.js';
+
+const prelude = loadPrelude();
+
+test('the runtime has every built-in with its options, and no others', async () => {
+  const text = contractOf(prelude);
+  const file = {
+    name: 'contract',
+    fileName: 'contract.ts',
+    text,
+    map: '{"version":3,"sources":[],"mappings":""}',
+    trainer: null,
+    specs: [],
+  };
+  const { faults } = await typecheck([file], { folder: tmpdir() });
+  const lines = text.split('\n');
+  expect(faults.map(({ line, message }) => `${lines[line - 1] ?? ''} // ${message}`)).toEqual([]);
+}, 60_000);
+
+/** A value that an attribute of this type takes. */
+const sampleOf = (type: TypeExpr, value: Item['value'] = null): string => {
+  if (value?.kind === 'bool') return String(!value.value);
+  if (type.kind === 'literalType') return JSON.stringify(type.value);
+  // The first of several types, but the last of several words: the first is the default.
+  if (type.kind === 'unionType') {
+    const words = type.members.every((member) => member.kind === 'literalType');
+    return sampleOf(
+      (words ? type.members.at(-1) : type.members.find((member) => member.kind !== 'literalType')) ?? type,
+    );
+  }
+  const samples: Readonly<Record<string, string>> = {
+    int: '2',
+    float: '0.5',
+    bool: 'true',
+    string: '"x"',
+    path: '"x"',
+    batches: '2.batches',
+    epochs: '2.epochs',
+    steps: '2.steps',
+    percent: '5.percent',
+    time: '2.hours',
+    record: '{ train: 80.percent, test: 20.percent }',
+    strategy: '"ddp"',
+  };
+  const name = type.kind === 'namedType' ? type.name.text : type.kind;
+  return samples[name] ?? '1';
+};
+
+const laterOf = (what: Builtin['what'], name: string): readonly (readonly [string, Item])[] => {
+  const builtin = prelude.find(what, name);
+  if (builtin === null) throw new Error(`no ${what} ${name}`);
+  return settingList(builtin, 'later').flatMap((key) => {
+    const param = builtin.params.find((each) => each.name.text === key);
+    return param ? [[key, param] as const] : [];
+  });
+};
+
+describe('what is declared and not built is refused, once', () => {
+  test.each(laterOf('trainer', 'options'))('trainer, %s', (key, param) => {
+    expect(
+      codesOf({ trainer: `trainer Digits { epochs = 1 ${key} = ${sampleOf(param.type, param.value)} }` }),
+    ).toEqual(['ZT4900']);
+  });
+  test.each(laterOf('data', 'options'))('a data set, %s', (key, param) => {
+    const test_set = `data test_set = train_set { split = "test" shuffle = false ${key} = ${sampleOf(param.type, param.value)} }`;
+    expect(codesOf({ test_set })).toEqual(['ZT4900']);
+  });
+  test.each(
+    (['checkpoint', 'early_stopping'] as const).flatMap((name) =>
+      laterOf('addon', name).map(([key, param]) => [name, key, param] as const),
+    ),
+  )('%s, %s', (name, key, param) => {
+    const needed = name === 'early_stopping' ? 'monitor = min(validate.loss)' : '';
+    expect(
+      codesOf({ addon: `addon ${name} { ${needed} ${key} = ${sampleOf(param.type, param.value)} }` }),
+    ).toEqual(['ZT4900']);
+  });
+  test.each(
+    prelude.all
+      .filter((each) => each.what === 'addon' && settingList(each, 'later').includes(each.name))
+      .map((each) => each.name),
+  )('the add-on %s', (name) => {
+    expect(codesOf({ addon: `addon ${name} { }` })).toEqual(['ZT4900']);
+  });
+
+  const model =
+    'model Net on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image |> flatten() |> dense(16) as hidden |> relu() |> dense(10) as head }';
+  const loss = 'mean(softmax_cross_entropy(Net(batch.image), batch.label))';
+  test.each([
+    ['ema', { model: `${model}\nmodel Slow = ema(Net, decay = 0.99)` }],
+    ['frozen', { model: `${model}\nmodel Old = frozen(Net)` }],
+    [
+      'a measure step',
+      {
+        train: `step measure as seen(batch in train_set) { metric m = mean(batch.image) }\nstep train(batch in train_set) { update opt { minimize ${loss} } }`,
+      },
+    ],
+    [
+      'freeze of a group',
+      { optimizer: 'optimizer opt = adam { of = Net group low { match = ["hidden.*"] freeze = 2.epochs } }' },
+    ],
+    [
+      'except of a group',
+      {
+        optimizer:
+          'optimizer opt = adam { of = Net group low { match = ["**"] except = ["head.*"] lr = 0.1 } }',
+      },
+    ],
+    ['match of an optimizer', { optimizer: 'optimizer opt = adam { of = Net match = ["head.*"] }' }],
+    ['except of an optimizer', { optimizer: 'optimizer opt = adam { of = Net except = ["head.*"] }' }],
+    [
+      'folds',
+      {
+        train_set:
+          'data train_set = digits { batch = 32 shuffle = true parts = folds(5) map row -> { image: cast(row.image, f32) / 16, label: row.label } }',
+      },
+    ],
+    [
+      'polynomial',
+      {
+        schedule: 'schedule s { polynomial(to = 0, over = rest) }',
+        optimizer: 'optimizer opt = adam { of = Net lr = s }',
+      },
+    ],
+    [
+      'plateau',
+      {
+        schedule: 'schedule s { plateau(factor = 0.5) }',
+        optimizer: 'optimizer opt = adam { of = Net lr = s }',
+      },
+    ],
+    [
+      'one_cycle',
+      {
+        schedule: 'schedule s { one_cycle(to = 0.1, over = rest) }',
+        optimizer: 'optimizer opt = adam { of = Net lr = s }',
+      },
+    ],
+    ['mixed precision', { trainer: 'trainer Digits { epochs = 1 precision = "mixed" }' }],
+    ['bf16', { trainer: 'trainer Digits { epochs = 1 precision = "bf16" }' }],
+    ['several devices', { trainer: 'trainer Digits { epochs = 1 devices = 2 }' }],
+    ['pretrained', { addon: 'addon pretrained { from = "x.safetensors" into = Net }' }],
+    ['a sweep', { addon: 'addon sweep { over = [] pick = max(validate.loss) }' }],
+    [
+      'validation by time',
+      { validate: `step validate(batch in test_set) every 2.hours { metric loss = ${loss} }` },
+    ],
+    [
+      'a missing field',
+      {
+        train_set:
+          'data train_set = csv -> { a: f32 | missing, label: i32 } { file = "a.csv" map row -> { image: reshape(row.a * ones([64]), [8, 8, 1]), label: row.label } }',
+        validate: '',
+      },
+    ],
+  ] as const)('%s', (_name, parts) => {
+    expect(codesOf(parts)).toEqual(['ZT4900']);
+  });
+
+  const externs = (item: string, use: Parameters<typeof specOf>[0]): readonly string[] => {
+    const files = { 'own.ts': '', 'spec.ztrain': specOf({ ...use, param: `extern "./own.ts" { ${item} }` }) };
+    return checkProgram('spec.ztrain', memoryHost(files)).diagnostics.map(({ code }) => code);
+  };
+  test.each([
+    [
+      'layer big(units: int) on x: f32[n, a] -> f32[n, units]',
+      { block: 'block B on x: f32[n, 4] -> f32[n, 3] { return x |> big(3) as b }' },
+    ],
+    ['optimizer lion(of: model)', { optimizer: 'optimizer opt = lion { of = Net }' }],
+    [
+      'metric auc(x: f32[n]) -> f32',
+      {
+        validate:
+          'step validate(batch in test_set) every 1.epoch { metric auc = auc(cast(batch.label, f32)) metric loss = mean(Net(batch.image)) }',
+      },
+    ],
+    ['addon notify()', { addon: 'addon notify { }' }],
+    ['model big(x: f32[n]) -> f32', {}],
+    ['schedule wave(to: float)', {}],
+    ['trainer other()', {}],
+  ] as const)('extern %s', (item, use) => {
+    expect(externs(item, {})).toEqual(['ZT4900']);
+    expect(externs(item, use)).toEqual(['ZT4900']);
+  });
+});

@@ -47,6 +47,15 @@ interface ScheduledValue {
   readonly plan: SchedulePlan | null;
 }
 
+/** A length set at the start of a run may leave a phase no room, which is for the user to mend. */
+function planned(schedule: Schedule, pace: Pace, name: string): SchedulePlan {
+  try {
+    return schedule.plan(pace, `schedule ${name}`);
+  } catch (error) {
+    throw error instanceof Error ? new RunError(error.message) : error;
+  }
+}
+
 export class Session implements StageHost, UpdateHost {
   readonly engine: Engine;
   readonly accumulate: number;
@@ -96,7 +105,7 @@ export class Session implements StageHost, UpdateHost {
     const training = parts.kinds.includes('train');
     const schedules = Object.entries(parts.schedules).map(([name, schedule]) => ({
       name,
-      plan: training ? schedule.plan(pace, `schedule ${name}`) : null,
+      plan: training ? planned(schedule, pace, name) : null,
     }));
     const stages: OpenStage[] = [];
     const session = new Session(options, engine, weights, optimizers, schedules, stages, pace);

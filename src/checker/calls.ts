@@ -5,6 +5,7 @@ import { textOf, type Span } from '../parser/source.js';
 import { bindArguments, checkLimits, isConstant, parameterEnv } from './arguments.js';
 import { applyBlock, callModel } from './uses.js';
 import { lookup, type Binding, type Env, type FileScope } from './env.js';
+import { judgeAtCall } from './judging.js';
 import { checkExpr, isUnbuilt, kindOf, reportUnknown } from './expressions.js';
 import { callExternFn } from './externs.js';
 import type { IrNamed, IrReduction } from './ir.js';
@@ -223,7 +224,8 @@ const callBuiltin = (
         })
       );
     });
-    type = fits && builtin.item.result ? resolveType(signatureEnv, builtin.item.result, bindings) : null;
+    const { result } = builtin.item;
+    type = fits && result ? judgeAtCall(env, span, () => resolveType(signatureEnv, result, bindings)) : null;
   }
   if (!type || type.kind === 'unknown') return unknownValue(span);
   const limits = parameterEnv(env, preludeScope(env), bound);

@@ -4,7 +4,9 @@
  */
 import { compareOrder, compareSizes, divide, type Division, type Judgement } from './dims/facts.js';
 import type { Size } from './dims/size.js';
+import type { Span } from '../parser/source.js';
 import type { Env } from './env.js';
+import { preludeFile } from './prelude.js';
 
 const settled = (env: Env, judged: Judgement): Judgement =>
   env.sure || judged.verdict !== 'refuted' ? judged : { ...judged, verdict: 'unproven' };
@@ -22,4 +24,14 @@ export const judgeDivision = (env: Env, a: Size, b: Size): Division => {
   return env.sure || division.whole !== 'refuted' || constants
     ? division
     : { ...division, whole: 'unproven' };
+};
+
+/** What is wrong with a size that the prelude computes is wrong at the call: nobody can see the prelude's text. */
+export const judgeAtCall = <T>(env: Env, span: Span, body: () => T): T => {
+  const { result, diagnostics } = env.checker.capture(body);
+  for (const each of diagnostics) {
+    const related = (each.related ?? []).filter((one) => one.span.file !== preludeFile);
+    env.checker.report(each.span.file === preludeFile ? { ...each, span, related } : each);
+  }
+  return result;
 };

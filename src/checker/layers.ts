@@ -24,7 +24,7 @@ import { slide } from './rules.js';
 import { sizeCode } from './size-code.js';
 import { showType, tensorType, type TensorType, type Type } from './types.js';
 import { constantOf, isUnknown, unknownValue, value, type Value } from './value.js';
-import { judgeOrder } from './judging.js';
+import { judgeAtCall, judgeOrder } from './judging.js';
 
 /** Takes a name for weights; a made-up one where none is given. Null after an error. */
 export const takeName = (
@@ -149,7 +149,7 @@ export const realizeLayer = (env: Env, made: MadeLayer, input: Value, span: Span
     bindings.sizes.set('h2', h2);
     bindings.sizes.set('w2', w2);
   }
-  const type = resolveType(staticEnv, signature.result, bindings);
+  const type = judgeAtCall(env, span, () => resolveType(staticEnv, signature.result, bindings));
   if (type.kind === 'unknown') return null;
   if (builtin.name === 'embedding' && !checkPositions(env, input.type, bound.get('count'), input.span))
     return null;

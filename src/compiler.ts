@@ -7,6 +7,7 @@ import { folderOf, relativePath, type Host } from './checker/host.js';
 import type { BundleMessage } from './codegen/bundle.js';
 import type { EmittedFile } from './codegen/emit.js';
 import { findPackageRoot } from './codegen/package-root.js';
+import type { ExternFaults } from './codegen/extern-faults.js';
 import type { TypeFault } from './codegen/typecheck.js';
 import { compilerPath, nodeHost } from './node-host.js';
 
@@ -74,11 +75,16 @@ export const hasExterns = ({ ir }: Checked): boolean =>
 
 /** What TypeScript says about emitted files and the externs they import. */
 export const checkExterns = async (
+  checked: Checked,
   files: readonly EmittedFile[],
   folder: string,
-): Promise<readonly TypeFault[]> => {
-  const { typecheck } = await import('./codegen/typecheck.js');
-  return (await typecheck(files, { folder })).faults;
+): Promise<ExternFaults> => {
+  const [{ typecheck }, { externFaults }] = await Promise.all([
+    import('./codegen/typecheck.js'),
+    import('./codegen/extern-faults.js'),
+  ]);
+  const { faults } = await typecheck(files, { folder });
+  return externFaults(faults, checked.program, folder);
 };
 
 export interface BuildOptions extends CompileOptions {
@@ -87,6 +93,7 @@ export interface BuildOptions extends CompileOptions {
 }
 
 export interface Built extends Compiled {
+  /** Faults of externs that no line of the spec wrote. Those that one did are among the diagnostics. */
   readonly faults: readonly TypeFault[];
   readonly warnings: readonly BundleMessage[];
   /** False where an error kept it from being written. */
@@ -102,8 +109,12 @@ export const build = async (path: string, options: BuildOptions): Promise<Built>
   const { emitted, folder } = compiled;
   const none = { ...compiled, faults: [], warnings: [], written: false };
   if (emitted === null || !emitted.some((file) => file.trainer !== null)) return none;
-  const faults = hasExterns(compiled) ? await checkExterns(emitted, folder) : [];
-  if (faults.length > 0) return { ...none, faults };
+  const { diagnostics, rest: faults } = hasExterns(compiled)
+    ? await checkExterns(compiled, emitted, folder)
+    : { diagnostics: [], rest: [] };
+  if (faults.length > 0 || diagnostics.length > 0) {
+    return { ...none, diagnostics: [...compiled.diagnostics, ...diagnostics], faults };
+  }
   const { bundle, writeExecutable } = await import('./codegen/bundle.js');
   const outFile = compilerPath(options.outFile);
   const made = await bundle({ files: emitted, folder, outFile });

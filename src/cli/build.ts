@@ -9,7 +9,7 @@ import { checkExterns, emitTo, hasExterns, type Checked } from '../compiler.js';
 import { reasonOf } from '../node-host.js';
 import { makeFolder } from '../values/folders.js';
 import { placesOf } from './places.js';
-import { reportBundleWarnings, reportDiagnostics, reportFaults } from './report.js';
+import { reportBundleWarnings, reportDiagnostics, reportExterns } from './report.js';
 import { checkSpec, findSpecs, shownPath, type SpecFile } from './specs.js';
 import { Misuse, exits, streams } from './streams.js';
 
@@ -82,8 +82,12 @@ const buildOne = async (spec: SpecFile, options: BuildOptions, written: Written)
     return { code: exits.well, checked };
   }
   await writeEmitted(files, generated, spec, written);
-  const faults = hasExterns(checked) ? await checkExterns(files, generated) : [];
-  if (reportFaults(faults, generated)) return { code: exits.diagnostics, checked };
+  if (
+    hasExterns(checked) &&
+    reportExterns(checked, await checkExterns(checked, files, generated), generated)
+  ) {
+    return { code: exits.diagnostics, checked };
+  }
   if (!options.bundle || !files.some((file) => file.trainer !== null)) return { code: exits.well, checked };
   const made = await bundle({ files, folder: generated, outFile: executable });
   reportBundleWarnings(made.warnings);

@@ -1,6 +1,7 @@
 /** `ztrainc check`: every diagnostic, no output. */
 import { hasErrors } from '../parser/diagnostic.js';
 import { diagnosticToJson, type JsonDiagnostic } from '../parser/render.js';
+import type { ExternFaults } from '../codegen/extern-faults.js';
 import { checkExterns, emitTo, hasExterns, type Checked, type TypeFault } from '../compiler.js';
 import { placesOf } from './places.js';
 import { counted, reportDiagnostics, reportFaults } from './report.js';
@@ -14,11 +15,13 @@ export interface CheckOptions {
 
 const generatedOf = (spec: SpecFile): string => placesOf(spec).generated;
 
-const faultsOf = async (spec: SpecFile, checked: Checked): Promise<readonly TypeFault[]> => {
-  if (!hasExterns(checked)) return [];
+const faultsOf = async (spec: SpecFile, checked: Checked): Promise<ExternFaults> => {
+  if (!hasExterns(checked)) return noFaults;
   const folder = generatedOf(spec);
-  return checkExterns(await emitTo(checked, spec.path, folder), folder);
+  return checkExterns(checked, await emitTo(checked, spec.path, folder), folder);
 };
+
+const noFaults: ExternFaults = { diagnostics: [], rest: [] };
 
 /** TypeScript's own words under its own number; the place is the emitted line's, or that of the code beside the spec. */
 const faultToJson = (spec: SpecFile, fault: TypeFault): JsonDiagnostic => {
@@ -44,17 +47,18 @@ export const checkCommand = async (args: readonly string[], options: CheckOption
   let failed = false;
   for (const spec of specs) {
     const checked = checkSpec(spec);
-    const faults = options.externs === true ? await faultsOf(spec, checked) : [];
-    failed ||= hasErrors(checked.diagnostics) || faults.length > 0;
+    const externs = options.externs === true ? await faultsOf(spec, checked) : noFaults;
+    const diagnostics = [...checked.diagnostics, ...externs.diagnostics];
+    failed ||= hasErrors(diagnostics) || externs.rest.length > 0;
     if (options.format === 'json') {
       records.push(
-        ...checked.diagnostics.map((each) => diagnosticToJson(each, checked.shownFiles)),
-        ...faults.map((fault) => faultToJson(spec, fault)),
+        ...diagnostics.map((each) => diagnosticToJson(each, checked.shownFiles)),
+        ...externs.rest.map((fault) => faultToJson(spec, fault)),
       );
     } else {
-      reportDiagnostics(checked);
-      reportFaults(faults, generatedOf(spec));
-      if (checked.diagnostics.length === 0 && faults.length === 0) streams.say(`${spec.shown}: no errors`);
+      reportDiagnostics({ diagnostics, shownFiles: checked.shownFiles });
+      reportFaults(externs.rest, generatedOf(spec));
+      if (diagnostics.length === 0 && externs.rest.length === 0) streams.say(`${spec.shown}: no errors`);
     }
   }
   if (options.format === 'json') streams.print(JSON.stringify(records, null, 2));

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import type { Checked } from '../checker/check.js';
 import type { BundleMessage } from '../codegen/bundle.js';
+import type { ExternFaults } from '../codegen/extern-faults.js';
 import type { TypeFault } from '../codegen/typecheck.js';
 import { hasErrors, type Diagnostic } from '../parser/diagnostic.js';
 import { renderDiagnostic } from '../parser/render.js';
@@ -31,6 +32,16 @@ export const reportDiagnostics = (
   }
   if (diagnostics.length > 0) streams.say(summary(diagnostics));
   return hasErrors(diagnostics);
+};
+
+/** Prints what is wrong with externs. Returns whether anything is. */
+export const reportExterns = (
+  checked: { readonly shownFiles: readonly SourceFile[] },
+  { diagnostics, rest }: ExternFaults,
+  folder: string,
+): boolean => {
+  const wrong = reportDiagnostics({ diagnostics, shownFiles: checked.shownFiles });
+  return reportFaults(rest, folder) || wrong;
 };
 
 /** Prints what TypeScript says, with the spec's place where the spec wrote it. `folder` is that of the emitted files. */

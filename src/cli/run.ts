@@ -6,15 +6,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { folderOf } from '../checker/host.js';
-import type { Checked } from '../checker/check.js';
 import { BundleError } from '../codegen/bundle.js';
 import type { EmittedFile } from '../codegen/emit.js';
 import { findPackageRoot, runtimeFile } from '../codegen/package-root.js';
 import { checkExterns, emitTo, hasExterns } from '../compiler.js';
 import { fileHash, hashOf, isKept, openCache, prune } from './cache.js';
 import { placesOf } from './places.js';
-import { reportBundleWarnings, reportDiagnostics, reportFaults } from './report.js';
-import { checkSpec, findSpec, shownPath, type SpecFile } from './specs.js';
+import { reportBundleWarnings, reportDiagnostics, reportExterns } from './report.js';
+import { checkSpec, findSpec, shownPath, type CheckedSpec, type SpecFile } from './specs.js';
 import { Misuse, exits, streams } from './streams.js';
 
 export interface RunOptions {
@@ -101,7 +100,7 @@ const warnIfStale = (texts: Texts, folder: string, spec: SpecFile): void => {
 };
 
 /** The bundle's path, or null where something is wrong, which has been printed. */
-const bundleFor = async (spec: SpecFile, checked: Checked): Promise<string | null> => {
+const bundleFor = async (spec: SpecFile, checked: CheckedSpec): Promise<string | null> => {
   const root = findPackageRoot();
   const { generated } = placesOf(spec);
   const cache = openCache();
@@ -125,7 +124,8 @@ const bundleFor = async (spec: SpecFile, checked: Checked): Promise<string | nul
   const files = await emitTo(checked, spec.path, generated);
   const texts = Object.fromEntries(files.map((file) => [file.fileName, file.text]));
   warnIfStale(texts, generated, spec);
-  if (externs && reportFaults(await checkExterns(files, generated), generated)) return null;
+  if (externs && reportExterns(checked, await checkExterns(checked, files, generated), generated))
+    return null;
   const target = externs ? await bundleByContent(files, generated, cache.folder) : path;
   if (!externs) {
     await writeBundle(files, generated, path);

@@ -72,7 +72,12 @@ export const findSpec = (arg: string): SpecFile => {
 };
 
 /** Checks a spec; files have the paths that a reader knows. */
-export const checkSpec = (spec: SpecFile): Checked & { readonly shownFiles: readonly SourceFile[] } => {
+/** A checked spec, with its files under the names that messages print. */
+export interface CheckedSpec extends Checked {
+  readonly shownFiles: readonly SourceFile[];
+}
+
+export const checkSpec = (spec: SpecFile): CheckedSpec => {
   const checked = check(spec.path);
   return { ...checked, shownFiles: checked.files.map((file) => ({ ...file, path: shownPath(file.path) })) };
 };

@@ -109,10 +109,10 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT5003: { name: 'activation_before_loss', severity: 'warning' },
   ZT5004: { name: 'validates_on_training_data', severity: 'warning' },
   ZT5006: { name: 'head_width', severity: 'warning' },
-  ZT5007: { name: 'random_in_evaluation', severity: 'warning' },
   ZT5008: { name: 'rows_meet', severity: 'warning' },
   ZT5009: { name: 'hides_builtin', severity: 'warning' },
   ZT5010: { name: 'allow_unknown', severity: 'warning' },
+  ZT6001: { name: 'extern_disagrees', severity: 'error' },
 };
 
 /** ZT1001 unexpected_token: expected {expected}, found {found} */
@@ -1539,19 +1539,6 @@ export const headWidth = (
   span,
 });
 
-/** ZT5007 random_in_evaluation: `{name}` draws random numbers in data that `{step}` reads */
-export const randomInEvaluation = (
-  span: Span,
-  args: { readonly name: string | number; readonly step: string | number },
-  details: DiagnosticDetails = {},
-): Diagnostic => ({
-  ...details,
-  code: 'ZT5007',
-  severity: 'warning',
-  message: `\`${args.name}\` draws random numbers in data that \`${args.step}\` reads`,
-  span,
-});
-
 /** ZT5008 rows_meet: rows of the batch meet in {what}, and only those of one batch of a window */
 export const rowsMeet = (
   span: Span,
@@ -1588,5 +1575,23 @@ export const allowUnknown = (
   code: 'ZT5010',
   severity: 'warning',
   message: `${args.problem}`,
+  span,
+});
+
+/** ZT6001 extern_disagrees: {kind} `{name}` is not what {module} exports: {problem} */
+export const externDisagrees = (
+  span: Span,
+  args: {
+    readonly kind: string | number;
+    readonly name: string | number;
+    readonly module: string | number;
+    readonly problem: string | number;
+  },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT6001',
+  severity: 'error',
+  message: `${args.kind} \`${args.name}\` is not what ${args.module} exports: ${args.problem}`,
   span,
 });

@@ -32,7 +32,11 @@ describe.each(registry.map((section) => [section.code, section] as const))('%s',
     const text = generated[code];
     const wrong = text === undefined ? section.wrong : [{ text, files: {} }];
     expect(wrong.length).toBeGreaterThan(0);
-    for (const example of wrong) expect([...new Set(codesOf(example))]).toEqual([code]);
+    for (const example of wrong) {
+      // Too many mistakes are, first of all, mistakes.
+      const codes = [...new Set(codesOf(example))].filter((each) => code !== 'ZT1033' || each !== 'ZT1001');
+      expect(codes).toEqual([code]);
+    }
   });
   test('has right examples that give nothing', () => {
     for (const example of section.right) expect(codesOf(example)).toEqual([]);

@@ -1,14 +1,9 @@
-/** ZT5004 and ZT5007: validation reads other rows than training, and reads them as they are. */
-import {
-  randomInEvaluation,
-  validatesOnTrainingData,
-  validationOverlaps,
-} from '../../parser/messages.gen.js';
+/** ZT5004: validation reads other rows than training. */
+import { validatesOnTrainingData, validationOverlaps } from '../../parser/messages.gen.js';
 import { evaluateIr, type HostNames } from '../evaluate.js';
 import type { IrData, IrExpr } from '../ir.js';
 import { optionOf, type TrainingInput } from './input.js';
 import { builtinDefault } from './run.js';
-import { expressionsOf, partsOf } from './walk.js';
 
 /** An expression without its place, so that two that say the same are equal. */
 const textOf = (expr: IrExpr, names: HostNames): string => {
@@ -91,47 +86,6 @@ export const checkValidationData = (input: TrainingInput, names: HostNames): voi
         );
         break;
       }
-    }
-  }
-};
-
-const randomIn = (data: IrData): Extract<IrExpr, { kind: 'op' }> | null => {
-  const find = (expr: IrExpr): Extract<IrExpr, { kind: 'op' }> | null => {
-    if (expr.kind === 'op' && expr.draw !== null) return expr;
-    for (const part of partsOf(expr)) {
-      const found = find(part);
-      if (found) return found;
-    }
-    return null;
-  };
-  for (const map of data.maps) {
-    for (const expr of [...map.body.flatMap(expressionsOf), ...map.fields.map((field) => field.value)]) {
-      const found = find(expr);
-      if (found) return found;
-    }
-  }
-  return null;
-};
-
-export const checkRandomData = ({ trainer, report }: TrainingInput): void => {
-  const reported = new Set<number>();
-  for (const step of trainer.steps) {
-    if (step.stage === 'train') continue;
-    for (const own of step.inputs) {
-      const data = trainer.data.find((each) => each.name === own.data);
-      const found = data ? randomIn(data) : null;
-      if (!data || !found || reported.has(found.span.start)) continue;
-      reported.add(found.span.start);
-      report(
-        randomInEvaluation(
-          found.span,
-          { name: found.name, step: `step ${step.name}` },
-          {
-            related: [{ span: own.span, label: `reads \`${data.name}\`` }],
-            help: 'keep it to the data set of the train step: give the other a `map` of its own',
-          },
-        ),
-      );
     }
   }
 };

@@ -3,7 +3,7 @@
  * optimizer and a way for the gradient, schedules fit into the run, and add-ons find what they watch.
  */
 import { checkAddonEffects, checkMonitors } from './addons.js';
-import { checkRandomData, checkValidationData } from './evaluation-data.js';
+import { checkValidationData } from './evaluation-data.js';
 import { checkReach } from './gradients.js';
 import { checkPatterns } from './groups.js';
 import type { TrainingInput } from './input.js';
@@ -33,6 +33,5 @@ export const checkTraining = (input: TrainingInput): void => {
   checkActivations(input);
   checkHeads(input, run.names);
   checkValidationData(input, run.names);
-  checkRandomData(input);
   checkMicroBatches(input, run);
 };

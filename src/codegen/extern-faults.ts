@@ -1,0 +1,67 @@
+/** ZT6001: TypeScript's faults in what the emitted trainer says of an extern, as diagnostics on the spec's own lines. */
+import { resolve } from 'node:path';
+import type { ExternItem } from '../parser/ast.js';
+import type { Diagnostic } from '../parser/diagnostic.js';
+import { externDisagrees } from '../parser/messages.gen.js';
+import type { Program } from '../checker/program.js';
+import type { TypeFault } from './typecheck.js';
+
+export interface ExternFaults {
+  readonly diagnostics: readonly Diagnostic[];
+  /** Faults inside the TypeScript files themselves, which no line of the spec wrote. */
+  readonly rest: readonly TypeFault[];
+}
+
+interface Declared {
+  readonly module: string;
+  readonly item: ExternItem;
+}
+
+/** Which extern of the program stands at a place; a call of one is told by its name. */
+const externAt = (program: Program, path: string, line: number, column: number): Declared | null => {
+  const file = program.order.find((each) => resolve(each.source.path) === path);
+  if (!file) return null;
+  const start = file.source.lineStarts[line - 1];
+  if (start === undefined) return null;
+  const offset = start + column - 1;
+  for (const decl of file.spec.decls) {
+    if (decl.kind !== 'extern' || offset < decl.span.start || offset >= decl.span.end) continue;
+    const item = decl.items.find((each) => each.span.start <= offset && offset < each.span.end);
+    const [first] = decl.items;
+    const found = item ?? first;
+    if (found) return { module: decl.module.value, item: found };
+  }
+  return null;
+};
+
+/** `folder` is that of the emitted files, from which a fault's spec is named. */
+export const externFaults = (
+  faults: readonly TypeFault[],
+  program: Program,
+  folder: string,
+): ExternFaults => {
+  const diagnostics: Diagnostic[] = [];
+  const rest: TypeFault[] = [];
+  for (const fault of faults) {
+    const { spec } = fault;
+    const declared = spec ? externAt(program, resolve(folder, spec.path), spec.line, spec.column) : null;
+    if (!declared) {
+      rest.push(fault);
+      continue;
+    }
+    const { item, module } = declared;
+    const args = {
+      kind: item.what === 'data' ? 'data source' : item.what,
+      name: item.name.text,
+      module,
+      problem: fault.message.split('\n')[0]?.replace(/\.$/, '') ?? '',
+    };
+    diagnostics.push(
+      externDisagrees(item.name.span, args, {
+        notes: [`TypeScript says (TS${fault.code}): ${fault.message.replaceAll('\n', ' ')}`],
+        help: `change the declaration here, or \`${module}\``,
+      }),
+    );
+  }
+  return { diagnostics, rest };
+};

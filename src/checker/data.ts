@@ -140,7 +140,11 @@ const readSource = (
   const given = new Map(attributes.given.map((each) => [each.name, { span: each.span, value: each.value }]));
   const isOwn = (name: string): boolean => own.some((param) => param.name.text === name);
   const paths = new Set(own.flatMap((param) => (isPath(param.type) ? [param.name.text] : [])));
-  const args = attributes.given
+  // A source of the prelude has the same defaults in the runtime; an extern is told those that the spec declares.
+  const arguments_ = extern
+    ? [...attributes.all].map(([key, each]) => ({ name: key, value: each }))
+    : attributes.given;
+  const args = arguments_
     .filter((each) => isOwn(each.name) && each.value.type.kind !== 'none')
     .map((each) => ({
       name: each.name,

@@ -34,6 +34,12 @@ const externAt = (program: Program, path: string, line: number, column: number):
   return null;
 };
 
+/** TypeScript goes from the whole to the part that differs; the last lines say what it is. */
+const reasonOf = (message: string): string => {
+  const lines = message.split('\n').map((line) => line.trim().replace(/\.$/, ''));
+  return lines.length < 3 ? (lines.at(-1) ?? '') : lines.slice(-2).join(': ');
+};
+
 /** `folder` is that of the emitted files, from which a fault's spec is named. */
 export const externFaults = (
   faults: readonly TypeFault[],
@@ -54,7 +60,7 @@ export const externFaults = (
       kind: item.what === 'data' ? 'data source' : item.what,
       name: item.name.text,
       module,
-      problem: fault.message.split('\n')[0]?.replace(/\.$/, '') ?? '',
+      problem: reasonOf(fault.message),
     };
     diagnostics.push(
       externDisagrees(item.name.span, args, {

@@ -70,7 +70,9 @@ const attributesOf = (style) => {
   ].join(' ');
 };
 
-const escape = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+// Not every viewer keeps runs of spaces; hard spaces are kept by all.
+const escape = (text) =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll(' ', '\u00a0');
 
 const spans = (line) => {
   const parts = [];

@@ -212,7 +212,11 @@ const callBuiltin = (
   const signatureEnv = parameterEnv(env, preludeScope(env), statics(builtin, bound));
   const bindings = noBindings();
   if (rule !== null) {
-    type = rules.get(rule)?.({ env, name: builtin.name, span, args: bound }) ?? null;
+    type = judgeAtCall(
+      env,
+      span,
+      () => rules.get(rule)?.({ env, name: builtin.name, span, args: bound }) ?? null,
+    );
   } else {
     const fits = inputs.every((param) => {
       const found = bound.get(param.name.text);

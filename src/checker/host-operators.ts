@@ -85,9 +85,11 @@ export const hostBinary = (env: Env, span: Span, op: BinaryOp, left: Value, righ
     return value(span, type, ir, { ...sizes, constant, total });
   }
   if (equality.has(op) || order.has(op)) {
+    // A schedule moves while the run goes on; what a comparison decides here is decided once.
     const comparable =
-      (number(left.type) && number(right.type)) ||
+      (isNumber(left.type) && isNumber(right.type)) ||
       (equality.has(op) &&
+        left.type.kind !== 'schedule' &&
         (left.type.kind === right.type.kind || left.type.kind === 'none' || right.type.kind === 'none')) ||
       (left.type.kind === 'unit' && right.type.kind === 'unit' && left.type.unit === right.type.unit);
     if (!comparable) {
@@ -147,7 +149,8 @@ const unitArithmetic = (env: Env, span: Span, op: BinaryOp, left: Value, right: 
     return mismatch(env, span, op, left, right, 'give both sides a unit');
   }
   const unit = left.type.kind === 'unit' ? left.type : right.type;
-  if (unit.kind !== 'unit' || (!isNumber(left.type) && left.type.kind !== 'unit'))
+  const fits = (type: Type): boolean => isNumber(type) || type.kind === 'unit';
+  if (unit.kind !== 'unit' || !fits(left.type) || !fits(right.type))
     return mismatch(env, span, op, left, right);
   const inner = (each: Value) => (each.ir.kind === 'quantity' ? each.ir.value : each.ir);
   return value(

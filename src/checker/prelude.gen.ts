@@ -241,7 +241,7 @@ export const preludeText = [
   '',
   '  // ---- schedule phases, one after the other; each starts where the last ended unless `from` says otherwise',
   '  /// From `from` (0) to `to` in a straight line.',
-  '  schedule warmup(to: float | schedule, over: duration, from: float = 0)',
+  '  schedule warmup(to: float, over: duration, from: float = 0)',
   '  /// In a straight line to `to`.',
   '  schedule linear(to: float, over: duration, from: float | none = none)',
   '  /// Along half a cosine to `to`.',

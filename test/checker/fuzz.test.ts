@@ -126,3 +126,27 @@ test('what is let through is emitted and typed', async () => {
   const number = Number(/mutant(\d+)/.exec(first?.file ?? '')?.[1]);
   expect(first, `${specs[number] ?? ''}`).toBeUndefined();
 }, 60_000);
+
+describe('what changes like these have found', () => {
+  const digits = texts.get('digits.ztrain') ?? '';
+  const gpt = texts.get('gpt.ztrain') ?? '';
+  test.each([
+    ['a schedule times a unit', digits, 'over = 50.steps', 'over = 50.steps * warm', ['ZT3204']],
+    ['a schedule compared before the run', digits, 'shuffle = true', 'shuffle = warm > 1', ['ZT3204']],
+    ['a schedule that starts from itself', digits, 'warmup(to = lr,', 'warmup(to = warm,', ['ZT3203']],
+    [
+      'a default axis that is not there',
+      digits,
+      'argmax(logits) ==',
+      'argmax(0.5 * mean(logits)) ==',
+      ['ZT3107'],
+    ],
+    ['a fact that makes sizes uneven', gpt, 'dim % heads == 0,', 'dim % heads == 1,', ['ZT3104', 'ZT3109']],
+  ])('%s', (_what, text, from, to, codes) => {
+    expect(text).toContain(from);
+    const { diagnostics } = checkMutant({ name: 'mutant.ztrain', text: text.replace(from, to) });
+    expect([...new Set(diagnostics.map(({ code }) => code))].sort()).toEqual(codes);
+    // On the spec's own text, never in the prelude's.
+    expect(diagnostics.every(({ span }) => span.file === 0)).toBe(true);
+  });
+});

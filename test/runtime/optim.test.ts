@@ -155,6 +155,9 @@ describe('clipping', () => {
   });
 
   test('leaves a small gradient alone, and comes from the trainer by default', async () => {
+    const free = await run((of) => optim.sgd({ of, lr: 1, clip: null }), 1, optim.clipNorm({ most: 0.5 }));
+    expect(free.norms).toEqual([]);
+    expect(free.weights).toEqual((await run((of) => optim.sgd({ of, lr: 1 }), 1)).weights);
     const large = await run((of) => optim.sgd({ of, lr: 1 }), 1, optim.clipNorm({ most: 1e6 }));
     expect(large.norms).toHaveLength(1);
     expectClose(

@@ -95,7 +95,7 @@ function optimizer<S extends object>(rule: Rule, options: Common<S>, lr: Rate<S>
     of: options.of,
     lr: options.lr ?? lr,
     weightDecay: nonNegative('weight_decay', options.weightDecay ?? decay),
-    clip: options.clip ?? undefined,
+    clip: options.clip,
     groups: options.groups ?? [],
   };
 }

@@ -6,7 +6,8 @@ import { ownGradient, savedAt } from '../ops/own-gradient.js';
 
 /**
  * Cross entropy of softmax(logits) over the last axis and class labels (i32, one axis less) or rows of probabilities (f32, the
- * logits' shape). Labels get no gradient. Smoothing s replaces a target p by (1 - s)p + s / classes (Szegedy et al., 2016).
+ * logits' shape). Labels get no gradient; one that is
+ * no class is refused. Smoothing s replaces a target p by (1 - s)p + s / classes (Szegedy et al., 2016).
  */
 export function softmaxCrossEntropy<R extends Tensor>(
   logits: Tensor,
@@ -47,7 +48,8 @@ function targets(logits: Tensor, label: Tensor): Tensor {
   const rows = shapeText(logits.shape.slice(0, -1));
   if (logits.rank >= 1 && label.dtype === 'int32' && shapeText(label.shape) === rows) {
     const classes = sizeAt(logits.shape, -1);
-    return run('OneHot', { indices: label }, { depth: classes });
+    // A label that is no class would cost nothing and still move the weights: the kernel refuses it.
+    return run('OneHot', { indices: label }, { depth: classes, strict: 1 });
   }
   if (label.dtype === 'float32' && shapeText(label.shape) === shapeText(logits.shape)) {
     return label;

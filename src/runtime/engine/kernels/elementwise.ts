@@ -52,11 +52,12 @@ export function leakyRelu(call: Call): TensorInfo {
   return heap.call('Add', { a: heap.call('Relu', { x }), b: slanted });
 }
 
-/** 1 at the index, 0 elsewhere, in f32: the backend's own writes whole numbers under the name of floats. */
+/** 1 at the index, 0 elsewhere, in f32; with `strict` an index outside is refused. The backend's own writes whole numbers under the name of floats. */
 export function oneHot(call: Call): TensorInfo {
   const { heap } = call;
   const indices = inputAt(call, 'indices');
   const depth = listAt(call, 'depth')[0] ?? 0;
+  const strict = call.attributes['strict'] === 1;
   const made = heap.make([...indices.shape, depth]);
   const ids = heap.integers(indices);
   const out = heap.floats(made).fill(0);
@@ -64,6 +65,10 @@ export function oneHot(call: Call): TensorInfo {
     const id = ids[row] ?? -1;
     if (id >= 0 && id < depth) {
       out[row * depth + id] = 1;
+    } else if (strict) {
+      throw new Error(
+        `label ${id} at place ${row} of the batch is not one of ${depth} classes (0 to ${depth - 1}); correct the data, or the number of outputs of the model`,
+      );
     }
   }
   return made;

@@ -6,7 +6,7 @@
  * phase stands exactly at its end, and the first has already left its start. So `warmup(to = lr, over = 500.steps)`
  * never trains with a rate of 0, and reaches lr in update 500.
  */
-import { durationInSteps, type Pace } from './durations.js';
+import { durationInSteps, wholeSteps, type Pace } from './durations.js';
 import { showQuantity, type Duration } from './units.js';
 
 export type Phase =
@@ -123,7 +123,9 @@ function phaseValues(
     );
   }
   if (phase.kind === 'step') {
-    const every = Math.max(1, Math.round(durationInSteps(phase.every, pace)));
+    if (!(phase.every.value > 0))
+      throw new Error(`${where}: every must be above 0, got ${showQuantity(phase.every)}`);
+    const every = wholeSteps(phase.every, pace);
     const at = (index: number): number => from * phase.factor ** Math.floor(index / every);
     return { at, end: at(length - 1) };
   }

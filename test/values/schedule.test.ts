@@ -104,6 +104,9 @@ describe('schedules', () => {
 
   test('step drops by its factor', () => {
     const phase: Phase = { kind: 'step', factor: 0.5, every: over(2), over: over(6), from: 1 };
+    expect(() => planSchedule([{ ...phase, every: over(0) }], pace, 'warm')).toThrow(
+      'warm, phase 1 (step): every must be above 0, got 0 steps',
+    );
     expect(values([phase], 7)).toEqual([1, 1, 0.5, 0.5, 0.25, 0.25, 0.25]);
   });
 

@@ -9,8 +9,9 @@ import { csvHeader, csvLines, jsonLines } from './addons/predictions.js';
 import { findCheckpoint, type Checkpoint } from './checkpoint/read.js';
 import type { StrictValue } from './checkpoint/strict-json.js';
 import { DataError } from './data/data-error.js';
-import { fit as fitWidth, showNumber } from './progress/format.js';
+import { showNumber } from './progress/format.js';
 import type { LineStream } from './progress/reporter.js';
+import { jsonNumber } from './run/folder.js';
 import { RunError } from './run/run-error.js';
 import { Control, type StopSignal } from './trainer/control.js';
 import { paramType, parseParam } from './trainer/params.js';
@@ -120,11 +121,14 @@ async function runCommand(
   if (args.command === 'train') {
     if (args.from !== undefined)
       throw new UsageError('--from goes with test and predict; resuming a run is not built yet');
+    if (args.json) throw new UsageError('--json goes with test and predict; a run writes metrics.jsonl');
     const trainer = new trainerClass({ params: given, overrides: args.attributes });
     await runFit(trainer, options);
     return;
   }
   if (args.from === undefined) throw new UsageError(`${args.command} needs --from RUN or --from CHECKPOINT`);
+  if (args.runDir !== undefined)
+    throw new UsageError(`--run-dir goes with train; ${args.command} makes no run, leave it out`);
   const from = await findCheckpoint(args.from);
   if (from.trainer !== spec.trainer) {
     throw new RunError(
@@ -166,7 +170,8 @@ function paramsOf(spec: TrainerSpec<never>, { params }: Checkpoint): Readonly<Re
 
 function printMetrics(metrics: ReadonlyMap<string, number>, json: boolean, io: MainIo): void {
   if (json) {
-    io.stdout.write(`${JSON.stringify(Object.fromEntries(metrics))}\n`);
+    const numbers = [...metrics].map(([name, value]) => [name, jsonNumber(value)] as const);
+    io.stdout.write(`${JSON.stringify(Object.fromEntries(numbers))}\n`);
     return;
   }
   for (const [name, value] of metrics) io.stdout.write(`${name} ${showNumber(value)}\n`);
@@ -215,7 +220,10 @@ export function readArguments(argv: readonly string[]): Arguments {
         throw new UsageError(`--dev-run takes a whole number of at least 1, got ${next}`);
     } else if (valued.includes(name)) {
       const value = attached ?? rest.shift();
-      if (value === undefined || value === '') throw new UsageError(`${name} needs a value`);
+      if (value === undefined || value === '' || (attached === undefined && value.startsWith('--')))
+        throw new UsageError(
+          `${name} needs a value${value === undefined ? '' : `, got ${JSON.stringify(value)}`}`,
+        );
       values.set(name, value);
     } else {
       const reason = notBuilt.get(name);
@@ -282,9 +290,7 @@ export function helpText(spec: TrainerSpec<never>): string {
     '  --json            print metrics or rows as JSON',
     '  --help, --version',
     '',
-  ]
-    .map((line) => fitWidth(line, 200))
-    .join('\n');
+  ].join('\n');
 }
 
 function defaultText(param: ParamSpec<never>): string {

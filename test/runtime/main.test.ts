@@ -113,6 +113,9 @@ describe('the executable', () => {
     [['tset'], 'did you mean test?'],
     [['test'], 'test needs --from'],
     [['--run-dir'], '--run-dir needs a value'],
+    [['--run-dir', '--json'], '--run-dir needs a value, got "--json"'],
+    [['--json'], '--json goes with test and predict'],
+    [['test', '--from', 'x', '--run-dir', 'y'], '--run-dir goes with train'],
   ])('%j is misuse', async (argv, message) => {
     const { code, err } = await run(argv);
     expect(err).toContain(message);
@@ -174,6 +177,8 @@ describe('the executable', () => {
     expect(code).toBe(0);
     expect(out).toBe(helpText(LineTrainer.spec));
     expect(out).toContain('lr=0.1\n      Learning rate. (a number, lr > 0)');
+    const doc = 'A sentence that goes on. '.repeat(20).trim();
+    expect(helpText({ ...LineTrainer.spec, doc })).toContain(`${doc}\n`);
     expect((await run(['--version'])).out).toContain('LineTrainer');
     expect(readArguments(['--dev-run', 'lr=1']).devRun).toBe(3);
   });

@@ -1,8 +1,9 @@
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PNG } from 'pngjs';
 import { afterAll, describe, expect, test } from 'vitest';
+import type { AddOn } from '../../src/runtime/addons/addon.js';
 import { gridPng } from '../../src/runtime/addons/image-grid.js';
 import * as addons from '../../src/runtime/addons/index.js';
 import { csvHeader, csvLines, jsonLines } from '../../src/runtime/addons/predictions.js';
@@ -18,6 +19,7 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 describe('numbers', () => {
   test('as a run prints them', () => {
+    expect([12345.6, 99999.6].map(format.showNumber)).toEqual(['12346', '100000']);
     expect([0.123456, 12, 0, 1e-5, 123456.7, Number.NaN, -0.5].map(format.showNumber)).toEqual([
       '0.1235',
       '12',
@@ -155,6 +157,11 @@ describe('add-ons that write', () => {
       { guess: 3, scores: [0.1, 'NaN'], sure: true },
       { guess: 1, scores: [1e-7, 2], sure: false },
     ]);
+    // The shortest text that reads back as the same f32, also where that takes nine digits.
+    const long = Float32Array.of(0.11107749491930008, 16777216, 1 / 3, 3.4028234663852886e38);
+    const texts = csvLines(new Map([['v', { dtype: 'f32', shape: [4], values: long }]]));
+    expect(texts).toEqual(['0.111077495', '16777216', '0.33333334', '3.4028235e+38']);
+    expect(Float32Array.from(texts, Number)).toEqual(long);
     const uneven = new Map(rows).set('more', { dtype: 'f32', shape: [3], values: new Float32Array(3) });
     expect(() => csvLines(uneven)).toThrow('fields of 2 and 3 rows');
   });
@@ -177,6 +184,50 @@ describe('add-ons that write', () => {
         .split('\n'),
     ).toHaveLength(9);
     expect(() => addons.predictions({ file: 'x.txt' })).toThrow('.csv or .jsonl');
+    // A dev run or one that fails leaves the whole file as it was, and nothing beside it.
+    const before = readFileSync(join(root, 'out', 'rows.csv'), 'utf8');
+    const seen: number[] = [];
+    const dev = await new Predicting({ options: { progress: 'none' } }).predict(
+      runDir,
+      (part) => void seen.push(part.get('guess')?.values.length ?? 0),
+      { dataRoot: root, devRun: 1 },
+    );
+    expect([dev, ...seen]).toEqual([3, 3]);
+    class Failing extends Predicting {
+      protected override configureAddOns() {
+        const breaks: AddOn = {
+          kind: 'breaks',
+          phase: 'dependent',
+          owns: [],
+          withOptions: () => breaks,
+          start: () => ({
+            predicted: () => {
+              throw new Error('broken');
+            },
+          }),
+        };
+        return [...super.configureAddOns(), breaks];
+      }
+    }
+    await expect(
+      new Failing({ options: { progress: 'none' } }).predict(runDir, () => undefined, { dataRoot: root }),
+    ).rejects.toThrow('add-on breaks failed in predicted: broken');
+    expect(readFileSync(join(root, 'out', 'rows.csv'), 'utf8')).toBe(before);
+    expect(readdirSync(join(root, 'out'))).toEqual(['rows.csv']);
+  });
+
+  test('predictions that cannot be written say what to do', async () => {
+    class Full extends LineTrainer {
+      protected override configureAddOns() {
+        return [addons.predictions({ file: join(root, 'occupied', 'rows.csv') })];
+      }
+    }
+    const runDir = join(root, 'unwritten');
+    writeFileSync(join(root, 'occupied'), '');
+    await new Full({ options: { progress: 'none' } }).fit({ runDir });
+    await expect(
+      new Full({ options: { progress: 'none' } }).predict(runDir, () => undefined),
+    ).rejects.toThrow(/cannot write .*rows\.csv: .*choose another file for predictions/);
   });
 
   test('two that own the same are refused', async () => {

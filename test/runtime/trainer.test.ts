@@ -1,6 +1,11 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { AddOn } from '../../src/runtime/addons/addon.js';
 import * as addons from '../../src/runtime/addons/index.js';
+import { findCheckpoint, readTensors } from '../../src/runtime/checkpoint/read.js';
+import * as data from '../../src/runtime/data/index.js';
 import * as losses from '../../src/runtime/losses/index.js';
 import * as ops from '../../src/runtime/ops/index.js';
 import * as optim from '../../src/runtime/optim/index.js';
@@ -10,6 +15,7 @@ import * as units from '../../src/values/units.js';
 import { Control } from '../../src/runtime/trainer/control.js';
 import { fit, type LiveAddOn, type MetricsRecord } from '../../src/runtime/trainer/fit.js';
 import type { Session } from '../../src/runtime/trainer/session.js';
+import type { Tensor1D } from '../../src/runtime/tensor.js';
 import type { TrainerOptions } from '../../src/runtime/trainer/spec.js';
 import type { Prepared, PrepareOptions, TrainerSetup } from '../../src/runtime/trainer/trainer.js';
 import { Line, LineTrainer, type LineData, type LineModels, type Row } from './tiny-trainer.js';
@@ -284,6 +290,77 @@ describe('values that are not finite', () => {
     expect(skipped).toBeGreaterThan(0);
     expect(count + skipped).toBe(60);
     expect((await weightsOf(session)).every((value) => Number.isFinite(value))).toBe(true);
+  });
+});
+
+describe('what outlives a run', () => {
+  test('weights that are not finite never replace a good checkpoint', async () => {
+    class Saving extends BrokenTrainer {
+      protected override configureAddOns() {
+        return [addons.checkpoint({ every: units.steps(1) })];
+      }
+    }
+    const runDir = mkdtempSync(join(tmpdir(), 'ztrain-broken-'));
+    const control = { progress: 'none', logEvery: units.steps(1000) } as const;
+    const trainer = new Saving(setup({ batchSize: 1 }, control));
+    const failed = await trainer.fit({ runDir }).then(
+      () => '',
+      (error: unknown) => String(error),
+    );
+    const [, step = '0'] = /not finite at step (\d+); lower/.exec(failed) ?? [];
+    expect(Number(step)).toBeGreaterThan(1);
+    const found = await findCheckpoint(runDir);
+    expect(found.step).toBe(Number(step) - 1);
+    const weights = await readTensors(found, 'model.safetensors');
+    for (const { values } of weights.values()) expect(values.every(Number.isFinite)).toBe(true);
+    rmSync(runDir, { recursive: true });
+  });
+
+  test('a metric cannot take the name of what each line has', async () => {
+    class Named extends LineTrainer {
+      override validateStep(batch: Row): void {
+        this.log({ step: rows.mean(batch.y) });
+      }
+    }
+    await expect(train(new Named(setup({})))).rejects.toThrow('a metric cannot be named step');
+  });
+
+  test('an epoch that an add-on ends is measured like any other', async () => {
+    const seen: number[] = [];
+    const hooks = {
+      stepEnd: ({ step }: { readonly step: number }) => (step % 5 === 2 ? ('end-epoch' as const) : undefined),
+      epochEnd: ({ step }: { readonly step: number }) => void seen.push(step),
+    };
+    const { records, result, session } = await train(new LineTrainer(setup({}, { epochs: 3 })), [
+      { kind: 'short', hooks },
+    ]);
+    expect(seen).toEqual([5, 10, 15]);
+    expect(result.rows).toBe(3 * 2 * 4);
+    const lines = (over: string) => records.filter((record) => record.over === over).map(({ at }) => at.step);
+    expect(lines('epoch')).toEqual([5, 10, 15]);
+    expect(lines('pass')).toEqual([5, 10, 15]);
+    await session.close();
+  });
+
+  test('rows that are left out are told', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'ztrain-rows-'));
+    writeFileSync(join(root, 'a.csv'), 'x,y\n1,2\nno,3\n2,5\n');
+    class Reading extends LineTrainer {
+      protected override configureData(): LineData {
+        const set = data
+          .csv<{ readonly x: Tensor1D; readonly y: Tensor1D }>({
+            file: 'a.csv',
+            record: { x: { dtype: 'f32', shape: [] }, y: { dtype: 'f32', shape: [] } },
+            onBadRow: 'skip',
+          })
+          .map(({ x, y }): Row => ({ x: ops.stack([x, x], { axis: 1 }), y }));
+        return { train: set, test: set.withOptions({ batch: 1 }) };
+      }
+    }
+    const { session } = await new Reading(setup({})).prepare({ kinds: ['train'], dataRoot: root });
+    expect(session.notes).toEqual(['1 bad rows of train are left out, 2 are used']);
+    await session.close();
+    rmSync(root, { recursive: true });
   });
 });
 

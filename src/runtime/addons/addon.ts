@@ -43,6 +43,8 @@ export interface Hooks {
   /** Rows that a predict step returned, by name. */
   predicted?(rows: ReadonlyMap<string, HostTensor>): Hooked<void>;
   predictEnd?(): Hooked<void>;
+  /** Instead of `predictEnd`, after an error or a signal: takes back what is half done. */
+  predictFailed?(): Hooked<void>;
   /** What a checkpoint keeps of this add-on. */
   state?(): Json;
 }

@@ -1,8 +1,8 @@
 /** Writes what predict steps return, one row a line. */
-import { createWriteStream, type WriteStream } from 'node:fs';
-import { makeFolder } from '../../values/folders.js';
-import { once } from 'node:events';
+import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, extname, resolve } from 'node:path';
+import { makeFolder } from '../../values/folders.js';
+import { besides, fileError, syncFolder } from '../checkpoint/files.js';
 import { writtenPath, type DataPath } from '../data/files.js';
 import type { HostTensor } from '../engine/engine.js';
 import { replaced, type AddOn } from './addon.js';
@@ -12,7 +12,10 @@ export interface PredictionsOptions {
   readonly file: string | DataPath;
 }
 
-/** Writes rows as CSV or JSON lines, by the file's ending. */
+/**
+ * Writes rows as CSV or JSON lines, by the file's ending. The file appears, or replaces an older one, when its last row is on
+ * disk. Throws for another ending.
+ */
 export function predictions(options: PredictionsOptions): AddOn {
   const name = writtenPath(options.file);
   const ending = extname(name).toLowerCase();
@@ -28,29 +31,50 @@ export function predictions(options: PredictionsOptions): AddOn {
     withOptions: (values) => predictions(replaced(options, values)),
     start: (host) => {
       const file = resolve(host.root, name);
-      let stream: WriteStream | null = null;
+      const temporary = besides(file);
+      let handle: FileHandle | null = null;
       let count = 0;
       return {
         predicted: async (rows) => {
-          if (stream === null) {
-            makeFolder(dirname(file));
-            stream = createWriteStream(file);
-            await once(stream, 'open');
-            if (ending === '.csv') stream.write(`${csvHeader(rows)}\n`);
-          }
           const lines = ending === '.csv' ? csvLines(rows) : jsonLines(rows);
+          await refused(file, async () => {
+            if (handle === null) {
+              makeFolder(dirname(file));
+              handle = await open(temporary, 'wx');
+              if (ending === '.csv') await handle.appendFile(`${csvHeader(rows)}\n`);
+            }
+            await handle.appendFile(lines.map((line) => `${line}\n`).join(''));
+          });
           count += lines.length;
-          if (!stream.write(lines.map((line) => `${line}\n`).join(''))) await once(stream, 'drain');
         },
         predictEnd: async () => {
-          if (stream === null) return;
-          stream.end();
-          await once(stream, 'finish');
+          const written = handle;
+          if (written === null) return;
+          await refused(file, async () => {
+            await written.sync();
+            await written.close();
+            handle = null;
+            await rename(temporary, file);
+            await syncFolder(dirname(file));
+          });
           host.report(`${count} rows written to ${file}`);
+        },
+        predictFailed: async () => {
+          await handle?.close();
+          handle = null;
+          await rm(temporary, { force: true });
         },
       };
     },
   };
+}
+
+async function refused(file: string, write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    throw fileError(`cannot write ${file}`, error, 'another file for predictions');
+  }
 }
 
 type Rows = ReadonlyMap<string, HostTensor>;
@@ -101,7 +125,8 @@ function valuesAt({ values, shape, dtype }: HostTensor, row: number): readonly (
 
 /** The shortest decimal that reads back as the same f32. */
 function shortest(value: number): number {
-  for (let digits = 1; digits < 9; digits += 1) {
+  // Nine digits tell every f32 from its neighbours.
+  for (let digits = 1; digits <= 9; digits += 1) {
     const short = Number(value.toPrecision(digits));
     if (Math.fround(short) === value) return short;
   }

@@ -69,23 +69,27 @@ export async function makeFolder(path: string, fill: (temporary: string) => Prom
   }
 }
 
-const reasons: ReadonlyMap<string, string> = new Map([
-  ['ENOSPC', 'the disk is full; free some space, or choose another --run-dir'],
-  ['EDQUOT', 'the disk quota is used up; free some space, or choose another --run-dir'],
-  ['EACCES', 'no permission; choose another --run-dir'],
-  ['EPERM', 'not permitted; choose another --run-dir'],
-  ['EROFS', 'the file system is read-only; choose another --run-dir'],
-  ['ENOTDIR', 'a part of the path is a file, not a folder; choose another --run-dir'],
-  ['ENOTEMPTY', 'something else stands there; choose another --run-dir'],
-  ['EEXIST', 'something else stands there; choose another --run-dir'],
-  ['ENOENT', 'the folder is gone; was it removed during the run?'],
-  ['EMFILE', 'too many open files; raise the limit with ulimit -n'],
+const reasons: ReadonlyMap<string, (other: string) => string> = new Map<string, (other: string) => string>([
+  ['ENOSPC', (other) => `the disk is full; free some space, or choose ${other}`],
+  ['EDQUOT', (other) => `the disk quota is used up; free some space, or choose ${other}`],
+  ['EACCES', (other) => `no permission; choose ${other}`],
+  ['EPERM', (other) => `not permitted; choose ${other}`],
+  ['EROFS', (other) => `the file system is read-only; choose ${other}`],
+  ['ENOTDIR', (other) => `a part of the path is a file, not a folder; choose ${other}`],
+  ['EISDIR', (other) => `a folder stands there; choose ${other}`],
+  ['ENOTEMPTY', (other) => `something else stands there; choose ${other}`],
+  ['EEXIST', (other) => `something else stands there; choose ${other}`],
+  ['ENOENT', () => 'the folder is gone; was it removed during the run?'],
+  ['EMFILE', () => 'too many open files; raise the limit with ulimit -n'],
 ]);
 
-/** The error as a RunError that says what to do, where the operating system refused a file. */
-export function fileError(what: string, error: unknown): Error {
+/**
+ * The error as a RunError that says what to do, where the operating system refused a file. `other` is what the user can
+ * choose instead.
+ */
+export function fileError(what: string, error: unknown, other = 'another --run-dir'): Error {
   const code =
     error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
   if (code === null) return error instanceof Error ? error : new Error(String(error));
-  return new RunError(`${what}: ${reasons.get(code) ?? code}`, { cause: error });
+  return new RunError(`${what}: ${reasons.get(code)?.(other) ?? code}`, { cause: error });
 }

@@ -1,6 +1,6 @@
 /** Numbers and lines as a run prints them. */
 
-/** Four significant digits; very large and very small ones with an exponent. */
+/** Four significant digits, whole numbers in full; very large and very small ones with an exponent. */
 export function showNumber(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   if (value === 0) return '0';
@@ -10,7 +10,7 @@ export function showNumber(value: number): string {
       .toExponential(2)
       .replace(/\.?0+e/, 'e')
       .replace('e+', 'e');
-  if (Number.isInteger(value)) return String(value);
+  if (Number.isInteger(value) || size >= 1e4) return String(Math.round(value));
   return value.toPrecision(4);
 }
 

@@ -112,7 +112,7 @@ class Fit {
       const late = this.#validations.filter(({ measuredAt }) => measuredAt < this.#step);
       await this.#validate(late);
     }
-    await this.#checkFinite();
+    await this.#session.checkFinite();
     const at = this.#moment();
     await this.#each('fitEnd', (hooks) => hooks.fitEnd?.(at, this.#newest));
     return { reason, signal, at, rows: this.#rows, metrics: this.#newest };
@@ -145,9 +145,24 @@ class Fit {
       await breathe();
       if (this.options.control.signal !== null) return 'interrupted';
       if (answers.includes('end-run')) return 'stopped';
-      if (answers.includes('end-epoch')) this.#step = end;
+      if (answers.includes('end-epoch') && this.#step < end) {
+        if (await this.#skipTo(end)) return 'stopped';
+      }
     }
     return null;
+  }
+
+  /**
+   * Ends the epoch before its last window: the clock goes on to its end, where the epoch is measured as if it had got there.
+   * Whether the run is to end too.
+   */
+  async #skipTo(end: number): Promise<boolean> {
+    this.#step = end;
+    const answers = [await this.#closeEpoch()];
+    const due = this.#validations.filter(({ recurrence: every }) => every.due(end, this.options.now()));
+    answers.push(await this.#validate(due));
+    answers.push(await this.#ask('epochEnd', (hooks) => hooks.epochEnd?.(this.#moment())));
+    return answers.includes('end-run');
   }
 
   /** The epoch's line where the epoch has ended, a window's where one is due. */
@@ -183,7 +198,7 @@ class Fit {
   }
 
   async #logWindow(): Promise<void> {
-    await this.#checkFinite();
+    await this.#session.checkFinite();
     const metrics = await this.#train.stage.totals.finishWindow();
     this.#windowLogged = true;
     this.#windowsInEpoch += 1;
@@ -209,7 +224,7 @@ class Fit {
   /** Finishes the epoch's training metrics, where there are any since the last time. */
   async #closeEpoch(): Promise<Answer> {
     if (this.#windowLogged && this.#windowsInEpoch === 0) return undefined;
-    await this.#checkFinite();
+    await this.#session.checkFinite();
     const metrics = await this.#train.stage.totals.finishEpoch();
     this.#windowLogged = true;
     this.#windowsInEpoch = 0;
@@ -221,7 +236,7 @@ class Fit {
 
   async #validate(due: readonly { readonly open: OpenStage; measuredAt: number }[]): Promise<Answer> {
     if (due.length === 0) return undefined;
-    await this.#checkFinite();
+    await this.#session.checkFinite();
     const { session, control, listener, limit } = this.options;
     const all = new Map<string, number>();
     for (const validation of due) {
@@ -244,18 +259,6 @@ class Fit {
   async #measured(metrics: Measured): Promise<Answer> {
     for (const [name, value] of metrics) this.#newest.set(name, value);
     return this.#ask('measured', (hooks) => hooks.measured?.(this.#moment(), metrics));
-  }
-
-  async #checkFinite(): Promise<void> {
-    const { session } = this.options;
-    if (session.onNan !== 'stop') return;
-    const { values } = await session.badStep.download();
-    const step = values[0] ?? -1;
-    if (step >= 0) {
-      throw new RunError(
-        `the loss or a gradient was not finite at step ${step}; lower the learning rate, clip gradients, or set on_nan = "skip"`,
-      );
-    }
   }
 
   async #each(hook: string, call: (hooks: Hooks) => Promise<void> | void | undefined): Promise<void> {

@@ -125,9 +125,11 @@ export async function runTest(
   options: RunOptions & { readonly kind?: 'test' | 'validate' },
 ): Promise<ReadonlyMap<string, number>> {
   const { control = new Control() } = options;
-  const { session } = await trainer.prepare({ kinds: ['test', 'validate'], dataRoot: rootOf(options) });
+  const kinds = options.kind === 'validate' ? (['validate'] as const) : (['test', 'validate'] as const);
+  const { session } = await trainer.prepare({ kinds, dataRoot: rootOf(options) });
   const reporter = reporterOf(trainer, options, null);
   try {
+    session.notes.forEach((note) => reporter.line(note));
     await loadWeights(session, from);
     const tests = options.kind === 'validate' ? [] : session.of('test');
     const stages = tests.length > 0 ? tests : session.of('validate');
@@ -151,7 +153,10 @@ export async function runTest(
   }
 }
 
-/** Runs predict steps; rows go to add-ons (`predictions`), or to `rows` where no add-on takes them. Returns the number of rows. */
+/**
+ * Runs predict steps; rows go to add-ons (`predictions`), or to `rows` where no add-on takes them, or in a dev run. Returns the
+ * number of rows.
+ */
 export async function runPredict(
   trainer: AnyTrainer,
   from: Checkpoint,
@@ -160,17 +165,22 @@ export async function runPredict(
   const { control = new Control() } = options;
   const { session, addOns } = await trainer.prepare({ kinds: ['predict'], dataRoot: rootOf(options) });
   const reporter = reporterOf(trainer, options, null);
+  const limit = options.devRun ?? null;
+  let live: readonly LiveAddOn[] = [];
   let count = 0;
   try {
+    session.notes.forEach((note) => reporter.line(note));
     await loadWeights(session, from);
     const stages = session.of('predict');
     if (stages.length === 0) throw new RunError('the trainer has no predict step; add one to the spec');
     const host = addOnHost(session, new Saver(trainer, session, null), reporter, null, options, new Map());
-    const live = startAddOns(addOns, host).filter(({ hooks }) => hooks.predicted !== undefined);
+    // A dev run writes nothing, and the rows of a few batches would replace a whole file.
+    const takers = limit === null ? addOns : [];
+    live = startAddOns(takers, host).filter(({ hooks }) => hooks.predicted !== undefined);
     for (const open of stages) {
-      await evaluateStage(session, open, {
+      const whole = await evaluateStage(session, open, {
         step: from.step,
-        limit: options.devRun ?? null,
+        limit,
         control,
         each: async (outputs, done, rows) => {
           count += rows;
@@ -180,10 +190,14 @@ export async function runPredict(
           reporter.live(`${open.stage.plan.name} ${done}/${open.batches}`);
         },
       });
+      if (whole === null) return count;
     }
     for (const { kind, hooks } of live) await named(kind, 'predictEnd', () => hooks.predictEnd?.());
+    live = [];
     return count;
   } finally {
+    // The first error is the one to tell.
+    for (const { hooks } of live) await Promise.resolve(hooks.predictFailed?.()).catch(() => undefined);
     reporter.end();
     await session.close();
   }
@@ -221,7 +235,7 @@ function begin(trainer: AnyTrainer, session: Session, reporter: Reporter, folder
   reporter.line(
     `${stepsPerEpoch} steps an epoch, ${totalSteps ?? '?'} in all${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`,
   );
-  options.notes.forEach((note) => reporter.line(note));
+  [...options.notes, ...session.notes].forEach((note) => reporter.line(note));
 }
 
 function startAddOns(addOns: readonly AddOn[], host: AddOnHost): readonly LiveAddOn[] {
@@ -281,10 +295,14 @@ class Saver {
     if (this.folder === null) return null;
     if (this.newest?.step === at.step) return this.newest;
     const { session } = this;
+    // Weights that are not finite must not take the place of the last good ones.
+    await session.checkFinite();
     const addOns: Record<string, Json> = {};
     for (const { kind, hooks } of this.addOns) {
       const state = hooks.state?.();
-      if (state !== undefined) addOns[kind] = state;
+      if (state === undefined) continue;
+      const before = Object.keys(addOns).filter((name) => name === kind || name.startsWith(`${kind}#`));
+      addOns[before.length === 0 ? kind : `${kind}#${before.length + 1}`] = state;
     }
     const folder = await writeCheckpoint(this.folder.checkpoints, {
       head: headOf(this.trainer, session),

@@ -77,6 +77,8 @@ export class Session implements StageHost, UpdateHost {
     private readonly schedules: readonly ScheduledValue[],
     readonly stages: readonly OpenStage[],
     readonly pace: Pace,
+    /** What the user should know about the data, one sentence each. */
+    readonly notes: readonly string[],
   ) {
     this.engine = engine;
     this.accumulate = options.accumulate;
@@ -94,8 +96,20 @@ export class Session implements StageHost, UpdateHost {
 
   /** Opens data and makes weights. Rejects where data is missing or a length does not fit. */
   static async open<S extends object>(parts: SessionParts<S>): Promise<Session> {
-    const { engine, options } = parts;
     const opened = await openData(parts);
+    try {
+      return Session.#make(parts, opened);
+    } catch (error) {
+      for (const set of opened.values()) await set.close();
+      throw error;
+    }
+  }
+
+  static #make<S extends object>(
+    parts: SessionParts<S>,
+    opened: ReadonlyMap<Data<unknown>, OpenData>,
+  ): Session {
+    const { engine, options } = parts;
     const weights = [...parts.models].flatMap(([name, model]) => attach(model, name));
     for (const { path, weight } of weights) {
       weight.bind(engine.variable(path, weight.initial(options.seed, path)));
@@ -108,7 +122,16 @@ export class Session implements StageHost, UpdateHost {
       plan: training ? planned(schedule, pace, name) : null,
     }));
     const stages: OpenStage[] = [];
-    const session = new Session(options, engine, weights, optimizers, schedules, stages, pace);
+    const session = new Session(
+      options,
+      engine,
+      weights,
+      optimizers,
+      schedules,
+      stages,
+      pace,
+      skippedNotes(parts, opened),
+    );
     for (const plan of parts.steps) {
       const data = plan.data.flatMap((set) => opened.get(set) ?? []);
       if (data.length < plan.data.length) continue;
@@ -197,6 +220,21 @@ export class Session implements StageHost, UpdateHost {
     }
   }
 
+  /**
+   * Rejects with a RunError where a loss or gradient was not finite and `on_nan` is `stop`. Asked before whatever outlives
+   * the run: a line of metrics, a validation, a checkpoint.
+   */
+  async checkFinite(): Promise<void> {
+    if (this.onNan !== 'stop') return;
+    const { values } = await this.badStep.download();
+    const step = values[0] ?? -1;
+    if (step >= 0) {
+      throw new RunError(
+        `the loss or a gradient was not finite at step ${step}; lower the learning rate, clip gradients, or set on_nan = "skip"`,
+      );
+    }
+  }
+
   /** All state that a checkpoint holds: weights in one part, optimizers' state in the other. */
   get modelState(): readonly StateVariable[] {
     return this.weights.map(({ weight }) => weight.variable);
@@ -223,15 +261,33 @@ async function openData<S extends object>(
   parts: SessionParts<S>,
 ): Promise<ReadonlyMap<Data<unknown>, OpenData>> {
   const opened = new Map<Data<unknown>, OpenData>();
-  for (const plan of parts.steps) {
-    if (!parts.kinds.includes(plan.kind)) continue;
-    for (const set of plan.data) {
-      if (opened.has(set)) continue;
-      const label = parts.dataNames.get(set) ?? `${plan.name}.${plan.data.indexOf(set)}`;
-      opened.set(set, await set.open({ root: parts.dataRoot, seed: parts.options.seed, label }));
+  try {
+    for (const plan of parts.steps) {
+      if (!parts.kinds.includes(plan.kind)) continue;
+      for (const set of plan.data) {
+        if (opened.has(set)) continue;
+        const label = parts.dataNames.get(set) ?? `${plan.name}.${plan.data.indexOf(set)}`;
+        opened.set(set, await set.open({ root: parts.dataRoot, seed: parts.options.seed, label }));
+      }
     }
+  } catch (error) {
+    for (const set of opened.values()) await set.close();
+    throw error;
   }
   return opened;
+}
+
+function skippedNotes<S extends object>(
+  parts: SessionParts<S>,
+  opened: ReadonlyMap<Data<unknown>, OpenData>,
+): readonly string[] {
+  return [...opened].flatMap(([set, { skipped, rows }]) =>
+    skipped === 0
+      ? []
+      : [
+          `${skipped} bad rows of ${parts.dataNames.get(set) ?? set.source.name} are left out, ${rows} are used`,
+        ],
+  );
 }
 
 function bindAll<S extends object>(

@@ -137,8 +137,9 @@ export abstract class Trainer<
       if (name !== undefined) dataNames.set(after, name);
     }
     const schedules = schedulesOf(this.configureSchedules?.());
+    const engine = options.engine ?? (await createEmbeddedEngine());
     const session = await Session.open<S>({
-      engine: options.engine ?? (await createEmbeddedEngine()),
+      engine,
       options: this.options,
       models: named,
       optimizers: overridden.optimizers,
@@ -148,6 +149,9 @@ export abstract class Trainer<
       kinds: options.kinds,
       dataRoot: options.dataRoot,
       clockOf: (clock) => (isClockOf<S>(clock, schedules) ? clock : fault()),
+    }).catch((error: unknown) => {
+      engine.dispose();
+      throw error;
     });
     this.#session = session;
     return { session, addOns: overridden.addOns };
@@ -204,10 +208,17 @@ export abstract class Trainer<
     runUpdate(session, trace, optimizers, body);
   }
 
-  /** Adds a batch's part to metrics, by name. Only in a step. */
+  /** Adds a batch's part to metrics, by name. Only in a step. Throws for a name that each line of metrics has. */
   protected log(metrics: Named<Reduction>): void {
     const trace = this.session.trace('log');
-    for (const [name, reduction] of Object.entries(metrics)) trace.logged.push({ name, reduction });
+    for (const [name, reduction] of Object.entries(metrics)) {
+      if (lineKeys.has(name)) {
+        throw new Error(
+          `a metric cannot be named ${name}, which each line of metrics has; take another name`,
+        );
+      }
+      trace.logged.push({ name, reduction });
+    }
   }
 
   /** Whether this window is a multiple of `interval`: `every 3.steps` holds in the 3rd, 6th, … Only in a step. */
@@ -234,6 +245,9 @@ export abstract class Trainer<
     return value;
   }
 }
+
+// What a line of `metrics.jsonl` says besides the metrics.
+const lineKeys: ReadonlySet<string> = new Set(['stage', 'over', 'step', 'epoch', 'wall']);
 
 /** A trainer's class, as `main` takes it. */
 export interface TrainerClass {

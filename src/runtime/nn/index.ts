@@ -16,5 +16,6 @@ export { group, list, List, Module, present } from './module.js';
 export type { Group, Part } from './module.js';
 export { batchNorm, BatchNorm, layerNorm, LayerNorm, rmsNorm, RmsNorm } from './normalization.js';
 export type { BatchNormOptions, NormOptions } from './normalization.js';
+export { turns } from './turns.js';
 export { Weight } from './weight.js';
 export type { Initializer } from './weight.js';

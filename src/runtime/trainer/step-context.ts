@@ -74,6 +74,15 @@ export function enterRegion<T>(name: string, body: () => T): T {
   }
 }
 
+/** Enters a turn of a loop until the returned function is called. */
+export function enterTurn(turn: number): () => void {
+  const { regions } = currentStep();
+  regions.push(`turn ${turn}`);
+  return () => {
+    regions.pop();
+  };
+}
+
 /**
  * The label that keys a draw's random numbers: step, regions, the views and the innermost module around the call, name.
  * It depends on the place of the call alone, never on how often it ran.

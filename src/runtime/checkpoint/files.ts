@@ -1,6 +1,6 @@
 /** Files that are whole or absent: written beside their place, flushed to the disk, then renamed into it. */
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { makeFolder as makeParents } from '../../values/folders.js';
 import { dirname } from 'node:path';
@@ -56,13 +56,17 @@ export async function replaceText(path: string, text: string): Promise<void> {
 /** Makes a folder that is filled by `fill` and appears under its name only when it is complete. */
 export async function makeFolder(path: string, fill: (temporary: string) => Promise<void>): Promise<void> {
   const temporary = besides(path);
+  const parent = dirname(path);
   try {
-    makeParents(dirname(path));
+    const isNew = !existsSync(parent);
+    makeParents(parent);
+    // A new parent has an entry of its own that a power cut must not take.
+    if (isNew) await syncFolder(dirname(parent));
     await mkdir(temporary, { mode: 0o755 });
     await fill(temporary);
     await syncFolder(temporary);
     await rename(temporary, path);
-    await syncFolder(dirname(path));
+    await syncFolder(parent);
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
     throw error;

@@ -48,7 +48,8 @@ export function writeSafetensors(
 
 const hostIsLittle = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
-function littleEndian(values: Values): Uint8Array {
+/** The values' bytes as files hold them. */
+export function littleEndian(values: Values): Uint8Array {
   const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   if (hostIsLittle || values.BYTES_PER_ELEMENT === 1) return bytes;
   return Buffer.from(bytes).swap32();

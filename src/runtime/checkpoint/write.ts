@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { HostTensor, StateVariable } from '../engine/engine.js';
 import type { Json } from '../addons/addon.js';
 import { fileError, makeFolder, replaceText, writeNew } from './files.js';
-import { writeSafetensors } from './safetensors.js';
+import { littleEndian, writeSafetensors } from './safetensors.js';
 
 /** The version of the layout. A reader refuses a newer one. */
 export const checkpointFormat = 1;
@@ -58,7 +58,7 @@ const sha256 = (pieces: readonly Uint8Array[]): string => {
 
 /** Checksum of a tensor: its values as little-endian bytes. */
 export function tensorChecksum({ values }: HostTensor): string {
-  return sha256([new Uint8Array(values.buffer, values.byteOffset, values.byteLength)]);
+  return sha256([littleEndian(values)]);
 }
 
 /**

@@ -332,6 +332,13 @@ describe('what is kept', () => {
     expect(order).toBeGreaterThan(log.indexOf('save 2'));
   });
 
+  test('limits hold for add-ons that are made in code', () => {
+    expect(() => addons.checkpoint({ keep: 0 })).toThrow('at least 1 as keep, got 0');
+    const monitor = addons.min('v.m');
+    expect(() => addons.earlyStopping({ monitor, patience: 0 })).toThrow('got 0 and 0');
+    expect(() => addons.earlyStopping({ monitor, minDelta: Number.NaN })).toThrow('got 10 and NaN');
+  });
+
   test('without anything but the end, one checkpoint', async () => {
     const { host, kept } = fakeHost();
     const hooks = addons.checkpoint().start(host);

@@ -5,15 +5,22 @@ import { improves, replaced, type AddOn, type Monitor, type SavedCheckpoint } fr
 
 export interface CheckpointOptions {
   readonly every?: Quantity<'steps'> | Quantity<'epochs'> | null;
-  /** How many of the newest checkpoints are kept, besides the best. */
+  /** How many of the newest checkpoints are kept, besides the best; at least 1. */
   readonly keep?: number;
   readonly best?: Monitor | null;
   /** Whether the end of the run is saved. */
   readonly last?: boolean;
 }
 
+/**
+ * Saves the run. The newest checkpoint is `checkpoints/last`, the best `checkpoints/best`; an old one is deleted once the new one
+ * is on disk. Throws for a `keep` that is no whole number of at least 1.
+ */
 export function checkpoint(options: CheckpointOptions = {}): AddOn {
   const { every = null, keep = 1, best: monitor = null, last = true } = options;
+  if (!Number.isSafeInteger(keep) || keep < 1) {
+    throw new Error(`checkpoint takes a whole number of at least 1 as keep, got ${keep}`);
+  }
   return {
     kind: 'checkpoint',
     phase: 'dependent',

@@ -12,6 +12,11 @@ export interface EarlyStoppingOptions {
 /** Ends the run when `monitor` has not improved by more than `minDelta` for `patience` measurements. NaN is no improvement. */
 export function earlyStopping(options: EarlyStoppingOptions): AddOn {
   const { monitor, patience = 10, minDelta = 0 } = options;
+  if (!Number.isSafeInteger(patience) || patience < 1 || !(minDelta >= 0)) {
+    throw new Error(
+      `early_stopping takes a patience of at least 1 and a min_delta of at least 0, got ${patience} and ${minDelta}`,
+    );
+  }
   return {
     kind: 'early_stopping',
     phase: 'trigger',

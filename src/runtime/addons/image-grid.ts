@@ -19,6 +19,7 @@ export interface ImageGridOptions {
   readonly high?: number;
 }
 
+/** Writes `images/step-N.png` to the run's folder; nothing where a run has none. */
 export function imageGrid(options: ImageGridOptions): AddOn {
   const { of, every = epochs(1), low = -1, high = 1 } = options;
   return {

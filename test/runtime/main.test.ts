@@ -142,6 +142,15 @@ describe('the executable', () => {
       'step-00000006',
     ]);
     expect(lines(join(folder, 'metrics.jsonl'))[0]).toMatchObject({ 'lr.opt': 0.05 });
+    expect(JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8'))).toMatchObject({
+      overrides: [
+        'opt.lr=0.05',
+        'train.batch=10',
+        'checkpoint.keep=3',
+        'checkpoint.every=2.steps',
+        'trainer.steps=6',
+      ],
+    });
   });
 
   test('a folder that cannot be used ends with 3', async () => {

@@ -41,6 +41,7 @@ export interface AnyTrainer {
   readonly params: object;
   readonly resolved: { readonly origins: Readonly<Record<string, ParamOrigin>> };
   readonly options: ResolvedOptions;
+  readonly overrides: readonly string[];
   prepare(options: PrepareOptions): Promise<Prepared>;
 }
 
@@ -372,6 +373,7 @@ function describe(trainer: AnyTrainer, session: Session, started: number, reason
   return {
     ...headOf(trainer, session),
     origins: trainer.resolved.origins,
+    overrides: trainer.overrides,
     options: {
       epochs: trainer.options.epochs,
       steps: trainer.options.steps,

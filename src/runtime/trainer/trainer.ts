@@ -72,6 +72,8 @@ export abstract class Trainer<
   /** Options of the run with defaults filled in. */
   readonly options: ResolvedOptions;
   readonly resolved: ResolvedParams<P>;
+  /** What the command line set besides params, as `owner.option=value`. */
+  readonly overrides: readonly string[];
   readonly #overrides: ReadonlyMap<string, readonly Override[]>;
   #models: M | null = null;
   #session: Session | null = null;
@@ -82,6 +84,7 @@ export abstract class Trainer<
     this.resolved = resolveParams(spec, setup.params ?? {});
     this.params = this.resolved.values;
     const own = typeof spec.options === 'function' ? spec.options(this.params) : (spec.options ?? {});
+    this.overrides = (setup.overrides ?? []).map(({ path, text }) => `${path.join('.')}=${text}`);
     this.#overrides = byOwner(setup.overrides ?? []);
     const given = overrideTrainer(
       { ...own, ...setup.options },

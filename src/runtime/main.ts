@@ -66,6 +66,7 @@ export async function main(
 ): Promise<number> {
   const { spec } = trainerClass;
   const control = new Control();
+  if (io === processIo) outliveReaders();
   let asked = 0;
   const stopListening = io.onSignal((signal) => {
     asked += 1;
@@ -85,6 +86,18 @@ export async function main(
   } finally {
     stopListening();
   }
+}
+
+/** Who reads rows may stop early (`| head`): that ends the program. Who reads progress may leave: the run goes on. */
+function outliveReaders(): void {
+  const isGone = (error: Error): boolean => 'code' in error && error.code === 'EPIPE';
+  process.stdout.on('error', (error) => {
+    if (!isGone(error)) throw error;
+    process.exit(0);
+  });
+  process.stderr.on('error', (error) => {
+    if (!isGone(error)) throw error;
+  });
 }
 
 function fail(spec: TrainerSpec<never>, error: unknown, io: MainIo): number {

@@ -98,6 +98,7 @@ describe('the executable', () => {
     [['mode=plan'], 'did you mean plain?'],
     [['batch_size=50'], 'a batch is more than the data: batch_size <= rows, got rows = 20, batch_size = 50'],
     [['trainer.epoch=2'], 'did you mean epochs?'],
+    [['trainer.epochs=2', 'trainer.steps=4'], 'both epochs = 2 and steps = 4 are set'],
     [['trainer.epochs=0'], 'trainer.epochs must keep epochs >= 1, got 0'],
     [['trainer.deterministic=true'], 'declared but not built yet'],
     [['trainer.precision=mixed'], 'cannot be set at the command line'],
@@ -249,6 +250,24 @@ process.exitCode = await main(LineTrainer);`,
     },
     30_000,
   );
+
+  test('readers may leave early', async () => {
+    const folder = join(root, 'unread');
+    const through = async (line: string): Promise<string> => {
+      const child = spawn('bash', ['-c', `${line}; echo "\${PIPESTATUS[0]}"`], {
+        env: { ...process.env, PROGRAM: bundle, FOLDER: folder },
+      });
+      let out = '';
+      child.stdout.on('data', (text: Buffer) => (out += text.toString()));
+      await once(child, 'close');
+      return out;
+    };
+    expect(await through('node "$PROGRAM" --run-dir "$FOLDER" 2>&1 >/dev/null | true')).toBe('0\n');
+    expect(existsSync(join(folder, 'summary.json'))).toBe(true);
+    const rows = 'node "$PROGRAM" predict --from "$FOLDER" 2> "$FOLDER/err" | true';
+    expect(await through(rows)).toBe('0\n');
+    expect(readFileSync(join(folder, 'err'), 'utf8')).not.toMatch(/EPIPE|at /);
+  });
 
   test('killed at any moment, the newest checkpoint is whole', async () => {
     for (let turn = 0; turn < 5; turn += 1) {

@@ -25,6 +25,9 @@ export function resolveOptions(options: TrainerOptions): ResolvedOptions {
   const { epochs = null, steps: limit = null, accumulate = 1, seed = 0, logEvery = steps(50) } = options;
   whole('epochs', epochs, 1);
   whole('steps', limit, 1);
+  if (epochs !== null && limit !== null) {
+    throw new UsageError(`both epochs = ${epochs} and steps = ${limit} are set; keep one of them`);
+  }
   whole('accumulate', accumulate, 1);
   whole('seed', seed, 0);
   whole('log_every', logEvery.value, 1);

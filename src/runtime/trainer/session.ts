@@ -337,9 +337,6 @@ function paceOf(
   const stepsPerEpoch = Math.ceil(batches / accumulate);
   const rowsPerEpoch = Math.min(first.rows, batches * (plan.data[0]?.options.batch ?? 1));
   const { epochs, steps: limit } = options;
-  if (epochs !== null && limit !== null) {
-    throw new RunError(`both epochs = ${epochs} and steps = ${limit} are set; keep one of them`);
-  }
   const totalSteps = limit ?? (epochs === null ? null : epochs * stepsPerEpoch);
   return { stepsPerEpoch, accumulate, rowsPerEpoch, totalSteps };
 }

@@ -30,7 +30,10 @@ export interface RunOptions {
 
 /** A bundle as a module. */
 interface Executable {
-  readonly main: (argv: readonly string[]) => Promise<number>;
+  readonly main: (
+    argv: readonly string[],
+    io: { readonly program: (command: 'train' | 'test' | 'predict') => string },
+  ) => Promise<number>;
 }
 
 const isExecutable = (module: object): module is Executable =>
@@ -184,5 +187,7 @@ export const trainerCommand = async (
   process.setSourceMapsEnabled(true);
   const executable: object = await import(pathToFileURL(path).href);
   if (!isExecutable(executable)) throw new Error(`${path} is not a trainer's bundle`);
-  return executable.main(argumentsOf(command, args.filter(isOverride), spec, options));
+  const program = (called: 'train' | 'test' | 'predict'): string =>
+    `ztrainc ${called === 'train' ? 'run' : called} ${spec.shown}`;
+  return executable.main(argumentsOf(command, args.filter(isOverride), spec, options), { program });
 };

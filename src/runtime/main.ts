@@ -24,20 +24,22 @@ export interface MainIo {
   readonly stdout: { write(text: string): unknown };
   readonly stderr: LineStream;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Calls back at each SIGINT and SIGTERM. Returns what stops listening. */
+  /** Calls back at each SIGINT, SIGTERM and SIGHUP. Returns what stops listening. */
   onSignal(listener: (signal: StopSignal) => void): () => void;
   /** Ends the process at once. */
   exit(code: number): void;
+  /** How each command is called, for help and messages; the executable's own name unless given. */
+  readonly program?: (command: 'train' | 'test' | 'predict') => string;
 }
 
-const exitCodes: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143 };
+const exitCodes: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
 
 const processIo: MainIo = {
   stdout: process.stdout,
   stderr: process.stderr,
   environment: process.env,
   onSignal: (listener) => {
-    const signals = ['SIGINT', 'SIGTERM'] as const;
+    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
     signals.forEach((signal) => process.on(signal, listener));
     return () => signals.forEach((signal) => process.off(signal, listener));
   },
@@ -62,11 +64,12 @@ interface Arguments {
 export async function main(
   trainerClass: TrainerClass,
   argv: readonly string[] = process.argv.slice(2),
-  io: MainIo = processIo,
+  given: Partial<MainIo> = {},
 ): Promise<number> {
+  const io: MainIo = { ...processIo, ...given };
   const { spec } = trainerClass;
   const control = new Control();
-  if (io === processIo) outliveReaders();
+  if (io.stdout === process.stdout) outliveReaders();
   let asked = 0;
   const stopListening = io.onSignal((signal) => {
     asked += 1;
@@ -77,7 +80,7 @@ export async function main(
   });
   try {
     const args = readArguments(argv);
-    if (args.command === 'help') io.stdout.write(helpText(spec));
+    if (args.command === 'help') io.stdout.write(helpText(spec, io.program));
     else if (args.command === 'version') io.stdout.write(versionText(spec));
     else await runCommand(trainerClass, args, io, control);
     return control.signal === null ? 0 : exitCodes[control.signal];
@@ -104,12 +107,15 @@ function fail(spec: TrainerSpec<never>, error: unknown, io: MainIo): number {
   const message = error instanceof Error ? error.message : String(error);
   io.stderr.write(`error: ${message}\n`);
   if (error instanceof UsageError) {
-    io.stderr.write(`see ${spec.name} --help\n`);
+    io.stderr.write(`see ${io.program?.('train') ?? spec.name} --help\n`);
     return 2;
   }
   const expected = error instanceof RunError || error instanceof DataError;
   // A stack says where in the spec's steps it happened; for a full disk or a bad file it says nothing.
-  if (error instanceof Error && !expected && error.stack !== undefined) io.stderr.write(`${error.stack}\n`);
+  if (error instanceof Error && !expected && error.stack !== undefined) {
+    const frames = error.stack.split('\n').filter((line) => /^\s+at /.test(line));
+    if (frames.length > 0) io.stderr.write(`${frames.join('\n')}\n`);
+  }
   return 3;
 }
 
@@ -280,23 +286,30 @@ function checkDevice(values: ReadonlyMap<string, string>): void {
 }
 
 /** `--help`: the doc comments, defaults and limits of the spec. */
-export function helpText(spec: TrainerSpec<never>): string {
+export function helpText(spec: TrainerSpec<never>, program?: MainIo['program']): string {
+  const { name } = spec;
+  const [train, test, predict] = program
+    ? [program('train'), program('test'), program('predict')]
+    : [`${name} [train]`, `${name} test`, `${name} predict`];
+  const usages = [train, `${test} --from RUN`, `${predict} --from RUN`];
+  const width = Math.max(...usages.map((usage) => usage.length));
+  const [training = '', testing = '', predicting = ''] = usages.map((usage) => usage.padEnd(width));
   const params = spec.params.flatMap((param) => {
     const doc = [param.doc, limits(param)].filter((text) => text !== '').join(' ');
     return [`  ${param.name}=${defaultText(param)}`, ...(doc === '' ? [] : [`      ${doc}`])];
   });
   return [
     ...(spec.doc === undefined || spec.doc === '' ? [] : [spec.doc, '']),
-    `usage: ${spec.name} [train]                        train`,
-    `       ${spec.name} test --from RUN                measure trained weights`,
-    `       ${spec.name} predict --from RUN             write a row of output for each row of input`,
+    `usage: ${training}   train`,
+    `       ${testing}   measure trained weights`,
+    `       ${predicting}   write a row of output for each row of input`,
     '',
     ...(params.length === 0 ? [] : ['params:', ...params, '']),
     'attributes: trainer.epochs=2, checkpoint.keep=5, an optimizer’s lr, a data set’s batch, …',
     '',
     'options:',
     '  --run-dir DIR     the run’s folder (runs/<trainer>/<time>)',
-    '  --data-root DIR   where relative data paths start (the current folder)',
+    `  --data-root DIR   where relative data paths start (${program ? 'the spec’s' : 'the current'} folder)`,
     '  --from PATH       a run’s folder (its best checkpoint, else the last) or a checkpoint',
     '  --engine NAME     auto or embedded',
     '  --dev-run [N]     N steps (3) and validation batches, nothing is written',

@@ -32,7 +32,7 @@ describe('digits', () => {
       'validate.loss': metrics.get('validate.loss'),
       'validate.accuracy': metrics.get('validate.accuracy'),
     });
-  }, 60_000);
+  }, 120_000);
 
   test('gives the same bytes for the same seed, and others for another', async () => {
     const program = await place.build('digits');
@@ -41,7 +41,7 @@ describe('digits', () => {
     const first = await bytes('seed-a', 5);
     expect((await bytes('seed-b', 5)).equals(first)).toBe(true);
     expect((await bytes('seed-c', 6)).equals(first)).toBe(false);
-  }, 60_000);
+  }, 120_000);
 });
 
 test('iris tells 9 of 10 flowers apart', async () => {
@@ -49,7 +49,7 @@ test('iris tells 9 of 10 flowers apart', async () => {
   expect(metrics.get('validate.accuracy')).toBeGreaterThanOrEqual(0.9);
   expect(metrics.get('validate.f1')).toBeGreaterThanOrEqual(0.9);
   expect(best.get('validate.loss')).toBeLessThan(0.3);
-}, 30_000);
+}, 120_000);
 
 test('mpg explains 85 % of the variance, tests its best weights and writes its guesses', async () => {
   const program = await place.build('mpg');
@@ -70,7 +70,7 @@ test('mpg explains 85 % of the variance, tests its best weights and writes its g
     best.get('validate.rmse') ?? Number.NaN,
     3,
   );
-}, 30_000);
+}, 120_000);
 
 test('fashion learns ten textures', async () => {
   const { metrics } = await place.train(await place.build('fashion'), 'fashion', [
@@ -81,7 +81,7 @@ test('fashion learns ten textures', async () => {
   expect(metrics.get('validate.accuracy')).toBeGreaterThanOrEqual(0.8);
   expect(metrics.get('validate.f1')).toBeGreaterThanOrEqual(0.8);
   expect(metrics.get('validate.top2')).toBeGreaterThanOrEqual(metrics.get('validate.accuracy') ?? 1);
-}, 30_000);
+}, 120_000);
 
 test('dcgan changes both networks and shows what it draws', async () => {
   const program = await place.build('dcgan');
@@ -112,7 +112,7 @@ test('dcgan changes both networks and shows what it draws', async () => {
   const png = PNG.sync.read(readFileSync(join(long.folder, images[0] ?? '')));
   expect(png.width).toBeGreaterThanOrEqual(8 * 28);
   expect(new Set(png.data).size).toBeGreaterThan(10);
-}, 60_000);
+}, 120_000);
 
 test('gpt learns to guess the next byte far better than chance', async () => {
   const { metrics } = await place.train(await place.build('gpt'), 'gpt', [
@@ -122,7 +122,7 @@ test('gpt learns to guess the next byte far better than chance', async () => {
   // A guess among 256 bytes has ln(256) = 5.55; letter frequencies alone give about 3.
   expect(metrics.get('validate.loss')).toBeLessThan(2.9);
   expect(metrics.get('validate.perplexity')).toBeCloseTo(Math.exp(metrics.get('validate.loss') ?? 0), 6);
-}, 30_000);
+}, 120_000);
 
 /** The bytes of each tensor of a safetensors file. */
 function tensorsOf(file: Buffer): ReadonlyMap<string, Buffer> {

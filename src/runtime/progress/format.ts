@@ -60,6 +60,18 @@ export function fitParts(parts: readonly string[], width: number): string {
   return line === '' ? fit(parts[0] ?? '', width) : line;
 }
 
+/** Parts of a line over as many lines as the width asks for: nothing is left out. */
+export function wrapParts(parts: readonly string[], width: number): readonly string[] {
+  const lines: string[] = [];
+  for (const part of parts) {
+    const last = lines.at(-1);
+    const longer = last === undefined ? part : `${last}  ${part}`;
+    if (last !== undefined && longer.length > width) lines.push(`  ${part}`);
+    else lines.splice(-1, 1, longer);
+  }
+  return lines;
+}
+
 /** Rows in columns: the first left-aligned, the others right-aligned; last columns are left out where they don't fit. */
 export function table(rows: readonly (readonly string[])[], width: number): readonly string[] {
   const columns = Math.max(0, ...rows.map((row) => row.length));

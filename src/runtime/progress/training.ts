@@ -2,7 +2,7 @@
 import type { Measured, Moment } from '../addons/addon.js';
 import type { FitListener, FitResult, MetricsRecord } from '../trainer/fit.js';
 import type { Session } from '../trainer/session.js';
-import { fitParts, showBytes, showCount, showNumber, showSeconds, table } from './format.js';
+import { fitParts, showBytes, showCount, showNumber, showSeconds, table, wrapParts } from './format.js';
 import type { Reporter } from './reporter.js';
 
 /** The table of weights, one line each and a total. */
@@ -100,11 +100,8 @@ export class TrainingProgress implements FitListener {
       ...rates,
     ];
     const rate = over === 'pass' ? [] : this.#rate(at);
-    this.reporter.line(
-      this.reporter.isLive
-        ? fitParts([...parts, ...rate], this.reporter.columns())
-        : [...parts, ...rate].join('  '),
-    );
+    const width = this.reporter.isLive ? this.reporter.columns() : Number.POSITIVE_INFINITY;
+    for (const line of wrapParts([...parts, ...rate], width)) this.reporter.line(line);
   }
 
   #rate(at: Moment): readonly string[] {
@@ -177,7 +174,10 @@ export function summaryLines(
   const values = [...result.metrics].map(([name, value]) => [name, showNumber(value)]);
   return [
     `${why} after ${at.step} steps in ${showSeconds(at.seconds)}${speed}`,
-    ...table(values, columns),
+    // A name without its value says nothing: in a narrow terminal the columns go, not the values.
+    ...(values.every((row) => row.join('  ').length <= columns)
+      ? table(values, columns)
+      : values.map((row) => row.join(' '))),
     ...best.map(({ metric, value, at: when }) => `best ${metric} ${showNumber(value)} at step ${when.step}`),
     ...(files.checkpoint === null ? [] : [`checkpoint: ${files.checkpoint}`]),
     ...(files.folder === null ? [] : [`run: ${files.folder}`]),

@@ -1,6 +1,7 @@
 /** How a run is asked to stop from outside. */
 
-export type StopSignal = 'SIGINT' | 'SIGTERM';
+/** SIGHUP: the terminal was closed. */
+export type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
 
 export class Control {
   #signal: StopSignal | null = null;

@@ -49,6 +49,10 @@ const accept = (env: Env, written: TypeExpr, found: Value): Value | null => {
   if (isUnknown(found)) return found;
   switch (written.kind) {
     case 'unionType':
+      if (found.type.kind === 'string' && found.type.choices) {
+        const choices = choicesOf(written);
+        if (found.type.choices.every((each) => choices.includes(each))) return found;
+      }
       for (const member of written.members) {
         const fits = accept(env, member, found);
         if (fits) return fits;

@@ -26,7 +26,7 @@ export interface ClassInfo {
 }
 
 export const isGraphStmt = (statement: IrStepStmt): statement is IrStmt =>
-  statement.kind === 'let' || statement.kind === 'fold';
+  ['let', 'fold', 'branch', 'items'].includes(statement.kind);
 
 export const makeSink = (owner: string, refer: WeightSink['refer']): WeightSink => ({
   slots: [],

@@ -14,7 +14,8 @@ import { applyPipe, callNamed } from './calls.js';
 import { decide, factsWith } from './conditions.js';
 import { symbol } from './dims/size.js';
 import { lookup, visibleNames, type Binding, type Env } from './env.js';
-import type { IrExpr } from './ir.js';
+import { isGraphStmt } from './classes.js';
+import type { IrExpr, IrExprKind, IrStepStmt } from './ir.js';
 import { binary, negate, not } from './operators.js';
 import { aType, isDType, isNumber, showType, units, unknownType, type Type } from './types.js';
 import { constantOf, isUnknown, literal, unknownValue, value, withSpan, type Value } from './value.js';
@@ -233,6 +234,22 @@ export const checkCondition = (env: Env, test: Expr): Value | null => {
   return condition;
 };
 
+/** Runs `body` for nothing but the names that it uses: no statement, weight or diagnostic of it stays. */
+const untaken = (env: Env, body: () => unknown): void => {
+  const { place } = env;
+  const { statements, weights: sink } = place;
+  const names = new Set(sink?.names.keys());
+  const [slots, weights] = [sink?.slots.length ?? 0, sink?.weights.length ?? 0];
+  const notes = { ...place.notes };
+  place.statements = [];
+  env.checker.capture(body);
+  place.statements = statements;
+  Object.assign(place.notes, notes);
+  sink?.slots.splice(slots);
+  sink?.weights.splice(weights);
+  for (const name of [...(sink?.names.keys() ?? [])]) if (!names.has(name)) sink?.names.delete(name);
+};
+
 const checkIf = (env: Env, expr: IfExpr): Value => {
   const condition = checkCondition(env, expr.test);
   if (!condition) return unknownValue(expr.span);
@@ -245,26 +262,49 @@ const checkIf = (env: Env, expr: IfExpr): Value => {
     const own: IrExpr = negated
       ? { kind: 'hostCall', fn: 'not', args: [condition.ir], span: expr.test.span, type: { kind: 'bool' } }
       : condition.ir;
-    sink.when = outer
-      ? { kind: 'host', op: 'and', args: [outer, own], span: expr.test.span, type: { kind: 'bool' } }
-      : own;
+    // Weights that exist in any case need no condition.
+    if (decided === 'open' || decided === 'refuted') {
+      sink.when = outer
+        ? { kind: 'host', op: 'and', args: [outer, own], span: expr.test.span, type: { kind: 'bool' } }
+        : own;
+    }
     const made = checkExpr({ ...env, facts }, each);
     sink.when = outer;
     return made;
   };
-  const dead = (each: Expr, negated: boolean): Value =>
-    env.checker.capture(() => branch(each, negated)).result;
-  const then = decided === 'fails' ? dead(expr.then, false) : branch(expr.then, false);
-  const other = decided === 'holds' ? dead(expr.else, true) : branch(expr.else, true);
-  const chosen = decided === 'holds' ? then : decided === 'fails' ? other : null;
-  const ir = { kind: 'choose' as const, test: condition.ir, then: then.ir, else: other.ir };
-  if (chosen) {
-    return value(expr.span, chosen.type, ir, {
-      size: chosen.size,
-      ratio: chosen.ratio,
-      constant: chosen.constant,
-    });
+  if (decided === 'holds' || decided === 'fails') {
+    // The other branch may not fit here at all; it is gone through for the names that it uses.
+    untaken(env, () => branch(decided === 'holds' ? expr.else : expr.then, decided === 'holds'));
+    return withSpan(branch(decided === 'holds' ? expr.then : expr.else, decided === 'fails'), expr.span);
   }
+  const { place } = env;
+  const apart = (each: Expr, negated: boolean): { readonly made: Value; readonly body: IrStepStmt[] } => {
+    // In a step, all that is computed there exists; what a branch of a class needs may not.
+    if (place.kind !== 'graph') return { made: branch(each, negated), body: [] };
+    const before = place.statements;
+    place.statements = [];
+    const made = branch(each, negated);
+    const body = place.statements;
+    place.statements = before;
+    return { made, body };
+  };
+  const { made: then, body: thenBody } = apart(expr.then, false);
+  const { made: other, body: otherBody } = apart(expr.else, true);
+  const lone = { kind: 'choose' as const, test: condition.ir, then: then.ir, else: other.ir };
+  const ir = ((): IrExprKind => {
+    if (thenBody.length === 0 && otherBody.length === 0) return lone;
+    const name = place.unique('branch');
+    place.statements.push({
+      kind: 'branch',
+      span: expr.span,
+      name,
+      test: condition.ir,
+      then: { body: thenBody.filter(isGraphStmt), value: then.ir },
+      else: { body: otherBody.filter(isGraphStmt), value: other.ir },
+      type: then.ir.type,
+    });
+    return { kind: 'ref', ref: { kind: 'local', name } };
+  })();
   if (isUnknown(then) || isUnknown(other)) return unknownValue(expr.span);
   if (then.size && other.size) {
     const same = judgeSizes(env, then.size, other.size).verdict === 'proven';

@@ -24,14 +24,18 @@ export const walkIr = (node: unknown, visit: (node: Readonly<Record<string, unkn
   for (const [key, each] of Object.entries(node)) if (key !== 'span' && key !== 'type') walkIr(each, visit);
 };
 
+const isText = (each: unknown): each is string => typeof each === 'string';
+
 const irTypeOf = (each: unknown): IrType =>
-  isRecord(each) && each['kind'] === 'int'
-    ? { kind: 'int' }
-    : isRecord(each) && each['kind'] === 'bool'
-      ? { kind: 'bool' }
-      : isRecord(each) && each['kind'] === 'string'
-        ? { kind: 'string' }
-        : { kind: 'float' };
+  isRecord(each) && each['kind'] === 'choice' && Array.isArray(each['values'])
+    ? { kind: 'choice', values: each['values'].filter(isText) }
+    : isRecord(each) && each['kind'] === 'int'
+      ? { kind: 'int' }
+      : isRecord(each) && each['kind'] === 'bool'
+        ? { kind: 'bool' }
+        : isRecord(each) && each['kind'] === 'string'
+          ? { kind: 'string' }
+          : { kind: 'float' };
 
 /** What a part of the IR refers to. */
 export const refsOf = (node: unknown): Refs => {

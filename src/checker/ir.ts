@@ -162,7 +162,25 @@ export interface IrNamed {
 
 /** Statements of a `forward`, a step or a closure. Locals have names that are unique in their class or step. */
 export type IrStmt =
-  { readonly kind: 'let'; readonly span: Span; readonly name: string; readonly value: IrExpr } | IrFold;
+  | { readonly kind: 'let'; readonly span: Span; readonly name: string; readonly value: IrExpr }
+  | IrFold
+  /** An `if` whose branches are more than an expression: only what is taken is computed. */
+  | {
+      readonly kind: 'branch';
+      readonly span: Span;
+      readonly name: string;
+      readonly test: IrExpr;
+      readonly then: { readonly body: readonly IrStmt[]; readonly value: IrExpr };
+      readonly else: { readonly body: readonly IrStmt[]; readonly value: IrExpr };
+      readonly type: IrType;
+    }
+  /** Turns of a `repeat` that are code of their own: parts of its group as locals, by their keys. */
+  | {
+      readonly kind: 'items';
+      readonly span: Span;
+      readonly slot: IrSlotRef;
+      readonly items: readonly { readonly key: string; readonly name: string }[];
+    };
 
 /** `x |> repeat … { … }`: `name` starts as `from` and becomes `body` once a turn. */
 export interface IrFold {
@@ -171,7 +189,7 @@ export interface IrFold {
   readonly name: string;
   readonly from: IrExpr;
   /** The slot whose items are gone through, or null where no turn has weights. */
-  readonly slot: string | null;
+  readonly slot: IrSlotRef | null;
   /** How many turns, where there is no slot. */
   readonly count: IrExpr | null;
   /** The number of the turn, from 0 (or the range's start), where the body uses it. */

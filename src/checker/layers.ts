@@ -18,7 +18,7 @@ import { add, constant, mul, showSize, sub, symbolsOf, type Size } from './dims/
 import { lookup, type Env, type NamedLayer, type Weight, type WeightSink } from './env.js';
 import { checkExpr, isUnbuilt, kindOf, reportUnknown } from './expressions.js';
 import type { IrContent, IrNamed, IrSlotRef, IrWeight } from './ir.js';
-import { matchType, noBindings, resolveType, type Bindings } from './patterns.js';
+import { demandSize, matchType, noBindings, resolveType, type Bindings } from './patterns.js';
 import { settingText, type Builtin } from './prelude.js';
 import { slide } from './rules.js';
 import { sizeCode } from './size-code.js';
@@ -283,6 +283,33 @@ export const applyLayer = (
   return applySlot(span, applied.type, ref, [input, ...others]);
 };
 
+/** A layer that is called again has the weights of its first call: its inputs must ask for the same. */
+export const sameWeights = (
+  env: Env,
+  sink: WeightSink,
+  name: string,
+  wanted: readonly Weight[],
+  span: Span,
+): boolean =>
+  wanted.every((weight) => {
+    const path = `${name}.${weight.path}`;
+    const first = sink.weights.find((each) => each.path === path);
+    return weight.shape.every((size, axis) => {
+      const other = first?.shape[axis];
+      return (
+        !first ||
+        !other ||
+        demandSize(env, size, other, {
+          what: `\`${path}\`, as this input needs it,`,
+          span,
+          axis,
+          related:
+            first.span.file === span.file ? [{ span: first.span, label: `made for its first input` }] : [],
+        })
+      );
+    });
+  });
+
 /** `layer e = embedding(…)`: made once, of a layer or a block, called with inputs in parentheses. */
 export const nameLayer = (env: Env, statement: LayerStmt): NamedLayer | null => {
   const sink = env.place.weights;
@@ -317,17 +344,18 @@ export const nameLayer = (env: Env, statement: LayerStmt): NamedLayer | null => 
   const taken = takeName(env, sink, statement.name, builtin.name);
   if (!made || !taken) return null;
   const { when } = sink;
-  let content: IrContent | null = null;
   const realize = (at: Env, input: Value, span: Span): Applied | null => {
     const applied = realizeLayer(at, made, input, span);
-    if (applied && !content) {
-      content = applied.content;
+    if (!applied) return null;
+    // What is gone through without being taken leaves no slot behind.
+    if (!sink.slots.some((slot) => slot.name === taken.name)) {
       const before = sink.when;
       sink.when = when;
       addSlot(sink, statement.span, statement.doc, taken, applied.content, applied.weights);
       sink.when = before;
+      return applied;
     }
-    return applied;
+    return sameWeights(at, sink, taken.name, applied.weights, input.span) ? applied : null;
   };
   // Weights that need no input (embedding) exist from here on, called or not.
   if (

@@ -279,7 +279,7 @@ export const matchType = (
   if (found.kind !== 'tensor') {
     // A number of the host is as good as a tensor without axes.
     if (
-      (found.kind === 'int' || found.kind === 'float') &&
+      (found.kind === 'int' || found.kind === 'float' || (found.kind === 'bool' && name === 'bool')) &&
       (written.shape === null || written.shape.dims.length === 0)
     )
       return true;
@@ -295,12 +295,13 @@ export const matchType = (
   if (variable && !bindings.dtypes.has(name)) bindings.dtypes.set(name, found.dtype);
   else if (dtype !== null && found.dtype !== dtype) {
     const cast = found.dtype === 'u8' && dtype === 'f32' ? 'cast(x, f32) / 255' : `cast(x, ${dtype})`;
+    // Bytes are what a file holds; values that are more already are not made bytes again.
+    const help =
+      dtype === 'u8'
+        ? `declare it as ${found.dtype}, if that is what arrives`
+        : `write \`${cast}\`, if that is meant`;
     env.checker.report(
-      wrongDtype(
-        at.span,
-        { what: at.what, found: found.dtype, expected: dtype },
-        { help: at.help ?? `write \`${cast}\`, if that is meant` },
-      ),
+      wrongDtype(at.span, { what: at.what, found: found.dtype, expected: dtype }, { help: at.help ?? help }),
     );
     return false;
   }
@@ -327,10 +328,14 @@ export const resolveType = (
         })),
       };
     case 'literalType':
-      return { kind: 'string' };
+      return { kind: 'string', choices: [written.value] };
     case 'shapeType':
       return unknownType;
     case 'unionType': {
+      const choices = written.members.flatMap((member) =>
+        member.kind === 'literalType' ? [member.value] : [],
+      );
+      if (choices.length > 0 && choices.length === written.members.length) return { kind: 'string', choices };
       const first = written.members.find(
         (member) => member.kind !== 'namedType' || member.name.text !== 'none',
       );

@@ -3,11 +3,13 @@ import type { RepeatStage, Stage } from '../parser/ast.js';
 import { repeatChangesShape, wrongType } from '../parser/messages.gen.js';
 import { applyPipe } from './calls.js';
 import { isGraphStmt, makeSink } from './classes.js';
-import { withLower } from './dims/facts.js';
+import { assume, withLower } from './dims/facts.js';
 import { asConstant, constant, mul, sub, symbol } from './dims/size.js';
 import { bindValue, childScope, lookup, type Env, type Weight, type WeightSink } from './env.js';
 import { checkExpr } from './expressions.js';
-import type { IrContent, IrExpr, IrStmt } from './ir.js';
+import { hoist } from './graphs.js';
+import type { IrContent, IrExpr, IrExprKind, IrSlot, IrSlotRef, IrStepStmt, IrStmt } from './ir.js';
+import { walkIr } from './ir-walk.js';
 import { addSlot, takeName } from './layers.js';
 import { sizeOf } from './patterns.js';
 import { aType, intType, showType, type Type } from './types.js';
@@ -74,7 +76,13 @@ export const applyRepeat = (env: Env, input: Value, stage: RepeatStage): Value =
   const local = place.unique('h');
   const index = stage.binder?.text ?? null;
 
-  const turn = (at: Value, binder: Value | null, conditionalFacts: Env['facts']): Turn => {
+  const turn = (
+    at: Value,
+    binder: Value | null,
+    conditionalFacts: Env['facts'],
+    item: string,
+    start: IrExprKind,
+  ): Turn => {
     const refer: WeightSink['refer'] = (slot, conditional, free) => ({
       kind: 'item',
       item,
@@ -91,7 +99,7 @@ export const applyRepeat = (env: Env, input: Value, stage: RepeatStage): Value =
       place: { ...place, statements: place.statements, weights: sink },
     });
     if (stage.binder && binder) bindValue(inner, stage.binder.text, stage.binder.span, 'turn', binder);
-    let result: Value = value(input.span, at.type, { kind: 'ref', ref: { kind: 'local', name: local } });
+    let result: Value = value(input.span, at.type, start);
     for (const each of stage.stages) result = applyPipe(inner, result, each);
     const body = inner.place.statements.filter(isGraphStmt);
     place.statements = before;
@@ -102,27 +110,82 @@ export const applyRepeat = (env: Env, input: Value, stage: RepeatStage): Value =
     return { result, body, content, weights: sink?.weights ?? [] };
   };
 
+  /** One turn after the other, each with code of its own. */
+  const unroll = (): Value => {
+    const slots: IrSlot[] = [];
+    const weights: Weight[] = [];
+    const items: { readonly key: string; readonly name: string }[] = [];
+    const statements = place.statements;
+    const body: IrStepStmt[] = [];
+    place.statements = body;
+    let at = input;
+    for (let number = 0; number < (count ?? 0); number += 1) {
+      const from = hoist(env, 'h', at);
+      const name = place.unique('item');
+      const binder = list?.[number] ?? literal(stage.from.span, (start ?? 0) + number);
+      const made = turn(from, binder, env.facts, name, from.ir);
+      if (isUnknown(made.result)) {
+        place.statements = statements;
+        return unknownValue(stage.span);
+      }
+      body.push(...made.body);
+      const key = `${number}`;
+      if (made.content) {
+        slots.push({
+          span: stage.span,
+          doc: null,
+          name: key,
+          named: true,
+          when: null,
+          content: made.content,
+        });
+        items.push({ key, name });
+      }
+      weights.push(...made.weights.map((weight) => ({ ...weight, path: `${key}.${weight.path}` })));
+      at = made.result;
+    }
+    place.statements = statements;
+    if (slots.length > 0 && outer) {
+      const taken = takeName(env, outer, stage.as, 'repeat');
+      if (!taken) return unknownValue(stage.span);
+      const named = taken.named || weights.length === 0;
+      addSlot(outer, stage.span, null, { name: taken.name, named }, { kind: 'group', slots }, weights);
+      const slot = outer.refer(taken.name, outer.when !== null, false);
+      place.statements.push({ kind: 'items', span: stage.span, slot, items });
+    }
+    place.statements.push(...body);
+    return { ...at, span: stage.span };
+  };
+
   const turns: Turn[] = [];
   let type: Type = input.type;
   let weights: readonly Weight[] = [];
   let content: IrContent | null = null;
+  const h = { kind: 'ref' as const, ref: { kind: 'local' as const, name: local } };
   if (count !== null) {
-    let at = input;
-    for (let number = 0; number < count; number += 1) {
-      const ref = { kind: 'ref' as const, ref: { kind: 'index' as const, name: index ?? 'i' } };
-      const bound = list?.[number] ?? literal(stage.from.span, (start ?? 0) + number);
-      const binder = list
-        ? bound
-        : value(stage.from.span, intType, ref, {
-            size: constant((start ?? 0) + number),
-            constant: (start ?? 0) + number,
-          });
-      const made = turn(at, binder, env.facts);
-      if (isUnknown(made.result)) return unknownValue(stage.span);
-      turns.push(made);
-      at = made.result;
-    }
-    type = at.type;
+    const bound = (number: number): Value =>
+      list?.[number] ?? literal(stage.from.span, (start ?? 0) + number);
+    const looped = env.checker.capture((): boolean => {
+      let at = input;
+      for (let number = 0; number < count; number += 1) {
+        const ref = { kind: 'ref' as const, ref: { kind: 'index' as const, name: index ?? 'i' } };
+        const binder = list
+          ? bound(number)
+          : value(stage.from.span, intType, ref, {
+              size: constant((start ?? 0) + number),
+              constant: (start ?? 0) + number,
+            });
+        const made = turn(at, binder, env.facts, item, h);
+        if (isUnknown(made.result)) return false;
+        turns.push(made);
+        at = made.result;
+      }
+      type = at.type;
+      return true;
+    });
+    if (looped.result && !alike(turns)) return unroll();
+    looped.diagnostics.forEach(env.checker.report);
+    if (!looped.result) return unknownValue(stage.span);
     const contents = turns.flatMap((made, number) =>
       made.content ? [bindIndex(made.content, index, (start ?? 0) + number)] : [],
     );
@@ -133,14 +196,21 @@ export const applyRepeat = (env: Env, input: Value, stage: RepeatStage): Value =
   } else if (first && last) {
     const name = index ?? `turn_${stage.id}`;
     const low = asConstant(first) ?? -Infinity;
-    place.symbols.set(name, { kind: 'ref', ref: { kind: 'index', name } });
-    const binder = value(
-      stage.from.span,
-      intType,
-      { kind: 'ref', ref: { kind: 'index', name } },
-      { size: symbol(name) },
-    );
-    const made = turn(input, binder, withLower(env.facts, name, low));
+    // Turns are counted from 0, in lists of modules as in loops.
+    const turnNumber = { kind: 'ref' as const, ref: { kind: 'index' as const, name } };
+    const counted: IrExprKind =
+      start === 0
+        ? turnNumber
+        : {
+            kind: 'host',
+            op: '+',
+            args: [from.ir, { ...turnNumber, span: stage.from.span, type: { kind: 'int' } }],
+          };
+    place.symbols.set(name, counted);
+    const binder = value(stage.from.span, intType, counted, { size: symbol(name) });
+    const bounded = withLower(env.facts, name, low);
+    const facts = start === null ? assume(bounded, first, '<=', symbol(name)) : bounded;
+    const made = turn(input, binder, facts, item, h);
     if (isUnknown(made.result)) return unknownValue(stage.span);
     if (!sameShape(env, input.type, made.result.type)) {
       env.checker.report(
@@ -170,11 +240,11 @@ export const applyRepeat = (env: Env, input: Value, stage: RepeatStage): Value =
   }
   const [sample] = turns;
   if (!sample) return input;
-  let slot: string | null = null;
+  let slot: IrSlotRef | null = null;
   if (content && outer) {
     const taken = takeName(env, outer, stage.as, 'repeat');
     if (!taken) return unknownValue(stage.span);
-    slot = taken.name;
+    slot = outer.refer(taken.name, outer.when !== null, false);
     const empty = weights.length === 0;
     addSlot(outer, stage.span, null, { name: taken.name, named: taken.named || empty }, content, weights);
   }
@@ -186,13 +256,51 @@ export const applyRepeat = (env: Env, input: Value, stage: RepeatStage): Value =
     slot,
     count: slot ? null : list ? literal(stage.from.span, list.length).ir : countCode(from, to, stage),
     index: index && usesIndex([sample.body, sample.result.ir], index) ? index : null,
-    start: start ?? 0,
+    start: count === null ? 0 : (start ?? 0),
     item,
     body: sample.body,
     value: sample.result.ir,
   });
   return value(stage.span, type, { kind: 'ref', ref: { kind: 'local', name: local } });
 };
+
+/** Whether all turns are the same code, so that one text serves for all: but for sizes in types, and for local names. */
+const alike = (turns: readonly Turn[]): boolean => new Set(turns.map(turnText)).size <= 1;
+
+const turnText = (turn: Turn): string => {
+  const locals = new Map<string, string>();
+  const own = (name: unknown): void => {
+    if (typeof name === 'string' && !locals.has(name)) locals.set(name, `$${locals.size}`);
+  };
+  walkIr(turn.body, (node) => {
+    if (node['kind'] === 'let' || node['kind'] === 'fold' || node['kind'] === 'branch') own(node['name']);
+    if (node['kind'] === 'fold') own(node['item']);
+    if (node['kind'] === 'items' && Array.isArray(node['items'])) {
+      for (const each of node['items']) if (isItem(each)) own(each.name);
+    }
+  });
+  return JSON.stringify(
+    { body: turn.body, value: turn.result.ir, weighted: turn.content !== null },
+    (key, each: unknown) => {
+      if (key === 'span') return null;
+      if (key === 'type' && isTensor(each)) return { ...each, shape: each.shape.length };
+      return (key === 'name' || key === 'item') && typeof each === 'string'
+        ? (locals.get(each) ?? each)
+        : each;
+    },
+  );
+};
+
+const isItem = (each: unknown): each is { readonly name: string } =>
+  typeof each === 'object' && each !== null && 'name' in each && typeof each.name === 'string';
+
+const isTensor = (each: unknown): each is { readonly kind: 'tensor'; readonly shape: readonly unknown[] } =>
+  typeof each === 'object' &&
+  each !== null &&
+  'kind' in each &&
+  each.kind === 'tensor' &&
+  'shape' in each &&
+  Array.isArray(each.shape);
 
 const countCode = (from: Value, to: Value | null, stage: RepeatStage): IrExpr =>
   to

@@ -5,7 +5,9 @@ import type { DType, IrType, Unit } from './ir.js';
 export type Type =
   /** Of what an error was reported already: fits everywhere, so that nothing follows from the first mistake. */
   | { readonly kind: 'unknown' }
-  | { readonly kind: 'int' | 'float' | 'bool' | 'string' | 'none' | 'dtype' | 'schedule' | 'rest' }
+  | { readonly kind: 'int' | 'float' | 'bool' | 'none' | 'dtype' | 'schedule' | 'rest' }
+  /** One of `choices`, where they are given. */
+  | { readonly kind: 'string'; readonly choices?: readonly string[] }
   | TensorType
   /** A list known at the start. */
   | { readonly kind: 'list'; readonly of: Type; readonly length: number | null }
@@ -116,6 +118,8 @@ export const irType = (type: Type): IrType => {
       return { kind: 'setting' };
     case 'schedule':
       return { kind: 'float' };
+    case 'string':
+      return type.choices ? { kind: 'choice', values: type.choices } : { kind: 'string' };
     default:
       return { kind: type.kind };
   }

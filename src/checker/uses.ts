@@ -10,7 +10,7 @@ import { childScope, makePlace, type Env, type FileScope, type NamedLayer, type 
 import { checkExpr } from './expressions.js';
 import { checkGraph } from './graphs.js';
 import type { IrExpr, IrNamed } from './ir.js';
-import { addSlot, applySlot, takeName } from './layers.js';
+import { addSlot, applySlot, sameWeights, takeName } from './layers.js';
 import { matchType, noBindings, resolveType } from './patterns.js';
 import { sizeCode } from './size-code.js';
 import { showType, type Type } from './types.js';
@@ -234,7 +234,6 @@ export const applyNamedBlock = (
   const taken = takeName(env, sink, statement.name, decl.name.text);
   if (!taken) return null;
   const { when } = sink;
-  let added = false;
   return {
     name: taken.name,
     call: (at, inputs, span) => {
@@ -242,8 +241,10 @@ export const applyNamedBlock = (
       if (!use) return unknownValue(span);
       at.place.notes.random ||= use.random;
       if (use.meetsRows) at.place.notes.meetsRows ??= span;
-      if (!added) {
-        added = true;
+      if (sink.slots.some((slot) => slot.name === taken.name)) {
+        const [input] = inputs;
+        if (input && !sameWeights(at, sink, taken.name, use.weights, input.span)) return unknownValue(span);
+      } else {
         const before = sink.when;
         sink.when = when;
         addSlot(

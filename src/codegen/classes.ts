@@ -1,6 +1,7 @@
 /** Blocks and models as classes. After this: all weights are made in the constructor, in the spec's order. */
 import type { ts } from 'ts-morph';
 import type { IrClass, IrContent, IrExpr, IrOption, IrSlot } from '../checker/ir.js';
+import { refsOf } from '../checker/ir-walk.js';
 import { EmitError, type Place, type Readers, type Unit, createPicked, createPlace } from './context.js';
 import { emitExpression, emitOptions, layerType, withOptions } from './expressions.js';
 import { camel } from './names.js';
@@ -190,7 +191,15 @@ const createOptions = (unit: Unit, from: IrClass, names: Place['names']) => {
       }
     }
     if (picked.isEmpty()) return [];
-    const binding = tree.pick(used().map((each) => ({ ...each, value: defaults.get(each.key) })));
+    const all = used().map((each) => ({ ...each, value: defaults.get(each.key) }));
+    // A default that is made of params reads what stands before it in the pattern.
+    const late = new Set(
+      from.options.flatMap(({ name, value }) =>
+        value && refsOf(value).params.size > 0 ? [camel(name)] : [],
+      ),
+    );
+    const isLate = (each: (typeof all)[number]): boolean => each.value !== undefined && late.has(each.key);
+    const binding = tree.pick([...all.filter((each) => !isLate(each)), ...all.filter(isLate)]);
     const source = options === 'options' ? tree.id('options') : tree.member(tree.self(), 'options');
     return [tree.variable('const', binding, source)];
   };

@@ -87,6 +87,7 @@ export const nameProgram = (ir: Ir): ProgramNames => {
 /** One emitted file while it is written. */
 export interface Unit {
   readonly tree: Tree;
+  readonly ir: Ir;
   readonly names: NameScope;
   readonly usedValues: ReadonlySet<RuntimeValue>;
   readonly usedTypes: ReadonlySet<RuntimeType>;
@@ -149,6 +150,7 @@ export const createUnit = (options: UnitOptions): Unit => {
     return tree.id(name);
   };
   return {
+    ir: options.ir,
     tree,
     names,
     usedValues,

@@ -1,10 +1,11 @@
 /** Statements of a `forward`, a step or a closure as TypeScript. */
 import type { ts } from 'ts-morph';
 import type { IrFold, IrStmt } from '../checker/ir.js';
+import { walkIr } from '../checker/ir-walk.js';
 import { EmitError, type Place, inside } from './context.js';
 import { emitExpression, emitSlot } from './expressions.js';
 import { camel } from './names.js';
-import { tensorText } from './types.js';
+import { tensorText, typeNode } from './types.js';
 
 export const emitStatements = (place: Place, body: readonly IrStmt[]): readonly ts.Statement[] =>
   body.flatMap((statement) => emitStatement(place, statement));
@@ -12,6 +13,37 @@ export const emitStatements = (place: Place, body: readonly IrStmt[]): readonly 
 export const emitStatement = (place: Place, statement: IrStmt): readonly ts.Statement[] => {
   if (statement.kind === 'fold') return emitFold(place, statement);
   const { tree } = place.unit;
+  if (statement.kind === 'branch') {
+    const { factory } = tree;
+    const test = emitExpression(place, statement.test);
+    const name = place.names.declare(`local:${statement.name}`, camel(statement.name));
+    const type = typeNode(place.unit, statement.type);
+    const declared = factory.createVariableDeclaration(tree.id(name), undefined, type);
+    const block = ({ body, value }: typeof statement.then): ts.Block => {
+      const within = inside(place);
+      const statements = emitStatements(within, body);
+      const given = factory.createAssignment(tree.id(name), emitExpression(within, value));
+      return tree.block([...statements, tree.at(value.span, factory.createExpressionStatement(given))]);
+    };
+    const start = factory.createVariableStatement(
+      undefined,
+      factory.createVariableDeclarationList([declared], tree.ts.NodeFlags.Let),
+    );
+    const shape = tensorText(statement.type);
+    return [
+      tree.at(statement.span, shape === null ? start : tree.remark(start, shape)),
+      tree.at(statement.span, factory.createIfStatement(test, block(statement.then), block(statement.else))),
+    ];
+  }
+  if (statement.kind === 'items') {
+    const picked = statement.items.map(({ key, name }) => ({
+      key,
+      name: place.names.declare(`local:${name}`, camel(name)),
+    }));
+    return [
+      tree.at(statement.span, tree.variable('const', tree.pick(picked), emitSlot(place, statement.slot))),
+    ];
+  }
   const value = emitExpression(place, statement.value);
   const name = place.names.declare(`local:${statement.name}`, camel(statement.name));
   const made = tree.at(statement.span, tree.variable('const', name, value));
@@ -62,6 +94,31 @@ const emitFold = (place: Place, fold: IrFold): readonly ts.Statement[] => {
   ];
 };
 
+/** A loop over numbers; where its turns draw random numbers, over `nn.turns`, which keeps their draws apart. */
+export const emitTurns = (
+  place: Place,
+  name: { readonly index: string; readonly used: boolean },
+  from: ts.Expression,
+  to: ts.Expression,
+  body: readonly ts.Statement[],
+  drawn: unknown,
+): ts.Statement => {
+  const { unit } = place;
+  const { tree, ir } = unit;
+  let random = false;
+  walkIr(drawn, (node) => {
+    if (typeof node['draw'] === 'string') random = true;
+    if (node['kind'] === 'model')
+      random ||= ir.modules.some((module) =>
+        module.classes.some((each) => each.name === node['model'] && each.random),
+      );
+  });
+  if (!random) return tree.countTo(name.index, from, to, body);
+  // TypeScript lets a loop's variable go unused where its name says so.
+  const index = name.used ? name.index : `_${name.index}`;
+  return tree.forOf(index, tree.call(unit.export('nn', 'turns'), [from, to]), body);
+};
+
 const emitLoop = (
   place: Place,
   fold: IrFold,
@@ -76,14 +133,16 @@ const emitLoop = (
       fold.start === 0
         ? count
         : tree.factory.createBinaryExpression(tree.number(fold.start), tree.ts.SyntaxKind.PlusToken, count);
-    return tree.countTo(names.index, tree.number(fold.start), to, body);
+    return emitTurns(
+      place,
+      { index: names.index, used: fold.index !== null },
+      tree.number(fold.start),
+      to,
+      body,
+      fold,
+    );
   }
-  const modules = emitSlot(place, {
-    kind: 'own',
-    slot: fold.slot,
-    conditional: place.read.slot(fold.slot).conditional,
-    free: false,
-  });
+  const modules = emitSlot(place, fold.slot);
   if (fold.index === null) return tree.forOf(names.item, modules, body);
   const entries = tree.call(
     tree.member(

@@ -4,7 +4,7 @@ import type { IrExpr, IrReduction, IrStepStmt } from '../checker/ir.js';
 import { EmitError, type Place, createPicked, createPlace, inside } from './context.js';
 import { emitExpression, emitOptions, withOptions } from './expressions.js';
 import { camel } from './names.js';
-import { emitStatement } from './statements.js';
+import { emitStatement, emitTurns } from './statements.js';
 import type { Entry } from './tree.js';
 
 export const emitReduction = (place: Place, reduction: IrReduction): ts.Expression =>
@@ -116,6 +116,8 @@ const emitOther = (place: Place, statement: OtherStatement): readonly ts.Stateme
   switch (statement.kind) {
     case 'let':
     case 'fold':
+    case 'items':
+    case 'branch':
       return emitStatement(place, statement);
     case 'reduce': {
       const value = emitReduction(place, statement.value);
@@ -156,11 +158,13 @@ const emitOther = (place: Place, statement: OtherStatement): readonly ts.Stateme
       const within = inside(place);
       const index = within.names.declare(`index:${statement.name}`, camel(statement.name));
       return [
-        tree.countTo(
-          index,
+        emitTurns(
+          place,
+          { index, used: JSON.stringify(statement.body).includes('"kind":"index"') },
           emitExpression(place, statement.from),
           emitExpression(place, statement.to),
           emitStepBody(within, statement.body),
+          statement.body,
         ),
       ];
     }

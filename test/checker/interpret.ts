@@ -181,7 +181,18 @@ export const interpreterOf = (ir: Ir): Interpreter => {
         frame.locals.set(statement.name, evaluate(frame, statement.value));
         continue;
       }
-      const slot = statement.slot === null ? null : frame.instance.get(statement.slot);
+      if (statement.kind === 'branch') {
+        const taken = evaluate(frame, statement.test) === true ? statement.then : statement.else;
+        perform(frame, taken.body);
+        frame.locals.set(statement.name, evaluate(frame, taken.value));
+        continue;
+      }
+      if (statement.kind === 'items') {
+        const children = slotOf(frame, statement.slot)[parts].children;
+        for (const { key, name } of statement.items) frame.locals.set(name, children.get(key));
+        continue;
+      }
+      const slot = statement.slot === null ? null : slotOf(frame, statement.slot);
       const items = slot ? [...slot[parts].children.values()] : null;
       const count =
         items?.length ?? (statement.count === null ? 0 : numberOf(evaluate(frame, statement.count)));

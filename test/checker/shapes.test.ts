@@ -40,7 +40,9 @@ const judge = (spec: string): Judged => {
   const { diagnostics, ir } = checkProgram('case.ztrain', memoryHost({ 'case.ztrain': spec }));
   const errors = diagnostics.filter(({ severity }) => severity === 'error');
   const found = ir?.modules.at(-1)?.classes.at(-1);
-  const value = found?.body.find((each) => each.kind === 'let' && each.name === 'out')?.value;
+  const value = found?.body.flatMap((each) =>
+    each.kind === 'let' && each.name === 'out' ? [each.value] : [],
+  )[0];
   return {
     errors: errors.map(({ code, message }) => `${code} ${message}`),
     type: value?.type.kind === 'tensor' ? value.type : null,

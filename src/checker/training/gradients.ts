@@ -245,11 +245,7 @@ export const checkReach = (input: TrainingInput): Reach => {
   const itemsOf = (fold: IrFold, scope: Scope): readonly IrContent[] => {
     const { slot } = fold;
     if (slot === null) return [];
-    const own = scope.owner?.slots.find((each) => each.name === slot);
-    const contents = own
-      ? [own.content]
-      : [...scope.items.values()].flatMap((items) => items.flatMap((item) => slotIn(item, slot)));
-    return contents.flatMap((content) =>
+    return contentsOf(slot, scope).flatMap((content) =>
       content.kind === 'repeat' ? [content.item] : content.kind === 'list' ? content.items : [content],
     );
   };
@@ -296,6 +292,20 @@ export const checkReach = (input: TrainingInput): Reach => {
         return;
       case 'fold':
         bindFold(statement, scope);
+        return;
+      case 'branch': {
+        const flows = [statement.then, statement.else].map(({ body, value }) => {
+          for (const each of body) bind(each, scope);
+          return flowOf(value, scope);
+        });
+        scope.locals.set(statement.name, { flow: union([none, ...flows]), span: statement.span });
+        return;
+      }
+      case 'items':
+        for (const { key, name } of statement.items) {
+          const contents = contentsOf(statement.slot, scope).flatMap((each) => slotIn(each, key));
+          scope.items.set(name, contents);
+        }
         return;
       case 'reduce':
         scope.reductions.set(statement.name, {

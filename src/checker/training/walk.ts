@@ -73,6 +73,8 @@ const bodiesOf = (statement: IrStepStmt): readonly IrStepStmt[] => {
       return statement.body;
     case 'if':
       return [...statement.then, ...statement.else];
+    case 'branch':
+      return [...statement.then.body, ...statement.else.body];
     default:
       return [];
   }
@@ -101,6 +103,10 @@ export const expressionsOf = (statement: IrStepStmt): readonly IrExpr[] => {
       return statement.fields.map((field) => field.value);
     case 'update':
       return inner;
+    case 'branch':
+      return [statement.test, ...inner, statement.then.value, statement.else.value];
+    case 'items':
+      return [];
   }
 };
 
@@ -131,6 +137,10 @@ export const localsOf = (statements: readonly IrStepStmt[]): Locals => {
   visitStatements(statements, (statement) => {
     if (statement.kind === 'let') locals.set(statement.name, statement.value);
     if (statement.kind === 'fold') locals.set(statement.name, statement);
+    if (statement.kind === 'branch') {
+      const { test, then, else: other, span, type, name } = statement;
+      locals.set(name, { kind: 'choose', test, then: then.value, else: other.value, span, type });
+    }
   });
   return locals;
 };

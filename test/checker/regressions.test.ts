@@ -1,0 +1,122 @@
+/** Specs that once were let through wrongly, or refused wrongly: each is checked, emitted and typed. */
+import { describe, expect, test } from 'vitest';
+import { checkProgram } from '../../src/checker/check.js';
+import { memoryHost } from '../../src/checker/host.js';
+import { emit, type EmittedFile } from '../../src/codegen/emit.js';
+import { typecheck } from '../../src/codegen/typecheck.js';
+
+const rest = `
+data d = digits { batch = 32 map row -> { x: cast(row.image, f32) / 16, label: row.label } }
+optimizer opt = adam { of = M }
+step train(b in d) { update opt { minimize mean(softmax_cross_entropy(M(b.x), b.label)) } }
+trainer T { steps = 3 }
+`;
+
+const image = 'model M on x: f32[n, 8, 8, 1] -> f32[n, 10]';
+
+const specs = {
+  'turns of a list with code of their own': `
+    ${image} { return flatten(x) |> repeat w in [2.5, 3.5] { clamp(low = 0, high = w) } |> dense(10) as head }`,
+  'turns whose sizes stand in the code': `
+    fn cut(x: f32[n, c], i: int) -> f32[n, c - i] { return x[:, 0:c - i] }
+    ${image} { return flatten(x) |> repeat i in 1 .. 4 { cut(i) } |> dense(10) as head }`,
+  'turns with weights, and sizes in the code': `
+    ${image} { return flatten(x) |> repeat w in [32, 16] as z { dense(w) as d |> reshape([n, w / 2, 2]) |> flatten() } |> dense(10) as head }`,
+  'turns that change the rank': `
+    ${image} { return flatten(x) |> repeat 2 { expand_dims(axis = -1) } |> reshape([n, 64]) |> dense(10) as head }`,
+  'a repeat in a repeat': `
+    param deep: int = 2 where deep > 0
+    ${image} { return flatten(x) |> repeat i in deep as a { dense(64) as d |> repeat 2 as b { dense(64) as e |> relu() } } |> dense(10) as head }`,
+  'a repeat in a repeat, as often as the outer one says': `
+    ${image} { return flatten(x) |> repeat i in 0 .. 3 as a { repeat i as b { dense(64) as e |> relu() } } |> dense(10) as head }`,
+  'a range that a param starts and ends': `
+    param low: int = 2 where low > 0
+    param high: int = 4 where high > low
+    ${image} { return flatten(x) |> repeat i in low .. high as a { dense(64 * i) as d |> dense(64) as e |> clamp(low = 0, high = i) } |> dense(10) as head }`,
+  'weights of one branch, used twice by what is inlined': `
+    param deep: bool = true
+    fn f(x: f32[n, c]) -> f32[n, c] = x * x
+    ${image} { let g = flatten(x) let h = if deep then f(g |> dense(64) as d) else g return h |> dense(10) as head }`,
+  'a repeat in one branch': `
+    param deep: bool = true
+    ${image} { let f = flatten(x) return (if deep then (f |> repeat 2 as r { dense(64) as q |> relu() }) else f) |> dense(10) as head }`,
+  'a param of quoted choices where choices are taken': `
+    param pad: "same" | "valid" = "same"
+    block P(pp: "same" | "valid" = "valid") on x: f32[n, h, w, c] -> f32[n, 4] {
+      return x |> conv2d(4, kernel = 3, padding = pp) as c |> conv2d(4, kernel = 1, padding = pad) as c1 |> global_avg_pool()
+    }
+    ${image} { return x |> P(pp = pad) as p |> dense(10) as head }`,
+  'a bool given to a function': `
+    fn f(x: f32[n, c], twice: bool) -> f32[n, c] = if twice then x * 2 else x
+    param twice: bool = false
+    ${image} { return flatten(x) |> f(twice) |> f(true) |> dense(10) as head }`,
+  'a default that reads a param': `
+    param keep: bool = true
+    block B(yes: bool = keep) on x: f32[n, c] -> f32[n, c] { return if yes and keep then (x |> dense(c) as q) else x }
+    ${image} { return x |> flatten() |> B() as b |> dense(10) as head }`,
+} as const;
+
+test('what is right is emitted as typed code', async () => {
+  const files: EmittedFile[] = [];
+  const names = Object.keys(specs);
+  for (const [index, [name, spec]] of Object.entries(specs).entries()) {
+    const { ir, diagnostics } = checkProgram('main.ztrain', memoryHost({ 'main.ztrain': spec + rest }));
+    expect(
+      diagnostics.filter(({ severity }) => severity === 'error').map(({ message }) => message),
+      name,
+    ).toEqual([]);
+    if (ir === null) continue;
+    for (const file of await emit(ir, { compilerVersion: '0.1.0' }))
+      files.push({ ...file, fileName: `case${index}.ts` });
+  }
+  const { faults } = await typecheck(files, { folder: '/regressions' });
+  const [first] = faults;
+  expect(first, names[Number(/case(\d+)/.exec(first?.file ?? '')?.[1])]).toBeUndefined();
+}, 60_000);
+
+const textOf = async (spec: string): Promise<string> => {
+  const { ir } = checkProgram('main.ztrain', memoryHost({ 'main.ztrain': spec + rest }));
+  if (ir === null) throw new Error('the spec is refused');
+  return (await emit(ir, { compilerVersion: '0.1.0' })).map((file) => file.text).join('');
+};
+
+test('each turn has its own value', async () => {
+  const text = await textOf(specs['turns of a list with code of their own']);
+  expect(text).toContain('high: 2.5');
+  expect(text).toContain('high: 3.5');
+});
+
+test('turns are counted from where the range starts', async () => {
+  const text = await textOf(specs['a range that a param starts and ends']);
+  expect(text).toContain('units: 64 * (low + i)');
+  expect(text).toContain('high: low + i');
+});
+
+test('what one branch needs is computed in that branch', async () => {
+  const text = await textOf(specs['weights of one branch, used twice by what is inlined']);
+  expect(text).toMatch(/if \(deep\) \{[^}]*nn\.present\(this\.d\)/);
+});
+
+describe('refused', () => {
+  const refused: Readonly<Record<string, readonly [spec: string, code: string]>> = {
+    'a layer called again with other sizes': [
+      `${image} { layer c = dense(10) return x |> flatten() |> c() |> c() }`,
+      'ZT3102',
+    ],
+    'a named block called again with other sizes': [
+      `block B(w: int) on x: f32[n, c] -> f32[n, w] { return x |> dense(w) as d }
+       ${image} { layer b = B(10) return flatten(x) |> b() |> b() }`,
+      'ZT3102',
+    ],
+    'choices that are not all taken': [
+      `param pad: "same" | "other" = "same"
+       ${image} { return x |> conv2d(4, kernel = 3, padding = pad) as c |> flatten() |> dense(10) as head }`,
+      'ZT3203',
+    ],
+  };
+  test.each(Object.entries(refused))('%s', (_name, [spec, code]) => {
+    const { diagnostics } = checkProgram('main.ztrain', memoryHost({ 'main.ztrain': spec + rest }));
+    const errors = diagnostics.filter(({ severity }) => severity === 'error');
+    expect(errors.map((each) => each.code)).toEqual([code]);
+  });
+});

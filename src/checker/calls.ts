@@ -43,8 +43,13 @@ export const applyPipe = (env: Env, input: Value, stage: Stage): Value => {
     env.checker.used.add(binding);
     return applyBlock(env, binding.decl, binding.file, input, args, stage.as, stage.span);
   }
+  const known =
+    binding !== null ||
+    env.checker.prelude.find('fn', name.text) !== null ||
+    env.checker.prelude.fns.has(name.text);
   if (
     stage.as &&
+    known &&
     !(binding && (isUnbuilt(binding) || (binding.kind === 'value' && isUnknown(binding.value()))))
   ) {
     env.checker.report(

@@ -1,5 +1,6 @@
 /** The checker. After it: where there is no error, the IR is whole. */
 import { hasErrors, type Diagnostic } from '../parser/diagnostic.js';
+import { missingPart } from '../parser/messages.gen.js';
 import type { SourceFile } from '../parser/source.js';
 import { noFacts } from './dims/facts.js';
 import type { Checker, FileScope } from './env.js';
@@ -83,6 +84,15 @@ export const checkProgram = (entry: string, host: Host): Checked => {
   }
   const scopes = new Map<ProgramFile, FileScope>();
   const main = program.order.at(-1);
+  if (main && main.spec.decls.length === 0 && program.diagnostics.length === 0) {
+    checker.report(
+      missingPart(
+        { file: 0, start: 0, end: 0 },
+        { what: 'the file declares nothing' },
+        { help: 'is it the right file, and whole? `ztrainc init` writes a spec to start from' },
+      ),
+    );
+  }
   for (const file of program.order) scopes.set(file, declare(checker, file, scopes, file === main, host));
   const scope = main ? scopes.get(main) : undefined;
   const modules: IrModule[] = [];

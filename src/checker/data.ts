@@ -22,7 +22,7 @@ import type { IrData, IrField, IrMap, IrNamed } from './ir.js';
 import { noBindings, resolveType } from './patterns.js';
 import { liftRow } from './rows.js';
 import type { Builtin } from './prelude.js';
-import { aType, irType, tensorType, type RecordType, type Type } from './types.js';
+import { aType, irType, tensorType, type RecordType, type Type, unknownType } from './types.js';
 import { isUnknown, value, type Value } from './value.js';
 
 export interface DataInfo {
@@ -72,7 +72,8 @@ const rowFields = (
     // The rest of the spec is checked as if the field were always there.
     const [present = field.type] = field.type.kind === 'unionType' ? field.type.members : [];
     const type = resolveType(env, present, bindings);
-    if (type.kind === 'unknown') return [];
+    // Reported where it is written; what reads the field needs no error of its own.
+    if (type.kind === 'unknown') return [{ name: field.name.text, type }];
     if (type.kind === 'tensor') return [{ name: field.name.text, type }];
     if (type.kind === 'bool') return [{ name: field.name.text, type: tensorType('bool', []) }];
     env.checker.report(
@@ -82,7 +83,7 @@ const rowFields = (
         expected: 'f32, i32, u8 or bool, with a shape or without',
       }),
     );
-    return [];
+    return [{ name: field.name.text, type: unknownType }];
   });
 };
 

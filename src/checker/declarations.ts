@@ -19,12 +19,13 @@ import type { ProgramFile } from './program.js';
 import { unknownValue, type Value } from './value.js';
 
 /** Without the facts that params' conditions give: for what these conditions are made of. */
-const plainEnv = (checker: Checker, scope: FileScope): Env => {
-  const place = hostPlace();
-  const base: Env = { checker, file: scope, scope, facts: noFacts, place, sure: true };
-  for (const [name, code] of paramSymbols(base, scope)) place.symbols.set(name, code);
-  return base;
-};
+const plainEnv = (checker: Checker, scope: FileScope): Env =>
+  checker.memo(scope, 'plain', () => {
+    const place = hostPlace();
+    const base: Env = { checker, file: scope, scope, facts: noFacts, place, sure: true };
+    for (const [name, code] of paramSymbols(base, scope)) place.symbols.set(name, code);
+    return base;
+  });
 
 export const envOf = (checker: Checker, scope: FileScope): Env => {
   const base = plainEnv(checker, scope);

@@ -27,7 +27,7 @@ const slips: readonly Slip[] = [
     from: 'Discriminator(Generator(normal([batch.size, latent])))',
     to: 'Discriminator(stop_gradient(Generator(normal([batch.size, latent]))))',
   },
-  { code: 'ZT4202', spec: 'specs/digits.ztrain', from: 'over = 50.steps', to: 'over = 1000.steps' },
+  { code: 'ZT4202', spec: 'specs/digits.ztrain', from: 'over = 30.steps', to: 'over = 1000.steps' },
 ];
 
 const messages = blocksOf(readPage('README.md')).filter(({ text }) => text.startsWith('error['));

@@ -400,7 +400,8 @@ export const bindArguments = (
       else fine = false;
     } else if (param.value) {
       ordered.set(name, checkExpr({ ...env, scope }, param.value));
-    } else {
+    } else if (fine) {
+      // After another mistake, what is missing is mostly what is misspelled.
       env.checker.report(
         missingArgument(span, { owner, kind, name }, { help: `\`${name}\` is ${describe(param.type)}` }),
       );

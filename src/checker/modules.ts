@@ -1,6 +1,6 @@
 /** One file for itself: its constants, functions and classes. */
 import type { Decl, TypeExpr } from '../parser/ast.js';
-import { notBuilt, notImportable, wrongResult } from '../parser/messages.gen.js';
+import { notBuilt, notImportable, notKnown, wrongResult } from '../parser/messages.gen.js';
 import { sourceText } from './calls.js';
 import { checkDefault } from './parameters.js';
 import { classOf } from './classes.js';
@@ -11,6 +11,7 @@ import { externsOf } from './externs.js';
 import { checkAssert, checkGraph } from './graphs.js';
 import { folderOf, relativePath } from './host.js';
 import type { IrClass, IrConst, IrModule } from './ir.js';
+import { refsOf } from './ir-walk.js';
 import { matchType, noBindings, resolveType } from './patterns.js';
 import type { ProgramFile } from './program.js';
 import { irType, isDType, showType } from './types.js';
@@ -49,7 +50,12 @@ export const checkModule = (
           ),
         );
       }
-      checkDefault(env, decl.item, env);
+      const fallback = checkDefault(env, decl.item, env);
+      const [other] = refsOf(fallback?.ir).params.keys();
+      if (fallback && other !== undefined) {
+        const what = `the default of \`${decl.item.name.text}\``;
+        env.checker.report(notKnown(fallback.span, { what, name: other }));
+      }
     } else if (decl.kind === 'assert') checkAssert(env, decl, false);
     else if (decl.kind === 'block' || decl.kind === 'model') {
       const info = classOf(env, decl, scope);

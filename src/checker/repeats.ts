@@ -41,6 +41,9 @@ const sameShape = (env: Env, a: Type, b: Type): boolean =>
     return other !== undefined && judgeSizes(env, size, other).verdict === 'proven';
   });
 
+/** Each turn of a constant count is checked by itself. */
+const mostTurns = 1000;
+
 interface Turn {
   readonly result: Value;
   readonly body: readonly IrStmt[];
@@ -69,6 +72,16 @@ export const applyRepeat = (env: Env, input: Value, stage: RepeatStage): Value =
   if (!list && (!first || !last)) return unknownValue(stage.span);
   const count = list ? list.length : first && last ? asConstant(sub(last, first)) : null;
   const start = first ? asConstant(first) : 0;
+  if (count !== null && count > mostTurns) {
+    env.checker.report(
+      wrongType(stage.from.span, {
+        what: 'the count of `repeat`',
+        found: `${count}`,
+        expected: `at most ${mostTurns}`,
+      }),
+    );
+    return unknownValue(stage.span);
+  }
   const { place } = env;
   const outer = place.weights;
   const direct = isDirect(env, stage.stages);

@@ -64,6 +64,9 @@ const instantiate = (
   uses.set(decl, known);
   const before = known.get(key);
   if (before !== undefined) return before;
+  // A block inside itself has been reported where it is declared.
+  if (env.checker.open.others.has(decl)) return null;
+  env.checker.open.others.add(decl);
   const { result, diagnostics } = env.checker.capture((): Use | null => {
     const sink = makeSink(`\`${name}\``, ownRefer);
     const place = makePlace('graph', sink, env.place.batchSizes);
@@ -93,6 +96,7 @@ const instantiate = (
       meetsRows: place.notes.meetsRows !== null,
     };
   });
+  env.checker.open.others.delete(decl);
   const fresh = diagnostics.filter(
     (each) =>
       !info.found.some(

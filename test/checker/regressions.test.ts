@@ -108,6 +108,26 @@ describe('refused', () => {
        ${image} { layer b = B(10) return flatten(x) |> b() |> b() }`,
       'ZT3102',
     ],
+    'blocks that apply each other': [
+      `block A on x: f32[n, k] -> f32[n, k] { return x |> B() as b }
+       block B on x: f32[n, k] -> f32[n, k] { return x |> A() as a }
+       ${image} { return x |> flatten() |> A() as b |> dense(10) as head }`,
+      'ZT2006',
+    ],
+    'more turns than anybody means': [
+      `${image} { return x |> flatten() |> repeat 1_000_000_000 as r { dense(64) } |> dense(10) as head }`,
+      'ZT3203',
+    ],
+    'a default made of another param': [
+      `param low: int = 2
+       param high: int = low
+       ${image} { return x |> flatten() |> dense(high) as a |> dense(10) as head }`,
+      'ZT3206',
+    ],
+    'a misspelled argument, which is then missing as well': [
+      `${image} { return x |> flatten() |> dense(unit = 10) as head }`,
+      'ZT2002',
+    ],
     'choices that are not all taken': [
       `param pad: "same" | "other" = "same"
        ${image} { return x |> conv2d(4, kernel = 3, padding = pad) as c |> flatten() |> dense(10) as head }`,

@@ -6,6 +6,7 @@ import { EmitError, type Place, type Readers, type Unit, createPicked, createPla
 import { emitExpression, emitOptions, layerType, withOptions } from './expressions.js';
 import { camel } from './names.js';
 import { emitStatements } from './statements.js';
+import { dropUnread } from './unread.js';
 import { rankOf, tensorText, tensorType, typeNode } from './types.js';
 
 /** Members of `nn.Module` that a slot must not hide. */
@@ -288,7 +289,7 @@ const emitForward = (unit: Unit, from: IrClass, readSlot: Readers['slot']): ts.C
     dim: (name) => (known.has(name) ? dims.read(name) : options.read(name)),
     slot: readSlot,
   });
-  const body = emitStatements(place, from.body);
+  const body = emitStatements(place, dropUnread(from.body, from.value));
   const value = tree.giveBack(emitExpression(place, from.value));
   const shape = tensorText(from.value.type);
   const statements = [

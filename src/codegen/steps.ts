@@ -6,6 +6,7 @@ import { emitExpression, emitOptions, withOptions } from './expressions.js';
 import { camel } from './names.js';
 import { emitStatement, emitTurns } from './statements.js';
 import type { Entry } from './tree.js';
+import { dropUnread } from './unread.js';
 
 export const emitReduction = (place: Place, reduction: IrReduction): ts.Expression =>
   place.unit.tree.at(reduction.span, emitKind(place, reduction));
@@ -80,7 +81,7 @@ export const emitStepBody = (place: Place, body: readonly IrStepStmt[]): readonl
     statements.push(tree.at(first?.span, tree.factory.createExpressionStatement(call)));
     logged = [];
   };
-  for (const statement of body) {
+  for (const statement of dropUnread(body, null)) {
     if (statement.kind === 'log') {
       logged.push({
         key: statement.name,

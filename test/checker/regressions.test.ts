@@ -50,6 +50,10 @@ const specs = {
     fn f(x: f32[n, c], twice: bool) -> f32[n, c] = if twice then x * 2 else x
     param twice: bool = false
     ${image} { return flatten(x) |> f(twice) |> f(true) |> dense(10) as head }`,
+  'fields of a record that nothing reads': `
+    fn two(x: f32[n, c]) -> { a: f32[n, c], b: f32[n, c] } { return { a: x * 2, b: x * 3 } }
+    fn one(x: f32[n, c]) -> f32[n, c] { let r = two(x) return r.a }
+    ${image} { return flatten(x) |> one() |> dense(10) as head }`,
   'a default that reads a param': `
     param keep: bool = true
     block B(yes: bool = keep) on x: f32[n, c] -> f32[n, c] { return if yes and keep then (x |> dense(c) as q) else x }

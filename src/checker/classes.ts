@@ -10,7 +10,14 @@ import { refsOf } from './ir-walk.js';
 import { matchType, noBindings, resolveType } from './patterns.js';
 import { irType, showType, unknownType, type Type } from './types.js';
 import { isUnknown, value, type Value } from './value.js';
-import { openValue, lowerBounds, checkDefault, fileFacts, paramSymbols } from './parameters.js';
+import {
+  openValue,
+  lowerBounds,
+  checkCollisions,
+  checkDefault,
+  fileFacts,
+  paramSymbols,
+} from './parameters.js';
 
 export type ClassDecl = BlockDecl | ModelDecl;
 
@@ -74,6 +81,7 @@ const makeClass = (outer: Env, decl: ClassDecl, file: FileScope): Omit<ClassInfo
   };
   let env = childScope(base);
   const options: IrOption[] = [];
+  checkCollisions(base, decl.params);
   for (const item of decl.params) {
     if (!checkFresh(env, item.name.text, item.name.span)) continue;
     const open = openValue(env, item, 'option');

@@ -2,7 +2,7 @@
 import type { Decl, TypeExpr } from '../parser/ast.js';
 import { notBuilt, notImportable, notKnown, wrongResult } from '../parser/messages.gen.js';
 import { sourceText } from './calls.js';
-import { checkDefault } from './parameters.js';
+import { checkCollisions, checkDefault } from './parameters.js';
 import { classOf } from './classes.js';
 import { asSymbol, symbol } from './dims/size.js';
 import { bindValue, childScope, lookup, makePlace, type Env, type FileScope } from './env.js';
@@ -26,6 +26,10 @@ export const checkModule = (
 ): IrModule => {
   const consts: IrConst[] = [];
   const classes: IrClass[] = [];
+  checkCollisions(
+    env,
+    scope.decls.flatMap((decl) => (decl.kind === 'param' ? [decl.item] : [])),
+  );
   for (const decl of scope.decls) {
     if (decl.kind === 'const') {
       const found = checkExpr(env, decl.value);

@@ -1,6 +1,6 @@
 /** Parameters whose numbers are not known yet: their values, bounds and defaults. */
 import type { Expr, Item } from '../parser/ast.js';
-import { defaultBreaksWhere } from '../parser/messages.gen.js';
+import { defaultBreaksWhere, namesCollide } from '../parser/messages.gen.js';
 import { coerce } from './arguments.js';
 import { sourceText } from './calls.js';
 import { decide, factsWith } from './conditions.js';
@@ -52,6 +52,31 @@ export const lowerBounds = (env: Env, items: readonly Item[]): Facts => {
   }
   for (const item of items) if (item.where) facts = factsWith({ ...env, facts }, item.where);
   return facts;
+};
+
+/** As the emitter joins the words of a name. */
+const joined = (name: string): string => {
+  const [first = '', ...rest] = name.split('_').filter((word) => word !== '');
+  return first + rest.map((word) => word.slice(0, 1).toUpperCase() + word.slice(1)).join('');
+};
+
+/** Reports parameters whose names become one in TypeScript, where one would overwrite the other. */
+export const checkCollisions = (env: Env, items: readonly Item[]): void => {
+  const seen = new Map<string, Item>();
+  for (const item of items) {
+    const both = joined(item.name.text);
+    const other = seen.get(both);
+    if (!other) seen.set(both, item);
+    else if (other.name.text !== item.name.text) {
+      env.checker.report(
+        namesCollide(
+          item.name.span,
+          { name: item.name.text, other: other.name.text, both },
+          { related: [{ span: other.name.span, label: 'the first' }], help: 'choose another name' },
+        ),
+      );
+    }
+  }
 };
 
 /** The default of a parameter: of its type, and within its own `where`. */

@@ -62,6 +62,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT2010: { name: 'shadowing', severity: 'error' },
   ZT2011: { name: 'duplicate_key', severity: 'error' },
   ZT2012: { name: 'duplicate_weights', severity: 'error' },
+  ZT2013: { name: 'names_collide', severity: 'error' },
   ZT2020: { name: 'import_cycle', severity: 'error' },
   ZT2021: { name: 'not_exported', severity: 'error' },
   ZT2022: { name: 'not_importable', severity: 'error' },
@@ -814,6 +815,19 @@ export const duplicateWeights = (
   code: 'ZT2012',
   severity: 'error',
   message: `weights \`${args.name}\` are named twice in ${args.owner}`,
+  span,
+});
+
+/** ZT2013 names_collide: `{name}` and `{other}` are one name in the generated trainer: `{both}` */
+export const namesCollide = (
+  span: Span,
+  args: { readonly name: string | number; readonly other: string | number; readonly both: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT2013',
+  severity: 'error',
+  message: `\`${args.name}\` and \`${args.other}\` are one name in the generated trainer: \`${args.both}\``,
   span,
 });
 

@@ -47,18 +47,21 @@ export function resolveParams<P extends object>(
   spec: TrainerSpec<P>,
   given: Readonly<Record<string, unknown>>,
 ): ResolvedParams<P> {
-  const values: Record<string, ParamValue> = {};
-  const origins: Record<string, ParamOrigin> = {};
+  // A param may be called `constructor`: only own properties count.
+  const own = new Map(Object.entries(given));
+  const read = new Map<string, ParamValue>();
+  const origins = new Map<string, ParamOrigin>();
   for (const param of spec.params) {
-    const value = given[param.key] ?? param.default;
+    const value = own.get(param.key) ?? param.default;
     if (value === undefined) {
       throw new UsageError(
         `${param.name} has no default; give it as ${param.name}=…${param.doc === '' ? '' : ` (${param.doc})`}`,
       );
     }
-    values[param.key] = checked(param, value);
-    origins[param.name] = given[param.key] === undefined ? 'default' : 'given';
+    read.set(param.key, checked(param, value));
+    origins.set(param.name, own.get(param.key) === undefined ? 'default' : 'given');
   }
+  const values = Object.fromEntries(read);
   const unknown = Object.keys(given).filter((key) => !spec.params.some((param) => param.key === key));
   if (unknown.length > 0) throw new UsageError(`${spec.name} has no param ${unknown.join(', ')}`);
   if (!areParams(values, spec)) throw new UsageError(`the params of ${spec.name} are not complete`);
@@ -76,7 +79,7 @@ export function resolveParams<P extends object>(
       );
     }
   }
-  return { values, origins };
+  return { values, origins: Object.fromEntries(origins) };
 }
 
 function checked<P>(param: ParamSpec<P>, value: unknown): ParamValue {
@@ -93,7 +96,7 @@ function checked<P>(param: ParamSpec<P>, value: unknown): ParamValue {
 
 // `checked` has read each value as the type that the spec declares, and the spec's types are those of P.
 function areParams<P extends object>(values: object, spec: TrainerSpec<P>): values is P {
-  return spec.params.every(({ key }) => key in values);
+  return spec.params.every(({ key }) => Object.hasOwn(values, key));
 }
 
 /** The params that a condition's text names, with their values: `width = 30, heads = 4`. */

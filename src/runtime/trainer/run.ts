@@ -3,6 +3,7 @@
  * weights.
  */
 import { join, relative, resolve } from 'node:path';
+import { gitState, type GitState } from '../run/git.js';
 import {
   ordered,
   type AddOn,
@@ -87,8 +88,9 @@ async function train(
   const now = (): number => (Date.now() - started) / 1000;
   const reporter = reporterOf(trainer, options, folder);
   const best = new Map<string, Best>();
+  const start = { at: started, git: folder === null ? null : gitState(rootOf(options)) };
   try {
-    await folder?.write('run.json', describe(trainer, session, started, null));
+    await folder?.write('run.json', describe(trainer, session, start, null));
     begin(trainer, session, reporter, folder);
     const saver = new Saver(trainer, session, folder);
     const addOns = startAddOns(configured, addOnHost(session, saver, reporter, folder, options, best));
@@ -108,13 +110,13 @@ async function train(
     for (const line of summaryLines(result, [...best.values()], where, reporter.columns()))
       reporter.line(line);
     await folder?.write('summary.json', summary(result, best, saver));
-    await folder?.write('run.json', describe(trainer, session, started, result.reason));
+    await folder?.write('run.json', describe(trainer, session, start, result.reason));
     return result;
   } catch (error) {
     reporter.end();
     const reason = `failed: ${error instanceof Error ? error.message : String(error)}`;
     // The first error is the one to tell; a folder that cannot be written is often its cause.
-    await folder?.write('run.json', describe(trainer, session, started, reason)).catch(() => undefined);
+    await folder?.write('run.json', describe(trainer, session, start, reason)).catch(() => undefined);
     throw error;
   }
 }
@@ -369,7 +371,12 @@ function headOf(trainer: AnyTrainer, session: Session): CheckpointHead {
 }
 
 /** `run.json`. `reason` is null while the run goes on. */
-function describe(trainer: AnyTrainer, session: Session, started: number, reason: string | null): unknown {
+function describe(
+  trainer: AnyTrainer,
+  session: Session,
+  start: { readonly at: number; readonly git: GitState | null },
+  reason: string | null,
+): unknown {
   return {
     ...headOf(trainer, session),
     origins: trainer.resolved.origins,
@@ -384,7 +391,8 @@ function describe(trainer: AnyTrainer, session: Session, started: number, reason
     },
     pace: session.pace,
     node: process.version,
-    started: new Date(started).toISOString(),
+    git: start.git,
+    started: new Date(start.at).toISOString(),
     ended: reason === null ? null : new Date().toISOString(),
     reason,
   };

@@ -18,6 +18,7 @@ trainer T { epochs = 1 }
 test('columns name fields of the record, as many as each has values', () => {
   expect(found('{ x: ["a", "b", "c", "d"], y: "k" }')).toEqual([]);
   expect(found('{ x: "part_*" }')).toEqual([]);
+  expect(found('{ x: ["part_*", "d"] }')).toEqual([]);
   expect(found('{ x: ["a", "b", "c"] }')).toEqual([
     'ZT3102 the number of columns of `x` is 3, 4 expected @ ["a", "b", "c"]',
   ]);

@@ -185,11 +185,11 @@ describe('show', () => {
     expect(stdout).toContain('1,438 rows, 15 batches of 100, the last of 38');
     expect(stdout).toContain('validate: every 1 epoch: after 15, 30, 45, … (4 times)');
     expect(stdout).toContain('best validate.accuracy');
-    expect(stdout).toContain('cosine: steps 51 to 60');
+    expect(stdout).toContain('cosine: steps 31 to 60');
   });
 
   test('the plan says why a run would not start', async () => {
-    const { code, stdout } = await desk.ztrainc(['show', digits, '--plan', 'trainer.epochs=1']);
+    const { code, stdout } = await desk.ztrainc(['show', digits, '--plan', 'trainer.epochs=1', 'batch_size=100']);
     expect([code, stdout]).toEqual([0, expect.stringContaining('nothing is left for it')]);
   });
 

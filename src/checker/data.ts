@@ -228,7 +228,8 @@ const checkColumns = (
     }
     if (!given.items || field.type.kind !== 'tensor') continue;
     // How many columns a pattern stands for is the file's to say.
-    if (given.items.some((item) => typeof item.constant === 'string' && item.constant.includes('*'))) continue;
+    if (given.items.some((item) => typeof item.constant === 'string' && item.constant.includes('*')))
+      continue;
     const count = asConstant(product(field.type.shape));
     if (count === null || count === given.items.length) continue;
     env.checker.report(

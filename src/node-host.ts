@@ -1,5 +1,5 @@
 /** Real files as the compiler's `Host`. Paths are absolute and use `/`. */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { dirname, join, resolve, sep } from 'node:path';
 import type { Host } from './checker/host.js';
 
@@ -54,8 +54,29 @@ const readText = (path: string): { readonly text: string } | { readonly error: s
   }
 };
 
+/** A header fits in it many times over. */
+const headBytes = 65_536;
+
+const readHead = (path: string): string | null => {
+  try {
+    if (!statSync(path).isFile()) return null;
+    const file = openSync(path, 'r');
+    try {
+      const bytes = Buffer.alloc(headBytes);
+      const head = bytes.subarray(0, readSync(file, bytes, 0, headBytes, 0));
+      // Compressed files and other bytes are the run's to judge.
+      return head.includes(0) || (head[0] === 0x1f && head[1] === 0x8b) ? null : head.toString('utf8');
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return null;
+  }
+};
+
 export const nodeHost: Host = {
   readText,
+  readHead,
   exists: (path) => existsSync(path),
   rootOf: (path) => {
     const folder = compilerPath(projectFolder(path));

@@ -25,10 +25,13 @@ export interface Checked {
   readonly weights: ReadonlyMap<string, readonly Weight[]>;
 }
 
-const makeChecker = (): { readonly checker: Checker; readonly all: () => readonly Diagnostic[] } => {
+const makeChecker = (
+  host: Host,
+): { readonly checker: Checker; readonly all: () => readonly Diagnostic[] } => {
   let sink: Diagnostic[] = [];
   const memos = new WeakMap<object, Map<string, unknown>>();
   const checker: Checker = {
+    readHead: (path) => host.readHead(path),
     prelude: loadPrelude(),
     noFacts,
     open: { classes: new Set(), others: new Set() },
@@ -77,7 +80,7 @@ const isBox = <T>(box: unknown): box is { readonly made: T } =>
 
 export const checkProgram = (entry: string, host: Host): Checked => {
   const program = loadProgram(entry, host);
-  const { checker, all } = makeChecker();
+  const { checker, all } = makeChecker(host);
   // A declaration that did not parse is missing: what names it would look wrong as well.
   if (hasErrors(program.diagnostics)) {
     return { program, files: program.files, diagnostics: program.diagnostics, ir: null, weights: new Map() };

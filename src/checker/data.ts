@@ -7,16 +7,14 @@ import {
   unknownName,
   wrongKind,
   wrongType,
-  unknownField,
-  wrongSize,
 } from '../parser/messages.gen.js';
 import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
 import { parameterEnv } from './arguments.js';
 import { checkAttributes, ownerOf } from './attributes.js';
+import { checkColumns } from './columns.js';
 import { preludeScope } from './calls.js';
-import { asConstant, symbol, type Size } from './dims/size.js';
-import { product } from './operators.js';
+import { symbol, type Size } from './dims/size.js';
 import { childScope, lookup, makePlace, type Env, type FileScope } from './env.js';
 import { checkExpr, kindOf } from './expressions.js';
 import { moduleOf } from './externs.js';
@@ -186,7 +184,7 @@ const readSource = (
     : inherited
       ? inheritedRow(inherited)
       : [];
-  checkColumns(env, sourceName, attributes.all.get('columns'), row);
+  checkColumns(env, file, { name: sourceName, all: attributes.all, row, span: decl.source.span });
   return {
     builtin,
     ir: {
@@ -201,45 +199,6 @@ const readSource = (
     all: attributes.all,
     given,
   };
-};
-
-/** `columns = { x: ["a", "b"] }`: fields that the record has, and as many columns as each has values. */
-const checkColumns = (
-  env: Env,
-  source: string,
-  columns: Value | undefined,
-  row: RecordType['fields'],
-): void => {
-  for (const [name, given] of columns?.fields ?? []) {
-    const field = row.find((each) => each.name === name);
-    if (!field) {
-      const near = nearest(
-        name,
-        row.map((each) => each.name),
-      );
-      env.checker.report(
-        unknownField(
-          given.span,
-          { name, owner: `the rows of \`${source}\`` },
-          near[0] ? { help: `write \`${near[0]}\`` } : {},
-        ),
-      );
-      continue;
-    }
-    if (!given.items || field.type.kind !== 'tensor') continue;
-    // How many columns a pattern stands for is the file's to say.
-    if (given.items.some((item) => typeof item.constant === 'string' && item.constant.includes('*')))
-      continue;
-    const count = asConstant(product(field.type.shape));
-    if (count === null || count === given.items.length) continue;
-    env.checker.report(
-      wrongSize(given.span, {
-        what: `the number of columns of \`${name}\``,
-        found: `${given.items.length}`,
-        expected: `${count}`,
-      }),
-    );
-  }
 };
 
 const rows = new WeakMap<IrData, RecordType['fields']>();

@@ -82,6 +82,8 @@ export interface FileScope extends Scope {
 }
 
 export interface Checker {
+  /** The first part of a data file, where it is there. */
+  readonly readHead: (path: string) => string | null;
   readonly prelude: Prelude;
   readonly report: (diagnostic: Diagnostic) => void;
   /** Runs `body` and takes what it reports instead of printing it. */

@@ -2,6 +2,8 @@
 export interface Host {
   /** The text of a file, or why it can't be read. Paths use `/`. */
   readText(path: string): { readonly text: string } | { readonly error: string };
+  /** The first part of a data file as text (64 KiB), or null where it is not there or no text. */
+  readHead(path: string): string | null;
   /** Whether a file is there (data files, externs). */
   exists(path: string): boolean;
   /** The folder that a spec's imports may not leave; normally the one with `package.json`, `.git`, or the spec's own. */
@@ -16,6 +18,7 @@ export const memoryHost = (files: Readonly<Record<string, string>>): Host => {
       const text = all.get(path);
       return text === undefined ? { error: 'no such file' } : { text };
     },
+    readHead: (path) => all.get(path)?.slice(0, 65_536) ?? null,
     exists: (path) => all.has(path),
     rootOf: (path) => path.slice(0, path.lastIndexOf('/') + 1),
   };

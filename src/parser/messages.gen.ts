@@ -104,6 +104,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT4205: { name: 'missing_part', severity: 'error' },
   ZT4206: { name: 'effect_owned_twice', severity: 'error' },
   ZT4207: { name: 'literal_secret', severity: 'error' },
+  ZT4208: { name: 'missing_column', severity: 'error' },
   ZT4900: { name: 'not_built', severity: 'error' },
   ZT5001: { name: 'unnamed_weights', severity: 'warning' },
   ZT5002: { name: 'unused', severity: 'warning' },
@@ -1459,6 +1460,19 @@ export const literalSecret = (
   code: 'ZT4207',
   severity: 'error',
   message: `\`${args.name}\` is a secret, which is never written in a spec`,
+  span,
+});
+
+/** ZT4208 missing_column: `{file}` has no column `{column}` */
+export const missingColumn = (
+  span: Span,
+  args: { readonly file: string | number; readonly column: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4208',
+  severity: 'error',
+  message: `\`${args.file}\` has no column \`${args.column}\``,
   span,
 });
 

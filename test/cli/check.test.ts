@@ -189,7 +189,13 @@ describe('show', () => {
   });
 
   test('the plan says why a run would not start', async () => {
-    const { code, stdout } = await desk.ztrainc(['show', digits, '--plan', 'trainer.epochs=1', 'batch_size=100']);
+    const { code, stdout } = await desk.ztrainc([
+      'show',
+      digits,
+      '--plan',
+      'trainer.epochs=1',
+      'batch_size=100',
+    ]);
     expect([code, stdout]).toEqual([0, expect.stringContaining('nothing is left for it')]);
   });
 

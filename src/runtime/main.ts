@@ -3,7 +3,7 @@
  * `owner.option=value`. What a program reads goes to stdout, everything else to stderr.
  */
 import { didYouMean } from '../values/near.js';
-import { parseOverride, showValue, UsageError, type Override } from '../values/overrides.js';
+import { parseOverride, refuseTwice, showValue, UsageError, type Override } from '../values/overrides.js';
 import { showType } from '../values/options.js';
 import { csvHeader, csvLines, jsonLines } from './addons/predictions.js';
 import { findCheckpoint, type Checkpoint } from './checkpoint/read.js';
@@ -79,11 +79,15 @@ export async function main(
     else io.exit(exitCodes[signal]);
   });
   try {
-    const args = readArguments(argv);
+    const names = spec.params.map(({ name }) => name);
+    const args = readArguments(argv, names);
     if (args.command === 'help') io.stdout.write(helpText(spec, io.program));
     else if (args.command === 'version') io.stdout.write(versionText(spec));
-    else await runCommand(trainerClass, args, io, control);
-    return control.signal === null ? 0 : exitCodes[control.signal];
+    else {
+      const signal = await runCommand(trainerClass, args, io, control);
+      if (signal !== null) return exitCodes[signal];
+    }
+    return 0;
   } catch (error) {
     return fail(spec, error, io);
   } finally {
@@ -119,12 +123,13 @@ function fail(spec: TrainerSpec<never>, error: unknown, io: MainIo): number {
   return 3;
 }
 
+/** Runs a command and returns the signal that cut it off, if one did. */
 async function runCommand(
   trainerClass: TrainerClass,
   args: Arguments,
   io: MainIo,
   control: Control,
-): Promise<void> {
+): Promise<StopSignal | null> {
   const { spec } = trainerClass;
   const given = Object.fromEntries(
     args.params.map(({ path, text }) => parseParam(spec, path[0] ?? '', text)),
@@ -142,8 +147,8 @@ async function runCommand(
       throw new UsageError('--from goes with test and predict; resuming a run is not built yet');
     if (args.json) throw new UsageError('--json goes with test and predict; a run writes metrics.jsonl');
     const trainer = new trainerClass({ params: given, overrides: args.attributes });
-    await runFit(trainer, options);
-    return;
+    const { signal } = await runFit(trainer, options);
+    return signal;
   }
   if (args.from === undefined) throw new UsageError(`${args.command} needs --from RUN or --from CHECKPOINT`);
   if (args.runDir !== undefined)
@@ -164,7 +169,7 @@ async function runCommand(
   });
   if (args.command === 'test') {
     printMetrics(await runTest(trainer, from, options), args.json, io);
-    return;
+    return control.signal;
   }
   let header = true;
   await runPredict(trainer, from, {
@@ -175,6 +180,7 @@ async function runCommand(
       io.stdout.write((args.json ? jsonLines(rows) : csvLines(rows)).map((line) => `${line}\n`).join(''));
     },
   });
+  return control.signal;
 }
 
 /** The checkpoint's params by key, as far as the trainer still has them. */
@@ -205,8 +211,8 @@ const notBuilt: ReadonlyMap<string, string> = new Map([
 ]);
 const flags = ['--dev-run', '--json', '--help', '--version'];
 
-/** Reads a command line. Throws a UsageError. */
-export function readArguments(argv: readonly string[]): Arguments {
+/** Reads a command line. `names` are the trainer's params, for messages. Throws a UsageError. */
+export function readArguments(argv: readonly string[], names: readonly string[] = []): Arguments {
   const params: Override[] = [];
   const attributes: Override[] = [];
   const values = new Map<string, string>();
@@ -243,16 +249,20 @@ export function readArguments(argv: readonly string[]): Arguments {
         throw new UsageError(
           `${name} needs a value${value === undefined ? '' : `, got ${JSON.stringify(value)}`}`,
         );
+      const before = values.get(name);
+      if (before !== undefined)
+        throw new UsageError(`${name} is given twice, ${before} and ${value}; keep one of them`);
       values.set(name, value);
     } else {
       const reason = notBuilt.get(name);
       throw new UsageError(
         reason === undefined
-          ? `there is no option ${name}${didYouMean(name, [...valued, ...flags])}`
+          ? `there is no option ${name}${undashed(name, attached ?? rest[0], names) ?? didYouMean(name, [...valued, ...flags])}`
           : `${name}: ${reason}`,
       );
     }
   }
+  refuseTwice([...params, ...attributes]);
   checkDevice(values);
   return {
     command: command ?? 'train',
@@ -264,6 +274,13 @@ export function readArguments(argv: readonly string[]): Arguments {
     devRun,
     json,
   };
+}
+
+/** `--lr=3` and `--trainer.epochs=2` mean what is written without dashes. */
+function undashed(name: string, value: string | undefined, names: readonly string[]): string | undefined {
+  const bare = name.replace(/^-+/, '');
+  if (!names.includes(bare) && !bare.includes('.')) return undefined;
+  return `; params and attributes have no dashes, write ${bare}=${value ?? '…'}`;
 }
 
 function splitOption(word: string): readonly [string, string | undefined] {

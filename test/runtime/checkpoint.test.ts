@@ -332,6 +332,38 @@ describe('what is kept', () => {
     expect(order).toBeGreaterThan(log.indexOf('save 2'));
   });
 
+  test('a checkpoint knows that it is the best itself', async () => {
+    const { host } = fakeHost();
+    const states: unknown[] = [];
+    const save: AddOnHost['save'] = (at) => {
+      states.push(hooks.state?.());
+      return host.save(at);
+    };
+    const hooks = addons
+      .checkpoint({ every: { unit: 'steps', value: 1 }, best: addons.max('v.m') })
+      .start({ ...host, save });
+    for (const [index, value] of [0.1, 0.5, 0.2].entries()) {
+      await hooks.measured?.(moment(index + 1), new Map([['v.m', value]]));
+      await hooks.stepEnd?.(moment(index + 1));
+    }
+    expect(states).toEqual([
+      { best: 0.1, bestStep: 1 },
+      { best: 0.5, bestStep: 2 },
+      { best: 0.5, bestStep: 2 },
+    ]);
+  });
+
+  test('early stopping says on what a metric has not improved, as the other lines do', async () => {
+    const { host } = fakeHost();
+    const lines: string[] = [];
+    const hooks = addons
+      .earlyStopping({ monitor: addons.min('v.m'), patience: 1 })
+      .start({ ...host, report: (line) => void lines.push(line) });
+    await hooks.measured?.(moment(1), new Map([['v.m', 0.12345678901]]));
+    expect(await hooks.measured?.(moment(2), new Map([['v.m', 0.5]]))).toBe('end-run');
+    expect(lines).toEqual(['v.m has not improved on 0.1235 for 1 measurements: stopping']);
+  });
+
   test('limits hold for add-ons that are made in code', () => {
     expect(() => addons.checkpoint({ keep: 0 })).toThrow('at least 1 as keep, got 0');
     const monitor = addons.min('v.m');

@@ -5,7 +5,7 @@ import * as metrics from '../../src/runtime/metrics/index.js';
 import * as ops from '../../src/runtime/ops/index.js';
 import * as rows from '../../src/runtime/rows/index.js';
 import { ranked, type Scalar, type Tensor, type Tensor1D, type Tensor2D } from '../../src/runtime/tensor.js';
-import { StageTotals, type ConstantTotals } from '../../src/runtime/trainer/totals.js';
+import { foldEvery, StageTotals, type ConstantTotals } from '../../src/runtime/trainer/totals.js';
 
 let engine: Engine;
 beforeAll(async () => {
@@ -26,7 +26,7 @@ async function over(
       return [];
     });
     await step.run(batch, { seed: 0, step: 0, micro: 0, rowOffset: 0 });
-    totals.addConstants(constants);
+    await totals.endBatch(constants);
   }
   return (await totals.finishEpoch()).get('m') ?? Number.NaN;
 }
@@ -40,6 +40,49 @@ const i32 = (values: readonly number[]): HostTensor => ({
   dtype: 'i32',
   shape: [values.length],
   values: Int32Array.from(values),
+});
+
+describe('totals', () => {
+  test('a window of any length loses no digits', async () => {
+    // 1e8 + 1 is 1e8 in f32: without folding, what comes after the first batch would vanish.
+    const batches = [[f32([1e8])], ...Array.from({ length: 3 * foldEvery }, () => [f32([1])])];
+    const sum = await over(batches, (x) => rows.sum(x));
+    expect(sum).toBeGreaterThanOrEqual(1e8 + 2 * foldEvery);
+  });
+
+  test('the newest value counts also where it is NaN, and only where there is one', async () => {
+    const totals = new StageTotals(engine, `rows${(stages += 1)}`);
+    const logged = async (value: number, fine: boolean | null): Promise<void> => {
+      const constants: ConstantTotals = new Map();
+      const step = engine.compile('probe', ([x, isFine]) => {
+        if (x !== undefined && isFine !== undefined)
+          totals.record(
+            'm',
+            rows.last(ranked<Scalar>(x)),
+            constants,
+            fine === null ? null : ops.greater(isFine, 0),
+          );
+        return [];
+      });
+      await step.run([f32([value], []), f32([fine === true ? 1 : 0], [])], {
+        seed: 0,
+        step: 0,
+        micro: 0,
+        rowOffset: 0,
+      });
+      await totals.endBatch(constants);
+    };
+    await logged(1, null);
+    await logged(Number.NaN, null);
+    expect(await totals.finishWindow()).toEqual(new Map([['m', Number.NaN]]));
+    expect(await totals.finishWindow()).toEqual(new Map());
+    await logged(2, true);
+    await logged(3, false);
+    expect(await totals.finishWindow()).toEqual(new Map([['m', 2]]));
+    await logged(4, false);
+    expect(await totals.finishWindow()).toEqual(new Map());
+    expect(await totals.finishEpoch()).toEqual(new Map([['m', 2]]));
+  });
 });
 
 describe('reductions over rows', () => {

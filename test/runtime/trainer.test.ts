@@ -15,7 +15,7 @@ import * as units from '../../src/values/units.js';
 import { Control } from '../../src/runtime/trainer/control.js';
 import { fit, type LiveAddOn, type MetricsRecord } from '../../src/runtime/trainer/fit.js';
 import type { Session } from '../../src/runtime/trainer/session.js';
-import type { Tensor1D } from '../../src/runtime/tensor.js';
+import type { Tensor1D, Tensor2D } from '../../src/runtime/tensor.js';
 import type { TrainerOptions } from '../../src/runtime/trainer/spec.js';
 import type { Prepared, PrepareOptions, TrainerSetup } from '../../src/runtime/trainer/trainer.js';
 import { Line, LineTrainer, type LineData, type LineModels, type Row } from './tiny-trainer.js';
@@ -101,6 +101,62 @@ describe('the loop', () => {
     };
     const { result, session } = await train(new LineTrainer(), [stop], control);
     expect(result).toMatchObject({ reason: 'interrupted', signal: 'SIGINT', at: { step: 3 } });
+    await session.close();
+  });
+
+  /** Two validations, `first` and `second`; a signal comes while the one named is at its first batch of the given pass. */
+  class TwiceTrainer extends LineTrainer {
+    passes = 0;
+    constructor(
+      readonly control: Control,
+      readonly at: { readonly name: string; readonly pass: number },
+      options: TrainerOptions,
+    ) {
+      super({ options });
+    }
+    protected override configureSteps(from: LineData) {
+      const measured = (name: string) =>
+        steps.validate(name, [from.test], { every: units.steps(4) }, (batch) => {
+          this.validateStep(batch);
+          if (name === this.at.name && batch.y.shape[0] === 3 && (this.passes += 1) === 2 * this.at.pass - 1)
+            this.control.stop('SIGINT');
+        });
+      return [
+        steps.train('train', [from.train], (batch) => this.trainStep(batch)),
+        measured('first'),
+        measured('second'),
+      ];
+    }
+  }
+
+  test('a signal in a round of validations keeps what was measured before it', async () => {
+    const control = new Control();
+    const told: string[][] = [];
+    const addOn: LiveAddOn = {
+      kind: 'told',
+      hooks: { measured: (_at, metrics) => void told.push([...metrics.keys()]) },
+    };
+    const trainer = new TwiceTrainer(control, { name: 'second', pass: 1 }, { epochs: 3 });
+    const { result, session } = await train(trainer, [addOn], control);
+    expect(result).toMatchObject({ reason: 'interrupted', signal: 'SIGINT', at: { step: 4 } });
+    expect(told).toEqual([['first.loss', 'first.rmse']]);
+    expect([...result.metrics.keys()]).toEqual(['first.loss', 'first.rmse']);
+    await session.close();
+  });
+
+  test('a signal in the last validation interrupts the run, for it is not whole', async () => {
+    const control = new Control();
+    const trainer = new TwiceTrainer(control, { name: 'first', pass: 2 }, { epochs: null, steps: 6 });
+    const { result, session } = await train(trainer, [], control);
+    expect(result).toMatchObject({ reason: 'interrupted', signal: 'SIGINT', at: { step: 6 } });
+    await session.close();
+  });
+
+  test('a signal after everything is done changes nothing', async () => {
+    const control = new Control();
+    const late: LiveAddOn = { kind: 'late', hooks: { fitEnd: () => control.stop('SIGTERM') } };
+    const { result, session } = await train(new LineTrainer(), [late], control);
+    expect(result).toMatchObject({ reason: 'finished', signal: null });
     await session.close();
   });
 
@@ -313,6 +369,39 @@ describe('what outlives a run', () => {
     expect(found.step).toBe(Number(step) - 1);
     const weights = await readTensors(found, 'model.safetensors');
     for (const { values } of weights.values()) expect(values.every(Number.isFinite)).toBe(true);
+    rmSync(runDir, { recursive: true });
+  });
+
+  test('what is tested does not need the data of validations', async () => {
+    class Tested extends LineTrainer {
+      protected override configureData(): LineData & { readonly gone: data.Data<Row> } {
+        const gone = data.from<{ readonly x: Tensor2D; readonly y: Tensor1D }>(
+          () => {
+            throw new Error('it was opened');
+          },
+          {},
+          { record: { x: { dtype: 'f32', shape: [2] }, y: { dtype: 'f32', shape: [] } } },
+        );
+        return { ...super.configureData(), gone };
+      }
+      protected override configureSteps(from: ReturnType<Tested['configureData']>) {
+        const every = units.epochs(1);
+        return [
+          steps.train('train', [from.train], (batch) => this.trainStep(batch)),
+          ...(this.measures
+            ? [steps.validate('validate', [from.gone], { every }, (batch) => this.validateStep(batch))]
+            : []),
+          steps.test('test', [from.test], (batch) => this.validateStep(batch)),
+        ];
+      }
+      constructor(readonly measures: boolean) {
+        super({ options: { epochs: 1, progress: 'none' } });
+      }
+    }
+    const runDir = mkdtempSync(join(tmpdir(), 'ztrain-tested-'));
+    await new Tested(false).fit({ runDir });
+    expect([...(await new Tested(true).test(runDir)).keys()]).toEqual(['test.loss', 'test.rmse']);
+    await expect(new Tested(true).validate(runDir)).rejects.toThrow('it was opened');
     rmSync(runDir, { recursive: true });
   });
 

@@ -31,6 +31,8 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
       let saved: readonly SavedCheckpoint[] = [];
       let best: { readonly value: number; readonly checkpoint: SavedCheckpoint | null } | null = null;
       let improved = false;
+      // The step of the checkpoint that is being written, whose own state must name it where it is the best.
+      let saving: number | null = null;
 
       // The old ones go only after the new one is on disk.
       const keepNewest = async (): Promise<void> => {
@@ -43,7 +45,9 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
       };
       const save = async (at: Parameters<typeof host.save>[0]): Promise<void> => {
         const newest = saved.at(-1);
+        saving = at.step;
         const done = newest?.step === at.step ? newest : await host.save(at);
+        saving = null;
         if (done === null) return;
         if (done !== newest) saved = [...saved, done];
         await host.point('last', done);
@@ -77,7 +81,10 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
         fitEnd: async (at) => {
           if (last || improved) await save(at);
         },
-        state: () => ({ best: best?.value ?? null, bestStep: best?.checkpoint?.step ?? null }),
+        state: () => ({
+          best: best?.value ?? null,
+          bestStep: (improved ? saving : null) ?? best?.checkpoint?.step ?? null,
+        }),
       };
     },
   };

@@ -1,4 +1,5 @@
 /** Ends the run when a metric has stopped improving. */
+import { showNumber } from '../progress/format.js';
 import { improves, replaced, type AddOn, type Monitor } from './addon.js';
 
 export interface EarlyStoppingOptions {
@@ -37,7 +38,7 @@ export function earlyStopping(options: EarlyStoppingOptions): AddOn {
           waited += 1;
           if (waited < patience) return undefined;
           report(
-            `${monitor.metric} has not improved on ${best ?? 'NaN'} for ${waited} measurements: stopping`,
+            `${monitor.metric} has not improved on ${showNumber(best ?? Number.NaN)} for ${waited} measurements: stopping`,
           );
           return 'end-run';
         },

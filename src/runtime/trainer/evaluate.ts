@@ -5,9 +5,6 @@ import type { Session, OpenStage } from './session.js';
 import type { Outputs } from './stage.js';
 import type { Finished } from './totals.js';
 
-// Totals are f32 on the device: after this many batches they move to the host's f64.
-const foldEvery = 64;
-
 export interface EvaluateOptions {
   /** Windows of training done, for schedules and branches. */
   readonly step: number;
@@ -32,7 +29,6 @@ export async function evaluateStage(
     const draws = { seed: session.options.seed, step: index, micro: 0, rowOffset: inputs[0]?.firstRow ?? 0 };
     const outputs = await stage.run(inputs, { clock, draws, scalars, last: true });
     if (each !== null) await each(outputs, index + 1, inputs[0]?.rows ?? 0);
-    if ((index + 1) % foldEvery === 0) await stage.totals.fold();
     await breathe();
     // After the last batch the pass is whole, and its result as good as any.
     if (control.signal !== null && index + 1 < count) {

@@ -49,6 +49,7 @@ export interface FitOptions {
 export interface FitResult {
   /** `finished` its length, `stopped` by an add-on, or `interrupted` by a signal. */
   readonly reason: 'finished' | 'stopped' | 'interrupted';
+  /** What interrupted it; null otherwise, also where a signal came when all was done. */
   readonly signal: StopSignal | null;
   readonly at: Moment;
   readonly rows: number;
@@ -106,15 +107,17 @@ class Fit {
         break;
       }
     }
-    const { signal } = this.options.control;
     if (reason !== 'interrupted') {
       await this.#closeEpoch();
       const late = this.#validations.filter(({ measuredAt }) => measuredAt < this.#step);
       await this.#validate(late);
+      // A pass that a signal cut off leaves the run without its last measurements: it did not finish.
+      if (late.some(({ measuredAt }) => measuredAt < this.#step)) reason = 'interrupted';
     }
     await this.#session.checkFinite();
     const at = this.#moment();
     await this.#each('fitEnd', (hooks) => hooks.fitEnd?.(at, this.#newest));
+    const signal = reason === 'interrupted' ? this.options.control.signal : null;
     return { reason, signal, at, rows: this.#rows, metrics: this.#newest };
   }
 
@@ -248,12 +251,13 @@ class Fit {
         control,
         each: (_outputs, done) => listener.validating(name, done, Math.min(batches, limit ?? batches)),
       });
-      if (metrics === null) return undefined;
+      // What was measured before the signal is whole, and counts.
+      if (metrics === null) break;
       validation.measuredAt = this.#step;
       listener.metrics({ stage: name, over: 'pass', at: this.#moment(), metrics, rates: new Map() });
       for (const [metric, value] of metrics) all.set(`${name}.${metric}`, value);
     }
-    return this.#measured(all);
+    return all.size === 0 ? undefined : this.#measured(all);
   }
 
   async #measured(metrics: Measured): Promise<Answer> {

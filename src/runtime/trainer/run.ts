@@ -128,14 +128,19 @@ export async function runTest(
   options: RunOptions & { readonly kind?: 'test' | 'validate' },
 ): Promise<ReadonlyMap<string, number>> {
   const { control = new Control() } = options;
-  const kinds = options.kind === 'validate' ? (['validate'] as const) : (['test', 'validate'] as const);
-  const { session } = await trainer.prepare({ kinds, dataRoot: rootOf(options) });
+  let kind: 'test' | 'validate' = 'validate';
+  const { session } = await trainer.prepare({
+    kinds: (steps) => {
+      if (options.kind !== 'validate' && steps.some((step) => step.kind === 'test')) kind = 'test';
+      return [kind];
+    },
+    dataRoot: rootOf(options),
+  });
   const reporter = reporterOf(trainer, options, null);
   try {
     session.notes.forEach((note) => reporter.line(note));
     await loadWeights(session, from);
-    const tests = options.kind === 'validate' ? [] : session.of('test');
-    const stages = tests.length > 0 ? tests : session.of('validate');
+    const stages = session.of(kind);
     if (stages.length === 0)
       throw new RunError('the trainer has no test and no validate step; add one to the spec');
     const all = new Map<string, number>();

@@ -102,7 +102,7 @@ export class Stage {
     const { trace } = variant;
     if (trace === null)
       throw new Error(`step ${this.plan.name} was never traced; this is a fault of the engine`);
-    this.totals.addConstants(trace.constants);
+    await this.totals.endBatch(trace.constants);
     return new Map(
       trace.outputs.flatMap((name, index): [string, HostTensor][] => {
         const value = fetched[index];

@@ -1,6 +1,6 @@
 /**
- * Running totals of a stage's metrics: f32 on the device for one logging window, f64 on the host beyond it. A step only
- * adds; nothing is fetched until a window is folded.
+ * Running totals of a stage's metrics: f32 on the device for a few batches, f64 on the host beyond them. A step only adds;
+ * nothing is fetched until the totals are folded.
  */
 import type { Engine, StateVariable } from '../engine/engine.js';
 import * as ops from '../ops/index.js';
@@ -18,6 +18,12 @@ export type Finished = ReadonlyMap<string, number>;
 
 type Sums = Map<string, Float64Array>;
 
+/**
+ * After this many batches totals move from the device's f32 to the host's f64, however long a window is: with more, sums
+ * lose digits to rounding, and a count of 2^24 stands still.
+ */
+export const foldEvery = 64;
+
 /** Totals that only the shapes decide, by key: added on the host each time a step has run. */
 export type ConstantTotals = Map<string, number>;
 
@@ -29,6 +35,7 @@ export class StageTotals {
   readonly #metrics = new Map<string, Metric>();
   #window: Sums = new Map();
   #epoch: Sums = new Map();
+  #unfolded = 0;
 
   constructor(
     private readonly engine: Engine,
@@ -41,9 +48,10 @@ export class StageTotals {
     for (const [total, part] of reduction.totals) {
       const key = `${name}/${total}`;
       if (part.kind === 'constant') {
-        if (fine === null) constants.set(key, (constants.get(key) ?? 0) + part.value);
-        else this.#add(key, ops.mul<Scalar>(ops.cast<Tensor>(fine, { to: 'f32' }), part.value));
+        this.#count(key, part.value, constants, fine);
       } else if (part.kind === 'last') {
+        // Whether there is one cannot be told by the value: it may be NaN.
+        this.#count(writesOf(key), 1, constants, fine);
         const variable = this.#variable(key, 'last', part.value.shape);
         variable.assign(fine === null ? part.value : ops.select<Tensor>(fine, part.value, variable.read()));
       } else {
@@ -53,6 +61,12 @@ export class StageTotals {
         );
       }
     }
+  }
+
+  /** Adds a number that the host knows; on the device only where the device decides whether the batch counts. */
+  #count(key: string, value: number, constants: ConstantTotals, fine: Tensor | null): void {
+    if (fine === null) constants.set(key, (constants.get(key) ?? 0) + value);
+    else this.#add(key, ops.mul<Scalar>(ops.cast<Tensor>(fine, { to: 'f32' }), value));
   }
 
   #add(key: string, value: Tensor): void {
@@ -70,21 +84,28 @@ export class StageTotals {
     return variable;
   }
 
-  /** Adds what the shapes of a batch decide. */
-  addConstants(constants: ReadonlyMap<string, number>): void {
+  /** Called after each batch, with what its shapes decide. */
+  async endBatch(constants: ReadonlyMap<string, number>): Promise<void> {
     for (const [key, value] of constants) add(this.#window, key, Float64Array.of(value));
+    this.#unfolded += 1;
+    if (this.#unfolded >= foldEvery) await this.fold();
   }
 
   /** Moves the device's totals to the host. */
   async fold(): Promise<void> {
+    this.#unfolded = 0;
+    const lasts: (readonly [string, Float64Array])[] = [];
     for (const [key, { variable, kind }] of this.#variables) {
       const { values, shape, dtype } = await variable.download();
       if (kind === 'last') {
-        if (!values.some((value) => Number.isNaN(value))) this.#window.set(key, Float64Array.from(values));
+        lasts.push([key, Float64Array.from(values)]);
       } else {
         add(this.#window, key, Float64Array.from(values));
         variable.upload({ dtype, shape, values: new Float32Array(values.length) });
       }
+    }
+    for (const [key, values] of lasts) {
+      if ((this.#window.get(writesOf(key))?.[0] ?? 0) > 0) this.#window.set(key, values);
     }
   }
 
@@ -126,6 +147,11 @@ export class StageTotals {
     }
     return finished;
   }
+}
+
+/** Key of how often a total that keeps the newest value was written. */
+function writesOf(key: string): string {
+  return `${key}/writes`;
 }
 
 function add(sums: Sums, key: string, values: Float64Array): void {

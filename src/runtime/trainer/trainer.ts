@@ -45,8 +45,8 @@ export interface Prepared {
 
 /** How a trainer is prepared. */
 export interface PrepareOptions {
-  /** Which kinds of steps will run. */
-  readonly kinds: readonly StageKind[];
+  /** Which kinds of steps will run: data of other kinds is not opened. */
+  readonly kinds: readonly StageKind[] | ((steps: readonly StepPlan[]) => readonly StageKind[]);
   /** Where relative data paths start. */
   readonly dataRoot: string;
   /** An engine of one's own; the embedded one unless given. */
@@ -149,7 +149,7 @@ export abstract class Trainer<
       schedules,
       dataNames,
       steps,
-      kinds: options.kinds,
+      kinds: typeof options.kinds === 'function' ? options.kinds(steps) : options.kinds,
       dataRoot: options.dataRoot,
       clockOf: (clock) => (isClockOf<S>(clock, schedules) ? clock : fault()),
     }).catch((error: unknown) => {

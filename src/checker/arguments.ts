@@ -62,8 +62,6 @@ const accept = (env: Env, written: TypeExpr, found: Value): Value | null => {
       return found.constant === written.value ? found : null;
     case 'recordType':
       return found.type.kind === 'record' ? found : null;
-    case 'shapeType':
-      return found;
     case 'namedType':
       break;
   }
@@ -124,8 +122,6 @@ export const describe = (written: TypeExpr): string => {
       return `"${written.value}"`;
     case 'recordType':
       return `a record with ${written.fields.map((field) => `\`${field.name.text}\``).join(', ')}`;
-    case 'shapeType':
-      return 'a shape';
     case 'namedType':
       break;
   }

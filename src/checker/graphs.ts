@@ -5,7 +5,7 @@ import type { Span } from '../parser/source.js';
 import { decide, factsWith } from './conditions.js';
 import type { Facts } from './dims/facts.js';
 import { lookup, type Env } from './env.js';
-import { checkExpr, kindOf, recordValue } from './expressions.js';
+import { checkCondition, checkExpr, kindOf, recordValue } from './expressions.js';
 import { nameLayer } from './layers.js';
 import { matchType, noBindings, showWitness } from './patterns.js';
 import { sourceText } from './calls.js';
@@ -90,8 +90,7 @@ export const checkLet = (env: Env, statement: LetStmt): void => {
 
 /** An assert that fails is an error; one that may hold is a fact from here on. */
 export const checkAssert = (env: Env, statement: AssertStmt, sure: boolean): Facts => {
-  const condition = checkExpr(env, statement.test);
-  if (condition.type.kind === 'unknown') return env.facts;
+  if (!checkCondition(env, statement.test)) return env.facts;
   const { verdict, witness, fix } = decide(env, statement.test);
   if (verdict === 'fails' || (verdict === 'refuted' && sure)) {
     env.checker.report(

@@ -7,7 +7,7 @@ import { decide, factsWith } from './conditions.js';
 import { withLower, type Facts } from './dims/facts.js';
 import { symbol } from './dims/size.js';
 import { childScope, makePlace, type Env, type FileScope } from './env.js';
-import { checkExpr } from './expressions.js';
+import { checkCondition, checkExpr } from './expressions.js';
 import { noBindings, resolveType } from './patterns.js';
 import { showType } from './types.js';
 import { constantOf, isUnknown, value, type Value } from './value.js';
@@ -79,8 +79,9 @@ export const checkCollisions = (env: Env, items: readonly Item[]): void => {
   }
 };
 
-/** The default of a parameter: of its type, and within its own `where`. */
+/** The default of a parameter: of its type, and within its own `where`, which must be a condition. */
 export const checkDefault = (env: Env, item: Item, siblings: Env): Value | null => {
+  if (item.where) checkCondition(siblings, item.where);
   if (!item.value) return null;
   const found = checkExpr(env, item.value);
   const fits = coerce(env, item.type, found, `the default of \`${item.name.text}\``);

@@ -329,8 +329,6 @@ export const resolveType = (
       };
     case 'literalType':
       return { kind: 'string', choices: [written.value] };
-    case 'shapeType':
-      return unknownType;
     case 'unionType': {
       const choices = written.members.flatMap((member) =>
         member.kind === 'literalType' ? [member.value] : [],

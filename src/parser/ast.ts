@@ -316,18 +316,13 @@ export interface ReturnStmt extends NodeBase {
 
 // ---- types
 
-export type TypeExpr = NamedType | ShapeType | LiteralType | RecordType | UnionType;
+export type TypeExpr = NamedType | LiteralType | RecordType | UnionType;
 
 /** `f32[n, 10]`, `int`, `path`, … */
 export interface NamedType extends NodeBase {
   readonly kind: 'namedType';
   readonly name: Name;
   readonly shape: Shape | null;
-}
-
-export interface ShapeType extends NodeBase {
-  readonly kind: 'shapeType';
-  readonly shape: Shape;
 }
 
 export interface LiteralType extends NodeBase {

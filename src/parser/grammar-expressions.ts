@@ -34,12 +34,6 @@ export class ExpressionParser extends RuleParser {
       },
       {
         ALT: () => {
-          const shape = this.SUBRULE2(this.shape);
-          return this.make(first, { kind: 'shapeType', shape });
-        },
-      },
-      {
-        ALT: () => {
           const { value } = decodeString(this.CONSUME(T.Text).image);
           return this.make(first, { kind: 'literalType', value });
         },

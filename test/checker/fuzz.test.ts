@@ -133,6 +133,7 @@ test('what is let through is emitted and typed', async () => {
 describe('what changes like these have found', () => {
   const digits = texts.get('digits.ztrain') ?? '';
   const gpt = texts.get('gpt.ztrain') ?? '';
+  const dcgan = texts.get('dcgan.ztrain') ?? '';
   test.each([
     ['a schedule times a unit', digits, 'over = 30.steps', 'over = 30.steps * warm', ['ZT3204']],
     ['a schedule compared before the run', digits, 'shuffle = true', 'shuffle = warm > 1', ['ZT3204']],
@@ -143,6 +144,14 @@ describe('what changes like these have found', () => {
       'argmax(logits) ==',
       'argmax(0.5 * mean(logits)) ==',
       ['ZT3107'],
+    ],
+    ['an input that has lost its element type', dcgan, 'z: f32[n, latent]', 'z: [n, latent]', ['ZT1001']],
+    [
+      'a condition of a param that is a number',
+      digits,
+      'where batch_size > 0',
+      'where batch_size',
+      ['ZT3203'],
     ],
     ['a fact that makes sizes uneven', gpt, 'dim % heads == 0,', 'dim % heads == 1,', ['ZT3104', 'ZT3109']],
   ])('%s', (_what, text, from, to, codes) => {

@@ -11,17 +11,32 @@ import {
 } from './kernels/convolution.js';
 import {
   backendClip,
+  backendGather,
+  backendMaximum,
+  backendMinimum,
+  backendSign,
   clipByValue,
+  gather,
   leakyRelu,
+  maximum,
+  minimum,
   oneHot,
   reluGrad,
+  sign,
   sum,
   tanh,
   unsortedSegmentSum,
 } from './kernels/elementwise.js';
 import { Heap, type Call } from './kernels/heap.js';
 import { backendMatMul, batchMatMul } from './kernels/matmul.js';
-import { avgPoolGrad, maxPoolGrad } from './kernels/pooling.js';
+import {
+  avgPool,
+  avgPoolGrad,
+  backendAvgPool,
+  backendMaxPool,
+  maxPool,
+  maxPoolGrad,
+} from './kernels/pooling.js';
 
 /** Our own kernels, by name. Where the backend has one of the name, ours takes its place. */
 export const ownKernels: Readonly<Record<string, (call: Call) => TensorInfo>> = {
@@ -39,6 +54,12 @@ export const ownKernels: Readonly<Record<string, (call: Call) => TensorInfo>> = 
   Conv2DBackpropFilter: conv2dBackpropFilter,
   DepthwiseConv2dNativeBackpropInput: depthwiseBackpropInput,
   DepthwiseConv2dNativeBackpropFilter: depthwiseBackpropFilter,
+  Maximum: maximum,
+  Minimum: minimum,
+  Sign: sign,
+  GatherV2: gather,
+  MaxPool: maxPool,
+  AvgPool: avgPool,
   MaxPoolGrad: maxPoolGrad,
   AvgPoolGrad: avgPoolGrad,
 };
@@ -49,6 +70,12 @@ const keptKernels: Readonly<Record<string, string>> = {
   ClipByValue: backendClip,
   Conv2D: backendConv2d,
   DepthwiseConv2dNative: backendDepthwise,
+  Maximum: backendMaximum,
+  Minimum: backendMinimum,
+  Sign: backendSign,
+  GatherV2: backendGather,
+  MaxPool: backendMaxPool,
+  AvgPool: backendAvgPool,
 };
 
 /** Registers them. Called once, before the backend starts. */

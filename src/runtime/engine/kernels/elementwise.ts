@@ -42,6 +42,56 @@ export function clipByValue(call: Call): TensorInfo {
   return heap.call('Multiply', { a: held, b: heap.call('Step', { x }, { alpha: 1 }) });
 }
 
+/**
+ * The backend's largest and smallest of two take the first where a comparison fails, and so lose a NaN that comes second.
+ * Whole numbers have none.
+ */
+function secondNanThrough(kernel: string): (call: Call) => TensorInfo {
+  return (call) => {
+    const { heap } = call;
+    const a = inputAt(call, 'a');
+    const b = inputAt(call, 'b');
+    const picked = heap.call(kernel, { a, b });
+    if (b.dtype !== 'float32') {
+      return picked;
+    }
+    return heap.call('Multiply', { a: picked, b: heap.call('Step', { x: b }, { alpha: 1 }) });
+  };
+}
+
+/** The backend's own kernels, kept under these names. */
+export const backendMaximum = 'BackendMaximum';
+export const backendMinimum = 'BackendMinimum';
+export const backendSign = 'BackendSign';
+
+export const maximum = secondNanThrough(backendMaximum);
+export const minimum = secondNanThrough(backendMinimum);
+
+/** The backend's sign of NaN is 0. */
+export function sign(call: Call): TensorInfo {
+  const { heap } = call;
+  const x = inputAt(call, 'x');
+  const made = heap.call(backendSign, { x });
+  return heap.call('Multiply', { a: made, b: heap.call('Step', { x }, { alpha: 1 }) });
+}
+
+/** Rows of a table. The backend's own names neither the op nor the place of an index that is outside. */
+export const backendGather = 'BackendGatherV2';
+
+export function gather(call: Call): TensorInfo {
+  const { heap } = call;
+  const x = inputAt(call, 'x');
+  const indices = inputAt(call, 'indices');
+  const rows = sizeAlong(x, 0);
+  const wrong = heap.integers(indices).findIndex((index) => index < 0 || index >= rows);
+  if (wrong >= 0) {
+    throw new Error(
+      `take got index ${heap.integers(indices)[wrong] ?? ''} at place ${wrong} of ${indices.shape.length === 0 ? 'a scalar' : `[${indices.shape.join(', ')}]`}, but the table has rows 0 to ${rows - 1}; correct the data, or the table's size`,
+    );
+  }
+  return heap.call(backendGather, { x, indices }, { axis: 0, batchDims: 0 });
+}
+
 /** relu(x) + alpha · min(x, 0): three vectorized kernels instead of a loop of the backend. */
 export function leakyRelu(call: Call): TensorInfo {
   const { heap } = call;

@@ -1,9 +1,75 @@
-/** Gradients of pooling. */
+/** Pooling that lets NaN through, and its gradients. */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { inputAt, listAt, sizeAlong, type Call } from './heap.js';
 import { covered, windowOf } from './window.js';
 
-/** To the first of the window's largest values. */
+/** The backend's own kernels, kept under these names. */
+export const backendMaxPool = 'BackendMaxPool';
+export const backendAvgPool = 'BackendAvgPool';
+
+/** The backend's max leaves a NaN out. */
+export const maxPool = lettingNanThrough(backendMaxPool);
+
+/** The backend's mean of a window with a NaN is -Infinity. */
+export const avgPool = lettingNanThrough(backendAvgPool);
+
+/** A NaN is rare, and looking for one is cheaper than another pass of kernels: windows are visited only where there is one. */
+function lettingNanThrough(kernel: string): (call: Call) => TensorInfo {
+  return (call) => {
+    const { heap } = call;
+    const x = inputAt(call, 'x');
+    const filterSize = [...listAt(call, 'filterSize')];
+    const strides = [...listAt(call, 'strides')];
+    const pad = call.attributes['pad'] === 'same' ? 'same' : 'valid';
+    const pooled = heap.call(kernel, { x }, { filterSize, strides, pad, dimRoundingMode: 'floor' });
+    if (!hasNan(heap.floats(x))) {
+      return pooled;
+    }
+    // A window of one pixel gives the input itself, which must not be written to.
+    const made = heap.make(pooled.shape);
+    const out = heap.floats(made);
+    out.set(heap.floats(pooled));
+    markNan(call, x, made, out);
+    return made;
+  };
+}
+
+function hasNan(values: Float32Array): boolean {
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isNaN(values[i])) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/** Makes each value NaN whose window holds one. */
+function markNan(call: Call, x: TensorInfo, made: TensorInfo, out: Float32Array): void {
+  const [kernelHeight = 1, kernelWidth = 1] = listAt(call, 'filterSize');
+  const w = windowOf(call, x.shape, made, [kernelHeight, kernelWidth]);
+  const channels = sizeAlong(x, 3);
+  const xs = call.heap.floats(x);
+  let at = 0;
+  for (let image = 0; image < w.batch; image++) {
+    for (let row = 0; row < w.outHeight; row++) {
+      const [top, bottom] = covered(row, w.strideHeight, kernelHeight, w.top, w.height);
+      for (let column = 0; column < w.outWidth; column++, at += channels) {
+        const [left, right] = covered(column, w.strideWidth, kernelWidth, w.left, w.width);
+        for (let h = top; h < bottom; h++) {
+          const end = ((image * w.height + h) * w.width + right) * channels;
+          for (let i = ((image * w.height + h) * w.width + left) * channels, c = 0; i < end; i++) {
+            if (Number.isNaN(xs[i])) {
+              out[at + c] = Number.NaN;
+            }
+            c = c + 1 === channels ? 0 : c + 1;
+          }
+        }
+      }
+    }
+  }
+}
+
+/** To the first of the window's largest values, or of its NaNs. */
 export function maxPoolGrad(call: Call): TensorInfo {
   const { heap } = call;
   const dy = inputAt(call, 'dy');
@@ -28,7 +94,7 @@ export function maxPoolGrad(call: Call): TensorInfo {
           const largest = ys[at];
           search: for (let h = top, line = first + channel; h < bottom; h++, line += w.width * channels) {
             for (let c = left, pixel = line; c < right; c++, pixel += channels) {
-              if (xs[pixel] === largest) {
+              if (Object.is(xs[pixel], largest) || xs[pixel] === largest) {
                 out[pixel] = (out[pixel] ?? 0) + (dys[at] ?? 0);
                 break search;
               }

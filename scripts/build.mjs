@@ -39,6 +39,18 @@ const loadEmbedding = async () => {
   return import(`data:text/javascript;base64,${Buffer.from(file?.text ?? '').toString('base64')}`);
 };
 
+/**
+ * The folder is also where executables go, so only what this build no longer makes is removed: chunks, whose names change
+ * with what is in them.
+ */
+const removeOldChunks = async (outputs) => {
+  const made = new Set(Object.keys(outputs).map((path) => join(root, path)));
+  const folder = join(dist, 'chunks');
+  const found = existsSync(folder) ? await readdir(folder) : [];
+  const old = found.map((name) => join(folder, name)).filter((path) => !made.has(path));
+  await Promise.all(old.map((path) => rm(path, { force: true })));
+};
+
 const addLicences = async (path, licences) => {
   const code = await readFile(path, 'utf8');
   const at = code.lastIndexOf('\n//# sourceMappingURL=');
@@ -83,10 +95,12 @@ const buildAll = async () => {
   const code = await readFile(program, 'utf8');
   if (!code.startsWith('#!')) await writeFile(program, `#!/usr/bin/env node\n${code}`);
   await chmod(program, 0o755);
+  await removeOldChunks(compiler.metafile.outputs);
 };
 
 if (!process.argv.includes('--if-stale') || (await isStale())) {
-  await rm(dist, { recursive: true, force: true });
+  // A build that fails leaves nothing that counts as built.
+  await rm(stamp, { force: true });
   await mkdir(dist, { recursive: true });
   await buildAll();
   await writeFile(stamp, '');

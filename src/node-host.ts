@@ -26,6 +26,13 @@ const reasons: ReadonlyMap<string, string> = new Map([
   ['EPERM', 'permission denied'],
   ['ENAMETOOLONG', 'the name is too long'],
   ['ELOOP', 'it links to itself'],
+  ['ENOTSUP', 'no folder can be made there'],
+  ['EEXIST', 'something else stands there'],
+  ['EROFS', 'the file system is read-only'],
+  ['ENOSPC', 'the disk is full'],
+  ['EDQUOT', 'the disk quota is used up'],
+  ['EFBIG', 'the file is larger than is allowed here'],
+  ['EMFILE', 'too many files are open'],
 ]);
 
 /** Why a file could not be used, in the words of a message. */

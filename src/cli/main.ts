@@ -13,14 +13,23 @@ import { Misuse, exits, streams } from './streams.js';
 
 type Finish = (code: number) => void;
 
+/** An option with a value that is given twice: which of the two would hold? */
+const once =
+  (name: string) =>
+  (value: string, before: string | undefined): string => {
+    if (before !== undefined)
+      throw new Misuse(`${name} is given twice, ${before} and ${value}; keep one of them`);
+    return value;
+  };
+
 const addRunOptions = (command: Command): Command =>
   command
     .argument('<spec>', 'the spec')
     .argument('[name=value...]', 'params, and attributes as owner.name=value')
-    .option('--run-dir <dir>', 'the run’s folder (runs/<trainer>/<time>)')
-    .option('--data-root <dir>', 'where relative data paths start (the spec’s folder)')
-    .option('--engine <name>', 'auto or embedded')
-    .option('--devices <devices>', 'auto or 1')
+    .option('--run-dir <dir>', 'the run’s folder (runs/<trainer>/<time>)', once('--run-dir'))
+    .option('--data-root <dir>', 'where relative data paths start (the spec’s folder)', once('--data-root'))
+    .option('--engine <name>', 'auto or embedded', once('--engine'))
+    .option('--devices <devices>', 'auto or 1', once('--devices'))
     .addOption(new Option('--resume <run>').hideHelp())
     .option('--json', 'print metrics or rows as JSON')
     // With a spec, its params are the help.
@@ -61,7 +70,7 @@ const addCommands = (program: Command, finish: Finish): void => {
     .option('--check', 'write nothing; fail where a committed trainer is not what its spec gives')
     .option('--watch', 'build again at every change')
     .option('--no-bundle', 'write the trainer alone')
-    .option('--out-dir <dir>', 'where executables go (dist of the project)')
+    .option('--out-dir <dir>', 'where executables go (dist of the project)', once('--out-dir'))
     .action(async (specs: readonly string[], options: BuildOptions) => {
       const { buildCommand } = await import('./build.js');
       finish(await buildCommand(specs, options));
@@ -70,10 +79,18 @@ const addCommands = (program: Command, finish: Finish): void => {
     .option('--dev-run [n]', 'n steps (3) and validation batches, nothing is written')
     .action(withTrainer(finish, 'train'));
   addRunOptions(program.command('test').description('measure trained weights'))
-    .option('--from <run>', 'a run’s folder (its best checkpoint, else the last) or a checkpoint')
+    .option(
+      '--from <run>',
+      'a run’s folder (its best checkpoint, else the last) or a checkpoint',
+      once('--from'),
+    )
     .action(withTrainer(finish, 'test'));
   addRunOptions(program.command('predict').description('write a row of output for each row of input'))
-    .option('--from <run>', 'a run’s folder (its best checkpoint, else the last) or a checkpoint')
+    .option(
+      '--from <run>',
+      'a run’s folder (its best checkpoint, else the last) or a checkpoint',
+      once('--from'),
+    )
     .action(withTrainer(finish, 'predict'));
   program
     .command('show')
@@ -120,12 +137,25 @@ const withOwnNumbers = (argv: readonly string[]): readonly string[] =>
     word === '--dev-run' && !/^\d+$/.test(argv[index + 1] ?? '') ? '--dev-run=3' : word,
   );
 
-/** Commander looks for near names only where no `=value` hangs on the option. */
-const withNearOption = (text: string, program: Command): string => {
-  const option = /unknown option '(--[^'=]+)=/.exec(text)?.[1];
-  const known = program.commands.flatMap((command) => command.options.flatMap(({ long }) => long ?? []));
-  const [near] = option === undefined ? [] : nearest(option, known, 1);
-  return near === undefined ? text : `${text.trimEnd()}\n(Did you mean ${near}?)\n`;
+/**
+ * Commander looks for near names only where no `=value` hangs on the option, and does not know that params have no
+ * dashes.
+ */
+const withNearOption = (text: string, program: Command, argv: readonly string[]): string => {
+  const [, option = '', value] = /unknown option '([^'=]+)(=[^']*)?'/.exec(text) ?? [];
+  if (option === '') return text;
+  const command = program.commands.find((each) => argv.includes(each.name())) ?? program;
+  const known = command.options.filter((each) => value === undefined || each.required || each.optional);
+  const [near] = nearest(
+    option,
+    known.flatMap(({ long }) => long ?? []),
+    1,
+  );
+  const [line = ''] = text.split('\n');
+  if (near !== undefined) return `${line}\n(Did you mean ${near}?)\n`;
+  const takesParams = command.registeredArguments.some((argument) => argument.name().includes('='));
+  if (!takesParams) return text;
+  return `${line}; params and attributes have no dashes, write ${option.replace(/^-+/, '')}${value ?? '=…'}\n`;
 };
 
 const report = (error: unknown, argv: readonly string[]): void => {
@@ -152,7 +182,7 @@ export const runCommandLine = async (argv: readonly string[]): Promise<number> =
     .configureHelp({ showGlobalOptions: false })
     .configureOutput({
       writeErr: (text) => void process.stderr.write(text),
-      outputError: (text, write) => write(withNearOption(text, program)),
+      outputError: (text, write) => write(withNearOption(text, program, argv)),
     });
   addCommands(program, (made) => (code = made));
   try {

@@ -10,7 +10,9 @@ import { BundleError } from '../codegen/bundle.js';
 import type { EmittedFile } from '../codegen/emit.js';
 import { findPackageRoot, runtimeFile } from '../codegen/package-root.js';
 import { checkExterns, emitTo, hasExterns } from '../compiler.js';
+import { parseOverride } from '../values/overrides.js';
 import { fileHash, hashOf, isKept, openCache, prune } from './cache.js';
+import { refuseOnlyInSpec } from './only-in-spec.js';
 import { placesOf } from './places.js';
 import { reportBundleWarnings, reportDiagnostics, reportExterns } from './report.js';
 import { checkSpec, findSpec, shownPath, type CheckedSpec, type SpecFile } from './specs.js';
@@ -175,6 +177,9 @@ export const trainerCommand = async (
   if (reportDiagnostics(checked)) return exits.diagnostics;
   if (checked.ir?.trainer === null)
     throw new Misuse(`${spec.shown} has no trainer; run a spec that imports it`);
+  const overrides = args.filter(isOverride);
+  if (options.help !== true && checked.ir !== null)
+    refuseOnlyInSpec(checked.ir, checked.shownFiles, overrides.map(parseOverride));
   let path: string | null;
   try {
     path = await bundleFor(spec, checked);
@@ -189,5 +194,5 @@ export const trainerCommand = async (
   if (!isExecutable(executable)) throw new Error(`${path} is not a trainer's bundle`);
   const program = (called: 'train' | 'test' | 'predict'): string =>
     `ztrainc ${called === 'train' ? 'run' : called} ${spec.shown}`;
-  return executable.main(argumentsOf(command, args.filter(isOverride), spec, options), { program });
+  return executable.main(argumentsOf(command, overrides, spec, options), { program });
 };

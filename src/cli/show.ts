@@ -1,7 +1,8 @@
 /** `ztrainc show`: any phase as text. */
 import { parse } from '../parser/parse.js';
 import { positionAt, textOf } from '../parser/source.js';
-import { parseOverride, type Override } from '../values/overrides.js';
+import { parseOverride, refuseTwice, type Override } from '../values/overrides.js';
+import { refuseOnlyInSpec } from './only-in-spec.js';
 import { reportDiagnostics } from './report.js';
 import { checkSpec, findSpec, type SpecFile } from './specs.js';
 import { settingsOf } from './settings.js';
@@ -51,6 +52,8 @@ const showChecked = (
   }
   const { trainer } = checked.ir;
   if (trainer === null) throw new Misuse(`${spec.shown} has no trainer; show a spec that has one`);
+  refuseTwice(overrides);
+  refuseOnlyInSpec(checked.ir, checked.shownFiles, overrides);
   const settings = settingsOf(trainer, checked.ir, overrides);
   const lines = { weights: weightLines, plan: planLines, resolved: resolvedLines }[how];
   for (const line of lines(spec, checked, trainer, settings)) streams.print(line);

@@ -1,5 +1,5 @@
 /** Specs as named on a command line. After this: paths are absolute, and each names a file that can be read. */
-import { readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import type { Checked } from '../checker/check.js';
 import { check } from '../compiler.js';
@@ -58,20 +58,23 @@ export const findSpec = (arg: string): SpecFile => {
   const read = nodeHost.readText(compilerPath(arg));
   if ('text' in read) return specFile(arg);
   const folder = dirname(arg);
-  const others = specsIn(isFolder(arg) ? arg : folder);
+  const fail = (hint: string): never => {
+    throw new Misuse(`cannot read ${arg}: ${read.error}${hint}`);
+  };
+  if (isFolder(arg)) {
+    const [first] = specsIn(arg);
+    return fail(
+      first === undefined ? '; name a .ztrain file' : `; name a spec in it, such as ${join(arg, first)}`,
+    );
+  }
+  // A file that is there was meant, whatever its neighbours are called.
+  if (existsSync(arg)) return fail(arg.endsWith('.ztrain') ? '' : '; name a .ztrain file');
+  const others = specsIn(folder);
   const [near] = nearest(basename(arg), others, 1);
-  const plain = others.find((name) => name === `${basename(arg)}.ztrain`);
-  const found = plain ?? near;
-  const hint =
-    found !== undefined
-      ? `; did you mean ${join(folder, found)}?`
-      : isFolder(arg) && others[0] !== undefined
-        ? `; name a spec in it, such as ${join(arg, others[0])}`
-        : '; name a .ztrain file';
-  throw new Misuse(`cannot read ${arg}: ${read.error}${hint}`);
+  const found = others.find((name) => name === `${basename(arg)}.ztrain`) ?? near;
+  return fail(found === undefined ? '; name a .ztrain file' : `; did you mean ${join(folder, found)}?`);
 };
 
-/** Checks a spec; files have the paths that a reader knows. */
 /** A checked spec, with its files under the names that messages print. */
 export interface CheckedSpec extends Checked {
   readonly shownFiles: readonly SourceFile[];

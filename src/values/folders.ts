@@ -11,8 +11,12 @@ const isFolder = (path: string): boolean => {
   }
 };
 
+const refusal = (code: string, words: string, path: string): Error =>
+  Object.assign(new Error(`${code}: ${words}, mkdir '${path}'`), { code, syscall: 'mkdir', path });
+
 /**
- * Makes a folder and what is missing above it. Throws what the system says; ENOTDIR where a part of the path is a file.
+ * Makes a folder and what is missing above it. Throws what the system says; ENOTDIR where a part of the path is a file, ENOTSUP where
+ * no folder can be made at all.
  * Node's own `recursive` never returns where a file system refuses new entries as if the folder above were not there, as
  * `/proc` does.
  */
@@ -24,12 +28,10 @@ export const makeFolder = (path: string, mode = 0o777, asked = path): void => {
   } catch (error) {
     // Another process may have been faster.
     if (isFolder(path)) return;
-    const taken = error instanceof Error && 'code' in error && error.code === 'EEXIST';
-    if (!taken || path === asked) throw error;
-    throw Object.assign(new Error(`ENOTDIR: not a directory, mkdir '${asked}'`), {
-      code: 'ENOTDIR',
-      syscall: 'mkdir',
-      path: asked,
-    });
+    const code = error instanceof Error && 'code' in error ? error.code : null;
+    if (code === 'EEXIST' && path !== asked) throw refusal('ENOTDIR', 'not a directory', asked);
+    // The folder above is there, so nothing is missing: its file system makes no folders, as /proc does not.
+    if (code === 'ENOENT' && isFolder(dirname(path))) throw refusal('ENOTSUP', 'no new folders', asked);
+    throw error;
   }
 };

@@ -21,7 +21,8 @@ export interface OptionDeclaration {
   readonly name: string;
   /** As the runtime reads it, e.g. `logEvery`. */
   readonly key: string;
-  readonly type: OptionType;
+  /** Null where a command line has no words for a value. */
+  readonly type: OptionType | null;
   /** `none` is allowed too. */
   readonly nullable: boolean;
   /** The `where` as written, or null. */
@@ -33,7 +34,7 @@ export interface OptionDeclaration {
   readonly later: boolean;
 }
 
-/** Attributes of every built-in that has any to set, by kind and name: `trainer/options`, `addon/checkpoint`. */
+/** Attributes of every built-in that has any, by kind and name: `trainer/options`, `addon/checkpoint`, `data/csv`. */
 export type OptionTable = ReadonlyMap<string, readonly OptionDeclaration[]>;
 
 /** Whether a number keeps all limits. */

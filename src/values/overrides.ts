@@ -85,13 +85,29 @@ function readQuantity(type: OptionType & { readonly kind: 'quantity' }, text: st
   return type.units.includes(quantity.unit) ? quantity : undefined;
 }
 
+/** `trainer.clip` where only the spec can set it. `where` says where it does so. */
+export function onlyInSpec(name: string, where: string): UsageError {
+  return new UsageError(`${name} cannot be set at the command line; set it in ${where}`);
+}
+
+/** Throws a UsageError where one name is set twice: which of the two would hold? */
+export function refuseTwice(overrides: readonly Override[]): void {
+  const seen = new Map<string, string>();
+  for (const { path, text } of overrides) {
+    const name = path.join('.');
+    const before = seen.get(name);
+    if (before !== undefined)
+      throw new UsageError(`${name} is set twice, ${name}=${before} and ${name}=${text}; keep one of them`);
+    seen.set(name, text);
+  }
+}
+
 /** Reads and checks an attribute of a built-in. Throws a UsageError for a wrong type, a limit, or what is not built. */
 export function parseOption(owner: string, declaration: OptionDeclaration, text: string): OptionValue {
   const name = `${owner}.${declaration.name}`;
   if (declaration.later) throw new UsageError(`${name} is declared but not built yet; leave it out`);
-  if (!declaration.overridable) {
-    throw new UsageError(`${name} cannot be set at the command line; set it in the spec and build again`);
-  }
+  if (!declaration.overridable || declaration.type === null)
+    throw onlyInSpec(name, 'the spec and build again');
   const value = parseValue(name, declaration.type, text, declaration.nullable);
   if (typeof value === 'number' && !withinLimits(value, declaration.limits)) {
     throw new UsageError(`${name} must keep ${declaration.where ?? 'its limits'}, got ${value}`);

@@ -1,6 +1,6 @@
 /** `check`, `explain`, `show`, `init` and what every command has in common. */
 import { spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { digits, openDesk, program, root, start, type Desk } from './command-line.js';
@@ -15,6 +15,8 @@ const write = (name: string, text: string | Buffer): string => {
   writeFileSync(join(desk.folder, name), text);
   return name;
 };
+
+const literal = (text: string): RegExp => new RegExp(text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
 
 const wrong = 'param lr: float = 0.1\nconst classes = (10 20)\n';
 
@@ -72,6 +74,13 @@ describe('check', () => {
     expect(missing.stderr).toContain('did you mean digits.ztrain?');
     const binary = await desk.ztrainc(['check', write('binary.ztrain', Buffer.from([0x63, 0xff, 0xfe]))]);
     expect([binary.code, binary.stderr]).toEqual([2, expect.stringContaining('UTF-8')]);
+    expect(binary.stderr).not.toContain('did you mean');
+    const data = await desk.ztrainc(['check', write('data.bin', Buffer.from([0xff]))]);
+    expect(data.stderr).toContain('name a .ztrain file');
+    mkdirSync(join(desk.folder, 'digit'), { recursive: true });
+    copyFileSync(digits, join(desk.folder, 'digit', 'other.ztrain'));
+    const folder = await desk.ztrainc(['run', 'digit']);
+    expect(folder.stderr).toContain('it is a folder; name a spec in it, such as digit/other.ztrain');
     mkdirSync(join(desk.folder, 'empty'), { recursive: true });
     expect((await desk.ztrainc(['check', 'empty'])).code).toBe(2);
   });
@@ -112,10 +121,13 @@ describe('misuse ends with 2 and a near name', () => {
     [['show', digits, 'lr=-1'], 'lr > 0'],
     [['show', digits, 'ir=1'], 'lr'],
     [['show', digits, 'trainer.epoch=1'], 'epochs'],
+    [['show', digits, 'lr=1', 'lr=2'], 'lr is set twice, lr=1 and lr=2'],
+    [['show', digits, '--lr=3'], 'write lr=3'],
+    [['show', digits, 'trainer.clip=1'], /set it in .*digits\.ztrain:\d+$/m],
   ])('%j', async (words, hint) => {
     const { code, stdout, stderr } = await desk.ztrainc(words);
     expect([code, stdout]).toEqual([2, '']);
-    expect(stderr).toContain(hint);
+    expect(stderr).toMatch(typeof hint === 'string' ? literal(hint) : hint);
   });
 });
 

@@ -9,7 +9,7 @@ import { makeFolder, replaceText } from '../../src/runtime/checkpoint/files.js';
 import { findCheckpoint, loadInto, readTensors } from '../../src/runtime/checkpoint/read.js';
 import { readSafetensors, writeSafetensors } from '../../src/runtime/checkpoint/safetensors.js';
 import { parseStrictJson } from '../../src/runtime/checkpoint/strict-json.js';
-import { writeCheckpoint, type CheckpointContents } from '../../src/runtime/checkpoint/write.js';
+import { pointTo, writeCheckpoint, type CheckpointContents } from '../../src/runtime/checkpoint/write.js';
 import type { HostTensor } from '../../src/runtime/engine/engine.js';
 
 const root = mkdtempSync(join(tmpdir(), 'ztrain-checkpoint-'));
@@ -191,7 +191,7 @@ const contents = (step: number): CheckpointContents => ({
 
 describe('checkpoints', () => {
   test('come back bit for bit, and are found through their run', async () => {
-    const run = join(root, 'run');
+    const run = join(root, 'left');
     const folder = await writeCheckpoint(join(run, 'checkpoints'), contents(12));
     expect(readdirSync(folder).sort()).toEqual([
       'manifest.json',
@@ -209,6 +209,7 @@ describe('checkpoints', () => {
 
   test('a flipped bit anywhere in the data is found, by tensor', async () => {
     const folder = await writeCheckpoint(join(root, 'flip'), contents(1));
+    await writeCheckpoint(join(root, 'flip'), contents(2));
     const path = join(folder, 'model.safetensors');
     const whole = readFileSync(path);
     const found = await findCheckpoint(folder);
@@ -217,7 +218,7 @@ describe('checkpoints', () => {
       bytes.writeUInt8(bytes.readUInt8(at) ^ 4, at);
       writeFileSync(path, bytes);
       await expect(readTensors(found, 'model.safetensors')).rejects.toThrow(
-        /model\.safetensors is damaged: .+; take another/,
+        /model\.safetensors is damaged: .+; take another checkpoint: --from \S+step-00000002$/,
       );
     }
     writeFileSync(path, whole.subarray(0, -1));
@@ -243,13 +244,40 @@ describe('checkpoints', () => {
     expect(readdirSync(join(root, 'twice'))).toEqual(['step-00000003']);
   });
 
+  test('what is missing is named, with the checkpoints that are there', async () => {
+    const run = join(root, 'left');
+    const checkpoints = join(run, 'checkpoints');
+    for (const step of [1, 2, 3]) await writeCheckpoint(checkpoints, contents(step));
+    await pointTo(checkpoints, 'best', 2);
+    rmSync(join(checkpoints, 'step-00000002', 'model.safetensors'));
+    const others = `${join(checkpoints, 'step-00000003')}, ${join(checkpoints, 'step-00000001')}`;
+    const instead = `take another checkpoint: --from ${others}`;
+    await expect(readTensors(await findCheckpoint(run), 'model.safetensors')).rejects.toThrow(
+      `model.safetensors: it is missing; ${instead}`,
+    );
+    rmSync(join(checkpoints, 'step-00000002'), { recursive: true });
+    for (const [path, message] of [
+      [run, 'best names step-00000002, which is not there'],
+      [checkpoints, 'is no checkpoint and no run with one'],
+      [join(checkpoints, 'best'), 'is a file; --from takes the folder of a run or of a checkpoint'],
+      [join(checkpoints, 'step-00000009'), 'there is no folder'],
+    ] as const) {
+      await expect(findCheckpoint(path)).rejects.toThrow(message);
+      await expect(findCheckpoint(path)).rejects.toThrow(instead);
+    }
+  });
+
   test('a newer format is refused by number', async () => {
     const folder = await writeCheckpoint(join(root, 'newer'), contents(1));
     const path = join(folder, 'manifest.json');
     writeFileSync(path, readFileSync(path, 'utf8').replace('"format": 1', '"format": 2'));
     await expect(findCheckpoint(folder)).rejects.toThrow('format 2; this trainer reads up to 1');
     writeFileSync(path, '{"format": 1}');
-    await expect(findCheckpoint(folder)).rejects.toThrow('not a manifest');
+    await expect(findCheckpoint(folder)).rejects.toThrow(
+      /not a manifest as a trainer writes it: "spec" must be an object, got nothing; there is no other/,
+    );
+    writeFileSync(path, '{"format": ');
+    await expect(findCheckpoint(folder)).rejects.toThrow('it is damaged, a value was expected');
   });
 
   test('weights that do not fit are listed, and none is changed', () => {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -107,6 +107,14 @@ describe('the executable', () => {
     [['checkpoint.keep=0'], 'must keep keep >= 1'],
     [['opt.lr=-1'], 'must keep lr >= 0'],
     [['train.batch=x'], 'train.batch takes a whole number'],
+    [['trainer.clip=1'], 'trainer.clip cannot be set at the command line'],
+    [['train.record=x'], 'has no option "record"'],
+    [['lr=1', 'lr=2'], 'lr is set twice, lr=1 and lr=2'],
+    [['opt.lr=1', 'opt.lr=1'], 'opt.lr is set twice'],
+    [['--lr=3'], 'write lr=3'],
+    [['--lr', '3'], 'write lr=3'],
+    [['--trainer.epochs=2'], 'write trainer.epochs=2'],
+    [['--run-dir=a', '--run-dir', 'b'], '--run-dir is given twice, a and b'],
     [['--form', 'x'], 'did you mean --from?'],
     [['--engine', 'tensorflow'], 'not built yet'],
     [['--resume', 'auto'], 'not built yet'],
@@ -161,13 +169,24 @@ describe('the executable', () => {
     expect(under.err).toContain('a part of the path is a file');
     expect(under.code).toBe(3);
     const missing = await run(['test', '--from', join(root, 'nowhere')]);
-    expect(missing.err).toContain('is no checkpoint and no run with one');
+    expect(missing.err).toContain('there is no folder');
     expect(missing.code).toBe(3);
     const again = join(root, 'again');
     expect((await run(['--run-dir', again])).code).toBe(0);
     const twice = await run(['--run-dir', again]);
     expect(twice.err).toContain('holds a run already');
     expect(twice.code).toBe(3);
+    const others = join(root, 'others');
+    mkdirSync(others);
+    writeFileSync(join(others, 'thesis.txt'), '');
+    const mixed = await run(['--run-dir', others]);
+    expect(mixed.err).toContain('holds other files (thesis.txt)');
+    expect([mixed.code, readdirSync(others)]).toEqual([3, ['thesis.txt']]);
+    if (existsSync('/proc/self')) {
+      const refused = await run(['--run-dir', '/proc/nowhere/run']);
+      expect(refused.err).toContain('choose another --run-dir');
+      expect(refused.code).toBe(3);
+    }
   });
 
   test('a damaged checkpoint is refused by file and tensor', async () => {

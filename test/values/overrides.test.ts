@@ -81,6 +81,10 @@ describe('overrides', () => {
     expect(() => parseOption('trainer', findOption('trainer', trainer, 'precision'), 'mixed')).toThrow(
       /not built yet|cannot be set/,
     );
+    expect(() => parseOption('trainer', findOption('trainer', trainer, 'clip'), '1')).toThrow(
+      'trainer.clip cannot be set at the command line',
+    );
+    expect(optionTable.get('data/csv')?.map(({ name }) => name)).toEqual(['file', 'columns', 'delimiter']);
     expect(() => findOption('trainer', trainer, 'epoch')).toThrow('did you mean epochs?');
     expect(() => findOption('trainer', trainer, 'zzz')).toThrow('it has epochs, steps');
   });

@@ -1,9 +1,10 @@
 /** Reads checkpoints, strictly: checksums first, then names and shapes against the models. */
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HostTensor, StateVariable } from '../engine/engine.js';
 import { RunError } from '../run/run-error.js';
+import { insteadOf, isFile, isFolder, whyUnread } from './list.js';
 import { readSafetensors } from './safetensors.js';
 import { parseStrictJson, type StrictValue } from './strict-json.js';
 import { checkpointFormat, tensorChecksum } from './write.js';
@@ -23,30 +24,30 @@ export interface Checkpoint {
 
 /**
  * Finds a checkpoint: `path` is one, or a run's folder, of which the best is taken, else the last. Rejects with a RunError
- * that says what was looked for.
+ * that says what was looked for and which checkpoints there are.
  */
 export async function findCheckpoint(path: string): Promise<Checkpoint> {
-  if (await exists(join(path, 'manifest.json'))) return readManifest(path);
+  if (await isFile(join(path, 'manifest.json'))) return readManifest(path);
   for (const pointer of ['best', 'last']) {
     const file = join(path, 'checkpoints', pointer);
-    if (!(await exists(file))) continue;
+    if (!(await isFile(file))) continue;
     const name = (await readFile(file, 'utf8')).trim();
-    if (!/^step-\d+$/.test(name))
-      throw new RunError(`${file} names ${JSON.stringify(name)}, which is no checkpoint`);
-    return readManifest(join(path, 'checkpoints', name));
+    const folder = join(path, 'checkpoints', name);
+    if (!/^step-\d+$/.test(name)) {
+      throw new RunError(
+        `${file} names ${JSON.stringify(name)}, which is no checkpoint; ${await insteadOf(path)}`,
+      );
+    }
+    if (!(await isFolder(folder)))
+      throw new RunError(`${file} names ${name}, which is not there; ${await insteadOf(path)}`);
+    return readManifest(folder);
   }
-  throw new RunError(
-    `${path} is no checkpoint and no run with one; give the folder of a run, or of a checkpoint with its manifest.json`,
-  );
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch {
-    return false;
-  }
+  const what = (await isFolder(path))
+    ? `${path} is no checkpoint and no run with one`
+    : (await isFile(path))
+      ? `${path} is a file; --from takes the folder of a run or of a checkpoint`
+      : `there is no folder ${path}`;
+  throw new RunError(`${what}; ${await insteadOf(path)}`);
 }
 
 type Fields = ReadonlyMap<string, StrictValue>;
@@ -57,54 +58,78 @@ async function readManifest(folder: string): Promise<Checkpoint> {
   try {
     manifest = parseStrictJson(await readFile(file, 'utf8'));
   } catch (error) {
-    throw new RunError(`cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-    });
+    const why = error instanceof SyntaxError ? `it is damaged, ${error.message}` : whyUnread(error);
+    throw new RunError(`cannot read ${file}: ${why}; ${await insteadOf(folder)}`, { cause: error });
   }
-  const fields = asMap(file, manifest);
-  const format = fields.get('format');
-  if (format !== checkpointFormat) {
+  try {
+    return checkpointOf(folder, file, manifest);
+  } catch (error) {
+    if (!(error instanceof Misfit)) throw error;
     throw new RunError(
-      typeof format === 'number' && format > checkpointFormat
-        ? `${file} has format ${format}; this trainer reads up to ${checkpointFormat}, build it with a newer ztrainc`
-        : `${file} has no format that is known, got ${JSON.stringify(format)}`,
+      `${file} is not a manifest as a trainer writes it: ${error.message}; ${await insteadOf(folder)}`,
     );
   }
-  const spec = asMap(file, fields.get('spec'));
+}
+
+/** A manifest that lacks something. */
+class Misfit extends Error {}
+
+function checkpointOf(folder: string, file: string, manifest: StrictValue): Checkpoint {
+  const fields = asMap('its text', manifest);
+  const format = fields.get('format');
+  if (typeof format === 'number' && format > checkpointFormat) {
+    throw new RunError(
+      `${file} has format ${format}; this trainer reads up to ${checkpointFormat}, build it with a newer ztrainc`,
+    );
+  }
+  if (format !== checkpointFormat)
+    throw new Misfit(`"format" must be ${checkpointFormat}, got ${shownValue(format)}`);
+  const spec = asMap('"spec"', fields.get('spec'));
   return {
     folder,
-    step: asNumber(file, fields.get('step')),
-    epoch: asNumber(file, fields.get('epoch')),
-    trainer: asText(file, spec.get('trainer')),
-    specSha256: asText(file, spec.get('sha256')),
-    params: asMap(file, fields.get('params')),
+    step: asNumber('"step"', fields.get('step')),
+    epoch: asNumber('"epoch"', fields.get('epoch')),
+    trainer: asText('"trainer" of "spec"', spec.get('trainer')),
+    specSha256: asText('"sha256" of "spec"', spec.get('sha256')),
+    params: asMap('"params"', fields.get('params')),
     files: new Map(
-      asList(file, fields.get('files')).map((entry) => {
-        const own = asMap(file, entry);
-        const value = { bytes: asNumber(file, own.get('bytes')), sha256: asText(file, own.get('sha256')) };
-        return [asText(file, own.get('name')), value];
+      asList('"files"', fields.get('files')).map((entry) => {
+        const own = asMap('an entry of "files"', entry);
+        const name = asText('"name" of a file', own.get('name'));
+        const value = {
+          bytes: asNumber(`"bytes" of ${name}`, own.get('bytes')),
+          sha256: asText(`"sha256" of ${name}`, own.get('sha256')),
+        };
+        return [name, value];
       }),
     ),
     tensors: new Map(
-      asList(file, fields.get('tensors')).map((entry) => {
-        const own = asMap(file, entry);
-        return [asText(file, own.get('name')), asText(file, own.get('sha256'))];
+      asList('"tensors"', fields.get('tensors')).map((entry) => {
+        const own = asMap('an entry of "tensors"', entry);
+        const name = asText('"name" of a tensor', own.get('name'));
+        return [name, asText(`"sha256" of ${name}`, own.get('sha256'))];
       }),
     ),
   };
 }
 
-function wrong(file: string): never {
-  throw new RunError(`${file} is not a manifest as this trainer writes it; take another checkpoint`);
-}
-const asMap = (file: string, value: StrictValue | undefined): Fields =>
-  value instanceof Map ? value : wrong(file);
-const asList = (file: string, value: StrictValue | undefined): readonly StrictValue[] =>
-  Array.isArray(value) ? value : wrong(file);
-const asText = (file: string, value: StrictValue | undefined): string =>
-  typeof value === 'string' ? value : wrong(file);
-const asNumber = (file: string, value: StrictValue | undefined): number =>
-  typeof value === 'number' ? value : wrong(file);
+const shownValue = (value: StrictValue | undefined): string => {
+  if (value === undefined) return 'nothing';
+  if (value instanceof Map) return 'an object';
+  return Array.isArray(value) ? 'a list' : JSON.stringify(value);
+};
+
+const misfit = (what: string, want: string, value: StrictValue | undefined): never => {
+  throw new Misfit(`${what} must be ${want}, got ${shownValue(value)}`);
+};
+const asMap = (what: string, value: StrictValue | undefined): Fields =>
+  value instanceof Map ? value : misfit(what, 'an object', value);
+const asList = (what: string, value: StrictValue | undefined): readonly StrictValue[] =>
+  Array.isArray(value) ? value : misfit(what, 'a list', value);
+const asText = (what: string, value: StrictValue | undefined): string =>
+  typeof value === 'string' ? value : misfit(what, 'text', value);
+const asNumber = (what: string, value: StrictValue | undefined): number =>
+  typeof value === 'number' ? value : misfit(what, 'a number', value);
 
 /** The tensors of one file, checksums verified. Rejects with a RunError that names file and tensor. */
 export async function readTensors(
@@ -114,17 +139,18 @@ export async function readTensors(
   const path = join(checkpoint.folder, name);
   const expected = checkpoint.files.get(name);
   if (expected === undefined)
-    throw new RunError(`the manifest of ${checkpoint.folder} lists no ${name}; take another checkpoint`);
+    throw new RunError(
+      `the manifest of ${checkpoint.folder} lists no ${name}; ${await insteadOf(checkpoint.folder)}`,
+    );
+  const instead = await insteadOf(checkpoint.folder);
   const damaged = (how: string): never => {
-    throw new RunError(`${path} is damaged: ${how}; take another checkpoint of the run`);
+    throw new RunError(`${path} is damaged: ${how}; ${instead}`);
   };
   let bytes: Buffer;
   try {
     bytes = await readFile(path);
   } catch (error) {
-    throw new RunError(`cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-    });
+    throw new RunError(`cannot read ${path}: ${whyUnread(error)}; ${instead}`, { cause: error });
   }
   if (bytes.length !== expected.bytes)
     damaged(`it has ${bytes.length} bytes, the manifest says ${expected.bytes}`);

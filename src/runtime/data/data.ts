@@ -63,7 +63,7 @@ export interface OpenRows {
 
 /** Where rows come from. */
 export interface Source {
-  /** As in messages: `csv data/iris.csv`. */
+  /** As in messages, its kind first: `csv data/iris.csv`. */
   readonly name: string;
   readonly record: RecordType;
   open(host: DataHost, onBadRow: 'error' | 'skip'): Promise<OpenRows>;

@@ -1,6 +1,6 @@
 /** A run's folder: what it was (`run.json`), what it measured (`metrics.jsonl`), said (`console.log`) and came to (`summary.json`). */
 import { randomBytes } from 'node:crypto';
-import { appendFileSync, closeSync, existsSync, openSync } from 'node:fs';
+import { appendFileSync, closeSync, existsSync, openSync, readdirSync } from 'node:fs';
 import { makeFolder } from '../../values/folders.js';
 import { join } from 'node:path';
 import type { Json } from '../addons/addon.js';
@@ -30,7 +30,7 @@ export interface RunFolder {
 
 /**
  * Makes the folder and opens its files. Rejects with a RunError where that is not possible, or where the folder holds a run
- * already: its files are never mixed with another's.
+ * already, or anything else: a run's files are never mixed with others.
  */
 export async function openRunFolder(path: string): Promise<RunFolder> {
   if (existsSync(join(path, 'run.json'))) {
@@ -38,6 +38,13 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
   }
   try {
     makeFolder(path);
+    const others = readdirSync(path);
+    if (others.length > 0) {
+      const some = others.slice(0, 3).join(', ');
+      throw new RunError(
+        `${path} holds other files (${others.length > 3 ? `${some}, …` : some}); choose a --run-dir that is empty or not there yet`,
+      );
+    }
     const metrics = openSync(join(path, 'metrics.jsonl'), 'a');
     const log = openSync(join(path, 'console.log'), 'a');
     const append = (file: number, text: string): void => {

@@ -92,7 +92,8 @@ export function overrideAttributes<S extends object>(
     const set = configured.data.get(owner);
     const optimizer = optimizers.get(owner);
     if (set !== undefined) {
-      data.set(set, set.withOptions(parsed(owner, overrides, table.get('data/options') ?? [])));
+      const declarations = ['options', kindOf(set)].flatMap((kind) => table.get(`data/${kind}`) ?? []);
+      data.set(set, set.withOptions(parsed(owner, overrides, declarations)));
     } else if (optimizer !== undefined) {
       const values = parsed(owner, overrides, table.get(`optimizer/${optimizer.rule.kind}`) ?? []);
       const rule = replaced(optimizer.rule, ruleValues(optimizer.rule, values));
@@ -114,6 +115,9 @@ export function overrideAttributes<S extends object>(
   }
   return { data, optimizers, addOns };
 }
+
+/** Of `csv data/iris.csv`. */
+const kindOf = ({ source }: Data<unknown>): string => source.name.split(' ')[0] ?? '';
 
 function ruleValues(
   rule: object,

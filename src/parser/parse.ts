@@ -78,6 +78,9 @@ const misplacedLayers = (decls: readonly Decl[]): readonly Diagnostic[] =>
 /** `#` and block comments: the parser does not see them, so that they explain no later fault. */
 const commentCodes: readonly string[] = ['ZT1026', 'ZT1027'];
 
+/** What the parser says of a hard word where a value or a name stands. */
+const useCodes: readonly string[] = ['ZT1001', 'ZT1016'];
+
 interface Place {
   /** Of the token where the parser stopped, of the broken declaration's first, and of the one from which it was read. */
   readonly index: number;
@@ -109,6 +112,7 @@ export const parse = (source: SourceFile): Parsed => {
   const diagnostics: Diagnostic[] = [...lexed.diagnostics];
   const wordFaults = lexed.diagnostics.filter(({ code }) => !commentCodes.includes(code));
   let decls: Decl[] = [];
+  const takenWords = new Set<string>();
   const parser = parserOnce();
   let { tokens } = lexed;
 
@@ -140,9 +144,11 @@ export const parse = (source: SourceFile): Parsed => {
       if (!explained) {
         const { problem } = stop;
         const { context } = place;
-        diagnostics.push(
-          ...explainSyntax({ source, tokens, index, problem, start, context, region, before: decls }),
-        );
+        const said = explainSyntax({ source, tokens, index, problem, start, context, region, before: decls });
+        // A hard word that was taken as a name is wrong where it is declared; its uses need no error of their own.
+        const used = [tokens[index], tokens[index - 1]].some((token) => takenWords.has(token?.image ?? ''));
+        diagnostics.push(...said.filter(({ code }) => !used || !useCodes.includes(code)));
+        if (said.some(({ code }) => code === 'ZT1016')) takenWords.add(tokens[index]?.image ?? '');
       }
     }
     from = Math.max(region.end, start + 1);

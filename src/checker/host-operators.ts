@@ -1,6 +1,7 @@
 /** Operators on values of the host: exact on sizes, strict on units. */
 import type { BinaryOp } from '../parser/ast.js';
-import { wrongUnit } from '../parser/messages.gen.js';
+import { wrongType, wrongUnit } from '../parser/messages.gen.js';
+import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
 import { modulo, power } from './dims/facts.js';
 import { addRatios, divRatios, mulRatios, ratioOf, subRatios, type Ratio } from './dims/facts.js';
@@ -95,8 +96,10 @@ export const hostBinary = (env: Env, span: Span, op: BinaryOp, left: Value, righ
     if (!comparable) {
       if (left.type.kind === 'unit' || right.type.kind === 'unit')
         return unitMismatch(env, span, left, right);
-      return mismatch(env, span, op, left, right);
+      return mismatch(env, span, op, left, right, comparisonHelp(left, right));
     }
+    if (equality.has(op) && !(isChoiceOf(env, left, right) && isChoiceOf(env, right, left)))
+      return unknownValue(span);
     const constant =
       x !== undefined && y !== undefined
         ? (compareConstants(op, x, y) ?? undefined)
@@ -122,6 +125,28 @@ export const hostBinary = (env: Env, span: Span, op: BinaryOp, left: Value, righ
   return mismatch(env, span, op, left, right);
 };
 
+/** Whether a text may be what it is compared with; one that is none of the choices is a slip. */
+const isChoiceOf = (env: Env, text: Value, other: Value): boolean => {
+  const choices = other.type.kind === 'string' ? other.type.choices : undefined;
+  const word = text.constant;
+  if (!choices || typeof word !== 'string' || choices.includes(word)) return true;
+  const [near] = nearest(word, choices, 1);
+  const expected = choices.map((each) => `"${each}"`).join(' or ');
+  env.checker.report(
+    wrongType(
+      text.span,
+      { what: 'what a choice is compared with', found: `"${word}"`, expected },
+      near === undefined
+        ? {}
+        : {
+            help: `write \`"${near}"\``,
+            fix: { title: `write \`"${near}"\``, edits: [{ span: text.span, text: `"${near}"` }] },
+          },
+    ),
+  );
+  return false;
+};
+
 /** A comparison of sizes that the facts decide, for every value of their symbols. */
 const sizeComparison = (env: Env, op: BinaryOp, left: Value, right: Value): boolean | undefined => {
   if (!left.size || !right.size || !equality.has(op)) return undefined;
@@ -132,10 +157,49 @@ const sizeComparison = (env: Env, op: BinaryOp, left: Value, right: Value): bool
 };
 
 const unitMismatch = (env: Env, span: Span, left: Value, right: Value): Value => {
+  // What has no unit is what is wrong, on whichever side it stands.
+  const [odd, other, side] =
+    right.type.kind === 'unit' && isNumber(left.type)
+      ? [left, right, 'the left side']
+      : [right, left, 'the right side'];
+  const help = unitHelp(odd, other);
   env.checker.report(
-    wrongUnit(right.span, { what: 'the right side', found: aType(right.type), expected: aType(left.type) }),
+    wrongUnit(
+      odd.span,
+      { what: side, found: aType(odd.type), expected: aType(other.type) },
+      help === null ? {} : { help },
+    ),
   );
   return unknownValue(span);
+};
+
+const unitHelp = (odd: Value, other: Value): string | null => {
+  if (other.type.kind !== 'unit') return null;
+  const unit = other.type.unit === 'bytes' ? 'MiB' : other.type.unit;
+  if (isNumber(odd.type)) {
+    if (odd.ir.kind === 'literal') return `write \`${String(odd.ir.value)}.${unit}\``;
+    const named = odd.ir.kind === 'ref' && (odd.ir.ref.kind === 'param' || odd.ir.ref.kind === 'const');
+    return named && odd.ir.kind === 'ref' && 'name' in odd.ir.ref
+      ? `write \`${odd.ir.ref.name}.${unit}\``
+      : `give it a unit: \`(…).${unit}\``;
+  }
+  const isRun = other.ir.kind === 'ref' && other.ir.ref.kind === 'run';
+  if (isRun && odd.type.kind === 'unit' && (odd.type.unit === 'steps' || odd.type.unit === 'epochs'))
+    return `\`run.${odd.type.unit === 'steps' ? 'step' : 'epoch'}\` counts in ${odd.type.unit}`;
+  return null;
+};
+
+const comparisonHelp = (left: Value, right: Value): string | undefined =>
+  left.type.kind === 'schedule' || right.type.kind === 'schedule'
+    ? 'a schedule moves while the run goes on; compare `run.step` or `run.epoch`'
+    : undefined;
+
+/** What is written `run.step % 5 == 0` elsewhere. */
+const remainderHelp = (op: BinaryOp, right: Value): string | undefined => {
+  if (op !== '%') return undefined;
+  const count = constantOf(right);
+  const shown = typeof count === 'number' ? String(count) : '5';
+  return `what happens every so often stands in a block of its own: \`every ${shown}.steps { … }\``;
 };
 
 const unitArithmetic = (env: Env, span: Span, op: BinaryOp, left: Value, right: Value): Value => {
@@ -144,9 +208,9 @@ const unitArithmetic = (env: Env, span: Span, op: BinaryOp, left: Value, right: 
   const constant = typeof a === 'number' && typeof b === 'number' ? foldNumbers(op, a, b) : undefined;
   if (left.type.kind === 'unit' && right.type.kind === 'unit') {
     if (left.type.unit !== right.type.unit) return unitMismatch(env, span, left, right);
-    if (op !== '+' && op !== '-') return mismatch(env, span, op, left, right);
+    if (op !== '+' && op !== '-') return mismatch(env, span, op, left, right, remainderHelp(op, right));
   } else if (op !== '*' && !(op === '/' && left.type.kind === 'unit')) {
-    return mismatch(env, span, op, left, right, 'give both sides a unit');
+    return mismatch(env, span, op, left, right, remainderHelp(op, right) ?? 'give both sides a unit');
   }
   const unit = left.type.kind === 'unit' ? left.type : right.type;
   const fits = (type: Type): boolean => isNumber(type) || type.kind === 'unit';

@@ -237,8 +237,13 @@ export const checkOptimizer = (env: Env, decl: OptimizerDecl): IrOptimizer | nul
   const info = readOptimizer(env, decl, new Set());
   if (!info) return null;
   const of: Value | undefined = info.attributes.all.get('of');
+  const own = decl.config.entries.some((entry) => entry.kind === 'attribute' && entry.name.text === 'of');
   const models = (of?.items ?? []).flatMap((item) =>
-    typeof item.constant === 'string' ? [{ span: item.span, model: item.constant }] : [],
+    typeof item.constant !== 'string'
+      ? []
+      : own
+        ? [{ span: item.span, model: item.constant }]
+        : [{ span: decl.source.span, model: item.constant, taken: true as const }],
   );
   return {
     span: decl.span,

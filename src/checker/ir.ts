@@ -377,7 +377,8 @@ export interface IrOptimizer {
   readonly doc: string | null;
   readonly name: string;
   readonly kind: string;
-  readonly of: readonly { readonly span: Span; readonly model: string }[];
+  /** `taken` where it is that of the optimizer which this one amends. */
+  readonly of: readonly { readonly span: Span; readonly model: string; readonly taken?: true }[];
   readonly options: readonly IrNamed[];
   readonly groups: readonly IrGroup[];
 }

@@ -35,7 +35,7 @@ export const checkOwnership = (input: TrainingInput, explained: ReadonlySet<stri
   const { trainer, report } = input;
   const owners = new Map<string, { readonly optimizer: string; readonly span: Span }>();
   for (const optimizer of trainer.optimizers) {
-    for (const { model, span } of optimizer.of) {
+    for (const { model, span, taken } of optimizer.of) {
       const before = owners.get(model);
       if (!before) {
         owners.set(model, { optimizer: optimizer.name, span });
@@ -56,7 +56,12 @@ export const checkOwnership = (input: TrainingInput, explained: ReadonlySet<stri
           ownedTwice(
             span,
             { model, first: `\`${before.optimizer}\``, second: `\`${optimizer.name}\`` },
-            { related, help: 'leave the model to one of them; an optimizer may stand in several updates' },
+            {
+              related,
+              help: taken
+                ? `\`${optimizer.name}\` is \`${before.optimizer}\` with its attributes replaced, and has its \`of\` as well: give it another, \`of = …\`, or leave \`${optimizer.name}\` out`
+                : 'leave the model to one of them; an optimizer may stand in several updates',
+            },
           ),
         );
       }

@@ -247,7 +247,6 @@ const checkMaps = (
       );
       return { fields: [], maps: made };
     }
-    if ([...found.fields.values()].some(isUnknown)) return { fields: [], maps: made };
     const lifted = [...found.fields].map(([name, field]) => ({ name, value: liftRow(env, field.ir) }));
     made.push({
       span: entry.span,
@@ -255,19 +254,31 @@ const checkMaps = (
       body: place.statements.filter(isGraphStmt),
       fields: lifted,
     });
-    fields = [...found.fields].map(([name, field]) => ({ name, type: field.type }));
-    for (const field of fields) {
-      if (field.type.kind === 'tensor' || field.type.kind === 'int' || field.type.kind === 'float') continue;
-      env.checker.report(
-        wrongType(entry.value.span, {
-          what: `field \`${field.name}\``,
-          found: aType(field.type),
-          expected: 'a tensor',
-        }),
-      );
-    }
+    fields = [...found.fields].map(([name, field]) => ({ name, type: mapped(env, name, field) }));
   }
   return { fields, maps: made };
+};
+
+/** The type of a field that `map` gives; unknown after an error, so that what reads the field needs none of its own. */
+const mapped = (env: Env, name: string, field: Value): Type => {
+  const { type, span } = field;
+  if (['tensor', 'int', 'float', 'unknown'].includes(type.kind)) return type;
+  const help =
+    type.kind === 'list'
+      ? 'give each number a field of its own, or make it a `const` and use its numbers in the step: `w[0]`'
+      : type.kind === 'bool'
+        ? 'write 1 or 0'
+        : type.kind === 'record'
+          ? 'give each of its fields a name here'
+          : 'leave it out, or make a `const` of it';
+  env.checker.report(
+    wrongType(
+      span,
+      { what: `field \`${name}\``, found: aType(type), expected: 'a tensor or a number' },
+      { help },
+    ),
+  );
+  return unknownType;
 };
 
 export const checkData = (env: Env, decl: DataDecl, file: FileScope): DataInfo | null =>

@@ -13,7 +13,7 @@ import {
 import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
 import { decide } from './conditions.js';
-import { asConstant, showSize } from './dims/size.js';
+import { showSize } from './dims/size.js';
 import { childScope, type Env, type Scope } from './env.js';
 import { checkExpr } from './expressions.js';
 import type { Unit } from './ir.js';
@@ -412,5 +412,3 @@ export const isConstant = (found: Value, other: Value): boolean => {
   const a = constantOf(found);
   return a !== undefined && a === constantOf(other);
 };
-
-export const constantSizeOf = (found: Value): number | null => (found.size ? asConstant(found.size) : null);

@@ -4,13 +4,13 @@ import { blockCalled, wrongKind } from '../parser/messages.gen.js';
 import { textOf, type Span } from '../parser/source.js';
 import { bindArguments, checkLimits, isConstant, parameterEnv } from './arguments.js';
 import { applyBlock, callModel } from './uses.js';
-import { lookup, type Binding, type Env, type FileScope } from './env.js';
+import { bindValue, lookup, type Binding, type Env, type FileScope } from './env.js';
 import { judgeAtCall } from './judging.js';
 import { checkExpr, isUnbuilt, kindOf, reportUnknown } from './expressions.js';
 import { callExternFn } from './externs.js';
 import type { IrNamed, IrReduction } from './ir.js';
 import { applyLayer } from './layers.js';
-import { isTensorType, matchType, noBindings, resolveType } from './patterns.js';
+import { isTensorType, matchType, noBindings, resolveType, type Bindings } from './patterns.js';
 import { settingText, type Builtin } from './prelude.js';
 import { applyRepeat } from './repeats.js';
 import { rules } from './rules.js';
@@ -189,6 +189,67 @@ const sameText = (env: Env, a: Span, b: Span): boolean =>
 const spread = (type: TypeExpr): boolean =>
   type.kind === 'namedType' && (type.shape?.dims.some((dim) => dim.kind === 'rest') ?? false);
 
+interface BuiltinCall {
+  readonly bound: ReadonlyMap<string, Value>;
+  readonly given: ReadonlySet<string>;
+  /** The parameters that are tensors, and what they are here. */
+  readonly inputs: Builtin['params'];
+  readonly values: readonly Value[];
+}
+
+const bindBuiltin = (
+  env: Env,
+  builtin: Builtin,
+  args: readonly Arg[],
+  span: Span,
+  piped: Value | null,
+): BuiltinCall | null => {
+  const call = bindArguments(
+    { env, owner: builtin.name, kind: 'argument', params: builtin.params, span, scope: preludeScope(env) },
+    piped,
+    args,
+  );
+  if (!call || [...call.bound.values()].some(isUnknown)) return null;
+  const inputs = builtin.params.filter((param) => isTensorType(param.type));
+  const values = inputs.flatMap((param) => call.bound.get(param.name.text) ?? []);
+  return { bound: call.bound, given: call.given, inputs, values };
+};
+
+/** The scope in which the types of a builtin are read: what of its call is no tensor, by name. */
+const signatureEnv = (env: Env, builtin: Builtin, bound: ReadonlyMap<string, Value>): Env =>
+  parameterEnv(env, preludeScope(env), statics(builtin, bound));
+
+/** Whether the inputs of a call have the types that the prelude declares; what they bind goes into `bindings`. */
+const inputsFit = (env: Env, builtin: Builtin, call: BuiltinCall, bindings: Bindings): boolean => {
+  const inner = signatureEnv(env, builtin, call.bound);
+  return call.inputs.every((param) => {
+    const found = call.bound.get(param.name.text);
+    const what = `\`${param.name.text}\` of \`${builtin.name}\``;
+    return !found || matchType(inner, param.type, found.type, bindings, { what, span: found.span });
+  });
+};
+
+const limitsHold = (
+  env: Env,
+  builtin: Builtin,
+  bound: ReadonlyMap<string, Value>,
+  bindings: Bindings,
+  span: Span,
+): boolean => {
+  const limits = parameterEnv(env, preludeScope(env), bound);
+  for (const [name, size] of bindings.sizes)
+    bindValue(
+      limits,
+      name,
+      span,
+      'size',
+      value(span, { kind: 'int' }, { kind: 'literal', value: 0 }, { size }),
+    );
+  return checkLimits(env, builtin.name, builtin.params, bound, limits.scope, (expr) =>
+    sourceText(env, env.file, expr.span),
+  );
+};
+
 const callBuiltin = (
   env: Env,
   builtin: Builtin,
@@ -196,16 +257,9 @@ const callBuiltin = (
   span: Span,
   piped: Value | null,
 ): Value => {
-  const call = bindArguments(
-    { env, owner: builtin.name, kind: 'argument', params: builtin.params, span, scope: preludeScope(env) },
-    piped,
-    args,
-  );
+  const call = bindBuiltin(env, builtin, args, span, piped);
   if (!call) return unknownValue(span);
-  const { bound, given } = call;
-  if ([...bound.values()].some(isUnknown)) return unknownValue(span);
-  const inputs = builtin.params.filter((param) => isTensorType(param.type));
-  const values = inputs.flatMap((param) => bound.get(param.name.text) ?? []);
+  const { bound, given, inputs, values } = call;
   const host = builtin.settings.get('static') === true || totalFunctions.has(builtin.name);
   const isTensor = (each: Value): boolean =>
     each.type.kind === 'tensor' || (each.type.kind === 'schedule' && env.place.kind === 'step');
@@ -214,7 +268,6 @@ const callBuiltin = (
 
   const rule = settingText(builtin, 'rule');
   let type: Type | null;
-  const signatureEnv = parameterEnv(env, preludeScope(env), statics(builtin, bound));
   const bindings = noBindings();
   if (rule !== null) {
     type = judgeAtCall(
@@ -223,36 +276,13 @@ const callBuiltin = (
       () => rules.get(rule)?.({ env, name: builtin.name, span, args: bound }) ?? null,
     );
   } else {
-    const fits = inputs.every((param) => {
-      const found = bound.get(param.name.text);
-      return (
-        !found ||
-        matchType(signatureEnv, param.type, found.type, bindings, {
-          what: `\`${param.name.text}\` of \`${builtin.name}\``,
-          span: found.span,
-        })
-      );
-    });
+    const fits = inputsFit(env, builtin, call, bindings);
     const { result } = builtin.item;
-    type = fits && result ? judgeAtCall(env, span, () => resolveType(signatureEnv, result, bindings)) : null;
+    const inner = signatureEnv(env, builtin, bound);
+    type = fits && result ? judgeAtCall(env, span, () => resolveType(inner, result, bindings)) : null;
   }
   if (!type || type.kind === 'unknown') return unknownValue(span);
-  const limits = parameterEnv(env, preludeScope(env), bound);
-  for (const [name, size] of bindings.sizes) {
-    limits.scope.names.set(name, {
-      kind: 'value',
-      name,
-      span,
-      what: 'size',
-      value: () => value(span, { kind: 'int' }, { kind: 'literal', value: 0 }, { size }),
-    });
-  }
-  if (
-    !checkLimits(env, builtin.name, builtin.params, bound, limits.scope, (expr) =>
-      sourceText(env, env.file, expr.span),
-    )
-  )
-    return unknownValue(span);
+  if (!limitsHold(env, builtin, bound, bindings, span)) return unknownValue(span);
   if (builtin.name === 'range' && type.kind === 'tensor')
     type = tensorType(type.dtype, type.shape, bound.get('count')?.size ?? null);
 
@@ -334,28 +364,11 @@ const callMetric = (
   span: Span,
   piped: Value | null,
 ): Value => {
-  const call = bindArguments(
-    { env, owner: builtin.name, kind: 'argument', params: builtin.params, span, scope: preludeScope(env) },
-    piped,
-    args,
-  );
-  if (!call) return unknownValue(span);
-  const { bound, given } = call;
-  if ([...bound.values()].some(isUnknown)) return unknownValue(span);
+  const call = bindBuiltin(env, builtin, args, span, piped);
   const bindings = noBindings();
-  const inputs = builtin.params.filter((param) => isTensorType(param.type));
-  const signatureEnv = parameterEnv(env, preludeScope(env), statics(builtin, bound));
-  for (const param of inputs) {
-    const found = bound.get(param.name.text);
-    if (
-      found &&
-      !matchType(signatureEnv, param.type, found.type, bindings, {
-        what: `\`${param.name.text}\` of \`${builtin.name}\``,
-        span: found.span,
-      })
-    )
-      return unknownValue(span);
-  }
+  if (!call || !inputsFit(env, builtin, call, bindings)) return unknownValue(span);
+  const { bound, given, values } = call;
+  if (!limitsHold(env, builtin, bound, bindings, span)) return unknownValue(span);
   if (env.place.kind !== 'step') {
     env.checker.report(
       wrongKind(
@@ -366,7 +379,6 @@ const callMetric = (
     );
     return unknownValue(span);
   }
-  const values = inputs.flatMap((param) => bound.get(param.name.text) ?? []);
   const reduction: IrReduction = {
     span,
     kind: 'metric',

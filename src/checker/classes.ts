@@ -2,12 +2,13 @@
 import type { BlockDecl, ModelDecl, Name } from '../parser/ast.js';
 import type { Diagnostic } from '../parser/diagnostic.js';
 import { noDefault, restInBlock, weightsHoldBatch, wrongResult } from '../parser/messages.gen.js';
-import { showSize, symbol, symbolsOf } from './dims/size.js';
+import { showSize, symbol, symbolsOf, type Size } from './dims/size.js';
 import { childScope, makePlace, type Env, type FileScope, type Weight, type WeightSink } from './env.js';
 import { checkFresh, checkGraph } from './graphs.js';
 import type { IrClass, IrOption, IrStmt, IrStepStmt } from './ir.js';
 import { refsOf } from './ir-walk.js';
-import { matchType, noBindings, resolveType } from './patterns.js';
+import { reportFractionsOnce } from './judging.js';
+import { freePlainSizes, matchType, noBindings, resolveType } from './patterns.js';
 import { irType, showType, unknownType, type Type } from './types.js';
 import { isUnknown, value, type Value } from './value.js';
 import {
@@ -62,7 +63,7 @@ export const classOf = (env: Env, decl: ClassDecl, file: FileScope): ClassInfo |
         env.checker.open.classes.add(decl);
         const { result, diagnostics } = env.checker.capture(() => makeClass(env, decl, file));
         env.checker.open.classes.delete(decl);
-        diagnostics.forEach(env.checker.report);
+        reportFractionsOnce(env.checker, diagnostics);
         return result ? { ...result, found: diagnostics } : null;
       });
 
@@ -83,7 +84,7 @@ const makeClass = (outer: Env, decl: ClassDecl, file: FileScope): Omit<ClassInfo
   const options: IrOption[] = [];
   checkCollisions(base, decl.params);
   for (const item of decl.params) {
-    if (!checkFresh(env, item.name.text, item.name.span)) continue;
+    checkFresh(env, item.name.text, item.name.span);
     const open = openValue(env, item, 'option');
     env.scope.names.set(item.name.text, {
       kind: 'value',
@@ -114,6 +115,16 @@ const makeClass = (outer: Env, decl: ClassDecl, file: FileScope): Omit<ClassInfo
   const bindings = noBindings();
   const inputs: Value[] = [];
   let fine = true;
+  const free = (size: string): Size => {
+    place.symbols.set(size, { kind: 'ref', ref: { kind: 'dim', name: size } });
+    return symbol(size);
+  };
+  freePlainSizes(
+    env,
+    decl.signature.inputs.map((input) => input.type),
+    bindings,
+    free,
+  );
   for (const input of decl.signature.inputs) {
     const rest = input.type.kind === 'namedType' && input.type.shape?.dims.some((dim) => dim.kind === 'rest');
     if (rest) {
@@ -123,10 +134,7 @@ const makeClass = (outer: Env, decl: ClassDecl, file: FileScope): Omit<ClassInfo
       fine = false;
       continue;
     }
-    const type = resolveType(env, input.type, bindings, (size) => {
-      place.symbols.set(size, { kind: 'ref', ref: { kind: 'dim', name: size } });
-      return symbol(size);
-    });
+    const type = resolveType(env, input.type, bindings, free);
     inputs.push(value(input.name.span, type, { kind: 'ref', ref: { kind: 'input', name: input.name.text } }));
     if (type.kind === 'unknown') fine = false;
   }
@@ -148,7 +156,8 @@ const makeClass = (outer: Env, decl: ClassDecl, file: FileScope): Omit<ClassInfo
   }
   decl.signature.inputs.forEach((input, index) => {
     const bound = inputs[index];
-    if (!bound || !checkFresh(env, input.name.text, input.name.span)) return;
+    if (!bound) return;
+    checkFresh(env, input.name.text, input.name.span);
     env.scope.names.set(input.name.text, {
       kind: 'value',
       name: input.name.text,

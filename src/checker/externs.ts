@@ -2,15 +2,15 @@
 import type { Arg, ExternItem } from '../parser/ast.js';
 import { notBuilt } from '../parser/messages.gen.js';
 import type { Span } from '../parser/source.js';
-import { bindArguments, checkLimits, parameterEnv } from './arguments.js';
-import { sourceText } from './calls.js';
+import { parameterEnv } from './arguments.js';
+import { bindDeclared } from './declared-calls.js';
 import type { Env, FileScope } from './env.js';
 import type { IrExtern, IrExternItem, IrNamed } from './ir.js';
 import { isPath } from './data.js';
-import { isTensorType, matchType, noBindings, resolveType } from './patterns.js';
+import { isTensorType, noBindings, resolveType } from './patterns.js';
 import { symbol } from './dims/size.js';
 import { irType } from './types.js';
-import { isUnknown, unknownValue, value, type Value } from './value.js';
+import { unknownValue, value, type Value } from './value.js';
 
 /** The file that declares it, as written after `extern`. */
 export const moduleOf = (file: FileScope, item: ExternItem): string => {
@@ -29,37 +29,10 @@ export const callExternFn = (
   piped: Value | null,
 ): Value => {
   const name = decl.name.text;
-  const call = bindArguments(
-    { env, owner: name, kind: 'argument', params: decl.params, span, scope: file },
-    piped,
-    args,
-  );
-  if (!call || [...call.bound.values()].some(isUnknown)) return unknownValue(span);
-  const statics = new Map(
-    [...call.bound].filter(
-      ([param]) => !decl.params.some((each) => each.name.text === param && isTensorType(each.type)),
-    ),
-  );
-  const inner = parameterEnv({ ...env, file }, file, statics);
-  const bindings = noBindings();
+  const call = bindDeclared(env, decl, file, args, span, piped);
+  if (!call) return unknownValue(span);
+  const { bound, statics, bindings, inner } = call;
   const tensors = decl.params.filter((param) => isTensorType(param.type));
-  for (const param of tensors) {
-    const found = call.bound.get(param.name.text);
-    if (
-      found &&
-      !matchType(inner, param.type, found.type, bindings, {
-        what: `\`${param.name.text}\` of \`${name}\``,
-        span: found.span,
-      })
-    )
-      return unknownValue(span);
-  }
-  if (
-    !checkLimits({ ...env, file }, name, decl.params, call.bound, inner.scope, (expr) =>
-      sourceText(env, file, expr.span),
-    )
-  )
-    return unknownValue(span);
   const type = decl.result ? resolveType(inner, decl.result, bindings) : null;
   if (!type || type.kind === 'unknown') return unknownValue(span);
   const options: IrNamed[] = [...statics].flatMap(([param, found]) =>
@@ -69,7 +42,7 @@ export const callExternFn = (
     kind: 'op',
     home: `extern:${moduleOf(file, decl)}`,
     name,
-    args: tensors.flatMap((param) => call.bound.get(param.name.text)?.ir ?? []),
+    args: tensors.flatMap((param) => bound.get(param.name.text)?.ir ?? []),
     options,
     draw: null,
     free: false,

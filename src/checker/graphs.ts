@@ -49,7 +49,7 @@ export const hoist = (env: Env, name: string, found: Value): Value => {
   return { ...local, size: found.size, ratio: found.ratio, constant: found.constant };
 };
 
-/** Reports a name that hides another of the same file. */
+/** Reports a name that hides another of the same file. What reads the name means the new one. */
 export const checkFresh = (env: Env, name: string, span: Span): boolean => {
   const known = lookup(env.scope, name);
   if (!known || (known.kind === 'value' && known.what === 'size')) return true;
@@ -77,7 +77,7 @@ export const checkLet = (env: Env, statement: LetStmt): void => {
     });
     if (!fits) found = unknownValue(statement.value.span);
   }
-  if (!checkFresh(env, name, statement.name.span)) return;
+  checkFresh(env, name, statement.name.span);
   const bound = hoist(env, name, found);
   env.scope.names.set(name, {
     kind: 'value',
@@ -112,7 +112,7 @@ export const checkAssert = (env: Env, statement: AssertStmt, sure: boolean): Fac
 };
 
 const checkLayer = (env: Env, statement: LayerStmt): void => {
-  if (!checkFresh(env, statement.name.text, statement.name.span)) return;
+  checkFresh(env, statement.name.text, statement.name.span);
   if (!env.place.weights) {
     env.checker.report(
       wrongKind(statement.name.span, {
@@ -133,11 +133,16 @@ const checkLayer = (env: Env, statement: LayerStmt): void => {
     });
 };
 
-/** Lets of a scope that nothing read. Called when its text has been gone through. */
+/** Lets and layers of a scope that nothing read. Called when its text has been gone through. */
 export const reportUnusedLets = (env: Env): void => {
   for (const binding of env.scope.names.values()) {
-    if (binding.kind !== 'value' || binding.what !== 'let' || env.checker.used.has(binding)) continue;
-    env.checker.report(unused(binding.span, { kind: 'let', name: binding.name }, { help: 'leave it out' }));
+    const kind = binding.kind === 'value' ? binding.what : binding.kind;
+    if ((kind !== 'let' && kind !== 'layer') || env.checker.used.has(binding)) continue;
+    const help =
+      kind === 'let'
+        ? 'leave it out'
+        : `call it: \`${binding.name}(x)\`, or leave it out: nothing trains its weights`;
+    env.checker.report(unused(binding.span, { kind, name: binding.name }, { help }));
   }
 };
 

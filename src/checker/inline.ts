@@ -2,15 +2,13 @@
 import type { Arg, FnDecl } from '../parser/ast.js';
 import { wrongKind, wrongResult } from '../parser/messages.gen.js';
 import type { Span } from '../parser/source.js';
-import { bindArguments, checkLimits } from './arguments.js';
-import { usePlace } from './classes.js';
-import { childScope, lookup, type Env, type FileScope } from './env.js';
+import { bindValue, childScope, type Env, type FileScope } from './env.js';
+import { bindDeclared } from './declared-calls.js';
 import { checkGraph, hoist } from './graphs.js';
 import type { IrExpr } from './ir.js';
-import { matchType, noBindings } from './patterns.js';
-import { sizeCode } from './size-code.js';
+import { matchType, type noBindings } from './patterns.js';
 import { showType } from './types.js';
-import { isUnknown, unknownValue, value, withSpan, type Value } from './value.js';
+import { isUnknown, unknownValue, withSpan, type Value } from './value.js';
 import { sourceText } from './calls.js';
 
 const countUses = (expr: unknown, name: string): number => {
@@ -36,35 +34,17 @@ export const inline = (
   piped: Value | null,
 ): Value => {
   const name = decl.name.text;
-  const call = bindArguments(
-    { env, owner: name, kind: 'argument', params: decl.params, span, scope: file },
-    piped,
-    args,
-  );
+  const call = bindDeclared(env, decl, file, args, span, piped);
   if (!call) return unknownValue(span);
   if (env.checker.open.others.has(decl)) {
-    env.checker.report(
-      wrongKind(span, {
-        name,
-        found: 'a function that calls itself',
-        expected: 'a function without recursion',
-      }),
-    );
+    reportRecursion(env, decl, span);
     return unknownValue(span);
   }
-  const inner = childScope(usePlace({ ...env, file, scope: file }));
-  const bindings = noBindings();
+  const { bindings } = call;
+  const inner = childScope(call.inner);
   for (const param of decl.params) {
     const found = call.bound.get(param.name.text);
-    if (!found || isUnknown(found)) return unknownValue(span);
-    const shaped = param.type.kind === 'namedType' && lookup(file, param.type.name.text);
-    const fits =
-      (shaped && shaped.kind === 'decl' && shaped.decl.kind === 'data') ||
-      matchType({ ...inner, facts: env.facts }, param.type, found.type, bindings, {
-        what: `\`${param.name.text}\` of \`${name}\``,
-        span: found.span,
-      });
-    if (!fits) return unknownValue(span);
+    if (!found) return unknownValue(span);
     const uses = countUses(decl.body, param.name.text);
     const local =
       uses > 1 &&
@@ -74,29 +54,8 @@ export const inline = (
       env.place.kind !== 'host'
         ? hoist(env, param.name.text, found)
         : found;
-    inner.scope.names.set(param.name.text, {
-      kind: 'value',
-      name: param.name.text,
-      span: param.name.span,
-      what: 'parameter',
-      value: () => local,
-    });
+    bindValue(inner, param.name.text, param.name.span, 'parameter', local);
   }
-  for (const [sizeName, size] of bindings.sizes) {
-    if (inner.scope.names.has(sizeName)) continue;
-    const sized = value(span, { kind: 'int' }, { kind: 'literal', value: null }, { size });
-    inner.scope.names.set(sizeName, {
-      kind: 'value',
-      name: sizeName,
-      span,
-      what: 'size',
-      value: () => withCode(env, sized),
-    });
-  }
-  if (
-    !checkLimits(env, name, decl.params, call.bound, inner.scope, (expr) => sourceText(env, file, expr.span))
-  )
-    return unknownValue(span);
   env.checker.open.others.add(decl);
   const made = checkGraph(inner, decl.body);
   env.checker.open.others.delete(decl);
@@ -120,8 +79,31 @@ export const inline = (
   return withSpan(made.value, span);
 };
 
-const withCode = (env: Env, sized: Value): Value =>
-  sized.size ? { ...sized, ir: sizeCode(sized.size, env.place, sized.span) } : sized;
+/** One error for all functions of a cycle, wherever one enters it. */
+const reportRecursion = (env: Env, decl: FnDecl, span: Span): void => {
+  const open = [...env.checker.open.others];
+  const cycle = open.slice(open.indexOf(decl)).flatMap((each) => (isFn(each) ? [each] : []));
+  const names = [...cycle, decl].map((each) => `\`${each.name.text}\``);
+  const known = cycle.map((each) => env.checker.memo(each, 'cycle', () => ({ reported: false })));
+  if (known.some(({ reported }) => reported)) return;
+  for (const each of known) each.reported = true;
+  env.checker.report(
+    wrongKind(
+      span,
+      {
+        name: decl.name.text,
+        found: 'a function that calls itself',
+        expected: 'a function without recursion',
+      },
+      {
+        ...(cycle.length > 1 ? { notes: [`the calls go ${names.join(' → ')}`] } : {}),
+        help: 'a function is copied to where it is called; to do a thing again and again, write `repeat` in a model',
+      },
+    ),
+  );
+};
+
+const isFn = (decl: object): decl is FnDecl => 'kind' in decl && decl.kind === 'fn';
 
 const noBindingsFrom = (bindings: ReturnType<typeof noBindings>): ReturnType<typeof noBindings> => ({
   sizes: new Map(bindings.sizes),

@@ -5,7 +5,8 @@
 import { compareOrder, compareSizes, divide, type Division, type Judgement } from './dims/facts.js';
 import type { Size } from './dims/size.js';
 import type { Span } from '../parser/source.js';
-import type { Env } from './env.js';
+import type { Diagnostic } from '../parser/diagnostic.js';
+import type { Checker, Env } from './env.js';
 import { preludeFile } from './prelude.js';
 
 const settled = (env: Env, judged: Judgement): Judgement =>
@@ -24,6 +25,13 @@ export const judgeDivision = (env: Env, a: Size, b: Size): Division => {
   return env.sure || division.whole !== 'refuted' || constants
     ? division
     : { ...division, whole: 'unproven' };
+};
+
+/** Reports what one declaration was found to have, a fraction that is not whole once: one condition mends all its uses. */
+export const reportFractionsOnce = (checker: Checker, diagnostics: readonly Diagnostic[]): void => {
+  const first = (each: Diagnostic): Diagnostic | undefined =>
+    diagnostics.find((other) => other.code === each.code && other.message === each.message);
+  for (const each of diagnostics) if (each.code !== 'ZT3104' || first(each) === each) checker.report(each);
 };
 
 /** What is wrong with a size that the prelude computes is wrong at the call: nobody can see the prelude's text. */

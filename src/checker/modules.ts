@@ -1,5 +1,6 @@
 /** One file for itself: its constants, functions and classes. */
 import type { Decl, TypeExpr } from '../parser/ast.js';
+import type { Span } from '../parser/source.js';
 import { notBuilt, notImportable, notKnown, wrongResult } from '../parser/messages.gen.js';
 import { sourceText } from './calls.js';
 import { checkCollisions, checkDefault } from './parameters.js';
@@ -12,7 +13,8 @@ import { checkAssert, checkGraph } from './graphs.js';
 import { folderOf, relativePath } from './host.js';
 import type { IrClass, IrConst, IrModule } from './ir.js';
 import { refsOf } from './ir-walk.js';
-import { matchType, noBindings, resolveType } from './patterns.js';
+import { reportFractionsOnce } from './judging.js';
+import { freePlainSizes, matchType, noBindings, resolveType } from './patterns.js';
 import type { ProgramFile } from './program.js';
 import { irType, isDType, showType } from './types.js';
 import { value } from './value.js';
@@ -26,6 +28,7 @@ export const checkModule = (
 ): IrModule => {
   const consts: IrConst[] = [];
   const classes: IrClass[] = [];
+  const reading = new Map<string, Reading>();
   checkCollisions(
     env,
     scope.decls.flatMap((decl) => (decl.kind === 'param' ? [decl.item] : [])),
@@ -41,7 +44,6 @@ export const checkModule = (
           type: irType(found.type),
           value: found.ir,
         });
-      scope.names.get(decl.name.text);
       const binding = scope.names.get(decl.name.text);
       if (binding?.kind === 'value') binding.value();
     } else if (decl.kind === 'param') {
@@ -56,10 +58,7 @@ export const checkModule = (
       }
       const fallback = checkDefault(env, decl.item, env);
       const [other] = refsOf(fallback?.ir).params.keys();
-      if (fallback && other !== undefined) {
-        const what = `the default of \`${decl.item.name.text}\``;
-        env.checker.report(notKnown(fallback.span, { what, name: other }));
-      }
+      if (fallback && other !== undefined) reading.set(decl.item.name.text, { span: fallback.span, other });
     } else if (decl.kind === 'assert') checkAssert(env, decl, false);
     else if (decl.kind === 'block' || decl.kind === 'model') {
       const info = classOf(env, decl, scope);
@@ -68,8 +67,11 @@ export const checkModule = (
       env.checker.report(
         notBuilt(decl.span, { what: `\`${decl.source.text}(…)\`` }, { help: 'leave it out' }),
       );
-    } else if (decl.kind === 'fn') checkFn(env, decl);
+    } else if (decl.kind === 'fn') {
+      reportFractionsOnce(env.checker, env.checker.capture(() => checkFn(env, decl)).diagnostics);
+    }
   }
+  reportReading(env, reading);
   const folder = folderOf(entry);
   const imports = [...file.imports.values()].flatMap((each) => {
     const source = scopes.get(each);
@@ -100,6 +102,37 @@ export const checkModule = (
   };
 };
 
+/** The default of a param that reads another one. */
+interface Reading {
+  readonly span: Span;
+  readonly other: string;
+}
+
+/** Defaults are set before any param is known. Params that read one another in a circle are one mistake. */
+const reportReading = (env: Env, reading: ReadonlyMap<string, Reading>): void => {
+  const told = new Set<string>();
+  for (const [name, { span, other }] of reading) {
+    if (told.has(name)) continue;
+    const path = [name];
+    for (let at: string | undefined = other; at !== undefined; at = reading.get(at)?.other) {
+      path.push(at);
+      if (path.indexOf(at) < path.length - 1) break;
+    }
+    const closed = path.length > 2 && path.at(-1) === name;
+    if (closed) path.forEach((each) => told.add(each));
+    env.checker.report(
+      notKnown(
+        span,
+        { what: `the default of \`${name}\``, name: other },
+        {
+          ...(closed ? { notes: [`the defaults go ${path.map((each) => `\`${each}\``).join(' → ')}`] } : {}),
+          help: 'write a number or a `const`; what follows from params is computed where it is used',
+        },
+      ),
+    );
+  }
+};
+
 export const moduleName = (path: string): string =>
   path.slice(path.lastIndexOf('/') + 1).replace(/\.ztrain$/, '');
 
@@ -117,6 +150,12 @@ const checkFn = (env: Env, decl: Extract<Decl, { kind: 'fn' }>): void => {
   const sizes = new Set<string>();
   const place = makePlace('step', null, sizes, decl.name.text);
   const inner = childScope({ ...env, place, sure: false });
+  freePlainSizes(
+    inner,
+    decl.params.map((param) => param.type),
+    bindings,
+    symbol,
+  );
   for (const param of decl.params) {
     const type = resolveType(inner, param.type, bindings, (name) => symbol(name));
     const [rows] = type.kind === 'tensor' ? type.shape : [];

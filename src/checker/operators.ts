@@ -3,7 +3,7 @@ import type { BinaryExpr, BinaryOp } from '../parser/ast.js';
 import { operatorTypes, wrongDtype, wrongRank, wrongSize } from '../parser/messages.gen.js';
 import type { Span } from '../parser/source.js';
 import { showSize, sub, type Size } from './dims/size.js';
-import { constant as sizeConstant, add, mul } from './dims/size.js';
+import { constant as sizeConstant, mul } from './dims/size.js';
 import type { Env } from './env.js';
 import type { DType } from './ir.js';
 import { totalOfArithmetic } from './totals.js';
@@ -372,5 +372,3 @@ export const not = (env: Env, span: Span, each: Value): Value => {
 
 /** The product of sizes. */
 export const product = (sizes: readonly Size[]): Size => sizes.reduce(mul, sizeConstant(1));
-
-export const sumOf = (sizes: readonly Size[]): Size => sizes.reduce(add, sizeConstant(0));

@@ -95,6 +95,53 @@ const dimSize = (env: Env, dim: Expr, bindings: Bindings): Size | null => {
   return sizeOf(sizeEnv(env, bindings), dim);
 };
 
+/** The name that an axis of a tensor binds, where it is no value that is known already. */
+const bindsAt = (env: Env, dim: DimExpr, bindings: Bindings): string | null => {
+  const name = bareName(dim);
+  if (name === null || bindings.sizes.has(name)) return null;
+  const local = lookup(env.scope, name);
+  return local?.kind !== 'value' || local.what === 'size' ? name : null;
+};
+
+const dimsOf = (written: TypeExpr): readonly DimExpr[] =>
+  written.kind === 'namedType' ? (written.shape?.dims ?? []) : [];
+
+/** Binds the sizes that some input gives plainly, so that those before it may name them: `x: f32[n, 6 * b], y: f32[b]`. */
+export const bindPlainSizes = (
+  env: Env,
+  inputs: readonly { readonly written: TypeExpr; readonly found: Type }[],
+  bindings: Bindings,
+): void => {
+  for (const { written, found } of inputs) {
+    const dims = dimsOf(written);
+    if (found.kind !== 'tensor' || !isTensorType(written)) continue;
+    const rest = dims.findIndex((dim) => dim.kind === 'rest');
+    if (rest < 0 ? dims.length !== found.shape.length : found.shape.length < dims.length - 1) continue;
+    dims.forEach((dim, at) => {
+      const name = bindsAt(env, dim, bindings);
+      const size = found.shape[rest >= 0 && at > rest ? found.shape.length - dims.length + at : at];
+      if (name !== null && size) bindings.sizes.set(name, size);
+    });
+  }
+};
+
+/** As `bindPlainSizes`, for inputs of which nothing but their types is known yet. */
+export const freePlainSizes = (
+  env: Env,
+  inputs: readonly TypeExpr[],
+  bindings: Bindings,
+  free: (name: string) => Size,
+): void => {
+  for (const written of inputs) {
+    if (!isTensorType(written)) continue;
+    for (const dim of dimsOf(written)) {
+      const name = bareName(dim);
+      if (name === null || bindings.sizes.has(name) || lookup(env.scope, name)?.kind === 'value') continue;
+      bindings.sizes.set(name, free(name));
+    }
+  }
+};
+
 export interface Mismatch {
   /** `the input \`x\`` */
   readonly what: string;
@@ -159,9 +206,8 @@ const matchShape = (
   let fits = true;
   const one = (dim: DimExpr | undefined, size: Size | undefined, axis: number): void => {
     if (!dim || !size || dim.kind !== 'size') return;
-    const name = bareName(dim);
-    const local = name !== null && !bindings.sizes.has(name) ? lookup(env.scope, name) : null;
-    if (name !== null && !bindings.sizes.has(name) && (local?.kind !== 'value' || local.what === 'size')) {
+    const name = bindsAt(env, dim, bindings);
+    if (name !== null) {
       bindings.sizes.set(name, size);
       return;
     }

@@ -100,7 +100,7 @@ export const checkStep = (
       fine = false;
       continue;
     }
-    if (!checkFresh(inner, input.name.text, input.name.span)) continue;
+    checkFresh(inner, input.name.text, input.name.span);
     const batch = input.name.text;
     place.symbols.set(`${batch}.size`, { kind: 'batchSize', batch });
     const fields = info.fields.map((field) => ({ name: field.name, type: inBatch(field.type, batch, env) }));

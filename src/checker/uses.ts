@@ -5,13 +5,13 @@ import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
 import { bindArguments, checkLimits } from './arguments.js';
 import { sourceText } from './calls.js';
-import { asConstant, showSize, type Size } from './dims/size.js';
+import { showSize, type Size } from './dims/size.js';
 import { childScope, makePlace, type Env, type FileScope, type NamedLayer, type Weight } from './env.js';
 import { checkExpr } from './expressions.js';
 import { checkGraph } from './graphs.js';
 import type { IrExpr, IrNamed } from './ir.js';
 import { addSlot, applySlot, sameWeights, takeName } from './layers.js';
-import { matchType, noBindings, resolveType } from './patterns.js';
+import { bindPlainSizes, matchType, noBindings, resolveType } from './patterns.js';
 import { sizeCode } from './size-code.js';
 import { showType, type Type } from './types.js';
 import { constantOf, isUnknown, unknownValue, value, type Value } from './value.js';
@@ -46,6 +46,14 @@ const instantiate = (
       value: () => bound,
     });
   }
+  bindPlainSizes(
+    paramEnv,
+    decl.signature.inputs.flatMap((input, index) => {
+      const found = inputs[index];
+      return found ? [{ written: input.type, found: found.type }] : [];
+    }),
+    bindings,
+  );
   for (const [index, input] of decl.signature.inputs.entries()) {
     const found = inputs[index];
     if (!found || isUnknown(found)) return null;
@@ -117,11 +125,15 @@ const instantiate = (
 
 const recursion = (env: Env, decl: ClassDecl, span: Span): void =>
   env.checker.report(
-    wrongKind(span, {
-      name: decl.name.text,
-      found: `a ${decl.kind} inside itself`,
-      expected: `another ${decl.kind}`,
-    }),
+    wrongKind(
+      span,
+      {
+        name: decl.name.text,
+        found: `a ${decl.kind} inside itself`,
+        expected: `another ${decl.kind}`,
+      },
+      { help: 'to apply a thing again and again, write `repeat`' },
+    ),
   );
 
 /** What a block's constructor is given: its parameters, the sizes that its weights need, and params of the run. */
@@ -350,6 +362,3 @@ export const callModel = (
     label: label && !label.endsWith(name) ? label : null,
   });
 };
-
-/** For a lint and `show`: whether a size is one number. */
-export const isFixed = (weight: Weight): boolean => weight.shape.every((size) => asConstant(size) !== null);

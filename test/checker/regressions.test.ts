@@ -50,6 +50,10 @@ const specs = {
     fn f(x: f32[n, c], twice: bool) -> f32[n, c] = if twice then x * 2 else x
     param twice: bool = false
     ${image} { return flatten(x) |> f(twice) |> f(true) |> dense(10) as head }`,
+  'a size that a later input gives plainly': `
+    fn scaled(x: f32[n, 8 * b], by: f32[...s, b], i: int) -> f32[n, 8 * b] = x * mean(by) + i
+    block Part on x: f32[n, 8 * b], part: f32[n, b] -> f32[n, b] { return concat([scaled(x, part, 2), part]) |> dense(b) as out }
+    ${image} { let f = flatten(x) return f |> Part(part = f[:, 0:8]) as part |> dense(10) as head }`,
   'fields of a record that nothing reads': `
     fn two(x: f32[n, c]) -> { a: f32[n, c], b: f32[n, c] } { return { a: x * 2, b: x * 3 } }
     fn one(x: f32[n, c]) -> f32[n, c] { let r = two(x) return r.a }

@@ -1,0 +1,66 @@
+/** Calls of functions that a spec declares, inlined ones and externs: arguments by parameter, and the sizes they bind. */
+import type { Arg, Item } from '../parser/ast.js';
+import type { Span } from '../parser/source.js';
+import { bindArguments, checkLimits, parameterEnv } from './arguments.js';
+import { sourceText } from './calls.js';
+import { usePlace } from './classes.js';
+import { lookup, type Env, type FileScope } from './env.js';
+import { bindPlainSizes, isTensorType, matchType, noBindings, type Bindings } from './patterns.js';
+import { sizeCode } from './size-code.js';
+import { isUnknown, value, type Value } from './value.js';
+
+export interface DeclaredCall {
+  readonly bound: ReadonlyMap<string, Value>;
+  /** Those of `bound` that are no tensors. */
+  readonly statics: ReadonlyMap<string, Value>;
+  readonly bindings: Bindings;
+  /** The declaration's scope, with what is static and the sizes as names. */
+  readonly inner: Env;
+}
+
+/** Null where an argument is missing, of the wrong type or outside its limits, which is reported. */
+export const bindDeclared = (
+  env: Env,
+  decl: { readonly name: { readonly text: string }; readonly params: readonly Item[] },
+  file: FileScope,
+  args: readonly Arg[],
+  span: Span,
+  piped: Value | null,
+): DeclaredCall | null => {
+  const { params } = decl;
+  const name = decl.name.text;
+  const call = bindArguments({ env, owner: name, kind: 'argument', params, span, scope: file }, piped, args);
+  if (!call || [...call.bound.values()].some(isUnknown)) return null;
+  const { bound } = call;
+  const tensors = new Set(params.flatMap((param) => (isTensorType(param.type) ? [param.name.text] : [])));
+  const statics = new Map([...bound].filter(([param]) => !tensors.has(param)));
+  const inner = parameterEnv(usePlace({ ...env, file }), file, statics);
+  const bindings = noBindings();
+  const given = params.flatMap((param) => {
+    const found = bound.get(param.name.text);
+    const batch = param.type.kind === 'namedType' ? lookup(file, param.type.name.text) : null;
+    // Of a batch, the fields that the function reads are held against it where they are read.
+    return found && !(batch?.kind === 'decl' && batch.decl.kind === 'data') ? [{ param, found }] : [];
+  });
+  bindPlainSizes(
+    inner,
+    given.map(({ param, found }) => ({ written: param.type, found: found.type })),
+    bindings,
+  );
+  const fits = given.every(({ param, found }) =>
+    matchType(inner, param.type, found.type, bindings, {
+      what: `\`${param.name.text}\` of \`${name}\``,
+      span: found.span,
+    }),
+  );
+  if (!fits) return null;
+  for (const [sizeName, size] of bindings.sizes) {
+    if (inner.scope.names.has(sizeName)) continue;
+    const read = (): Value => value(span, { kind: 'int' }, sizeCode(size, env.place, span), { size });
+    inner.scope.names.set(sizeName, { kind: 'value', name: sizeName, span, what: 'size', value: read });
+  }
+  const fine = checkLimits({ ...env, file }, name, params, bound, inner.scope, (expr) =>
+    sourceText(env, file, expr.span),
+  );
+  return fine ? { bound, statics, bindings, inner } : null;
+};

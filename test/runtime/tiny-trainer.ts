@@ -8,8 +8,16 @@ import * as rows from '../../src/runtime/rows/index.js';
 import * as steps from '../../src/runtime/trainer/steps.js';
 import * as units from '../../src/values/units.js';
 import type { Tensor1D, Tensor2D } from '../../src/runtime/tensor.js';
-import { Trainer } from '../../src/runtime/trainer/trainer.js';
-import type { TrainerSpec } from '../../src/runtime/trainer/spec.js';
+import { Control } from '../../src/runtime/trainer/control.js';
+import { fit, type LiveAddOn, type MetricsRecord } from '../../src/runtime/trainer/fit.js';
+import type { Session } from '../../src/runtime/trainer/session.js';
+import type { TrainerOptions, TrainerSpec } from '../../src/runtime/trainer/spec.js';
+import {
+  Trainer,
+  type Prepared,
+  type PrepareOptions,
+  type TrainerSetup,
+} from '../../src/runtime/trainer/trainer.js';
 
 export interface Row {
   readonly x: Tensor2D;
@@ -140,3 +148,43 @@ export class LineTrainer extends Trainer<LineParams, LineModels, LineData> {
     this.log({ loss, rmse: rows.derive({ loss }, ({ loss: mean }) => Math.sqrt(mean)) });
   }
 }
+
+interface Preparable {
+  prepare(options: PrepareOptions): Promise<Prepared>;
+}
+
+/** Trains and remembers what the loop told. */
+export async function train(trainer: Preparable, addOns: readonly LiveAddOn[] = [], control = new Control()) {
+  const { session } = await trainer.prepare({ kinds: ['train', 'validate'], dataRoot: '.' });
+  const records: MetricsRecord[] = [];
+  const seen: number[] = [];
+  const result = await fit({
+    session,
+    addOns,
+    control,
+    listener: {
+      step: ({ step }) => seen.push(step),
+      metrics: (record) => records.push(record),
+      validating: () => undefined,
+    },
+    now: () => 0,
+    limit: null,
+  });
+  return { session, records, result, seen };
+}
+
+/** The models' weights, one after the other; closes the session. */
+export async function weightsOf(session: Session): Promise<readonly number[]> {
+  const all: number[] = [];
+  for (const variable of session.modelState) all.push(...(await variable.download()).values);
+  await session.close();
+  return all;
+}
+
+export const setup = (
+  params: Readonly<Record<string, unknown>>,
+  options: TrainerOptions = {},
+): TrainerSetup => ({
+  params,
+  options,
+});

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { AddOn } from '../../src/runtime/addons/addon.js';
 import * as addons from '../../src/runtime/addons/index.js';
-import { findCheckpoint, readTensors } from '../../src/runtime/checkpoint/read.js';
 import * as data from '../../src/runtime/data/index.js';
 import * as losses from '../../src/runtime/losses/index.js';
 import * as ops from '../../src/runtime/ops/index.js';
@@ -13,53 +12,25 @@ import * as rows from '../../src/runtime/rows/index.js';
 import * as steps from '../../src/runtime/trainer/steps.js';
 import * as units from '../../src/values/units.js';
 import { Control } from '../../src/runtime/trainer/control.js';
-import { fit, type LiveAddOn, type MetricsRecord } from '../../src/runtime/trainer/fit.js';
-import type { Session } from '../../src/runtime/trainer/session.js';
+import { fit, type LiveAddOn } from '../../src/runtime/trainer/fit.js';
 import type { Tensor1D, Tensor2D } from '../../src/runtime/tensor.js';
 import type { TrainerOptions } from '../../src/runtime/trainer/spec.js';
-import type { Prepared, PrepareOptions, TrainerSetup } from '../../src/runtime/trainer/trainer.js';
-import { Line, LineTrainer, type LineData, type LineModels, type Row } from './tiny-trainer.js';
+import {
+  Line,
+  LineTrainer,
+  setup,
+  train,
+  weightsOf,
+  type LineData,
+  type LineModels,
+  type Row,
+} from './tiny-trainer.js';
 import { WarmTrainer } from './warm-trainer.js';
-
-interface Preparable {
-  prepare(options: PrepareOptions): Promise<Prepared>;
-}
-
-async function train(trainer: Preparable, addOns: readonly LiveAddOn[] = [], control = new Control()) {
-  const { session } = await trainer.prepare({ kinds: ['train', 'validate'], dataRoot: '.' });
-  const records: MetricsRecord[] = [];
-  const seen: number[] = [];
-  const result = await fit({
-    session,
-    addOns,
-    control,
-    listener: {
-      step: ({ step }) => seen.push(step),
-      metrics: (record) => records.push(record),
-      validating: () => undefined,
-    },
-    now: () => 0,
-    limit: null,
-  });
-  return { session, records, result, seen };
-}
-
-async function weightsOf(session: Session): Promise<readonly number[]> {
-  const all: number[] = [];
-  for (const variable of session.modelState) all.push(...(await variable.download()).values);
-  await session.close();
-  return all;
-}
 
 function expectClose(actual: readonly number[], expected: readonly number[], digits = 6): void {
   expect(actual).toHaveLength(expected.length);
   actual.forEach((value, index) => expect(value).toBeCloseTo(expected[index] ?? Number.NaN, digits));
 }
-
-const setup = (params: Readonly<Record<string, unknown>>, options: TrainerOptions = {}): TrainerSetup => ({
-  params,
-  options,
-});
 
 describe('the loop', () => {
   test('learns a line and measures it after each epoch and at the end', async () => {
@@ -318,60 +289,7 @@ describe('several optimizers', () => {
   });
 });
 
-/** A loss that is NaN where y is above 1.5, which is so in some batches only. */
-class BrokenTrainer extends LineTrainer {
-  override trainStep(batch: Row): void {
-    this.update(['opt'], () => {
-      const guess = this.models.line.call(batch.x);
-      const broken = ops.sqrt(ops.sub(1.5, batch.y));
-      return { minimize: rows.mean(ops.mul(losses.squaredError(guess, batch.y), broken)) };
-    });
-  }
-}
-
-describe('values that are not finite', () => {
-  test('stop names the step', async () => {
-    await expect(train(new BrokenTrainer(setup({ batchSize: 1 })))).rejects.toThrow(
-      /not finite at step \d+; lower/,
-    );
-  });
-
-  test('skip leaves weights, slots and metrics of those steps alone', async () => {
-    const { session, result } = await train(
-      new BrokenTrainer(setup({ batchSize: 1, lr: 0.01 }, { onNan: 'skip' })),
-    );
-    expect(Number.isFinite(result.metrics.get('train.loss'))).toBe(true);
-    const skipped = (await session.skipped.download()).values[0] ?? 0;
-    const count = (await session.optimizerState[0]?.download())?.values[0] ?? 0;
-    expect(skipped).toBeGreaterThan(0);
-    expect(count + skipped).toBe(60);
-    expect((await weightsOf(session)).every((value) => Number.isFinite(value))).toBe(true);
-  });
-});
-
 describe('what outlives a run', () => {
-  test('weights that are not finite never replace a good checkpoint', async () => {
-    class Saving extends BrokenTrainer {
-      protected override configureAddOns() {
-        return [addons.checkpoint({ every: units.steps(1) })];
-      }
-    }
-    const runDir = mkdtempSync(join(tmpdir(), 'ztrain-broken-'));
-    const control = { progress: 'none', logEvery: units.steps(1000) } as const;
-    const trainer = new Saving(setup({ batchSize: 1 }, control));
-    const failed = await trainer.fit({ runDir }).then(
-      () => '',
-      (error: unknown) => String(error),
-    );
-    const [, step = '0'] = /not finite at step (\d+); lower/.exec(failed) ?? [];
-    expect(Number(step)).toBeGreaterThan(1);
-    const found = await findCheckpoint(runDir);
-    expect(found.step).toBe(Number(step) - 1);
-    const weights = await readTensors(found, 'model.safetensors');
-    for (const { values } of weights.values()) expect(values.every(Number.isFinite)).toBe(true);
-    rmSync(runDir, { recursive: true });
-  });
-
   test('what is tested does not need the data of validations', async () => {
     class Tested extends LineTrainer {
       protected override configureData(): LineData & { readonly gone: data.Data<Row> } {
@@ -402,6 +320,25 @@ describe('what outlives a run', () => {
     await new Tested(false).fit({ runDir });
     expect([...(await new Tested(true).test(runDir)).keys()]).toEqual(['test.loss', 'test.rmse']);
     await expect(new Tested(true).validate(runDir)).rejects.toThrow('it was opened');
+    rmSync(runDir, { recursive: true });
+  });
+
+  test('a prediction without rows says what to return', async () => {
+    class Whole extends LineTrainer {
+      protected override configureSteps(from: LineData) {
+        return [
+          steps.train('train', [from.train], (batch) => this.trainStep(batch)),
+          steps.predict('predict', [from.test], (batch) => ({
+            worst: ops.maxOf(this.models.line.call(batch.x)),
+          })),
+        ];
+      }
+    }
+    const runDir = mkdtempSync(join(tmpdir(), 'ztrain-whole-'));
+    await new Whole(setup({}, { progress: 'none' })).fit({ runDir });
+    await expect(new Whole().predict(runDir, () => undefined)).rejects.toThrow(
+      'step predict returned worst of shape [] for a batch of 3 rows; return a row for each row of the batch',
+    );
     rmSync(runDir, { recursive: true });
   });
 

@@ -42,6 +42,8 @@ export interface HostBatch {
 }
 
 export interface OpenData {
+  /** The data set's name, as it was opened. */
+  readonly label: string;
   /** Rows in an epoch before `dropLast`. */
   readonly rows: number;
   /** Rows left out by `onBadRow = "skip"`. */
@@ -49,6 +51,8 @@ export interface OpenData {
   readonly batchesPerEpoch: number;
   /** Batch `index` (from 0) of an epoch (from 0). The same arguments give the same bytes. */
   batch(epoch: number, index: number): Promise<HostBatch>;
+  /** Numbers (from 0) of that batch's rows in the source, in the order of the batch. */
+  rowsOf(epoch: number, index: number): Int32Array;
   close(): Promise<void>;
 }
 
@@ -129,17 +133,21 @@ export class Data<B> {
         known = { epoch: key, order: epochOrder(rows, shuffle, host.seed, host.label, key) };
       return known.order;
     };
+    const rowsOf = (epoch: number, index: number): Int32Array => {
+      if (!Number.isInteger(index) || index < 0 || index >= batchesPerEpoch) {
+        throw new RangeError(`data '${host.label}' has batches 0 to ${batchesPerEpoch - 1}, got ${index}`);
+      }
+      return orderOf(epoch).slice(index * batch, (index + 1) * batch);
+    };
     return {
+      label: host.label,
       rows,
       skipped: opened.skipped,
       batchesPerEpoch,
+      rowsOf,
       async batch(epoch, index) {
-        if (!Number.isInteger(index) || index < 0 || index >= batchesPerEpoch) {
-          throw new RangeError(`data '${host.label}' has batches 0 to ${batchesPerEpoch - 1}, got ${index}`);
-        }
-        const firstRow = index * batch;
-        const indices = orderOf(epoch).subarray(firstRow, Math.min(firstRow + batch, rows));
-        return { fields, tensors: await opened.read(indices), rows: indices.length, firstRow };
+        const indices = rowsOf(epoch, index);
+        return { fields, tensors: await opened.read(indices), rows: indices.length, firstRow: index * batch };
       },
       close: () => opened.close(),
     };

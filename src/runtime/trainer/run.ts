@@ -14,13 +14,7 @@ import {
   type SavedCheckpoint,
 } from '../addons/addon.js';
 import { findCheckpoint, loadInto, readTensors, type Checkpoint } from '../checkpoint/read.js';
-import {
-  deleteCheckpoint,
-  downloadAll,
-  pointTo,
-  writeCheckpoint,
-  type CheckpointHead,
-} from '../checkpoint/write.js';
+import { deleteCheckpoint, pointTo, writeCheckpoint, type CheckpointHead } from '../checkpoint/write.js';
 import { reporterFor, type LineStream, type Reporter } from '../progress/reporter.js';
 import { summaryLines, TrainingProgress, weightTable, type Best } from '../progress/training.js';
 import { jsonNumber, openRunFolder, runName, type RunFolder } from '../run/folder.js';
@@ -105,7 +99,10 @@ async function train(
     }
     reporter.end();
     const skipped = (await session.skipped.download()).values[0] ?? 0;
-    if (skipped > 0) reporter.line(`${skipped} updates were skipped: their loss or gradient was not finite`);
+    if (skipped > 0)
+      reporter.line(
+        `${skipped} updates were skipped: their loss, gradient or running statistics were not finite`,
+      );
     const where = { folder: folder === null ? null : shortPath(folder.path), checkpoint: saver.shown() };
     for (const line of summaryLines(result, [...best.values()], where, reporter.columns()))
       reporter.line(line);
@@ -305,6 +302,7 @@ class Saver {
     const { session } = this;
     // Weights that are not finite must not take the place of the last good ones.
     await session.checkFinite();
+    const { model, optimizer } = await session.downloadState();
     const addOns: Record<string, Json> = {};
     for (const { kind, hooks } of this.addOns) {
       const state = hooks.state?.();
@@ -316,8 +314,8 @@ class Saver {
       head: headOf(this.trainer, session),
       step: at.step,
       epoch: at.epoch,
-      model: await downloadAll(session.modelState),
-      optimizer: await downloadAll(session.optimizerState),
+      model,
+      optimizer,
       state: {
         step: at.step,
         epoch: at.epoch,

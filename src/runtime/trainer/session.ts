@@ -3,6 +3,7 @@
  * length is known and every weight has its first value.
  */
 import type { Engine, HostTensor, StateVariable } from '../engine/engine.js';
+import { downloadAll } from '../checkpoint/write.js';
 import type { Data, OpenData } from '../data/data.js';
 import { attach, weightsOf, type NamedWeight, type Part } from '../nn/module.js';
 import { bindOptimizer, type BoundOptimizer, type FoundWeight } from '../optim/bound.js';
@@ -221,8 +222,8 @@ export class Session implements StageHost, UpdateHost {
   }
 
   /**
-   * Rejects with a RunError where a loss or gradient was not finite and `on_nan` is `stop`. Asked before whatever outlives
-   * the run: a line of metrics, a validation, a checkpoint.
+   * Rejects with a RunError where a loss, a gradient or a running statistic was not finite and `on_nan` is `stop`. Asked
+   * before whatever outlives the run: a line of metrics, a validation, a checkpoint.
    */
   async checkFinite(): Promise<void> {
     if (this.onNan !== 'stop') return;
@@ -230,9 +231,43 @@ export class Session implements StageHost, UpdateHost {
     const step = values[0] ?? -1;
     if (step >= 0) {
       throw new RunError(
-        `the loss or a gradient was not finite at step ${step}; lower the learning rate, clip gradients, or set on_nan = "skip"`,
+        `the loss, a gradient or a running statistic was not finite at step ${step} (${this.#rowsAt(step)}); look at these rows, lower the learning rate, clip gradients, or set on_nan = "skip"`,
       );
     }
+  }
+
+  /** The rows that step `step` (from 1) trained on, for messages: `rows 3, 17, 1 of train`. Rows count from 1. */
+  #rowsAt(step: number): string {
+    const { stepsPerEpoch, accumulate } = this.pace;
+    const epoch = Math.floor((step - 1) / stepsPerEpoch);
+    const first = ((step - 1) % stepsPerEpoch) * accumulate;
+    return this.of('train')
+      .flatMap(({ data, batches }) =>
+        data.map((set) => {
+          const numbers: number[] = [];
+          for (let index = first; index < Math.min(batches, first + accumulate); index += 1)
+            numbers.push(...set.rowsOf(epoch, index));
+          return `${someRows(numbers)} of ${set.label}`;
+        }),
+      )
+      .join(', ');
+  }
+
+  /**
+   * Copies all state that a checkpoint holds. Rejects with a RunError where some of it is not finite, unless that is to be
+   * ignored: weights can leave the range of f32 though their gradients are in it.
+   */
+  async downloadState(): Promise<{ readonly model: HostTensors; readonly optimizer: HostTensors }> {
+    const [model, optimizer] = [await downloadAll(this.modelState), await downloadAll(this.optimizerState)];
+    const wrong = [...model, ...optimizer].flatMap(([path, { values }]) =>
+      this.onNan === 'ignore' || values.every((value) => Number.isFinite(value)) ? [] : [path],
+    );
+    if (wrong.length > 0) {
+      throw new RunError(
+        `values are not finite any more: ${someNames(wrong)}; lower the learning rate, or clip gradients`,
+      );
+    }
+    return { model, optimizer };
   }
 
   /** All state that a checkpoint holds: weights in one part, optimizers' state in the other. */
@@ -251,6 +286,22 @@ export class Session implements StageHost, UpdateHost {
     }
     this.engine.dispose();
   }
+}
+
+type HostTensors = ReadonlyMap<string, HostTensor>;
+
+const shownRows = 8;
+const shownNames = 3;
+
+function someNames(names: readonly string[]): string {
+  const more = names.length > shownNames ? ` and ${names.length - shownNames} more` : '';
+  return `${names.slice(0, shownNames).join(', ')}${more}`;
+}
+
+function someRows(numbers: readonly number[]): string {
+  const shown = numbers.slice(0, shownRows).map((number) => number + 1);
+  const more = numbers.length > shownRows ? `, … (${numbers.length})` : '';
+  return `row${numbers.length === 1 ? '' : 's'} ${shown.join(', ')}${more}`;
 }
 
 function scalar(value: number): HostTensor {

@@ -6,6 +6,7 @@ import type { CompiledStep, Engine, HostTensor, StepClock } from '../engine/engi
 import type { HostBatch } from '../data/data.js';
 import type { Clock } from '../optim/optimizer.js';
 import type { Reduction } from '../rows/reduction.js';
+import { RunError } from '../run/run-error.js';
 import { Tensor } from '@tensorflow/tfjs-core';
 import { ranked, type Scalar } from '../tensor.js';
 import { stepContext, withStepContext, type StepContext } from './step-context.js';
@@ -175,6 +176,8 @@ export class Stage {
         }
         this.host.finishBody(trace);
         const outputs = outputsOf(this.plan.name, result);
+        if (this.plan.kind === 'predict' && this.plan.data.length > 0)
+          checkRows(this.plan.name, outputs, trace.context.rows);
         trace.outputs = outputs.map(([name]) => name);
         return outputs.map(([, value]) => value);
       }),
@@ -188,6 +191,18 @@ let current: StepRun | null = null;
 function split(inputs: readonly Tensor[], counts: readonly number[]): readonly (readonly Tensor[])[] {
   let from = 0;
   return counts.map((count) => inputs.slice(from, (from += count)));
+}
+
+/** What a predict step returns is written row by row, so it has them: `rows`, or (several data sets) any number. */
+function checkRows(step: string, outputs: readonly (readonly [string, Tensor])[], rows: number | null): void {
+  for (const [name, { shape }] of outputs) {
+    const [count] = shape;
+    if (count === undefined || (rows !== null && count !== rows)) {
+      throw new RunError(
+        `step ${step} returned ${name} of shape [${shape.join(', ')}]${rows === null ? '' : ` for a batch of ${rows} rows`}; return a row for each row of the batch, or log a number of the whole batch in a test step`,
+      );
+    }
+  }
 }
 
 function outputsOf(step: string, result: unknown): readonly (readonly [string, Tensor])[] {

@@ -192,7 +192,7 @@ function accumulate(host: UpdateHost, trace: StepTrace, path: string, value: Ten
   return sum;
 }
 
-/** Whether losses and gradients are finite, as a bool tensor; remembers on the device where they are not. */
+/** Whether losses, gradients and the running statistics to be kept are finite, as a bool tensor; remembers on the device where they are not. */
 function checkFinite(
   host: UpdateHost,
   trace: StepTrace,
@@ -203,8 +203,8 @@ function checkFinite(
   // x · 0 is 0 for every finite number and NaN for the others, so one sum tells of all.
   const sums = [
     ...objectives,
-    ...[...(gradients ?? new Map<StateVariable, Tensor>()).values()].map((gradient) =>
-      ops.sum<Scalar>(gradient),
+    ...[...(gradients?.values() ?? []), ...trace.context.pending.values()].map((value) =>
+      ops.sum<Scalar>(value),
     ),
   ];
   const zero = sumOf(sums.map((value) => ops.mul<Scalar>(value, 0)));

@@ -6,7 +6,7 @@ import { EmitError, type Place, type Readers, type Unit, createPicked, createPla
 import { emitExpression, emitOptions, layerType, withOptions } from './expressions.js';
 import { camel } from './names.js';
 import { emitStatements } from './statements.js';
-import { dropUnread } from './unread.js';
+import { namesRead, unreadIn } from './unread.js';
 import { rankOf, tensorText, tensorType, typeNode } from './types.js';
 
 /** Members of `nn.Module` that a slot must not hide. */
@@ -283,18 +283,26 @@ const emitForward = (unit: Unit, from: IrClass, readSlot: Readers['slot']): ts.C
   );
   const options = createOptions(unit, from, names);
   const known = new Set(from.dims.map((dim) => dim.name));
-  const place = createPlace(unit, names, {
-    param: options.read,
-    option: options.read,
-    dim: (name) => (known.has(name) ? dims.read(name) : options.read(name)),
-    slot: readSlot,
-  });
-  const body = emitStatements(place, dropUnread(from.body, from.value));
+  const unread = unreadIn(from.body, from.value);
+  const place = createPlace(
+    unit,
+    names,
+    {
+      param: options.read,
+      option: options.read,
+      dim: (name) => (known.has(name) ? dims.read(name) : options.read(name)),
+      slot: readSlot,
+    },
+    unread,
+  );
+  const body = emitStatements(place, from.body);
   const value = tree.giveBack(emitExpression(place, from.value));
   const shape = tensorText(from.value.type);
+  const sizes = inputs.map((input) => dimStatements(unit, from, input, dims.names()));
+  const read = namesRead([from.body, from.value], unread);
   const statements = [
     ...options.statement('this.options'),
-    ...inputs.flatMap((input) => dimStatements(unit, from, input, dims.names())),
+    ...sizes.flat(),
     ...body,
     tree.at(from.value.span, shape === null ? value : tree.remark(value, shape)),
   ];
@@ -304,7 +312,13 @@ const emitForward = (unit: Unit, from: IrClass, readSlot: Readers['slot']): ts.C
     'forward',
     undefined,
     undefined,
-    inputs.map((input) => tree.param(input.identifier, typeNode(unit, input.type))),
+    inputs.map(({ name, type, identifier }, index) => {
+      const isRead = read.has(`input:${name}`) || sizes[index]?.length !== 0;
+      return tree.param(
+        isRead ? identifier : names.declare(`unread:${name}`, `_${identifier}`),
+        typeNode(unit, type),
+      );
+    }),
     from.result.kind === 'tensor' ? tensorType(unit, from.result.shape) : typeNode(unit, from.result),
     tree.block(statements),
   );

@@ -200,6 +200,8 @@ export interface Place {
   readonly unit: Unit;
   readonly names: NameScope;
   readonly read: Readers;
+  /** Locals that nothing reads, as `unreadIn` names them. */
+  readonly unread: ReadonlySet<string>;
 }
 
 const unreadable =
@@ -209,9 +211,15 @@ const unreadable =
   };
 
 /** A place where only consts can be read, widened by `read`. */
-export const createPlace = (unit: Unit, names: NameScope, read: Partial<Readers> = {}): Place => ({
+export const createPlace = (
+  unit: Unit,
+  names: NameScope,
+  read: Partial<Readers> = {},
+  unread: ReadonlySet<string> = new Set(),
+): Place => ({
   unit,
   names,
+  unread,
   read: {
     param: unreadable('param'),
     option: unreadable('option'),
@@ -225,10 +233,10 @@ export const createPlace = (unit: Unit, names: NameScope, read: Partial<Readers>
 });
 
 /** The place of a closure: its own locals, everything else as outside. */
-export const inside = (place: Place, read: Partial<Readers> = {}): Place => ({
-  unit: place.unit,
+export const inside = (place: Place, unread: ReadonlySet<string> = place.unread): Place => ({
+  ...place,
   names: place.names.child(),
-  read: { ...place.read, ...read },
+  unread,
 });
 
 /** Names read from one record, to be taken apart at the top of a body: filled while the body is written. */

@@ -7,6 +7,7 @@ import { camel } from './names.js';
 import { emitStatements } from './statements.js';
 import type { Entry } from './tree.js';
 import { batchType } from './types.js';
+import { namesRead, unreadIn } from './unread.js';
 
 export const emitData = (place: Place, data: IrData): ts.Expression => {
   const { unit } = place;
@@ -37,8 +38,10 @@ export const emitData = (place: Place, data: IrData): ts.Expression => {
         )
       : tree.call(unit.export('data', name), withOptions(place, [], [...args, ...record, ...common]), types);
   return data.maps.reduce<ts.Expression>((of, map) => {
-    const within = inside(place);
+    const unread = unreadIn(map.body, map.fields);
+    const within = inside(place, unread);
     const row = within.names.declare('row', camel(map.row));
+    const readsRow = namesRead([map.body, map.fields], unread).has('row');
     const body = emitStatements(within, map.body);
     const fields = tree.object(
       map.fields.map(({ name: field, value }) => ({
@@ -52,7 +55,7 @@ export const emitData = (place: Place, data: IrData): ts.Expression => {
     const result = body.length === 0 ? tree.factory.createParenthesizedExpression(fields) : fields;
     return tree.at(
       map.span,
-      tree.call(tree.member(of, 'map'), [tree.lambda([tree.param(row)], body, result)]),
+      tree.call(tree.member(of, 'map'), [tree.lambda(readsRow ? [tree.param(row)] : [], body, result)]),
     );
   }, source);
 };

@@ -7,6 +7,7 @@ import { parseSize, type SizeNode } from './size-text.js';
 import type { Entry } from './tree.js';
 import { typeNode } from './types.js';
 import { emitStatements } from './statements.js';
+import { unreadIn } from './unread.js';
 
 const isNamespace = (name: string): name is RuntimeValue => NAMESPACES.some((each) => each === name);
 
@@ -116,7 +117,7 @@ const emitKind = (place: Place, expr: IrExpr): ts.Expression => {
     case 'env':
       return tree.call(unit.export('addons', 'env'), [tree.text(expr.variable)]);
     case 'thunk': {
-      const within = inside(place);
+      const within = inside(place, unreadIn(expr.body, expr.value));
       const body = emitStatements(within, expr.body);
       return tree.lambda([], body, emitExpression(within, expr.value));
     }

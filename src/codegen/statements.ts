@@ -6,35 +6,19 @@ import { EmitError, type Place, inside } from './context.js';
 import { emitExpression, emitSlot } from './expressions.js';
 import { camel } from './names.js';
 import { tensorText, typeNode } from './types.js';
+import { fateOf, namesRead } from './unread.js';
+
+type IrBranch = Extract<IrStmt, { readonly kind: 'branch' }>;
 
 export const emitStatements = (place: Place, body: readonly IrStmt[]): readonly ts.Statement[] =>
   body.flatMap((statement) => emitStatement(place, statement));
 
 export const emitStatement = (place: Place, statement: IrStmt): readonly ts.Statement[] => {
-  if (statement.kind === 'fold') return emitFold(place, statement);
   const { tree } = place.unit;
-  if (statement.kind === 'branch') {
-    const { factory } = tree;
-    const test = emitExpression(place, statement.test);
-    const name = place.names.declare(`local:${statement.name}`, camel(statement.name));
-    const type = typeNode(place.unit, statement.type);
-    const declared = factory.createVariableDeclaration(tree.id(name), undefined, type);
-    const block = ({ body, value }: typeof statement.then): ts.Block => {
-      const within = inside(place);
-      const statements = emitStatements(within, body);
-      const given = factory.createAssignment(tree.id(name), emitExpression(within, value));
-      return tree.block([...statements, tree.at(value.span, factory.createExpressionStatement(given))]);
-    };
-    const start = factory.createVariableStatement(
-      undefined,
-      factory.createVariableDeclarationList([declared], tree.ts.NodeFlags.Let),
-    );
-    const shape = tensorText(statement.type);
-    return [
-      tree.at(statement.span, shape === null ? start : tree.remark(start, shape)),
-      tree.at(statement.span, factory.createIfStatement(test, block(statement.then), block(statement.else))),
-    ];
-  }
+  const fate = fateOf(statement, place.unread);
+  if (fate === 'dropped') return [];
+  if (statement.kind === 'fold') return emitFold(place, statement);
+  if (statement.kind === 'branch') return emitBranch(place, statement, fate === 'kept');
   if (statement.kind === 'items') {
     const picked = statement.items.map(({ key, name }) => ({
       key,
@@ -45,10 +29,39 @@ export const emitStatement = (place: Place, statement: IrStmt): readonly ts.Stat
     ];
   }
   const value = emitExpression(place, statement.value);
+  if (fate === 'called') return [tree.at(statement.span, tree.factory.createExpressionStatement(value))];
   const name = place.names.declare(`local:${statement.name}`, camel(statement.name));
   const made = tree.at(statement.span, tree.variable('const', name, value));
   const shape = tensorText(statement.value.type);
   return [shape === null ? made : tree.remark(made, shape)];
+};
+
+/** `let h; if (test) { …; h = value; } else { …; h = value; }`; without the `h` where nothing reads it. */
+const emitBranch = (place: Place, branch: IrBranch, isRead: boolean): readonly ts.Statement[] => {
+  const { tree } = place.unit;
+  const { factory } = tree;
+  const test = emitExpression(place, branch.test);
+  const name = place.names.declare(`local:${branch.name}`, camel(branch.name));
+  const block = ({ body, value }: IrBranch['then']): ts.Block => {
+    const within = inside(place);
+    const statements = emitStatements(within, body);
+    const found = emitExpression(within, value);
+    const given = isRead ? factory.createAssignment(tree.id(name), found) : found;
+    return tree.block([...statements, tree.at(value.span, factory.createExpressionStatement(given))]);
+  };
+  const made = tree.at(branch.span, factory.createIfStatement(test, block(branch.then), block(branch.else)));
+  if (!isRead) return [made];
+  const declared = factory.createVariableDeclaration(
+    tree.id(name),
+    undefined,
+    typeNode(place.unit, branch.type),
+  );
+  const start = factory.createVariableStatement(
+    undefined,
+    factory.createVariableDeclarationList([declared], tree.ts.NodeFlags.Let),
+  );
+  const shape = tensorText(branch.type);
+  return [tree.at(branch.span, shape === null ? start : tree.remark(start, shape)), made];
 };
 
 /** `let h = from; for (const block of this.blocks) { …; h = value; }` */
@@ -58,11 +71,13 @@ const emitFold = (place: Place, fold: IrFold): readonly ts.Statement[] => {
   const from = emitExpression(place, fold.from);
   const name = place.names.declare(`local:${fold.name}`, camel(fold.name));
   const within = inside(place);
+  const counts =
+    fold.index !== null && namesRead([fold.body, fold.value], place.unread).has(`index:${fold.index}`);
   const turn = fold.index ?? 'turn';
   const index = within.names.declare(`index:${turn}`, camel(turn));
   const item = within.names.declare(`local:${fold.item}`, camel(fold.item));
   // The number of the turn starts where the range does; the list of modules starts at 0.
-  const shifted = fold.slot !== null && fold.index !== null && fold.start !== 0;
+  const shifted = fold.slot !== null && counts && fold.start !== 0;
   const counter = shifted ? within.names.declare('counter', 'turn') : index;
   const body = [
     ...(shifted
@@ -90,7 +105,7 @@ const emitFold = (place: Place, fold: IrFold): readonly ts.Statement[] => {
   const start = tree.at(fold.span, tree.variable('let', name, from));
   return [
     shape === null ? start : tree.remark(start, shape),
-    tree.at(fold.span, emitLoop(place, fold, { index, item, counter }, body)),
+    tree.at(fold.span, emitLoop(place, fold, { index, item, counter, counts }, body)),
   ];
 };
 
@@ -122,7 +137,13 @@ export const emitTurns = (
 const emitLoop = (
   place: Place,
   fold: IrFold,
-  names: { readonly index: string; readonly item: string; readonly counter: string },
+  names: {
+    readonly index: string;
+    readonly item: string;
+    readonly counter: string;
+    /** Whether the body reads the number of the turn. */
+    readonly counts: boolean;
+  },
   body: readonly ts.Statement[],
 ): ts.Statement => {
   const { tree } = place.unit;
@@ -135,7 +156,7 @@ const emitLoop = (
         : tree.factory.createBinaryExpression(tree.number(fold.start), tree.ts.SyntaxKind.PlusToken, count);
     return emitTurns(
       place,
-      { index: names.index, used: fold.index !== null },
+      { index: names.index, used: names.counts },
       tree.number(fold.start),
       to,
       body,
@@ -143,7 +164,7 @@ const emitLoop = (
     );
   }
   const modules = emitSlot(place, fold.slot);
-  if (fold.index === null) return tree.forOf(names.item, modules, body);
+  if (!names.counts) return tree.forOf(names.item, modules, body);
   const entries = tree.call(
     tree.member(
       tree.factory.createArrayLiteralExpression([tree.factory.createSpreadElement(modules)]),

@@ -6,7 +6,7 @@ import { emitExpression, emitOptions, withOptions } from './expressions.js';
 import { camel } from './names.js';
 import { emitStatement, emitTurns } from './statements.js';
 import type { Entry } from './tree.js';
-import { dropUnread } from './unread.js';
+import { fateOf, namesRead } from './unread.js';
 
 export const emitReduction = (place: Place, reduction: IrReduction): ts.Expression =>
   place.unit.tree.at(reduction.span, emitKind(place, reduction));
@@ -81,7 +81,7 @@ export const emitStepBody = (place: Place, body: readonly IrStepStmt[]): readonl
     statements.push(tree.at(first?.span, tree.factory.createExpressionStatement(call)));
     logged = [];
   };
-  for (const statement of dropUnread(body, null)) {
+  for (const statement of body) {
     if (statement.kind === 'log') {
       logged.push({
         key: statement.name,
@@ -121,7 +121,10 @@ const emitOther = (place: Place, statement: OtherStatement): readonly ts.Stateme
     case 'branch':
       return emitStatement(place, statement);
     case 'reduce': {
+      const fate = fateOf(statement, place.unread);
+      if (fate === 'dropped') return [];
       const value = emitReduction(place, statement.value);
+      if (fate === 'called') return [factory.createExpressionStatement(value)];
       const name = place.names.declare(`reduction:${statement.name}`, camel(statement.name));
       return [tree.variable('const', name, value)];
     }
@@ -161,7 +164,7 @@ const emitOther = (place: Place, statement: OtherStatement): readonly ts.Stateme
       return [
         emitTurns(
           place,
-          { index, used: JSON.stringify(statement.body).includes('"kind":"index"') },
+          { index, used: namesRead(statement.body, place.unread).has(`index:${statement.name}`) },
           emitExpression(place, statement.from),
           emitExpression(place, statement.to),
           emitStepBody(within, statement.body),

@@ -2,7 +2,15 @@
 import { createHash } from 'node:crypto';
 import type { ts } from 'ts-morph';
 import type { Ir, IrAddon, IrData, IrExpr, IrNamed, IrOptimizer, IrStep, IrTrainer } from '../checker/ir.js';
-import { EmitError, type Place, type Unit, createPicked, createPlace, inside } from './context.js';
+import {
+  EmitError,
+  type Place,
+  type Readers,
+  type Unit,
+  createPicked,
+  createPlace,
+  inside,
+} from './context.js';
 import { emitData } from './data-sets.js';
 import { emitExpression, emitOptions, readsSchedule, withOptions } from './expressions.js';
 import { camel, instanceOf } from './names.js';
@@ -17,6 +25,7 @@ import {
   nameIn,
 } from './trainer-spec.js';
 import { batchType, tensorText, typeNode } from './types.js';
+import { namesRead, unreadIn } from './unread.js';
 
 /** Members of `Trainer` that a step's method must not hide. */
 const TRAINER_MEMBERS = (
@@ -324,13 +333,15 @@ const stepMethod = (write: Write, step: IrStep): ts.ClassElement => {
     if (data === undefined) throw new EmitError(`step ${step.name} reads no data as ${JSON.stringify(name)}`);
     return data.batch;
   };
-  const params = step.inputs.map(({ name, span }) =>
-    tree.at(
-      span,
-      tree.param(names.declare(`batch:${name}`, camel(name)), batchType(unit, fieldsOf(name), 'given')),
-    ),
-  );
-  const place = createPlace(unit, names, {
+  const unread = unreadIn(step.body, null);
+  const read = namesRead(step.body, unread);
+  const params = step.inputs.map(({ name, span }) => {
+    const key = `batch:${name}`;
+    // TypeScript lets a parameter go unread where its name says so.
+    const identifier = names.declare(key, read.has(key) ? camel(name) : `_${camel(name)}`);
+    return tree.at(span, tree.param(identifier, batchType(unit, fieldsOf(name), 'given')));
+  });
+  const readers: Partial<Readers> = {
     param: (name) => tree.member(own('params'), camel(name)),
     model: (name) => tree.member(own('models'), nameIn(write.models, `model:${name}`)),
     schedule: (name) => tree.call(own('now'), [tree.text(name)]),
@@ -340,7 +351,8 @@ const stepMethod = (write: Write, step: IrStep): ts.ClassElement => {
         throw new EmitError(`${JSON.stringify(batch)} has no fields whose rows to count`);
       return tree.member(tree.id(nameIn(names, `batch:${batch}`)), first.name);
     },
-  });
+  };
+  const place = createPlace(unit, names, readers, unread);
   const returned = step.body.find((statement) => statement.kind === 'return');
   const result =
     returned === undefined

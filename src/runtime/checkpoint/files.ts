@@ -1,5 +1,5 @@
 /** Files that are whole or absent: written beside their place, flushed to the disk, then renamed into it. */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { constants, existsSync } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { makeFolder as makeParents } from '../../values/folders.js';
@@ -13,14 +13,30 @@ export function besides(path: string): string {
 
 const fresh = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
+/** At most so many bytes are read, written or hashed at once: Node takes no more than 2 GiB. */
+export const pieceBytes = 2 ** 26;
+
+/** SHA-256 of pieces, one after the other, in hexadecimal digits. */
+export function sha256(pieces: readonly Uint8Array[], most = pieceBytes): string {
+  const hash = createHash('sha256');
+  for (const piece of pieces) {
+    for (let from = 0; from < piece.length; from += most) hash.update(piece.subarray(from, from + most));
+  }
+  return hash.digest('hex');
+}
+
 /** Writes a new file and flushes it. Rejects where it exists. */
-export async function writeNew(path: string, pieces: readonly Uint8Array[]): Promise<void> {
+export async function writeNew(
+  path: string,
+  pieces: readonly Uint8Array[],
+  most = pieceBytes,
+): Promise<void> {
   const file = await open(path, fresh, 0o644);
   try {
     for (const piece of pieces) {
       // A write may take less than it was given.
       for (let from = 0; from < piece.length;) {
-        const { bytesWritten } = await file.write(piece, from, piece.length - from);
+        const { bytesWritten } = await file.write(piece, from, Math.min(most, piece.length - from));
         from += bytesWritten;
       }
     }

@@ -1,13 +1,13 @@
 /** Reads checkpoints, strictly: checksums first, then names and shapes against the models. */
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HostTensor, StateVariable } from '../engine/engine.js';
 import { RunError } from '../run/run-error.js';
 import { insteadOf, isFile, isFolder, whyUnread } from './list.js';
-import { readSafetensors } from './safetensors.js';
+import { SafetensorsError } from './safetensors.js';
 import { parseStrictJson, type StrictValue } from './strict-json.js';
-import { checkpointFormat, tensorChecksum } from './write.js';
+import { readTensorFile, type TensorFile } from './tensor-file.js';
+import { checkpointFormat } from './write.js';
 
 /** A checkpoint that was found and whose manifest was read. */
 export interface Checkpoint {
@@ -146,27 +146,18 @@ export async function readTensors(
   const damaged = (how: string): never => {
     throw new RunError(`${path} is damaged: ${how}; ${instead}`);
   };
-  let bytes: Buffer;
+  let file: TensorFile;
   try {
-    bytes = await readFile(path);
+    file = await readTensorFile(path, expected.bytes);
   } catch (error) {
+    if (error instanceof SafetensorsError) return damaged(error.message);
     throw new RunError(`cannot read ${path}: ${whyUnread(error)}; ${instead}`, { cause: error });
   }
-  if (bytes.length !== expected.bytes)
-    damaged(`it has ${bytes.length} bytes, the manifest says ${expected.bytes}`);
-  const whole = createHash('sha256').update(bytes).digest('hex') === expected.sha256;
-  let tensors: ReadonlyMap<string, HostTensor>;
-  try {
-    ({ tensors } = readSafetensors(bytes));
-  } catch (error) {
-    return damaged(error instanceof Error ? error.message : String(error));
+  for (const [tensor, checksum] of file.checksums) {
+    if (checksum !== checkpoint.tensors.get(tensor)) damaged(`the checksum of tensor ${tensor} differs`);
   }
-  for (const [tensor, value] of tensors) {
-    if (tensorChecksum(value) !== checkpoint.tensors.get(tensor))
-      damaged(`the checksum of tensor ${tensor} differs`);
-  }
-  if (!whole) damaged('its checksum differs');
-  return tensors;
+  if (file.sha256 !== expected.sha256) damaged('its checksum differs');
+  return file.tensors;
 }
 
 /**

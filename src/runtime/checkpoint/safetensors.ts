@@ -63,39 +63,53 @@ export interface SafetensorsFile {
 
 /** Reads a whole file. Throws a SafetensorsError. */
 export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
-  const { header, start } = readHeader(bytes);
-  const tensors = new Map<string, HostTensor>();
+  const length = headerLength(bytes, bytes.length);
+  const { entries, metadata } = readLayout(bytes.subarray(8, 8 + length), bytes.length);
+  // Copies: aligned, and independent of the file's buffer.
+  const tensors = entries.map((entry): readonly [string, HostTensor] => [
+    entry.name,
+    toTensor(entry, Uint8Array.from(bytes.subarray(entry.begin, entry.end))),
+  ]);
+  return { tensors: new Map(tensors), metadata };
+}
+
+/** Bytes of the header, which begins at byte 8, of a file of `size` bytes that begins with `start`. */
+export function headerLength(start: Uint8Array, size: number): number {
+  if (size < 8) fail(`the file has ${size} bytes, fewer than the 8 of the header's length`);
+  const view = new DataView(start.buffer, start.byteOffset, start.byteLength);
+  const length = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
+  if (length > headerLimit) fail(`the header says that it has ${length} bytes, more than ${headerLimit}`);
+  if (8 + length > size) fail(`the header has ${length} bytes, the file only ${size}; it was cut off`);
+  return length;
+}
+
+/** What a header says of the bytes after it: tensors that fill the file to its end, without holes. */
+export interface Layout {
+  readonly entries: readonly Entry[];
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+/** Reads a header, without the 8 bytes of its length, of a file of `size` bytes. Throws a SafetensorsError. */
+export function readLayout(encoded: Uint8Array, size: number): Layout {
+  const start = 8 + encoded.length;
   let metadata: ReadonlyMap<string, string> = new Map();
-  const ranges: { readonly begin: number; readonly end: number; readonly name: string }[] = [];
-  for (const [name, value] of header) {
+  const entries: Entry[] = [];
+  for (const [name, value] of parseHeader(encoded)) {
     if (name === '__metadata__') {
       metadata = readMetadata(value);
       continue;
     }
-    const entry = readEntry(name, value);
-    ranges.push({ begin: entry.begin, end: entry.end, name });
-    if (start + entry.end > bytes.length) {
-      fail(
-        `tensor ${JSON.stringify(name)} ends at byte ${start + entry.end}, the file has ${bytes.length}; it was cut off`,
-      );
+    const entry = readEntry(name, value, start);
+    if (entry.end > size) {
+      fail(`tensor ${JSON.stringify(name)} ends at byte ${entry.end}, the file has ${size}; it was cut off`);
     }
-    tensors.set(name, tensorAt(name, entry, bytes.subarray(start + entry.begin, start + entry.end)));
+    entries.push(entry);
   }
-  checkRanges(ranges, bytes.length - start);
-  return { tensors, metadata };
+  checkRanges(entries, start, size);
+  return { entries, metadata };
 }
 
-function readHeader(bytes: Uint8Array): {
-  readonly header: ReadonlyMap<string, StrictValue>;
-  readonly start: number;
-} {
-  if (bytes.length < 8) fail(`the file has ${bytes.length} bytes, fewer than the 8 of the header's length`);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const length = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
-  if (length > headerLimit) fail(`the header says that it has ${length} bytes, more than ${headerLimit}`);
-  if (8 + length > bytes.length)
-    fail(`the header has ${length} bytes, the file only ${bytes.length}; it was cut off`);
-  const encoded = bytes.subarray(8, 8 + length);
+function parseHeader(encoded: Uint8Array): ReadonlyMap<string, StrictValue> {
   if (encoded[0] !== 0x7b) fail('the header does not begin with {');
   let text: string;
   try {
@@ -103,14 +117,13 @@ function readHeader(bytes: Uint8Array): {
   } catch {
     fail('the header is not UTF-8');
   }
+  let header: StrictValue;
   try {
-    const header = parseStrictJson(text);
-    if (!(header instanceof Map)) fail('the header is no object');
-    return { header, start: 8 + length };
+    header = parseStrictJson(text);
   } catch (error) {
-    if (error instanceof SafetensorsError) throw error;
     fail(`the header is no JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
+  return header instanceof Map ? header : fail('the header is no object');
 }
 
 function readMetadata(value: StrictValue): ReadonlyMap<string, string> {
@@ -123,14 +136,17 @@ function readMetadata(value: StrictValue): ReadonlyMap<string, string> {
   return metadata;
 }
 
-interface Entry {
+/** One tensor of a file. */
+export interface Entry {
+  readonly name: string;
   readonly type: { readonly dtype: DType; readonly size: number };
   readonly shape: readonly number[];
+  /** Its first byte in the file, and the one after its last. */
   readonly begin: number;
   readonly end: number;
 }
 
-function readEntry(name: string, value: StrictValue): Entry {
+function readEntry(name: string, value: StrictValue, start: number): Entry {
   const where = `tensor ${JSON.stringify(name)}`;
   if (!(value instanceof Map)) fail(`${where} is no object`);
   const extra = [...value.keys()].filter((key) => !['dtype', 'shape', 'data_offsets'].includes(key));
@@ -151,7 +167,7 @@ function readEntry(name: string, value: StrictValue): Entry {
   if (!Number.isSafeInteger(size) || size !== end - begin) {
     fail(`${where} has ${end - begin} bytes, its shape [${shape.join(', ')}] needs ${size}`);
   }
-  return { type, shape, begin, end };
+  return { name, type, shape, begin: start + begin, end: start + end };
 }
 
 function whole(where: string, value: StrictValue | undefined): readonly number[] {
@@ -164,26 +180,24 @@ function whole(where: string, value: StrictValue | undefined): readonly number[]
   });
 }
 
-function checkRanges(
-  ranges: readonly { readonly begin: number; readonly end: number; readonly name: string }[],
-  size: number,
-): void {
-  let at = 0;
-  for (const { begin, end, name } of [...ranges].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
+function checkRanges(entries: readonly Entry[], start: number, size: number): void {
+  let at = start;
+  for (const { begin, end, name } of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
     if (begin !== at) {
       fail(
-        `tensor ${JSON.stringify(name)} begins at byte ${begin} of the data, the one before ends at ${at}; there is a hole or an overlap`,
+        `tensor ${JSON.stringify(name)} begins at byte ${begin - start} of the data, the one before ends at ${at - start}; there is a hole or an overlap`,
       );
     }
     at = end;
   }
   if (at !== size)
-    fail(`the tensors take ${at} bytes, the file holds ${size}; there is data that belongs to none`);
+    fail(
+      `the tensors take ${at - start} bytes, the file holds ${size - start}; there is data that belongs to none`,
+    );
 }
 
-function tensorAt(name: string, { type, shape }: Entry, bytes: Uint8Array): HostTensor {
-  // A copy: aligned, and independent of the file's buffer.
-  const own = Uint8Array.from(bytes);
+/** A tensor of its bytes in the file, which it keeps. Throws a SafetensorsError. */
+export function toTensor({ name, type, shape }: Entry, own: Uint8Array<ArrayBuffer>): HostTensor {
   const { dtype } = type;
   if (dtype === 'f32') return { dtype, shape, values: new Float32Array(nativeOrder(own)) };
   if (dtype === 'i32') return { dtype, shape, values: new Int32Array(nativeOrder(own)) };

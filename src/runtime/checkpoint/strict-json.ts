@@ -74,7 +74,10 @@ class Reader {
     if (found === undefined) this.#fail('a text was expected');
     this.#at += found.length;
     const value: unknown = JSON.parse(found);
-    return typeof value === 'string' ? value : this.#fail('a text was expected');
+    if (typeof value !== 'string') this.#fail('a text was expected');
+    // Half of a pair has no UTF-8: what were written again would be another text.
+    if (/\p{Surrogate}/u.test(value)) this.#fail('half of a surrogate pair stands alone in a text');
+    return value;
   }
 
   #word(): StrictValue {

@@ -2,12 +2,11 @@
  * Writes checkpoints: a folder `step-N` with `model.safetensors`, `optimizer.safetensors`, `state.json` and, last,
  * `manifest.json` with a checksum of every file and tensor. A folder with a manifest is complete.
  */
-import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HostTensor, StateVariable } from '../engine/engine.js';
 import type { Json } from '../addons/addon.js';
-import { fileError, makeFolder, replaceText, writeNew } from './files.js';
+import { fileError, makeFolder, replaceText, sha256, writeNew } from './files.js';
 import { littleEndian, writeSafetensors } from './safetensors.js';
 
 /** The version of the layout. A reader refuses a newer one. */
@@ -49,12 +48,6 @@ export async function downloadAll(
   for (const variable of variables) values.set(variable.path, await variable.download());
   return values;
 }
-
-const sha256 = (pieces: readonly Uint8Array[]): string => {
-  const hash = createHash('sha256');
-  for (const piece of pieces) hash.update(piece);
-  return hash.digest('hex');
-};
 
 /** Checksum of a tensor: its values as little-endian bytes. */
 export function tensorChecksum({ values }: HostTensor): string {

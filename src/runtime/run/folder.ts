@@ -45,7 +45,7 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
         `${path} holds other files (${others.length > 3 ? `${some}, …` : some}); choose a --run-dir that is empty or not there yet`,
       );
     }
-    const metrics = openSync(join(path, 'metrics.jsonl'), 'a');
+    const metrics = claim(path, 'metrics.jsonl');
     const log = openSync(join(path, 'console.log'), 'a');
     const append = (file: number, text: string): void => {
       try {
@@ -73,6 +73,17 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
     };
   } catch (error) {
     throw fileError(`cannot use ${path} as the run's folder`, error);
+  }
+}
+
+/** Makes a file that nobody else makes: of two runs that find the folder empty at once, one gets it. */
+function claim(folder: string, name: string): number {
+  try {
+    return openSync(join(folder, name), 'ax');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST')
+      throw new RunError(`${folder} was taken by another run just now; choose another --run-dir`);
+    throw error;
   }
 }
 

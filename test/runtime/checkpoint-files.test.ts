@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
+import * as fs from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test, vi } from 'vitest';
+import { sha256, writeNew } from '../../src/runtime/checkpoint/files.js';
+import { writeSafetensors } from '../../src/runtime/checkpoint/safetensors.js';
+import { parseStrictJson } from '../../src/runtime/checkpoint/strict-json.js';
+import { readTensorFile } from '../../src/runtime/checkpoint/tensor-file.js';
+import { tensorChecksum } from '../../src/runtime/checkpoint/write.js';
+import type { HostTensor } from '../../src/runtime/engine/engine.js';
+import { openRunFolder } from '../../src/runtime/run/folder.js';
+
+vi.mock('node:fs/promises', async (original) => ({ ...(await original<typeof fs>()) }));
+// Every folder looks empty, as it does to two processes that look at the same time.
+vi.mock('node:fs', async (original) => ({ ...(await original<object>()), readdirSync: () => [] }));
+
+const root = mkdtempSync(join(tmpdir(), 'ztrain-files-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+const tensors: ReadonlyMap<string, HostTensor> = new Map([
+  ['a', { dtype: 'f32', shape: [3], values: Float32Array.of(1, -0, Number.NaN) }],
+  ['b', { dtype: 'i32', shape: [2, 1], values: Int32Array.of(-1, 2 ** 30) }],
+  ['none', { dtype: 'f32', shape: [0], values: new Float32Array() }],
+  ['c', { dtype: 'u8', shape: [], values: Uint8Array.of(7) }],
+  ['d', { dtype: 'bool', shape: [3], values: Uint8Array.of(1, 0, 1) }],
+]);
+
+describe('a file in pieces', () => {
+  test.each([1, 3, 8, 2 ** 20])('of at most %d bytes is written, hashed and read whole', async (most) => {
+    const path = join(root, `pieces-${most}`);
+    const taken: number[] = [];
+    const opening = vi.spyOn(fs, 'open').mockImplementation(async (...given) => {
+      const { open } = await vi.importActual<typeof fs>('node:fs/promises');
+      const file = await open(...given);
+      const counting = (all: readonly unknown[]): void => void taken.push(Number(all[2]));
+      return new Proxy(file, {
+        get: (target, name) => {
+          const own: unknown = Reflect.get(target, name);
+          if (typeof own !== 'function') return own;
+          return (...args: readonly unknown[]): unknown => {
+            if (name === 'read' || name === 'write') counting(args);
+            return Reflect.apply(own, target, args);
+          };
+        },
+      });
+    });
+    const pieces = writeSafetensors(tensors);
+    await writeNew(path, pieces, most);
+    const bytes = readFileSync(path);
+    expect(bytes).toEqual(Buffer.concat(pieces));
+    const read = await readTensorFile(path, bytes.length, most);
+    opening.mockRestore();
+    expect(Math.max(...taken)).toBeLessThanOrEqual(most);
+    expect(taken.length).toBeGreaterThan(10);
+    expect(read.tensors).toEqual(tensors);
+    expect(read.checksums).toEqual(new Map([...tensors].map(([name, one]) => [name, tensorChecksum(one)])));
+    const plain = createHash('sha256').update(bytes).digest('hex');
+    expect(read.sha256).toBe(plain);
+    expect(sha256(pieces, most)).toBe(plain);
+  });
+
+  test('cut anywhere, it is refused', async () => {
+    const path = join(root, 'cut');
+    await writeNew(path, writeSafetensors(tensors));
+    for (let size = statSync(path).size - 1; size >= 0; size -= 1) {
+      truncateSync(path, size);
+      await expect(readTensorFile(path, size + 1, 7)).rejects.toThrow('the manifest says');
+      await expect(readTensorFile(path, size, 7)).rejects.toThrow();
+    }
+  });
+});
+
+test('half of a surrogate pair is no text', () => {
+  for (const text of ['"\\ud83d"', '"\ud83d"', '"\\ude00\\ud83d"', '{"\\udead":1}'])
+    expect(() => parseStrictJson(text)).toThrow('half of a surrogate pair');
+  expect(parseStrictJson('"\\ud83d\\ude00"')).toBe('😀');
+});
+
+test('of two runs that find a folder empty at once, one gets it', async () => {
+  const path = join(root, 'both');
+  const first = await openRunFolder(path);
+  await expect(openRunFolder(path)).rejects.toThrow(
+    'was taken by another run just now; choose another --run-dir',
+  );
+  first.close();
+});

@@ -28,6 +28,16 @@ const readIfThere = (path: string): string | null => {
   }
 };
 
+/** A full disk and a folder that cannot be written are the user's to mend. */
+const written = async (path: string, write: () => Promise<void> | void): Promise<void> => {
+  try {
+    await write();
+  } catch (error) {
+    if (!(error instanceof Error && 'syscall' in error)) throw error;
+    throw new Misuse(`cannot write ${shownPath(path)}: ${reasonOf(error)}`);
+  }
+};
+
 /** Emitted files that are not on the disk as they should be. */
 export const staleFiles = (files: readonly EmittedFile[], folder: string): readonly string[] =>
   files
@@ -46,20 +56,20 @@ const writeEmitted = async (
   files: readonly EmittedFile[],
   folder: string,
   spec: SpecFile,
-  written: Written,
+  before: Written,
 ): Promise<void> => {
-  makeFolder(folder);
+  await written(folder, () => makeFolder(folder));
   for (const file of files) {
     const path = join(folder, file.fileName);
-    const before = written.get(path);
-    if (before !== undefined && before.text !== file.text) {
+    const other = before.get(path);
+    if (other !== undefined && other.text !== file.text) {
       throw new Misuse(
-        `${before.spec} and ${spec.shown} both write ${shownPath(path)}; give one file another name`,
+        `${other.spec} and ${spec.shown} both write ${shownPath(path)}; give one file another name`,
       );
     }
-    written.set(path, { text: file.text, spec: spec.shown });
+    before.set(path, { text: file.text, spec: spec.shown });
     if (readIfThere(path) === file.text) continue;
-    await writeFile(path, file.text);
+    await written(path, () => writeFile(path, file.text));
     streams.say(`wrote ${shownPath(path)}`);
   }
 };
@@ -71,7 +81,7 @@ const reportStale = (files: readonly EmittedFile[], folder: string, spec: SpecFi
   return stale.length > 0 ? exits.diagnostics : exits.well;
 };
 
-const buildOne = async (spec: SpecFile, options: BuildOptions, written: Written): Promise<Outcome> => {
+const buildOne = async (spec: SpecFile, options: BuildOptions, before: Written): Promise<Outcome> => {
   const checked = checkSpec(spec);
   if (reportDiagnostics(checked)) return { code: exits.diagnostics, checked };
   const { generated, executable } = placesOf(spec, options.outDir);
@@ -81,7 +91,7 @@ const buildOne = async (spec: SpecFile, options: BuildOptions, written: Written)
     streams.say(`${spec.shown} has nothing to emit`);
     return { code: exits.well, checked };
   }
-  await writeEmitted(files, generated, spec, written);
+  await writeEmitted(files, generated, spec, before);
   if (
     hasExterns(checked) &&
     reportExterns(checked, await checkExterns(checked, files, generated), generated)
@@ -91,20 +101,29 @@ const buildOne = async (spec: SpecFile, options: BuildOptions, written: Written)
   if (!options.bundle || !files.some((file) => file.trainer !== null)) return { code: exits.well, checked };
   const made = await bundle({ files, folder: generated, outFile: executable });
   reportBundleWarnings(made.warnings);
-  makeFolder(dirname(executable));
-  await writeExecutable(executable, made);
+  await written(executable, () => writeExecutable(executable, made));
   streams.say(`wrote ${shownPath(executable)}`);
   return { code: exits.well, checked };
 };
 
-/** A wrong extern and a full disk are the user's to mend. */
-const buildSafely = async (spec: SpecFile, options: BuildOptions, written: Written): Promise<Outcome> => {
+/** A wrong extern is the user's to mend. */
+const buildSafely = async (spec: SpecFile, options: BuildOptions, before: Written): Promise<Outcome> => {
   try {
-    return await buildOne(spec, options, written);
+    return await buildOne(spec, options, before);
   } catch (error) {
     if (error instanceof BundleError) throw new Misuse(`${spec.shown} cannot be bundled: ${error.message}`);
-    if (error instanceof Error && 'syscall' in error) throw new Misuse(`cannot write: ${reasonOf(error)}`);
     throw error;
+  }
+};
+
+const watchFolder = (folder: string, changed: (name: string | null) => void): void => {
+  try {
+    watch(folder, (_event, name) => changed(name));
+  } catch (error) {
+    // The code is that of a full disk.
+    const many = error instanceof Error && 'code' in error && error.code === 'ENOSPC';
+    const why = many ? 'the system watches as many files as it can' : reasonOf(error);
+    throw new Misuse(`cannot watch ${shownPath(folder)}: ${why}; build without --watch`);
   }
 };
 
@@ -134,7 +153,7 @@ const watchSpecs = async (specs: readonly SpecFile[], options: BuildOptions): Pr
       if (watched.has(folder)) continue;
       watched.add(folder);
       // Editors replace files, so the folder is watched and not the file.
-      watch(folder, (_event, name) => {
+      watchFolder(folder, (name) => {
         for (const [spec, paths] of files) {
           if (name === null || paths.has(join(folder, name))) due.add(spec);
         }
@@ -162,8 +181,8 @@ export const buildCommand = async (args: readonly string[], options: BuildOption
     if (options.check === true) throw new Misuse('--watch and --check do not go together; leave one out');
     return watchSpecs(specs, options);
   }
-  const written: Written = new Map();
+  const before: Written = new Map();
   let code: number = exits.well;
-  for (const spec of specs) code = Math.max(code, (await buildSafely(spec, options, written)).code);
+  for (const spec of specs) code = Math.max(code, (await buildSafely(spec, options, before)).code);
   return code;
 };

@@ -1,9 +1,10 @@
 /** `ztrainc init`: a template's files, written where nothing is in the way. */
-import { cpSync, existsSync, readFileSync, readdirSync, renameSync } from 'node:fs';
-import { join } from 'node:path';
+import { constants, copyFileSync, existsSync, readFileSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { findPackageRoot } from '../codegen/package-root.js';
 import { nearest } from '../parser/nearest.js';
 import { reasonOf } from '../node-host.js';
+import { makeFolder } from '../values/folders.js';
 import { shownPath } from './specs.js';
 import { Misuse, exits, streams } from './streams.js';
 
@@ -25,6 +26,17 @@ const describe = (name: string): string => {
 /** A package's own `.gitignore` does not survive `npm pack`, so templates have it without the dot. */
 const targetName = (name: string): string => (name === 'gitignore' ? '.gitignore' : name);
 
+/** Most folders have these, and a project works with those of its folder. */
+const kept: ReadonlySet<string> = new Set(['README.md', 'gitignore']);
+
+/** All files below a folder, by their paths from it. */
+const filesIn = (folder: string): readonly string[] =>
+  readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory()
+      ? filesIn(join(folder, entry.name)).map((name) => join(entry.name, name))
+      : [entry.name],
+  );
+
 const listTemplates = (): number => {
   const names = templateNames();
   const width = Math.max(...names.map((name) => name.length));
@@ -43,21 +55,29 @@ export const initCommand = (template: string | undefined, dir: string | undefine
   }
   const source = join(templatesFolder(), template);
   const target = dir ?? template;
-  const entries = readdirSync(source);
-  const taken = entries.find((name) => existsSync(join(target, targetName(name))));
-  if (taken !== undefined) {
+  const files = filesIn(source).map((name) => ({ name, path: join(target, targetName(name)) }));
+  const there = files.filter(({ path }) => existsSync(path));
+  const taken = there.filter(({ name }) => !kept.has(name)).map(({ path }) => path);
+  if (taken.length > 0) {
+    const verb = taken.length === 1 ? 'is' : 'are';
     throw new Misuse(
-      `${join(target, targetName(taken))} is there already and is not overwritten; name another folder`,
+      `${taken.join(', ')} ${verb} there already and ${verb} not overwritten; name another folder`,
     );
   }
-  try {
-    cpSync(source, target, { recursive: true, errorOnExist: true, force: false });
-    if (entries.includes('gitignore')) renameSync(join(target, 'gitignore'), join(target, '.gitignore'));
-  } catch (error) {
-    throw new Misuse(`cannot write ${target}: ${reasonOf(error)}`);
+  for (const { name, path } of files) {
+    if (there.some((other) => other.name === name)) {
+      streams.say(`kept ${shownPath(path)}, which is there already`);
+      continue;
+    }
+    try {
+      makeFolder(dirname(path));
+      copyFileSync(join(source, name), path, constants.COPYFILE_EXCL);
+    } catch (error) {
+      throw new Misuse(`cannot write ${shownPath(path)}: ${reasonOf(error)}`);
+    }
+    streams.say(`wrote ${shownPath(path)}`);
   }
-  for (const name of entries) streams.say(`wrote ${shownPath(join(target, targetName(name)))}`);
-  const spec = entries.find((name) => name.endsWith('.ztrain'));
-  if (spec !== undefined) streams.say(`\nnext: ztrainc run ${join(target, spec)}`);
+  const spec = files.find(({ name }) => name.endsWith('.ztrain'));
+  if (spec !== undefined) streams.say(`\nnext: ztrainc run ${spec.path}`);
   return exits.well;
 };

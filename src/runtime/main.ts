@@ -6,6 +6,7 @@ import { didYouMean } from '../values/near.js';
 import { parseOverride, refuseTwice, showValue, UsageError, type Override } from '../values/overrides.js';
 import { showType } from '../values/options.js';
 import { csvHeader, csvLines, jsonLines } from './addons/predictions.js';
+import { fileError } from './checkpoint/files.js';
 import { findCheckpoint, type Checkpoint } from './checkpoint/read.js';
 import type { StrictValue } from './checkpoint/strict-json.js';
 import { DataError } from './data/data-error.js';
@@ -99,12 +100,13 @@ export async function main(
 function outliveReaders(): void {
   const isGone = (error: Error): boolean => 'code' in error && error.code === 'EPIPE';
   process.stdout.on('error', (error) => {
-    if (!isGone(error)) throw error;
-    process.exit(0);
+    if (!isGone(error))
+      process.stderr.write(
+        `error: ${fileError('cannot write to stdout', error, 'another place for it').message}\n`,
+      );
+    process.exit(isGone(error) ? 0 : 3);
   });
-  process.stderr.on('error', (error) => {
-    if (!isGone(error)) throw error;
-  });
+  process.stderr.on('error', () => undefined);
 }
 
 function fail(spec: TrainerSpec<never>, error: unknown, io: MainIo): number {

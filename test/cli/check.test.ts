@@ -157,6 +157,33 @@ test('a closed pipe is no fault', async () => {
   expect([code, stderr]).toEqual([0, '']);
 });
 
+test('who reads progress may leave: the work goes on and keeps its exit code', async () => {
+  write('digits.ztrain', readFileSync(digits));
+  write('wrong.ztrain', wrong);
+  const unread = (words: readonly string[]): Promise<unknown> => {
+    const child = spawn(process.execPath, [program, ...words], {
+      cwd: desk.folder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    child.stderr.destroy();
+    return new Promise((resolve) => child.on('close', resolve));
+  };
+  expect(await unread(['check', 'wrong.ztrain'])).toBe(1);
+  expect(await unread(['build', 'digits.ztrain', '--out-dir', 'unread'])).toBe(0);
+  expect(existsSync(join(desk.folder, 'unread', 'digits.mjs'))).toBe(true);
+});
+
+test.runIf(existsSync('/dev/full'))('a full disk behind stdout is told in one line', async () => {
+  const { code, stderr } = await start(
+    '/bin/sh',
+    ['-c', `"${process.execPath}" "${program}" explain >/dev/full`],
+    {
+      cwd: desk.folder,
+    },
+  );
+  expect([code, stderr]).toEqual([3, 'error: cannot write to stdout: the disk is full\n']);
+});
+
 test('colour only where it is wanted', async () => {
   const name = write('wrong.ztrain', wrong);
   expect((await desk.ztrainc(['check', name], { environment: { NO_COLOR: '' } })).stderr).not.toContain(
@@ -253,10 +280,28 @@ describe('init', () => {
     expect(existsSync(join(desk.folder, 'mine', 'gitignore'))).toBe(false);
     const ran = await desk.ztrainc(['run', 'mine/classifier.ztrain', '--dev-run', '2']);
     expect([ran.code, ran.stderr]).toEqual([0, expect.stringContaining('2')]);
+    expect(made.stderr).toContain('wrote mine/.gitignore');
     const before = readFileSync(join(desk.folder, 'mine', 'classifier.ztrain'), 'utf8');
     const again = await desk.ztrainc(['init', 'classifier', 'mine']);
     expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('not overwritten')]);
+    expect(again.stderr).toContain('mine/classifier.ztrain, mine/data/iris-test.csv');
     expect(readFileSync(join(desk.folder, 'mine', 'classifier.ztrain'), 'utf8')).toBe(before);
+  });
+
+  test('fits into a folder that has its own page and data', async () => {
+    mkdirSync(join(desk.folder, 'theirs', 'data'), { recursive: true });
+    writeFileSync(join(desk.folder, 'theirs', 'README.md'), 'mine');
+    const { code, stderr } = await desk.ztrainc(['init', 'classifier', 'theirs']);
+    expect(code).toBe(0);
+    expect(stderr).toContain('kept theirs/README.md, which is there already');
+    expect(stderr).toContain('wrote theirs/data/iris-train.csv');
+    expect(readFileSync(join(desk.folder, 'theirs', 'README.md'), 'utf8')).toBe('mine');
+  });
+
+  test('says where it cannot write', async () => {
+    writeFileSync(join(desk.folder, 'blocked'), '');
+    const { code, stderr } = await desk.ztrainc(['init', 'classifier', 'blocked']);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('cannot write blocked/README.md: ')]);
   });
 });
 

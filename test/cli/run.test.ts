@@ -179,6 +179,17 @@ describe('build', () => {
     expect(readFileSync(path, 'utf8')).toBe(text);
   });
 
+  test('says which file cannot be written', async () => {
+    writeFileSync(join(desk.folder, 'in-the-way'), '');
+    const { code, stderr } = await desk.ztrainc([
+      'build',
+      'project/digits.ztrain',
+      '--out-dir',
+      'in-the-way',
+    ]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('cannot write in-the-way/digits.mjs: ')]);
+  });
+
   test('package.json says where trainers and executables go', async () => {
     const folder = join(desk.folder, 'settled');
     mkdirSync(join(folder, 'specs'), { recursive: true });

@@ -191,7 +191,7 @@ const contents = (step: number): CheckpointContents => ({
 
 describe('checkpoints', () => {
   test('come back bit for bit, and are found through their run', async () => {
-    const run = join(root, 'left');
+    const run = join(root, 'run');
     const folder = await writeCheckpoint(join(run, 'checkpoints'), contents(12));
     expect(readdirSync(folder).sort()).toEqual([
       'manifest.json',

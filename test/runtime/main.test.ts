@@ -1,17 +1,26 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { helpText, main, readArguments, type MainIo } from '../../src/runtime/main.js';
+import * as addons from '../../src/runtime/addons/index.js';
 import { LineTrainer } from './tiny-trainer.js';
 
 const root = mkdtempSync(join(tmpdir(), 'ztrain-main-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-async function run(argv: readonly string[]) {
+async function run(argv: readonly string[], trainer: typeof LineTrainer = LineTrainer) {
   const out: string[] = [];
   const err: string[] = [];
   const io: MainIo = {
@@ -21,7 +30,7 @@ async function run(argv: readonly string[]) {
     onSignal: () => () => undefined,
     exit: () => undefined,
   };
-  const code = await main(LineTrainer, argv, io);
+  const code = await main(trainer, argv, io);
   return { code, out: out.join(''), err: err.join('') };
 }
 
@@ -187,6 +196,21 @@ describe('the executable', () => {
       expect(refused.err).toContain('choose another --run-dir');
       expect(refused.code).toBe(3);
     }
+  });
+
+  test('names the best checkpoint, and the last where it is another', async () => {
+    class KeepsBest extends LineTrainer {
+      protected override configureAddOns() {
+        return [addons.checkpoint({ best: addons.min('validate.loss') })];
+      }
+    }
+    // It learns nothing in the second epoch, so the first stays the best.
+    const folder = join(root, 'both');
+    const both = await run(['opt.lr=0', 'trainer.epochs=2', '--run-dir', folder], KeepsBest);
+    expect(both.code).toBe(0);
+    expect(both.err).toMatch(/^checkpoint: .+step-00000005 \(best\)\ncheckpoint: .+step-00000010 \(last\)$/m);
+    const one = await run(['trainer.epochs=1', '--run-dir', join(root, 'one')], KeepsBest);
+    expect(one.err).toMatch(/^checkpoint: .+step-00000005$/m);
   });
 
   test('a damaged checkpoint is refused by file and tensor', async () => {

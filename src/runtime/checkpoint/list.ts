@@ -41,9 +41,12 @@ const shown = 3;
 
 /**
  * What to take in the place of `path`, which is a run, its folder of checkpoints, a checkpoint or one of its files: ends a
- * message.
+ * message. `none` where there is nothing.
  */
-export async function insteadOf(path: string): Promise<string> {
+export async function insteadOf(
+  path: string,
+  none = 'there is no other checkpoint beside it; train again, or give another run',
+): Promise<string> {
   const around = [join(path, 'checkpoints'), path, dirname(path)];
   for (const folder of around) {
     const others = (await checkpointsIn(folder)).filter((other) => resolve(other) !== resolve(path));
@@ -52,7 +55,7 @@ export async function insteadOf(path: string): Promise<string> {
       return `take another checkpoint: --from ${others.slice(0, shown).join(', ')}${rest}`;
     }
   }
-  return 'there is no other checkpoint beside it; give the folder of a run, or of a checkpoint with its manifest.json';
+  return none;
 }
 
 const reasons: ReadonlyMap<string, string> = new Map([

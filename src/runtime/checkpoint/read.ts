@@ -47,7 +47,8 @@ export async function findCheckpoint(path: string): Promise<Checkpoint> {
     : (await isFile(path))
       ? `${path} is a file; --from takes the folder of a run or of a checkpoint`
       : `there is no folder ${path}`;
-  throw new RunError(`${what}; ${await insteadOf(path)}`);
+  const wanted = 'give the folder of a run, or of a checkpoint with its manifest.json';
+  throw new RunError(`${what}; ${await insteadOf(path, wanted)}`);
 }
 
 type Fields = ReadonlyMap<string, StrictValue>;

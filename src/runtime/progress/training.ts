@@ -157,7 +157,7 @@ export interface Best {
 export function summaryLines(
   result: FitResult,
   best: readonly Best[],
-  files: { readonly folder: string | null; readonly checkpoint: string | null },
+  files: { readonly folder: string | null; readonly checkpoints: readonly string[] },
   columns: number,
 ): readonly string[] {
   const { at, rows, reason } = result;
@@ -179,7 +179,7 @@ export function summaryLines(
       ? table(values, columns)
       : values.map((row) => row.join(' '))),
     ...best.map(({ metric, value, at: when }) => `best ${metric} ${showNumber(value)} at step ${when.step}`),
-    ...(files.checkpoint === null ? [] : [`checkpoint: ${files.checkpoint}`]),
+    ...files.checkpoints.map((checkpoint) => `checkpoint: ${checkpoint}`),
     ...(files.folder === null ? [] : [`run: ${files.folder}`]),
   ];
 }

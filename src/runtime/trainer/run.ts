@@ -103,7 +103,7 @@ async function train(
       reporter.line(
         `${skipped} updates were skipped: their loss, gradient or running statistics were not finite`,
       );
-    const where = { folder: folder === null ? null : shortPath(folder.path), checkpoint: saver.shown() };
+    const where = { folder: folder === null ? null : shortPath(folder.path), checkpoints: saver.shown() };
     for (const line of summaryLines(result, [...best.values()], where, reporter.columns()))
       reporter.line(line);
     await folder?.write('summary.json', summary(result, best, saver));
@@ -336,10 +336,12 @@ class Saver {
     this.pointers.set(name, checkpoint);
   }
 
-  /** The checkpoint to name at the end: the best, else the last. */
-  shown(): string | null {
-    const checkpoint = this.pointers.get('best') ?? this.pointers.get('last');
-    return checkpoint === undefined ? null : shortPath(checkpoint.folder);
+  /** The checkpoints to name at the end: the best, and the last where it is another. */
+  shown(): readonly string[] {
+    const [best, last] = (['best', 'last'] as const).map((name) => this.pointers.get(name));
+    if (best === undefined || last === undefined || best.step === last.step)
+      return [best ?? last].flatMap((one) => (one === undefined ? [] : [shortPath(one.folder)]));
+    return [`${shortPath(best.folder)} (best)`, `${shortPath(last.folder)} (last)`];
   }
 }
 

@@ -279,14 +279,17 @@ const checkIf = (env: Env, expr: IfExpr): Value => {
   }
   const { place } = env;
   const apart = (each: Expr, negated: boolean): { readonly made: Value; readonly body: IrStepStmt[] } => {
-    // In a step, all that is computed there exists; what a branch of a class needs may not.
-    if (place.kind !== 'graph') return { made: branch(each, negated), body: [] };
+    // Maps are batched as expressions.
+    if (place.kind === 'map') return { made: branch(each, negated), body: [] };
     const before = place.statements;
     place.statements = [];
     const made = branch(each, negated);
     const body = place.statements;
     place.statements = before;
-    return { made, body };
+    if (body.every(isGraphStmt)) return { made, body };
+    // A reduction has its name in all of the step.
+    place.statements.push(...body);
+    return { made, body: [] };
   };
   const { made: then, body: thenBody } = apart(expr.then, false);
   const { made: other, body: otherBody } = apart(expr.else, true);

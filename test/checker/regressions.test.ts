@@ -105,6 +105,17 @@ test('what one branch needs is computed in that branch', async () => {
   expect(text).toMatch(/if \(deep\) \{[^}]*nn\.present\(this\.d\)/);
 });
 
+test('in a step as well', async () => {
+  const text = await textOf(`
+    param deep: bool = true
+    fn square(x: f32[n, c]) -> f32[n, c] = x * x
+    ${image} { return flatten(x) |> dense(10) as head }
+    step validate(v in d) {
+      metric m = mean(if deep then square(M(v.x)) else flatten(v.x)[:, 0:10])
+    }`);
+  expect(text).toMatch(/if \(this\.params\.deep\) \{[^}]*this\.models\.m\.call/);
+});
+
 describe('refused', () => {
   const refused: Readonly<Record<string, readonly [spec: string, code: string]>> = {
     'a layer called again with other sizes': [

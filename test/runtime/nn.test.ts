@@ -259,3 +259,16 @@ describe('layers', () => {
     expect([...y.values.slice(0, 3)]).toEqual([...table.slice(12, 15)]);
   });
 });
+
+test('limits hold for layers that are made in code', () => {
+  const image = { inputs: 1, filters: 2, kernel: 3 };
+  expect(() => nn.conv2d({ ...image, filters: 0 })).toThrow(
+    'conv2d takes a whole number of at least 1 as filters',
+  );
+  expect(() => nn.conv2dTranspose({ ...image, stride: 1.5 })).toThrow(
+    'conv2d_transpose takes a whole number',
+  );
+  expect(() => nn.depthwiseConv2d({ inputs: 1, kernel: 3, multiplier: -1 })).toThrow('as multiplier, got -1');
+  for (const layer of [nn.batchNorm, nn.layerNorm, nn.rmsNorm])
+    expect(() => layer({ inputs: 2, epsilon: 0 })).toThrow('takes an epsilon above 0, got 0');
+});

@@ -23,9 +23,13 @@ export function checkLast(layer: string, x: Tensor, size: number): void {
 }
 
 export interface DenseOptions {
+  /** Values in the last axis of the input; a whole number of at least 1. */
   readonly inputs: number;
+  /** Values in the last axis of the output; a whole number of at least 1. */
   readonly units: number;
+  /** Whether a learned number is added to each unit; true unless given. */
   readonly bias?: boolean;
+  /** First values of the weight, by name (see `initializer`); `glorot_uniform` unless given. */
   readonly init?: string;
 }
 
@@ -65,8 +69,11 @@ export class Dense extends Module<[x: Tensor], Tensor> {
 export const dense = (options: DenseOptions): Dense => new Dense(options);
 
 export interface EmbeddingOptions {
+  /** Rows of the table; a whole number of at least 1. Indices are 0 to count - 1. */
   readonly count: number;
+  /** Values in a row; a whole number of at least 1. */
   readonly width: number;
+  /** First values of the table, by name (see `initializer`); `normal_0.02` unless given. */
   readonly init?: string;
 }
 
@@ -98,6 +105,7 @@ export class Embedding extends Module<[index: Tensor], Tensor> {
 export const embedding = (options: EmbeddingOptions): Embedding => new Embedding(options);
 
 export interface DropoutOptions {
+  /** The fraction that is set to 0: from 0 to below 1. */
   readonly rate: number;
 }
 

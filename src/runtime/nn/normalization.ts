@@ -8,12 +8,14 @@ import { Module } from './module.js';
 import type { Weight } from './weight.js';
 
 export interface NormOptions {
+  /** Values in the last axis; a whole number of at least 1. */
   readonly inputs: number;
+  /** Added to what is divided by, under the root; above 0. 1e-5 unless given, 1e-6 for rms_norm. */
   readonly epsilon?: number;
 }
 
 export interface BatchNormOptions extends NormOptions {
-  /** The fraction of the running statistics that is kept at each step. */
+  /** The fraction of the running statistics that is kept at each step, from 0 to below 1; 0.9 unless given. */
   readonly momentum?: number;
 }
 
@@ -26,6 +28,9 @@ abstract class Norm<O extends NormOptions> extends Module<[x: Tensor], Tensor> {
   ) {
     super();
     checkCount(layer, 'inputs', options.inputs);
+    const { epsilon } = options;
+    if (epsilon !== undefined && !(epsilon > 0))
+      throw new Error(`${layer} takes an epsilon above 0, got ${epsilon}`);
     this.gamma = this.addWeight('gamma', [options.inputs], constantInitializer(options.inputs, 1));
   }
 

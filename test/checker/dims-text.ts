@@ -74,8 +74,12 @@ export const readRatio = (text: string, known: Facts): Ratio => {
 };
 
 /** Facts from lines such as `h % 16 == 0`, `k <= w`, `a * b == c`; `lower` gives least values of symbols. */
-export const given = (lines: readonly string[], lower: Readonly<Record<string, number>> = {}): Facts => {
-  let known = facts.noFacts;
+export const given = (
+  lines: readonly string[],
+  lower: Readonly<Record<string, number>> = {},
+  before: Facts = facts.noFacts,
+): Facts => {
+  let known = before;
   for (const [name, least] of Object.entries(lower)) known = facts.withLower(known, name, least);
   for (const line of lines) {
     const [, multiple, divisor] = /^(.*)%\s*(\([^()]*\)|\w+)\s*==\s*0$/.exec(line) ?? [];

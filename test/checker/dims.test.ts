@@ -167,6 +167,54 @@ describe('compareSizes', () => {
     expect(judged.witness === null).toBe(verdict === 'proven' || verdict === 'unproven');
   });
 
+  // Beyond some number of facts, only those that concern the sizes are looked at.
+  test.each(programs)('among many facts about other sizes: $name', (program) => {
+    const { left, right, facts = [], lower = {}, verdict, fix } = program;
+    let known = given(
+      Array.from({ length: 100 }, (_, index) => `other${index} % 4 == 0`),
+      Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`other${index}`, 2])),
+    );
+    known = given(facts, lower, known);
+    const judged = compareSizes(read(left, known), read(right, known), known);
+    expect([judged.verdict, judged.fix]).toEqual([verdict, fix ?? null]);
+  });
+
+  test('finds no numbers where not all facts about a size are looked at', () => {
+    const known = given(Array.from({ length: 200 }, (_, index) => `h <= other${index}`));
+    expect(compareSizes(h, constant(2), known).verdict).toBe('unproven');
+    expect(proveLessEqual(h, symbol('other199'), known)).toBe(true);
+  });
+
+  test('contradictions are noticed among many facts', () => {
+    const known = given(Array.from({ length: 200 }, (_, index) => `other${index} % 4 == 0`));
+    const never = assume(known, symbol('other7'), '==', constant(6));
+    expect(never.impossible).toBe(true);
+    expect(compareSizes(h, w, never).verdict).toBe('proven');
+    expect(known.impossible).toBe(false);
+  });
+
+  test('a branch does not see what was said in another', () => {
+    const known = given(Array.from({ length: 200 }, (_, index) => `other${index} % 4 == 0`));
+    const one = assume(known, h, '==', w);
+    const other = assumeNot(known, h, '==', w);
+    const later = assume(one, h, '==', s);
+    expect(compareSizes(h, w, one).verdict).toBe('proven');
+    expect(compareSizes(h, s, one).verdict).toBe('refuted');
+    expect(compareSizes(w, s, later).verdict).toBe('proven');
+    expect(compareSizes(h, w, other).verdict).toBe('refuted');
+    expect(compareSizes(h, w, known).verdict).toBe('refuted');
+  });
+
+  // Seconds, where each of the facts is looked at for each question: hours.
+  test('ten thousand facts', { timeout: 60_000 }, () => {
+    const names = Array.from({ length: 10_000 }, (_, index) => `other${index}`);
+    const known = given(names.map((name) => `${name} % 4 == 0`));
+    for (const name of names) {
+      const half = read(`floor(${name} / 2)`, known);
+      expect(compareSizes(mul(half, constant(2)), symbol(name), known).verdict).toBe('proven');
+    }
+  });
+
   test('shows small numbers that differ', () => {
     expect(compareSizes(mul(constant(2), read('floor(h / 2)', noFacts)), h, noFacts).witness).toEqual({
       values: [['h', 1]],

@@ -1,6 +1,6 @@
 /** From facts as said to facts that can be used. After this: equalities define symbols, and inequalities mention no defined one. */
 import { lowerOfAtom, proveNonNegative, proveNonZero, provePositive } from './bounds.js';
-import type { Definition, Fact, Facts, Relation } from './known.js';
+import type { Definition, Fact, Known, Relation } from './known.js';
 import { mentions, normalise, rebuild } from './operations.js';
 import {
   type Atom,
@@ -26,15 +26,15 @@ import {
 /** Equalities that one equality may lead to, by rules that it turns into equalities again. */
 const mostConsequences = 8;
 
-const impossible = (facts: Facts): Facts => ({ ...facts, impossible: true });
+const impossible = (facts: Known): Known => ({ ...facts, impossible: true });
 
-const raiseLower = (facts: Facts, key: string, least: number): Facts => ({
+const raiseLower = (facts: Known, key: string, least: number): Known => ({
   ...facts,
   lowers: new Map(facts.lowers).set(key, least),
 });
 
 /** What `size >= 0` says about its one atom, if it has just one without a known bound of its own. */
-const boundFrom = (size: Size, facts: Facts): { readonly atom: Atom; readonly least: number } | null => {
+const boundFrom = (size: Size, facts: Known): { readonly atom: Atom; readonly least: number } | null => {
   const offset = constantPart(size);
   const [term, ...others] = size.terms.filter(({ key }) => key !== '');
   if (term === undefined || others.length > 0 || term.coefficient < 0) return null;
@@ -48,7 +48,7 @@ const boundFrom = (size: Size, facts: Facts): { readonly atom: Atom; readonly le
   return { atom: only.atom, least: offset < 0 ? 1 : 0 };
 };
 
-const addNonNegative = (facts: Facts, said: Size): Facts => {
+const addNonNegative = (facts: Known, said: Size): Known => {
   const size = normalise(said, facts);
   if (!size.known) return facts;
   const value = asConstant(size);
@@ -65,16 +65,16 @@ const addNonNegative = (facts: Facts, said: Size): Facts => {
 };
 
 /** Replaces the atom everywhere, and keeps its lower bound as an inequality about its value. */
-const define = (facts: Facts, definition: Definition): Facts => {
+const define = (facts: Known, definition: Definition): Known => {
   const { atom, value } = definition;
-  const single: Facts = { ...facts, definitions: new Map([[atom.key, definition]]), rules: [] };
+  const single: Known = { ...facts, definitions: new Map([[atom.key, definition]]), rules: [] };
   const definitions = new Map(
     [...facts.definitions].map(
       ([key, old]) => [key, { ...old, value: normalise(old.value, single) }] as const,
     ),
   );
   definitions.set(atom.key, definition);
-  let next: Facts = { ...facts, definitions, rules: [], nonNegative: [] };
+  let next: Known = { ...facts, definitions, rules: [], nonNegative: [] };
   const lower = lowerOfAtom(atom, facts);
   if (lower > -Infinity) next = addNonNegative(next, sub(value, constant(lower)));
   for (const size of facts.nonNegative) next = addNonNegative(next, size);
@@ -115,7 +115,7 @@ const solve = (size: Size, fresh: string | null): Definition | null => {
 };
 
 /** Adds `said == 0`. `fresh` is the key of a multiplier that stands for something else and is not solved for. */
-const addZero = (facts: Facts, said: Size, fresh: string | null, left = mostConsequences): Facts => {
+const addZero = (facts: Known, said: Size, fresh: string | null, left = mostConsequences): Known => {
   let size = normalise(said, facts);
   const content = contentOf(size);
   if (!size.known || content === 0 || left <= 0) return facts;
@@ -162,7 +162,7 @@ const multiplierOf = (numerator: Size, denominator: Size): Atom => {
 };
 
 /** Adds that `divisor` divides `size`: `size == divisor * q` for a new whole number q. */
-const addDivides = (facts: Facts, divisor: Size, size: Size): Facts => {
+const addDivides = (facts: Known, divisor: Size, size: Size): Known => {
   const d = normalise(divisor, facts);
   const p = normalise(size, facts);
   const step = asConstant(d);
@@ -183,7 +183,7 @@ const addDivides = (facts: Facts, divisor: Size, size: Size): Facts => {
 };
 
 /** Adds `size == step * q` for the multiplier q, with the bound that follows for q. */
-const withMultiplier = (facts: Facts, q: Atom, size: Size, step: Size): Facts => {
+const withMultiplier = (facts: Known, q: Atom, size: Size, step: Size): Known => {
   let next = facts;
   if (provePositive(step, facts)) {
     if (provePositive(size, facts)) next = raiseLower(next, q.key, 1);
@@ -194,7 +194,7 @@ const withMultiplier = (facts: Facts, q: Atom, size: Size, step: Size): Facts =>
 };
 
 /** `left != right` says something where one of the two is known to be no less than the other. */
-const addDifferent = (facts: Facts, left: Size, right: Size): Facts => {
+const addDifferent = (facts: Known, left: Size, right: Size): Known => {
   const difference = normalise(sub(left, right), facts);
   if (difference.known && difference.terms.length === 0) return impossible(facts);
   if (proveNonNegative(difference, facts)) return addNonNegative(facts, sub(difference, one));
@@ -202,7 +202,7 @@ const addDifferent = (facts: Facts, left: Size, right: Size): Facts => {
   return proveNonNegative(other, facts) ? addNonNegative(facts, sub(other, one)) : facts;
 };
 
-const apply = (facts: Facts, { left, relation, right }: Fact): Facts => {
+const apply = (facts: Known, { left, relation, right }: Fact): Known => {
   switch (relation) {
     case '<=':
       return addNonNegative(facts, sub(right, left));
@@ -228,8 +228,13 @@ const order: readonly (readonly Relation[])[] = [
   ['!=', 'not divides'],
 ];
 
-const derive = (declared: ReadonlyMap<string, number>, given: readonly Fact[]): Facts => {
-  let facts: Facts = {
+/** What follows from the least values of symbols, where they are not simply at least 1, and the facts. */
+export const derive = (
+  declared: ReadonlyMap<string, number>,
+  given: readonly Fact[],
+  isCut = false,
+): Known => {
+  let facts: Known = {
     declared,
     given,
     lowers: declared,
@@ -237,6 +242,7 @@ const derive = (declared: ReadonlyMap<string, number>, given: readonly Fact[]): 
     rules: [],
     nonNegative: [],
     impossible: false,
+    isCut,
   };
   for (const relations of order) {
     for (const fact of given) if (relations.includes(fact.relation)) facts = apply(facts, fact);
@@ -244,36 +250,14 @@ const derive = (declared: ReadonlyMap<string, number>, given: readonly Fact[]): 
   return facts;
 };
 
-/** Declares the least value of a symbol; -Infinity for one that may be anything. Undeclared symbols are at least 1. */
-export const withLower = (facts: Facts, symbolName: string, lower: number): Facts =>
-  derive(new Map(facts.declared).set(symbolName, lower), facts.given);
-
 /** What a fact may say. `a divides b` means `b % a == 0`. */
 export type Comparison = '==' | '<=' | '<' | 'divides';
 
-const withFact = (facts: Facts, fact: Fact): Facts => {
-  if (!fact.left.known || !fact.right.known) return facts;
+/** What is known with one fact more. A contradiction makes it `impossible`. */
+export const assume = (facts: Known, left: Size, relation: Comparison, right: Size): Known => {
+  if (!left.known || !right.known) return facts;
   const same = facts.given.some(
-    ({ left, relation, right }) =>
-      relation === fact.relation && left.key === fact.left.key && right.key === fact.right.key,
+    (fact) => fact.relation === relation && fact.left.key === left.key && fact.right.key === right.key,
   );
-  return same ? facts : derive(facts.declared, [...facts.given, fact]);
-};
-
-/** The facts with one more. A contradiction makes them `impossible`. */
-export const assume = (facts: Facts, left: Size, op: Comparison, right: Size): Facts =>
-  withFact(facts, { left, relation: op, right });
-
-/** The facts with the opposite of one: what holds in the branch not taken. */
-export const assumeNot = (facts: Facts, left: Size, op: Comparison, right: Size): Facts => {
-  switch (op) {
-    case '<=':
-      return withFact(facts, { left: right, relation: '<', right: left });
-    case '<':
-      return withFact(facts, { left: right, relation: '<=', right: left });
-    case '==':
-      return withFact(facts, { left, relation: '!=', right });
-    case 'divides':
-      return withFact(facts, { left, relation: 'not divides', right });
-  }
+  return same ? facts : derive(facts.declared, [...facts.given, { left, relation, right }], facts.isCut);
 };

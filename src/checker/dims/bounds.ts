@@ -1,5 +1,5 @@
 /** Proofs of `size >= 0`. After this: a true answer holds for all numbers that the facts allow; false says nothing. */
-import type { Facts } from './known.js';
+import type { Known } from './known.js';
 import {
   type Atom,
   type Size,
@@ -26,7 +26,7 @@ const deepest = 2;
 const highestExpanded = 8;
 
 /** The least value of an atom, or -Infinity where none is known. */
-export const lowerOfAtom = (atom: Atom, facts: Facts, depth: number = deepest): number => {
+export const lowerOfAtom = (atom: Atom, facts: Known, depth: number = deepest): number => {
   const stored = facts.lowers.get(atom.key);
   switch (atom.kind) {
     case 'symbol':
@@ -59,7 +59,7 @@ export const lowerOfAtom = (atom: Atom, facts: Facts, depth: number = deepest): 
 };
 
 /** A lower bound from the terms alone: no fact that relates symbols is used. */
-const lowerOfSize = (size: Size, facts: Facts, depth: number): number => {
+const lowerOfSize = (size: Size, facts: Known, depth: number): number => {
   if (!size.known) return -Infinity;
   let sum = 0;
   for (const { coefficient, factors } of size.terms) {
@@ -75,11 +75,11 @@ const lowerOfSize = (size: Size, facts: Facts, depth: number): number => {
   return Number.isSafeInteger(sum) ? sum : -Infinity;
 };
 
-const isPositive = (size: Size, facts: Facts, depth: number): boolean =>
+const isPositive = (size: Size, facts: Known, depth: number): boolean =>
   proveNonNegative(sub(size, one), facts, Math.max(depth, 0));
 
 /** Every atom written as its least value plus a rest: no negative coefficient is left where this alone is a proof. */
-const isPlainlyNonNegative = (size: Size, facts: Facts, depth: number): boolean => {
+const isPlainlyNonNegative = (size: Size, facts: Known, depth: number): boolean => {
   if (size.terms.every(({ coefficient, factors }) => factors.length === 0 && coefficient >= 0)) return true;
   if (!size.terms.some(({ coefficient }) => coefficient > 0)) return false;
   const lowers = new Map<string, number>();
@@ -122,7 +122,7 @@ const isPlainlyNonNegative = (size: Size, facts: Facts, depth: number): boolean 
 };
 
 /** What `floor(p / d)` lies between: `p - d * floor >= 0` and `d * floor + d - 1 - p >= 0`. */
-const floorInequalities = (size: Size, facts: Facts, depth: number): readonly Size[] => {
+const floorInequalities = (size: Size, facts: Known, depth: number): readonly Size[] => {
   const found: Size[] = [];
   for (const atom of atomsOf(size).values()) {
     if (atom.kind !== 'floor' || !isPositive(atom.denominator, facts, depth - 1)) continue;
@@ -134,7 +134,7 @@ const floorInequalities = (size: Size, facts: Facts, depth: number): readonly Si
 };
 
 /** `inequality` times what makes its first fitting negative term cancel `term`; null where none fits. */
-const cancelling = (term: Term, inequality: Size, facts: Facts, depth: number): Size | null => {
+const cancelling = (term: Term, inequality: Size, facts: Known, depth: number): Size | null => {
   for (const other of inequality.terms) {
     const times = Math.floor(term.coefficient / other.coefficient);
     if (other.coefficient >= 0 || times < 1) continue;
@@ -162,7 +162,7 @@ const replaceAtom = (size: Size, key: string, value: Size): Size | null => {
 };
 
 /** Is the atom in every term that has it taken away, times something that is not negative? */
-const isOnlyTaken = (size: Size, key: string, facts: Facts, depth: number): boolean =>
+const isOnlyTaken = (size: Size, key: string, facts: Known, depth: number): boolean =>
   size.terms.every(({ coefficient, factors }) => {
     if (!factors.some(({ atom }) => atom.key === key)) return true;
     return (
@@ -170,14 +170,19 @@ const isOnlyTaken = (size: Size, key: string, facts: Facts, depth: number): bool
     );
   });
 
+/** Where none is mentioned, taking the inequality away leaves more to prove. */
+const mentionsAny = (size: Size, atoms: ReadonlyMap<string, Atom>): boolean =>
+  size.terms.some(({ factors }) => factors.some(({ atom }) => atoms.has(atom.key)));
+
 /** Is `size >= 0` for all numbers that the facts allow? False where no proof was found. */
-export const proveNonNegative = (size: Size, facts: Facts, depth: number = deepest): boolean => {
+export const proveNonNegative = (size: Size, facts: Known, depth: number = deepest): boolean => {
   if (!size.known) return false;
   const value = asConstant(size);
   if (value !== null) return value >= 0;
   if (isPlainlyNonNegative(size, facts, depth)) return true;
   if (depth <= 0) return false;
-  for (const atom of atomsOf(size).values()) {
+  const atoms = atomsOf(size);
+  for (const atom of atoms.values()) {
     if (atom.kind !== 'min') continue;
     const left = replaceAtom(size, atom.key, atom.left);
     const right = replaceAtom(size, atom.key, atom.right);
@@ -188,7 +193,10 @@ export const proveNonNegative = (size: Size, facts: Facts, depth: number = deepe
     if (first === taken) return first;
     return proveNonNegative(right, facts, depth - 1);
   }
-  const inequalities = [...floorInequalities(size, facts, depth), ...facts.nonNegative];
+  const inequalities = [
+    ...floorInequalities(size, facts, depth),
+    ...facts.nonNegative.filter((each) => mentionsAny(each, atoms)),
+  ];
   const tried = new Set<string>([size.key]);
   for (const inequality of inequalities.slice(0, mostTried)) {
     const candidates = [inequality];
@@ -206,10 +214,10 @@ export const proveNonNegative = (size: Size, facts: Facts, depth: number = deepe
   return false;
 };
 
-export const provePositive = (size: Size, facts: Facts): boolean => proveNonNegative(sub(size, one), facts);
+export const provePositive = (size: Size, facts: Known): boolean => proveNonNegative(sub(size, one), facts);
 
 /** Is the size 0 for no numbers that the facts allow? */
-export const proveNonZero = (size: Size, facts: Facts): boolean => {
+export const proveNonZero = (size: Size, facts: Known): boolean => {
   const value = asConstant(size);
   if (value !== null) return value !== 0;
   return provePositive(size, facts) || provePositive(negate(size), facts) || neverByDivisor(size);

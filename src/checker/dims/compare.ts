@@ -1,7 +1,7 @@
 /** Comparisons of sizes. After this: each is proven, never true, refuted by numbers, or left for the start of a run. */
 import { assume } from './assume.js';
 import { proveNonNegative, proveNonZero, provePositive } from './bounds.js';
-import type { Facts } from './known.js';
+import type { Known } from './known.js';
 import { floorDiv, normalise, quotientOf, rebuild } from './operations.js';
 import {
   type Atom,
@@ -46,7 +46,7 @@ const mostCases = 3;
 const mostAdopted = 6;
 
 /** Fractions in the sizes are taken to be whole: that was asked for where they were written. */
-const adoptQuotients = (facts: Facts, ...sizes: readonly Size[]): Facts => {
+const adoptQuotients = (facts: Known, ...sizes: readonly Size[]): Known => {
   let known = facts;
   let adopted = 0;
   for (const size of sizes) {
@@ -79,7 +79,7 @@ const residueClasses = (size: Size): { readonly modulus: number; readonly atoms:
 };
 
 /** Decides each class `atom == modulus * t + r` by itself. A verdict stands where all classes share it. */
-const decideByResidues = (size: Size, facts: Facts): Zero => {
+const decideByResidues = (size: Size, facts: Known): Zero => {
   const classes = residueClasses(size);
   if (classes === null) return 'open';
   const { modulus, atoms } = classes;
@@ -91,7 +91,7 @@ const decideByResidues = (size: Size, facts: Facts): Zero => {
   ): boolean => {
     const atom = atoms[index];
     if (atom === undefined) {
-      // Facts about the atoms themselves say nothing about the new symbols; only the bounds are carried over.
+      // Known about the atoms themselves say nothing about the new symbols; only the bounds are carried over.
       const form = replaceInFloors(size, values, { ...facts, lowers, definitions: new Map(), rules: [] });
       const found = decidePlainly(form, { ...facts, lowers });
       if (verdict !== null && found !== verdict) return false;
@@ -110,7 +110,7 @@ const decideByResidues = (size: Size, facts: Facts): Zero => {
   return visit(0, new Map(), facts.lowers) ? (verdict ?? 'open') : 'open';
 };
 
-const replaceInFloors = (size: Size, values: ReadonlyMap<string, Size>, facts: Facts): Size =>
+const replaceInFloors = (size: Size, values: ReadonlyMap<string, Size>, facts: Known): Size =>
   rebuild(size, (atom) => {
     const value = values.get(atom.key);
     if (value !== undefined || atom.kind !== 'floor') return value ?? null;
@@ -118,7 +118,7 @@ const replaceInFloors = (size: Size, values: ReadonlyMap<string, Size>, facts: F
     return floorDiv(inside(atom.numerator), inside(atom.denominator), facts);
   });
 
-const decidePlainly = (size: Size, facts: Facts): Zero => {
+const decidePlainly = (size: Size, facts: Known): Zero => {
   if (!size.known) return 'open';
   if (size.terms.length === 0) return 'zero';
   return proveNonZero(size, facts) ? 'never' : 'open';
@@ -127,7 +127,7 @@ const decidePlainly = (size: Size, facts: Facts): Zero => {
 /** Is `difference` always 0, never 0, or neither known? */
 const decideZero = (
   difference: Size,
-  facts: Facts,
+  facts: Known,
   cases = mostCases,
 ): { readonly zero: Zero; readonly how: string } => {
   if (facts.impossible) return { zero: 'zero', how: 'the facts contradict each other' };
@@ -150,7 +150,7 @@ const proven = (how: string): Judgement => ({ verdict: 'proven', witness: null, 
 const unproven = (how: string): Judgement => ({ verdict: 'unproven', witness: null, fix: null, how });
 
 /** Is `left == right` for all numbers that the facts allow? Fractions inside are taken to be whole. */
-export const compareSizes = (left: Size, right: Size, facts: Facts): Judgement => {
+export const compareSizes = (left: Size, right: Size, facts: Known): Judgement => {
   if (!left.known || !right.known) return unproven('not followed');
   if (left.key === right.key) return proven('same form');
   const a = asConstant(left);
@@ -170,7 +170,7 @@ export const compareSizes = (left: Size, right: Size, facts: Facts): Judgement =
 };
 
 /** Is `left <= right` for all numbers that the facts allow? Without numbers or a fix: false says that no proof was found. */
-export const proveLessEqual = (left: Size, right: Size, facts: Facts): boolean => {
+export const proveLessEqual = (left: Size, right: Size, facts: Known): boolean => {
   if (!left.known || !right.known) return false;
   if (left.key === right.key || facts.impossible) return true;
   const difference = sub(right, left);
@@ -181,7 +181,7 @@ export const proveLessEqual = (left: Size, right: Size, facts: Facts): boolean =
 };
 
 /** Is `left <= right`? As `compareSizes`, with numbers where it fails and a condition that would make it hold. */
-export const compareOrder = (left: Size, right: Size, facts: Facts): Judgement => {
+export const compareOrder = (left: Size, right: Size, facts: Known): Judgement => {
   if (!left.known || !right.known) return unproven('not followed');
   if (proveLessEqual(left, right, facts)) return proven('bounds');
   const known = adoptQuotients(facts, left, right);
@@ -190,7 +190,7 @@ export const compareOrder = (left: Size, right: Size, facts: Facts): Judgement =
     return { verdict: 'never', witness, fix: null, how: 'bounds' };
   }
   if (witness === null) return unproven('nothing decides it');
-  const holds = (more: Facts): boolean => proveNonNegative(normalise(sub(right, left), more), more);
+  const holds = (more: Known): boolean => proveNonNegative(normalise(sub(right, left), more), more);
   return { verdict: 'refuted', witness, fix: proposeFix(left, right, known, holds, '<='), how: 'witness' };
 };
 
@@ -202,13 +202,13 @@ export interface Division {
   readonly fix: string | null;
 }
 
-const isMultiple = (p: Size, d: Size, facts: Facts): boolean =>
+const isMultiple = (p: Size, d: Size, facts: Known): boolean =>
   facts.impossible ||
   exactQuotient(p, d) !== null ||
   decideZero(sub(mul(floorDiv(p, d, facts), d), p), facts).zero === 'zero';
 
 /** `a / b` as a size. Where it is not proven to be whole: numbers for which it is not, and a condition for which it is. */
-export const divide = (a: Size, b: Size, facts: Facts): Division => {
+export const divide = (a: Size, b: Size, facts: Known): Division => {
   const exact = exactQuotient(a, b);
   if (exact !== null) return { size: exact, whole: 'proven', witness: null, fix: null };
   if (!a.known || !b.known) return { size: noSize, whole: 'unproven', witness: null, fix: null };

@@ -1,4 +1,4 @@
-/** What is known about symbols. After this: facts are a value, with what was said and what follows from it side by side. */
+/** What is known about symbols. After this: what was said and what follows from it stand side by side, as one value. */
 import type { Atom, Factor, Size } from './polynomial.js';
 
 /** `left op right`; `a divides b` means `b % a == 0`, and the negations stand for a branch not taken. */
@@ -23,8 +23,8 @@ export interface Rule {
   readonly value: Size;
 }
 
-/** An immutable set of facts. Made by `withLower`, `assume` and `assumeNot` from `noFacts`. */
-export interface Facts {
+/** What follows from some facts; it never changes. `relevant.ts` chooses the facts. */
+export interface Known {
   /** As declared: the least value of each symbol that is not simply at least 1. */
   readonly declared: ReadonlyMap<string, number>;
   /** All that was assumed, in order. */
@@ -37,15 +37,6 @@ export interface Facts {
   readonly nonNegative: readonly Size[];
   /** The facts contradict each other: code under them never runs, and everything about it holds. */
   readonly impossible: boolean;
+  /** There are more facts about these symbols than are looked at: numbers that meet these may break another. */
+  readonly isCut: boolean;
 }
-
-/** Nothing is known but that every symbol is at least 1. */
-export const noFacts: Facts = {
-  declared: new Map(),
-  given: [],
-  lowers: new Map(),
-  definitions: new Map(),
-  rules: [],
-  nonNegative: [],
-  impossible: false,
-};

@@ -1,6 +1,6 @@
 /** Operations that a polynomial cannot hold. After this: rounded quotients, minima and powers are in normal form too. */
 import { lowerOfAtom, proveNonNegative, provePositive } from './bounds.js';
-import type { Facts } from './known.js';
+import type { Known } from './known.js';
 import {
   type Atom,
   type Size,
@@ -98,7 +98,7 @@ const plainFloor = (
 };
 
 /** `floor(a / b)`. Not followed where b is the number 0. */
-export const floorDiv = (a: Size, b: Size, facts: Facts): Size => {
+export const floorDiv = (a: Size, b: Size, facts: Known): Size => {
   if (!a.known || !b.known || asConstant(b) === 0) return noSize;
   const exact = exactQuotient(a, b);
   if (exact !== null) return exact;
@@ -134,14 +134,14 @@ export const floorDiv = (a: Size, b: Size, facts: Facts): Size => {
 };
 
 /** `ceil(a / b)`. */
-export const ceilDiv = (a: Size, b: Size, facts: Facts): Size =>
+export const ceilDiv = (a: Size, b: Size, facts: Known): Size =>
   provePositive(b, facts) ? floorDiv(sub(add(a, b), one), b, facts) : negate(floorDiv(negate(a), b, facts));
 
 /** `a - b * floor(a / b)`: for a positive b, the rest from 0 to b - 1. */
-export const modulo = (a: Size, b: Size, facts: Facts): Size => sub(a, mul(b, floorDiv(a, b, facts)));
+export const modulo = (a: Size, b: Size, facts: Known): Size => sub(a, mul(b, floorDiv(a, b, facts)));
 
 /** The smaller of two sizes in normal form: what is inside is not worked out again. */
-const minOfForms = (a: Size, b: Size, facts: Facts): Size => {
+const minOfForms = (a: Size, b: Size, facts: Known): Size => {
   const difference = sub(b, a);
   if (!difference.known) return noSize;
   if (proveNonNegative(difference, facts)) return a;
@@ -150,7 +150,7 @@ const minOfForms = (a: Size, b: Size, facts: Facts): Size => {
 };
 
 /** The smaller of two sizes. */
-export const minOf = (a: Size, b: Size, facts: Facts): Size => {
+export const minOf = (a: Size, b: Size, facts: Known): Size => {
   const difference = normalise(sub(b, a), facts);
   if (!difference.known) return noSize;
   if (proveNonNegative(difference, facts)) return a;
@@ -159,7 +159,7 @@ export const minOf = (a: Size, b: Size, facts: Facts): Size => {
 };
 
 /** The larger of two sizes. */
-export const maxOf = (a: Size, b: Size, facts: Facts): Size => sub(add(a, b), minOf(a, b, facts));
+export const maxOf = (a: Size, b: Size, facts: Known): Size => sub(add(a, b), minOf(a, b, facts));
 
 const powerOfConstant = (base: Size, exponent: number): Size => {
   const number = asConstant(base);
@@ -171,7 +171,7 @@ const powerOfConstant = (base: Size, exponent: number): Size => {
 };
 
 /** `base ** exponent`. Not followed for a number below 0 as exponent, unless the base is 1 or -1. */
-export const power = (base: Size, exponent: Size, facts: Facts): Size => {
+export const power = (base: Size, exponent: Size, facts: Known): Size => {
   if (!base.known || !exponent.known) return noSize;
   const number = asConstant(exponent);
   if (number !== null) return powerOfConstant(base, number);
@@ -230,7 +230,7 @@ export const rebuild = (size: Size, image: (atom: Atom) => Size | null): Size =>
 };
 
 /** `size` with each symbol named in `values` replaced, and everything worked out again under `facts`. */
-export const substitute = (size: Size, values: ReadonlyMap<string, Size>, facts: Facts): Size => {
+export const substitute = (size: Size, values: ReadonlyMap<string, Size>, facts: Known): Size => {
   const inside = (part: Size): Size => rebuild(part, image);
   const image = (atom: Atom): Size | null => {
     switch (atom.kind) {
@@ -253,7 +253,7 @@ export const substitute = (size: Size, values: ReadonlyMap<string, Size>, facts:
 /** Rewrites by the facts' products; the count bounds rules that lead in a circle. */
 const mostRewrites = 40;
 
-const rewrite = (size: Size, facts: Facts): Size => {
+const rewrite = (size: Size, facts: Known): Size => {
   let result = size;
   for (let i = 0; i < mostRewrites && facts.rules.length > 0 && result.known; i += 1) {
     let next: Size | null = null;
@@ -277,7 +277,7 @@ const rewrite = (size: Size, facts: Facts): Size => {
  * The form in which sizes are compared: defined symbols are replaced by their values, and everything is worked out again with
  * what is known. Equal forms are equal sizes under these facts.
  */
-export const normalise = (size: Size, facts: Facts): Size => {
+export const normalise = (size: Size, facts: Known): Size => {
   if (!size.known) return noSize;
   const image = (atom: Atom): Size | null => {
     const defined = facts.definitions.get(atom.key);

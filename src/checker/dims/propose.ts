@@ -1,6 +1,6 @@
 /** Conditions that would make a comparison true. After this: a refuted one may come with a `where` that can be pasted. */
 import { type Comparison, assume } from './assume.js';
-import type { Facts } from './known.js';
+import type { Known } from './known.js';
 import { normalise } from './operations.js';
 import {
   type Size,
@@ -101,8 +101,8 @@ const isPlain = (size: Size): boolean => [...allAtoms(size).values()].every(({ k
 export const proposeFix = (
   left: Size,
   right: Size,
-  facts: Facts,
-  suffices: (more: Facts) => boolean,
+  facts: Known,
+  suffices: (more: Known) => boolean,
   asked: Comparison = '==',
 ): string | null => {
   const forms = [normalise(left, facts), normalise(right, facts)];

@@ -1,6 +1,6 @@
 /** Exact fractions of sizes. After this: `d / m / 2 * 2` is `d / m` before anyone asks whether it is whole. */
 import { type Division, divide } from './compare.js';
-import type { Facts } from './known.js';
+import type { Known } from './known.js';
 import { ceilDiv, floorDiv } from './operations.js';
 import { type Size, add, exactQuotient, mul, noSize, one, sub } from './polynomial.js';
 
@@ -39,10 +39,10 @@ export const divRatios = (a: Ratio, b: Ratio): Ratio =>
     : reduced(mul(a.numerator, b.denominator), mul(a.denominator, b.numerator));
 
 /** The ratio as a size: whether it is whole, and if not, where. */
-export const wholeOf = (ratio: Ratio, facts: Facts): Division =>
+export const wholeOf = (ratio: Ratio, facts: Known): Division =>
   divide(ratio.numerator, ratio.denominator, facts);
 
-export const floorOf = (ratio: Ratio, facts: Facts): Size =>
+export const floorOf = (ratio: Ratio, facts: Known): Size =>
   floorDiv(ratio.numerator, ratio.denominator, facts);
-export const ceilOf = (ratio: Ratio, facts: Facts): Size =>
+export const ceilOf = (ratio: Ratio, facts: Known): Size =>
   ceilDiv(ratio.numerator, ratio.denominator, facts);

@@ -1,6 +1,6 @@
 /** Numbers that show what a size can be. After this: a refutation comes with sizes that a reader can check by hand. */
 import { lowerOfAtom } from './bounds.js';
-import type { Fact, Facts } from './known.js';
+import type { Fact, Known } from './known.js';
 import { type Atom, type Size, allAtoms, evaluate, symbol, symbolsOf } from './polynomial.js';
 
 /** Small sizes at which two sides differ: the symbols' values, and what each side then is. */
@@ -17,7 +17,7 @@ const ranges = [1, 2, 3, 5, 9, 17, 40, 150, 1000];
 /** The facts that share a symbol with `names`, or with a fact that does, and all their symbols. */
 const relevant = (
   names: ReadonlySet<string>,
-  facts: Facts,
+  facts: Known,
 ): { readonly names: ReadonlySet<string>; readonly given: readonly Fact[] } => {
   const reached = new Set(names);
   const given = new Set<Fact>();
@@ -63,13 +63,14 @@ const valueAt = (n: number, lower: number): number => {
 
 /**
  * Searches small numbers under which all facts hold and `accept` says yes to the environment. Symbols that an equality defines
- * are computed, so that `h % 16 == 0` costs nothing. A count bounds the search; null says only that nothing was found.
+ * are computed, so that `h % 16 == 0` costs nothing. A count bounds the search; null says only that nothing was found (with facts left out, nothing ever is).
  */
 export const findNumbers = (
   sizes: readonly Size[],
-  facts: Facts,
+  facts: Known,
   accept: (env: ReadonlyMap<string, number>) => boolean,
 ): ReadonlyMap<string, number> | null => {
+  if (facts.isCut) return null;
   const { names, given } = relevant(new Set(sizes.flatMap((size) => [...symbolsOf(size)])), facts);
   const free = new Map<string, Atom>();
   const defined: (readonly [string, Size])[] = [];
@@ -120,7 +121,7 @@ const mostSamples = 300;
 /** Small numbers that the facts allow and for which all sizes have a value. */
 export const sampleNumbers = (
   sizes: readonly Size[],
-  facts: Facts,
+  facts: Known,
 ): readonly ReadonlyMap<string, number>[] => {
   const found: ReadonlyMap<string, number>[] = [];
   findNumbers(sizes, facts, (env) => {
@@ -134,7 +135,7 @@ export const sampleNumbers = (
 export const findWitness = (
   left: Size,
   right: Size,
-  facts: Facts,
+  facts: Known,
   differ: (a: number, b: number) => boolean,
 ): Witness | null => {
   const env = findNumbers([left, right], facts, (numbers) => {

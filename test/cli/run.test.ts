@@ -48,7 +48,8 @@ describe('run', () => {
     cpSync(join(root, 'specs', 'data'), join(desk.folder, 'cars', 'data'), { recursive: true });
     const text = readFileSync(join(root, 'specs', 'mpg.ztrain'), 'utf8');
     // Without the add-on, rows go to stdout.
-    writeFileSync(join(desk.folder, mpg), text.replace(/^addon predictions.*$/m, ''));
+    const rows = /^addon predictions.*$/m;
+    writeFileSync(join(desk.folder, mpg), text.replace(rows, ''));
     expect((await desk.ztrainc(['run', mpg, 'trainer.epochs=5', '--run-dir', 'mpg'])).code).toBe(0);
     const tested = await desk.ztrainc(['test', mpg, '--from', 'mpg', '--json']);
     expect(tested.code).toBe(0);
@@ -56,6 +57,11 @@ describe('run', () => {
     const predicted = await desk.ztrainc(['predict', mpg, '--from', 'mpg']);
     expect(predicted.code).toBe(0);
     expect(predicted.stdout.trim().split('\n')).toHaveLength(79);
+    // Data starts at the spec; what is written goes to the current folder.
+    writeFileSync(join(desk.folder, mpg), text.replace(rows, 'addon predictions { file = "rows.csv" }'));
+    const written = await desk.ztrainc(['predict', mpg, '--from', 'mpg']);
+    expect([written.code, written.stdout]).toEqual([0, '']);
+    expect(readFileSync(join(desk.folder, 'rows.csv'), 'utf8')).toBe(predicted.stdout);
   });
 
   test('shows the spec’s params', async () => {

@@ -169,7 +169,7 @@ describe('add-ons that write', () => {
   test('predictions to a file', async () => {
     class Predicting extends LineTrainer {
       protected override configureAddOns() {
-        return [addons.predictions({ file: 'out/rows.csv' })];
+        return [addons.predictions({ file: join(root, 'out', 'rows.csv') })];
       }
     }
     const runDir = join(root, 'predicted');

@@ -54,7 +54,7 @@ export interface AddOnHost {
   readonly pace: Pace;
   /** The run's folder, or null where nothing is written. */
   readonly folder: string | null;
-  /** Relative paths of the spec start here. */
+  /** Relative paths of files that are written start here: the current folder, wherever the data is. */
   readonly root: string;
   /** Writes a line to the console. */
   report(line: string): void;

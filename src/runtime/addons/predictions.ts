@@ -8,7 +8,7 @@ import type { HostTensor } from '../engine/engine.js';
 import { replaced, type AddOn } from './addon.js';
 
 export interface PredictionsOptions {
-  /** Ends in .csv or .jsonl. A relative one is in the current folder, or in the data root. */
+  /** Ends in .csv or .jsonl. A relative one is in the current folder. */
   readonly file: string | DataPath;
 }
 

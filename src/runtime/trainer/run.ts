@@ -269,7 +269,7 @@ function addOnHost(
   return {
     pace: session.pace,
     folder: folder?.path ?? null,
-    root: rootOf(options),
+    root: process.cwd(),
     report: (line) => reporter.line(line),
     evaluate: async (name, body) => {
       const outputs = await session.evaluate(name, () =>

@@ -1,8 +1,7 @@
 /** Writes grammar/ztrain.ebnf and grammar/ztrain.tmLanguage.json from the parser's own rules and tokens; `--check` only compares. */
-import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { format, resolveConfig } from 'prettier';
+import { writeGenerated } from './generated-file.mjs';
 
 const root = new URL('../', import.meta.url);
 
@@ -179,24 +178,7 @@ const textMate = ({ tokens }) => {
 };
 
 const loaded = await load();
-const config = await resolveConfig(new URL('package.json', root));
-const outputs = [
-  ['grammar/ztrain.ebnf', ebnf(loaded)],
-  ['grammar/ztrain.tmLanguage.json', await format(textMate(loaded), { ...config, parser: 'json' })],
-];
-let stale = false;
-for (const [path, text] of outputs) {
-  const url = new URL(path, root);
-  let current = '';
-  try {
-    current = readFileSync(url, 'utf8');
-  } catch (error) {
-    if (error.code !== 'ENOENT') throw error;
-  }
-  if (current === text) continue;
-  if (process.argv.includes('--check')) {
-    console.error(`${path} is out of date; run \`node scripts/generate-grammar.mjs\``);
-    stale = true;
-  } else writeFileSync(url, text);
-}
-process.exitCode = stale ? 1 : 0;
+await writeGenerated('generate-grammar.mjs', [
+  { path: 'grammar/ztrain.ebnf', text: ebnf(loaded), parser: null },
+  { path: 'grammar/ztrain.tmLanguage.json', text: textMate(loaded), parser: 'json' },
+]);

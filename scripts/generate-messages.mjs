@@ -1,6 +1,6 @@
 /** Writes src/parser/messages.gen.ts and explanations.gen.ts from grammar/diagnostics.md; `--check` only compares. */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { format, resolveConfig } from 'prettier';
+import { readFileSync } from 'node:fs';
+import { writeGenerated } from './generated-file.mjs';
 import { readRegistry } from './diagnostic-registry.mjs';
 
 const root = new URL('../', import.meta.url);
@@ -44,25 +44,7 @@ ${sections.map(({ code, markdown }) => `${code}: ${JSON.stringify(markdown)},`).
 `;
 
 const sections = readRegistry(readFileSync(source, 'utf8'));
-const outputs = [
-  ['src/parser/messages.gen.ts', messagesFile(sections)],
-  ['src/parser/explanations.gen.ts', explanationsFile(sections)],
-];
-const config = await resolveConfig(source);
-let stale = false;
-for (const [path, text] of outputs) {
-  const url = new URL(path, root);
-  const formatted = await format(text, { ...config, parser: 'typescript' });
-  let current = '';
-  try {
-    current = readFileSync(url, 'utf8');
-  } catch (error) {
-    if (error.code !== 'ENOENT') throw error;
-  }
-  if (current === formatted) continue;
-  if (process.argv.includes('--check')) {
-    console.error(`${path} is out of date; run \`node scripts/generate-messages.mjs\``);
-    stale = true;
-  } else writeFileSync(url, formatted);
-}
-process.exitCode = stale ? 1 : 0;
+await writeGenerated('generate-messages.mjs', [
+  { path: 'src/parser/messages.gen.ts', text: messagesFile(sections), parser: 'typescript' },
+  { path: 'src/parser/explanations.gen.ts', text: explanationsFile(sections), parser: 'typescript' },
+]);

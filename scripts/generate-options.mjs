@@ -1,10 +1,9 @@
 // Writes src/values/options.gen.ts: the attributes of built-ins and which of them the command line may set, read off
 // grammar/prelude.ztrain.
 // Run: node scripts/generate-options.mjs [--check]
-import { readFileSync, writeFileSync } from 'node:fs';
-import { format, resolveConfig } from 'prettier';
+import { readFileSync } from 'node:fs';
+import { writeGenerated } from './generated-file.mjs';
 
-const target = new URL('../src/values/options.gen.ts', import.meta.url);
 const prelude = readFileSync(new URL('../grammar/prelude.ztrain', import.meta.url), 'utf8').replaceAll(
   /^\s*\/\/.*$/gm,
   '',
@@ -109,13 +108,6 @@ const entries: readonly (readonly [string, readonly OptionDeclaration[]])[] = ${
 /** Attributes of built-ins, by kind and name. */
 export const optionTable: OptionTable = new Map(entries);
 `;
-const config = await resolveConfig(target);
-const text = await format(source, { ...config, parser: 'typescript' });
-if (process.argv.includes('--check')) {
-  if (readFileSync(target, 'utf8') !== text) {
-    console.error('src/values/options.gen.ts is stale; run: node scripts/generate-options.mjs');
-    process.exitCode = 1;
-  }
-} else {
-  writeFileSync(target, text);
-}
+await writeGenerated('generate-options.mjs', [
+  { path: 'src/values/options.gen.ts', text: source, parser: 'typescript' },
+]);

@@ -1,12 +1,11 @@
 // Writes docs/reference.md: every built-in name with its options, read off grammar/prelude.ztrain by the compiler's own
 // parser. `--check` exits 1 when the page is stale.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { format } from 'prettier';
+import { writeGenerated } from './generated-file.mjs';
 
 const root = new URL('..', import.meta.url);
-const target = new URL('docs/reference.md', root);
 const text = readFileSync(new URL('grammar/prelude.ztrain', root), 'utf8');
 
 const made = await build({
@@ -199,21 +198,6 @@ const page = [
   '',
 ].join('\n');
 
-const output = await format(page, {
-  ...JSON.parse(readFileSync(new URL('.prettierrc.json', root), 'utf8')),
-  parser: 'markdown',
-});
-if (process.argv.includes('--check')) {
-  let current = '';
-  try {
-    current = readFileSync(target, 'utf8');
-  } catch {
-    // absent is stale
-  }
-  if (current !== output) {
-    console.error('docs/reference.md is stale: run `node scripts/generate-reference.mjs`');
-    process.exit(1);
-  }
-} else {
-  writeFileSync(target, output);
-}
+await writeGenerated('generate-reference.mjs', [
+  { path: 'docs/reference.md', text: page, parser: 'markdown' },
+]);

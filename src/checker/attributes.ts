@@ -105,7 +105,9 @@ const modelsOf = (env: Env, expr: Expr): Value => {
       return unknownValue(expr.span);
     }
     env.checker.used.add(binding);
-    items.push(value(each.span, { kind: 'string' }, { kind: 'literal', value: name }, { constant: name }));
+    // An import may have brought it under another name.
+    const own = binding.decl.name.text;
+    items.push(value(each.span, { kind: 'string' }, { kind: 'literal', value: own }, { constant: own }));
   }
   return value(
     expr.span,

@@ -10,7 +10,7 @@ import { loadPrelude } from './prelude.js';
 import { loadProgram, type Program, type ProgramFile } from './program.js';
 import { checkTraining } from './training/training.js';
 import type { Weight } from './env.js';
-import { envOf, declare } from './declarations.js';
+import { checkTwins, declare, envOf } from './declarations.js';
 import { checkModule } from './modules.js';
 import { type TrainerResult, checkTrainer } from './run.js';
 import { reportUnused, applyAllows } from './lints.js';
@@ -97,6 +97,7 @@ export const checkProgram = (entry: string, host: Host): Checked => {
     );
   }
   for (const file of program.order) scopes.set(file, declare(checker, file, scopes, file === main, host));
+  checkTwins(checker, scopes);
   const scope = main ? scopes.get(main) : undefined;
   const modules: IrModule[] = [];
   let trainer: TrainerResult | null = null;
@@ -104,7 +105,7 @@ export const checkProgram = (entry: string, host: Host): Checked => {
     const env = envOf(checker, own);
     const module = checkModule(env, own, file, entry, scopes);
     modules.push(module);
-    if (own.isMain) trainer = checkTrainer(env, own);
+    if (own.isMain) trainer = checkTrainer(env, own, [...scopes.values()]);
   }
   const found = [...program.diagnostics, ...all()];
   // What follows an error may look unused only because of it.

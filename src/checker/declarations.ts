@@ -178,6 +178,32 @@ export const declare = (
   return scope;
 };
 
+/** Files are apart, but what becomes of them is one trainer: its classes and constants have one name each. */
+export const checkTwins = (checker: Checker, scopes: ReadonlyMap<ProgramFile, FileScope>): void => {
+  const known = new Map<string, { readonly span: Span; readonly path: string }>();
+  for (const [file, { decls }] of scopes) {
+    for (const decl of decls) {
+      if (decl.kind !== 'block' && decl.kind !== 'model' && decl.kind !== 'const') continue;
+      const { text, span } = decl.name;
+      const first = known.get(text);
+      // Two of one file are told where they are declared.
+      if (first && first.span.file !== span.file) {
+        checker.report(
+          shadowing(
+            span,
+            { name: text },
+            {
+              related: [{ span: first.span, label: 'the first' }],
+              help: `choose another name: the trainer is made of ${first.path} as well`,
+            },
+          ),
+        );
+      }
+      if (!first) known.set(text, { span, path: file.source.path });
+    }
+  }
+};
+
 const constValue = (env: Env, expr: Parameters<typeof checkExpr>[1], name: string, span: Span): Value => {
   const found = checkExpr(env, expr);
   if (found.type.kind === 'tensor' || found.type.kind === 'schedule') {

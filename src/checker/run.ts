@@ -1,5 +1,5 @@
 /** The run that a spec describes: data, schedules, optimizers, steps, the trainer and its add-ons. */
-import type { StepBody, StepDecl } from '../parser/ast.js';
+import type { Decl, StepBody, StepDecl } from '../parser/ast.js';
 import { missingPart, notBuilt, shadowing, unknownName, wrongKind } from '../parser/messages.gen.js';
 import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
@@ -48,7 +48,8 @@ const bodyOf = (env: Env, decl: StepDecl): StepBody | null => {
   return null;
 };
 
-export const checkTrainer = (env: Env, scope: FileScope): TrainerResult => {
+/** `files` are those of the program, imports first. */
+export const checkTrainer = (env: Env, scope: FileScope, files: readonly FileScope[]): TrainerResult => {
   const { decls } = scope;
   const trainers = decls.flatMap((decl) => (decl.kind === 'trainer' ? [decl] : []));
   const steps = decls.flatMap((decl) => (decl.kind === 'step' ? [decl] : []));
@@ -144,14 +145,13 @@ export const checkTrainer = (env: Env, scope: FileScope): TrainerResult => {
   const used = modelsIn([made, addons, optimizers.map((each) => each.of)]);
   const infos: ClassInfo[] = [];
   const models: IrModel[] = [];
-  for (const name of modelNames(env, used)) {
-    const binding = env.scope.names.get(name);
-    if (binding?.kind !== 'decl' || binding.decl.kind !== 'model') continue;
-    const info = classOf(env, binding.decl, binding.file);
+  for (const { decl, file } of modelsOf(files, used)) {
+    const info = classOf(env, decl, file);
     if (!info) continue;
+    const { text: name, span } = decl.name;
     infos.push(info);
     models.push({
-      span: binding.span,
+      span,
       name,
       options: info.ir.options.flatMap((option) =>
         option.origin === 'param'
@@ -162,7 +162,7 @@ export const checkTrainer = (env: Env, scope: FileScope): TrainerResult => {
                   kind: 'ref' as const,
                   ref: { kind: 'param' as const, name: option.name },
                   type: option.type,
-                  span: binding.span,
+                  span,
                 },
               },
             ]
@@ -240,6 +240,11 @@ const modelsIn = (node: unknown): ReadonlySet<string> => {
   return names;
 };
 
-/** In the order of the spec; imported ones where they are imported. */
-const modelNames = (env: Env, used: ReadonlySet<string>): readonly string[] =>
-  [...env.scope.names.keys()].filter((name) => used.has(name));
+/** In the order of the text, imported files first: one may be used by an imported function alone. */
+const modelsOf = (
+  files: readonly FileScope[],
+  used: ReadonlySet<string>,
+): readonly { readonly decl: Extract<Decl, { kind: 'model' }>; readonly file: FileScope }[] =>
+  files.flatMap((file) =>
+    file.decls.flatMap((decl) => (decl.kind === 'model' && used.has(decl.name.text) ? [{ decl, file }] : [])),
+  );

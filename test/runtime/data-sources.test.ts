@@ -194,6 +194,16 @@ describe('extern sources', () => {
     );
   });
 
+  test('it gives a record of numbers that are numbers', async () => {
+    await expect(
+      give(() => ({ length: 1, read: () => ({ x: Float32Array.of(1, Number.NaN) }) })),
+    ).rejects.toThrow("row 1, column 'x': extern source: NaN is not a finite number");
+    const nothing: ExternSource = () => ({ length: 1, read: () => JSON.parse('null') });
+    await expect(give(nothing)).rejects.toThrow(
+      'read() gave null; return a record with an array for each field',
+    );
+  });
+
   test('its own failure is reported with what it was given', async () => {
     const broken: ExternSource = () => {
       throw new Error('boom');

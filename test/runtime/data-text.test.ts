@@ -12,6 +12,7 @@ import {
   type HostBatch,
   type JsonlOptions,
 } from '../../src/runtime/data/index.js';
+import { decodeText, readWhole } from '../../src/runtime/data/files.js';
 
 let root = '';
 beforeAll(() => {
@@ -257,4 +258,17 @@ describe('jsonl', () => {
     expect(batch.skipped).toBe(2);
     expect(batch.tensors[0]?.values).toEqual(Int32Array.of(1, 2, 4, 5));
   });
+});
+
+test.each([1, 7, 100])('a file is read whole, %d bytes at a time', async (most) => {
+  const text = 'eleven byte';
+  expect((await readWhole(path.join(root, write('whole', text)), most)).toString()).toBe(text);
+  expect((await readWhole(path.join(root, write('none', '')), most)).length).toBe(0);
+});
+
+test('a text that is too long for one says so', () => {
+  expect(decodeText(Buffer.from('äöü'), 'a.csv', 3)).toBe('äöü');
+  expect(() => decodeText(Buffer.from('abcd'), 'a.csv', 3)).toThrow(
+    'a.csv: the text has 4 bytes, and at most 3 letters are read at once; split the file',
+  );
 });

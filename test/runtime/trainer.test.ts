@@ -17,6 +17,7 @@ import type { Tensor1D, Tensor2D } from '../../src/runtime/tensor.js';
 import type { TrainerOptions } from '../../src/runtime/trainer/spec.js';
 import {
   Line,
+  lineData,
   LineTrainer,
   setup,
   train,
@@ -340,6 +341,69 @@ describe('what outlives a run', () => {
       'step predict returned worst of shape [] for a batch of 3 rows; return a row for each row of the batch',
     );
     rmSync(runDir, { recursive: true });
+  });
+
+  test('data that steps share is closed once, and the engine is left also where that fails', async () => {
+    let closed = 0;
+    class Shared extends LineTrainer {
+      protected override configureData(): LineData {
+        const set = data.from<{ readonly x: Tensor2D; readonly y: Tensor1D }>(
+          () => ({
+            ...lineData(8),
+            close: () => {
+              closed += 1;
+              throw new Error('cannot close');
+            },
+          }),
+          {},
+          { record: { x: { dtype: 'f32', shape: [2] }, y: { dtype: 'f32', shape: [] } } },
+        );
+        return { train: set, test: set };
+      }
+    }
+    const { session } = await train(new Shared(setup({})));
+    const before = session.engine.memory().tensors;
+    await expect(session.close()).rejects.toThrow('cannot close');
+    expect(closed).toBe(1);
+    expect(session.engine.memory().tensors).toBeLessThan(before);
+  });
+
+  test('a step that throws leaves weights and memory as they were, and the next one runs', async () => {
+    class Failing extends LineTrainer {
+      fails = false;
+      override trainStep(batch: Row): void {
+        super.trainStep(batch);
+        if (this.fails) throw new Error('no more');
+      }
+    }
+    const trainer = new Failing(setup({}));
+    const { session } = await trainer.prepare({ kinds: ['train'], dataRoot: '.' });
+    const [open] = session.of('train');
+    if (open === undefined) throw new Error('no train step');
+    const run = async (index: number): Promise<void> => {
+      const inputs = await Promise.all(open.data.map((set) => set.batch(0, index)));
+      const clock = session.clockAt(index);
+      const draws = { seed: 1, step: index, micro: 0, rowOffset: 0 };
+      await open.stage.run(inputs, { clock, draws, scalars: session.scalarsAt(clock, true), last: true });
+    };
+    await run(0);
+    const before = [session.engine.memory(), (await session.modelState[0]?.download())?.values];
+    trainer.fails = true;
+    for (let index = 1; index < 4; index += 1) await expect(run(index)).rejects.toThrow('no more');
+    expect([session.engine.memory(), (await session.modelState[0]?.download())?.values]).toEqual(before);
+    trainer.fails = false;
+    await run(1);
+    expect(session.engine.memory()).toEqual(before[0]);
+    await session.close();
+  });
+
+  test('an update names each optimizer once', async () => {
+    class Twice extends LineTrainer {
+      override trainStep(batch: Row): void {
+        this.update(['opt', 'opt'], () => ({ minimize: rows.mean(this.models.line.call(batch.x)) }));
+      }
+    }
+    await expect(train(new Twice(setup({})))).rejects.toThrow('takes each optimizer once, got [opt, opt]');
   });
 
   test('a metric cannot take the name of what each line has', async () => {

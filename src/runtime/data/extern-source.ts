@@ -87,13 +87,28 @@ async function openSource(
     length: rows.length,
     skipped: 0,
     async read(indices) {
-      const values = await rows.read(indices);
+      const values: unknown = await rows.read(indices);
+      if (!isFields(values)) {
+        throw new DataError(
+          `${name}: read() gave ${values === null ? 'null' : typeof values}; return a record with an array for each field`,
+        );
+      }
       return Object.entries(record).map(([key, field]) => toTensor(name, key, field, values[key], indices));
     },
     async close() {
       await rows.close?.();
     },
   };
+}
+
+// What a source gives under each name is looked at where it is used.
+function isFields(values: unknown): values is Readonly<Record<string, SourceValues>> {
+  return typeof values === 'object' && values !== null;
+}
+
+function firstMisfit(dtype: FieldType['dtype'], values: SourceValues): number {
+  for (let i = 0; i < values.length; i += 1) if (!fits(dtype, values[i] ?? Number.NaN)) return i;
+  return -1;
 }
 
 function toTensor(
@@ -115,8 +130,9 @@ function toTensor(
     );
   }
   const out = allocate(field.dtype, values.length);
-  const exact = values.constructor === out.constructor && field.dtype !== 'bool';
-  const wrong = exact ? -1 : values.findIndex((value) => !fits(field.dtype, value));
+  // Whole numbers of the field's own array always fit; a float may be NaN, and a byte no bool.
+  const exact = values.constructor === out.constructor && (field.dtype === 'i32' || field.dtype === 'u8');
+  const wrong = exact ? -1 : firstMisfit(field.dtype, values);
   if (wrong >= 0) {
     throw new DataError(
       `${source}: ${values[wrong] ?? ''} is not ${rangeText(field.dtype)}; correct the source or the record`,

@@ -1,5 +1,6 @@
 /** Reading a source's files: paths against the data root, and one message for each way in which a file can be missing. */
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:buffer';
+import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
@@ -38,7 +39,7 @@ export async function readBytes(root: string, file: string | DataPath, advice?: 
   const full = resolvePath(root, file);
   let bytes: Buffer;
   try {
-    bytes = await readFile(full);
+    bytes = await readWhole(full);
   } catch (error) {
     throw new DataError(readProblem(error, full, advice), { file: written });
   }
@@ -50,6 +51,26 @@ export async function readBytes(root: string, file: string | DataPath, advice?: 
     throw new DataError(`the gzip data is damaged (${reason}, ${bytes.length} bytes); fetch the file again`, {
       file: written,
     });
+  }
+}
+
+/** All bytes of a file. They are asked for `most` at a time: Node reads no more than 2 GiB at once. */
+export async function readWhole(full: string, most = 2 ** 26): Promise<Buffer> {
+  const file = await open(full, 'r');
+  try {
+    const stats = await file.stat();
+    // What is no plain file (a pipe) does not know its size.
+    if (!stats.isFile() || stats.size === 0) return await file.readFile();
+    const bytes = Buffer.alloc(stats.size);
+    let at = 0;
+    while (at < bytes.length) {
+      const { bytesRead } = await file.read(bytes, at, Math.min(most, bytes.length - at));
+      if (bytesRead === 0) break;
+      at += bytesRead;
+    }
+    return bytes.subarray(0, at);
+  } finally {
+    await file.close();
   }
 }
 
@@ -69,11 +90,22 @@ export function errorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
-/** Text of UTF-8 bytes without a byte order mark. */
-export function decodeText(bytes: Uint8Array, file: string): string {
+/** Text of UTF-8 bytes without a byte order mark. `most` letters are what Node holds in one text. */
+export function decodeText(bytes: Uint8Array, file: string, most = constants.MAX_STRING_LENGTH): string {
+  const text = utf8(bytes);
+  if (text !== null && text.length <= most) return text;
+  throw new DataError(
+    bytes.length > most
+      ? `the text has ${bytes.length} bytes, and at most ${most} letters are read at once; split the file, or read it with an extern source`
+      : 'the text is not UTF-8; convert the file, as with iconv -t UTF-8',
+    { file },
+  );
+}
+
+function utf8(bytes: Uint8Array): string | null {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw new DataError('the text is not UTF-8; convert the file, as with iconv -t UTF-8', { file });
+    return null;
   }
 }

@@ -101,7 +101,8 @@ export class Session implements StageHost, UpdateHost {
     try {
       return Session.#make(parts, opened);
     } catch (error) {
-      for (const set of opened.values()) await set.close();
+      // The first error is the one to tell.
+      await closeAll(opened.values()).catch(() => undefined);
       throw error;
     }
   }
@@ -280,11 +281,13 @@ export class Session implements StageHost, UpdateHost {
   }
 
   async close(): Promise<void> {
-    for (const { stage, data } of this.stages) {
-      stage.dispose();
-      for (const set of data) await set.close();
+    for (const { stage } of this.stages) stage.dispose();
+    try {
+      // Stages may share a data set, which is closed once.
+      await closeAll(new Set(this.stages.flatMap(({ data }) => data)));
+    } finally {
+      this.engine.dispose();
     }
-    this.engine.dispose();
   }
 }
 
@@ -322,10 +325,16 @@ async function openData<S extends object>(
       }
     }
   } catch (error) {
-    for (const set of opened.values()) await set.close();
+    await closeAll(opened.values()).catch(() => undefined);
     throw error;
   }
   return opened;
+}
+
+/** Closes each, also where one before it failed; then rejects with the first failure. */
+async function closeAll(sets: Iterable<OpenData>): Promise<void> {
+  const closed = await Promise.allSettled([...sets].map((set) => set.close()));
+  for (const result of closed) if (result.status === 'rejected') throw result.reason;
 }
 
 function skippedNotes<S extends object>(

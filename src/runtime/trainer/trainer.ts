@@ -199,6 +199,9 @@ export abstract class Trainer<
     const trace = session.trace('update');
     if (trace.stage.plan.kind !== 'train')
       throw new Error(`step ${trace.stage.plan.name} updates weights; only a train step may`);
+    if (names.length === 0 || new Set(names).size < names.length) {
+      throw new Error(`update takes each optimizer once, got [${names.join(', ')}]; name one or more`);
+    }
     const optimizers = names.map((name) => {
       const optimizer = session.optimizers.get(name);
       if (optimizer === undefined) {

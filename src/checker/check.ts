@@ -25,10 +25,18 @@ export interface Checked {
   readonly weights: ReadonlyMap<string, readonly Weight[]>;
 }
 
+/** What was reported, each mistake once. */
+interface Sink {
+  readonly all: Diagnostic[];
+  readonly keys: Set<string>;
+}
+
+const newSink = (): Sink => ({ all: [], keys: new Set() });
+
 const makeChecker = (
   host: Host,
 ): { readonly checker: Checker; readonly all: () => readonly Diagnostic[] } => {
-  let sink: Diagnostic[] = [];
+  let sink = newSink();
   const memos = new WeakMap<object, Map<string, unknown>>();
   const checker: Checker = {
     readHead: (path) => host.readHead(path),
@@ -37,28 +45,25 @@ const makeChecker = (
     open: { classes: new Set(), others: new Set() },
     used: new Set(),
     report: (diagnostic) => {
-      const same = sink.some(
-        (each) =>
-          each.code === diagnostic.code &&
-          each.span.start === diagnostic.span.start &&
-          each.span.file === diagnostic.span.file &&
-          each.message === diagnostic.message,
-      );
-      if (!same) sink.push(diagnostic);
+      const { code, span, message } = diagnostic;
+      const key = `${code} ${span.file} ${span.start} ${message}`;
+      if (sink.keys.has(key)) return;
+      sink.keys.add(key);
+      sink.all.push(diagnostic);
     },
     capture: (body) => {
       const outer = sink;
-      const own: Diagnostic[] = [];
+      const own = newSink();
       sink = own;
       try {
-        return { result: body(), diagnostics: own };
+        return { result: body(), diagnostics: own.all };
       } finally {
         sink = outer;
       }
     },
     memo: (key, what, make) => memoized(memos, key, what, make),
   };
-  return { checker, all: () => sink };
+  return { checker, all: () => sink.all };
 };
 
 /** The type of a memory is that of what makes it: one `what` is only ever used with one kind of value. */

@@ -9,12 +9,11 @@ import { nameOf } from './declarations.js';
 export const reportUnused = (checker: Checker, scopes: ReadonlyMap<ProgramFile, FileScope>): void => {
   for (const scope of scopes.values()) {
     const library = !scope.isMain || !scope.decls.some((decl) => decl.kind === 'trainer');
+    const decls = new Map(scope.decls.map((decl) => [nameOf(decl)?.span.start, decl]));
     for (const binding of scope.names.values()) {
       if (library || checker.used.has(binding)) continue;
-      const decl = scope.decls.find(
-        (each) => nameOf(each)?.text === binding.name && nameOf(each)?.span.start === binding.span.start,
-      );
-      if (!decl || decl.kind === 'model') continue;
+      const decl = decls.get(binding.span.start);
+      if (!decl || decl.kind === 'model' || nameOf(decl)?.text !== binding.name) continue;
       checker.report(
         unused(
           binding.span,

@@ -98,6 +98,7 @@ export class ExpressionParser extends RuleParser {
     this.MANY(() => {
       this.CONSUME(T.Pipe);
       stages.push(this.SUBRULE(this.stage));
+      this.guard(stages.length, longestChain);
     });
     return stages.length === 0 ? from : this.make(first, { kind: 'pipe', from, stages });
   });
@@ -137,6 +138,7 @@ export class ExpressionParser extends RuleParser {
     this.MANY(() => {
       this.CONSUME(T.Pipe);
       stages.push(this.SUBRULE2(this.stage));
+      this.guard(stages.length, longestChain);
     });
     this.CONSUME(T.RightBrace);
     return this.make(first, { kind: 'repeat', binder, from, to, as, stages });

@@ -50,6 +50,21 @@ describe('totals', () => {
     expect(sum).toBeGreaterThanOrEqual(1e8 + 2 * foldEvery);
   });
 
+  test('a number of the host is told where it was logged', async () => {
+    const totals = new StageTotals(engine, `rows${(stages += 1)}`);
+    const step = async (value: number | null): Promise<void> => {
+      const constants: ConstantTotals = new Map();
+      if (value !== null) totals.record('m', rows.last(value), constants, null);
+      await totals.endBatch(constants);
+    };
+    await step(3);
+    expect(await totals.finishWindow()).toEqual(new Map([['m', 3]]));
+    await step(null);
+    expect(await totals.finishWindow()).toEqual(new Map());
+    expect(await totals.finishEpoch()).toEqual(new Map([['m', 3]]));
+    expect(await totals.finishEpoch()).toEqual(new Map());
+  });
+
   test('the newest value counts also where it is NaN, and only where there is one', async () => {
     const totals = new StageTotals(engine, `rows${(stages += 1)}`);
     const logged = async (value: number, fine: boolean | null): Promise<void> => {

@@ -45,6 +45,8 @@ export class StageTotals {
   /** Adds a batch's part of a metric. Only inside a step. With `fine`, a batch for which it is false adds nothing. */
   record(name: string, reduction: Reduction, constants: ConstantTotals, fine: Tensor | null): void {
     this.#metrics.set(name, { finish: reduction.finish, totals: [...reduction.totals.keys()] });
+    // A number that the host knows has no totals: only this says that it was logged.
+    if (reduction.totals.size === 0) this.#count(writesOf(name), 1, constants, fine);
     for (const [total, part] of reduction.totals) {
       const key = `${name}/${total}`;
       if (part.kind === 'constant') {
@@ -143,13 +145,14 @@ export class StageTotals {
         if (values !== undefined) own.set(total, values);
       }
       // Nothing was logged under this name in these batches (an update that did not run).
-      if (own.size > 0 || totals.length === 0) finished.set(name, finish(own));
+      const isLogged = totals.length === 0 ? (sums.get(writesOf(name))?.[0] ?? 0) > 0 : own.size > 0;
+      if (isLogged) finished.set(name, finish(own));
     }
     return finished;
   }
 }
 
-/** Key of how often a total that keeps the newest value was written. */
+/** Key of how often a total that keeps the newest value, or a metric without totals, was written. */
 function writesOf(key: string): string {
   return `${key}/writes`;
 }

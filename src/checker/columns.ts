@@ -8,6 +8,7 @@ import { folderOf, joinPath } from './host.js';
 import { product } from './operators.js';
 import type { RecordType } from './types.js';
 import type { Value } from './value.js';
+import { likelyDelimiter } from '../values/delimiters.js';
 
 export interface ColumnSource {
   /** `csv` */
@@ -114,6 +115,7 @@ const checkHeader = (env: Env, file: FileScope, { all, row, span }: ColumnSource
     const at = given?.span ?? (path.span.file === span.file ? path.span : span);
     if (missing !== undefined) {
       const near = nearest(missing, names);
+      const likely = likelyDelimiter(names, delimiter);
       const listed = names.slice(0, 12).map((name) => `\`${name}\``);
       env.checker.report(
         missingColumn(
@@ -123,9 +125,12 @@ const checkHeader = (env: Env, file: FileScope, { all, row, span }: ColumnSource
             notes: [
               `it has ${listed.join(', ')}${names.length > listed.length ? `, … (${names.length})` : ''}`,
             ],
-            help: near[0]
-              ? `write \`columns = { ${field.name}: "${near[0]}" }\`, if that is meant`
-              : `say where the values are: \`columns = { ${field.name}: … }\`; another delimiter than \`${delimiter}\` is \`delimiter\``,
+            help:
+              likely !== null
+                ? `the separator seems to be ${JSON.stringify(likely)}: write \`delimiter = ${JSON.stringify(likely)}\``
+                : near[0]
+                  ? `write \`columns = { ${field.name}: "${near[0]}" }\`, if that is meant`
+                  : `say where the values are: \`columns = { ${field.name}: … }\`; another delimiter than \`${delimiter}\` is \`delimiter\``,
           },
         ),
       );

@@ -45,9 +45,16 @@ export function parseValue(name: string, type: OptionType, text: string, nullabl
   if (value === undefined) {
     const want = nullable ? `${showType(type)}, or none` : showType(type);
     const hint = type.kind === 'choice' ? didYouMean(text, type.choices) : '';
-    throw new UsageError(`${name} takes ${want}, got ${JSON.stringify(text)}${hint}`);
+    throw new UsageError(`${name} takes ${want}, got ${JSON.stringify(text)}${hint || inDigits(type, text)}`);
   }
   return value;
+}
+
+/** `1e12` is a float everywhere in the language; in digits it is a whole number. */
+function inDigits(type: OptionType, text: string): string {
+  if (type.kind !== 'int' || !decimalNumber.test(text)) return '';
+  const value = Number(text.replaceAll('_', ''));
+  return Number.isSafeInteger(value) ? `; write ${value}` : '';
 }
 
 function readAs(type: OptionType, text: string): OptionValue | undefined {
@@ -109,6 +116,13 @@ export function parseOption(owner: string, declaration: OptionDeclaration, text:
   if (!declaration.overridable || declaration.type === null)
     throw onlyInSpec(name, 'the spec and build again');
   const value = parseValue(name, declaration.type, text, declaration.nullable);
+  if (
+    declaration.type.kind === 'quantity' &&
+    typeof value === 'object' &&
+    value !== null &&
+    !(value.value > 0)
+  )
+    throw new UsageError(`${name} must be above 0, got ${text}`);
   if (typeof value === 'number' && !withinLimits(value, declaration.limits)) {
     throw new UsageError(`${name} must keep ${declaration.where ?? 'its limits'}, got ${value}`);
   }

@@ -208,6 +208,15 @@ describe('csv', () => {
     expect((await failure(readCsv('a,a\n1,2\n', { record }))).message).toContain("names column 'a' twice");
     const quote = await failure(readCsv('a\n1\n"2\n', { record }));
     expect(quote.message).toMatch(/not CSV with ',' between cells \(quote not closed/i);
+    const early = await failure(readCsv('a\n"1\n"\n"x""y\n2\n3\n', { record }));
+    expect(early.message).toMatch(/^t\.csv:4: .*\(quote not closed: it opens on this line/);
+    for (const [separator, written] of [
+      [';', '";"'],
+      ['\t', '"\\t"'],
+    ] as const) {
+      const other = await failure(readCsv(`a${separator}b\n1${separator}2\n`, { record }));
+      expect(other.message).toContain(`the separator seems to be ${written}: set delimiter = ${written}`);
+    }
     expect((await failure(readCsv(Uint8Array.of(0x61, 0x0a, 0xff, 0x0a), { record }))).message).toContain(
       'not UTF-8',
     );

@@ -122,6 +122,13 @@ describe('initial weights', () => {
     expect(layer.weight.initial(2, 'M.a.weight').values).not.toEqual(first);
   });
 
+  test('more than there is memory for is told by path and size', () => {
+    const huge = nn.dense({ inputs: 100_000, units: 100_000_000 });
+    expect(() => huge.weight.initial(1, 'M.a.weight')).toThrow(
+      'M.a.weight is f32[100000, 100000000] and asks for 38146973 MiB, which cannot be had; use a smaller model',
+    );
+  });
+
   const spread = (values: ArrayLike<number>): number => {
     const all = Array.from(values);
     const mean = all.reduce((a, b) => a + b, 0) / all.length;

@@ -84,6 +84,14 @@ describe('overrides', () => {
     expect(() => parseOption('trainer', findOption('trainer', trainer, 'clip'), '1')).toThrow(
       'trainer.clip cannot be set at the command line',
     );
+    const every = optionTable.get('addon/checkpoint')?.find(({ name }) => name === 'every');
+    for (const text of ['-1.epochs', '0.steps']) {
+      expect(() => every && parseOption('checkpoint', every, text)).toThrow(
+        `checkpoint.every must be above 0, got ${text}`,
+      );
+    }
+    expect(() => parseValue('units', { kind: 'int' }, '1e12')).toThrow('; write 1000000000000');
+    expect(() => parseValue('units', { kind: 'int' }, '1.5')).toThrow(/got "1\.5"$/);
     expect(optionTable.get('data/csv')?.map(({ name }) => name)).toEqual(['file', 'columns', 'delimiter']);
     expect(() => findOption('trainer', trainer, 'epoch')).toThrow('did you mean epochs?');
     expect(() => findOption('trainer', trainer, 'zzz')).toThrow('it has epochs, steps');

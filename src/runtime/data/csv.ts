@@ -1,5 +1,6 @@
 /** CSV files with a header line. */
 import { CsvError, parse } from 'csv-parse/sync';
+import { likelyDelimiter } from '../../values/delimiters.js';
 import { listed, Misfit, parseCell } from './cells.js';
 import { DataError } from './data-error.js';
 import { dataOf, type CommonOptions, type Data, type OpenRows } from './data.js';
@@ -75,6 +76,16 @@ function readTable(
       line: header.line,
     });
   }
+  const likely = likelyDelimiter(names, delimiter);
+  const asked = Object.keys(record).flatMap((name) =>
+    Object.hasOwn(columns, name) ? (columns[name] ?? []) : [name],
+  );
+  if (likely !== null && !asked.some((name) => name === names[0] || name.includes('*'))) {
+    throw new DataError(
+      `the header is one name, '${names[0] ?? ''}'; the separator seems to be ${JSON.stringify(likely)}: set delimiter = ${JSON.stringify(likely)}`,
+      { file, line: header.line },
+    );
+  }
   const readers = Object.entries(record).map(([name, field]) =>
     fieldReader(name, field, chosenColumns(name, field, names, columns, file), names),
   );
@@ -101,8 +112,12 @@ function parseLines(text: string, file: string, delimiter: string): readonly Lin
     });
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
-    const line = typeof error['lines'] === 'number' ? error['lines'] : undefined;
-    const problem = error.message.charAt(0).toLowerCase() + error.message.slice(1);
+    const open = error.code === 'CSV_QUOTE_NOT_CLOSED' ? openQuoteLine(text) : null;
+    const line = open ?? (typeof error['lines'] === 'number' ? error['lines'] : undefined);
+    const problem =
+      open === null
+        ? error.message.charAt(0).toLowerCase() + error.message.slice(1)
+        : 'quote not closed: it opens on this line and has no end';
     throw new DataError(
       `the text is not CSV with '${delimiter}' between cells (${problem}); correct the quotes or the delimiter`,
       {
@@ -112,6 +127,21 @@ function parseLines(text: string, file: string, delimiter: string): readonly Lin
     );
   }
   return lines;
+}
+
+/** The line of the quote that is still open at the end. */
+function openQuoteLine(text: string): number | null {
+  let opened: number | null = null;
+  let line = 1;
+  for (let at = 0; at < text.length; at += 1) {
+    const letter = text[at];
+    if (letter === '\n') line += 1;
+    if (letter !== '"') continue;
+    // Inside of quotes, two of them are one of the text's.
+    if (opened !== null && text[at + 1] === '"') at += 1;
+    else opened = opened === null ? line : null;
+  }
+  return opened;
 }
 
 /** Positions in the header of a field's columns. */

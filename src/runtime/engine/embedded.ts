@@ -6,6 +6,7 @@ import type { Engine } from './engine.js';
 import { registerGradients } from './gradients.js';
 import { registerKernels } from './kernels.js';
 import { loadWasmBinary } from './wasm-binary.js';
+import { RunError } from '../run/run-error.js';
 
 export interface EmbeddedOptions {
   /** The WebAssembly file's bytes, instead of the ones that belong to this runtime. */
@@ -97,7 +98,7 @@ function refuseFullMemory(): void {
     const address = fits ? Number(Reflect.apply(allocate, module, [size])) >>> 0 : 0;
     if (address === 0 && size > 0) {
       const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
-      throw new Error(
+      throw new RunError(
         `the engine's memory is full: ${mebibytes(size)} MiB were asked for with ${mebibytes(numBytes)} MiB in use; use a smaller batch or a smaller model`,
       );
     }

@@ -5,6 +5,7 @@
 import type { HostTensor, StateVariable } from '../engine/engine.js';
 import { latest } from '../trainer/step-context.js';
 import { ranked, type Tensor } from '../tensor.js';
+import { RunError } from '../run/run-error.js';
 
 /** Makes the initial values on the host, a function of the run's seed and the weight's path alone. */
 export type Initializer = (seed: number, path: string) => Float32Array;
@@ -45,8 +46,19 @@ export class Weight<T extends Tensor = Tensor> {
     this.#variable = variable;
   }
 
-  /** Initial values at a path. */
+  /** Initial values at a path. Throws a RunError where this process cannot hold them. */
   initial(seed: number, path: string): HostTensor {
-    return { dtype: 'f32', shape: this.shape, values: this.initializer(seed, path) };
+    const { shape } = this;
+    try {
+      return { dtype: 'f32', shape, values: this.initializer(seed, path) };
+    } catch (error) {
+      // What the language throws for an array that is too long, or that there is no memory for.
+      if (!(error instanceof RangeError)) throw error;
+      const bytes = 4 * shape.reduce((product, size) => product * size, 1);
+      throw new RunError(
+        `${path} is f32[${shape.join(', ')}] and asks for ${Math.ceil(bytes / 2 ** 20)} MiB, which cannot be had; use a smaller model`,
+        { cause: error },
+      );
+    }
   }
 }

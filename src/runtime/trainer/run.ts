@@ -87,7 +87,7 @@ async function train(
     await folder?.write('run.json', describe(trainer, session, start, null));
     begin(trainer, session, reporter, folder);
     const saver = new Saver(trainer, session, folder);
-    const addOns = startAddOns(configured, addOnHost(session, saver, reporter, folder, options, best));
+    const addOns = startAddOns(configured, addOnHost(session, saver, reporter, folder, best));
     saver.addOns = addOns;
     const total = Math.min(session.pace.totalSteps ?? 0, devRun ?? Number.POSITIVE_INFINITY);
     const record = (line: MetricsRecord): void => folder?.metrics(jsonRecord(line));
@@ -178,7 +178,7 @@ export async function runPredict(
     await loadWeights(session, from);
     const stages = session.of('predict');
     if (stages.length === 0) throw new RunError('the trainer has no predict step; add one to the spec');
-    const host = addOnHost(session, new Saver(trainer, session, null), reporter, null, options, new Map());
+    const host = addOnHost(session, new Saver(trainer, session, null), reporter, null, new Map());
     // A dev run writes nothing, and the rows of a few batches would replace a whole file.
     const takers = limit === null ? addOns : [];
     live = startAddOns(takers, host).filter(({ hooks }) => hooks.predicted !== undefined);
@@ -263,7 +263,6 @@ function addOnHost(
   saver: Saver,
   reporter: Reporter,
   folder: RunFolder | null,
-  options: RunOptions,
   best: Map<string, Best>,
 ): AddOnHost {
   return {

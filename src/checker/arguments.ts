@@ -17,6 +17,7 @@ import { showSize } from './dims/size.js';
 import { childScope, type Env, type Scope } from './env.js';
 import { checkExpr } from './expressions.js';
 import type { Unit } from './ir.js';
+import { keyHelp } from './foreign.js';
 import { isTensorType, showWitness, sizeOf } from './patterns.js';
 import { sizeCode } from './size-code.js';
 import { aType, isNumber, unitName } from './types.js';
@@ -68,8 +69,8 @@ const accept = (env: Env, written: TypeExpr, found: Value): Value | null => {
   const name = written.name.text;
   if (isTensorType(written)) {
     const scalar = isNumber(found.type) || found.type.kind === 'schedule';
-    const list = name === 'tensors' && found.type.kind === 'list';
-    return found.type.kind === 'tensor' || scalar || list ? found : null;
+    if (name === 'tensors') return found.type.kind === 'list' ? found : null;
+    return found.type.kind === 'tensor' || scalar ? found : null;
   }
   if (written.shape && found.items) {
     const length = written.shape.dims[0];
@@ -127,7 +128,11 @@ export const describe = (written: TypeExpr): string => {
   }
   const name = written.name.text;
   if (isTensorType(written)) return name === 'tensors' ? 'a list of tensors' : 'a tensor';
-  if (written.shape) return `a list of ${name}s`;
+  if (written.shape) {
+    const [dim] = written.shape.dims;
+    const length = dim?.kind === 'size' && dim.size.kind === 'number' ? `${dim.size.value} ` : '';
+    return `a list of ${length}${name}s`;
+  }
   const allowed = unitTypes.get(name);
   if (allowed) return name === 'duration' ? 'steps or epochs, or `rest`' : unitName(allowed[0] ?? 'steps');
   switch (name) {
@@ -164,6 +169,9 @@ const unitExample = (written: TypeExpr, found: Value): string | null => {
     const allowed = unitTypes.get(member.name.text);
     const unit = allowed?.[0];
     const number = constantOf(found);
+    const ref = found.ir.kind === 'ref' ? found.ir.ref : null;
+    if (unit && (ref?.kind === 'param' || ref?.kind === 'const'))
+      return `${ref.name}.${unit === 'seconds' ? 'minutes' : unit}`;
     if (unit && typeof number === 'number') return `${number}.${unit === 'seconds' ? 'minutes' : unit}`;
   }
   return null;
@@ -197,10 +205,20 @@ export const coerce = (env: Env, written: TypeExpr, found: Value, what: string):
           found:
             found.type.kind === 'unit'
               ? aType(found.type)
-              : `the bare number ${String(constantOf(found) ?? '')}`.trim(),
+              : constantOf(found) === undefined
+                ? 'a bare number'
+                : `the bare number ${String(constantOf(found))}`,
           expected,
         },
-        unit ? { help: `write \`${unit}\`` } : {},
+        unit !== null
+          ? { help: `write \`${unit}\`` }
+          : wantsInt(written) && typeof found.constant === 'number'
+            ? { help: `write \`${found.constant}\`: here the name says what is counted` }
+            : found.type.kind === 'unit' &&
+                found.type.unit === 'percent' &&
+                typeof found.constant === 'number'
+              ? { help: `write \`${found.constant / 100}\`` }
+              : {},
       ),
     );
     return null;
@@ -208,10 +226,31 @@ export const coerce = (env: Env, written: TypeExpr, found: Value, what: string):
   const near =
     typeof found.constant === 'string' ? nearest(found.constant, choicesOf(written), 1)[0] : undefined;
   const shown = typeof found.constant === 'string' ? `"${found.constant}"` : aType(found.type);
-  env.checker.report(
-    wrongType(found.span, { what, found: shown, expected }, near ? { help: `write \`"${near}"\`` } : {}),
-  );
+  const help = near === undefined ? formHelp(written, found) : `write \`"${near}"\``;
+  env.checker.report(wrongType(found.span, { what, found: shown, expected }, help ? { help } : {}));
   return null;
+};
+
+/** For a value that is right but for its form: a number in quotes, a tensor where a list of them stands. */
+const formHelp = (written: TypeExpr, found: Value): string | null => {
+  const members = written.kind === 'unionType' ? written.members : [written];
+  const takes = (name: string): boolean =>
+    members.some((each) => each.kind === 'namedType' && each.name.text === name && !each.shape);
+  if (takes('tensors') && found.type.kind === 'tensor') return 'write the tensors as a list: `[a, b]`';
+  const { constant } = found;
+  const [first] = found.items ?? [];
+  if (wantsInt(written) && first && found.items?.every((each) => isConstant(each, first)))
+    return `write \`${String(constantOf(first))}\`, which holds for each axis`;
+  if (wantsInt(written) && typeof constant === 'number' && Number.isSafeInteger(constant))
+    return `write \`${constant}\``;
+  if (takes('clip') && typeof constant === 'number') return `write \`norm(${constant})\``;
+  if (takes('schedule') && typeof constant === 'string' && !Number.isFinite(Number(constant)))
+    return 'declare one, `schedule s { cosine(to = 0, over = rest) }`, and write its name';
+  if (typeof constant !== 'string' || constant.trim() === '') return null;
+  const isText =
+    (takes('bool') && (constant === 'true' || constant === 'false')) ||
+    ((takes('int') || takes('float')) && Number.isFinite(Number(constant)));
+  return isText ? `write \`${constant}\`, without quotes` : null;
 };
 
 const wantsInt = (written: TypeExpr): boolean =>
@@ -332,20 +371,12 @@ export const bindArguments = (
       continue;
     }
     if (!param) {
-      const near = nearest(
-        name,
-        params.map((each) => each.name.text),
-      );
+      const known = params.map((each) => each.name.text);
       env.checker.report(
         unknownAttribute(
           arg.name.span,
           { kind, name, owner },
-          near[0]
-            ? {
-                help: `write \`${near[0]}\``,
-                fix: { title: `write \`${near[0]}\``, edits: [{ span: arg.name.span, text: near[0] }] },
-              }
-            : { help: `it takes ${params.map((each) => `\`${each.name.text}\``).join(', ') || 'none'}` },
+          known.length === 0 ? { help: 'it takes none' } : keyHelp(name, arg.name.span, known, 'it takes'),
         ),
       );
       fine = false;
@@ -393,7 +424,11 @@ export const bindArguments = (
     if (found) {
       const fits = coerce(env, param.type, found, `\`${name}\` of \`${owner}\``);
       if (fits) ordered.set(name, fits);
-      else fine = false;
+      else {
+        fine = false;
+        // What follows is shifted: `concat(a, b)` for `concat([a, b])`.
+        if (param.type.kind === 'namedType' && param.type.name.text === 'tensors') break;
+      }
     } else if (param.value) {
       ordered.set(name, checkExpr({ ...env, scope }, param.value));
     } else if (fine) {

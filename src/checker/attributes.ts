@@ -9,12 +9,12 @@ import {
   wrongKind,
   wrongType,
 } from '../parser/messages.gen.js';
-import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
 import { checkLimits, coerce, describe } from './arguments.js';
 import { preludeScope, sourceText } from './calls.js';
 import { lookup, makePlace, type Env } from './env.js';
-import { checkExpr } from './expressions.js';
+import { checkExpr, kindOf } from './expressions.js';
+import { keyHelp, meantKey } from './foreign.js';
 import type { IrNamed } from './ir.js';
 import { settingList, type Builtin } from './prelude.js';
 import { isUnknown, unknownValue, value, type Value } from './value.js';
@@ -43,7 +43,13 @@ const clipOf = (env: Env, expr: Expr): Value | null => {
   const builtin = env.checker.prelude.find('fn', `clip_${how}`);
   const [param] = builtin?.params ?? [];
   if (!arg || more.length > 0 || !param) {
-    env.checker.report(missingArgument(expr.span, { owner: how, kind: 'argument', name: 'most' }));
+    env.checker.report(
+      missingArgument(
+        expr.span,
+        { owner: how, kind: 'argument', name: 'most' },
+        { help: `write the most that is let through: \`${how}(1.0)\`` },
+      ),
+    );
     return unknownValue(expr.span);
   }
   const most = coerce(env, param.type, checkExpr(env, arg.value), `\`most\` of \`${how}\``);
@@ -81,6 +87,14 @@ const envOf = (expr: Expr): Value | null => {
     : null;
 };
 
+const modelHelp = (env: Env, expr: Expr): { readonly help?: string } => {
+  const models = env.file.decls.flatMap((decl) => (decl.kind === 'model' ? [decl.name.text] : []));
+  const called = expr.kind === 'call' && expr.callee.kind === 'ref' ? expr.callee.name : null;
+  const meant = expr.kind === 'string' ? expr.value : called;
+  if (meant !== null && models.includes(meant)) return { help: `write its name alone: \`${meant}\`` };
+  return models.length > 0 ? { help: `models are ${models.map((each) => `\`${each}\``).join(', ')}` } : {};
+};
+
 /** `Net` or `[Encoder, Decoder]` */
 const modelsOf = (env: Env, expr: Expr): Value => {
   const exprs = expr.kind === 'list' ? expr.items : [expr];
@@ -96,11 +110,15 @@ const modelsOf = (env: Env, expr: Expr): Value => {
       if (name && !binding) checkExpr(env, each);
       else
         env.checker.report(
-          wrongKind(each.span, {
-            name: name ?? sourceText(env, env.file, each.span),
-            found: binding ? 'something else' : 'an expression',
-            expected: 'a model',
-          }),
+          wrongKind(
+            each.span,
+            {
+              name: name ?? sourceText(env, env.file, each.span),
+              found: binding ? kindOf(binding) : each.kind === 'string' ? 'a string' : 'an expression',
+              expected: 'a model',
+            },
+            modelHelp(env, each),
+          ),
         );
       return unknownValue(expr.span);
     }
@@ -143,8 +161,16 @@ export const checkAttribute = (env: Env, owner: string, item: Item, expr: Expr):
     env.checker.report(
       wrongType(
         expr.span,
-        { what, found: path ? `\`${path}\`` : 'something else', expected: describe(item.type) },
-        path ? { help: `write \`max(${path})\` or \`min(${path})\`` } : {},
+        {
+          what,
+          found: path ? `\`${path}\`` : expr.kind === 'string' ? `"${expr.value}"` : 'something else',
+          expected: describe(item.type),
+        },
+        {
+          help: path
+            ? `write \`max(${path})\` or \`min(${path})\``
+            : 'name a step and a metric of it: `min(validate.loss)`',
+        },
       ),
     );
     return null;
@@ -178,6 +204,7 @@ export const checkAttributes = (
   const host: Env = { ...env, place: { ...makePlace('host', null, new Set()), symbols: env.place.symbols } };
   const merged = new Map(inherited);
   const seen = new Set<string>();
+  const misspelt = new Set<string>();
   const later = new Set(owner.builtins.flatMap((each) => settingList(each, 'later')));
   const values = new Map<string, Value>();
   for (const [name, each] of inherited) values.set(name, each.value);
@@ -186,22 +213,16 @@ export const checkAttributes = (
     const name = entry.name.text;
     const item = owner.params.find((param) => param.name.text === name);
     if (!item) {
-      const near = nearest(
-        name,
-        owner.params.map((param) => param.name.text),
-      );
+      const known = owner.params.map((param) => param.name.text);
+      const meant = meantKey(name, known);
+      if (meant !== undefined) misspelt.add(meant);
       env.checker.report(
         unknownAttribute(
           entry.name.span,
           { kind: 'attribute', name, owner: owner.name },
-          near[0]
-            ? {
-                help: `write \`${near[0]}\``,
-                fix: { title: `write \`${near[0]}\``, edits: [{ span: entry.name.span, text: near[0] }] },
-              }
-            : {
-                help: `it takes ${owner.params.map((param) => `\`${param.name.text}\``).join(', ') || 'no attributes'}`,
-              },
+          known.length === 0
+            ? { help: 'it takes no attributes' }
+            : keyHelp(name, entry.name.span, known, 'it takes'),
         ),
       );
       continue;
@@ -233,7 +254,7 @@ export const checkAttributes = (
     const found = values.get(name);
     if (found) all.set(name, found);
     else if (param.value) all.set(name, checkExpr({ ...host, scope: preludeScope(env) }, param.value));
-    else if (needed)
+    else if (needed && !misspelt.has(name))
       env.checker.report(
         missingArgument(
           config.span,

@@ -5,7 +5,7 @@ import { textOf, type Span } from '../parser/source.js';
 import { bindArguments, checkLimits, isConstant, parameterEnv } from './arguments.js';
 import { applyBlock, callModel } from './uses.js';
 import { bindValue, lookup, type Binding, type Env, type FileScope } from './env.js';
-import { judgeAtCall } from './judging.js';
+import { judgeAtCall, orSwapped } from './judging.js';
 import { checkExpr, isUnbuilt, kindOf, reportUnknown } from './expressions.js';
 import { callExternFn } from './externs.js';
 import type { IrNamed, IrReduction } from './ir.js';
@@ -59,6 +59,11 @@ export const applyPipe = (env: Env, input: Value, stage: Stage): Value => {
         expected: 'a layer or block, whose weights `as` names,',
       }),
     );
+  }
+  const layers = env.checker.prelude.names('layer');
+  if (!known && !env.checker.prelude.find('metric', name.text)) {
+    reportUnknown(env, name.text, name.span, 'layer or function', layers);
+    return unknownValue(stage.span);
   }
   return callNamed(env, name.text, name.span, args, stage.span, input);
 };
@@ -250,6 +255,30 @@ const limitsHold = (
   );
 };
 
+/** The type that a call gives, by its rule or its signature. */
+const resultOf = (
+  env: Env,
+  builtin: Builtin,
+  call: BuiltinCall,
+  bindings: Bindings,
+  span: Span,
+): Type | null => {
+  const rule = settingText(builtin, 'rule');
+  const { bound } = call;
+  if (rule !== null)
+    return judgeAtCall(
+      env,
+      span,
+      () => rules.get(rule)?.({ env, name: builtin.name, span, args: bound }) ?? null,
+    );
+  const { result } = builtin.item;
+  if (!inputsFit(env, builtin, call, bindings) || !result) return null;
+  const inner = signatureEnv(env, builtin, bound);
+  return judgeAtCall(env, span, () => resolveType(inner, result, bindings));
+};
+
+const namesOf = (params: Builtin['params']): readonly string[] => params.map((param) => param.name.text);
+
 const callBuiltin = (
   env: Env,
   builtin: Builtin,
@@ -267,20 +296,10 @@ const callBuiltin = (
     return hostCall(env, builtin, values, bound, span);
 
   const rule = settingText(builtin, 'rule');
-  let type: Type | null;
   const bindings = noBindings();
-  if (rule !== null) {
-    type = judgeAtCall(
-      env,
-      span,
-      () => rules.get(rule)?.({ env, name: builtin.name, span, args: bound }) ?? null,
-    );
-  } else {
-    const fits = inputsFit(env, builtin, call, bindings);
-    const { result } = builtin.item;
-    const inner = signatureEnv(env, builtin, bound);
-    type = fits && result ? judgeAtCall(env, span, () => resolveType(inner, result, bindings)) : null;
-  }
+  let type = orSwapped(env, namesOf(inputs), bound, (each) =>
+    resultOf(env, builtin, { ...call, bound: each }, bindings, span),
+  );
   if (!type || type.kind === 'unknown') return unknownValue(span);
   if (!limitsHold(env, builtin, bound, bindings, span)) return unknownValue(span);
   if (builtin.name === 'range' && type.kind === 'tensor')
@@ -366,7 +385,11 @@ const callMetric = (
 ): Value => {
   const call = bindBuiltin(env, builtin, args, span, piped);
   const bindings = noBindings();
-  if (!call || !inputsFit(env, builtin, call, bindings)) return unknownValue(span);
+  if (!call) return unknownValue(span);
+  const fits = orSwapped(env, namesOf(call.inputs), call.bound, (each) =>
+    inputsFit(env, builtin, { ...call, bound: each }, bindings),
+  );
+  if (!fits) return unknownValue(span);
   const { bound, given, values } = call;
   if (!limitsHold(env, builtin, bound, bindings, span)) return unknownValue(span);
   if (env.place.kind !== 'step') {

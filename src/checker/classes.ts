@@ -210,11 +210,21 @@ const checkResult = (
   );
   const [first] = diagnostics;
   if (!first) return;
+  const deeper =
+    found.type.kind === 'tensor' &&
+    declared.kind === 'tensor' &&
+    found.type.shape.length > declared.shape.length;
   env.checker.report(
     wrongResult(
       decl.body.result.span,
       { name: decl.name.text, found: showType(found.type), expected: showType(declared) },
-      { related: [{ span: decl.signature.result.span, label: 'declared here' }], notes: [first.message] },
+      {
+        related: [{ span: decl.signature.result.span, label: 'declared here' }],
+        notes: [first.message],
+        ...(deeper
+          ? { help: 'write `|> flatten()` before the last layers, or reduce the axes that are too many' }
+          : {}),
+      },
     ),
   );
 };

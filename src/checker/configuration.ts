@@ -22,6 +22,7 @@ import { bindArguments, checkLimits, describe } from './arguments.js';
 import { checkAttributes, namedOf, ownerOf, type Attributes } from './attributes.js';
 import { preludeScope, sourceText } from './calls.js';
 import { isGraphStmt } from './classes.js';
+import { nameHelp } from './foreign.js';
 import { childScope, lookup, makePlace, type Env } from './env.js';
 import { checkExpr, isUnbuilt, kindOf } from './expressions.js';
 import type { IrAddon, IrGroup, IrNamed, IrOptimizer, IrSchedule } from './ir.js';
@@ -313,12 +314,11 @@ const checkAddon = (env: Env, decl: AddonDecl): IrAddon | null => {
       return null;
     }
     const names = env.checker.prelude.names('addon');
-    const near = nearest(name, names);
     env.checker.report(
       unknownName(
         decl.name.span,
         { kind: 'add-on', name },
-        { help: near[0] ? `write \`${near[0]}\`` : `add-ons are ${names.join(', ')}` },
+        { help: `add-ons are ${names.join(', ')}`, ...nameHelp(name, decl.name.span, names) },
       ),
     );
     return null;

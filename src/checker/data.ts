@@ -49,6 +49,13 @@ const batched = (type: Type): Type =>
           ? tensorType('bool', [symbol(rowsSymbol)])
           : type;
 
+const fieldHelp = (type: Type): { readonly help?: string } => {
+  if (type.kind === 'string')
+    return { help: 'write its choices, which become numbers from 0: `"red" | "green"`' };
+  const dtype = type.kind === 'float' ? 'f32' : type.kind === 'int' ? 'i32' : null;
+  return dtype === null ? {} : { help: `write \`${dtype}\`` };
+};
+
 /** The fields of one row, as declared. */
 const rowFields = (
   env: Env,
@@ -78,11 +85,15 @@ const rowFields = (
     if (type.kind === 'tensor') return [{ name: field.name.text, type }];
     if (type.kind === 'bool') return [{ name: field.name.text, type: tensorType('bool', []) }];
     env.checker.report(
-      wrongType(field.type.span, {
-        what: `field \`${field.name.text}\``,
-        found: aType(type),
-        expected: 'f32, i32, u8 or bool, with a shape or without',
-      }),
+      wrongType(
+        field.type.span,
+        {
+          what: `field \`${field.name.text}\``,
+          found: aType(type),
+          expected: 'f32, i32, u8 or bool, with a shape or without',
+        },
+        fieldHelp(type),
+      ),
     );
     return [{ name: field.name.text, type: unknownType }];
   });
@@ -239,22 +250,31 @@ const checkMaps = (
     if (isUnknown(found)) return { fields: [], maps: made };
     if (found.type.kind !== 'record' || !found.fields) {
       env.checker.report(
-        wrongType(entry.value.span, {
-          what: 'what `map` gives',
-          found: aType(found.type),
-          expected: 'a record `{ name: value, … }`',
-        }),
+        wrongType(
+          entry.value.span,
+          { what: 'what `map` gives', found: aType(found.type), expected: 'a record `{ name: value, … }`' },
+          { help: 'give its values names: `{ image: …, label: … }`' },
+        ),
       );
       return { fields: [], maps: made };
     }
-    const lifted = [...found.fields].map(([name, field]) => ({ name, value: liftRow(env, field.ir) }));
+    const refused = new Set<string>();
+    const lifted = [...found.fields].map(([name, field]) => {
+      const { result, diagnostics } = env.checker.capture(() => liftRow(env, field.ir));
+      diagnostics.forEach(env.checker.report);
+      if (diagnostics.length > 0) refused.add(name);
+      return { name, value: result };
+    });
     made.push({
       span: entry.span,
       row: entry.row.text,
       body: place.statements.filter(isGraphStmt),
       fields: lifted,
     });
-    fields = [...found.fields].map(([name, field]) => ({ name, type: mapped(env, name, field) }));
+    fields = [...found.fields].map(([name, field]) => ({
+      name,
+      type: refused.has(name) ? unknownType : mapped(env, name, field),
+    }));
   }
   return { fields, maps: made };
 };

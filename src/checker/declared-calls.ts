@@ -5,6 +5,7 @@ import { bindArguments, checkLimits, parameterEnv } from './arguments.js';
 import { sourceText } from './calls.js';
 import { usePlace } from './classes.js';
 import { lookup, type Env, type FileScope } from './env.js';
+import { orSwapped } from './judging.js';
 import { bindPlainSizes, isTensorType, matchType, noBindings, type Bindings } from './patterns.js';
 import { sizeCode } from './size-code.js';
 import { isUnknown, value, type Value } from './value.js';
@@ -35,25 +36,29 @@ export const bindDeclared = (
   const tensors = new Set(params.flatMap((param) => (isTensorType(param.type) ? [param.name.text] : [])));
   const statics = new Map([...bound].filter(([param]) => !tensors.has(param)));
   const inner = parameterEnv(usePlace({ ...env, file }), file, statics);
-  const bindings = noBindings();
-  const given = params.flatMap((param) => {
-    const found = bound.get(param.name.text);
-    const batch = param.type.kind === 'namedType' ? lookup(file, param.type.name.text) : null;
-    // Of a batch, the fields that the function reads are held against it where they are read.
-    return found && !(batch?.kind === 'decl' && batch.decl.kind === 'data') ? [{ param, found }] : [];
+  const given = (of: ReadonlyMap<string, Value>) =>
+    params.flatMap((param) => {
+      const found = of.get(param.name.text);
+      const batch = param.type.kind === 'namedType' ? lookup(file, param.type.name.text) : null;
+      // Of a batch, the fields that the function reads are held against it where they are read.
+      return found && !(batch?.kind === 'decl' && batch.decl.kind === 'data') ? [{ param, found }] : [];
+    });
+  const bindings = orSwapped(env, [...tensors], bound, (of) => {
+    const made = noBindings();
+    bindPlainSizes(
+      inner,
+      given(of).map(({ param, found }) => ({ written: param.type, found: found.type })),
+      made,
+    );
+    const fits = given(of).every(({ param, found }) =>
+      matchType(inner, param.type, found.type, made, {
+        what: `\`${param.name.text}\` of \`${name}\``,
+        span: found.span,
+      }),
+    );
+    return fits ? made : null;
   });
-  bindPlainSizes(
-    inner,
-    given.map(({ param, found }) => ({ written: param.type, found: found.type })),
-    bindings,
-  );
-  const fits = given.every(({ param, found }) =>
-    matchType(inner, param.type, found.type, bindings, {
-      what: `\`${param.name.text}\` of \`${name}\``,
-      span: found.span,
-    }),
-  );
-  if (!fits) return null;
+  if (!bindings) return null;
   for (const [sizeName, size] of bindings.sizes) {
     if (inner.scope.names.has(sizeName)) continue;
     const read = (): Value => value(span, { kind: 'int' }, sizeCode(size, env.place, span), { size });

@@ -21,6 +21,7 @@ import { aType, isDType, isNumber, showType, units, unknownType, type Type } fro
 import { constantOf, isUnknown, literal, unknownValue, value, withSpan, type Value } from './value.js';
 import { judgeSizes } from './judging.js';
 import { checkIndex } from './indexing.js';
+import { keyHelp, memberHelp, nameHelp } from './foreign.js';
 
 export const checkExpr = (env: Env, expr: Expr): Value => {
   switch (expr.kind) {
@@ -114,6 +115,9 @@ export const kindOf = (binding: Binding): string => {
 
 const aKind = (what: string): string => (/^[aeiou]/.test(what) ? `an ${what}` : `a ${what}`);
 
+/** Unknown names for which a near one is looked for. */
+const mostProposals = 50;
+
 export const reportUnknown = (
   env: Env,
   name: string,
@@ -121,30 +125,22 @@ export const reportUnknown = (
   kind = 'name',
   more: readonly string[] = [],
 ): void => {
-  const all = [
-    ...visibleNames(env.scope),
-    ...env.checker.prelude.fns.keys(),
-    ...env.checker.prelude.names('fn'),
-    ...more,
-  ];
-  const near = nearest(name, [...new Set(all)]);
-  env.checker.report(
-    unknownName(
-      span,
-      { kind, name },
-      near[0]
-        ? {
-            help:
-              near.length === 1
-                ? `write \`${near[0]}\``
-                : `the nearest are ${near.map((each) => `\`${each}\``).join(', ')}`,
-            ...(near.length === 1
-              ? { fix: { title: `write \`${near[0]}\``, edits: [{ span, text: near[0] }] } }
-              : {}),
-          }
-        : {},
-    ),
-  );
+  // In a file of thousands of mistakes nobody reads the proposals, and each looks at all names.
+  const proposals = env.checker.memo(env.checker, 'proposals', () => ({ left: mostProposals }));
+  proposals.left -= 1;
+  const all =
+    proposals.left < 0
+      ? []
+      : [
+          ...visibleNames(env.scope),
+          ...env.checker.prelude.fns.keys(),
+          ...env.checker.prelude.names('fn'),
+          ...more,
+        ];
+  const help = env.checker.prelude.find('schedule', name)
+    ? { help: `phases stand in a schedule, whose name is their value: \`schedule s { ${name}(…) }\`` }
+    : nameHelp(name, span, [...new Set(all)]);
+  env.checker.report(unknownName(span, { kind, name }, help));
 };
 
 const checkName = (env: Env, name: string, span: Span): Value => {
@@ -410,15 +406,9 @@ const checkMember = (env: Env, expr: MemberExpr): Value => {
     const field = of.type.fields.find((each) => each.name === name.text);
     if (field) return value(expr.span, field.type, { kind: 'field', of: of.ir, name: name.text });
     const names = of.type.fields.map((each) => each.name);
-    const near = nearest(name.text, names);
+    const owner = object.kind === 'ref' ? `\`${object.name}\`` : 'the record';
     env.checker.report(
-      unknownField(
-        name.span,
-        { name: name.text, owner: object.kind === 'ref' ? `\`${object.name}\`` : 'the record' },
-        {
-          help: near[0] ? `write \`${near[0]}\`` : `it has ${names.map((each) => `\`${each}\``).join(', ')}`,
-        },
-      ),
+      unknownField(name.span, { name: name.text, owner }, keyHelp(name.text, name.span, names, 'it has')),
     );
     return unknownValue(expr.span);
   }
@@ -427,7 +417,14 @@ const checkMember = (env: Env, expr: MemberExpr): Value => {
     unknownField(
       name.span,
       { name: name.text, owner: aType(of.type) },
-      near[0] ? { help: `units are members: write \`.${near[0]}\`` } : {},
+      near[0]
+        ? { help: `units are members: write \`.${near[0]}\`` }
+        : of.type.kind === 'tensor'
+          ? memberHelp(name.text, object.kind === 'ref' ? object.name : 'x', [
+              ...env.checker.prelude.names('fn'),
+              ...env.checker.prelude.fns.keys(),
+            ])
+          : {},
     ),
   );
   return unknownValue(expr.span);

@@ -8,6 +8,7 @@ import type { Span } from '../parser/source.js';
 import type { Diagnostic } from '../parser/diagnostic.js';
 import type { Checker, Env } from './env.js';
 import { preludeFile } from './prelude.js';
+import type { Value } from './value.js';
 
 const settled = (env: Env, judged: Judgement): Judgement =>
   env.sure || judged.verdict !== 'refuted' ? judged : { ...judged, verdict: 'unproven' };
@@ -32,6 +33,27 @@ export const reportFractionsOnce = (checker: Checker, diagnostics: readonly Diag
   const first = (each: Diagnostic): Diagnostic | undefined =>
     diagnostics.find((other) => other.code === each.code && other.message === each.message);
   for (const each of diagnostics) if (each.code !== 'ZT3104' || first(each) === each) checker.report(each);
+};
+
+/**
+ * What `check` finds of arguments. Where they would fit with the first two inputs the other way round, the help says so.
+ */
+export const orSwapped = <T>(
+  env: Env,
+  inputs: readonly string[],
+  bound: ReadonlyMap<string, Value>,
+  check: (bound: ReadonlyMap<string, Value>) => T,
+): T => {
+  const { result, diagnostics } = env.checker.capture(() => check(bound));
+  const [first = '', second = ''] = inputs;
+  const [a, b] = [bound.get(first), bound.get(second)];
+  const wrong = diagnostics.some(({ severity }) => severity === 'error');
+  const other = new Map(bound);
+  if (a && b) other.set(first, b).set(second, a);
+  const swapped = wrong && a && b ? env.checker.capture(() => check(other)).diagnostics : null;
+  const help = swapped?.length === 0 ? { help: `\`${first}\` comes first, then \`${second}\`` } : {};
+  for (const each of diagnostics) env.checker.report({ ...each, ...help });
+  return result;
 };
 
 /** What is wrong with a size that the prelude computes is wrong at the call: nobody can see the prelude's text. */

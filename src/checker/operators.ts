@@ -153,24 +153,6 @@ const tensorBinary = (
   const known = a ?? b;
   if (!known) return unknownValue(span);
   const dtype = known.dtype;
-  for (const [side, type] of [
-    [left, a],
-    [right, b],
-  ] as const) {
-    const fits = type ? type.dtype === dtype : logic.has(op) ? false : fitsNumber(side, dtype);
-    const other = type ? type.dtype : aType(side.type);
-    if (!fits && !(type && logic.has(op))) {
-      if (!type && !isNumber(side.type)) return mismatch(env, span, op, left, right);
-      env.checker.report(
-        wrongDtype(
-          side.span,
-          { what: `one side of \`${op}\``, found: `${other}`, expected: dtype },
-          { help: castHelp(dtype === 'f32' && type ? type.dtype : dtype) },
-        ),
-      );
-      return unknownValue(span);
-    }
-  }
   const wanted: readonly DType[] = logic.has(op)
     ? ['bool']
     : equality.has(op)
@@ -178,6 +160,31 @@ const tensorBinary = (
       : op === '/' || op === '**'
         ? ['f32']
         : ['f32', 'i32'];
+  // With a number beside it, the tensor is what cannot be calculated with.
+  const alone = !a || !b;
+  for (const [side, type] of [
+    [left, a],
+    [right, b],
+  ] as const) {
+    const fits = type ? type.dtype === dtype : logic.has(op) ? false : fitsNumber(side, dtype);
+    const other = type ? type.dtype : aType(side.type);
+    if (!fits && !(type && logic.has(op)) && !(alone && isNumber(side.type) && !wanted.includes(dtype))) {
+      if (!type && !isNumber(side.type)) return mismatch(env, span, op, left, right);
+      env.checker.report(
+        wrongDtype(
+          side.span,
+          { what: `one side of \`${op}\``, found: `${other}`, expected: dtype },
+          {
+            help:
+              equality.has(op) && a && b && a.shape.length !== b.shape.length
+                ? 'write `argmax(x)` to compare the likeliest class with a label'
+                : castHelp(dtype === 'f32' && type ? type.dtype : dtype),
+          },
+        ),
+      );
+      return unknownValue(span);
+    }
+  }
   if (!wanted.includes(dtype)) {
     const side = a && !wanted.includes(a.dtype) ? left : right;
     env.checker.report(

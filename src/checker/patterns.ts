@@ -14,6 +14,7 @@ import type { Related } from '../parser/diagnostic.js';
 import { type Witness } from './dims/facts.js';
 import { asConstant, noSize, showFraction, showSize, type Size } from './dims/size.js';
 import { childScope, lookup, type Env } from './env.js';
+import { meantType } from './foreign.js';
 import { checkExpr } from './expressions.js';
 import type { DType } from './ir.js';
 import { aType, intType, isDType, isOne, showType, tensorType, unknownType, type Type } from './types.js';
@@ -178,6 +179,15 @@ export const demandSize = (
   return false;
 };
 
+const rankHelp = (shape: readonly Size[], wanted: number | null): { readonly help?: string } => {
+  const last = shape.at(-1);
+  if (wanted === shape.length + 1)
+    return { help: 'write `expand_dims(x, axis = -1)`, which adds an axis of 1' };
+  if (wanted === shape.length - 1 && last && isOne(last))
+    return { help: 'write `squeeze(x, axis = -1)`, which takes the axis of 1 away' };
+  return {};
+};
+
 /** Matches a tensor's shape against a pattern with at most one `...`. Unbound bare names are bound. */
 const matchShape = (
   env: Env,
@@ -198,14 +208,14 @@ const matchShape = (
           found: `${shape.length} (${showType(tensorType('f32', shape)).slice(3)})`,
           expected: rest < 0 ? `${fixed}` : `${fixed} or more`,
         },
-        at.related ? { related: at.related } : {},
+        { ...(at.related ? { related: at.related } : {}), ...rankHelp(shape, rest < 0 ? fixed : null) },
       ),
     );
     return false;
   }
   let fits = true;
   const one = (dim: DimExpr | undefined, size: Size | undefined, axis: number): void => {
-    if (!dim || !size || dim.kind !== 'size') return;
+    if (!dim || !size || dim.kind !== 'size' || !fits) return;
     const name = bindsAt(env, dim, bindings);
     if (name !== null) {
       bindings.sizes.set(name, size);
@@ -229,12 +239,13 @@ const matchShape = (
     const known = bindings.rests.get(dim.name.text);
     if (!known) bindings.rests.set(dim.name.text, middle);
     else if (known.length !== middle.length) {
+      const wanted = shape.length - middle.length + known.length;
       env.checker.report(
-        wrongRank(at.span, {
-          what: at.what,
-          found: `${shape.length}`,
-          expected: `${shape.length - middle.length + known.length}`,
-        }),
+        wrongRank(
+          at.span,
+          { what: at.what, found: `${shape.length}`, expected: `${wanted}` },
+          rankHelp(shape, wanted),
+        ),
       );
       fits = false;
     } else {
@@ -330,11 +341,15 @@ export const matchType = (
     )
       return true;
     env.checker.report(
-      wrongType(at.span, {
-        what: at.what,
-        found: aType(found),
-        expected: `a tensor ${name}${shapeText(written)}`,
-      }),
+      wrongType(
+        at.span,
+        { what: at.what, found: aType(found), expected: `a tensor ${name}${shapeText(written)}` },
+        found.kind === 'record'
+          ? {
+              help: `take one of its fields: ${found.fields.map((field) => `\`.${field.name}\``).join(', ')}`,
+            }
+          : {},
+      ),
     );
     return false;
   }
@@ -405,7 +420,7 @@ export const resolveType = (
   const dtype = isDType(name) ? name : (bindings.dtypes.get(name) ?? null);
   if (dtype === null) {
     const known = ['int', 'float', 'bool', 'string', 'path', 'f32', 'i32', 'u8', 'schedule'];
-    const near = nearest(name, known, 1);
+    const near = [meantType(name, written.shape !== null) ?? nearest(name, known, 1)[0]];
     env.checker.report(
       unknownName(
         written.name.span,
@@ -434,6 +449,16 @@ export const resolveType = (
     }
     const size = dimSize(env, dim.size, bindings);
     if (!size) return unknownType;
+    if ((asConstant(size) ?? 0) < 0) {
+      env.checker.report(
+        wrongType(
+          dim.size.span,
+          { what: 'a size', found: showSize(size), expected: '0 or more' },
+          { help: 'a name stands for any size: `f32[n, 4]`' },
+        ),
+      );
+      return unknownType;
+    }
     shape.push(size);
   }
   return tensorType(dtype, shape);

@@ -67,6 +67,11 @@ export const reshape: Rule = (call) => {
               ]
             : []),
         ],
+        ...(shape.some((size) => (asConstant(size) ?? 0) < 0)
+          ? {
+              help: `a size is not left open by -1: write it, such as \`${x.shape[0] ? showSize(x.shape[0]) : 'n'}\`, or \`flatten()\``,
+            }
+          : {}),
       }),
     );
     return null;

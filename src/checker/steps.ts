@@ -88,7 +88,13 @@ export const checkStep = (
           unknownName(
             input.data.span,
             { kind: 'data set', name: input.data.text },
-            near[0] ? { help: `write \`${near[0]}\`` } : {},
+            near[0]
+              ? { help: `write \`${near[0]}\`` }
+              : datas.size > 0
+                ? {
+                    help: `data sets of this file are ${[...datas.keys()].map((each) => `\`${each}\``).join(', ')}`,
+                  }
+                : {},
           ),
         );
       }
@@ -137,12 +143,20 @@ export const checkStep = (
             );
           else
             env.checker.report(
-              wrongUnit(decl.every.span, {
-                what: 'the time between validations',
-                found:
-                  found.type.kind === 'int' ? `the bare number ${String(found.constant)}` : aType(found.type),
-                expected: 'epochs or steps',
-              }),
+              wrongUnit(
+                decl.every.span,
+                {
+                  what: 'the time between validations',
+                  found:
+                    found.type.kind === 'int' && typeof found.constant === 'number'
+                      ? `the bare number ${found.constant}`
+                      : aType(found.type),
+                  expected: 'epochs or steps',
+                },
+                found.type.kind === 'int' && typeof found.constant === 'number'
+                  ? { help: `write \`${found.constant}.epochs\` or \`${found.constant}.steps\`` }
+                  : {},
+              ),
             );
         } else if (typeof found.constant === 'number' && found.constant <= 0) {
           env.checker.report(
@@ -203,10 +217,13 @@ const checkStatements = (outer: Env, statements: readonly StepStmt[], state: Ste
       case 'minimize': {
         if (!state.minimized) {
           env.checker.report(
-            updateNotHere(statement.span, {
-              statement: 'minimize',
-              reason: 'stands in an `update`, which says whose weights change',
-            }),
+            updateNotHere(
+              statement.span,
+              { statement: 'minimize', reason: 'stands in an `update`, which says whose weights change' },
+              state.stage === 'train'
+                ? { help: `write \`update ${optimizersOf(env)[0] ?? 'opt'} { minimize … }\`` }
+                : {},
+            ),
           );
           break;
         }
@@ -338,6 +355,16 @@ const checkStatements = (outer: Env, statements: readonly StepStmt[], state: Ste
   reportUnusedLets(outer);
 };
 
+const optimizersOf = (env: Env): readonly string[] =>
+  env.file.decls.flatMap((decl) => (decl.kind === 'optimizer' ? [decl.name.text] : []));
+
+const optimizerHelp = (names: readonly string[]): { readonly help: string } => ({
+  help:
+    names.length > 0
+      ? `optimizers of this file are ${names.map((each) => `\`${each}\``).join(', ')}`
+      : 'declare one: `optimizer opt = adam { of = … }`',
+});
+
 const checkUpdate = (env: Env, statement: UpdateStmt, state: StepState): void => {
   if (state.stage !== 'train' || state.minimized) {
     env.checker.report(
@@ -360,16 +387,20 @@ const checkUpdate = (env: Env, statement: UpdateStmt, state: StepState): void =>
       else optimizers.push({ span: name.span, name: name.text });
     } else if (binding)
       env.checker.report(
-        wrongKind(name.span, { name: name.text, found: kindOf(binding), expected: 'an optimizer' }),
+        wrongKind(
+          name.span,
+          { name: name.text, found: kindOf(binding), expected: 'an optimizer' },
+          optimizerHelp(optimizersOf(env)),
+        ),
       );
     else {
-      const names = env.file.decls.flatMap((decl) => (decl.kind === 'optimizer' ? [decl.name.text] : []));
+      const names = optimizersOf(env);
       const near = nearest(name.text, names);
       env.checker.report(
         unknownName(
           name.span,
           { kind: 'optimizer', name: name.text },
-          near[0] ? { help: `write \`${near[0]}\`` } : {},
+          near[0] ? { help: `write \`${near[0]}\`` } : optimizerHelp(names),
         ),
       );
     }

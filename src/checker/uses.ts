@@ -1,13 +1,13 @@
 /** Uses of blocks and models: checked again with the sizes at hand. */
 import type { Arg, BlockDecl, LayerStmt, ModelDecl, Name } from '../parser/ast.js';
 import { missingArgument, tooManyArguments, unknownAttribute, wrongKind } from '../parser/messages.gen.js';
-import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
 import { bindArguments, checkLimits } from './arguments.js';
 import { sourceText } from './calls.js';
 import { showSize, type Size } from './dims/size.js';
 import { childScope, makePlace, type Env, type FileScope, type NamedLayer, type Weight } from './env.js';
 import { checkExpr } from './expressions.js';
+import { keyHelp } from './foreign.js';
 import { checkGraph } from './graphs.js';
 import type { IrExpr, IrNamed } from './ir.js';
 import { addSlot, applySlot, sameWeights, takeName } from './layers.js';
@@ -315,12 +315,11 @@ export const callModel = (
     else {
       const at = names.indexOf(arg.name.text);
       if (at < 0) {
-        const near = nearest(arg.name.text, names);
         env.checker.report(
           unknownAttribute(
             arg.name.span,
             { kind: 'input', name: arg.name.text, owner: name },
-            near[0] ? { help: `write \`${near[0]}\`` } : {},
+            keyHelp(arg.name.text, arg.name.span, names, 'it takes'),
           ),
         );
         return unknownValue(span);
@@ -330,11 +329,15 @@ export const callModel = (
   }
   if (inputs.length > names.length) {
     env.checker.report(
-      tooManyArguments(span, {
-        owner: name,
-        expected: `${names.length} input${names.length === 1 ? '' : 's'}`,
-        found: `${inputs.length}`,
-      }),
+      tooManyArguments(
+        span,
+        {
+          owner: name,
+          expected: `${names.length} input${names.length === 1 ? '' : 's'}`,
+          found: `${inputs.length}`,
+        },
+        { help: `its inputs are ${names.map((each) => `\`${each}\``).join(', ')}` },
+      ),
     );
     return unknownValue(span);
   }

@@ -39,7 +39,10 @@ export const nearest = (name: string, candidates: Iterable<string>, most = 3): s
     if (candidate === name || candidate.length > longestName) continue;
     const other = candidate.toLowerCase().replaceAll('_', '');
     const edits = plain === other ? 0.5 : distance(name.toLowerCase(), candidate.toLowerCase(), limit);
-    const goesOn = name.length >= 3 && candidate.startsWith(name);
+    // One letter for another is another name.
+    if (name.length === 1 && candidate.length === 1 && plain !== other) continue;
+    const ends = candidate.length >= 4 && candidate.length * 2 >= name.length && name.startsWith(candidate);
+    const goesOn = (name.length >= 3 && candidate.startsWith(name)) || ends;
     const score = edits <= limit ? edits : goesOn ? limit + 0.5 : Infinity;
     if (score < Infinity) found.push({ candidate, score });
   }

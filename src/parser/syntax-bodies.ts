@@ -10,6 +10,16 @@ const graphWords = ['layer', 'let', 'assert', 'return'];
 /** Words that declare a value in other languages. */
 const foreignLet = new Set(['var', 'val', 'const', 'auto', 'final', 'mut', 'def', 'param']);
 
+/** Calls that other libraries make in a training loop. */
+const foreignCall = (name: string): string | null => {
+  if (name === 'print') return 'write `metric name = …`, which is shown and kept';
+  return ['backward', 'step', 'zero_grad', 'minimize', 'apply_gradients', 'fit', 'train', 'eval'].includes(
+    name,
+  )
+    ? 'gradients are taken and applied by `update opt { minimize loss }`'
+    : null;
+};
+
 const explainEntry = (at: S.Situation): Diagnostic | null => {
   const key = S.near(at, 0);
   if (at.problem.rule !== 'entry' || key === undefined || at.problem.expected.length < 2) return null;
@@ -32,7 +42,11 @@ const explainEntry = (at: S.Situation): Diagnostic | null => {
   }
   if (['group', 'map'].includes(key.image)) {
     const found = S.shown(next);
-    return messages.unexpectedToken(sign, { expected: 'a name', found });
+    const help =
+      key.image === 'map'
+        ? 'write `map row -> { image: row.image }`'
+        : 'write `group slow { match = ["head.*"] }`';
+    return messages.unexpectedToken(sign, { expected: 'a name', found }, { help });
   }
   if (S.isA(next, T.LeftBrace)) {
     const help = `write \`group ${name} { … }\`, or \`${name} = { … }\` for a record`;
@@ -129,10 +143,13 @@ const explainStatement = (at: S.Situation): Diagnostic | null => {
     const start = { ...span, end: span.start };
     return messages.missingReturn(span, S.mend('write `return` before the value', start, 'return '));
   }
-  const help = `a statement starts with ${words
-    .slice(0, -1)
-    .map((word) => `\`${word}\``)
-    .join(', ')} or \`return\``;
+  const told = foreignCall(S.wordAt(at, 1) === '.' ? S.wordAt(at, 2) : token.image);
+  const help =
+    told ??
+    `a statement starts with ${words
+      .slice(0, -1)
+      .map((word) => `\`${word}\``)
+      .join(', ')} or \`return\``;
   return messages.unknownStatement(span, { word: S.cut(token.image) }, { help });
 };
 

@@ -67,7 +67,26 @@ const listed = (parts: readonly string[]): string =>
 const hintFor = (at: S.Situation): string | null => {
   const { rule } = at.problem;
   const found = S.wordAt(at, 0);
-  if (S.expects(at, T.On)) return 'write its inputs and result: `on x: f32[n, 4] -> f32[n, 2]`';
+  if (S.expects(at, T.On))
+    return S.wordAt(at, -1) === ')'
+      ? 'parentheses hold parameters; inputs stand behind them: `on x: f32[n, 4] -> f32[n, 2]`'
+      : 'write its inputs and result: `on x: f32[n, 4] -> f32[n, 2]`';
+  if ((rule === 'config' && found === '->') || (S.wordAt(at, -1) === 'map' && S.expects(at, T.Identifier)))
+    return 'write `map row -> { image: row.image }`';
+  if (S.expects(at, T.Comma) || (rule === 'record' && S.expects(at, T.RightBrace))) {
+    if ([':', '='].includes(S.wordAt(at, 1))) return `a comma stands before \`${S.cut(found)}\``;
+  }
+  if (found === '|') return 'a layer or function is applied with `|>`';
+  const applied =
+    S.isA(S.near(at, 0), T.Identifier) && S.wordAt(at, 1) === '(' && S.endsValue(S.near(at, -1));
+  if (applied && rule === 'graph') return `write \`|> ${S.cut(found)}(…)\` to apply it`;
+  if (found === '{' && S.expects(at, T.Identifier) && S.wordAt(at, -1) === 'trainer')
+    return 'give it a name: `trainer Mine { … }`';
+  if (found.startsWith('"') && rule === 'recordType') return 'choices are written `"a" | "b"`';
+  if (found.startsWith('"') && S.expects(at, T.Identifier))
+    return `a name stands without quotes: ${S.cut(found.slice(1, -1))}`;
+  if (rule === 'stepDecl' && found === '(')
+    return 'a step takes batches, whose fields have names: `step train(batch in train_set)`, then `batch.image`';
   if (rule === 'signature' && found === '(') return 'inputs stand without parentheses: `on x: f32[n, 4]`';
   if (rule === 'signature' || rule === 'fnDecl')
     return S.expects(at, T.Arrow) ? 'write its result: `-> f32[n, 2]`' : null;

@@ -135,7 +135,7 @@ describe('what people write wrong', () => {
     ['# allow "x"\nconst a = 3', 'ZT1046', '"x"', 'a code and a reason'],
     [inStep('x = 3'), 'ZT1019', 'x', 'write `let x = …`'],
     [inStep('x += 3'), 'ZT1019', 'x', 'let next = x + …'],
-    [inStep('print(x)'), 'ZT1044', 'print', 'a statement starts with'],
+    [inStep('print(x)'), 'ZT1044', 'print', 'write `metric name'],
     [inStep('if a then minimize x'), 'ZT1001', 'then', 'takes braces'],
     [inStep('if a { } elif b { }'), 'ZT1031', 'elif', 'else { if'],
     [inStep('if a { } else if b { }'), 'ZT1031', 'if', 'else { if'],

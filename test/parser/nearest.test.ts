@@ -8,7 +8,7 @@ test.each([
   ['batchnorm', ['batch_norm', 'layer_norm'], ['batch_norm']],
   ['xyz', ['relu', 'dense'], []],
   ['', ['a'], []],
-  ['a', ['b', 'cc', 'ab'], ['ab', 'b']],
+  ['a', ['b', 'cc', 'ab', 'A'], ['A', 'ab']],
   ['lr', ['lr'], []],
   ['dense', ['dens', 'denes', 'ense', 'dennse', 'dance'], ['denes', 'dennse', 'dens']],
 ])('%s', (name, candidates, expected) => {

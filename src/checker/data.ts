@@ -21,7 +21,7 @@ import { moduleOf } from './externs.js';
 import { isGraphStmt } from './classes.js';
 import type { IrData, IrField, IrMap, IrNamed } from './ir.js';
 import { noBindings, resolveType } from './patterns.js';
-import { liftRow } from './rows.js';
+import { liftMap } from './rows.js';
 import type { Builtin } from './prelude.js';
 import { aType, irType, tensorType, type RecordType, type Type, unknownType } from './types.js';
 import { isUnknown, value, type Value } from './value.js';
@@ -258,19 +258,11 @@ const checkMaps = (
       );
       return { fields: [], maps: made };
     }
-    const refused = new Set<string>();
-    const lifted = [...found.fields].map(([name, field]) => {
-      const { result, diagnostics } = env.checker.capture(() => liftRow(env, field.ir));
-      diagnostics.forEach(env.checker.report);
-      if (diagnostics.length > 0) refused.add(name);
-      return { name, value: result };
-    });
-    made.push({
-      span: entry.span,
-      row: entry.row.text,
-      body: place.statements.filter(isGraphStmt),
-      fields: lifted,
-    });
+    const values = [...found.fields].flatMap(([name, field]) =>
+      isUnknown(field) ? [] : [{ name, value: field.ir }],
+    );
+    const { refused, ...lifted } = liftMap(env, place.statements.filter(isGraphStmt), values);
+    made.push({ span: entry.span, row: entry.row.text, ...lifted });
     fields = [...found.fields].map(([name, field]) => ({
       name,
       type: refused.has(name) ? unknownType : mapped(env, name, field),

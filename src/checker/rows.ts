@@ -1,7 +1,9 @@
 /** A row's expression, written for a whole batch: axes move back by one, the batch's size goes in front. */
 import { notBuilt } from '../parser/messages.gen.js';
+import type { Span } from '../parser/source.js';
 import type { Env } from './env.js';
-import type { IrExpr, IrNamed, IrType } from './ir.js';
+import type { IrExpr, IrMap, IrNamed, IrStmt, IrType } from './ir.js';
+import { walkIr } from './ir-walk.js';
 
 /** Operations on one row that are the same on many: element by element, or along axes counted from the end. */
 const fromTheEnd = new Set(['softmax', 'log_softmax', 'one_hot', 'matmul']);
@@ -60,11 +62,11 @@ const moved = (value: IrExpr): IrExpr => {
 };
 
 /** A row's tensor of fewer axes, brought to `rank` axes so that it still lines up from the end. */
-const aligned = (arg: IrExpr, before: IrExpr, rank: number): IrExpr => {
+const aligned = (arg: IrExpr, before: IrExpr, rank: number, rowwise: ReadonlySet<string>): IrExpr => {
   let at = arg;
   for (
     let missing = rank - rankOf(before.type);
-    missing > 0 && before.type.kind === 'tensor' && usesRow(before);
+    missing > 0 && before.type.kind === 'tensor' && usesRow(before, rowwise);
     missing -= 1
   ) {
     at = {
@@ -87,31 +89,87 @@ const aligned = (arg: IrExpr, before: IrExpr, rank: number): IrExpr => {
   return at;
 };
 
-const usesRow = (expr: IrExpr): boolean => JSON.stringify(expr).includes('"kind":"row"');
+/** Whether a part reads the row, itself or by a local that was made of it. */
+const usesRow = (part: unknown, rowwise: ReadonlySet<string>): boolean => {
+  let found = false;
+  walkIr(part, ({ kind, ref }) => {
+    if (kind !== 'ref' || typeof ref !== 'object' || ref === null || !('kind' in ref)) return;
+    const isLocal = ref.kind === 'local' && 'name' in ref && typeof ref.name === 'string';
+    if (ref.kind === 'row' || (isLocal && rowwise.has(String(ref.name)))) found = true;
+  });
+  return found;
+};
 
-export const liftRow = (env: Env, expr: IrExpr): IrExpr => {
-  if (!usesRow(expr)) return expr;
+const refuse = (env: Env, span: Span, what: string): void =>
+  env.checker.report(notBuilt(span, { what }, { help: 'make it in the step or in the model' }));
+
+/** A map of one row, as a map of a batch of rows. Fields that cannot be are reported, and are in `refused`. */
+export const liftMap = (
+  env: Env,
+  statements: readonly IrStmt[],
+  fields: readonly IrNamed[],
+): Pick<IrMap, 'body' | 'fields'> & { readonly refused: ReadonlySet<string> } => {
+  const rowwise = new Set<string>();
+  const body = statements.map((statement) => liftStatement(env, statement, rowwise));
+  const refused = new Set<string>();
+  const made = fields.map(({ name, value }) => {
+    const { result, diagnostics } = env.checker.capture(() => {
+      const at = liftRow(env, value, rowwise);
+      if (!usesRow(value, rowwise) && !draws(value))
+        refuse(env, value.span, `a field of \`map\` that reads nothing of the row (\`${name}\`)`);
+      return at;
+    });
+    diagnostics.forEach(env.checker.report);
+    if (diagnostics.length > 0) refused.add(name);
+    return { name, value: result };
+  });
+  return { body, fields: made, refused };
+};
+
+const liftStatement = (env: Env, statement: IrStmt, rowwise: Set<string>): IrStmt => {
+  if (statement.kind === 'let') {
+    const value = liftRow(env, statement.value, rowwise);
+    if (usesRow(statement.value, rowwise)) rowwise.add(statement.name);
+    return { ...statement, value };
+  }
+  // Maps have no weights and no branches that are statements; what is left are turns.
+  if (statement.kind !== 'fold' || !usesRow(statement, rowwise)) return statement;
+  if (!usesRow(statement.from, rowwise))
+    refuse(env, statement.span, 'a `repeat` in `map` that starts without the row');
+  const from = liftRow(env, statement.from, rowwise);
+  rowwise.add(statement.name);
+  const body = statement.body.map((each) => liftStatement(env, each, rowwise));
+  return { ...statement, from, body, value: liftRow(env, statement.value, rowwise) };
+};
+
+/** Whether a part draws random numbers: one draw for a batch would be the same for all of its rows. */
+const draws = (part: unknown): boolean => {
+  let found = false;
+  walkIr(part, ({ draw }) => {
+    if (typeof draw === 'string') found = true;
+  });
+  return found;
+};
+
+const liftRow = (env: Env, expr: IrExpr, rowwise: ReadonlySet<string>): IrExpr => {
+  if (!usesRow(expr, rowwise) && !draws(expr)) return expr;
   switch (expr.kind) {
+    case 'ref':
     case 'field':
       return { ...expr, type: lifted(expr.type) };
     case 'slice':
       return {
         ...expr,
-        of: liftRow(env, expr.of),
+        of: liftRow(env, expr.of, rowwise),
         slices: [{ kind: 'range', from: null, to: null }, ...expr.slices],
         type: lifted(expr.type),
       };
     case 'items':
-      return { ...expr, items: expr.items.map((item) => liftRow(env, item)) };
+      return { ...expr, items: expr.items.map((item) => liftRow(env, item, rowwise)) };
     case 'op': {
-      if (refused.has(expr.name)) {
-        env.checker.report(
-          notBuilt(
-            expr.span,
-            { what: `\`${expr.name}\` in \`map\`` },
-            { help: 'apply it in the step or in the model' },
-          ),
-        );
+      // An extern takes what it declares, which is one row.
+      if (refused.has(expr.name) || expr.draw !== null || expr.home.startsWith('extern:')) {
+        refuse(env, expr.span, `\`${expr.name}\` in \`map\``);
         return expr;
       }
       const rank = Math.max(...expr.args.map((arg) => rankOf(arg.type)), 0);
@@ -121,8 +179,8 @@ export const liftRow = (env: Env, expr: IrExpr): IrExpr => {
         expr.name !== 'reshape' &&
         expr.name !== 'cast';
       const args = expr.args.map((arg) => {
-        const up = liftRow(env, arg);
-        return elementwise ? aligned(up, arg, rank) : up;
+        const up = liftRow(env, arg, rowwise);
+        return elementwise ? aligned(up, arg, rank, rowwise) : up;
       });
       const options: IrNamed[] = expr.options.map((option) => {
         if (option.name === 'axis' && alongAxes.has(expr.name))
@@ -155,8 +213,8 @@ export const liftRow = (env: Env, expr: IrExpr): IrExpr => {
     case 'choose':
       return {
         ...expr,
-        then: liftRow(env, expr.then),
-        else: liftRow(env, expr.else),
+        then: liftRow(env, expr.then, rowwise),
+        else: liftRow(env, expr.else, rowwise),
         type: lifted(expr.type),
       };
     default:

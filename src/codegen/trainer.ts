@@ -304,10 +304,14 @@ const configureAddOns = (write: Write): ts.ClassElement => {
   return method(write, 'configureAddOns', params, undefined, (place) => [tree.giveBack(body(place))]);
 };
 
+/** Add-ons that may stand several times: each writes under its own name. */
+const LABELLED: ReadonlySet<string> = new Set(['image_grid']);
+
 const emitAddon = (write: Write, place: Place, addon: IrAddon): ts.Expression => {
   const { unit } = place;
   const { tree } = unit;
-  const label = addon.label === addon.name ? [] : [{ key: 'label', value: tree.text(addon.label) }];
+  const isNamed = addon.label !== addon.name && LABELLED.has(addon.name);
+  const label = isNamed ? [{ key: 'label', value: tree.text(addon.label) }] : [];
   return tree.at(
     addon.span,
     tree.call(

@@ -118,12 +118,18 @@ describe('add-ons that write', () => {
             every: steps(5),
             low: 0,
           }),
+          addons.imageGrid({
+            label: 'dark',
+            of: () => ops.zeros({ shape: [1, 2, 2, 1] }),
+            every: steps(10),
+          }),
         ];
       }
     }
     const runDir = join(root, 'images');
     await new Images({ options: { progress: 'none', epochs: 2 } }).fit({ runDir });
-    const names = readdirSync(join(runDir, 'images'));
+    expect(readdirSync(join(runDir, 'images', 'dark'))).toEqual(['step-00000010.png']);
+    const names = readdirSync(join(runDir, 'images')).filter((name) => name !== 'dark');
     expect(names).toEqual(['step-00000005.png', 'step-00000010.png']);
     const [first, second] = names.map((name) => readFileSync(join(runDir, 'images', name)));
     expect(first).toEqual(second);

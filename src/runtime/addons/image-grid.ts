@@ -10,6 +10,8 @@ import { epochs, type Quantity } from '../../values/units.js';
 import type { AddOn } from './addon.js';
 
 export interface ImageGridOptions {
+  /** Folder in `images`, where a run has several grids. */
+  readonly label?: string;
   /** Makes the images, [count, height, width, channels], 1, 3 or 4 channels. Runs in evaluation mode. */
   readonly of: () => Tensor4D;
   readonly every?: Quantity<'epochs'> | Quantity<'steps'>;
@@ -19,9 +21,9 @@ export interface ImageGridOptions {
   readonly high?: number;
 }
 
-/** Writes `images/step-N.png` to the run's folder; nothing where a run has none. */
+/** Writes `images/step-N.png`, or `images/label/step-N.png`, to the run's folder; nothing where a run has none. */
 export function imageGrid(options: ImageGridOptions): AddOn {
-  const { of, every = epochs(1), low = -1, high = 1 } = options;
+  const { label, of, every = epochs(1), low = -1, high = 1 } = options;
   return {
     kind: 'image_grid',
     phase: 'independent',
@@ -32,9 +34,9 @@ export function imageGrid(options: ImageGridOptions): AddOn {
       return {
         stepEnd: async (at) => {
           if (host.folder === null || !due.due(at.step, at.seconds)) return undefined;
-          const [images] = await host.evaluate('image_grid', () => [of()]);
+          const [images] = await host.evaluate(label ?? 'image_grid', () => [of()]);
           if (images === undefined) return undefined;
-          const folder = join(host.folder, 'images');
+          const folder = join(host.folder, 'images', label ?? '');
           makeFolder(folder);
           await writeFile(
             join(folder, `step-${String(at.step).padStart(8, '0')}.png`),

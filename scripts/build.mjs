@@ -96,6 +96,8 @@ const buildAll = async () => {
   if (!code.startsWith('#!')) await writeFile(program, `#!/usr/bin/env node\n${code}`);
   await chmod(program, 0o755);
   await removeOldChunks(compiler.metafile.outputs);
+  // Declarations of other sources would be believed; `build:types` makes them anew.
+  await rm(join(dist, 'types'), { recursive: true, force: true });
 };
 
 if (!process.argv.includes('--if-stale') || (await isStale())) {

@@ -3,7 +3,8 @@
  * place in the spec that it comes from. The TypeScript is the one that ts-morph brings (its version is in the result).
  */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { TraceMap, originalPositionFor } from '@jridgewell/trace-mapping';
 import type { EmittedFile } from './emit.js';
 import { type PackageRoot, findPackageRoot } from './package-root.js';
@@ -32,6 +33,10 @@ export interface TypeCheck {
   readonly faults: readonly TypeFault[];
 }
 
+/** The folder of Node's declarations: npm puts them beside this package, or inside of it. */
+const typesOf = ({ folder }: PackageRoot): string =>
+  dirname(dirname(createRequire(join(folder, 'package.json')).resolve('@types/node/package.json')));
+
 /** Reads externs from the disk, and the emitted files from memory. */
 export const typecheck = async (
   files: readonly EmittedFile[],
@@ -54,7 +59,7 @@ export const typecheck = async (
       moduleResolution: ts.ModuleResolutionKind.Bundler,
       lib: ['lib.es2023.d.ts'],
       types: ['node'],
-      typeRoots: [join(root.folder, 'node_modules', '@types')],
+      typeRoots: [typesOf(root)],
       paths: { 'ztrain/runtime': [runtime] },
       strict: true,
       noUncheckedIndexedAccess: true,

@@ -17,6 +17,7 @@ type Finish = (code: number) => void;
 const once =
   (name: string) =>
   (value: string, before: string | undefined): string => {
+    if (value === '') throw new Misuse(`${name} needs a value, got ""`);
     if (before !== undefined)
       throw new Misuse(`${name} is given twice, ${before} and ${value}; keep one of them`);
     return value;
@@ -145,6 +146,11 @@ const withNearOption = (text: string, program: Command, argv: readonly string[])
   const [, option = '', value] = /unknown option '([^'=]+)(=[^']*)?'/.exec(text) ?? [];
   if (option === '') return text;
   const command = program.commands.find((each) => argv.includes(each.name())) ?? program;
+  if (command.options.some(({ long }) => long === option))
+    return `error: ${option} takes no value, leave ${value ?? 'it'} out\n`;
+  const others = program.commands.filter((each) => each.options.some(({ long }) => long === option));
+  if (others.length > 0)
+    return `error: ${option} goes with ${others.map((each) => each.name()).join(' and ')}, not with ${command.name()}\n`;
   const known = command.options.filter((each) => value === undefined || each.required || each.optional);
   const [near] = nearest(
     option,

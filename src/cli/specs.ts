@@ -48,13 +48,14 @@ const isFolder = (path: string): boolean => {
 /** The specs that arguments name; a folder stands for the specs in it. Throws where one cannot be read. */
 export const findSpecs = (args: readonly string[]): readonly SpecFile[] =>
   args.flatMap((arg) => {
-    if (!isFolder(arg)) return [findSpec(arg)];
+    if (arg === '' || !isFolder(arg)) return [findSpec(arg)];
     const inside = specsIn(arg);
     if (inside.length === 0) throw new Misuse(`there is no .ztrain file in ${arg}`);
     return inside.map((name) => specFile(join(arg, name)));
   });
 
 export const findSpec = (arg: string): SpecFile => {
+  if (arg === '') throw new Misuse('name a .ztrain file, got ""');
   const read = nodeHost.readText(compilerPath(arg));
   if ('text' in read) return specFile(arg);
   const folder = dirname(arg);

@@ -123,6 +123,11 @@ describe('misuse ends with 2 and a near name', () => {
     [['show', digits, 'trainer.epoch=1'], 'epochs'],
     [['show', digits, 'lr=1', 'lr=2'], 'lr is set twice, lr=1 and lr=2'],
     [['show', digits, '--lr=3'], 'write lr=3'],
+    [['show', digits, '--plan=3'], '--plan takes no value'],
+    [['run', digits, '--from', 'x'], '--from goes with test and predict, not with run'],
+    [['predict', digits, '--dev-run'], '--dev-run goes with run, not with predict'],
+    [['build', digits, '--out-dir='], '--out-dir needs a value, got ""'],
+    [['check', ''], 'name a .ztrain file, got ""'],
     [['show', digits, 'trainer.clip=1'], /set it in .*digits\.ztrain:\d+$/m],
   ])('%j', async (words, hint) => {
     const { code, stdout, stderr } = await desk.ztrainc(words);

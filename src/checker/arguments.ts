@@ -195,7 +195,7 @@ export const coerce = (env: Env, written: TypeExpr, found: Value, what: string):
     env.checker.report(notKnown(tensor.span, { what, name: aType(tensor.type) }));
     return null;
   }
-  const unit = unitExample(written, found);
+  const unit = isNumber(found.type) ? unitExample(written, found) : null;
   if (found.type.kind === 'unit' || (unit && isNumber(found.type))) {
     env.checker.report(
       wrongUnit(

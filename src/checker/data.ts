@@ -258,15 +258,13 @@ const checkMaps = (
       );
       return { fields: [], maps: made };
     }
+    const types = new Map([...found.fields].map(([name, field]) => [name, mapped(env, name, field)]));
     const values = [...found.fields].flatMap(([name, field]) =>
-      isUnknown(field) ? [] : [{ name, value: field.ir }],
+      types.get(name)?.kind === 'unknown' ? [] : [{ name, value: field.ir }],
     );
     const { refused, ...lifted } = liftMap(env, place.statements.filter(isGraphStmt), values);
     made.push({ span: entry.span, row: entry.row.text, ...lifted });
-    fields = [...found.fields].map(([name, field]) => ({
-      name,
-      type: refused.has(name) ? unknownType : mapped(env, name, field),
-    }));
+    fields = [...types].map(([name, type]) => ({ name, type: refused.has(name) ? unknownType : type }));
   }
   return { fields, maps: made };
 };
@@ -277,12 +275,10 @@ const mapped = (env: Env, name: string, field: Value): Type => {
   if (['tensor', 'int', 'float', 'unknown'].includes(type.kind)) return type;
   const help =
     type.kind === 'list'
-      ? 'give each number a field of its own, or make it a `const` and use its numbers in the step: `w[0]`'
-      : type.kind === 'bool'
-        ? 'write 1 or 0'
-        : type.kind === 'record'
-          ? 'give each of its fields a name here'
-          : 'leave it out, or make a `const` of it';
+      ? 'make it a `const`, and use its numbers in the step: `w[0]`'
+      : type.kind === 'record'
+        ? 'give each of its fields a name here'
+        : 'make it a `const`, and use that in the step';
   env.checker.report(
     wrongType(
       span,
@@ -325,7 +321,10 @@ export const checkData = (env: Env, decl: DataDecl, file: FileScope): DataInfo |
       );
       return null;
     } else if (!binding && !env.checker.prelude.find('data', name)) {
-      const near = nearest(name, [...env.checker.prelude.names('data').filter((each) => each !== 'options')]);
+      const near = nearest(name, [
+        ...env.checker.prelude.names('data').filter((each) => each !== 'options'),
+        ...file.decls.flatMap((each) => (each.kind === 'data' && each !== decl ? [each.name.text] : [])),
+      ]);
       env.checker.report(
         unknownName(
           decl.source.span,

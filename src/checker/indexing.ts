@@ -1,13 +1,6 @@
 /** Indexing: slices of tensors, elements of lists. */
 import type { Expr, IndexExpr } from '../parser/ast.js';
-import {
-  badAxis,
-  notKnown,
-  tooManyArguments,
-  wrongRank,
-  wrongSize,
-  wrongType,
-} from '../parser/messages.gen.js';
+import { notKnown, tooManyArguments, wrongRank, wrongSize, wrongType } from '../parser/messages.gen.js';
 import {
   add,
   asConstant,
@@ -93,7 +86,11 @@ export const checkIndex = (env: Env, expr: IndexExpr): Value => {
       const room = asConstant(size);
       if (number !== null && room !== null && (number >= room || number < -room)) {
         env.checker.report(
-          badAxis(slice.at.span, { axis: number, what: `an axis of size ${room}`, rank: room }),
+          wrongType(
+            slice.at.span,
+            { what: 'the index', found: `${number}`, expected: `${-room} to ${room - 1}` },
+            { help: `the axis holds ${room}, counted from 0; negative ones count from its end` },
+          ),
         );
         return unknownValue(expr.span);
       }
@@ -153,7 +150,13 @@ const listElement = (env: Env, expr: IndexExpr, of: Value): Value => {
   const number = constantOf(index);
   const length = of.type.length ?? of.items?.length ?? null;
   if (typeof number === 'number' && length !== null && (number < 0 || number >= length)) {
-    env.checker.report(badAxis(slice.at.span, { axis: number, what: `a list of ${length}`, rank: length }));
+    env.checker.report(
+      wrongType(
+        slice.at.span,
+        { what: 'the index', found: `${number}`, expected: `0 to ${length - 1}` },
+        { help: `the list has ${length} items, counted from 0` },
+      ),
+    );
     return unknownValue(expr.span);
   }
   const item = typeof number === 'number' ? of.items?.[number] : undefined;

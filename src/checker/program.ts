@@ -46,7 +46,14 @@ export const loadProgram = (entry: string, host: Host): Program => {
     if ('error' in read) {
       const span = from ?? { file: 0, start: 0, end: 0 };
       if (!from) files.push(createSource(0, path, ''));
-      diagnostics.push(fileMissing(span, { kind: from ? 'import' : 'spec', file: path, reason: read.error }));
+      const lacksEnding = from !== null && !path.endsWith('.ztrain');
+      diagnostics.push(
+        fileMissing(
+          span,
+          { kind: from ? 'import' : 'spec', file: path, reason: read.error },
+          lacksEnding ? { help: "write the file's whole name: it ends in `.ztrain`" } : {},
+        ),
+      );
       return null;
     }
     const source = createSource(files.length, path, read.text);

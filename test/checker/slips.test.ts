@@ -164,7 +164,16 @@ const slips: readonly Slip[] = [
     },
     'ZT4900',
     'flatten(cast(row.image, f32))',
-    'apply it in the step or in the model',
+    'make it in the step or in the model',
+  ],
+  [
+    {
+      param: 'const widths = [32, 64]',
+      ...model('return flatten(image) |> dense(widths[2]) as h |> dense(10) as head'),
+    },
+    'ZT3203',
+    '2',
+    'the list has 2 items, counted from 0',
   ],
   [{ trainer: 'trainer Digits { num_epochs = 10 }' }, 'ZT2002', 'num_epochs', 'write `epochs`'],
   [

@@ -236,7 +236,8 @@ const boundBy = (
   _declared: Type,
 ): ReturnType<typeof noBindings> => {
   const bindings = noBindings();
-  for (let scope: Env['scope'] | null = env.scope; scope; scope = scope.parent) {
+  // Sizes stand in the scopes of the class, never among the names of the file.
+  for (let scope: Env['scope'] | null = env.scope; scope && scope !== env.file; scope = scope.parent) {
     for (const [name, binding] of scope.names) {
       if (binding.kind === 'value' && binding.what === 'size' && !bindings.sizes.has(name)) {
         const { size } = binding.value();

@@ -4,7 +4,16 @@
  */
 import { lossReachesNothing } from '../../parser/messages.gen.js';
 import type { Span } from '../../parser/source.js';
-import type { IrClass, IrContent, IrExpr, IrFold, IrReduction, IrSlotRef, IrStepStmt } from '../ir.js';
+import type {
+  IrClass,
+  IrContent,
+  IrExpr,
+  IrFold,
+  IrReduction,
+  IrSlot,
+  IrSlotRef,
+  IrStepStmt,
+} from '../ir.js';
 import { listed, trainableWeights, type TrainingInput } from './input.js';
 
 /** A place where a gradient ends that would have gone on to `hides`. */
@@ -118,10 +127,17 @@ export const checkReach = (input: TrainingInput): Reach => {
     return flow;
   };
 
+  const slotMaps = new Map<IrClass, ReadonlyMap<string, IrSlot>>();
+  const slotsOf = (owner: IrClass): ReadonlyMap<string, IrSlot> => {
+    const known = slotMaps.get(owner) ?? new Map(owner.slots.map((slot) => [slot.name, slot]));
+    slotMaps.set(owner, known);
+    return known;
+  };
+
   /** What a slot may hold: several where turns of a `repeat` differ. */
   const contentsOf = (ref: IrSlotRef, scope: Scope): readonly IrContent[] => {
     if (ref.kind === 'own') {
-      const slot = scope.owner?.slots.find((each) => each.name === ref.slot);
+      const slot = scope.owner ? slotsOf(scope.owner).get(ref.slot) : undefined;
       return slot ? [slot.content] : [];
     }
     const items = scope.items.get(ref.item) ?? [];

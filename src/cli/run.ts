@@ -2,17 +2,17 @@
  * `ztrainc run`, `test` and `predict`: compiles in memory, then is the executable: its options, its output, its signals
  * and its exit code.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { folderOf } from '../checker/host.js';
 import { BundleError } from '../codegen/bundle.js';
-import type { EmittedFile } from '../codegen/emit.js';
 import { findPackageRoot, runtimeFile } from '../codegen/package-root.js';
 import { checkExterns, emitTo, hasExterns } from '../compiler.js';
 import { parseOverride } from '../values/overrides.js';
 import { fileHash, hashOf, isKept, openCache, prune } from './cache.js';
 import { refuseOnlyInSpec } from './only-in-spec.js';
+import { keep, readKept, type Texts } from './kept-bundles.js';
 import { placesOf } from './places.js';
 import { reportBundleWarnings, reportDiagnostics, reportExterns } from './report.js';
 import { checkSpec, findSpec, shownPath, type CheckedSpec, type SpecFile } from './specs.js';
@@ -85,14 +85,6 @@ const committedFiles = (names: readonly string[], folder: string): ReadonlyMap<s
   return found;
 };
 
-/** Emitted text by file name. */
-type Texts = Readonly<Record<string, string>>;
-
-const isTexts = (value: unknown): value is Texts =>
-  typeof value === 'object' &&
-  value !== null &&
-  Object.values(value).every((text) => typeof text === 'string');
-
 /** A run trains what the spec says; who reads the committed trainer should know where it says something else. */
 const warnIfStale = (texts: Texts, folder: string, spec: SpecFile): void => {
   for (const [name, text] of committedFiles(Object.keys(texts), folder)) {
@@ -115,48 +107,29 @@ const bundleFor = async (spec: SpecFile, checked: CheckedSpec): Promise<string |
     generated,
     ...checked.files.flatMap((file) => [file.path, file.text]),
   ]);
-  const path = join(cache.folder, `${key}.mjs`);
-  const textsPath = join(cache.folder, `${key}.json`);
-  const externs = hasExterns(checked);
-  // What externs import is only known to who bundles them.
-  if (!externs && isKept(path) && isKept(textsPath)) {
-    const texts: unknown = JSON.parse(readFileSync(textsPath, 'utf8'));
-    if (isTexts(texts)) {
-      warnIfStale(texts, generated, spec);
-      return path;
-    }
+  const kept = readKept(cache.folder, key);
+  if (kept !== null) {
+    warnIfStale(kept.texts, generated, spec);
+    return join(cache.folder, kept.bundle);
   }
+  const since = Date.now();
   const files = await emitTo(checked, spec.path, generated);
   const texts = Object.fromEntries(files.map((file) => [file.fileName, file.text]));
   warnIfStale(texts, generated, spec);
+  const externs = hasExterns(checked);
   if (externs && reportExterns(checked, await checkExterns(checked, files, generated), generated))
     return null;
-  const target = externs ? await bundleByContent(files, generated, cache.folder) : path;
-  if (!externs) {
-    await writeBundle(files, generated, path);
-    writeFileSync(textsPath, JSON.stringify(texts));
-  }
-  if (cache.kept) prune(cache.folder);
-  return target;
-};
-
-const writeBundle = async (files: readonly EmittedFile[], folder: string, path: string): Promise<void> => {
   const { bundle, writeExecutable } = await import('../codegen/bundle.js');
-  const made = await bundle({ files, folder, outFile: path, sourceMap: 'inline' });
+  const outFile = join(cache.folder, 'trainer.mjs');
+  const made = await bundle({ files, folder: generated, outFile, sourceMap: 'inline' });
   reportBundleWarnings(made.warnings);
-  await writeExecutable(path, made);
-};
-
-const bundleByContent = async (
-  files: readonly EmittedFile[],
-  folder: string,
-  cache: string,
-): Promise<string> => {
-  const { bundle, writeExecutable } = await import('../codegen/bundle.js');
-  const made = await bundle({ files, folder, outFile: join(cache, 'trainer.mjs'), sourceMap: 'inline' });
-  reportBundleWarnings(made.warnings);
-  const path = join(cache, `${hashOf([made.code])}.mjs`);
+  const name = `${hashOf([made.code])}.mjs`;
+  const path = join(cache.folder, name);
   if (!isKept(path)) await writeExecutable(path, made);
+  // The hash above has the runtime; nothing else of the disk is in a trainer without externs.
+  if (made.warnings.length === 0)
+    keep(cache.folder, key, { bundle: name, texts }, externs ? made.inputs : [], since);
+  if (cache.kept) prune(cache.folder);
   return path;
 };
 

@@ -36,6 +36,8 @@ export interface Bundle {
   /** The source map, where it is a file of its own. */
   readonly map: string | null;
   readonly warnings: readonly BundleMessage[];
+  /** Absolute paths of what was read from the disk: externs, what they import, and the runtime. */
+  readonly inputs: readonly string[];
 }
 
 /** What esbuild says, with the place in the text that it was given. */
@@ -202,7 +204,14 @@ export const bundle = async (options: BundleOptions): Promise<Bundle> => {
     code: beforeMapComment(code, licences),
     map: text('.map'),
     warnings: result.warnings.map(messageOf),
+    inputs: readFrom(options, Object.keys(result.metafile.inputs), root.folder),
   };
+};
+
+const readFrom = (options: BundleOptions, names: readonly string[], from: string): readonly string[] => {
+  const inMemory = new Set(options.files.map((file) => resolve(options.folder, file.fileName)));
+  // What plugins made has a namespace in front, and no file.
+  return names.map((name) => resolve(from, name)).filter((path) => !inMemory.has(path) && existsSync(path));
 };
 
 const isMessage = (value: unknown): value is Message =>

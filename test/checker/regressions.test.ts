@@ -58,6 +58,12 @@ const specs = {
     fn two(x: f32[n, c]) -> { a: f32[n, c], b: f32[n, c] } { return { a: x * 2, b: x * 3 } }
     fn one(x: f32[n, c]) -> f32[n, c] { let r = two(x) return r.a }
     ${image} { return flatten(x) |> one() |> dense(10) as head }`,
+  'add-ons under names of their own': `
+    param bright: bool = true
+    ${image} { return flatten(x) |> dense(10) as head }
+    addon image_grid { of = zeros([4, 8, 8, 1]) }
+    addon image_grid as other { of = if bright then ones([4, 8, 8, 1]) else zeros([4, 8, 8, 1]) }
+    addon checkpoint as mine { every = 1.epoch }`,
   'a default that reads a param': `
     param keep: bool = true
     block B(yes: bool = keep) on x: f32[n, c] -> f32[n, c] { return if yes and keep then (x |> dense(c) as q) else x }

@@ -138,6 +138,33 @@ describe('run', () => {
     }
   });
 
+  test('checks and bundles externs again only where one of them has changed', async () => {
+    const folder = join(desk.folder, 'externs');
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'package.json'), '{}');
+    copyFileSync(join(root, 'specs', 'gpt.ztrain'), join(folder, 'gpt.ztrain'));
+    const corpus = readFileSync(join(root, 'specs', 'corpus.ts'), 'utf8');
+    const note = (text: string): void =>
+      writeFileSync(join(folder, 'note.ts'), `console.error(${JSON.stringify(text)});\nexport {};\n`);
+    writeFileSync(join(folder, 'corpus.ts'), `import './note.js';\n${corpus}`);
+    note('one');
+    const environment = { XDG_CACHE_HOME: join(desk.folder, 'kept') };
+    const run = () => desk.ztrainc(['run', 'externs/gpt.ztrain', '--help'], { environment });
+    expect((await run()).stderr).toBe('one\n');
+    const cache = join(desk.folder, 'kept', 'ztrain');
+    const [bundle] = readdirSync(cache).filter((name) => name.endsWith('.mjs'));
+    // What is kept is what runs.
+    const path = join(cache, bundle ?? '');
+    writeFileSync(path, readFileSync(path, 'utf8').replace('console.error("one")', 'console.error("kept")'));
+    expect((await run()).stderr).toBe('kept\n');
+    note('two');
+    expect((await run()).stderr).toBe('two\n');
+    writeFileSync(join(folder, 'corpus.ts'), 'export const tokenWindows = (): string => "no data";\n');
+    const { code, stderr } = await run();
+    expect(code).toBe(1);
+    expect(stderr).toContain('ZT6001');
+  }, 120_000);
+
   test('does not believe what others may write to its cache', async () => {
     mkdirSync(join(desk.folder, 'open', 'ztrain'), { recursive: true });
     chmodSync(join(desk.folder, 'open', 'ztrain'), 0o777);

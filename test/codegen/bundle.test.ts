@@ -45,7 +45,7 @@ const tiny = (more = ''): EmittedFile =>
   );
 
 let folder = '';
-let made: Bundle = { code: '', map: null, warnings: [] };
+let made: Bundle = { code: '', map: null, warnings: [], inputs: [] };
 const options = (files: readonly EmittedFile[]) => ({
   files,
   folder: join(folder, 'specs', 'generated'),

@@ -207,7 +207,7 @@ const createOptions = (unit: Unit, from: IrClass, names: Place['names']) => {
   return { read: picked.read, statement };
 };
 
-export const emitContent = (place: Place, content: IrContent): ts.Expression => {
+const emitContent = (place: Place, content: IrContent): ts.Expression => {
   const { unit } = place;
   const { tree } = unit;
   const { factory } = tree;

@@ -25,7 +25,7 @@ export const NAMESPACES = [
 export type RuntimeValue = (typeof NAMESPACES)[number] | 'Trainer';
 
 /** Types of `ztrain/runtime`. */
-export const RUNTIME_TYPES = [
+const RUNTIME_TYPES = [
   'Clock',
   'Data',
   'Scalar',

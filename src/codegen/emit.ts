@@ -63,7 +63,7 @@ export const emit = async (ir: Ir, options: EmitOptions): Promise<readonly Emitt
   );
 };
 
-export interface BuiltTree {
+interface BuiltTree {
   readonly name: string;
   readonly fileName: string;
   readonly file: ts.SourceFile;
@@ -71,7 +71,7 @@ export interface BuiltTree {
 }
 
 /** The trees alone, unprinted. */
-export const buildTrees = (
+const buildTrees = (
   tree: Tree,
   ir: Ir,
   options: { readonly compilerVersion: string; readonly specFolder: string; readonly sha256: string },

@@ -8,7 +8,7 @@ import { emitStatement, emitTurns } from './statements.js';
 import type { Entry } from './tree.js';
 import { fateOf, namesRead } from './unread.js';
 
-export const emitReduction = (place: Place, reduction: IrReduction): ts.Expression =>
+const emitReduction = (place: Place, reduction: IrReduction): ts.Expression =>
   place.unit.tree.at(reduction.span, emitKind(place, reduction));
 
 const emitKind = (place: Place, reduction: IrReduction): ts.Expression => {

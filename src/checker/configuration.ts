@@ -365,7 +365,7 @@ const checkAddon = (env: Env, decl: AddonDecl): IrAddon | null => {
     const place = makePlace('step', null, new Set(), decl.as?.text ?? name);
     const inner = childScope({
       ...env,
-      place: { ...place, symbols: new Map([...env.place.symbols, ...place.symbols]) },
+      place: { ...place, clock: false, symbols: new Map([...env.place.symbols, ...place.symbols]) },
     });
     const found = checkExpr(inner, entry.value);
     if (isUnknown(found)) return null;

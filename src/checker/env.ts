@@ -111,6 +111,8 @@ export interface Place {
   readonly batchSizes: ReadonlySet<string>;
   /** What a symbol of a size is in the emitted code. */
   readonly symbols: Map<string, IrExprKind>;
+  /** Whether `run.step` and `run.epoch` can be read. */
+  readonly clock: boolean;
   /** Told when random numbers are drawn, or rows of a batch meet. */
   readonly notes: { random: boolean; meetsRows: Span | null };
 }
@@ -184,6 +186,7 @@ export const makePlace = (
     weights,
     batchSizes,
     symbols: new Map(),
+    clock: kind === 'step',
     notes: { random: false, meetsRows: null },
   };
 };

@@ -2,6 +2,7 @@
 import type { CallExpr, Expr, IfExpr, MemberExpr, PipeExpr } from '../parser/ast.js';
 import {
   branchesDiffer,
+  notKnown,
   tensorCondition,
   unknownField,
   unknownName,
@@ -352,6 +353,17 @@ const checkCall = (env: Env, expr: CallExpr): Value => {
   return unknownValue(expr.span);
 };
 
+/** What does not look at the run while it goes on. */
+const clockless: Readonly<Record<Env['place']['kind'], string>> = {
+  host: 'what is set for a run',
+  graph: 'what a model computes',
+  map: 'a field of `map`',
+  step: 'what an add-on shows',
+};
+
+const clockHelp =
+  'only steps, and functions that they call, look at the run; for a learning rate that moves with it, declare a `schedule`';
+
 const checkMember = (env: Env, expr: MemberExpr): Value => {
   const { object, name } = expr;
   if (object.kind === 'ref') {
@@ -362,6 +374,16 @@ const checkMember = (env: Env, expr: MemberExpr): Value => {
       if (weight) return weight;
     }
     if (!binding && object.name === 'run' && (name.text === 'step' || name.text === 'epoch')) {
+      if (!env.place.clock) {
+        env.checker.report(
+          notKnown(
+            expr.span,
+            { what: clockless[env.place.kind], name: `run.${name.text}` },
+            { help: clockHelp },
+          ),
+        );
+        return unknownValue(expr.span);
+      }
       return value(
         expr.span,
         { kind: 'unit', unit: name.text === 'step' ? 'steps' : 'epochs' },

@@ -8,6 +8,7 @@ import { addRatios, divRatios, mulRatios, ratioOf, subRatios, type Ratio } from 
 import { asConstant } from './dims/size.js';
 import { constant as sizeConstant } from './dims/size.js';
 import type { Env } from './env.js';
+import { readsRun } from './ir-walk.js';
 import { totalOfOperation } from './totals.js';
 import { aType, boolType, floatType, intType, isNumber, type Type } from './types.js';
 import { constantOf, unknownValue, value, type Constant, type Value } from './value.js';
@@ -104,7 +105,10 @@ export const hostBinary = (env: Env, span: Span, op: BinaryOp, left: Value, righ
       x !== undefined && y !== undefined
         ? (compareConstants(op, x, y) ?? undefined)
         : sizeComparison(env, op, left, right);
-    return value(span, boolType, ir, { constant });
+    const asks = left.type.kind === 'unit' && env.place.clock && readsRun([left.ir, right.ir]);
+    if (!asks) return value(span, boolType, ir, { constant });
+    const test = { ...ir, span, type: { kind: 'bool' as const } };
+    return value(span, boolType, { kind: 'decide', label: env.place.draw('when'), test });
   }
   if (logic.has(op)) {
     if (left.type.kind !== 'bool' || right.type.kind !== 'bool') return mismatch(env, span, op, left, right);

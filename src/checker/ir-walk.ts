@@ -24,6 +24,15 @@ export const walkIr = (node: unknown, visit: (node: Readonly<Record<string, unkn
   for (const [key, each] of Object.entries(node)) if (key !== 'span' && key !== 'type') walkIr(each, visit);
 };
 
+/** Whether a part of the IR looks at `run.step` or `run.epoch`. */
+export const readsRun = (node: unknown): boolean => {
+  let found = false;
+  walkIr(node, ({ kind, ref }) => {
+    if (kind === 'ref' && isRecord(ref) && ref['kind'] === 'run') found = true;
+  });
+  return found;
+};
+
 const isText = (each: unknown): each is string => typeof each === 'string';
 
 const irTypeOf = (each: unknown): IrType =>

@@ -217,6 +217,8 @@ export type IrExprKind =
   | { readonly kind: 'hostCall'; readonly fn: string; readonly args: readonly IrExpr[] }
   /** `if … then … else …` over what is known at the start. */
   | { readonly kind: 'choose'; readonly test: IrExpr; readonly then: IrExpr; readonly else: IrExpr }
+  /** In a step: what is asked of `run.step` or `run.epoch`, by a name that is stable. */
+  | { readonly kind: 'decide'; readonly label: string; readonly test: IrExpr }
   /** One element of a host list. */
   | { readonly kind: 'element'; readonly of: IrExpr; readonly index: IrExpr }
   | {
@@ -285,7 +287,7 @@ export type IrRef =
   | { readonly kind: 'weight'; readonly slot: IrSlotRef; readonly weight: string }
   /** In a step: a scalar tensor. In an attribute: a host number of the clock. */
   | { readonly kind: 'schedule'; readonly name: string }
-  /** `run.step`, `run.epoch`: host numbers, only in the test of an `if`. */
+  /** `run.step`, `run.epoch`: host numbers, only in a `decide` and in the test of an `if`. */
   | { readonly kind: 'run'; readonly name: 'step' | 'epoch' }
   /** A part of a `derive`: a finished number. */
   | { readonly kind: 'part'; readonly name: string };

@@ -1,6 +1,7 @@
 /** Steps: statements over batches, updates, metrics, and what a step returns. */
 import type { StepBody, StepDecl, StepStmt, UpdateStmt } from '../parser/ast.js';
 import {
+  notKnown,
   duplicateKey,
   missingPart,
   notBuilt,
@@ -13,6 +14,7 @@ import {
 } from '../parser/messages.gen.js';
 import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
+import { standsIn } from './batch-figures.js';
 import { decide, factsWith } from './conditions.js';
 import { rowsSymbol, type DataInfo } from './data.js';
 import { substitute, symbol } from './dims/size.js';
@@ -20,6 +22,7 @@ import { childScope, lookup, makePlace, type Env, type Place } from './env.js';
 import { checkCondition, checkExpr, kindOf } from './expressions.js';
 import { checkAssert, checkFresh, checkLet, reportUnusedLets } from './graphs.js';
 import type { IrStep, IrStepStmt, Stage } from './ir.js';
+import { readsRun } from './ir-walk.js';
 import { aType, intType, type Type } from './types.js';
 import { isUnknown, value } from './value.js';
 import { termsOf, checkMetric, checkReturn } from './outcomes.js';
@@ -52,6 +55,7 @@ const inBatch = (type: Type, batch: string, env: Env): Type =>
 /** A region's own statements, draws and scope; weights and names stay those of the step. */
 const region = (env: Env, name: string): { readonly env: Env; readonly statements: IrStepStmt[] } => {
   const statements: IrStepStmt[] = [];
+  standsIn(statements, env.place.statements);
   const place: Place = { ...env.place, statements, draw: (draw) => env.place.draw(`${name}.${draw}`) };
   return { env: childScope({ ...env, place }), statements };
 };
@@ -239,6 +243,16 @@ const checkStatements = (outer: Env, statements: readonly StepStmt[], state: Ste
       case 'every': {
         const found = checkExpr(env, statement.interval);
         const steps = found.type.kind === 'unit' && found.type.unit === 'steps';
+        if (readsRun(found.ir)) {
+          env.checker.report(
+            notKnown(
+              statement.interval.span,
+              { what: 'the interval', name: 'run.step' },
+              { help: 'write `every 100.steps { … }`' },
+            ),
+          );
+          break;
+        }
         if (!isUnknown(found) && !steps) {
           env.checker.report(
             wrongUnit(

@@ -1,6 +1,7 @@
 /** Expressions of the IR as TypeScript. After this: nothing but nodes; each knows its span. */
 import type { ts } from 'ts-morph';
 import type { IrExpr, IrNamed, IrRef, IrSlice, IrSlotRef, IrType, Unit as UnitName } from '../checker/ir.js';
+import { readsRun } from '../checker/ir-walk.js';
 import { EmitError, NAMESPACES, type Place, type RuntimeValue, inside } from './context.js';
 import { camel, pascal } from './names.js';
 import { parseSize, type SizeNode } from './size-text.js';
@@ -74,6 +75,12 @@ const emitKind = (place: Place, expr: IrExpr): ts.Expression => {
         undefined,
         emitExpression(place, expr.else),
       );
+    case 'decide': {
+      // Within another question the run is at hand.
+      if (place.names.find('run') !== null) return emitExpression(place, expr.test);
+      const own = tree.member(tree.self(), 'decide');
+      return tree.call(own, [tree.text(expr.label), emitQuestion(place, expr.test)]);
+    }
     case 'element':
       return tree.call(unit.export('ops', 'element'), emitAll(place, [expr.of, expr.index]));
     case 'op': {
@@ -122,6 +129,14 @@ const emitKind = (place: Place, expr: IrExpr): ts.Expression => {
       return tree.lambda([], body, emitExpression(within, expr.value));
     }
   }
+};
+
+/** `(run) => run.step >= 200`, or `() => …` where the run is not looked at. */
+export const emitQuestion = (place: Place, test: IrExpr): ts.Expression => {
+  const { tree } = place.unit;
+  const within = inside(place);
+  const run = within.names.declare('run', 'run');
+  return tree.arrow(readsRun(test) ? [tree.param(run)] : [], emitExpression(within, test));
 };
 
 const free = (place: Place, isFree: boolean, type: IrType): readonly ts.TypeNode[] =>

@@ -2,7 +2,7 @@
 import type { ts } from 'ts-morph';
 import type { IrExpr, IrReduction, IrStepStmt } from '../checker/ir.js';
 import { EmitError, type Place, createPicked, createPlace, inside } from './context.js';
-import { emitExpression, emitOptions, withOptions } from './expressions.js';
+import { emitExpression, emitOptions, emitQuestion, withOptions } from './expressions.js';
 import { camel } from './names.js';
 import { emitStatement, emitTurns } from './statements.js';
 import type { Entry } from './tree.js';
@@ -151,7 +151,7 @@ const emitOther = (place: Place, statement: OtherStatement): readonly ts.Stateme
     case 'if': {
       const test = ownMethod(place, 'decide', [
         tree.text(statement.label),
-        emitDecision(place, statement.test),
+        emitQuestion(place, statement.test),
       ]);
       const then = tree.block(emitStepBody(inside(place), statement.then));
       const otherwise =
@@ -184,30 +184,6 @@ const emitOther = (place: Place, statement: OtherStatement): readonly ts.Stateme
           ),
         ),
       ];
-  }
-};
-
-/** `(run) => run.step >= 200`, or `() => …` where the run is not looked at. */
-const emitDecision = (place: Place, test: IrExpr): ts.Expression => {
-  const { tree } = place.unit;
-  const within = inside(place);
-  const run = within.names.declare('run', 'run');
-  return tree.arrow(readsRun(test) ? [tree.param(run)] : [], emitExpression(within, test));
-};
-
-const readsRun = (expr: IrExpr): boolean => {
-  switch (expr.kind) {
-    case 'ref':
-      return expr.ref.kind === 'run';
-    case 'host':
-    case 'hostCall':
-      return expr.args.some(readsRun);
-    case 'choose':
-      return [expr.test, expr.then, expr.else].some(readsRun);
-    case 'element':
-      return readsRun(expr.of) || readsRun(expr.index);
-    default:
-      return false;
   }
 };
 

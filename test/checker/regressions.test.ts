@@ -64,6 +64,14 @@ const specs = {
     addon image_grid { of = zeros([4, 8, 8, 1]) }
     addon image_grid as other { of = if bright then ones([4, 8, 8, 1]) else zeros([4, 8, 8, 1]) }
     addon checkpoint as mine { every = 1.epoch }`,
+  'what a function asks of the run': `
+    fn late(loss: f32) -> f32 = if run.step < 3.steps then loss else 2 * loss
+    ${image} { return flatten(x) |> dense(10) as head }
+    step validate(v in d) {
+      let early = run.step < 3.steps and run.epoch < 2.epochs
+      let loss = mean(softmax_cross_entropy(M(v.x), v.label))
+      if early { metric both = late(if early then loss else 0.5 * loss) by mean }
+    }`,
   'a default that reads a param': `
     param keep: bool = true
     block B(yes: bool = keep) on x: f32[n, c] -> f32[n, c] { return if yes and keep then (x |> dense(c) as q) else x }

@@ -15,6 +15,8 @@ export const partsOf = (expr: IrExpr): readonly IrExpr[] => {
       return expr.args;
     case 'choose':
       return [expr.test, expr.then, expr.else];
+    case 'decide':
+      return [expr.test];
     case 'element':
       return [expr.of, expr.index];
     case 'op':

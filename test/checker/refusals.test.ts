@@ -1,0 +1,72 @@
+/** Specs that once were accepted and failed later, in a build or a run: each has one error, where the mistake is. */
+import { expect, test } from 'vitest';
+import { checkProgram } from '../../src/checker/check.js';
+import { memoryHost } from '../../src/checker/host.js';
+
+const data = 'data d = digits { batch = 32 map row -> { x: cast(row.image, f32) / 16, label: row.label } }';
+const model = 'model M on x: f32[n, 8, 8, 1] -> f32[n, 10] { return flatten(x) |> dense(10) as head }';
+const optimizer = 'optimizer opt = adam { of = M }';
+const step = 'step train(b in d) { update opt { minimize mean(softmax_cross_entropy(M(b.x), b.label)) } }';
+const trainer = 'trainer T { steps = 3 }';
+
+interface Parts {
+  readonly more: string;
+  readonly model?: string;
+  readonly optimizer?: string;
+  readonly data?: string;
+  readonly step?: string;
+}
+
+const whole = (parts: Parts): string =>
+  [
+    parts.more,
+    parts.data ?? data,
+    parts.model ?? model,
+    parts.optimizer ?? optimizer,
+    parts.step ?? step,
+    trainer,
+  ].join('\n');
+
+const refusals: Readonly<Record<string, readonly [parts: Parts, code: string, at: string]>> = {
+  'the clock of the run in a model': [
+    {
+      more: '',
+      model: model.replace('flatten(x)', 'flatten(x) |> dropout(if run.step < 3.steps then 0.1 else 0.5)'),
+    },
+    'ZT3206',
+    'run.step',
+  ],
+  'the clock of the run in a function that a model calls': [
+    {
+      more: 'fn w(x: f32[n, m]) -> f32[n, m] = if run.epoch < 3.epochs then x else 2 * x',
+      model: model.replace('flatten(x)', 'flatten(x) |> w()'),
+    },
+    'ZT3206',
+    'run.epoch',
+  ],
+  'the clock of the run in a constant': [
+    {
+      more: 'const c = if run.step < 3.steps then 1 else 2',
+      optimizer: 'optimizer opt = adam { of = M lr = c }',
+    },
+    'ZT3206',
+    'run.step',
+  ],
+  'the clock of the run in an option': [
+    { more: '', optimizer: 'optimizer opt = adam { of = M lr = if run.step < 3.steps then 1e-3 else 1e-4 }' },
+    'ZT3206',
+    'run.step',
+  ],
+  'the clock of the run as an interval': [
+    { more: '', step: step.replace('{', '{ every run.step { metric a = 1.0 by last }') },
+    'ZT3206',
+    'run.step',
+  ],
+};
+
+test.each(Object.entries(refusals))('%s', (_name, [parts, code, at]) => {
+  const text = whole(parts);
+  const { diagnostics } = checkProgram('main.ztrain', memoryHost({ 'main.ztrain': text }));
+  const errors = diagnostics.filter(({ severity }) => severity === 'error');
+  expect(errors.map(({ code: own, span }) => [own, text.slice(span.start, span.end)])).toEqual([[code, at]]);
+});

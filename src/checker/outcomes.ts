@@ -1,6 +1,7 @@
 /** What comes out of a step: losses, metrics and rows. */
 import type { MetricStmt } from '../parser/ast.js';
 import {
+  batchFigure,
   duplicateKey,
   lossNotScalar,
   metricNotScalar,
@@ -11,13 +12,14 @@ import {
 } from '../parser/messages.gen.js';
 import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
+import { exactInstead, figuresOf } from './batch-figures.js';
 import { asConstant, showSize } from './dims/size.js';
 import { lookup, type Env } from './env.js';
 import { checkExpr } from './expressions.js';
 import type { IrNamed, IrReduction } from './ir.js';
 import { lossTerms, reductionOf, totalOf } from './totals.js';
 import { aType, showType } from './types.js';
-import { isUnknown, type Value } from './value.js';
+import { isUnknown, type Total, type Value } from './value.js';
 import type { StepState } from './steps.js';
 
 /** What `minimize` sums up. A loss that is no sum of means is taken whole for each micro-batch. */
@@ -37,7 +39,10 @@ export const termsOf = (env: Env, found: Value, span: Span): readonly IrReductio
     return null;
   }
   const terms = lossTerms(total);
-  if (terms && terms.every((term) => minimizable(term))) return terms;
+  const figures = figuresOf(env.place);
+  const exact = (term: IrReduction): boolean =>
+    term.kind !== 'times' || (figures(term.by) === null && exact(term.of));
+  if (terms && terms.every((term) => minimizable(term) && exact(term))) return terms;
   env.place.notes.meetsRows ??= span;
   return [{ span, kind: 'each', value: found.ir }];
 };
@@ -78,8 +83,7 @@ export const checkMetric = (env: Env, statement: MetricStmt, state: StepState): 
     );
     return;
   }
-  const last = statement.by?.text === 'last';
-  logMetric(env, name, found, statement.name.span, last, state);
+  logMetric(env, name, found, statement.name.span, statement.by?.text ?? null, state);
 };
 
 const logMetric = (
@@ -87,11 +91,11 @@ const logMetric = (
   name: string,
   found: Value,
   span: Span,
-  last: boolean,
+  by: string | null,
   state: StepState,
 ): void => {
   if (found.fields) {
-    for (const [field, each] of found.fields) logMetric(env, `${name}.${field}`, each, span, last, state);
+    for (const [field, each] of found.fields) logMetric(env, `${name}.${field}`, each, span, by, state);
     return;
   }
   if (isUnknown(found)) return;
@@ -113,11 +117,48 @@ const logMetric = (
     return;
   }
   state.metrics.push({ span, name });
-  const scheduled = total.kind === 'host';
-  const reduction: IrReduction =
-    last || scheduled ? { span, kind: 'last', value: found.ir } : reductionOf(total, span);
-  env.place.statements.push({ kind: 'log', span, name, value: reduction });
+  const reduction =
+    by === 'last' || (total.kind === 'host' && !figuresOf(env.place)(found.ir))
+      ? { span, kind: 'last' as const, value: found.ir }
+      : exactly(env, name, found, total, span, by);
+  if (reduction) env.place.statements.push({ kind: 'log', span, name, value: reduction });
 };
+
+/** A metric over all batches: exact, or what was asked for. A number of one batch has no sum, and no mean that is meant. */
+const exactly = (
+  env: Env,
+  name: string,
+  found: Value,
+  total: Total,
+  span: Span,
+  by: string | null,
+): IrReduction | null => {
+  const reduction: IrReduction =
+    total.kind === 'host' ? { span, kind: 'each', value: found.ir } : reductionOf(total, span);
+  const figure = figuresOf(env.place)(reduction);
+  if (!figure) return reduction;
+  // What a metric of the prelude gives exists only at the end.
+  if (by === 'mean' && found.type.kind === 'tensor' && !hasMetric(total))
+    return { span, kind: 'each', value: found.ir };
+  env.checker.report(
+    batchFigure(
+      figure.expr.span.file === span.file ? figure.expr.span : found.span,
+      {
+        name,
+        what: figure.kind === 'size' ? `\`${figure.batch}.size\`` : figureName(figure.name),
+      },
+      { help: exactInstead(figure, name) },
+    ),
+  );
+  return null;
+};
+
+const figureName = (name: string): string => (/^\w+$/.test(name) ? `this \`${name}\`` : name);
+
+const hasMetric = (total: Total): boolean =>
+  total.kind === 'op'
+    ? total.args.some(hasMetric)
+    : total.kind === 'leaf' && total.reduction.kind === 'metric';
 
 export const checkReturn = (env: Env, span: Span, found: Value, state: StepState): void => {
   if (state.stage === 'train') {

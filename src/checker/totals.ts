@@ -147,8 +147,28 @@ const termsOf = (total: Total): readonly Term[] | null => {
         }))
       : null;
   if (total.op === '*') return scaled(termsOf(b), hostOf(a), '*') ?? scaled(termsOf(a), hostOf(b), '*');
-  if (total.op === '/') return scaled(termsOf(a), hostOf(b), '/');
+  if (total.op === '/') {
+    const terms = termsOf(a);
+    const by = hostOf(b);
+    return (by?.kind === 'batchSize' ? terms && overRows(terms, by.batch) : null) ?? scaled(terms, by, '/');
+  }
   return null;
+};
+
+/** Sums divided by the rows of their batch are means, times what else is summed in a row; null where they are not. */
+const overRows = (terms: readonly Term[], batch: string): readonly Term[] | null => {
+  const means = terms.flatMap(({ by, of }): readonly Term[] => {
+    if (of.kind !== 'sum' || of.weight || of.values.type.kind !== 'tensor') return [];
+    const { shape } = of.values.type;
+    const others = shape.filter((size) => size !== `${batch}.size`).map(Number);
+    const count = others.reduce((all, size) => all * size, 1);
+    if (others.length !== shape.length - 1 || !Number.isSafeInteger(count)) return [];
+    const mean: IrReduction = { ...of, kind: 'mean' };
+    if (count === 1) return [{ by, of: mean }];
+    const times: IrExpr = { kind: 'literal', value: count, span: of.span, type: irType(floatType) };
+    return [{ by: by ? host(of.span, '*', [by, times]) : times, of: mean }];
+  });
+  return means.length === terms.length ? means : null;
 };
 
 const one = (span: Span): IrExpr => ({ kind: 'literal', value: 1, span, type: irType(floatType) });
@@ -177,6 +197,17 @@ export const reductionOf = (total: Total, span: Span): IrReduction => {
         each.reduction.kind === 'named' ? each.reduction.name : each.reduction.kind,
         each.reduction,
       );
+    }
+    const [sums, rows] = each.args;
+    const by = each.op === '/' && rows ? hostOf(rows) : null;
+    const terms = by?.kind === 'batchSize' && sums ? termsOf(sums) : null;
+    const means = terms && by?.kind === 'batchSize' ? overRows(terms, by.batch) : null;
+    if (means) {
+      const added = means.map((term) => {
+        const mean = part(term.of.kind, term.of);
+        return term.by ? host(each.span, '*', [term.by, mean]) : mean;
+      });
+      return added.reduce((all, one) => host(each.span, '+', [all, one]));
     }
     const args = each.args.map(finished);
     return isOperator(each.op)

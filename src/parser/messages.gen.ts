@@ -96,6 +96,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT4105: { name: 'one_minimize', severity: 'error' },
   ZT4106: { name: 'update_not_here', severity: 'error' },
   ZT4107: { name: 'metric_not_scalar', severity: 'error' },
+  ZT4108: { name: 'batch_figure', severity: 'error' },
   ZT4110: { name: 'unmatched_pattern', severity: 'error' },
   ZT4201: { name: 'unknown_metric', severity: 'error' },
   ZT4202: { name: 'schedule_length', severity: 'error' },
@@ -1291,6 +1292,19 @@ export const metricNotScalar = (
   code: 'ZT4107',
   severity: 'error',
   message: `metric \`${args.name}\` needs one number, or a record of numbers, got ${args.found}`,
+  span,
+});
+
+/** ZT4108 batch_figure: metric `{name}` cannot be exact: {what} is a number of one batch, not of all rows */
+export const batchFigure = (
+  span: Span,
+  args: { readonly name: string | number; readonly what: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4108',
+  severity: 'error',
+  message: `metric \`${args.name}\` cannot be exact: ${args.what} is a number of one batch, not of all rows`,
   span,
 });
 

@@ -1,0 +1,230 @@
+/** Numbers that belong to one batch alone: what mixes its rows, or its size. No metric over many batches is made of them. */
+import type { Place } from './env.js';
+import type { IrExpr, IrReduction, IrStepStmt, IrType } from './ir.js';
+import { walkIr } from './ir-walk.js';
+
+/** Where a number of one batch comes from. */
+export type Figure =
+  | { readonly kind: 'size'; readonly expr: IrExpr; readonly batch: string }
+  | { readonly kind: 'mixed'; readonly expr: IrExpr; readonly name: string };
+
+const sizesIn = (text: string): readonly string[] => text.match(/[A-Za-z_]\w*(?:\.\w+)*/g) ?? [];
+
+/** The axes of a type that are the rows of a batch. */
+const rowAxes = (type: IrType, batches: ReadonlySet<string>): readonly number[] =>
+  type.kind !== 'tensor'
+    ? []
+    : type.shape.flatMap((size, axis) => (sizesIn(size).some((name) => batches.has(name)) ? [axis] : []));
+
+/** What the names of a step stand for. Bodies of `every`, `if` and `for` read those around them. */
+interface Named {
+  readonly of: Map<string, IrStepStmt>;
+  read: number;
+}
+
+const namedIn = new WeakMap<object, Named>();
+const around = new WeakMap<object, readonly IrStepStmt[]>();
+
+/** Says that statements stand inside of others, whose names they read. */
+export const standsIn = (statements: readonly IrStepStmt[], outer: readonly IrStepStmt[]): void => {
+  around.set(statements, outer);
+};
+
+const namesOf = (statements: readonly IrStepStmt[]): ReadonlyMap<string, IrStepStmt> => {
+  const known = namedIn.get(statements) ?? { of: new Map(), read: 0 };
+  namedIn.set(statements, known);
+  for (; known.read < statements.length; known.read += 1) {
+    const statement = statements[known.read];
+    if (statement === undefined) continue;
+    if (statement.kind === 'let' || statement.kind === 'reduce' || statement.kind === 'branch')
+      known.of.set(statement.name, statement);
+    if (statement.kind === 'fold') known.of.set(statement.name, statement);
+  }
+  return known.of;
+};
+
+const lookUp = (statements: readonly IrStepStmt[], name: string): IrStepStmt | undefined => {
+  let at: readonly IrStepStmt[] | undefined = statements;
+  while (at) {
+    const found = namesOf(at).get(name);
+    if (found) return found;
+    at = around.get(at);
+  }
+  return undefined;
+};
+
+/** Lets of the bodies of branches and turns, which only those bodies read. */
+const inner = (statement: IrStepStmt): readonly IrExpr[] => {
+  const exprs: IrExpr[] = [];
+  if (statement.kind === 'let') exprs.push(statement.value);
+  else if (statement.kind === 'branch') {
+    for (const side of [statement.then, statement.else]) exprs.push(...side.body.flatMap(inner), side.value);
+  } else if (statement.kind === 'fold')
+    exprs.push(statement.from, ...statement.body.flatMap(inner), statement.value);
+  return exprs;
+};
+
+const axisOf = (expr: IrExpr & { readonly kind: 'op' }, rank: number): number | null => {
+  const given = expr.options.find((option) => option.name === 'axis')?.value;
+  const axis = given === undefined ? -1 : given.kind === 'literal' ? given.value : null;
+  return typeof axis === 'number' ? (axis < 0 ? axis + rank : axis) : null;
+};
+
+const along = new Set(['softmax', 'log_softmax']);
+
+export type FigureIn = (node: IrExpr | IrReduction) => Figure | null;
+
+const searches = new WeakMap<Place, FigureIn>();
+
+/** Looks for the first number of one batch in what a step computes. Results are kept: names are read often. */
+export const figuresOf = (place: Place): FigureIn => {
+  const before = searches.get(place);
+  if (before) return before;
+  const made = searchIn(place);
+  searches.set(place, made);
+  return made;
+};
+
+const searchIn = (place: Place): FigureIn => {
+  const { batchSizes } = place;
+  const known = new Map<string, Figure | null>();
+  const seen = new WeakMap<IrExpr, Figure | null>();
+  const first = (exprs: readonly IrExpr[]): Figure | null => {
+    for (const expr of exprs) {
+      const found = find(expr);
+      if (found) return found;
+    }
+    return null;
+  };
+  const local = (name: string): Figure | null => {
+    const before = known.get(name);
+    if (before !== undefined) return before;
+    known.set(name, null);
+    const statement = lookUp(place.statements, name);
+    const found = statement ? first(inner(statement)) : null;
+    known.set(name, found);
+    return found;
+  };
+  const find = (expr: IrExpr): Figure | null => {
+    const before = seen.get(expr);
+    if (before !== undefined) return before;
+    const found = search(expr);
+    seen.set(expr, found);
+    return found;
+  };
+  const search = (expr: IrExpr): Figure | null => {
+    switch (expr.kind) {
+      case 'batchSize':
+        return { kind: 'size', expr, batch: expr.batch };
+      case 'items':
+        return first(expr.items);
+      case 'record':
+        return first(expr.fields.map((field) => field.value));
+      case 'field':
+        return find(expr.of);
+      case 'element':
+        return first([expr.of, expr.index]);
+      case 'host':
+      case 'hostCall':
+        return first(expr.args);
+      case 'choose':
+        return first([expr.test, expr.then, expr.else]);
+      case 'ref':
+        return expr.ref.kind === 'local' ? local(expr.ref.name) : null;
+      case 'slice': {
+        const below = find(expr.of);
+        if (below) return below;
+        const [axis] = rowAxes(expr.of.type, batchSizes);
+        if (axis === undefined) return null;
+        const slice = expr.slices[axis];
+        const open = expr.slices.slice(0, axis + 1).some((each) => each.kind === 'ellipsis');
+        const some =
+          !open &&
+          slice !== undefined &&
+          (slice.kind === 'at' || (slice.kind === 'range' && (slice.from !== null || slice.to !== null)));
+        return some || rowAxes(expr.type, batchSizes).length === 0
+          ? { kind: 'mixed', expr, name: 'a part of the rows' }
+          : null;
+      }
+      case 'op': {
+        // A batch's size in a shape makes as many rows as there are.
+        const tensors = expr.options.flatMap(({ value }) => (value.type.kind === 'tensor' ? [value] : []));
+        const below = first([...expr.args, ...tensors]);
+        if (below) return below;
+        const given = expr.args.flatMap((arg) => (arg.kind === 'items' ? arg.items : [arg]));
+        const axes = given.map((arg) => rowAxes(arg.type, batchSizes));
+        if (axes.every((each) => each.length === 0)) return null;
+        const made = rowAxes(expr.type, batchSizes);
+        const [own] = axes[0] ?? [];
+        const rank = given[0]?.type.kind === 'tensor' ? given[0].type.shape.length : 0;
+        const meets =
+          made.length !== 1 ||
+          (expr.name === 'take' && own !== undefined) ||
+          (along.has(expr.name) && axisOf(expr, rank) === own);
+        return meets ? { kind: 'mixed', expr, name: expr.name } : null;
+      }
+      case 'model': {
+        const below = first(expr.inputs);
+        if (below) return below;
+        const rows = expr.inputs.some((input) => rowAxes(input.type, batchSizes).length > 0);
+        return rows && expr.type.kind === 'tensor' && rowAxes(expr.type, batchSizes).length === 0
+          ? { kind: 'mixed', expr, name: expr.model }
+          : null;
+      }
+      default: {
+        let size: Figure | null = null;
+        walkIr(expr, (each) => {
+          if (each['kind'] === 'batchSize' && typeof each['batch'] === 'string')
+            size ??= { kind: 'size', expr, batch: each['batch'] };
+        });
+        return size;
+      }
+    }
+  };
+  const reduced = (reduction: IrReduction): Figure | null => {
+    switch (reduction.kind) {
+      case 'mean':
+      case 'sum':
+        return first(reduction.weight ? [reduction.values, reduction.weight] : [reduction.values]);
+      case 'each':
+        return find(reduction.value);
+      case 'last':
+        return null;
+      case 'times':
+        return reduced(reduction.of) ?? find(reduction.by);
+      case 'metric':
+        return first(reduction.args);
+      case 'derive': {
+        for (const part of reduction.parts) {
+          const found = reduced(part.of);
+          if (found) return found;
+        }
+        return find(reduction.value);
+      }
+      case 'named': {
+        const statement = lookUp(place.statements, reduction.name);
+        return statement?.kind === 'reduce' ? reduced(statement.value) : null;
+      }
+    }
+  };
+  const reductions = new Set(['mean', 'sum', 'each', 'last', 'times', 'metric', 'derive', 'named']);
+  const isReduction = (node: IrExpr | IrReduction): node is IrReduction => reductions.has(node.kind);
+  return (node) => (isReduction(node) ? reduced(node) : find(node));
+};
+
+/** What to write in place of a number of one batch. */
+export const exactInstead = (figure: Figure, metric: string): string => {
+  if (figure.kind === 'size')
+    return 'write `mean(…)`, which divides by all rows, also where batches differ in size';
+  const exact: Readonly<Record<string, string>> = {
+    norm: 'write `sqrt(sum(x ** 2))`',
+    std: 'write `sqrt(mean(x ** 2) - mean(x) ** 2)`',
+    variance: 'write `mean(x ** 2) - mean(x) ** 2`',
+    log_sum_exp: 'write `log(sum(exp(x)))`',
+    mean: 'write one `mean` of everything, outside of what else is computed',
+    sum: 'write one `sum` of everything, outside of what else is computed',
+  };
+  const own = exact[figure.name];
+  const mean = `write \`metric ${metric} = … by mean\` for the mean of the batches' numbers`;
+  return own ? `${own}, or ${mean.slice('write '.length)}` : mean;
+};

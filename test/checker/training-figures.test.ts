@@ -1,0 +1,72 @@
+/** Metrics over many batches are exact, or refused: a number of one batch is never averaged unasked. */
+import { expect, test } from 'vitest';
+import { check, codesOf, only, specOf } from './training-spec.js';
+
+const validate = (body: string): { readonly validate: string } => ({
+  validate: `step validate(batch in test_set) every 1.epoch { let y = Net(batch.image) let hit = argmax(y) == batch.label ${body} }`,
+});
+
+const exact = [
+  'metric a = sum(hit) / batch.size',
+  'metric a = (sum(hit) + 2 * sum(y ** 2)) / batch.size',
+  'metric a = sqrt(mean(y ** 2) - mean(y) ** 2) + 1',
+  'metric a = mean(mean(y, axis = 1))',
+  'metric a = mean(softmax(y)[:, 0:2])',
+  'metric a = sum(y * zeros([batch.size, 10]))',
+  'metric a = mean(reshape(y, [batch.size, 5, 2]))',
+  'metric a = max_of(y) by mean',
+  'metric a = batch.size by last',
+  'metric a = sum(hit) / (batch.size + 1) by mean',
+  'metric a = mean(ones([3]))',
+];
+
+test.each(exact)('%s', (body) => {
+  expect(codesOf(validate(body)).filter((code) => code !== 'ZT5002')).toEqual([]);
+});
+
+const refused: readonly (readonly [body: string, at: string, help: RegExp])[] = [
+  ['metric a = sum(hit) / (batch.size + 1)', 'batch.size', /`mean\(…\)`/],
+  ['metric a = mean(y * batch.size)', 'batch.size', /`mean/],
+  ['metric a = batch.size', 'batch.size', /`mean/],
+  ['metric a = max_of(y)', 'max_of(y)', /by mean/],
+  ['metric a = std(y)', 'std(y)', /sqrt\(mean\(x \*\* 2\)/],
+  ['metric a = 2 * norm(y)', 'norm(y)', /sqrt\(sum/],
+  ['metric a = log_sum_exp(y)', 'log_sum_exp(y)', /log\(sum\(exp/],
+  ['metric a = mean((y - mean(y, axis = 0)) ** 2)', 'mean(y, axis = 0)', /by mean/],
+  ['let c = mean(y, axis = 0) metric a = mean((y - c) ** 2)', 'mean(y, axis = 0)', /by mean/],
+  ['metric a = mean(mean(y, axis = 0))', 'mean(y, axis = 0)', /by mean/],
+  ['metric a = select(mean(y) > 2.0, 1.0, 0.0)', 'mean(y)', /by mean/],
+  ['metric a = mean(softmax(y, axis = 0))', 'softmax(y, axis = 0)', /by mean/],
+  ['metric a = mean(y @ transpose(y))', 'y @ transpose(y)', /by mean/],
+  ['metric a = mean(y[0:4])', 'y[0:4]', /by mean/],
+];
+
+test.each(refused)('%s is refused', (body, at, help) => {
+  const found = only(validate(body));
+  expect(found.code).toBe('ZT4108');
+  expect(found.at).toBe(at);
+  expect(found.help).toMatch(help);
+});
+
+test('a sum over the rows of the batch is a mean of all rows, in a loss as well', () => {
+  const { ir } = check(
+    specOf({
+      train:
+        'step train(batch in train_set) { update opt { minimize 3 * sum(Net(batch.image) ** 2) / batch.size } }',
+    }),
+  );
+  const update = ir?.trainer?.steps[0]?.body.find((each) => each.kind === 'update');
+  const minimize = update?.kind === 'update' ? update.body.at(-1) : undefined;
+  const [term] = minimize?.kind === 'minimize' ? minimize.terms : [];
+  expect(term?.kind === 'times' && term.of.kind).toBe('mean');
+});
+
+test('what depends on the size of a batch in other ways is taken batch by batch, with a warning', () => {
+  expect(
+    codesOf({
+      train:
+        'step train(batch in train_set) { update opt { minimize sum(Net(batch.image) ** 2) / (batch.size + 1) } }',
+      trainer: 'trainer Digits { epochs = 1 accumulate = 2 }',
+    }),
+  ).toEqual(['ZT5008']);
+});

@@ -20,6 +20,18 @@ const holds: Decision = { verdict: 'holds', witness: null, fix: null };
 const fails: Decision = { verdict: 'fails', witness: null, fix: null };
 const open: Decision = { verdict: 'open', witness: null, fix: null };
 
+/** The fix is looked for only when it is read. */
+const refutedAs = (
+  verdict: Decision['verdict'],
+  judged: { readonly witness: Witness | null; readonly fix: string | null },
+): Decision => ({
+  verdict,
+  witness: judged.witness,
+  get fix() {
+    return judged.fix;
+  },
+});
+
 const quietly = (env: Env, expr: Expr): Value => env.checker.capture(() => checkExpr(env, expr)).result;
 
 /** `a % b == 0`, the only use of `%` that says something about sizes. */
@@ -71,9 +83,7 @@ export const decide = (env: Env, expr: Expr): Decision => {
     const division = judgeDivision(env, whole.of, whole.by);
     if (division.whole === 'proven') return holds;
     const constants = asConstant(whole.of) !== null && asConstant(whole.by) !== null;
-    return division.whole === 'refuted'
-      ? { verdict: constants ? 'fails' : 'refuted', witness: division.witness, fix: division.fix }
-      : open;
+    return division.whole === 'refuted' ? refutedAs(constants ? 'fails' : 'refuted', division) : open;
   }
   if (!left.size || !right.size) return open;
   const one = constant(1);
@@ -105,7 +115,7 @@ export const decide = (env: Env, expr: Expr): Decision => {
     case 'never':
       return { verdict: 'fails', witness: judged.witness, fix: null };
     case 'refuted':
-      return { verdict: 'refuted', witness: judged.witness, fix: judged.fix };
+      return refutedAs('refuted', judged);
     default:
       return open;
   }

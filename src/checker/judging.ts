@@ -11,7 +11,9 @@ import { preludeFile } from './prelude.js';
 import type { Value } from './value.js';
 
 const settled = (env: Env, judged: Judgement): Judgement =>
-  env.sure || judged.verdict !== 'refuted' ? judged : { ...judged, verdict: 'unproven' };
+  env.sure || judged.verdict !== 'refuted'
+    ? judged
+    : { verdict: 'unproven', witness: judged.witness, fix: null, how: judged.how };
 
 export const judgeSizes = (env: Env, left: Size, right: Size): Judgement =>
   settled(env, compareSizes(left, right, env.facts));
@@ -25,7 +27,7 @@ export const judgeDivision = (env: Env, a: Size, b: Size): Division => {
   const constants = division.witness?.values.length === 0;
   return env.sure || division.whole !== 'refuted' || constants
     ? division
-    : { ...division, whole: 'unproven' };
+    : { size: division.size, whole: 'unproven', witness: division.witness, fix: null };
 };
 
 /** Reports what one declaration was found to have, a fraction that is not whole once: one condition mends all its uses. */

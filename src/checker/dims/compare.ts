@@ -149,6 +149,24 @@ const decideZero = (
 const proven = (how: string): Judgement => ({ verdict: 'proven', witness: null, fix: null, how });
 const unproven = (how: string): Judgement => ({ verdict: 'unproven', witness: null, fix: null, how });
 
+const once = (find: () => string | null): (() => string | null) => {
+  let found: string | null | undefined;
+  return () => (found === undefined ? (found = find()) : found);
+};
+
+/** A fix is looked for when it is first read: that takes longest, and most refutations are answered without. */
+const refuted = (witness: Witness, find: () => string | null): Judgement => {
+  const fix = once(find);
+  return {
+    verdict: 'refuted',
+    witness,
+    get fix() {
+      return fix();
+    },
+    how: 'witness',
+  };
+};
+
 /** Is `left == right` for all numbers that the facts allow? Fractions inside are taken to be whole. */
 export const compareSizes = (left: Size, right: Size, facts: Known): Judgement => {
   if (!left.known || !right.known) return unproven('not followed');
@@ -165,8 +183,8 @@ export const compareSizes = (left: Size, right: Size, facts: Known): Judgement =
   const witness = findWitness(left, right, known, (x, y) => x !== y);
   if (zero === 'never') return { verdict: 'never', witness, fix: null, how };
   if (witness === null) return unproven(how);
-  const fix = proposeFix(left, right, known, (more) => decideZero(difference, more).zero === 'zero');
-  return { verdict: 'refuted', witness, fix, how: 'witness' };
+  const suffices = (more: Known): boolean => decideZero(difference, more).zero === 'zero';
+  return refuted(witness, () => proposeFix(left, right, known, suffices));
 };
 
 /** Is `left <= right` for all numbers that the facts allow? Without numbers or a fix: false says that no proof was found. */
@@ -191,7 +209,7 @@ export const compareOrder = (left: Size, right: Size, facts: Known): Judgement =
   }
   if (witness === null) return unproven('nothing decides it');
   const holds = (more: Known): boolean => proveNonNegative(normalise(sub(right, left), more), more);
-  return { verdict: 'refuted', witness, fix: proposeFix(left, right, known, holds, '<='), how: 'witness' };
+  return refuted(witness, () => proposeFix(left, right, known, holds, '<='));
 };
 
 /** What `divide` finds. `size` is the quotient, taken to be whole; `witness` gives both sides where b does not divide a. */
@@ -231,12 +249,14 @@ export const divide = (a: Size, b: Size, facts: Known): Division => {
   }
   const witness = findWitness(a, b, known, (x, y) => y !== 0 && x % y !== 0);
   if (witness === null) return { size: written, whole: 'unproven', witness: null, fix: null };
-  const fix = proposeFix(
-    p,
-    d,
-    known,
-    (more) => isMultiple(normalise(a, more), normalise(b, more), more),
-    'divides',
-  );
-  return { size: written, whole: 'refuted', witness, fix };
+  const suffices = (more: Known): boolean => isMultiple(normalise(a, more), normalise(b, more), more);
+  const fix = once(() => proposeFix(p, d, known, suffices, 'divides'));
+  return {
+    size: written,
+    whole: 'refuted',
+    witness,
+    get fix() {
+      return fix();
+    },
+  };
 };

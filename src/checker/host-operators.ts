@@ -74,6 +74,11 @@ export const hostBinary = (env: Env, span: Span, op: BinaryOp, left: Value, righ
     if (left.type.kind === 'unit' || right.type.kind === 'unit')
       return unitArithmetic(env, span, op, left, right);
     if (!number(left.type) || !number(right.type)) return mismatch(env, span, op, left, right);
+    if ((op === '/' || op === '%') && (y === 0 || (right.size && asConstant(right.size) === 0))) {
+      const what = `the right side of \`${op}\``;
+      env.checker.report(wrongType(right.span, { what, found: '0', expected: 'another number' }));
+      return unknownValue(span);
+    }
     const total = totalOfOperation(op, [left, right], span);
     const sizes = sizesOf(env, op, left, right);
     const scheduled = left.type.kind === 'schedule' || right.type.kind === 'schedule';

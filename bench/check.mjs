@@ -1,6 +1,6 @@
 /**
- * Compile time of `ztrainc`: cold, as a process from start to end, and against the size of a spec, checking and emission
- * apart. Medians; run it on a quiet machine: `npm run bench:check`.
+ * Compile time of `ztrainc`: cold, as a process from start to end; against the size of a spec, checking and emission apart;
+ * and of files of one kind of thing alone. Medians; run it on a quiet machine: `npm run bench:check`.
  */
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
@@ -113,4 +113,90 @@ for (const lines of [200, 2_000, 20_000]) {
   console.log(
     `${String(count).padStart(5)} ${ms(a)} ${ms(b)} ${ms(a + b)}   ${((a / count) * 1000).toFixed(0)} µs${limit}`,
   );
+}
+
+const many = (count, line) => Array.from({ length: count }, (_, index) => line(index)).join('\n');
+const layers = (count, line) =>
+  `model Deep on x: f32[n, 8, 8, 1] -> f32[n, 10] {\n  let h0 = x |> flatten()\n${many(count, line)}\n  return h${count} |> dense(10)\n}`;
+const inGrown = (declarations, statements = '') => `
+data rows = digits { split = "train" batch = 32 map row -> { x: cast(row.image, f32), y: row.label } }
+model Net on x: f32[n, 8, 8, 1] -> f32[n, 10] { return x |> flatten() |> dense(10) as head }
+optimizer opt = sgd { of = Net lr = 0.1 }
+${declarations}
+step train(batch in rows) {
+  ${statements}
+  update opt { minimize mean(softmax_cross_entropy(Net(batch.x), batch.y)) }
+}
+trainer GrownTrainer { epochs = 2 }
+`;
+
+const block = '(size: int) on x: f32[b, size] -> f32[b, size] { return x |> dense(size) as up }';
+const model = 'on x: f32[b, 4] -> f32[b, 4] { return x |> dense(4) as up }';
+
+/** Files of one kind of thing: [what, how many at first, the file of so many]. */
+const kinds = [
+  ['params', 4_000, (n) => inGrown(many(n, (i) => `param p${i}: int = 1`))],
+  ['params with where', 2_000, (n) => inGrown(many(n, (i) => `param p${i}: int = 8 where p${i} % 4 == 0`))],
+  [
+    'params in a chain',
+    1_000,
+    (n) => inGrown(many(n, (i) => `param p${i}: int = 1 where p${i} >= ${i === 0 ? 1 : `p${i - 1}`}`)),
+  ],
+  ['consts', 4_000, (n) => inGrown(many(n, (i) => `const c${i} = ${i === 0 ? 1 : `c${i - 1}`} + 1`))],
+  ['asserts', 2_000, (n) => inGrown(`param a: int = 4\n${many(n, (i) => `assert a > ${-i} * a, "no"`)}`)],
+  ['fns', 4_000, (n) => inGrown(many(n, (i) => `fn twice${i}(x: f32[n]) -> f32[n] = x * 2.0`))],
+  ['blocks', 2_000, (n) => inGrown(many(n, (i) => `block Part${i}${block}`))],
+  ['models', 2_000, (n) => inGrown(many(n, (i) => `model Net${i} ${model}`))],
+  ['data sets', 2_000, (n) => inGrown(many(n, (i) => `data d${i} = digits { split = "train" batch = 32 }`))],
+  [
+    'optimizers',
+    1_000,
+    (n) => inGrown(many(n, (i) => `model Net${i} ${model}\noptimizer o${i} = sgd { of = Net${i} lr = 0.1 }`)),
+  ],
+  ['schedules', 2_000, (n) => inGrown(many(n, (i) => `schedule s${i} { cosine(to = 0.1, over = rest) }`))],
+  ['layers', 2_000, (n) => inGrown(layers(n, (i) => `  let h${i + 1} = h${i} |> dense(64) as layer${i}`))],
+  [
+    'lets',
+    4_000,
+    (n) =>
+      inGrown(
+        '',
+        many(n, (i) => `let v${i} = batch.x * 2.0`),
+      ),
+  ],
+  [
+    'metrics',
+    4_000,
+    (n) =>
+      inGrown(
+        '',
+        many(n, (i) => `metric m${i} = mean(batch.x)`),
+      ),
+  ],
+  [
+    'ifs',
+    2_000,
+    (n) =>
+      inGrown(
+        'param a: int = 4',
+        many(n, (i) => `if a > ${i} { metric m${i} = mean(batch.x) }`),
+      ),
+  ],
+  ['list', 20_000, (n) => inGrown(`const c = [${many(n, (i) => `${i},`)} 0]`)],
+  ['string', 1_000_000, (n) => inGrown(`const c = "${'a'.repeat(n)}"`)],
+  ['comments', 50_000, (n) => inGrown(many(n, (i) => `// comment ${i}`))],
+  ['docs', 50_000, (n) => inGrown(`${many(n, (i) => `/// comment ${i}`)}\nconst c = 1`)],
+  ['unknown names', 2_000, (n) => inGrown(many(n, (i) => `const c${i} = nope${i}`))],
+  ['broken declarations', 20_000, (n) => inGrown(many(n, (i) => `param p${i} int = 1`))],
+];
+
+console.log('\none kind                  N        N         2N         4N   4N : 2N (2 is linear)');
+for (const [what, count, write] of kinds) {
+  const times = [];
+  for (const factor of [1, 2, 4]) {
+    const host = memoryHost({ '/grown.ztrain': write(factor * count) });
+    times.push((await timed(() => check('/grown.ztrain', host))).time);
+  }
+  const ratio = (times[2] / times[1]).toFixed(1);
+  console.log(`${what.padEnd(20)} ${String(count).padStart(7)} ${times.map(ms).join('  ')}   ${ratio}`);
 }

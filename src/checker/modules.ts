@@ -36,6 +36,11 @@ export const checkModule = (
   for (const decl of scope.decls) {
     if (decl.kind === 'const') {
       const found = checkExpr(env, decl.value);
+      const [param] = refsOf(found.ir).params.keys();
+      if (param !== undefined) {
+        const what = `\`${decl.name.text}\`, a constant,`;
+        env.checker.report(notKnown(decl.value.span, { what, name: param }));
+      }
       if (found.type.kind !== 'unknown')
         consts.push({
           span: decl.span,

@@ -136,6 +136,13 @@ describe('what changes like these have found', () => {
   const dcgan = texts.get('dcgan.ztrain') ?? '';
   test.each([
     ['a size divided by nothing', dcgan, 'ceil(w / 2)', 'ceil(w / 0)', ['ZT3203']],
+    [
+      'a constant made of a param',
+      digits,
+      'data train_set',
+      'const rows = batch_size\ndata train_set',
+      ['ZT3206'],
+    ],
     ['a schedule times a unit', digits, 'over = 30.steps', 'over = 30.steps * warm', ['ZT3204']],
     ['a schedule compared before the run', digits, 'shuffle = true', 'shuffle = warm > 1', ['ZT3204']],
     ['a schedule that starts from itself', digits, 'warmup(to = lr,', 'warmup(to = warm,', ['ZT3203']],

@@ -1,6 +1,6 @@
 /** The checker. After it: where there is no error, the IR is whole. */
 import { hasErrors, type Diagnostic } from '../parser/diagnostic.js';
-import { missingPart } from '../parser/messages.gen.js';
+import { missingPart, nestedTooDeep } from '../parser/messages.gen.js';
 import type { SourceFile } from '../parser/source.js';
 import { noFacts } from './dims/facts.js';
 import type { Checker, FileScope } from './env.js';
@@ -83,8 +83,25 @@ const memoized = <T>(
 const isBox = <T>(box: unknown): box is { readonly made: T } =>
   typeof box === 'object' && box !== null && 'made' in box;
 
+/** Declarations that name one another may go on longer than the stack of the engine. */
+const tooDeep = (program: Program): Checked => {
+  const help =
+    'declarations stand in one another in too long a chain, each made of the next: make it shorter';
+  const found = nestedTooDeep({ file: 0, start: 0, end: 0 }, { most: 1000 }, { help });
+  return { program, files: program.files, diagnostics: [found], ir: null, weights: new Map() };
+};
+
 export const checkProgram = (entry: string, host: Host): Checked => {
   const program = loadProgram(entry, host);
+  try {
+    return checkLoaded(program, entry, host);
+  } catch (error) {
+    if (error instanceof RangeError && error.message.includes('call stack')) return tooDeep(program);
+    throw error;
+  }
+};
+
+const checkLoaded = (program: Program, entry: string, host: Host): Checked => {
   const { checker, all } = makeChecker(host);
   // A declaration that did not parse is missing: what names it would look wrong as well.
   if (hasErrors(program.diagnostics)) {

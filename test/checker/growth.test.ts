@@ -62,3 +62,14 @@ test('a pipe too long to be walked is refused', () => {
   const pipe = ' |> relu()'.repeat(20_000);
   expect(codesOf(`model Net on x: f32[n, 4] -> f32[n, 4] { return x${pipe} }`)).toEqual(['ZT1032']);
 });
+
+test.each([
+  ['consts', many(count, (index) => `const c${index} = c${index + 1} + 1`) + `\nconst c${count} = 1`],
+  [
+    'data sets',
+    many(count, (index) => `data d${index} = d${index + 1} { batch = 16 }`) +
+      `\ndata d${count} = digits { split = "train" batch = 32 }`,
+  ],
+])('%s, each made of the next, end in an error', (_name, declarations) => {
+  expect(codesOf(trained(declarations))).toEqual(['ZT1032']);
+});

@@ -24,7 +24,7 @@ import { checkAssert, checkFresh, checkLet, reportUnusedLets } from './graphs.js
 import type { IrStep, IrStepStmt, Stage } from './ir.js';
 import { readsRun } from './ir-walk.js';
 import { aType, intType, type Type } from './types.js';
-import { isUnknown, value } from './value.js';
+import { isUnknown, value, type Value } from './value.js';
 import { termsOf, checkMetric, checkReturn } from './outcomes.js';
 
 const stages: readonly string[] = ['train', 'validate', 'test', 'predict'];
@@ -38,7 +38,7 @@ export interface StepState {
   /** Set inside an update: what it minimized so far. */
   minimized: Span[] | null;
   /** Set inside `for`: labels repeat there. */
-  readonly counts: { every: number; branch: number };
+  readonly counts: { every: number; branch: number; update: number };
   readonly returns: Span[];
 }
 
@@ -51,6 +51,16 @@ const inBatch = (type: Type, batch: string, env: Env): Type =>
         ),
       }
     : type;
+
+/** Whether a time between two events is one: above 0, and whole steps. */
+const lengthFits = (env: Env, span: Span, what: string, found: Value): boolean => {
+  const { constant, type } = found;
+  const steps = type.kind === 'unit' && type.unit === 'steps';
+  if (typeof constant !== 'number' || (constant > 0 && (!steps || Number.isInteger(constant)))) return true;
+  const expected = constant > 0 ? 'a whole number of steps' : 'more than 0';
+  env.checker.report(wrongType(span, { what, found: `${constant}`, expected }));
+  return false;
+};
 
 /** A region's own statements, draws and scope; weights and names stay those of the step. */
 const region = (env: Env, name: string): { readonly env: Env; readonly statements: IrStepStmt[] } => {
@@ -162,15 +172,7 @@ export const checkStep = (
                   : {},
               ),
             );
-        } else if (typeof found.constant === 'number' && found.constant <= 0) {
-          env.checker.report(
-            wrongType(decl.every.span, {
-              what: 'the time between validations',
-              found: `${found.constant}`,
-              expected: 'more than 0',
-            }),
-          );
-        } else every = found.ir;
+        } else if (lengthFits(env, decl.every.span, 'the time between validations', found)) every = found.ir;
       }
     }
   }
@@ -180,10 +182,22 @@ export const checkStep = (
     name,
     metrics: [],
     minimized: null,
-    counts: { every: 0, branch: 0 },
+    counts: { every: 0, branch: 0, update: 0 },
     returns: [],
   };
   checkStatements(inner, body.statements, state);
+  if (stage === 'train' && state.counts.update === 0) {
+    const written = mentions(body.statements, 'minimize');
+    // A `minimize` that stands alone was told what it needs.
+    if (!written)
+      env.checker.report(
+        missingPart(
+          decl.stage.span,
+          { what: '`step train` updates nothing' },
+          { help: `write \`update ${optimizersOf(env)[0] ?? 'opt'} { minimize … }\`` },
+        ),
+      );
+  }
   if (stage === 'predict' && state.returns.length === 0) {
     env.checker.report(
       missingPart(
@@ -204,6 +218,15 @@ export const checkStep = (
     metrics: state.metrics,
   };
 };
+
+const mentions = (statements: readonly StepStmt[], kind: StepStmt['kind']): boolean =>
+  statements.some(
+    (each) =>
+      each.kind === kind ||
+      (each.kind === 'if' &&
+        (mentions(each.then.statements, kind) || mentions(each.else?.statements ?? [], kind))) ||
+      ((each.kind === 'every' || each.kind === 'for') && mentions(each.body.statements, kind)),
+  );
 
 const checkStatements = (outer: Env, statements: readonly StepStmt[], state: StepState): void => {
   let env = outer;
@@ -269,6 +292,7 @@ const checkStatements = (outer: Env, statements: readonly StepStmt[], state: Ste
             ),
           );
         }
+        const fits = !steps || lengthFits(env, statement.interval.span, 'the interval', found);
         if (state.minimized) {
           env.checker.report(
             updateNotHere(statement.span, {
@@ -282,7 +306,7 @@ const checkStatements = (outer: Env, statements: readonly StepStmt[], state: Ste
         const label = `${state.name}.every${state.counts.every}`;
         const made = region(env, `every${state.counts.every}`);
         checkStatements(made.env, statement.body.statements, state);
-        if (steps)
+        if (steps && fits)
           env.place.statements.push({
             kind: 'every',
             span: statement.span,
@@ -421,6 +445,7 @@ const checkUpdate = (env: Env, statement: UpdateStmt, state: StepState): void =>
   }
   const made = region(env, statement.optimizers.map((name) => name.text).join('_'));
   state.minimized = [];
+  state.counts.update += 1;
   checkStatements(made.env, statement.body.statements, state);
   const { minimized } = state;
   state.minimized = null;

@@ -98,7 +98,9 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT4107: { name: 'metric_not_scalar', severity: 'error' },
   ZT4108: { name: 'batch_figure', severity: 'error' },
   ZT4110: { name: 'unmatched_pattern', severity: 'error' },
+  ZT4109: { name: 'metric_name_taken', severity: 'error' },
   ZT4201: { name: 'unknown_metric', severity: 'error' },
+  ZT4111: { name: 'too_many_ways', severity: 'error' },
   ZT4202: { name: 'schedule_length', severity: 'error' },
   ZT4203: { name: 'run_length', severity: 'error' },
   ZT4204: { name: 'window_too_large', severity: 'error' },
@@ -1322,6 +1324,19 @@ export const unmatchedPattern = (
 });
 
 /** ZT4201 unknown_metric: no step emits the metric `{name}` */
+/** ZT4109 metric_name_taken: metric `{name}` cannot have this name: {reason} */
+export const metricNameTaken = (
+  span: Span,
+  args: { readonly name: string | number; readonly reason: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4109',
+  severity: 'error',
+  message: `metric \`${args.name}\` cannot have this name: ${args.reason}`,
+  span,
+});
+
 export const unknownMetric = (
   span: Span,
   args: { readonly name: string | number },
@@ -1335,6 +1350,19 @@ export const unknownMetric = (
 });
 
 /** ZT4202 schedule_length: schedule `{name}` takes {length}, the run has {run} */
+/** ZT4111 too_many_ways: there are {found} ways through `step {name}`, more than {most} */
+export const tooManyWays = (
+  span: Span,
+  args: { readonly found: string | number; readonly name: string | number; readonly most: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4111',
+  severity: 'error',
+  message: `there are ${args.found} ways through \`step ${args.name}\`, more than ${args.most}`,
+  span,
+});
+
 export const scheduleTooLong = (
   span: Span,
   args: { readonly name: string | number; readonly length: string | number; readonly run: string | number },

@@ -1,7 +1,8 @@
 /** ZT4201 and ZT4206: monitors name metrics that a step emits, and each effect has one owner. */
 import { addonTwice, effectOwnedTwice, unknownMetric } from '../../parser/messages.gen.js';
 import { nearest } from '../../parser/nearest.js';
-import type { IrAddon } from '../ir.js';
+import { evaluateIr, type HostNames } from '../evaluate.js';
+import type { IrAddon, IrStepStmt } from '../ir.js';
 import { settingList } from '../prelude.js';
 import { listed, type TrainingInput } from './input.js';
 import { visitStatements } from './walk.js';
@@ -39,23 +40,45 @@ const suggestions = (wanted: string, names: readonly string[]): readonly string[
   );
 };
 
-export const checkMonitors = (input: TrainingInput): void => {
+/** Metrics that stand in a branch which no run takes with these params. */
+const untakenMetrics = ({ trainer }: TrainingInput, params: HostNames): ReadonlySet<string> => {
+  const logged = new Set<string>();
+  const visit = (step: string, statements: readonly IrStepStmt[]): void => {
+    for (const statement of statements) {
+      if (statement.kind === 'log') logged.add(`${step}.${statement.name}`);
+      else if (statement.kind === 'if') {
+        const test = evaluateIr(statement.test, params);
+        if (test !== false) visit(step, statement.then);
+        if (test !== true) visit(step, statement.else);
+      } else if (statement.kind === 'every' || statement.kind === 'for' || statement.kind === 'update')
+        visit(step, statement.body);
+    }
+  };
+  for (const step of trainer.steps) visit(step.name, step.body);
+  const all = trainer.steps.flatMap((step) => step.metrics.map((each) => `${step.name}.${each.name}`));
+  return new Set(all.filter((name) => !logged.has(name)));
+};
+
+export const checkMonitors = (input: TrainingInput, params: HostNames): void => {
   const names = metricNames(input);
+  const untaken = untakenMetrics(input, params);
   // Metrics of test and predict steps exist only after the run.
   const late = new Set(
     input.trainer.steps
       .filter((step) => step.stage === 'test' || step.stage === 'predict')
       .map((step) => step.name),
   );
-  const usable = names.filter((name) => !late.has(name.slice(0, name.indexOf('.'))));
+  const usable = names.filter((name) => !late.has(name.slice(0, name.indexOf('.'))) && !untaken.has(name));
   for (const addon of input.trainer.addons) {
     for (const { value } of addon.options) {
       if (value.kind !== 'monitor' || usable.includes(value.metric)) continue;
       const near = suggestions(value.metric, usable);
       const [best, ...others] = near;
-      const notes = names.includes(value.metric)
-        ? [`\`${value.metric}\` is measured after the run, which is too late for an add-on`]
-        : [];
+      const notes = untaken.has(value.metric)
+        ? [`\`${value.metric}\` stands in a branch that is not taken with these params`]
+        : names.includes(value.metric)
+          ? [`\`${value.metric}\` is measured after the run, which is too late for an add-on`]
+          : [];
       input.report(
         unknownMetric(
           value.span,

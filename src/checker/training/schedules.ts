@@ -1,5 +1,11 @@
 /** ZT4202: the phases of a schedule fit into the run. */
-import { nothingLeft, restNotLast, scheduleTooLong } from '../../parser/messages.gen.js';
+import {
+  missingArgument,
+  nothingLeft,
+  restNotLast,
+  scheduleTooLong,
+  wrongType,
+} from '../../parser/messages.gen.js';
 import type { Span } from '../../parser/source.js';
 import { durationInSteps, type Pace } from '../../values/durations.js';
 import type { Duration } from '../../values/units.js';
@@ -144,6 +150,62 @@ const checkSchedule = (input: TrainingInput, run: Run, scale: Scale | null, sche
       },
     ),
   );
+};
+
+/** What each phase starts from and ends at, and how long it is, as far as that is known; what a run would refuse. */
+export const checkPhases = (input: TrainingInput, run: Run): void => {
+  for (const { phases } of input.trainer.schedules) {
+    // Null: nothing was there before; undefined: it is not known here.
+    let before: number | null | undefined = null;
+    for (const { kind, options, span } of phases) {
+      for (const name of ['over', 'every']) {
+        const given = optionOf(options, name);
+        const length = given?.kind === 'quantity' ? evaluateIr(given, run.names) : undefined;
+        if (!given || typeof length !== 'number' || length > 0) continue;
+        input.report(
+          wrongType(given.span, {
+            what: `\`${name}\` of \`${kind}\``,
+            found: `${length}`,
+            expected: 'more than 0',
+          }),
+        );
+      }
+      const numberOf = (name: string): number | null | undefined => {
+        const given = optionOf(options, name);
+        if (!given) return null;
+        const value = evaluateIr(given, run.names);
+        return typeof value === 'number' || value === null ? value : undefined;
+      };
+      if (kind === 'constant') {
+        before = numberOf('value');
+        continue;
+      }
+      const own = numberOf('from');
+      const from: number | null | undefined = own !== null ? own : kind === 'warmup' ? 0 : before;
+      const to = numberOf('to');
+      if (from === null) {
+        input.report(
+          missingArgument(
+            span,
+            { owner: kind, kind: 'argument', name: 'from' },
+            {
+              notes: ['the first phase has nothing before it to start from'],
+              help: 'write `from = …`, or begin with `warmup` or `constant`',
+            },
+          ),
+        );
+      } else if (kind === 'exponential' && from !== undefined && from <= 0) {
+        input.report(
+          wrongType(
+            optionOf(options, 'from')?.span ?? span,
+            { what: 'the start of `exponential`', found: `${from}`, expected: 'more than 0' },
+            { help: 'equal ratios never leave 0: write `linear` or `cosine`, or `from = …`' },
+          ),
+        );
+      }
+      before = kind === 'step' ? undefined : to;
+    }
+  }
 };
 
 export const checkSchedules = (input: TrainingInput, run: Run): void => {

@@ -3,16 +3,19 @@
  * optimizer and a way for the gradient, schedules fit into the run, and add-ons find what they watch.
  */
 import { checkAddonEffects, checkMonitors } from './addons.js';
+import { checkAttributeValues } from './attribute-values.js';
 import { checkValidationData } from './evaluation-data.js';
 import { checkReach } from './gradients.js';
 import { checkPatterns } from './groups.js';
 import type { TrainingInput } from './input.js';
 import { checkRunLength, checkWindow } from './length.js';
 import { checkActivations, checkHeads } from './losses.js';
+import { checkMetricNames } from './metric-names.js';
 import { checkMicroBatches } from './micro-batches.js';
 import { checkOwnership } from './ownership.js';
 import { runOf } from './run.js';
-import { checkSchedules } from './schedules.js';
+import { checkPhases, checkSchedules } from './schedules.js';
+import { checkTraces } from './traces.js';
 import { checkWeightNames } from './weight-names.js';
 
 export type { TrainingInput } from './input.js';
@@ -22,10 +25,14 @@ export const checkTraining = (input: TrainingInput): void => {
   const { strayed } = checkReach(input);
   checkOwnership(input, strayed);
   checkPatterns(input);
-  checkMonitors(input);
+  checkMetricNames(input);
+  checkTraces(input);
+  checkMonitors(input, run.names);
   checkAddonEffects(input);
   checkRunLength(input, run);
   checkWindow(input, run);
+  checkAttributeValues(input, run);
+  checkPhases(input, run);
   // With two lengths there is no telling which one a schedule is held against.
   const oneLength = (run.epochs === null) !== (run.steps === null);
   if (oneLength) checkSchedules(input, run);

@@ -1,0 +1,73 @@
+/** Values of attributes that the run would refuse at its start, or at the end of its first epoch. */
+import { wrongType } from '../../parser/messages.gen.js';
+import { evaluateIr } from '../evaluate.js';
+import type { IrExpr } from '../ir.js';
+import { optionOf, type TrainingInput } from './input.js';
+import type { Run } from './run.js';
+
+const checkBetas = ({ trainer, report }: TrainingInput, run: Run): void => {
+  for (const { options, kind } of trainer.optimizers) {
+    const betas = optionOf(options, 'betas');
+    if (betas?.kind !== 'items') continue;
+    for (const item of betas.items) {
+      const found = evaluateIr(item, run.names);
+      if (typeof found !== 'number' || (found >= 0 && found < 1)) continue;
+      report(
+        wrongType(item.span, {
+          what: `a number of \`betas\` of \`${kind}\``,
+          found: `${found}`,
+          expected: '0 or more and below 1',
+        }),
+      );
+    }
+  }
+};
+
+/** The file of `predictions`, whose ending says how it is written. */
+const checkPredictions = ({ trainer, report }: TrainingInput, run: Run): void => {
+  for (const addon of trainer.addons) {
+    const file = addon.name === 'predictions' ? optionOf(addon.options, 'file') : null;
+    const path = file ? evaluateIr(file, run.names) : undefined;
+    if (!file || typeof path !== 'string' || /\.(csv|jsonl)$/i.test(path)) continue;
+    report(
+      wrongType(
+        file.span,
+        {
+          what: '`file` of `predictions`',
+          found: JSON.stringify(path),
+          expected: 'a file that ends in .csv or .jsonl',
+        },
+        { help: 'the ending says how rows are written: "predictions.csv", or "predictions.jsonl"' },
+      ),
+    );
+  }
+};
+
+const imagesOf = (expr: IrExpr): IrExpr => (expr.kind === 'thunk' ? expr.value : expr);
+
+const checkGrids = ({ trainer, report }: TrainingInput): void => {
+  for (const addon of trainer.addons) {
+    const of = addon.name === 'image_grid' ? optionOf(addon.options, 'of') : null;
+    if (!of) continue;
+    const { type, span } = imagesOf(of);
+    const channels = type.kind === 'tensor' ? Number(type.shape[3]) : Number.NaN;
+    if (Number.isNaN(channels) || [1, 3, 4].includes(channels)) continue;
+    report(
+      wrongType(
+        span,
+        {
+          what: '`of` of `image_grid`',
+          found: `images of ${channels} channels`,
+          expected: '1, 3 or 4 channels',
+        },
+        { help: 'show one of them: `x[..., :1]`' },
+      ),
+    );
+  }
+};
+
+export const checkAttributeValues = (input: TrainingInput, run: Run): void => {
+  checkBetas(input, run);
+  checkPredictions(input, run);
+  checkGrids(input);
+};

@@ -1,0 +1,59 @@
+/** ZT4111: a step has few enough ways through it; each is traced once, when it is first taken. */
+import { tooManyWays } from '../../parser/messages.gen.js';
+import type { Span } from '../../parser/source.js';
+import type { IrStepStmt } from '../ir.js';
+import { readsRun, walkIr } from '../ir-walk.js';
+import type { TrainingInput } from './input.js';
+
+const most = 16;
+
+interface Fork {
+  readonly span: Span;
+  readonly what: string;
+}
+
+/** How many ways there are through statements, and where they part. What is decided at the start is one way. */
+const waysOf = (statements: readonly IrStepStmt[], forks: Fork[]): number => {
+  let ways = 1;
+  for (const statement of statements) {
+    if (statement.kind === 'every') {
+      forks.push({ span: statement.span, what: '`every`' });
+      ways *= waysOf(statement.body, forks) + 1;
+    } else if (statement.kind === 'if') {
+      const moves = readsRun(statement.test);
+      if (moves) forks.push({ span: statement.span, what: '`if`' });
+      const then = waysOf(statement.then, forks);
+      const other = waysOf(statement.else, forks);
+      ways *= moves ? then + other : Math.max(then, other);
+    } else if (statement.kind === 'for' || statement.kind === 'update') {
+      ways *= waysOf(statement.body, forks);
+    } else {
+      walkIr(statement, (each) => {
+        if (each['kind'] !== 'decide') return;
+        forks.push({ span: statement.span, what: '`if`' });
+        ways *= 2;
+      });
+    }
+    if (ways > 1e6) return ways;
+  }
+  return ways;
+};
+
+export const checkTraces = ({ trainer, report }: TrainingInput): void => {
+  for (const step of trainer.steps) {
+    const forks: Fork[] = [];
+    const ways = waysOf(step.body, forks);
+    const [first, ...others] = forks;
+    if (ways <= most || !first) continue;
+    report(
+      tooManyWays(
+        first.span,
+        { name: step.name, found: ways.toLocaleString('en-US'), most },
+        {
+          related: others.slice(0, 7).map(({ span, what }) => ({ span, label: `${what} here` })),
+          help: 'join conditions that go together, or let a schedule say what changes',
+        },
+      ),
+    );
+  }
+};

@@ -4,6 +4,7 @@ import type { Diagnostic } from '../parser/diagnostic.js';
 import { noDefault, restInBlock, weightsHoldBatch, wrongResult } from '../parser/messages.gen.js';
 import { showSize, symbol, symbolsOf, type Size } from './dims/size.js';
 import { childScope, makePlace, type Env, type FileScope, type Weight, type WeightSink } from './env.js';
+import { apart, hasTooMany } from './expansion.js';
 import { checkFresh, checkGraph } from './graphs.js';
 import type { IrClass, IrOption, IrStmt, IrStepStmt } from './ir.js';
 import { refsOf } from './ir-walk.js';
@@ -61,9 +62,12 @@ export const classOf = (env: Env, decl: ClassDecl, file: FileScope): ClassInfo |
     ? null
     : env.checker.memo(decl, 'class', () => {
         env.checker.open.classes.add(decl);
-        const { result, diagnostics } = env.checker.capture(() => makeClass(env, decl, file));
+        const { result, diagnostics } = env.checker.capture(() =>
+          apart(env, () => makeClass(env, decl, file)),
+        );
         env.checker.open.classes.delete(decl);
         reportFractionsOnce(env.checker, diagnostics);
+        if (hasTooMany(env, decl.name, result?.weights.length ?? 0)) return null;
         return result ? { ...result, found: diagnostics } : null;
       });
 

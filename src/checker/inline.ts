@@ -3,6 +3,7 @@ import type { Arg, FnDecl } from '../parser/ast.js';
 import { wrongKind, wrongResult } from '../parser/messages.gen.js';
 import type { Span } from '../parser/source.js';
 import { bindValue, childScope, type Env, type FileScope } from './env.js';
+import { expand } from './expansion.js';
 import { bindDeclared } from './declared-calls.js';
 import { checkGraph, hoist } from './graphs.js';
 import type { IrExpr } from './ir.js';
@@ -57,9 +58,19 @@ export const inline = (
     bindValue(inner, param.name.text, param.name.span, 'parameter', local);
   }
   env.checker.open.others.add(decl);
-  const made = checkGraph(inner, decl.body);
+  const made = expand(
+    env,
+    {
+      key: decl,
+      what: `\`${name}\``,
+      span,
+      help: 'call a function once and keep what it gives: `let y = f(x)`',
+    },
+    () => checkGraph(inner, decl.body),
+    null,
+  );
   env.checker.open.others.delete(decl);
-  if (isUnknown(made.value)) return unknownValue(span);
+  if (!made || isUnknown(made.value)) return unknownValue(span);
   const fits = env.checker.capture(() =>
     matchType({ ...inner, facts: made.facts }, decl.result, made.value.type, noBindingsFrom(bindings), {
       what: `what \`${name}\` gives`,

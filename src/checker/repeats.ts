@@ -6,6 +6,7 @@ import { isGraphStmt, makeSink } from './classes.js';
 import { assume, withLower } from './dims/facts.js';
 import { asConstant, constant, mul, sub, symbol } from './dims/size.js';
 import { bindValue, childScope, lookup, type Env, type Weight, type WeightSink } from './env.js';
+import { expand, type Expanded } from './expansion.js';
 import { checkExpr } from './expressions.js';
 import { hoist } from './graphs.js';
 import type { IrContent, IrExpr, IrExprKind, IrSlot, IrSlotRef, IrStepStmt, IrStmt } from './ir.js';
@@ -51,7 +52,17 @@ interface Turn {
   readonly weights: readonly Weight[];
 }
 
-export const applyRepeat = (env: Env, input: Value, stage: RepeatStage): Value => {
+const expanded = (stage: RepeatStage): Expanded => ({
+  key: stage,
+  what: 'this `repeat`',
+  span: stage.from.span,
+  help: 'repeat it less often; turns that a `param` counts are one loop, however many they are',
+});
+
+export const applyRepeat = (env: Env, input: Value, stage: RepeatStage): Value =>
+  expand(env, expanded(stage), () => turnsOf(env, input, stage), unknownValue(stage.span));
+
+const turnsOf = (env: Env, input: Value, stage: RepeatStage): Value => {
   if (isUnknown(input)) return unknownValue(stage.span);
   const from = checkExpr(env, stage.from);
   const to = stage.to ? checkExpr(env, stage.to) : null;
@@ -112,8 +123,16 @@ export const applyRepeat = (env: Env, input: Value, stage: RepeatStage): Value =
       place: { ...place, statements: place.statements, weights: sink },
     });
     if (stage.binder && binder) bindValue(inner, stage.binder.text, stage.binder.span, 'turn', binder);
-    let result: Value = value(input.span, at.type, start);
-    for (const each of stage.stages) result = applyPipe(inner, result, each);
+    const result = expand(
+      env,
+      expanded(stage),
+      () => {
+        let result: Value = value(input.span, at.type, start);
+        for (const each of stage.stages) result = applyPipe(inner, result, each);
+        return result;
+      },
+      unknownValue(stage.span),
+    );
     const body = inner.place.statements.filter(isGraphStmt);
     place.statements = before;
     const slots = sink?.slots ?? [];

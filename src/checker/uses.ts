@@ -7,6 +7,7 @@ import { sourceText } from './calls.js';
 import { showSize, type Size } from './dims/size.js';
 import { childScope, makePlace, type Env, type FileScope, type NamedLayer, type Weight } from './env.js';
 import { checkExpr } from './expressions.js';
+import { countWeights, expand } from './expansion.js';
 import { keyHelp } from './foreign.js';
 import { checkGraph } from './graphs.js';
 import type { IrExpr, IrNamed } from './ir.js';
@@ -35,6 +36,7 @@ const instantiate = (
 ): Use | null => {
   const { decl, file } = info;
   const name = decl.name.text;
+  countWeights(env, decl, info.weights.length);
   const bindings = noBindings();
   const paramEnv = childScope(usePlace({ ...env, file, scope: file }));
   for (const [param, bound] of params) {
@@ -94,7 +96,13 @@ const instantiate = (
           value: () => found,
         });
     });
-    const graph = checkGraph(childScope(inner), decl.body);
+    const graph = expand(
+      env,
+      { key: decl, what: `\`${name}\``, span, help: 'repeat blocks less often in one another' },
+      () => checkGraph(childScope(inner), decl.body),
+      null,
+    );
+    if (!graph) return null;
     const declared = resolveType({ ...inner, facts: graph.facts }, decl.signature.result, bindings);
     return {
       result: declared.kind === 'unknown' ? graph.value.type : declared,

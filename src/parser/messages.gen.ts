@@ -80,6 +80,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT3110: { name: 'branches_differ', severity: 'error' },
   ZT3111: { name: 'repeat_changes_shape', severity: 'error' },
   ZT3112: { name: 'rest_in_block', severity: 'error' },
+  ZT3113: { name: 'too_much_unrolled', severity: 'error' },
   ZT3201: { name: 'wrong_dtype', severity: 'error' },
   ZT3202: { name: 'wrong_unit', severity: 'error' },
   ZT3203: { name: 'wrong_type', severity: 'error' },
@@ -97,10 +98,10 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT4106: { name: 'update_not_here', severity: 'error' },
   ZT4107: { name: 'metric_not_scalar', severity: 'error' },
   ZT4108: { name: 'batch_figure', severity: 'error' },
-  ZT4110: { name: 'unmatched_pattern', severity: 'error' },
   ZT4109: { name: 'metric_name_taken', severity: 'error' },
-  ZT4201: { name: 'unknown_metric', severity: 'error' },
+  ZT4110: { name: 'unmatched_pattern', severity: 'error' },
   ZT4111: { name: 'too_many_ways', severity: 'error' },
+  ZT4201: { name: 'unknown_metric', severity: 'error' },
   ZT4202: { name: 'schedule_length', severity: 'error' },
   ZT4203: { name: 'run_length', severity: 'error' },
   ZT4204: { name: 'window_too_large', severity: 'error' },
@@ -1064,6 +1065,19 @@ export const restInBlock = (
   span,
 });
 
+/** ZT3113 too_much_unrolled: {what} becomes more than {most} {unit} */
+export const tooMuchUnrolled = (
+  span: Span,
+  args: { readonly what: string | number; readonly most: string | number; readonly unit: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT3113',
+  severity: 'error',
+  message: `${args.what} becomes more than ${args.most} ${args.unit}`,
+  span,
+});
+
 /** ZT3201 wrong_dtype: {what} holds {found}, {expected} expected */
 export const wrongDtype = (
   span: Span,
@@ -1310,20 +1324,6 @@ export const batchFigure = (
   span,
 });
 
-/** ZT4110 unmatched_pattern: `{pattern}` matches no weight of {models} */
-export const unmatchedPattern = (
-  span: Span,
-  args: { readonly pattern: string | number; readonly models: string | number },
-  details: DiagnosticDetails = {},
-): Diagnostic => ({
-  ...details,
-  code: 'ZT4110',
-  severity: 'error',
-  message: `\`${args.pattern}\` matches no weight of ${args.models}`,
-  span,
-});
-
-/** ZT4201 unknown_metric: no step emits the metric `{name}` */
 /** ZT4109 metric_name_taken: metric `{name}` cannot have this name: {reason} */
 export const metricNameTaken = (
   span: Span,
@@ -1337,19 +1337,19 @@ export const metricNameTaken = (
   span,
 });
 
-export const unknownMetric = (
+/** ZT4110 unmatched_pattern: `{pattern}` matches no weight of {models} */
+export const unmatchedPattern = (
   span: Span,
-  args: { readonly name: string | number },
+  args: { readonly pattern: string | number; readonly models: string | number },
   details: DiagnosticDetails = {},
 ): Diagnostic => ({
   ...details,
-  code: 'ZT4201',
+  code: 'ZT4110',
   severity: 'error',
-  message: `no step emits the metric \`${args.name}\``,
+  message: `\`${args.pattern}\` matches no weight of ${args.models}`,
   span,
 });
 
-/** ZT4202 schedule_length: schedule `{name}` takes {length}, the run has {run} */
 /** ZT4111 too_many_ways: there are {found} ways through `step {name}`, more than {most} */
 export const tooManyWays = (
   span: Span,
@@ -1363,6 +1363,20 @@ export const tooManyWays = (
   span,
 });
 
+/** ZT4201 unknown_metric: no step emits the metric `{name}` */
+export const unknownMetric = (
+  span: Span,
+  args: { readonly name: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4201',
+  severity: 'error',
+  message: `no step emits the metric \`${args.name}\``,
+  span,
+});
+
+/** ZT4202 schedule_length: schedule `{name}` takes {length}, the run has {run} */
 export const scheduleTooLong = (
   span: Span,
   args: { readonly name: string | number; readonly length: string | number; readonly run: string | number },

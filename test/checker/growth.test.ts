@@ -64,6 +64,31 @@ test('a pipe too long to be walked is refused', () => {
 });
 
 test.each([
+  [
+    'functions that call one another twice',
+    `fn g0(x: f32[n]) -> f32[n] = x
+${many(24, (index) => `fn g${index + 1}(x: f32[n]) -> f32[n] = g${index}(x) + g${index}(x)`)}`,
+  ],
+  [
+    'turns in turns',
+    'model Net on x: f32[n, 4] -> f32[n, 4] { return x |> repeat 1000 as a { repeat 1000 as b { dense(4) as c } } }',
+  ],
+])('%s are refused before they become too many', { timeout: 60_000 }, (_name, text) => {
+  expect(codesOf(text)).toEqual(['ZT3113']);
+});
+
+test('blocks that use one another twice are refused before they have too many weights', () => {
+  const uses = many(
+    40,
+    (index) =>
+      `block B${index + 1} on x: f32[n, 4] -> f32[n, 4] { return (x |> B${index}() as a) + (x |> B${index}() as b) }`,
+  );
+  expect(codesOf(`block B0 on x: f32[n, 4] -> f32[n, 4] { return x |> dense(4) as a }\n${uses}`)).toEqual([
+    'ZT3113',
+  ]);
+});
+
+test.each([
   ['consts', many(count, (index) => `const c${index} = c${index + 1} + 1`) + `\nconst c${count} = 1`],
   [
     'data sets',

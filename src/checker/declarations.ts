@@ -1,5 +1,5 @@
 /** The names of one file: what each declaration binds, and what an import brings. After this: every name has one meaning. */
-import type { Decl } from '../parser/ast.js';
+import type { ConstDecl, Decl } from '../parser/ast.js';
 import {
   fileMissing,
   hidesBuiltin,
@@ -13,10 +13,12 @@ import type { Span } from '../parser/source.js';
 import { fileFacts, openValue, paramSymbols } from './parameters.js';
 import { noFacts } from './dims/facts.js';
 import { hostPlace, type Binding, type Checker, type Declared, type Env, type FileScope } from './env.js';
+import { coerce } from './arguments.js';
+import { noBindings, resolveType } from './patterns.js';
 import { checkExpr, kindOf } from './expressions.js';
 import { folderOf, joinPath, type Host } from './host.js';
 import type { ProgramFile } from './program.js';
-import { unknownValue, type Value } from './value.js';
+import { isUnknown, unknownValue, type Value } from './value.js';
 
 /** Without the facts that params' conditions give: for what these conditions are made of. */
 const plainEnv = (checker: Checker, scope: FileScope): Env =>
@@ -136,7 +138,7 @@ export const declare = (
             return unknownValue(name.span);
           }
           open = true;
-          made = constValue(plainEnv(checker, scope), each.value, name.text, name.span);
+          made = constValue(plainEnv(checker, scope), each);
           open = false;
           return made;
         };
@@ -204,13 +206,19 @@ export const checkTwins = (checker: Checker, scopes: ReadonlyMap<ProgramFile, Fi
   }
 };
 
-const constValue = (env: Env, expr: Parameters<typeof checkExpr>[1], name: string, span: Span): Value => {
-  const found = checkExpr(env, expr);
+const constValue = (env: Env, { name, type, value }: ConstDecl): Value => {
+  const found = checkExpr(env, value);
   if (found.type.kind === 'tensor' || found.type.kind === 'schedule') {
-    env.checker.report(wrongKind(span, { name, found: 'not known before the run', expected: 'a constant' }));
-    return unknownValue(span);
+    env.checker.report(
+      wrongKind(name.span, { name: name.text, found: 'not known before the run', expected: 'a constant' }),
+    );
+    return unknownValue(name.span);
   }
-  return { ...found, ir: { ...found.ir, kind: 'ref', ref: { kind: 'const', name } } };
+  const written = type && resolveType(env, type, noBindings());
+  if (written?.kind === 'unknown') return unknownValue(name.span);
+  const fits = type && !isUnknown(found) ? coerce(env, type, found, `\`${name.text}\``) : found;
+  if (!fits) return unknownValue(name.span);
+  return { ...fits, ir: { ...fits.ir, kind: 'ref', ref: { kind: 'const', name: name.text } } };
 };
 
 const builtinKind = (checker: Checker, name: string): string | null => {

@@ -2,6 +2,7 @@
 import type { CallExpr, Expr, IfExpr, MemberExpr, PipeExpr } from '../parser/ast.js';
 import {
   branchesDiffer,
+  duplicateKey,
   notKnown,
   tensorCondition,
   unknownField,
@@ -39,7 +40,11 @@ export const checkExpr = (env: Env, expr: Expr): Value => {
       return checkList(env, expr.items, expr.span);
     case 'record': {
       const fields = new Map<string, Value>();
-      for (const field of expr.fields) fields.set(field.name.text, checkExpr(env, field.value));
+      for (const field of expr.fields) {
+        const name = field.name.text;
+        if (fields.has(name)) env.checker.report(duplicateKey(field.name.span, { name }));
+        fields.set(name, checkExpr(env, field.value));
+      }
       return recordValue(expr.span, fields);
     }
     case 'unary': {

@@ -2,14 +2,15 @@
 import type { AssertStmt, Graph, LayerStmt, LetStmt } from '../parser/ast.js';
 import { assertFails, shadowing, unused, wrongKind } from '../parser/messages.gen.js';
 import type { Span } from '../parser/source.js';
+import { coerce } from './arguments.js';
 import { decide, factsWith } from './conditions.js';
 import type { Facts } from './dims/facts.js';
 import { lookup, type Env } from './env.js';
 import { checkCondition, checkExpr, kindOf, recordValue } from './expressions.js';
 import { nameLayer } from './layers.js';
-import { matchType, noBindings, showWitness } from './patterns.js';
+import { isTensorType, matchType, noBindings, showWitness } from './patterns.js';
 import { sourceText } from './calls.js';
-import { unknownValue, value, type Value } from './value.js';
+import { isUnknown, unknownValue, value, type Value } from './value.js';
 
 export interface CheckedGraph {
   readonly value: Value;
@@ -70,11 +71,16 @@ export const checkFresh = (env: Env, name: string, span: Span): boolean => {
 export const checkLet = (env: Env, statement: LetStmt): void => {
   const name = statement.name.text;
   let found = checkExpr(env, statement.value);
-  if (statement.type) {
-    const fits = matchType(env, statement.type, found.type, noBindings(), {
-      what: `\`${name}\``,
-      span: statement.value.span,
-    });
+  if (statement.type && !isUnknown(found)) {
+    const host = !isTensorType(statement.type) && statement.type.kind !== 'recordType';
+    const own = host ? coerce(env, statement.type, found, `\`${name}\``) : found;
+    if (own) found = own;
+    const fits =
+      own &&
+      matchType(env, statement.type, found.type, noBindings(), {
+        what: `\`${name}\``,
+        span: statement.value.span,
+      });
     if (!fits) found = unknownValue(statement.value.span);
   }
   checkFresh(env, name, statement.name.span);

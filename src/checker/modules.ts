@@ -16,7 +16,7 @@ import { refsOf } from './ir-walk.js';
 import { reportFractionsOnce } from './judging.js';
 import { freePlainSizes, matchType, noBindings, resolveType } from './patterns.js';
 import type { ProgramFile } from './program.js';
-import { irType, isDType, showType } from './types.js';
+import { irType, isDType, showType, unknownType } from './types.js';
 import { value } from './value.js';
 
 export const checkModule = (
@@ -150,6 +150,17 @@ const isPlain = (env: Env, type: TypeExpr): boolean =>
 
 /** A function that nothing calls is still read, with free sizes. */
 const checkFn = (env: Env, decl: Extract<Decl, { kind: 'fn' }>): void => {
+  const siblings = childScope(env);
+  for (const { name, type } of decl.params) {
+    const open = { kind: 'ref' as const, ref: { kind: 'local' as const, name: name.text } };
+    const size =
+      type.kind === 'namedType' && type.name.text === 'int' && !type.shape ? symbol(name.text) : null;
+    const own = size
+      ? value(name.span, { kind: 'int' }, open, { size })
+      : value(name.span, unknownType, open);
+    bindValue(siblings, name.text, name.span, 'parameter', own);
+  }
+  for (const param of decl.params) checkDefault(env, param, siblings);
   if (!decl.params.every((param) => isPlain(env, param.type))) return;
   const bindings = noBindings();
   const sizes = new Set<string>();

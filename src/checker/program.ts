@@ -63,15 +63,17 @@ export const loadProgram = (entry: string, host: Host): Program => {
     open.push(path);
     const imports = new Map<string, ProgramFile>();
     for (const decl of spec.decls) {
-      if (decl.kind !== 'import') continue;
-      const target = joinPath(folderOf(path), decl.from.value);
+      if (decl.kind !== 'import' && decl.kind !== 'extern') continue;
+      const from = decl.kind === 'import' ? decl.from : decl.module;
+      const target = joinPath(folderOf(path), from.value);
       const inside = target.startsWith('../')
         ? false
         : root === '' || root === '.' || target.startsWith(root);
       if (!inside) {
-        diagnostics.push(outsideRoot(decl.from.span, { kind: 'import', file: decl.from.value }));
+        diagnostics.push(outsideRoot(from.span, { kind: decl.kind, file: from.value }));
         continue;
       }
+      if (decl.kind === 'extern') continue;
       const file = load(target, decl.from.span);
       if (file) imports.set(decl.from.value, file);
     }

@@ -62,6 +62,42 @@ const refusals: Readonly<Record<string, readonly [parts: Parts, code: string, at
     'ZT3206',
     'run.step',
   ],
+  'an extern beyond the project': [
+    { more: 'extern "../outside.ts" { fn f(x: f32[n]) -> f32[n] }' },
+    'ZT2031',
+    '"../outside.ts"',
+  ],
+  'a constant that is not of its type': [{ more: 'const k: int = 1.5' }, 'ZT3203', '1.5'],
+  'a text as an int': [{ more: 'const k: int = "x"' }, 'ZT3203', '"x"'],
+  'a choice that is none': [{ more: 'const k: "a" | "b" = "c"' }, 'ZT3203', '"c"'],
+  'a constant of an unknown type': [{ more: 'const k: number = 3' }, 'ZT2001', 'number'],
+  'a fraction as an int': [{ more: 'const k: int = 7 / 2' }, 'ZT3104', '7 / 2'],
+  'a let of a step that is not of its type': [
+    { more: '', step: step.replace('{', '{ let k: int = 2.5').replace('b.label))', 'b.label)) * k') },
+    'ZT3203',
+    '2.5',
+  ],
+  'a let of a model that is not of its type': [
+    { more: '', model: model.replace('{', '{ let k: int = 2.5').replace('dense(10)', 'dense(k)') },
+    'ZT3203',
+    '2.5',
+  ],
+  'a default of a function that nothing calls': [
+    { more: 'fn f(x: f32[n], k: int = "a") -> f32[n] = x * 2' },
+    'ZT3203',
+    '"a"',
+  ],
+  'a default of a function that breaks its condition': [
+    { more: 'fn f(x: T[...s], k: float = 2.0 where k < 1) -> T[...s] = x * 2' },
+    'ZT3301',
+    '2.0',
+  ],
+  'a field twice': [{ more: 'const r = { x: 1, x: 2 }' }, 'ZT2011', 'x'],
+  'a field of a map twice': [
+    { more: '', data: data.replace('label: row.label', 'label: row.label, label: row.label') },
+    'ZT2011',
+    'label',
+  ],
 };
 
 test.each(Object.entries(refusals))('%s', (_name, [parts, code, at]) => {

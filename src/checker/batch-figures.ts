@@ -64,6 +64,16 @@ const inner = (statement: IrStepStmt): readonly IrExpr[] => {
   return exprs;
 };
 
+const localsIn = (exprs: readonly IrExpr[]): readonly string[] => {
+  const names = new Set<string>();
+  walkIr(exprs, ({ kind, ref }) => {
+    if (kind !== 'ref' || typeof ref !== 'object' || ref === null) return;
+    if ('kind' in ref && ref.kind === 'local' && 'name' in ref && typeof ref.name === 'string')
+      names.add(ref.name);
+  });
+  return [...names];
+};
+
 const axisOf = (expr: IrExpr & { readonly kind: 'op' }, rank: number): number | null => {
   const given = expr.options.find((option) => option.name === 'axis')?.value;
   const axis = given === undefined ? -1 : given.kind === 'literal' ? given.value : null;
@@ -96,14 +106,23 @@ const searchIn = (place: Place): FigureIn => {
     }
     return null;
   };
+  const entered = new Set<string>();
+  /** What a name is made of is looked at first: by recursion a chain of a thousand lets would not fit the stack. */
   const local = (name: string): Figure | null => {
-    const before = known.get(name);
-    if (before !== undefined) return before;
-    known.set(name, null);
-    const statement = lookUp(place.statements, name);
-    const found = statement ? first(inner(statement)) : null;
-    known.set(name, found);
-    return found;
+    const open = [name];
+    for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {
+      const statement = known.has(top) ? undefined : lookUp(place.statements, top);
+      const exprs = statement ? inner(statement) : [];
+      const below = entered.has(top) ? [] : localsIn(exprs).filter((each) => !entered.has(each));
+      entered.add(top);
+      open.push(...below);
+      if (below.length > 0) continue;
+      open.pop();
+      if (known.has(top)) continue;
+      known.set(top, null);
+      known.set(top, first(exprs));
+    }
+    return known.get(name) ?? null;
   };
   const find = (expr: IrExpr): Figure | null => {
     const before = seen.get(expr);

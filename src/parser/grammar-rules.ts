@@ -13,8 +13,8 @@ export interface Problem {
   readonly actual: IToken;
 }
 
-/** More operators in a row, or more expressions in one another without brackets, are refused. */
-export const longestChain = 1000;
+/** More operators or stages in a row, or more expressions in one another without brackets, are refused. */
+export const longestChain = 250;
 export const deepestChain = 60;
 
 /** An expression that is too long or too deep for a later phase to walk. */

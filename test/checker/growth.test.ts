@@ -98,3 +98,8 @@ test.each([
 ])('%s, each made of the next, end in an error', (_name, declarations) => {
   expect(codesOf(trained(declarations))).toEqual(['ZT1032']);
 });
+
+test('a long chain of lets is no deep one', () => {
+  const lets = many(5_000, (index) => `let v${index + 1} = v${index} * 2.0`);
+  expect(codesOf(trained('', `let v0 = batch.x\n${lets}\nmetric size = mean(v5000)`))).toEqual([]);
+});

@@ -108,6 +108,44 @@ describe('reductions over rows', () => {
     expect(await over(batches, (x) => rows.mean(ops.greater(x, 3.5)))).toBeCloseTo(4 / 7, 6);
   });
 
+  test('a batch whose weights are all 0 adds nothing', async () => {
+    const weighed = (values: Tensor, weight: Tensor): rows.Reduction => rows.mean(values, { weight });
+    const batches = [
+      [f32([5, 7]), f32([0, 0])],
+      [f32([1, 4]), f32([1, 2])],
+    ];
+    expect(await over(batches, weighed)).toBe(3);
+    expect(await over(batches, (x, w) => rows.plus(weighed(x, w), rows.mean(x)))).toBeCloseTo(3 + 17 / 4);
+    // Other terms count where one has no weights at all.
+    expect(await over([[f32([5, 7]), f32([0, 0])]], (x, w) => rows.plus(weighed(x, w), rows.mean(x)))).toBe(
+      6,
+    );
+  });
+  test('a mean without any weights is left out, and NaN is not', async () => {
+    const totals = new StageTotals(engine, 'weightless');
+    const constants: ConstantTotals = new Map();
+    const step = engine.compile('probe', (inputs) => {
+      const [x, weight] = inputs;
+      if (!x || !weight) throw new Error('two inputs are needed');
+      const none = ops.mul<Tensor>(weight, 0);
+      totals.record('weightless', rows.mean(x, { weight: none }), constants, null);
+      totals.record('loss', rows.plus(rows.mean(x, { weight: none })), constants, null);
+      totals.record(
+        'twice',
+        rows.derive({ m: rows.mean(x, { weight: none }) }, ({ m }) => 2 * m),
+        constants,
+        null,
+      );
+      totals.record('bad', rows.mean(ops.log<Tensor>(ops.neg<Tensor>(x)), { weight: none }), constants, null);
+      totals.record('good', rows.mean(x), constants, null);
+      return [];
+    });
+    await step.run([f32([1, 2]), f32([1, 1])], { seed: 0, step: 0, micro: 0, rowOffset: 0 });
+    await totals.endBatch(constants);
+    const finished = await totals.finishEpoch();
+    expect([...finished.keys()]).toEqual(['bad', 'good']);
+    expect(finished.get('bad')).toBeNaN();
+  });
   test('a weight of each row, and of each value', async () => {
     const byRow = await over([[f32([1, 2, 3, 4, 5, 6], [3, 2])]], (x) =>
       rows.mean(x, { weight: ops.slice<Tensor1D>(x, [null, 0]) }),

@@ -38,6 +38,16 @@ export interface Reduction {
   readonly terms: readonly Term[] | null;
 }
 
+/** Whether nothing was counted: all weights of a mean were 0. A mean of nothing is no number. */
+export function isEmpty(totals: Totals): boolean {
+  let empty = false;
+  for (const [name, values] of totals) {
+    if (!values.every(Number.isFinite)) return false;
+    if (/(^|\.)count\d*$/.test(name) && values.length === 1 && values[0] === 0) empty = true;
+  }
+  return empty;
+}
+
 /** Element 0 of a total, NaN where it was never written. */
 export function scalarTotal(totals: Totals, name: string): number {
   return totals.get(name)?.[0] ?? Number.NaN;
@@ -177,12 +187,16 @@ function total(terms: readonly Term[]): Reduction {
   const divided = terms.map(({ denominator }) => denominator !== null);
   return {
     totals,
-    finish: (sums) =>
-      divided.reduce(
-        (all, isDivided, index) =>
-          all + scalarTotal(sums, `sum${index}`) / (isDivided ? scalarTotal(sums, `count${index}`) : 1),
-        0,
-      ),
+    finish: (sums) => {
+      // A term whose weights are all 0 adds nothing, as it gives no gradient; where there is no other, there is no value.
+      const values = divided.map((isDivided, index): number | null => {
+        const sum = scalarTotal(sums, `sum${index}`);
+        const count = isDivided ? scalarTotal(sums, `count${index}`) : 1;
+        return sum === 0 && count === 0 ? null : sum / count;
+      });
+      const known = values.filter((value) => value !== null);
+      return known.length === 0 ? Number.NaN : known.reduce((all, value) => all + value, 0);
+    },
     terms,
   };
 }

@@ -4,7 +4,7 @@
  */
 import type { Engine, StateVariable } from '../engine/engine.js';
 import * as ops from '../ops/index.js';
-import type { Reduction } from '../rows/reduction.js';
+import { isEmpty, type Reduction } from '../rows/reduction.js';
 import type { Scalar, Tensor } from '../tensor.js';
 
 interface Metric {
@@ -146,7 +146,9 @@ export class StageTotals {
       }
       // Nothing was logged under this name in these batches (an update that did not run).
       const isLogged = totals.length === 0 ? (sums.get(writesOf(name))?.[0] ?? 0) > 0 : own.size > 0;
-      if (isLogged) finished.set(name, finish(own));
+      if (!isLogged) continue;
+      const value = finish(own);
+      if (!Number.isNaN(value) || !isEmpty(own)) finished.set(name, value);
     }
     return finished;
   }

@@ -1,4 +1,5 @@
 /** CSV and JSON lines: what is read, and what is said about what cannot be read. */
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -12,7 +13,7 @@ import {
   type HostBatch,
   type JsonlOptions,
 } from '../../src/runtime/data/index.js';
-import { decodeText, readWhole } from '../../src/runtime/data/files.js';
+import { decodeText, digestOf, readWhole } from '../../src/runtime/data/files.js';
 
 let root = '';
 beforeAll(() => {
@@ -49,6 +50,17 @@ async function failure(promise: Promise<unknown>): Promise<DataError> {
 
 const f32 = { dtype: 'f32', shape: [] } as const;
 const i32 = { dtype: 'i32', shape: [] } as const;
+
+test('an open data set knows its files, and their digests as they lie on the disk', async () => {
+  const content = gzipSync('a\n1\n2\n');
+  const file = write('digest.csv.gz', content);
+  const { files } = await csv({ file, record: { a: f32 } }).open({ root, seed: 0, label: 'd' });
+  const sha256 = createHash('sha256').update(content).digest('hex');
+  const read = await Promise.all(files.map(async (each) => ({ ...each, sha256: await each.sha256 })));
+  expect(read).toEqual([{ file, bytes: content.length, sha256 }]);
+  // A large file's digest is made in parts.
+  expect(await digestOf(content, 4, 7)).toBe(sha256);
+});
 
 describe('csv', () => {
   test('columns by name, whatever their order, as their types', async () => {

@@ -66,6 +66,8 @@ describe('the executable', () => {
       params: { lr: 0.2, rows: 12, batch_size: 4 },
       origins: { lr: 'given', batch_size: 'default' },
       reason: 'finished',
+      data: { train: { rows: 12, files: [] } },
+      devices: [{ engine: expect.any(String), cores: expect.any(Number) }],
     });
 
     // Params come from the checkpoint: 12 rows would not fit the default batch size's assertion otherwise.

@@ -4,7 +4,7 @@ import { likelyDelimiter } from '../../values/delimiters.js';
 import { listed, Misfit, parseCell } from './cells.js';
 import { DataError } from './data-error.js';
 import { dataOf, type CommonOptions, type Data, type OpenRows } from './data.js';
-import { decodeText, readBytes, writtenPath, type DataPath } from './files.js';
+import { decodeText, readBytes, writtenPath, type DataPath, type FileHost } from './files.js';
 import { fieldText, rowSize, type Batch, type FieldType, type RecordType } from './record.js';
 import { ColumnMisfit, startTable, type FieldReader } from './table.js';
 
@@ -38,9 +38,9 @@ export function csv<B extends Batch>(options: CsvOptions): Data<B> {
   const source = {
     name: `csv ${written}`,
     record,
-    open: async (host: { readonly root: string }, onBadRow: 'error' | 'skip') =>
+    open: async (host: FileHost, onBadRow: 'error' | 'skip') =>
       readTable(
-        decodeText(await readBytes(host.root, file), written),
+        decodeText(await readBytes(host, file), written),
         written,
         record,
         columns,

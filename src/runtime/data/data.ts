@@ -5,6 +5,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { HostTensor } from '../engine/engine.js';
 import { DataError } from './data-error.js';
+import type { FileHost, ReadFile } from './files.js';
 import { epochOrder } from './order.js';
 import { toRecord, type Batch, type RecordType } from './record.js';
 
@@ -24,9 +25,7 @@ export interface DataOptions {
 export type CommonOptions = Partial<DataOptions>;
 
 /** What a data set is opened with. */
-export interface DataHost {
-  /** Relative paths start here. */
-  readonly root: string;
+export interface DataHost extends FileHost {
   readonly seed: number;
   /** The data set's name in the spec; with the seed and the epoch it fixes the order. */
   readonly label: string;
@@ -48,6 +47,8 @@ export interface OpenData {
   readonly rows: number;
   /** Rows left out by `onBadRow = "skip"`. */
   readonly skipped: number;
+  /** Files that were read to the end; an extern source reads its own. */
+  readonly files: readonly ReadFile[];
   readonly batchesPerEpoch: number;
   /** Batch `index` (from 0) of an epoch (from 0). The same arguments give the same bytes. */
   batch(epoch: number, index: number): Promise<HostBatch>;
@@ -112,7 +113,8 @@ export class Data<B> {
   /** Opens the source. Rejects with a `DataError` where data is missing or wrong. */
   async open(host: DataHost): Promise<OpenData> {
     const { batch, shuffle, dropLast, onBadRow } = this.options;
-    const opened = await this.source.open(host, onBadRow);
+    const files: ReadFile[] = [];
+    const opened = await this.source.open({ ...host, note: (file) => files.push(file) }, onBadRow);
     const rows = opened.length;
     const batchesPerEpoch = dropLast ? Math.floor(rows / batch) : Math.ceil(rows / batch);
     if (batchesPerEpoch === 0) {
@@ -143,6 +145,7 @@ export class Data<B> {
       label: host.label,
       rows,
       skipped: opened.skipped,
+      files,
       batchesPerEpoch,
       rowsOf,
       async batch(epoch, index) {

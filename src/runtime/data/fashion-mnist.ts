@@ -3,7 +3,7 @@ import type { Tensor1D, Tensor4D } from '@tensorflow/tfjs-core';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { dataOf, type CommonOptions, type Data } from './data.js';
-import { resolvePath, writtenPath, type DataPath } from './files.js';
+import { resolvePath, writtenPath, type DataPath, type FileHost } from './files.js';
 import { openIdx } from './idx.js';
 import type { RecordType } from './record.js';
 
@@ -34,12 +34,12 @@ export function fashionMnist({ split = 'train', root = null, ...common }: Fashio
   const source = {
     name: `fashion_mnist ${split}`,
     record,
-    open: (host: { readonly root: string }) => {
+    open: (host: FileHost) => {
       const file = (kind: 'images' | 'labels'): string => {
         const plain = path.join(folder, fileOf(split, kind));
         return existsSync(resolvePath(host.root, plain)) ? plain : `${plain}.gz`;
       };
-      return openIdx(host.root, file('images'), file('labels'), record, advice);
+      return openIdx(host, file('images'), file('labels'), record, advice);
     },
   };
   return dataOf(source, common);

@@ -1,7 +1,9 @@
 /** Reading a source's files: paths against the data root, and one message for each way in which a file can be missing. */
 import { constants } from 'node:buffer';
+import { createHash, webcrypto } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import path from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { DataError } from './data-error.js';
@@ -33,16 +35,49 @@ export function resolvePath(root: string, file: string | DataPath): string {
   return path.resolve(root, writtenPath(file));
 }
 
+/** A file that was read for a data set. */
+export interface ReadFile {
+  /** As it was written. */
+  readonly file: string;
+  readonly bytes: number;
+  /** Of the file as it lies on the disk, in hexadecimal digits. Made beside what follows the reading. */
+  readonly sha256: Promise<string>;
+}
+
+/** Where files are read from, and who is told of them. */
+export interface FileHost {
+  /** Relative paths start here. */
+  readonly root: string;
+  readonly note?: (file: ReadFile) => void;
+}
+
+/** Up to here a digest is made at once, on a thread of its own; a larger one in parts, between which other work goes on. */
+const mostAtOnce = 2 ** 28;
+const partOfDigest = 2 ** 26;
+
+/** The SHA-256 of bytes, in hexadecimal digits. */
+export async function digestOf(bytes: Buffer, most = mostAtOnce, part = partOfDigest): Promise<string> {
+  if (bytes.length <= most)
+    return Buffer.from(await webcrypto.subtle.digest('SHA-256', bytes)).toString('hex');
+  const hash = createHash('sha256');
+  for (let at = 0; at < bytes.length; at += part) {
+    hash.update(bytes.subarray(at, at + part));
+    await setImmediate();
+  }
+  return hash.digest('hex');
+}
+
 /** The bytes of a file, unpacked where it is gzip. `advice` says what to do where there is none. */
-export async function readBytes(root: string, file: string | DataPath, advice?: string): Promise<Buffer> {
+export async function readBytes(host: FileHost, file: string | DataPath, advice?: string): Promise<Buffer> {
   const written = writtenPath(file);
-  const full = resolvePath(root, file);
+  const full = resolvePath(host.root, file);
   let bytes: Buffer;
   try {
     bytes = await readWhole(full);
   } catch (error) {
     throw new DataError(readProblem(error, full, advice), { file: written });
   }
+  host.note?.({ file: written, bytes: bytes.length, sha256: digestOf(bytes) });
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
   try {
     return await unzip(bytes);

@@ -4,7 +4,7 @@
  */
 import { DataError } from './data-error.js';
 import { dataOf, type CommonOptions, type Data, type OpenRows } from './data.js';
-import { readBytes, writtenPath, type DataPath } from './files.js';
+import { readBytes, writtenPath, type DataPath, type FileHost } from './files.js';
 import { rowsInMemory } from './memory.js';
 import {
   allocate,
@@ -30,14 +30,14 @@ export function idx<B extends Batch>({ images, labels, record, ...common }: IdxO
   const source = {
     name: `idx ${writtenPath(images)}`,
     record,
-    open: (host: { readonly root: string }) => openIdx(host.root, images, labels, record),
+    open: (host: FileHost) => openIdx(host, images, labels, record),
   };
   return dataOf<B>(source, common);
 }
 
 /** Reads both files of a set. `advice` says what to do where one is missing. */
 export async function openIdx(
-  root: string,
+  host: FileHost,
   images: string | DataPath,
   labels: string | DataPath,
   record: RecordType,
@@ -53,8 +53,8 @@ export async function openIdx(
       { file: writtenPath(images) },
     );
   }
-  const pixels = parseIdx(await readBytes(root, images, advice), writtenPath(images), image);
-  const classes = parseIdx(await readBytes(root, labels, advice), writtenPath(labels), label);
+  const pixels = parseIdx(await readBytes(host, images, advice), writtenPath(images), image);
+  const classes = parseIdx(await readBytes(host, labels, advice), writtenPath(labels), label);
   if (pixels.rows !== classes.rows) {
     throw new DataError(
       `there are ${classes.rows} labels for the ${pixels.rows} images of ${writtenPath(images)}; both files must belong together`,

@@ -1,7 +1,7 @@
 /** Files of JSON objects, one a line. */
 import { pushJson } from './cells.js';
 import { dataOf, type CommonOptions, type Data, type OpenRows } from './data.js';
-import { decodeText, readBytes, writtenPath, type DataPath } from './files.js';
+import { decodeText, readBytes, writtenPath, type DataPath, type FileHost } from './files.js';
 import type { Batch, RecordType } from './record.js';
 import { startTable, type FieldReader } from './table.js';
 
@@ -19,8 +19,8 @@ export function jsonl<B extends Batch>({ file, record, ...common }: JsonlOptions
   const source = {
     name: `jsonl ${written}`,
     record,
-    open: async (host: { readonly root: string }, onBadRow: 'error' | 'skip') =>
-      readLines(decodeText(await readBytes(host.root, file), written), written, record, onBadRow),
+    open: async (host: FileHost, onBadRow: 'error' | 'skip') =>
+      readLines(decodeText(await readBytes(host, file), written), written, record, onBadRow),
   };
   return dataOf<B>(source, common);
 }

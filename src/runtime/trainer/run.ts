@@ -2,6 +2,7 @@
  * Whole runs of a trainer: training with its folder, checkpoints and summary, and evaluation or prediction with trained
  * weights.
  */
+import { cpus } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { gitState, type GitState } from '../run/git.js';
 import {
@@ -84,7 +85,7 @@ async function train(
   const best = new Map<string, Best>();
   const start = { at: started, git: folder === null ? null : gitState(rootOf(options)) };
   try {
-    await folder?.write('run.json', describe(trainer, session, start, null));
+    await folder?.write('run.json', await describe(trainer, session, start, null));
     begin(trainer, session, reporter, folder);
     const saver = new Saver(trainer, session, folder);
     const addOns = startAddOns(configured, addOnHost(session, saver, reporter, folder, best));
@@ -107,13 +108,13 @@ async function train(
     for (const line of summaryLines(result, [...best.values()], where, reporter.columns()))
       reporter.line(line);
     await folder?.write('summary.json', summary(result, best, saver));
-    await folder?.write('run.json', describe(trainer, session, start, result.reason));
+    await folder?.write('run.json', await describe(trainer, session, start, result.reason));
     return result;
   } catch (error) {
     reporter.end();
     const reason = `failed: ${error instanceof Error ? error.message : String(error)}`;
     // The first error is the one to tell; a folder that cannot be written is often its cause.
-    await folder?.write('run.json', describe(trainer, session, start, reason)).catch(() => undefined);
+    await folder?.write('run.json', await describe(trainer, session, start, reason)).catch(() => undefined);
     throw error;
   }
 }
@@ -375,12 +376,12 @@ function headOf(trainer: AnyTrainer, session: Session): CheckpointHead {
 }
 
 /** `run.json`. `reason` is null while the run goes on. */
-function describe(
+async function describe(
   trainer: AnyTrainer,
   session: Session,
   start: { readonly at: number; readonly git: GitState | null },
   reason: string | null,
-): unknown {
+): Promise<unknown> {
   return {
     ...headOf(trainer, session),
     origins: trainer.resolved.origins,
@@ -394,11 +395,35 @@ function describe(
       logEvery: trainer.options.logEvery,
     },
     pace: session.pace,
+    data: await readFiles(session),
+    devices: [devices(session)],
     node: process.version,
     git: start.git,
     started: new Date(start.at).toISOString(),
     ended: reason === null ? null : new Date().toISOString(),
     reason,
+  };
+}
+
+/** What each data set was read from, by the sets' names. */
+async function readFiles(session: Session): Promise<Json> {
+  const sets = await Promise.all(
+    [...new Set(session.stages.flatMap(({ data }) => data))].map(async ({ label, rows, files }) => {
+      const read = files.map(async ({ file, bytes, sha256 }) => ({ file, bytes, sha256: await sha256 }));
+      return [label, { rows, files: await Promise.all(read) }] as const;
+    }),
+  );
+  return Object.fromEntries(sets);
+}
+
+/** What computes: the engine, and the machine that it runs on. */
+function devices({ engine }: Session): Json {
+  const processors = cpus();
+  return {
+    engine: engine.version,
+    platform: `${process.platform}-${process.arch}`,
+    processor: processors[0]?.model.trim() ?? 'unknown',
+    cores: processors.length,
   };
 }
 

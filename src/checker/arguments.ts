@@ -13,6 +13,7 @@ import {
 import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
 import { decide } from './conditions.js';
+import { byDefault, showDefaults } from './defaults.js';
 import { showSize } from './dims/size.js';
 import { childScope, type Env, type Scope } from './env.js';
 import { checkExpr } from './expressions.js';
@@ -311,6 +312,24 @@ export const checkLimits = (
     const found = bound.get(param.name.text);
     if (!param.where || !found || isUnknown(found) || found.type.kind === 'none') continue;
     const { verdict, witness, fix } = decide(inner, param.where);
+    if (verdict === 'open' && !env.apart) {
+      const known = new Map([...bound].map(([name, each]) => [name, byDefault(env, each) ?? each] as const));
+      const own = known.get(param.name.text) ?? found;
+      if (own === found || decide(parameterEnv(env, scope, known), param.where).verdict !== 'fails') continue;
+      fine = false;
+      env.checker.report(
+        outOfLimits(
+          found.span,
+          {
+            what: `\`${param.name.text}\` of \`${owner}\``,
+            value: showValue(own),
+            text: textOf(param.where),
+          },
+          { notes: [showDefaults(env, [found])] },
+        ),
+      );
+      continue;
+    }
     if (verdict === 'holds' || verdict === 'open' || (verdict === 'refuted' && !sure)) continue;
     fine = false;
     env.checker.report(

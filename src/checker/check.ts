@@ -43,6 +43,7 @@ const makeChecker = (
     prelude: loadPrelude(),
     noFacts,
     open: { classes: new Set(), others: new Set() },
+    main: { scope: null },
     used: new Set(),
     report: (diagnostic) => {
       const { code, span, message } = diagnostic;
@@ -120,6 +121,7 @@ const checkLoaded = (program: Program, entry: string, host: Host): Checked => {
   }
   for (const file of program.order) scopes.set(file, declare(checker, file, scopes, file === main, host));
   checkTwins(checker, scopes);
+  checker.main.scope = (main && scopes.get(main)) ?? null;
   const scope = main ? scopes.get(main) : undefined;
   const modules: IrModule[] = [];
   let trainer: TrainerResult | null = null;

@@ -90,6 +90,8 @@ export interface Checker {
   readonly capture: <T>(body: () => T) => { readonly result: T; readonly diagnostics: readonly Diagnostic[] };
   /** Classes and functions that are being checked: what names one of them from inside is recursion. */
   readonly open: { readonly classes: Set<object>; readonly others: Set<object> };
+  /** The spec that runs, once its names are declared. */
+  readonly main: { scope: FileScope | null };
   /** Declarations that something used, for the lint about the others. */
   readonly used: Set<Binding>;
   readonly noFacts: Facts;
@@ -138,6 +140,8 @@ export interface Env {
   readonly place: Place;
   /** False in a use inside a class with free sizes: an example that breaks a condition proves nothing there. */
   readonly sure: boolean;
+  /** True in a branch that is not taken, or may not be, where the params have their defaults. */
+  readonly apart?: boolean;
 }
 
 export const childScope = (env: Env): Env => ({ ...env, scope: { parent: env.scope, names: new Map() } });

@@ -13,6 +13,7 @@ import {
 import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
 import { applyPipe, callNamed } from './calls.js';
+import { holdsByDefault } from './defaults.js';
 import { decide, factsWith } from './conditions.js';
 import { symbol } from './dims/size.js';
 import { lookup, visibleNames, type Binding, type Env } from './env.js';
@@ -260,7 +261,9 @@ const checkIf = (env: Env, expr: IfExpr): Value => {
   const outer = sink?.when ?? null;
   const branch = (each: Expr, negated: boolean): Value => {
     const facts = factsWith(env, expr.test, negated);
-    if (!sink) return checkExpr({ ...env, facts }, each);
+    const taken = holdsByDefault(env, condition);
+    const away = { ...env, facts, apart: env.apart === true || taken !== !negated };
+    if (!sink) return checkExpr(away, each);
     const own: IrExpr = negated
       ? { kind: 'hostCall', fn: 'not', args: [condition.ir], span: expr.test.span, type: { kind: 'bool' } }
       : condition.ir;
@@ -270,7 +273,7 @@ const checkIf = (env: Env, expr: IfExpr): Value => {
         ? { kind: 'host', op: 'and', args: [outer, own], span: expr.test.span, type: { kind: 'bool' } }
         : own;
     }
-    const made = checkExpr({ ...env, facts }, each);
+    const made = checkExpr(away, each);
     sink.when = outer;
     return made;
   };

@@ -1,10 +1,11 @@
 /** One file for itself: its constants, functions and classes. */
-import type { Decl, TypeExpr } from '../parser/ast.js';
+import type { AssertStmt, Decl, TypeExpr } from '../parser/ast.js';
 import type { Span } from '../parser/source.js';
-import { notBuilt, notImportable, notKnown, wrongResult } from '../parser/messages.gen.js';
+import { assertFails, notBuilt, notImportable, notKnown, wrongResult } from '../parser/messages.gen.js';
 import { sourceText } from './calls.js';
 import { checkCollisions, checkDefault } from './parameters.js';
 import { classOf } from './classes.js';
+import { holdsByDefault, showDefaults } from './defaults.js';
 import { asSymbol, symbol } from './dims/size.js';
 import { bindValue, childScope, lookup, makePlace, type Env, type FileScope } from './env.js';
 import { checkExpr } from './expressions.js';
@@ -17,7 +18,7 @@ import { reportFractionsOnce } from './judging.js';
 import { freePlainSizes, matchType, noBindings, resolveType } from './patterns.js';
 import type { ProgramFile } from './program.js';
 import { irType, isDType, showType, unknownType } from './types.js';
-import { value } from './value.js';
+import { constantOf, isUnknown, value } from './value.js';
 
 export const checkModule = (
   env: Env,
@@ -64,8 +65,10 @@ export const checkModule = (
       const fallback = checkDefault(env, decl.item, env);
       const [other] = refsOf(fallback?.ir).params.keys();
       if (fallback && other !== undefined) reading.set(decl.item.name.text, { span: fallback.span, other });
-    } else if (decl.kind === 'assert') checkAssert(env, decl, false);
-    else if (decl.kind === 'block' || decl.kind === 'model') {
+    } else if (decl.kind === 'assert') {
+      checkAssert(env, decl, false);
+      checkByDefault(env, decl);
+    } else if (decl.kind === 'block' || decl.kind === 'model') {
       const info = classOf(env, decl, scope);
       if (info) classes.push(info.ir);
     } else if (decl.kind === 'modelAlias') {
@@ -105,6 +108,19 @@ export const checkModule = (
     consts,
     classes,
   };
+};
+
+/** An assert is tested with the run's numbers; those that it has where nothing is set must pass. */
+const checkByDefault = (env: Env, { test, message }: AssertStmt): void => {
+  const { result } = env.checker.capture(() => checkExpr(env, test));
+  if (isUnknown(result) || constantOf(result) !== undefined || holdsByDefault(env, result) !== false) return;
+  env.checker.report(
+    assertFails(
+      test.span,
+      { text: sourceText(env, env.file, test.span), where: message ? `: ${message.value}` : '' },
+      { notes: [showDefaults(env, [result])] },
+    ),
+  );
 };
 
 /** The default of a param that reads another one. */

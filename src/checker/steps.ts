@@ -15,6 +15,7 @@ import {
 import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
 import { standsIn } from './batch-figures.js';
+import { holdsByDefault } from './defaults.js';
 import { decide, factsWith } from './conditions.js';
 import { rowsSymbol, type DataInfo } from './data.js';
 import { substitute, symbol } from './dims/size.js';
@@ -322,12 +323,20 @@ const checkStatements = (outer: Env, statements: readonly StepStmt[], state: Ste
         const number = state.counts.branch;
         const label = `${state.name}.if${number}`;
         const then = region(
-          { ...env, facts: test ? factsWith(env, statement.test) : env.facts },
+          {
+            ...env,
+            facts: test ? factsWith(env, statement.test) : env.facts,
+            apart: env.apart === true || !test || holdsByDefault(env, test) !== true,
+          },
           `if${number}`,
         );
         checkStatements(then.env, statement.then.statements, state);
         const other = region(
-          { ...env, facts: test ? factsWith(env, statement.test, true) : env.facts },
+          {
+            ...env,
+            facts: test ? factsWith(env, statement.test, true) : env.facts,
+            apart: env.apart === true || !test || holdsByDefault(env, test) !== false,
+          },
           `else${number}`,
         );
         if (statement.else) checkStatements(other.env, statement.else.statements, state);

@@ -98,6 +98,39 @@ const refusals: Readonly<Record<string, readonly [parts: Parts, code: string, at
     'ZT2011',
     'label',
   ],
+  'an assert that defaults do not pass': [{ more: 'param a: int = 4 assert a > 5' }, 'ZT3109', 'a > 5'],
+  'an assert that defaults that are no ints do not pass': [
+    { more: 'param a: float = 0.5 assert a > 0.75' },
+    'ZT3109',
+    'a > 0.75',
+  ],
+  'a default beyond the limit of a layer': [
+    { more: 'param drop: float = 1.5', model: model.replace('flatten(x)', 'flatten(x) |> dropout(drop)') },
+    'ZT3302',
+    'drop',
+  ],
+  'a default beyond the limit of a layer in a block': [
+    {
+      more: `param drop: float = 1.5
+        block B(r: float) on x: f32[n, m] -> f32[n, m] { return x |> dropout(r) }`,
+      model: model.replace('flatten(x)', 'flatten(x) |> B(drop)'),
+    },
+    'ZT3302',
+    'B(drop)',
+  ],
+  'a default beyond the limit of an optimizer': [
+    { more: 'param rate: float = -1e-3', optimizer: 'optimizer opt = adam { of = M lr = rate }' },
+    'ZT3302',
+    'rate',
+  ],
+  'a default that only the branch that is taken refuses': [
+    {
+      more: 'param drop: float = 1.5',
+      model: model.replace('flatten(x)', 'flatten(if drop < 1 then x else (x |> dropout(drop)))'),
+    },
+    'ZT3302',
+    'drop',
+  ],
 };
 
 test.each(Object.entries(refusals))('%s', (_name, [parts, code, at]) => {

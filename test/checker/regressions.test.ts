@@ -72,6 +72,9 @@ const specs = {
       let loss = mean(softmax_cross_entropy(M(v.x), v.label))
       if early { metric both = late(if early then loss else 0.5 * loss) by mean }
     }`,
+  'a default that a branch keeps away': `
+    param drop: float = 1.5
+    ${image} { return flatten(if drop < 1 then (x |> dropout(drop)) else x) |> dense(10) as head }`,
   'a default that reads a param': `
     param keep: bool = true
     block B(yes: bool = keep) on x: f32[n, c] -> f32[n, c] { return if yes and keep then (x |> dense(c) as q) else x }

@@ -180,8 +180,16 @@ const bindBlock = (env: Env, decl: BlockDecl, file: FileScope, args: readonly Ar
   );
   if (!call || [...call.bound.values()].some(isUnknown)) return null;
   const inner = childScope({ ...env, file, scope: file });
-  const fine = checkLimits({ ...env, file }, decl.name.text, decl.params, call.bound, inner.scope, (expr) =>
-    sourceText(env, file, expr.span),
+  // What is not shown of a block's own parameters is decided for each of its uses; a model has none.
+  const within = [...env.checker.open.classes].at(-1);
+  const fine = checkLimits(
+    { ...env, file },
+    decl.name.text,
+    decl.params,
+    call.bound,
+    inner.scope,
+    (expr) => sourceText(env, file, expr.span),
+    !(within && 'kind' in within && within.kind === 'block'),
   );
   return fine ? { info, call, others } : null;
 };

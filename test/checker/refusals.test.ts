@@ -9,6 +9,12 @@ const optimizer = 'optimizer opt = adam { of = M }';
 const step = 'step train(b in d) { update opt { minimize mean(softmax_cross_entropy(M(b.x), b.label)) } }';
 const trainer = 'trainer T { steps = 3 }';
 
+const heads = `
+block Heads(m: int, g: int where m % g == 0) on x: f32[n, t, m] -> f32[n, t, m] {
+  return x |> reshape([n, t, g, m / g]) |> reshape([n, t, m]) |> dense(m) as o
+}
+block Layer(m: int, g: int) on x: f32[n, t, m] -> f32[n, t, m] { return x |> Heads(m, g) as a }`;
+
 interface Parts {
   readonly more: string;
   readonly model?: string;
@@ -130,6 +136,19 @@ const refusals: Readonly<Record<string, readonly [parts: Parts, code: string, at
     },
     'ZT3302',
     'drop',
+  ],
+  'a block given what breaks the condition of a block in it': [
+    { more: heads, model: model.replace('flatten(x)', 'reshape(x, [n, 8, 8]) |> Layer(8, 3) |> flatten()') },
+    'ZT3302',
+    'Layer(8, 3)',
+  ],
+  'a block given a param that breaks its condition': [
+    {
+      more: `param k: int = 2 ${heads}`,
+      model: model.replace('flatten(x)', 'reshape(x, [n, 8, 8]) |> Heads(8, k) |> flatten()'),
+    },
+    'ZT3302',
+    'k',
   ],
 };
 

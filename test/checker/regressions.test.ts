@@ -72,6 +72,13 @@ const specs = {
       let loss = mean(softmax_cross_entropy(M(v.x), v.label))
       if early { metric both = late(if early then loss else 0.5 * loss) by mean }
     }`,
+  'a condition between parameters that a block hands on': `
+    param g: int = 2 where 8 % g == 0
+    block Heads(m: int, h: int where m % h == 0) on x: f32[n, t, m] -> f32[n, t, m] {
+      return x |> reshape([n, t, h, m / h]) |> reshape([n, t, m]) |> dense(m) as o
+    }
+    block Layer(m: int, h: int) on x: f32[n, t, m] -> f32[n, t, m] { return x |> Heads(m, h) as a }
+    ${image} { return reshape(x, [n, 8, 8]) |> Layer(8, 2) as l |> Layer(8, g) as k |> flatten() |> dense(10) as head }`,
   'a default that a branch keeps away': `
     param drop: float = 1.5
     ${image} { return flatten(if drop < 1 then (x |> dropout(drop)) else x) |> dense(10) as head }`,

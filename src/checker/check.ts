@@ -3,7 +3,7 @@ import { hasErrors, type Diagnostic } from '../parser/diagnostic.js';
 import { missingPart, nestedTooDeep } from '../parser/messages.gen.js';
 import type { SourceFile } from '../parser/source.js';
 import { noFacts } from './dims/facts.js';
-import type { Checker, FileScope } from './env.js';
+import type { Checker, Env, FileScope } from './env.js';
 import type { Host } from './host.js';
 import type { Ir, IrModule } from './ir.js';
 import { loadPrelude } from './prelude.js';
@@ -11,6 +11,7 @@ import { loadProgram, type Program, type ProgramFile } from './program.js';
 import { checkTraining } from './training/training.js';
 import type { Weight } from './env.js';
 import { checkTwins, declare, envOf } from './declarations.js';
+import { startTests } from './start-tests.js';
 import { checkModule } from './modules.js';
 import { type TrainerResult, checkTrainer } from './run.js';
 import { reportUnused, applyAllows } from './lints.js';
@@ -92,6 +93,9 @@ const tooDeep = (program: Program): Checked => {
   return { program, files: program.files, diagnostics: [found], ir: null, weights: new Map() };
 };
 
+const withStartTests = (env: Env, made: TrainerResult): TrainerResult =>
+  made.ir ? { ...made, ir: { ...made.ir, asserts: [...made.ir.asserts, ...startTests(env)] } } : made;
+
 export const checkProgram = (entry: string, host: Host): Checked => {
   const program = loadProgram(entry, host);
   try {
@@ -129,7 +133,7 @@ const checkLoaded = (program: Program, entry: string, host: Host): Checked => {
     const env = envOf(checker, own);
     const module = checkModule(env, own, file, entry, scopes);
     modules.push(module);
-    if (own.isMain) trainer = checkTrainer(env, own, [...scopes.values()]);
+    if (own.isMain) trainer = withStartTests(env, checkTrainer(env, own, [...scopes.values()]));
   }
   const found = [...program.diagnostics, ...all()];
   // What follows an error may look unused only because of it.

@@ -142,6 +142,8 @@ export interface Env {
   readonly sure: boolean;
   /** True in a branch that is not taken, or may not be, where the params have their defaults. */
   readonly apart?: boolean;
+  /** True in a branch that some params of the run take and others do not. */
+  readonly conditional?: boolean;
 }
 
 export const childScope = (env: Env): Env => ({ ...env, scope: { parent: env.scope, names: new Map() } });
@@ -154,11 +156,18 @@ export const lookup = (scope: Scope, name: string): Binding | null => {
   return null;
 };
 
+/** Data sets are kept under names that no other declaration can have. */
+export const dataKey = (name: string): string => `data ${name}`;
+
+/** A data set of this name, or whatever else has it. */
+export const lookupData = (scope: Scope, name: string): Binding | null =>
+  lookup(scope, dataKey(name)) ?? lookup(scope, name);
+
 /** All names that can be seen, for suggestions. */
 export const visibleNames = (scope: Scope): string[] => {
   const names: string[] = [];
   for (let at: Scope | null = scope; at; at = at.parent) names.push(...at.names.keys());
-  return names;
+  return names.filter((name) => !name.includes(' '));
 };
 
 export const hostPlace = (): Place => makePlace('host', null, new Set());

@@ -262,7 +262,12 @@ const checkIf = (env: Env, expr: IfExpr): Value => {
   const branch = (each: Expr, negated: boolean): Value => {
     const facts = factsWith(env, expr.test, negated);
     const taken = holdsByDefault(env, condition);
-    const away = { ...env, facts, apart: env.apart === true || taken !== !negated };
+    const away = {
+      ...env,
+      facts,
+      apart: env.apart === true || taken !== !negated,
+      conditional: env.conditional === true || decided === 'open' || decided === 'refuted',
+    };
     if (!sink) return checkExpr(away, each);
     const own: IrExpr = negated
       ? { kind: 'hostCall', fn: 'not', args: [condition.ir], span: expr.test.span, type: { kind: 'bool' } }

@@ -14,6 +14,7 @@ import {
 import type { Env } from './env.js';
 import type { IrExpr, IrSlice } from './ir.js';
 import { sizeOf } from './patterns.js';
+import { mayHold } from './start-tests.js';
 import { sizeCode } from './size-code.js';
 import { aType, showType, tensorType } from './types.js';
 import { constantOf, isUnknown, unknownValue, value, type Value } from './value.js';
@@ -94,6 +95,10 @@ export const checkIndex = (env: Env, expr: IndexExpr): Value => {
         );
         return unknownValue(expr.span);
       }
+      const what = `the index of axis ${axis}`;
+      const first = constantSize(1);
+      if (number === null && !mayHold(env, what, slice.at.span, add(at, first), size))
+        return unknownValue(expr.span);
       slices.push({ kind: 'at', at: index.ir });
     } else {
       const end = (bound: Expr | null): { readonly size: Size; readonly ir: IrExpr } | null | undefined => {
@@ -128,6 +133,14 @@ export const checkIndex = (env: Env, expr: IndexExpr): Value => {
         );
         return unknownValue(expr.span);
       }
+      const what = `the range on axis ${axis}`;
+      const rest = [constantSize(1), constantSize(0)] as const;
+      if (
+        (to && !mayHold(env, `the end of ${what}`, slice.span, high, size)) ||
+        (from && start === null && !mayHold(env, `the start of ${what}`, slice.span, rest[1], low)) ||
+        (count === null && !mayHold(env, `the length of ${what}`, slice.span, rest[0], length))
+      )
+        return unknownValue(expr.span);
       out.push(length);
       slices.push({ kind: 'range', from: from?.ir ?? null, to: to?.ir ?? null });
     }

@@ -150,6 +150,16 @@ const refusals: Readonly<Record<string, readonly [parts: Parts, code: string, at
     'ZT3302',
     'k',
   ],
+  'a range that ends behind its axis by default': [
+    { more: 'param k: int = 70', model: model.replace('flatten(x)', 'flatten(x)[:, :k]') },
+    'ZT3102',
+    ':k',
+  ],
+  'an index behind its axis by default': [
+    { more: 'param k: int = 64', model: model.replace('flatten(x)', 'flatten(x)[:, k:k + 1]') },
+    'ZT3102',
+    'k:k + 1',
+  ],
 };
 
 test.each(Object.entries(refusals))('%s', (_name, [parts, code, at]) => {

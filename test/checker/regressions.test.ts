@@ -118,6 +118,15 @@ test('each turn has its own value', async () => {
   expect(text).toContain('high: 3.5');
 });
 
+test('where a range ends is tested before the run', async () => {
+  const text = await textOf(`
+    param k: int = 30
+    param all: bool = false
+    ${image} { let f = flatten(x) return (if all then f[:, :k] else f[:, k:2 * k]) + f[:, :k] |> dense(10) as head }`);
+  expect(text).toContain("text: 'k <= 64'");
+  expect(text).not.toContain('2 * k <= 64');
+});
+
 test('turns are counted from where the range starts', async () => {
   const text = await textOf(specs['a range that a param starts and ends']);
   expect(text).toContain('units: 64 * (low + i)');

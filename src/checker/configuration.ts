@@ -99,10 +99,7 @@ interface OptimizerInfo {
   readonly groups: readonly IrGroup[];
 }
 
-const patternsOf = (
-  env: Env,
-  group: GroupEntry,
-): readonly { readonly span: Span; readonly pattern: string }[] => {
+const patternsOf = (env: Env, group: GroupEntry, before: IrGroup | undefined): IrGroup['match'] => {
   for (const entry of group.config.entries) {
     if (entry.kind !== 'attribute' || entry.name.text !== 'match') continue;
     const items = entry.value.kind === 'list' ? entry.value.items : [entry.value];
@@ -118,6 +115,7 @@ const patternsOf = (
       return [];
     });
   }
+  if (before) return before.match;
   env.checker.report(
     missingArgument(
       group.name.span,
@@ -125,6 +123,19 @@ const patternsOf = (
       { help: 'write `match = ["**.bias"]`' },
     ),
   );
+  return [];
+};
+
+/** Optimizers from this one to what it is made of, where that comes back to this one; else none. */
+const cycleOf = (env: Env, decl: OptimizerDecl): readonly OptimizerDecl[] => {
+  const known: OptimizerDecl[] = [];
+  for (let at = decl; !known.includes(at);) {
+    known.push(at);
+    const binding = lookup(env.scope, at.source.text);
+    if (binding?.kind !== 'decl' || binding.decl.kind !== 'optimizer') return [];
+    if (binding.decl === decl) return known;
+    at = binding.decl;
+  }
   return [];
 };
 
@@ -150,6 +161,26 @@ const readOptimizer = (
       return null;
     }
     const other = binding.decl;
+    const cycle = cycleOf(env, decl);
+    if (cycle.length > 1) {
+      const [first] = [...cycle].sort((a, b) => a.span.start - b.span.start);
+      // One error for all of a cycle, wherever one enters it.
+      if (first === decl && open.size === 0)
+        env.checker.report(
+          wrongKind(
+            decl.source.span,
+            {
+              name,
+              found: 'an optimizer made of this one',
+              expected: 'an optimizer of the prelude, or another one',
+            },
+            {
+              notes: [`${[...cycle, decl].map((each) => `\`${each.name.text}\``).join(' is made of ')}`],
+            },
+          ),
+        );
+      return null;
+    }
     base = env.checker.capture(() => readOptimizer(env, other, new Set([...open, decl]))).result;
     if (!base) return null;
     kind = base.kind;
@@ -194,19 +225,18 @@ const readOptimizer = (
   const grouped = settingList(builtin, 'grouped');
   const params = builtin.params.filter((param) => grouped.includes(param.name.text));
   const groups = [...(base?.groups ?? [])];
+  const ownGroups = new Set<string>();
   for (const entry of decl.config.entries) {
     if (entry.kind === 'map')
       env.checker.report(
         wrongKind(entry.span, { name: 'map', found: 'a map of rows', expected: 'an attribute or a group' }),
       );
     if (entry.kind !== 'group') continue;
-    if (
-      groups.some((each) => each.name === entry.name.text) &&
-      !(base?.groups ?? []).some((each) => each.name === entry.name.text)
-    ) {
+    if (ownGroups.has(entry.name.text)) {
       env.checker.report(duplicateKey(entry.name.span, { name: entry.name.text }));
       continue;
     }
+    ownGroups.add(entry.name.text);
     const freeze = entry.config.entries.find(
       (each) => each.kind === 'attribute' && (each.name.text === 'freeze' || each.name.text === 'except'),
     );
@@ -221,13 +251,17 @@ const readOptimizer = (
       entries: entry.config.entries.filter((each) => each.kind !== 'attribute' || each.name.text !== 'match'),
     };
     const own = checkAttributes(env, ownerOf(`group ${entry.name.text}`, [], params), rest, new Map(), false);
+    const at = groups.findIndex((each) => each.name === entry.name.text);
+    const before = groups[at];
+    const options = namedOf(own);
+    // A group of the amended optimizer keeps what this one does not say anew.
+    const kept = (before?.options ?? []).filter((each) => !options.some(({ name }) => name === each.name));
     const group: IrGroup = {
       span: entry.name.span,
       name: entry.name.text,
-      match: patternsOf(env, entry),
-      options: namedOf(own),
+      match: patternsOf(env, entry, before),
+      options: [...kept, ...options],
     };
-    const at = groups.findIndex((each) => each.name === group.name);
     if (at >= 0) groups[at] = group;
     else groups.push(group);
   }

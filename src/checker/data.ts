@@ -15,7 +15,7 @@ import { checkAttributes, ownerOf } from './attributes.js';
 import { checkColumns } from './columns.js';
 import { preludeScope } from './calls.js';
 import { symbol, type Size } from './dims/size.js';
-import { childScope, lookup, makePlace, type Env, type FileScope } from './env.js';
+import { childScope, lookup, lookupData, makePlace, type Env, type FileScope } from './env.js';
 import { checkExpr, kindOf } from './expressions.js';
 import { moduleOf } from './externs.js';
 import { isGraphStmt } from './classes.js';
@@ -180,6 +180,15 @@ const readSource = (
       ),
     );
   }
+  if (decl.record && inherited && result?.kind !== 'recordType') {
+    env.checker.report(
+      wrongKind(
+        decl.record.span,
+        { name: decl.source.text, found: 'a data set, whose rows are known', expected: 'no record type' },
+        { help: 'leave the record type out, or change the rows by `map`' },
+      ),
+    );
+  }
   if (!written && !inherited) {
     env.checker.report(
       missingArgument(
@@ -292,7 +301,7 @@ const mapped = (env: Env, name: string, field: Value): Type => {
 export const checkData = (env: Env, decl: DataDecl, file: FileScope): DataInfo | null =>
   env.checker.memo(decl, 'data', () => {
     const name = decl.source.text;
-    const binding = lookup(env.scope, name);
+    const binding = lookupData(env.scope, name);
     let inherited: DataInfo | null = null;
     let sourceName = name;
     if (binding?.kind === 'decl' && binding.decl.kind === 'data') {

@@ -12,11 +12,20 @@ import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
 import { fileFacts, openValue, paramSymbols } from './parameters.js';
 import { noFacts } from './dims/facts.js';
-import { hostPlace, type Binding, type Checker, type Declared, type Env, type FileScope } from './env.js';
+import {
+  dataKey,
+  hostPlace,
+  type Binding,
+  type Checker,
+  type Declared,
+  type Env,
+  type FileScope,
+} from './env.js';
 import { coerce } from './arguments.js';
 import { noBindings, resolveType } from './patterns.js';
 import { checkExpr, kindOf } from './expressions.js';
 import { folderOf, joinPath, type Host } from './host.js';
+import { checkInnerNames } from './inner-names.js';
 import type { ProgramFile } from './program.js';
 import { isUnknown, unknownValue, type Value } from './value.js';
 
@@ -52,6 +61,10 @@ export const nameOf = (decl: Decl): { readonly text: string; readonly span: Span
   }
 };
 
+type Add = (name: string, span: Span, binding: Binding, isNew?: boolean) => void;
+
+const isData = (binding: Binding): boolean => binding.kind === 'decl' && binding.decl.kind === 'data';
+
 const importable = (binding: Binding): boolean =>
   binding.kind === 'value'
     ? binding.what === 'const'
@@ -72,33 +85,27 @@ export const declare = (
     isMain,
     decls: file.spec.decls,
   };
-  const add = (name: string, span: Span, binding: Binding): void => {
+  const taken = (name: string, span: Span, known: Binding): void =>
+    checker.report(
+      shadowing(
+        span,
+        { name },
+        {
+          related:
+            known.span.file === span.file ? [{ span: known.span, label: `it is ${kindOf(known)} here` }] : [],
+          help: 'choose another name',
+        },
+      ),
+    );
+  const add: Add = (name, span, binding, isNew = true) => {
     const known = scope.names.get(name);
-    if (known) {
-      checker.report(
-        shadowing(
-          span,
-          { name },
-          {
-            related:
-              known.span.file === span.file
-                ? [{ span: known.span, label: `it is ${kindOf(known)} here` }]
-                : [],
-            help: 'choose another name',
-          },
-        ),
-      );
+    // Data sets have names of their own; where a name is read as a value, they come last.
+    if (known && !isData(known)) {
+      taken(name, span, known);
       return;
     }
-    const hidden = builtinKind(checker, name);
-    if (
-      hidden &&
-      binding.kind === 'decl' &&
-      span.file === file.source.id &&
-      (binding.decl.kind === 'fn' || binding.decl.kind === 'block' || binding.decl.kind === 'externItem')
-    ) {
-      checker.report(hidesBuiltin(span, { name, kind: hidden }));
-    }
+    const hidden = isNew ? builtinKind(checker, name) : null;
+    if (hidden) checker.report(hidesBuiltin(span, { name, kind: hidden }));
     scope.names.set(name, binding);
   };
   const decl = (made: Declared, name: { readonly text: string; readonly span: Span }): void =>
@@ -168,15 +175,24 @@ export const declare = (
       case 'block':
       case 'model':
       case 'modelAlias':
-      case 'data':
       case 'schedule':
       case 'optimizer':
         decl(each, each.name);
         break;
+      case 'data': {
+        const { text, span } = each.name;
+        const known = scope.names.get(dataKey(text));
+        const binding: Binding = { kind: 'decl', name: text, span, decl: each, file: scope };
+        if (known) taken(text, span, known);
+        else scope.names.set(dataKey(text), binding);
+        if (!scope.names.has(text)) add(text, span, binding);
+        break;
+      }
       default:
         break;
     }
   }
+  checkInnerNames(checker, scope);
   return scope;
 };
 
@@ -222,8 +238,10 @@ const constValue = (env: Env, { name, type, value }: ConstDecl): Value => {
 };
 
 const builtinKind = (checker: Checker, name: string): string | null => {
-  for (const what of ['fn', 'layer', 'metric'] as const) {
-    if (checker.prelude.find(what, name)) return what === 'fn' ? 'the function' : `the ${what}`;
+  for (const what of ['fn', 'layer', 'metric', 'optimizer', 'data'] as const) {
+    if (what === 'data' && name === 'options') continue;
+    if (checker.prelude.find(what, name))
+      return what === 'fn' ? 'the function' : what === 'data' ? 'the data source' : `the ${what}`;
   }
   return checker.prelude.fns.has(name) ? 'the function' : null;
 };
@@ -233,7 +251,7 @@ const declareImport = (
   decl: Extract<Decl, { kind: 'import' }>,
   file: ProgramFile,
   scopes: ReadonlyMap<ProgramFile, FileScope>,
-  add: (name: string, span: Span, binding: Binding) => void,
+  add: Add,
 ): void => {
   const from = file.imports.get(decl.from.value);
   const source = from ? scopes.get(from) : undefined;
@@ -266,6 +284,6 @@ const declareImport = (
     }
     checker.used.add(binding);
     const own = as ?? name;
-    add(own.text, own.span, { ...binding, span: own.span });
+    add(own.text, own.span, { ...binding, span: own.span }, own.text !== binding.name);
   }
 };

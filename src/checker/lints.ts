@@ -10,7 +10,7 @@ export const reportUnused = (checker: Checker, scopes: ReadonlyMap<ProgramFile, 
   for (const scope of scopes.values()) {
     const library = !scope.isMain || !scope.decls.some((decl) => decl.kind === 'trainer');
     const decls = new Map(scope.decls.map((decl) => [nameOf(decl)?.span.start, decl]));
-    for (const binding of scope.names.values()) {
+    for (const binding of new Set(scope.names.values())) {
       if (library || checker.used.has(binding)) continue;
       const decl = decls.get(binding.span.start);
       if (!decl || decl.kind === 'model' || nameOf(decl)?.text !== binding.name) continue;

@@ -13,6 +13,7 @@ import { checkExpr } from './expressions.js';
 import type { IrModel, IrStep, IrTrainer } from './ir.js';
 import { walkIr } from './ir-walk.js';
 import { checkStep, isStage } from './steps.js';
+import { counted } from './training/input.js';
 import { irType } from './types.js';
 import type { Weight } from './env.js';
 
@@ -22,12 +23,31 @@ export interface TrainerResult {
   readonly meetsRows: ReadonlySet<string>;
 }
 
-const bodyOf = (env: Env, decl: StepDecl): StepBody | null => {
-  if (decl.body.kind === 'body') return decl.body;
+/** A step with its body; one that reuses another's reads its data under that one's names, by their places. */
+const withBody = (env: Env, decl: StepDecl): { readonly decl: StepDecl; readonly body: StepBody } | null => {
+  if (decl.body.kind === 'body') return { decl, body: decl.body };
   const wanted = decl.body;
   const steps = env.file.decls.flatMap((each) => (each.kind === 'step' ? [each] : []));
   const other = steps.find((each) => (each.as ?? each.stage).text === wanted.text && each !== decl);
-  if (other?.body.kind === 'body') return other.body;
+  if (other?.body.kind === 'body') {
+    const { inputs, body } = other;
+    if (inputs.length === decl.inputs.length)
+      return {
+        decl: {
+          ...decl,
+          inputs: decl.inputs.map((input, place) => ({ ...input, name: inputs[place]?.name ?? input.name })),
+        },
+        body,
+      };
+    env.checker.report(
+      wrongKind(wanted.span, {
+        name: wanted.text,
+        found: `a step over ${counted(inputs.length, 'data set')}`,
+        expected: `one over ${counted(decl.inputs.length, 'data set')}`,
+      }),
+    );
+    return null;
+  }
   const near = nearest(
     wanted.text,
     steps.map((each) => (each.as ?? each.stage).text),
@@ -106,8 +126,8 @@ export const checkTrainer = (env: Env, scope: FileScope, files: readonly FileSco
       continue;
     }
     names.set(name, (decl.as ?? decl.stage).span);
-    const body = bodyOf(env, decl);
-    const step = body ? checkStep(env, decl, body, datas) : null;
+    const whole = withBody(env, decl);
+    const step = whole ? checkStep(env, whole.decl, whole.body, datas) : null;
     if (step) made.push(step);
   }
   const [trainer, second] = trainers;

@@ -19,7 +19,7 @@ import { holdsByDefault } from './defaults.js';
 import { decide, factsWith } from './conditions.js';
 import { rowsSymbol, type DataInfo } from './data.js';
 import { substitute, symbol } from './dims/size.js';
-import { childScope, lookup, makePlace, type Env, type Place } from './env.js';
+import { childScope, lookup, lookupData, makePlace, type Env, type Place } from './env.js';
 import { checkCondition, checkExpr, kindOf } from './expressions.js';
 import { checkAssert, checkFresh, checkLet, reportUnusedLets } from './graphs.js';
 import type { IrStep, IrStepStmt, Stage } from './ir.js';
@@ -86,7 +86,7 @@ export const checkStep = (
   const inputs: { readonly span: Span; readonly name: string; readonly data: string }[] = [];
   let fine = true;
   for (const input of decl.inputs) {
-    const binding = lookup(env.scope, input.data.text);
+    const binding = lookupData(env.scope, input.data.text);
     if (binding?.kind !== 'decl' || binding.decl.kind !== 'data') {
       fine = false;
       if (binding)

@@ -47,7 +47,7 @@ const specs = {
     }
     ${image} { return x |> P(pp = pad) as p |> dense(10) as head }`,
   'a bool given to a function': `
-    fn f(x: f32[n, c], twice: bool) -> f32[n, c] = if twice then x * 2 else x
+    fn f(x: f32[n, c], double: bool) -> f32[n, c] = if double then x * 2 else x
     param twice: bool = false
     ${image} { return flatten(x) |> f(twice) |> f(true) |> dense(10) as head }`,
   'a size that a later input gives plainly': `

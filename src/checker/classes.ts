@@ -57,6 +57,12 @@ export const ownRefer: WeightSink['refer'] = (slot, conditional, free) => ({
 export const usePlace = (env: Env): Env =>
   env.checker.open.classes.size === 0 ? env : { ...env, sure: false };
 
+/** Whether this is a body with free sizes, of a block or a function, where a use may not be shown to be right. */
+export const isFree = (env: Env): boolean => {
+  const within = [...env.checker.open.classes].at(-1);
+  return within !== undefined && 'kind' in within && (within.kind === 'block' || within.kind === 'fn');
+};
+
 export const classOf = (env: Env, decl: ClassDecl, file: FileScope): ClassInfo | null =>
   env.checker.open.classes.has(decl)
     ? null

@@ -3,7 +3,7 @@ import type { Arg, Item } from '../parser/ast.js';
 import type { Span } from '../parser/source.js';
 import { bindArguments, checkLimits, parameterEnv } from './arguments.js';
 import { sourceText } from './calls.js';
-import { usePlace } from './classes.js';
+import { isFree, usePlace } from './classes.js';
 import { lookup, type Env, type FileScope } from './env.js';
 import { orSwapped } from './judging.js';
 import { bindPlainSizes, isTensorType, matchType, noBindings, type Bindings } from './patterns.js';
@@ -64,8 +64,14 @@ export const bindDeclared = (
     const read = (): Value => value(span, { kind: 'int' }, sizeCode(size, env.place, span), { size });
     inner.scope.names.set(sizeName, { kind: 'value', name: sizeName, span, what: 'size', value: read });
   }
-  const fine = checkLimits({ ...env, file }, name, params, bound, inner.scope, (expr) =>
-    sourceText(env, file, expr.span),
+  const fine = checkLimits(
+    { ...env, file },
+    name,
+    params,
+    bound,
+    inner.scope,
+    (expr) => sourceText(env, file, expr.span),
+    !isFree(env),
   );
   return fine ? { bound, statics, bindings, inner } : null;
 };

@@ -13,7 +13,7 @@ export interface Refs {
 const isRecord = (each: unknown): each is Record<string, unknown> =>
   typeof each === 'object' && each !== null;
 
-/** Calls `visit` for each record with a `kind`, parents first. */
+/** Calls `visit` for each record with a `kind`, parents first; of a written type as well as of the IR. */
 export const walkIr = (node: unknown, visit: (node: Readonly<Record<string, unknown>>) => void): void => {
   if (Array.isArray(node)) {
     for (const each of node) walkIr(each, visit);

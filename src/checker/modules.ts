@@ -13,7 +13,7 @@ import { externsOf } from './externs.js';
 import { checkAssert, checkGraph } from './graphs.js';
 import { folderOf, relativePath } from './host.js';
 import type { IrClass, IrConst, IrModule } from './ir.js';
-import { refsOf } from './ir-walk.js';
+import { refsOf, walkIr } from './ir-walk.js';
 import { reportFractionsOnce } from './judging.js';
 import { freePlainSizes, matchType, noBindings, resolveType } from './patterns.js';
 import type { ProgramFile } from './program.js';
@@ -176,12 +176,21 @@ const checkFn = (env: Env, decl: Extract<Decl, { kind: 'fn' }>): void => {
       : value(name.span, unknownType, open);
     bindValue(siblings, name.text, name.span, 'parameter', own);
   }
+  walkIr(
+    decl.params.map((param) => param.type),
+    ({ kind, name }) => {
+      if (kind !== 'ref' || typeof name !== 'string' || lookup(siblings.scope, name)) return;
+      const code = { kind: 'ref' as const, ref: { kind: 'dim' as const, name } };
+      const own = value(decl.name.span, { kind: 'int' }, code, { size: symbol(name) });
+      bindValue(siblings, name, decl.name.span, 'size', own);
+    },
+  );
   for (const param of decl.params) checkDefault(env, param, siblings);
   if (!decl.params.every((param) => isPlain(env, param.type))) return;
   const bindings = noBindings();
   const sizes = new Set<string>();
   const place = makePlace('step', null, sizes, decl.name.text);
-  const inner = childScope({ ...env, place, sure: false });
+  const inner = childScope({ ...env, place });
   freePlainSizes(
     inner,
     decl.params.map((param) => param.type),
@@ -203,7 +212,11 @@ const checkFn = (env: Env, decl: Extract<Decl, { kind: 'fn' }>): void => {
     const code = { kind: 'ref' as const, ref: { kind: 'dim' as const, name } };
     bindValue(inner, name, decl.name.span, 'size', value(decl.name.span, { kind: 'int' }, code, { size }));
   }
+  env.checker.open.classes.add(decl);
   const graph = checkGraph(childScope(inner), decl.body, false);
+  env.checker.open.classes.delete(decl);
+  // A name that only the result has is no size of anything.
+  if (resolveType(inner, decl.result, bindings).kind === 'unknown') return;
   if (graph.value.type.kind === 'unknown') return;
   const at = { what: `what \`${decl.name.text}\` gives`, span: decl.body.result.span };
   const { diagnostics } = env.checker.capture(() =>

@@ -16,7 +16,7 @@ import { bindPlainSizes, matchType, noBindings, resolveType } from './patterns.j
 import { sizeCode } from './size-code.js';
 import { showType, type Type } from './types.js';
 import { constantOf, isUnknown, unknownValue, value, type Value } from './value.js';
-import { type ClassDecl, type ClassInfo, makeSink, ownRefer, usePlace, classOf } from './classes.js';
+import { type ClassDecl, type ClassInfo, makeSink, ownRefer, usePlace, classOf, isFree } from './classes.js';
 
 interface Use {
   readonly result: Type;
@@ -181,7 +181,6 @@ const bindBlock = (env: Env, decl: BlockDecl, file: FileScope, args: readonly Ar
   if (!call || [...call.bound.values()].some(isUnknown)) return null;
   const inner = childScope({ ...env, file, scope: file });
   // What is not shown of a block's own parameters is decided for each of its uses; a model has none.
-  const within = [...env.checker.open.classes].at(-1);
   const fine = checkLimits(
     { ...env, file },
     decl.name.text,
@@ -189,7 +188,7 @@ const bindBlock = (env: Env, decl: BlockDecl, file: FileScope, args: readonly Ar
     call.bound,
     inner.scope,
     (expr) => sourceText(env, file, expr.span),
-    !(within && 'kind' in within && within.kind === 'block'),
+    !isFree(env),
   );
   return fine ? { info, call, others } : null;
 };

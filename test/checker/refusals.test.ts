@@ -160,6 +160,20 @@ const refusals: Readonly<Record<string, readonly [parts: Parts, code: string, at
     'ZT3102',
     'k:k + 1',
   ],
+  'a size that only a result has': [{ more: 'fn f(a: f32[n, m]) -> f32[n, q] = a' }, 'ZT2001', 'q'],
+  'sizes of two names that are added': [
+    { more: 'fn f(a: f32[n], b: f32[m]) -> f32[n] = a + b' },
+    'ZT3102',
+    'a + b',
+  ],
+  'a size that happens to be 1 where it is used': [
+    {
+      more: 'fn f(a: f32[n, k], b: f32[n, m]) -> f32[n, m] = a + b',
+      model: model.replace('flatten(x)', 'f(flatten(x)[:, :1], flatten(x))'),
+    },
+    'ZT3102',
+    'a + b',
+  ],
 };
 
 test.each(Object.entries(refusals))('%s', (_name, [parts, code, at]) => {

@@ -79,6 +79,15 @@ const specs = {
     }
     block Layer(m: int, h: int) on x: f32[n, t, m] -> f32[n, t, m] { return x |> Heads(m, h) as a }
     ${image} { return reshape(x, [n, 8, 8]) |> Layer(8, 2) as l |> Layer(8, g) as k |> flatten() |> dense(10) as head }`,
+  'conditions on sizes that functions hand on': `
+    fn first(a: f32[n, 1], b: f32[n, k]) -> f32[n, k] = a + b
+    fn split(a: f32[n, k], s: int where k % s == 0) -> f32[n, k] = reshape(a, [n, s, k / s]) |> reshape([n, k])
+    fn other(a: f32[n, k], s: int) -> f32[n, k] = split(a, s)
+    fn any(a: f32[...r, k], s: int where s < k) -> f32[...r, k] = a * s
+    ${image} { let f = flatten(x) return first(f[:, :1], f) |> other(8) |> any(3) |> dense(10) as head }`,
+  'a default that a branch keeps away': `
+    param drop: float = 1.5
+    ${image} { return flatten(if drop < 1 then (x |> dropout(drop)) else x) |> dense(10) as head }`,
   'a default that a branch keeps away': `
     param drop: float = 1.5
     ${image} { return flatten(if drop < 1 then (x |> dropout(drop)) else x) |> dense(10) as head }`,

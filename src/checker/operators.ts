@@ -60,11 +60,31 @@ export const mismatch = (
   return unknownValue(span);
 };
 
+/** A list of numbers beside a tensor of f32, as the tensor of one axis that it stands for there: `x - [0.4, 0.5, 0.6]`. */
+const vectorOf = (each: Value, beside: TensorType): Value | null => {
+  const { items, span } = each;
+  if (!items || items.length === 0 || beside.dtype !== 'f32' || !items.every(({ type }) => isNumber(type)))
+    return null;
+  return value(span, tensorType('f32', [sizeConstant(items.length)]), {
+    kind: 'op',
+    home: 'ops',
+    name: 'vector',
+    args: [each.ir],
+    options: [],
+    draw: null,
+    free: false,
+  });
+};
+
 export const binary = (env: Env, expr: BinaryExpr, left: Value, right: Value): Value => {
   const { op, span } = expr;
   if (isUnknown(left) || isUnknown(right)) return unknownValue(span);
-  const a = asTensor(env, left);
-  const b = asTensor(env, right);
+  const first = asTensor(env, left);
+  const second = asTensor(env, right);
+  if (arithmetic.has(op) && first && !second) right = vectorOf(right, first) ?? right;
+  if (arithmetic.has(op) && second && !first) left = vectorOf(left, second) ?? left;
+  const a = first ?? asTensor(env, left);
+  const b = second ?? asTensor(env, right);
   if (op === '@') {
     if (a && b) return matmul(env, span, left, right, a, b);
     return mismatch(env, span, op, left, right);

@@ -88,9 +88,10 @@ const specs = {
   'a default that a branch keeps away': `
     param drop: float = 1.5
     ${image} { return flatten(if drop < 1 then (x |> dropout(drop)) else x) |> dense(10) as head }`,
-  'a default that a branch keeps away': `
-    param drop: float = 1.5
-    ${image} { return flatten(if drop < 1 then (x |> dropout(drop)) else x) |> dense(10) as head }`,
+  'lists of numbers beside tensors': `
+    const spread = [1, 2, 3.5, 4, 5, 6, 7, 8]
+    ${image} { return (x - [0.5]) |> reshape([n, 8, 8]) |> flatten() |> dense(8) as mid |> scaled() |> dense(10) as head }
+    fn scaled(y: f32[n, 8]) -> f32[n, 8] = [1, 1, 1, 1, 1, 1, 1, 0.5] * y / spread`,
   'a default that reads a param': `
     param keep: bool = true
     block B(yes: bool = keep) on x: f32[n, c] -> f32[n, c] { return if yes and keep then (x |> dense(c) as q) else x }

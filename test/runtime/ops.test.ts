@@ -74,6 +74,10 @@ const x23 = host([
   [4, 5, 6],
 ]);
 
+test('numbers of the host as a tensor', async () => {
+  await expectValues((x) => ops.sub<Tensor>(x, ops.vector([0.5, 1])), [host([[1, 2]])], host([[0.5, 1]]));
+});
+
 describe('element types', () => {
   test.each<[string, (a: Tensor, b: Tensor) => Tensor, HostTensor, HostTensor, HostTensor]>([
     ['whole numbers stay whole', (a, b) => ops.add(a, b), i32([1, 2]), i32([3, 4]), i32([4, 6])],

@@ -41,5 +41,6 @@ export {
   transpose,
   zeros,
   zerosLike,
+  vector,
   type Index,
 } from './shapes.js';

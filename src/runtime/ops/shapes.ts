@@ -184,6 +184,14 @@ export function take<R extends Tensor>(table: Tensor, index: Tensor): R {
   return run<R>('GatherV2', { x: table, indices: index }, { axis: 0, batchDims: 0 });
 }
 
+/** Numbers of the host as a tensor of one axis. */
+export function vector(values: readonly number[]): Tensor1D {
+  return concat<Tensor1D>(
+    values.map((value) => filled<Tensor1D>([1], value)),
+    { axis: 0 },
+  );
+}
+
 /** 0, 1, …, count - 1. */
 export function range({ count }: { readonly count: number }): Tensor1D {
   requireWhole('range', 'count', count, 1);

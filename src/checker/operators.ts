@@ -1,6 +1,6 @@
 /** Operators: on host values exact where they can be, on tensors element by element. */
 import type { BinaryExpr, BinaryOp } from '../parser/ast.js';
-import { operatorTypes, wrongDtype, wrongRank, wrongSize } from '../parser/messages.gen.js';
+import { operatorTypes, wrongDtype, wrongRank, wrongSize, wrongType } from '../parser/messages.gen.js';
 import type { Span } from '../parser/source.js';
 import { showSize, sub, type Size } from './dims/size.js';
 import { constant as sizeConstant, mul } from './dims/size.js';
@@ -134,8 +134,8 @@ export const broadcast = (
             span,
             {
               what: `one side of \`${op}\``,
-              found: showShape(narrow.shape),
-              expected: `${rank} axes, as ${showShape(wide.shape)} has,`,
+              found: `${narrow.shape.length} (${showShape(narrow.shape)})`,
+              expected: `${rank}, as ${showShape(wide.shape)} has,`,
             },
             { help: 'write `expand_dims` or `squeeze`, so that both sides have the same axes' },
           ),
@@ -351,7 +351,8 @@ export const negate = (env: Env, span: Span, each: Value): Value => {
     return { ...made, total: totalOfArithmetic('neg', [each], span, made.ir) };
   }
   if (!isNumber(each.type) && each.type.kind !== 'schedule') {
-    env.checker.report(operatorTypes(span, { op: '-', left: 'nothing', right: aType(each.type) }));
+    const what = 'the value after `-`';
+    env.checker.report(wrongType(each.span, { what, found: aType(each.type), expected: 'a number' }));
     return unknownValue(span);
   }
   const constant = constantOf(each);
@@ -385,7 +386,8 @@ export const not = (env: Env, span: Span, each: Value): Value => {
     });
   }
   if (each.type.kind !== 'bool') {
-    env.checker.report(operatorTypes(span, { op: 'not', left: 'nothing', right: aType(each.type) }));
+    const what = 'the value after `not`';
+    env.checker.report(wrongType(each.span, { what, found: aType(each.type), expected: 'a boolean' }));
     return unknownValue(span);
   }
   const constant = constantOf(each);

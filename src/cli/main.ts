@@ -138,12 +138,17 @@ const withOwnNumbers = (argv: readonly string[]): readonly string[] =>
     word === '--dev-run' && !/^\d+$/.test(argv[index + 1] ?? '') ? '--dev-run=3' : word,
   );
 
+/** Commands of the design that do not exist so far. */
+const laterCommands: readonly string[] = ['fmt', 'fix', 'lsp', 'diff'];
+
 /**
  * Commander looks for near names only where no `=value` hangs on the option, and does not know that params have no
  * dashes.
  */
 const withNearOption = (text: string, program: Command, argv: readonly string[]): string => {
   const [, option = '', value] = /unknown option '([^'=]+)(=[^']*)?'/.exec(text) ?? [];
+  const [, later = ''] = /unknown command '([^']+)'/.exec(text) ?? [];
+  if (laterCommands.includes(later)) return `error: ztrainc ${later} is not built yet; see ztrainc --help\n`;
   if (option === '') return text;
   const command = program.commands.find((each) => argv.includes(each.name())) ?? program;
   if (command.options.some(({ long }) => long === option))

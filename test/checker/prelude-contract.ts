@@ -62,6 +62,9 @@ const addedTo = (builtin: Builtin, common: readonly string[]): readonly string[]
       const declared = builtin.item.result?.kind === 'namedType';
       return [...common, ...(declared ? ['record'] : [])];
     }
+    case 'addon':
+      // Several of one kind have names in the spec, which say where each writes.
+      return builtin.settings.get('many') === true ? ['label'] : [];
     default:
       return [];
   }

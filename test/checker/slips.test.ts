@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { only } from './training-spec.js';
 
-type Slip = readonly [replaced: Parameters<typeof only>[0], code: string, at: string, help: string];
+type Slip = readonly [replaced: Parameters<typeof only>[0], code: string, at: string, help: string | null];
 
 const model = (body: string, result = 'f32[n, 10]'): { readonly model: string } => ({
   model: `model Net on image: f32[n, 8, 8, 1] -> ${result} { ${body} }`,
@@ -216,6 +216,15 @@ const slips: readonly Slip[] = [
     'ZT1001',
     '->',
     'write `map row -> { image: row.image }`',
+  ],
+  [
+    {
+      param: 'param k: int = 3',
+      train: `step train(batch in train_set) { assert not k update opt { minimize mean(${loss}) } }`,
+    },
+    'ZT3203',
+    'k',
+    null,
   ],
 ];
 

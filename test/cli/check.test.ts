@@ -315,3 +315,9 @@ test('doctor trains', async () => {
   expect([code, stderr]).toEqual([0, expect.stringContaining('all is well')]);
   expect(stderr).toContain(process.version);
 });
+
+test.each(['fmt', 'fix', 'lsp', 'diff'])('%s is told to be not built', async (command) => {
+  const { code, stderr } = await desk.ztrainc([command]);
+  expect(code).toBe(2);
+  expect(stderr).toContain(`ztrainc ${command} is not built yet`);
+});

@@ -48,7 +48,7 @@ export const checkMicroBatches = (input: TrainingInput, run: Run): void => {
         if (of.kind !== 'each' || !readsBatch(of.value, locals)) continue;
         found.push({
           span: statement.span,
-          what: 'the loss, which is no sum of means or sums over rows,',
+          what: 'the loss (no sum of means or sums over rows)',
           help: 'write the loss as a sum of means over rows, or a larger batch instead of `accumulate`',
         });
         return;

@@ -27,6 +27,12 @@ const namesOf = (env: Env): HostNames =>
             : undefined;
         if (decl.kind === 'param' && constant !== undefined) params.set(decl.item.name.text, constant);
       }
+      // A default that breaks its own condition is told of there, and of no use elsewhere.
+      for (const decl of scope.decls) {
+        if (decl.kind !== 'param' || !decl.item.where) continue;
+        const { ir } = checkExpr(plain, decl.item.where);
+        if (evaluateIr(ir, { params, consts }) === false) params.delete(decl.item.name.text);
+      }
     });
     return { params, consts };
   });

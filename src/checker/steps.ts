@@ -327,6 +327,7 @@ const checkStatements = (outer: Env, statements: readonly StepStmt[], state: Ste
             ...env,
             facts: test ? factsWith(env, statement.test) : env.facts,
             apart: env.apart === true || !test || holdsByDefault(env, test) !== true,
+            conditional: true,
           },
           `if${number}`,
         );
@@ -336,6 +337,7 @@ const checkStatements = (outer: Env, statements: readonly StepStmt[], state: Ste
             ...env,
             facts: test ? factsWith(env, statement.test, true) : env.facts,
             apart: env.apart === true || !test || holdsByDefault(env, test) !== false,
+            conditional: true,
           },
           `else${number}`,
         );

@@ -9,8 +9,11 @@ import { emitStatements } from './statements.js';
 import { namesRead, unreadIn } from './unread.js';
 import { rankOf, tensorText, tensorType, typeNode } from './types.js';
 
-/** Members of `nn.Module` that a slot must not hide. */
-const MODULE_MEMBERS = 'add addState addWeight as call constructor forward options toString'.split(' ');
+/** Members of `nn.Module` that a slot must not hide, and of every object. */
+const MODULE_MEMBERS = (
+  'add addState addWeight as call constructor forward hasOwnProperty isPrototypeOf options ' +
+  'propertyIsEnumerable toLocaleString toString valueOf'
+).split(' ');
 
 export const emitClass = (unit: Unit, from: IrClass): ts.Statement => {
   const { tree } = unit;

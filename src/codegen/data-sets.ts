@@ -67,28 +67,36 @@ const emitRecord = (place: Place, data: IrData): ts.Expression => {
     data.row.map(({ name, type }) => {
       if (type.kind === 'choice') {
         const choices = tree.array(type.values.map((value) => tree.text(value)));
-        return { key: name, value: field(place, 'i32', [], [{ key: 'choices', value: choices }]) };
+        return { key: name, value: field(place, name, 'i32', [], [{ key: 'choices', value: choices }]) };
       }
-      if (type.kind === 'tensor') return { key: name, value: field(place, type.dtype, type.shape, []) };
+      if (type.kind === 'tensor') return { key: name, value: field(place, name, type.dtype, type.shape, []) };
       const dtypes = { int: 'i32', float: 'f32', bool: 'bool' } as const;
       if (type.kind !== 'int' && type.kind !== 'float' && type.kind !== 'bool') {
         throw new EmitError(`a row cannot hold ${type.kind} (field ${JSON.stringify(name)})`);
       }
-      return { key: name, value: field(place, dtypes[type.kind], [], []) };
+      return { key: name, value: field(place, name, dtypes[type.kind], [], []) };
     }),
   );
 };
 
 const field = (
   place: Place,
+  name: string,
   dtype: string,
   shape: readonly string[],
   more: readonly Entry[],
 ): ts.Expression => {
   const { tree } = place.unit;
   const sizes = shape.map((size) => emitSize(place, size, place.read.param));
+  // For `constructor` TypeScript takes the type that every object has, and so would make a string of the literal.
   return tree.object([
-    { key: 'dtype', value: tree.text(dtype) },
+    {
+      key: 'dtype',
+      value:
+        name in Object.prototype
+          ? tree.factory.createAsExpression(tree.text(dtype), tree.type('const'))
+          : tree.text(dtype),
+    },
     { key: 'shape', value: tree.array(sizes) },
     ...more,
   ]);

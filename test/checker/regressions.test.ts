@@ -85,6 +85,12 @@ const specs = {
     fn other(a: f32[n, k], s: int) -> f32[n, k] = split(a, s)
     fn any(a: f32[...r, k], s: int where s < k) -> f32[...r, k] = a * s
     ${image} { let f = flatten(x) return first(f[:, :1], f) |> other(8) |> any(3) |> dense(10) as head }`,
+  'names that every object has': `
+    ${image} {
+      return flatten(x) |> dense(8) as hasOwnProperty |> dense(8) as valueOf |> dense(8) as isPrototypeOf |> dense(10) as head
+    }
+    data rows = csv -> { constructor: f32, __proto__: f32, hasOwnProperty: i32 } { file = "x.csv" batch = 2 }
+    step validate(v in rows) { metric a = mean(v.constructor + v.__proto__ + cast(v.hasOwnProperty, f32)) }`,
   'a default that a branch keeps away': `
     param drop: float = 1.5
     ${image} { return flatten(if drop < 1 then (x |> dropout(drop)) else x) |> dense(10) as head }`,

@@ -119,7 +119,7 @@ export const preludeText = [
   '  fn pad(x: tensor, by: list, value: float = 0) -> tensor { rule = "pad" }',
   '  /// Another element type. A gradient passes only from float to float.',
   '  fn cast(x: tensor, to: dtype) -> tensor { rule = "cast" }',
-  '  /// 1 at the index, 0 elsewhere, along a new last axis.',
+  '  /// 1 at the index, 0 elsewhere, along a new last axis. An index that is no class ends the run.',
   '  fn one_hot(index: i32[...s], classes: int where classes >= 1) -> f32[...s, classes] { gradient = "none" }',
   '  /// Rows of a table by index.',
   '  fn take(table: f32[count, ...r], index: i32[...s]) -> f32[...s, ...r]',

@@ -324,6 +324,7 @@ function fakeHost() {
       pointers.set(name, step);
       return Promise.resolve();
     },
+    notable: () => undefined,
     forget: ({ step }: SavedCheckpoint) => {
       kept.delete(step);
       log.push(`forget ${step}`);

@@ -51,7 +51,7 @@ test('a step that fails leaves nothing behind either', async () => {
   });
   const before = engine.memory();
   await expect(step.run([], { seed: 1, step: 0, micro: 0, rowOffset: 0 })).rejects.toThrow(
-    'take got index 7 at place 0 of [2, 2], but the table has rows 0 to 1; correct the data',
+    'index 7 at place 0 of [2, 2] is no row of a table of 2 (0 to 1); correct the data',
   );
   expect(engine.memory()).toEqual(before);
   x.dispose();

@@ -79,7 +79,7 @@ describe('softmax cross entropy', () => {
     await expect(run).rejects.toThrow(/labels f32\[2\]; labels are i32\[2\] or f32\[2, 3\]/);
     for (const label of [3, -1]) {
       const stray = compute((a, b) => losses.softmaxCrossEntropy(a, b), x, i32([2, label]));
-      await expect(stray).rejects.toThrow(`label ${label} at place 1 of the batch is not one of 3 classes`);
+      await expect(stray).rejects.toThrow(`label ${label} at place 1 of [2] is not one of 3 classes`);
     }
     const smooth = compute((a, b) => losses.softmaxCrossEntropy(a, b, { labelSmoothing: 1 }), x, i32([0, 1]));
     await expect(smooth).rejects.toThrow(/label smoothing from 0 to below 1, but 1 arrived/);

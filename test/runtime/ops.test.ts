@@ -375,11 +375,11 @@ describe('shapes', () => {
     await expectValues(() => ops.ones({ shape: [2] }), [], host([1, 1]));
     await expectValues(
       (index) => ops.oneHot(index, { classes: 3 }),
-      [i32([2, 0, 7])],
+      [i32([2, 0, 1])],
       host([
         [0, 0, 1],
         [1, 0, 0],
-        [0, 0, 0],
+        [0, 1, 0],
       ]),
     );
     await expectValues(
@@ -614,11 +614,21 @@ describe('what is refused says what arrived', () => {
       [host([1])],
       /oneHot needs whole numbers, but `index` is f32\[1\]/,
     ],
+    [
+      (x) => ops.oneHot(x, { classes: 3 }),
+      [i32([2, 3])],
+      /label 3 at place 1 of .2. is not one of 3 classes \(0 to 2\); correct the data/,
+    ],
+    [
+      (x) => ops.oneHot(x, { classes: 3 }),
+      [i32([[0, -1]])],
+      /label -1 at place 1 of .1, 2. is not one of 3 classes/,
+    ],
     [(x) => ops.not(x), [x23], /not needs bool values, but f32\[2, 3\] arrived/],
     [
       (x) => ops.take(x, ops.cast(x, { to: 'i32' })),
       [host([9])],
-      /take got index 9 at place 0 of .1., but the table has rows 0 to 0/,
+      /index 9 at place 0 of .1. is no row of a table of 1 \(0 to 0\)/,
     ],
     [(x) => ops.pad(x, { by: [[1, 1]] }), [x23], /pad needs a pair of whole numbers for each axis/],
     [

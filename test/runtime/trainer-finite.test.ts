@@ -1,15 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
 import { findCheckpoint, readTensors } from '../../src/runtime/checkpoint/read.js';
 import * as data from '../../src/runtime/data/index.js';
+import { main } from '../../src/runtime/main.js';
 import * as losses from '../../src/runtime/losses/index.js';
 import * as nn from '../../src/runtime/nn/index.js';
 import * as ops from '../../src/runtime/ops/index.js';
 import * as rows from '../../src/runtime/rows/index.js';
-import type { Tensor1D, Tensor2D } from '../../src/runtime/tensor.js';
+import type { Scalar, Tensor1D, Tensor2D } from '../../src/runtime/tensor.js';
 import * as units from '../../src/values/units.js';
 import {
   LineTrainer,
@@ -135,5 +136,72 @@ describe('values that are not finite', () => {
     const weights = await readTensors(found, 'model.safetensors');
     for (const { values } of weights.values()) expect(values.every(Number.isFinite)).toBe(true);
     rmSync(runDir, { recursive: true });
+  });
+});
+
+describe('a label that is no class', () => {
+  /** Twenty rows; the y of row 14 is 3. */
+  class Labelled extends LineTrainer {
+    protected override configureData(): LineData {
+      const set = data.from<{ readonly x: Tensor2D; readonly y: Tensor1D }>(
+        () => ({
+          length: 20,
+          read: (rows) => ({
+            x: new Float32Array(2 * rows.length),
+            y: Float32Array.from(rows, (row) => (row === 13 ? 3 : 0)),
+          }),
+        }),
+        {},
+        {
+          record: { x: { dtype: 'f32', shape: [2] }, y: { dtype: 'f32', shape: [] } },
+          shuffle: true,
+          batch: 3,
+        },
+      );
+      return { train: set, test: set.withOptions({ shuffle: false }) };
+    }
+    /** Two classes of y. */
+    protected classes(batch: Row): Tensor2D {
+      return ops.oneHot<Tensor2D>(ops.cast(batch.y, { to: 'i32' }), { classes: 2 });
+    }
+    override trainStep(batch: Row): void {
+      this.update(['opt'], () => ({
+        minimize: rows.mean(
+          ops.mul(this.models.line.call(batch.x), ops.sum<Tensor1D>(this.classes(batch), { axis: 1 })),
+        ),
+      }));
+    }
+  }
+  const told =
+    'label 3 in row 14 of train is not one of 2 classes (0 to 1); correct the data, or the number of classes';
+
+  test('is told by its row, in one line, in the log as well', async () => {
+    const runDir = mkdtempSync(join(tmpdir(), 'ztrain-label-'));
+    const lines: string[] = [];
+    const code = await main(Labelled, [`--run-dir=${runDir}`], {
+      stderr: { write: (text) => lines.push(text) },
+      environment: {},
+      onSignal: () => () => undefined,
+    });
+    expect(code).toBe(3);
+    expect(lines.at(-1)).toBe(`error: ${told}\n`);
+    expect(readFileSync(join(runDir, 'console.log'), 'utf8')).toMatch(`error: ${told}\n`);
+    rmSync(runDir, { recursive: true });
+  });
+
+  test('in a validation; rows of a batch where places are not rows', async () => {
+    class Validated extends Labelled {
+      override trainStep(batch: Row): void {
+        LineTrainer.prototype.trainStep.call(this, batch);
+      }
+      override validateStep(batch: Row): void {
+        const twice = ops.concat<Tensor1D>([batch.y, batch.y], { axis: 0 });
+        const classes = ops.oneHot(ops.cast(twice, { to: 'i32' }), { classes: 2 });
+        this.log({ loss: rows.mean(ops.mul(batch.y, ops.mean<Scalar>(classes))) });
+      }
+    }
+    await expect(train(new Validated(setup({})))).rejects.toThrow(
+      'label 3 in rows 13, 14, 15 of test is not one of 2 classes',
+    );
   });
 });

@@ -108,6 +108,35 @@ describe('the live line', () => {
   });
 });
 
+describe('a run of very many short epochs', () => {
+  class Watched extends LineTrainer {
+    protected override configureAddOns() {
+      return [
+        addons.checkpoint({ best: { metric: 'validate.loss', mode: 'min' } }),
+        addons.earlyStopping({ monitor: { metric: 'validate.rmse', mode: 'max' }, patience: 1000 }),
+      ];
+    }
+  }
+
+  test('shows each validation that is the best so far, and leaves others out', async () => {
+    const runDir = join(root, 'long');
+    const stream = { write: () => undefined };
+    const options = { epochs: 120, seed: 1 };
+    await new Watched({ options, params: { lr: 0.002 } }).fit({ runDir, stream, environment: {} });
+    const all = readFileSync(join(runDir, 'metrics.jsonl'), 'utf8').match(/"validate"/g) ?? [];
+    expect(all).toHaveLength(120);
+    const shown = (path: string): readonly string[] =>
+      readFileSync(join(path, 'console.log'), 'utf8')
+        .split('\n')
+        .filter((line) => line.includes('  validate  '));
+    // The loss falls in each epoch: each is the best.
+    expect(shown(runDir)).toHaveLength(120);
+    const other = join(root, 'unwatched');
+    await new LineTrainer({ options, params: { lr: 0.002 } }).fit({ runDir: other, stream, environment: {} });
+    expect(shown(other).length).toBeLessThan(30);
+  });
+});
+
 describe('add-ons that write', () => {
   test('an image grid', async () => {
     class Images extends LineTrainer {

@@ -66,6 +66,8 @@ export interface AddOnHost {
   point(name: 'last' | 'best', checkpoint: SavedCheckpoint): Promise<void>;
   /** Deletes a checkpoint of this run. */
   forget(checkpoint: SavedCheckpoint): Promise<void>;
+  /** Sees to it that what was measured at this step is shown: a value in it is the best so far. */
+  notable(step: number): void;
   /** Remembers a best value for the final summary. */
   best(metric: string, value: number, at: Moment): void;
 }

@@ -67,6 +67,7 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
           best = { value, checkpoint: best?.checkpoint ?? null };
           improved = true;
           host.best(monitor.metric, value, at);
+          host.notable(at.step);
           return undefined;
         },
         stepEnd: async (at) => {

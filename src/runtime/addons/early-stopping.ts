@@ -23,15 +23,16 @@ export function earlyStopping(options: EarlyStoppingOptions): AddOn {
     phase: 'trigger',
     owns: ['stop'],
     withOptions: (values) => earlyStopping(replaced(options, values)),
-    start: ({ report }) => {
+    start: ({ report, notable }) => {
       let best: number | null = null;
       let waited = 0;
       return {
-        measured: (_at, metrics) => {
+        measured: (at, metrics) => {
           const value = metrics.get(monitor.metric);
           if (value === undefined) return undefined;
           if (improves(monitor, value, best, minDelta)) {
             best = value;
+            notable(at.step);
             waited = 0;
             return undefined;
           }

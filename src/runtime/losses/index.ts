@@ -48,8 +48,7 @@ function targets(logits: Tensor, label: Tensor): Tensor {
   const rows = shapeText(logits.shape.slice(0, -1));
   if (logits.rank >= 1 && label.dtype === 'int32' && shapeText(label.shape) === rows) {
     const classes = sizeAt(logits.shape, -1);
-    // A label that is no class would cost nothing and still move the weights: the kernel refuses it.
-    return run('OneHot', { indices: label }, { depth: classes, strict: 1 });
+    return run('OneHot', { indices: label }, { depth: classes });
   }
   if (label.dtype === 'float32' && shapeText(label.shape) === shapeText(logits.shape)) {
     return label;

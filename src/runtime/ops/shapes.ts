@@ -167,7 +167,7 @@ export function cast<T extends Tensor>(x: T, { to }: { readonly to: DType }): T 
   return run<T>('Cast', { x }, { dtype });
 }
 
-/** 1 at the index, 0 elsewhere, along a new last axis; all 0 where the index is not a class. */
+/** 1 at the index, 0 elsewhere, along a new last axis. An index that is no class is refused when the step runs. */
 export function oneHot<R extends Tensor>(index: Tensor, { classes }: { readonly classes: number }): R {
   requireWhole('oneHot', 'classes', classes, 1);
   requireInteger('oneHot', index, 'index');

@@ -58,6 +58,8 @@ export class TrainingProgress implements FitListener {
   #lined = Number.NEGATIVE_INFINITY;
   #started: Moment | null = null;
   #shownStep = -1;
+  /** Lines of the newest moment that were left out. */
+  #leftOut: MetricsRecord[] = [];
   #running: readonly string[] = [];
 
   constructor(
@@ -80,13 +82,28 @@ export class TrainingProgress implements FitListener {
 
   metrics(record: MetricsRecord): void {
     this.record(record);
-    const { stage, over, at } = record;
+    const { over, at } = record;
     if (over !== 'pass') this.#running = metricParts(record.metrics);
     // On a terminal the live line shows windows; elsewhere a line now and then is enough.
     if (over === 'window' && (this.reporter.isLive || at.seconds - this.#lined < plainSeconds)) return;
     // A run of very many short epochs would drown its reader; the file has every line.
     const often = this.total / this.session.pace.stepsPerEpoch > manyEpochs && at.step < this.total;
-    if (often && at.step !== this.#shownStep && at.seconds - this.#lined < oftenSeconds) return;
+    if (often && at.step !== this.#shownStep && at.seconds - this.#lined < oftenSeconds) {
+      this.#leftOut = [...this.#leftOut.filter((line) => line.at.step === at.step), record];
+      return;
+    }
+    this.#line(record);
+  }
+
+  /** Shows the passes measured at this step that were left out: one of them is what the run will be known by. */
+  best(step: number): void {
+    const lines = this.#leftOut.filter(({ over, at }) => over === 'pass' && at.step === step);
+    this.#leftOut = [];
+    lines.forEach((line) => this.#line(line));
+  }
+
+  #line(record: MetricsRecord): void {
+    const { stage, over, at } = record;
     this.#lined = at.seconds;
     this.#shownStep = at.step;
     const rates =

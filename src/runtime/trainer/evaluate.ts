@@ -1,8 +1,9 @@
 /** Runs a stage once over its data in evaluation mode. */
 import type { HostBatch } from '../data/data.js';
+import { IndexError } from '../run/index-error.js';
 import { breathe, type Control } from './control.js';
-import type { Session, OpenStage } from './session.js';
-import type { Outputs } from './stage.js';
+import { someRows, type Session, type OpenStage } from './session.js';
+import type { Outputs, StepRun } from './stage.js';
 import type { Finished } from './totals.js';
 
 export interface EvaluateOptions {
@@ -18,16 +19,17 @@ export interface EvaluateOptions {
 /** The finished metrics of one pass, or null where a signal ended it. Draws are keyed by the batch, the same in each pass. */
 export async function evaluateStage(
   session: Session,
-  { stage, data, batches }: OpenStage,
+  open: OpenStage,
   { step, limit = null, control, each = null }: EvaluateOptions,
 ): Promise<Finished | null> {
+  const { stage, data, batches } = open;
   const clock = session.clockAt(step);
   const scalars = session.scalarsAt(clock, false);
   const count = Math.min(batches, limit ?? batches);
   for (let index = 0; index < count; index += 1) {
     const inputs = await batchesAt(data, 0, index);
     const draws = { seed: session.options.seed, step: index, micro: 0, rowOffset: inputs[0]?.firstRow ?? 0 };
-    const outputs = await stage.run(inputs, { clock, draws, scalars, last: true });
+    const outputs = await runBatch(open, { epoch: 0, index, inputs }, { clock, draws, scalars, last: true });
     if (each !== null) await each(outputs, index + 1, inputs[0]?.rows ?? 0);
     await breathe();
     // After the last batch the pass is whole, and its result as good as any.
@@ -46,4 +48,27 @@ export function batchesAt(
   index: number,
 ): Promise<readonly HostBatch[]> {
   return Promise.all(data.map((set) => set.batch(epoch, index)));
+}
+
+/** One batch through a stage. Rejects with a RunError that names the row where the data has an index too large or below 0. */
+export async function runBatch(
+  { stage, data }: OpenStage,
+  {
+    epoch,
+    index,
+    inputs,
+  }: { readonly epoch: number; readonly index: number; readonly inputs: readonly HostBatch[] },
+  run: StepRun,
+): Promise<Outputs> {
+  try {
+    return await stage.run(inputs, run);
+  } catch (error) {
+    if (!(error instanceof IndexError) || data.length === 0) throw error;
+    const places = data.map((set) => {
+      const rows = set.rowsOf(epoch, index);
+      const row = error.rowAmong(rows.length);
+      return `${someRows(row === null ? [...rows] : [...rows.slice(row, row + 1)])} of ${set.label}`;
+    });
+    throw error.in(places.join(' or '));
+  }
 }

@@ -6,7 +6,7 @@ import { recurrence, type Recurrence } from '../../values/durations.js';
 import type { Answer, Hooks, Measured, Moment } from '../addons/addon.js';
 import { RunError } from '../run/run-error.js';
 import { breathe, type Control, type StopSignal } from './control.js';
-import { batchesAt, evaluateStage } from './evaluate.js';
+import { batchesAt, evaluateStage, runBatch } from './evaluate.js';
 import type { OpenStage, Session } from './session.js';
 import type { Finished } from './totals.js';
 
@@ -178,7 +178,7 @@ class Fit {
   /** One update of the weights: a window of batches. */
   async #window(): Promise<void> {
     const { session } = this.options;
-    const { stage, data, batches } = this.#train;
+    const { data, batches } = this.#train;
     const { stepsPerEpoch, accumulate } = session.pace;
     const epoch = Math.floor(this.#step / stepsPerEpoch);
     const first = (this.#step % stepsPerEpoch) * accumulate;
@@ -193,7 +193,8 @@ class Fit {
         micro: index - first,
         rowOffset: inputs[0]?.firstRow ?? 0,
       };
-      await stage.run(inputs, { clock, draws, scalars, last: index === end - 1 });
+      const run = { clock, draws, scalars, last: index === end - 1 };
+      await runBatch(this.#train, { epoch, index, inputs }, run);
       this.#rows += inputs[0]?.rows ?? 0;
     }
     this.#step += 1;

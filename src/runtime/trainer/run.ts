@@ -88,11 +88,12 @@ async function train(
     await folder?.write('run.json', await describe(trainer, session, start, null));
     begin(trainer, session, reporter, folder);
     const saver = new Saver(trainer, session, folder);
-    const addOns = startAddOns(configured, addOnHost(session, saver, reporter, folder, best));
-    saver.addOns = addOns;
     const total = Math.min(session.pace.totalSteps ?? 0, devRun ?? Number.POSITIVE_INFINITY);
     const record = (line: MetricsRecord): void => folder?.metrics(jsonRecord(line));
     const listener = new TrainingProgress(session, reporter, total, record);
+    const notable = (step: number): void => listener.best(step);
+    const addOns = startAddOns(configured, addOnHost(session, saver, reporter, folder, best, notable));
+    saver.addOns = addOns;
     const result = await fit({ session, addOns, control, listener, now, limit: devRun });
     if (result.reason === 'interrupted' && saver.newest?.step !== result.at.step) {
       const saved = await saver.save(result.at);
@@ -112,8 +113,14 @@ async function train(
     return result;
   } catch (error) {
     reporter.end();
-    const reason = `failed: ${error instanceof Error ? error.message : String(error)}`;
+    const message = error instanceof Error ? error.message : String(error);
+    const reason = `failed: ${message}`;
     // The first error is the one to tell; a folder that cannot be written is often its cause.
+    try {
+      folder?.console(`error: ${message}`);
+    } catch {
+      // The same: `message` is thrown on.
+    }
     await folder?.write('run.json', await describe(trainer, session, start, reason)).catch(() => undefined);
     throw error;
   }
@@ -265,6 +272,7 @@ function addOnHost(
   reporter: Reporter,
   folder: RunFolder | null,
   best: Map<string, Best>,
+  notable: (step: number) => void = () => undefined,
 ): AddOnHost {
   return {
     pace: session.pace,
@@ -280,6 +288,7 @@ function addOnHost(
     save: (at) => saver.save(at),
     point: (name, checkpoint) => saver.point(name, checkpoint),
     forget: (checkpoint) => deleteCheckpoint(checkpoint.folder),
+    notable,
     best: (metric, value, at) => best.set(metric, { metric, value, at }),
   };
 }

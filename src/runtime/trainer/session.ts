@@ -301,7 +301,8 @@ function someNames(names: readonly string[]): string {
   return `${names.slice(0, shownNames).join(', ')}${more}`;
 }
 
-function someRows(numbers: readonly number[]): string {
+/** Numbers of rows (from 0) as a reader counts them: `rows 3, 17, 1`. */
+export function someRows(numbers: readonly number[]): string {
   const shown = numbers.slice(0, shownRows).map((number) => number + 1);
   const more = numbers.length > shownRows ? `, … (${numbers.length})` : '';
   return `row${numbers.length === 1 ? '' : 's'} ${shown.join(', ')}${more}`;

@@ -1,5 +1,6 @@
 /** Sums, and gradients that are one pass over the values. */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { IndexError } from '../../run/index-error.js';
 import { inputAt, listAt, sizeAlong, type Call, type Heap } from './heap.js';
 
 /** dy where y > 0, else 0: two vectorized kernels are six times as fast as a loop here. */
@@ -85,8 +86,11 @@ export function gather(call: Call): TensorInfo {
   const rows = sizeAlong(x, 0);
   const wrong = heap.integers(indices).findIndex((index) => index < 0 || index >= rows);
   if (wrong >= 0) {
-    throw new Error(
-      `take got index ${heap.integers(indices)[wrong] ?? ''} at place ${wrong} of ${indices.shape.length === 0 ? 'a scalar' : `[${indices.shape.join(', ')}]`}, but the table has rows 0 to ${rows - 1}; correct the data, or the table's size`,
+    throw new IndexError(
+      `index ${heap.integers(indices)[wrong] ?? ''}`,
+      wrong,
+      indices.shape,
+      `is no row of a table of ${rows} (0 to ${rows - 1}); correct the data, or the table's size`,
     );
   }
   return heap.call(backendGather, { x, indices }, { axis: 0, batchDims: 0 });
@@ -102,24 +106,26 @@ export function leakyRelu(call: Call): TensorInfo {
   return heap.call('Add', { a: heap.call('Relu', { x }), b: slanted });
 }
 
-/** 1 at the index, 0 elsewhere, in f32; with `strict` an index outside is refused. The backend's own writes whole numbers under the name of floats. */
+/** 1 at the index, 0 elsewhere, in f32; an index outside is refused. The backend's own writes whole numbers under the name of floats. */
 export function oneHot(call: Call): TensorInfo {
   const { heap } = call;
   const indices = inputAt(call, 'indices');
   const depth = listAt(call, 'depth')[0] ?? 0;
-  const strict = call.attributes['strict'] === 1;
   const made = heap.make([...indices.shape, depth]);
   const ids = heap.integers(indices);
   const out = heap.floats(made).fill(0);
   for (let row = 0; row < ids.length; row++) {
     const id = ids[row] ?? -1;
-    if (id >= 0 && id < depth) {
-      out[row * depth + id] = 1;
-    } else if (strict) {
-      throw new Error(
-        `label ${id} at place ${row} of the batch is not one of ${depth} classes (0 to ${depth - 1}); correct the data, or the number of outputs of the model`,
+    // A label that is no class would cost nothing and still move the weights.
+    if (id < 0 || id >= depth) {
+      throw new IndexError(
+        `label ${id}`,
+        row,
+        indices.shape,
+        `is not one of ${depth} ${depth === 1 ? 'class (0)' : `classes (0 to ${depth - 1})`}; correct the data, or the number of classes`,
       );
     }
+    out[row * depth + id] = 1;
   }
   return made;
 }

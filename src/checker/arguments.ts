@@ -43,7 +43,7 @@ const unitTypes: ReadonlyMap<string, readonly Unit[]> = new Map([
   ['percent', ['percent']],
   ['time', ['seconds']],
   ['bytes', ['bytes']],
-  ['duration', ['steps', 'epochs']],
+  ['duration', ['steps', 'epochs', 'percent']],
 ]);
 
 /** Whether a value fits a written type, silently; what it is then. */
@@ -135,7 +135,10 @@ export const describe = (written: TypeExpr): string => {
     return `a list of ${length}${name}s`;
   }
   const allowed = unitTypes.get(name);
-  if (allowed) return name === 'duration' ? 'steps or epochs, or `rest`' : unitName(allowed[0] ?? 'steps');
+  if (allowed)
+    return name === 'duration'
+      ? 'steps, epochs or percent (of the run), or `rest`'
+      : unitName(allowed[0] ?? 'steps');
   switch (name) {
     case 'int':
       return 'an int';
@@ -173,7 +176,13 @@ const unitExample = (written: TypeExpr, found: Value): string | null => {
     const ref = found.ir.kind === 'ref' ? found.ir.ref : null;
     if (unit && (ref?.kind === 'param' || ref?.kind === 'const'))
       return `${ref.name}.${unit === 'seconds' ? 'minutes' : unit}`;
-    if (unit && typeof number === 'number') return `${number}.${unit === 'seconds' ? 'minutes' : unit}`;
+    if (!unit || typeof number !== 'number') continue;
+    if (allowed.includes('percent') && number > 0 && number < 1)
+      return `${Number((100 * number).toPrecision(6))}.percent`;
+    // There is no part of a step.
+    if (unit === 'steps' && !Number.isInteger(number))
+      return allowed.includes('epochs') ? `${number}.epochs` : `${Math.max(1, Math.round(number))}.steps`;
+    return `${number}.${unit === 'seconds' ? 'minutes' : unit}`;
   }
   return null;
 };
@@ -213,11 +222,11 @@ export const coerce = (env: Env, written: TypeExpr, found: Value, what: string):
         },
         unit !== null
           ? { help: `write \`${unit}\`` }
-          : wantsInt(written) && typeof found.constant === 'number'
+          : wantsInt(written) && typeof found.constant === 'number' && !isPercent(found)
             ? { help: `write \`${found.constant}\`: here the name says what is counted` }
-            : found.type.kind === 'unit' &&
-                found.type.unit === 'percent' &&
-                typeof found.constant === 'number'
+            : isPercent(found) &&
+                typeof found.constant === 'number' &&
+                accept(env, written, { ...found, type: { kind: 'float' } })
               ? { help: `write \`${found.constant / 100}\`` }
               : {},
       ),
@@ -253,6 +262,8 @@ const formHelp = (written: TypeExpr, found: Value): string | null => {
     ((takes('int') || takes('float')) && Number.isFinite(Number(constant)));
   return isText ? `write \`${constant}\`, without quotes` : null;
 };
+
+const isPercent = ({ type }: Value): boolean => type.kind === 'unit' && type.unit === 'percent';
 
 const wantsInt = (written: TypeExpr): boolean =>
   written.kind === 'namedType'

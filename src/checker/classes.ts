@@ -10,7 +10,7 @@ import type { IrClass, IrOption, IrStmt, IrStepStmt } from './ir.js';
 import { refsOf } from './ir-walk.js';
 import { reportFractionsOnce } from './judging.js';
 import { freePlainSizes, matchType, noBindings, resolveType } from './patterns.js';
-import { irType, showType, unknownType, type Type } from './types.js';
+import { irType, isOne, showType, unknownType, type Type } from './types.js';
 import { isUnknown, value, type Value } from './value.js';
 import {
   openValue,
@@ -231,12 +231,18 @@ const checkResult = (
       {
         related: [{ span: decl.signature.result.span, label: 'declared here' }],
         notes: [first.message],
-        ...(deeper
-          ? { help: 'write `|> flatten()` before the last layers, or reduce the axes that are too many' }
-          : {}),
+        ...(deeper ? { help: deeperHelp(found.type.shape, declared.shape) } : {}),
       },
     ),
   );
+};
+
+/** `[n, 1]` for `[n]` has an axis of 1 too many, which `flatten` would keep. */
+const deeperHelp = (found: readonly Size[], declared: readonly Size[]): string => {
+  const at = found.findIndex((size, axis) => isOne(size) && !(declared[axis] && isOne(declared[axis])));
+  return found.length === declared.length + 1 && at >= 0
+    ? `write \`|> squeeze(axis = ${at === found.length - 1 ? -1 : at})\` behind it`
+    : 'write `|> flatten()` before the last layers, or reduce the axes that are too many';
 };
 
 /** Every name of a signature is bound by its inputs; what a result names beyond them is an error of its own. */

@@ -1402,6 +1402,19 @@ export const nothingLeft = (
   span,
 });
 
+/** ZT4202 schedule_length: `{phase}` of schedule `{name}` has no step: {length} is less than one */
+export const phaseTooShort = (
+  span: Span,
+  args: { readonly phase: string | number; readonly name: string | number; readonly length: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4202',
+  severity: 'error',
+  message: `\`${args.phase}\` of schedule \`${args.name}\` has no step: ${args.length} is less than one`,
+  span,
+});
+
 /** ZT4202 schedule_length: only the last phase of schedule `{name}` can take `rest` */
 export const restNotLast = (
   span: Span,

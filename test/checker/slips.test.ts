@@ -48,6 +48,23 @@ const slips: readonly Slip[] = [
     'write `|> flatten()` before the last layers, or reduce the axes that are too many',
   ],
   [
+    {
+      ...model('return image |> flatten() |> dense(1) as head', 'f32[n]'),
+      ...train('update opt { minimize mean(squared_error(Net(batch.image), cast(batch.label, f32))) }'),
+      validate: '',
+    },
+    'ZT3105',
+    'image |> flatten() |> dense(1) as head',
+    'write `|> squeeze(axis = -1)` behind it',
+  ],
+  [
+    { optimizer: 'optimizer opt = adam { of = Net weight_decay = 5.percent }' },
+    'ZT3202',
+    '5.percent',
+    'write `0.05`',
+  ],
+  [{ trainer: 'trainer Digits { epochs = 5.percent }' }, 'ZT3202', '5.percent', null],
+  [
     { model: `model Net on image: float32[n, 8, 8, 1] -> f32[n, 10] { return image |> ${head} }` },
     'ZT2001',
     'float32',

@@ -9,6 +9,40 @@ const scheduled = (phases: string, trainer = 'trainer Digits { epochs = 2 }') =>
 });
 
 describe('schedules', () => {
+  test('a phase may be a part of the run', () => {
+    expect(codesOf(scheduled('warmup(to = 1e-3, over = 5.percent) cosine(to = 1e-5, over = rest)'))).toEqual(
+      [],
+    );
+    const shown = only(scheduled('warmup(to = 1e-3, over = 60.percent) constant(1e-3, over = 40.steps)'));
+    expect([shown.code, shown.message]).toEqual(['ZT4202', 'schedule `warm` takes 94 steps, the run has 90']);
+  });
+
+  test('a fraction of the run is percent, and a phase has a step', () => {
+    const bare = only(scheduled('warmup(to = 1e-3, over = 0.05) cosine(to = 1e-5, over = rest)'));
+    expect([bare.code, bare.help]).toEqual(['ZT3202', 'write `5.percent`']);
+    const part = only(scheduled('warmup(to = 1e-3, over = 0.05.steps) cosine(to = 1e-5, over = rest)'));
+    expect(part.message).toBe('`over` of `warmup` is 0.05, a whole number of steps expected');
+    const none = only(scheduled('warmup(to = 1e-3, over = 0.005.epochs) cosine(to = 1e-5, over = rest)'));
+    expect([none.code, none.message, none.at]).toEqual([
+      'ZT4202',
+      '`warmup` of schedule `warm` has no step: 0.005 epochs is less than one',
+      '0.005.epochs',
+    ]);
+    expect(none.notes[0]).toBe('0.005 epochs is 0.225 steps, rounded to 0');
+  });
+
+  test('lines of training come after whole steps', () => {
+    const shown = only({ trainer: 'trainer Digits { epochs = 1 log_every = 0.5.steps }' });
+    expect([shown.code, shown.message, shown.at]).toEqual([
+      'ZT3203',
+      '`log_every` of the trainer is 0.5, a whole number of steps expected',
+      '0.5.steps',
+    ]);
+    const kept = only({ addon: 'addon checkpoint { every = 1.5.steps }' });
+    expect(kept.message).toBe('`every` of `checkpoint` is 1.5, a whole number of steps expected');
+    expect(codesOf({ addon: 'addon checkpoint { every = 0.5.epochs }' })).toEqual([]);
+  });
+
   test.each([
     ['warmup(to = 1e-3, over = 45.steps) cosine(to = 1e-5, over = 45.steps)'],
     ['warmup(to = 1e-3, over = 0.5.epoch) cosine(to = 1e-5, over = 1.5.epochs)'],

@@ -4,6 +4,7 @@ import { evaluateIr } from '../evaluate.js';
 import type { IrExpr } from '../ir.js';
 import { optionOf, type TrainingInput } from './input.js';
 import type { Run } from './run.js';
+import { isLength } from './schedules.js';
 
 const checkBetas = ({ trainer, report }: TrainingInput, run: Run): void => {
   for (const { options, kind } of trainer.optimizers) {
@@ -66,8 +67,30 @@ const checkGrids = ({ trainer, report }: TrainingInput): void => {
   }
 };
 
+/** Times between two events: of the trainer's lines, and of what add-ons do. */
+const checkTimes = ({ trainer, report }: TrainingInput, run: Run): void => {
+  const owners = [
+    { what: 'the trainer', options: trainer.options },
+    ...trainer.addons.map(({ name, options }) => ({ what: `\`${name}\``, options })),
+  ];
+  for (const { what, options } of owners) {
+    for (const { name, value } of options) {
+      const length = value.kind === 'quantity' ? evaluateIr(value, run.names) : undefined;
+      if (typeof length !== 'number' || isLength(value, length)) continue;
+      report(
+        wrongType(value.span, {
+          what: `\`${name}\` of ${what}`,
+          found: `${length}`,
+          expected: length > 0 ? 'a whole number of steps' : 'more than 0',
+        }),
+      );
+    }
+  }
+};
+
 export const checkAttributeValues = (input: TrainingInput, run: Run): void => {
   checkBetas(input, run);
   checkPredictions(input, run);
   checkGrids(input);
+  checkTimes(input, run);
 };

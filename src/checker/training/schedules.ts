@@ -2,13 +2,14 @@
 import {
   missingArgument,
   nothingLeft,
+  phaseTooShort,
   restNotLast,
   scheduleTooLong,
   wrongType,
 } from '../../parser/messages.gen.js';
 import type { Span } from '../../parser/source.js';
 import { durationInSteps, type Pace } from '../../values/durations.js';
-import type { Duration } from '../../values/units.js';
+import { showQuantity, type Duration } from '../../values/units.js';
 import { evaluateIr } from '../evaluate.js';
 import type { IrExpr, IrSchedule, Unit } from '../ir.js';
 import { counted, optionOf, type TrainingInput } from './input.js';
@@ -127,8 +128,24 @@ const checkSchedule = (input: TrainingInput, run: Run, scale: Scale | null, sche
       continue;
     }
     exact += plain;
-    // As the run itself lays phases out: ends in whole steps, at least one apart.
-    const own: number = scale.whole ? Math.max(1, Math.round(exact) - length) : plain;
+    // As the run itself lays phases out: ends in whole steps.
+    const own: number = scale.whole ? Math.round(exact) - length : plain;
+    if (over && own <= 0) {
+      // Parts of a step are told of as such.
+      if (over.kind === 'quantity' && over.unit === 'steps') return;
+      const written = duration ? showQuantity(duration) : '';
+      input.report(
+        phaseTooShort(
+          over.span,
+          { name, phase: phase.kind, length: written },
+          {
+            notes: [`${written} is ${Number(plain.toPrecision(3))} steps, rounded to 0`, ...lengthNotes(run)],
+            help: 'give it at least a step, or leave the phase out',
+          },
+        ),
+      );
+      return;
+    }
     length += own;
     lengths.push(`${own.toLocaleString('en-US')}`);
     if (over) related.push({ span: over.span, label: counted(own, scale.one) });
@@ -152,6 +169,10 @@ const checkSchedule = (input: TrainingInput, run: Run, scale: Scale | null, sche
   );
 };
 
+/** Whether a time is one: above 0, and whole where it is counted in steps. */
+export const isLength = (expr: IrExpr, length: number): boolean =>
+  length > 0 && (expr.kind !== 'quantity' || expr.unit !== 'steps' || Number.isInteger(length));
+
 /** What each phase starts from and ends at, and how long it is, as far as that is known; what a run would refuse. */
 export const checkPhases = (input: TrainingInput, run: Run): void => {
   for (const { phases } of input.trainer.schedules) {
@@ -161,12 +182,12 @@ export const checkPhases = (input: TrainingInput, run: Run): void => {
       for (const name of ['over', 'every']) {
         const given = optionOf(options, name);
         const length = given?.kind === 'quantity' ? evaluateIr(given, run.names) : undefined;
-        if (!given || typeof length !== 'number' || length > 0) continue;
+        if (!given || typeof length !== 'number' || isLength(given, length)) continue;
         input.report(
           wrongType(given.span, {
             what: `\`${name}\` of \`${kind}\``,
             found: `${length}`,
-            expected: 'more than 0',
+            expected: length > 0 ? 'a whole number of steps' : 'more than 0',
           }),
         );
       }

@@ -32,7 +32,7 @@ export async function createEmbeddedEngine(options: EmbeddedOptions = {}): Promi
 }
 
 /** Makes a backend that has started the current one. */
-export function useBackend(name: 'wasm' | 'symbolic'): void {
+export function useBackend(name: 'wasm' | 'symbolic' | 'tensorflow'): void {
   if (engine().backendName !== name) {
     // The library answers with a promise, but a backend that has started is set when the call returns.
     void engine().setBackend(name);

@@ -1,0 +1,262 @@
+/** A graph that is being made, and the function that becomes of it. */
+import { dims, graphSetters, setAttributes } from './attributes.js';
+import type { Address, Output } from './c-api.js';
+import { tf, tfType, type TfType } from './element-types.js';
+import { isList, type TensorFlow } from './runtime.js';
+import type { Attributes, Elements, Executor, GraphValue, RefuseIndex, Value } from './values.js';
+
+/** Constants of at most so many bytes are kept once for each value. */
+const sharedBytes = 64;
+
+/** What an input of a step must hold for its ops to mean something; looked at on the host before each run. */
+export interface IndexRule {
+  /** The number of the input. */
+  readonly input: number;
+  readonly count: number;
+  readonly refuse: RefuseIndex;
+}
+
+// Ops whose output holds the same whole numbers in the same order as their first input.
+const sameNumbers: ReadonlySet<string> = new Set(['Reshape', 'Identity', 'ExpandDims', 'Squeeze']);
+
+export class Graph implements Executor {
+  /** Rules for whole numbers that are inputs. */
+  readonly rules: IndexRule[] = [];
+  /** Whether an index is computed in the graph, where only the CPU's own ops look at it. */
+  computesIndices = false;
+  /** Inputs by the operation whose output holds their numbers. */
+  readonly #origins = new Map<Address, number>();
+  readonly #graph: Address;
+  readonly #setters: ReturnType<typeof graphSetters>;
+  readonly #inputs: GraphValue[] = [];
+  readonly #effects: Address[] = [];
+  readonly #constants = new Map<string, GraphValue>();
+  #nodes = 0;
+  #freed = false;
+
+  constructor(readonly tensorflow: TensorFlow) {
+    const { api } = tensorflow.library;
+    this.#graph = api.TF_NewGraph();
+    this.#setters = graphSetters(api);
+  }
+
+  /** How many operations it has. */
+  get nodes(): number {
+    return this.#nodes;
+  }
+
+  /** An input of the function, in the order of the calls. */
+  input(type: TfType, shape: readonly number[]): GraphValue {
+    const value = this.#add('Placeholder', [], { dtype: type, shape }, [])[0];
+    if (value === undefined) throw new Error('an input has no output');
+    this.#origins.set(value.output.oper, this.#inputs.length);
+    this.#inputs.push(value);
+    return value;
+  }
+
+  /** An input that is a variable. */
+  resource(): GraphValue {
+    const value = this.#add('Placeholder', [], { dtype: tf.resource, shape: [] }, [])[0];
+    if (value === undefined) throw new Error('an input has no output');
+    this.#inputs.push(value);
+    return value;
+  }
+
+  /** The value of a variable, whose shape the graph cannot know by itself. */
+  read(resource: GraphValue, type: TfType, shape: readonly number[]): GraphValue {
+    const { api } = this.tensorflow.library;
+    const [unknown] = this.#add('ReadVariableOp', [resource], { dtype: type }, [], true);
+    if (unknown === undefined) throw new Error('ReadVariableOp has no output');
+    api.TF_GraphSetTensorShape(
+      this.#graph,
+      unknown.output,
+      dims(shape),
+      shape.length,
+      this.tensorflow.status,
+    );
+    this.tensorflow.check('ReadVariableOp');
+    return { ...unknown, shape: [...shape] };
+  }
+
+  /** An op without outputs that runs at each call, after the operations of `after`. */
+  effect(
+    name: string,
+    inputs: readonly Value[],
+    attributes: Attributes,
+    after: readonly GraphValue[] = [],
+  ): void {
+    this.#add(
+      name,
+      inputs,
+      attributes,
+      after.map(({ output }) => output.oper),
+    );
+    const last = this.#last;
+    if (last !== null) this.#effects.push(last);
+  }
+
+  #last: Address = null;
+
+  op(
+    name: string,
+    inputs: readonly (Value | readonly Value[])[],
+    attributes: Attributes = {},
+  ): readonly GraphValue[] {
+    const made = this.#add(name, inputs, attributes, []);
+    const [first] = inputs;
+    const origin =
+      sameNumbers.has(name) && first !== undefined && !isList(first) && first.kind === 'graph'
+        ? this.#origins.get(first.output.oper)
+        : undefined;
+    if (origin !== undefined && made[0] !== undefined) this.#origins.set(made[0].output.oper, origin);
+    return made;
+  }
+
+  tidy(body: () => Value): Value {
+    return body();
+  }
+
+  requireIndex(value: Value, count: number, refuse: RefuseIndex): void {
+    const input = value.kind === 'graph' ? this.#origins.get(value.output.oper) : undefined;
+    if (input !== undefined) this.rules.push({ input, count, refuse });
+    else this.computesIndices = true;
+  }
+
+  constant(type: TfType, shape: readonly number[], elements: Elements): GraphValue {
+    const bytes = elements.byteLength;
+    const key =
+      bytes > sharedBytes
+        ? null
+        : `${type}[${shape.join()}]${Buffer.from(elements.buffer, elements.byteOffset, bytes).toString('latin1')}`;
+    const known = key === null ? undefined : this.#constants.get(key);
+    if (known !== undefined) return known;
+    const { api } = this.tensorflow.library;
+    const { status } = this.tensorflow;
+    const tensor = this.tensorflow.hostTensor(type, shape, elements);
+    try {
+      const node = api.TF_NewOperation(this.#graph, 'Const', `Const_${this.#nodes++}`);
+      api.TF_SetAttrTensor(node, 'value', tensor, status);
+      this.tensorflow.check('Const');
+      api.TF_SetAttrType(node, 'dtype', type);
+      const operation = api.TF_FinishOperation(node, status);
+      this.tensorflow.check('Const');
+      const value = this.#value({ oper: operation, index: 0 }, type, shape);
+      if (key !== null) this.#constants.set(key, value);
+      return value;
+    } finally {
+      api.TF_DeleteTensor(tensor);
+    }
+  }
+
+  #value(output: Output, type: TfType, shape: readonly number[] | null): GraphValue {
+    return { kind: 'graph', graph: this, output, shape, type };
+  }
+
+  #outputOf(value: Value): Output {
+    if (value.kind === 'eager' || value.graph !== this) {
+      throw new Error(
+        'a step used a tensor that was made outside of it; pass it in as an input or keep it as state',
+      );
+    }
+    return value.output;
+  }
+
+  #add(
+    name: string,
+    inputs: readonly (Value | readonly Value[])[],
+    attributes: Attributes,
+    after: readonly Address[],
+    unknownShape = false,
+  ): readonly GraphValue[] {
+    const { api } = this.tensorflow.library;
+    const { status } = this.tensorflow;
+    const definition = this.tensorflow.definition(name);
+    // Whatever can be refused here is refused before the description exists: one that is never finished stays in memory.
+    const given = inputs.map((input) =>
+      isList(input) ? input.map((one) => this.#outputOf(one)) : this.#outputOf(input),
+    );
+    const node = api.TF_NewOperation(this.#graph, name, `${name}_${this.#nodes++}`);
+    for (const input of given) {
+      if (isOutput(input)) api.TF_AddInput(node, input);
+      else api.TF_AddInputList(node, input, input.length);
+    }
+    setAttributes(this.#setters, node, definition, attributes);
+    for (const operation of after) api.TF_AddControlInput(node, operation);
+    const operation = api.TF_FinishOperation(node, status);
+    this.tensorflow.check(name);
+    this.#last = operation;
+    return Array.from({ length: api.TF_OperationNumOutputs(operation) }, (_, index) => {
+      const output: Output = { oper: operation, index };
+      const type = tfType(api.TF_OperationOutputType(output));
+      return this.#value(output, type, unknownShape ? [] : this.#shapeOf(name, output, type));
+    });
+  }
+
+  #shapeOf(name: string, output: Output, type: TfType): readonly number[] | null {
+    const { api } = this.tensorflow.library;
+    const { status } = this.tensorflow;
+    if (type === tf.resource) return [];
+    const rank = api.TF_GraphGetTensorNumDims(this.#graph, output, status);
+    this.tensorflow.check(name);
+    const sizes = new BigInt64Array(Math.max(rank, 0));
+    if (rank > 0) {
+      api.TF_GraphGetTensorShape(this.#graph, output, sizes, rank, status);
+      this.tensorflow.check(name);
+    }
+    // Said where the value is used: an op may have outputs that only its gradient reads.
+    if (rank < 0 || sizes.some((size) => size < 0n)) return null;
+    return Array.from(sizes, Number);
+  }
+
+  /** Makes the function and adds it to the context. With `xla` the XLA compiler compiles it when it is first called. */
+  finish(name: string, outputs: readonly Value[], { xla }: { readonly xla: boolean }): void {
+    const { api } = this.tensorflow.library;
+    const { status, context } = this.tensorflow;
+    const returned = outputs.map((value) => this.#outputOf(value));
+    const inputs = this.#inputs.map(({ output }) => output);
+    const made = api.TF_GraphToFunctionWithControlOutputs(
+      this.#graph,
+      name,
+      0,
+      -1,
+      null,
+      inputs.length,
+      inputs,
+      returned.length,
+      returned,
+      null,
+      this.#effects.length,
+      this.#effects,
+      null,
+      null,
+      null,
+      status,
+    );
+    this.tensorflow.check(`compiling ${name}`);
+    try {
+      if (xla) {
+        // An `AttrValue` message whose bool is true.
+        const yes = encodeTrue;
+        api.TF_FunctionSetAttrValueProto(made, '_XlaMustCompile', yes, yes.length, status);
+        this.tensorflow.check(`compiling ${name}`);
+      }
+      api.TFE_ContextAddFunction(context, made, status);
+      this.tensorflow.check(`compiling ${name}`);
+    } finally {
+      api.TF_DeleteFunction(made);
+    }
+  }
+
+  dispose(): void {
+    if (this.#freed) return;
+    this.#freed = true;
+    this.tensorflow.library.api.TF_DeleteGraph(this.#graph);
+  }
+}
+
+// Field 5 of AttrValue (tensorflow/core/framework/attr_value.proto) is the bool.
+const encodeTrue = Uint8Array.of(5 * 8, 1);
+
+function isOutput(input: Output | readonly Output[]): input is Output {
+  return !Array.isArray(input);
+}

@@ -59,7 +59,7 @@ const addLicences = async (path, licences) => {
 };
 
 const buildAll = async () => {
-  const { bundleDefaults, commonJsBanner, commonJsNames, embedWasm, licencesOf, withoutNodeFetch } =
+  const { bundleDefaults, commonJsBanner, commonJsNames, embedKoffi, embedWasm, licencesOf, withoutNodeFetch } =
     await loadEmbedding();
   const shared = { ...bundleDefaults, absWorkingDir: root, sourcemap: true, logLevel: 'warning' };
 
@@ -69,7 +69,7 @@ const buildAll = async () => {
     outfile: join(dist, 'runtime.mjs'),
     banner: { js: commonJsBanner('runtime') },
     define: commonJsNames('runtime'),
-    plugins: [withoutNodeFetch(), embedWasm()],
+    plugins: [withoutNodeFetch(), embedWasm(), embedKoffi()],
   });
   await addLicences(join(dist, 'runtime.mjs'), await licencesOf(runtime.metafile, root));
 

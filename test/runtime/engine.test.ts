@@ -1,6 +1,6 @@
 import { engine as library } from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { createEmbeddedEngine } from '../../src/runtime/engine/embedded.js';
+import { createEngineUnderTest } from '../engine-under-test.js';
 import type { Engine, HostTensor, StateVariable } from '../../src/runtime/engine/engine.js';
 import * as losses from '../../src/runtime/losses/index.js';
 import * as ops from '../../src/runtime/ops/index.js';
@@ -8,7 +8,7 @@ import type { Scalar, Tensor, Tensor1D, Tensor2D } from '../../src/runtime/tenso
 
 let engine: Engine;
 beforeAll(async () => {
-  engine = await createEmbeddedEngine();
+  engine = await createEngineUnderTest();
 });
 
 const at = (step: number, more: { micro?: number; rowOffset?: number; seed?: number } = {}) => ({

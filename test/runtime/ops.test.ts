@@ -1,6 +1,6 @@
 /** Values of ops against plain loops and numbers worked out by hand, and what they refuse. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { createEmbeddedEngine } from '../../src/runtime/engine/embedded.js';
+import { createEngineUnderTest } from '../engine-under-test.js';
 import type { DType, Engine, HostTensor } from '../../src/runtime/engine/engine.js';
 import { hostUniform } from '../../src/runtime/engine/philox.js';
 import * as ops from '../../src/runtime/ops/index.js';
@@ -8,7 +8,7 @@ import type { Tensor, Tensor3D, Tensor4D } from '../../src/runtime/tensor.js';
 
 let engine: Engine;
 beforeAll(async () => {
-  engine = await createEmbeddedEngine();
+  engine = await createEngineUnderTest();
 });
 
 type Nested = number | boolean | readonly Nested[];

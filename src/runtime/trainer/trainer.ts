@@ -5,7 +5,7 @@
 import type { AddOn, Measured } from '../addons/addon.js';
 import { checkpoint } from '../addons/checkpoint.js';
 import type { Data } from '../data/data.js';
-import { createEmbeddedEngine } from '../engine/embedded.js';
+import { chooseEngine } from '../engine/choose.js';
 import type { Engine } from '../engine/engine.js';
 import type { Part } from '../nn/module.js';
 import type { Clock, Optimizer } from '../optim/optimizer.js';
@@ -140,7 +140,9 @@ export abstract class Trainer<
       if (name !== undefined) dataNames.set(after, name);
     }
     const schedules = schedulesOf(this.configureSchedules?.());
-    const engine = options.engine ?? (await createEmbeddedEngine());
+    const engine =
+      options.engine ??
+      (await chooseEngine({ engine: process.env['ZTRAIN_ENGINE'] === 'tensorflow' ? 'tensorflow' : 'embedded' })).engine;
     const session = await Session.open<S>({
       engine,
       options: this.options,

@@ -1,5 +1,7 @@
 /** Calls into native libraries: the part of koffi that the engine uses, loaded only where a native engine is asked for. */
 
+import { importKoffi } from './koffi-module.js';
+
 /** A native function; arguments and result are what its declaration in C says. */
 export interface ForeignFunction {
   (...given: readonly unknown[]): unknown;
@@ -23,7 +25,7 @@ export interface ForeignFunctions {
 
 /** Loads koffi. Rejects where it has no binary for this system. */
 export async function loadKoffi(): Promise<ForeignFunctions> {
-  const { default: koffi } = await import('koffi');
+  const koffi = await importKoffi();
   return {
     load: (path, options) => (options === undefined ? koffi.load(path) : koffi.load(path, options)),
     struct: (name, members) => koffi.struct(name, { ...members }),

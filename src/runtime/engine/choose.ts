@@ -1,0 +1,55 @@
+/** Which engine a run uses: the native one where a library is found, else the embedded one. */
+import { createEmbeddedEngine } from './embedded.js';
+import type { Engine } from './engine.js';
+import type { CompileMode } from './tensorflow/compiled-step.js';
+import { candidates, oldestVersion, type Candidate, type Environment } from './tensorflow/locate.js';
+
+/** What a user asks for. `auto` takes the native engine where one is found. */
+export const engineNames = ['auto', 'embedded', 'tensorflow'] as const;
+export type EngineName = (typeof engineNames)[number];
+
+export interface EngineChoice {
+  readonly engine: EngineName;
+  readonly compile?: CompileMode | undefined;
+  readonly environment?: Environment | undefined;
+}
+
+export interface ChosenEngine {
+  readonly engine: Engine;
+  /** Why it is not the native one, where that was wanted and something is wrong with it; for the user to read. */
+  readonly note: string | null;
+}
+
+/** No native engine, and the user asked for one. */
+export class EngineError extends Error {
+  override readonly name = 'EngineError';
+}
+
+/** Starts an engine. Rejects with an EngineError where `tensorflow` is asked for and cannot be had. */
+export async function chooseEngine({ engine, compile, environment }: EngineChoice): Promise<ChosenEngine> {
+  if (engine === 'embedded') return { engine: await createEmbeddedEngine(), note: null };
+  const tried = candidates(environment);
+  const faults = tried.flatMap(({ source, problem }) => (problem === null ? [] : [`${source}: ${problem}`]));
+  for (const { source, files, problem } of tried) {
+    if (problem !== null || files === null) continue;
+    try {
+      const { createTensorFlowEngine } = await import('./tensorflow/tensorflow-engine.js');
+      return { engine: await createTensorFlowEngine({ files, compile }), note: null };
+    } catch (error) {
+      faults.push(`${source}: ${error instanceof Error ? error.message : String(error)}`);
+      // A process opens one library; what failed once is not tried again with another.
+      break;
+    }
+  }
+  const message = messageOf(tried, faults);
+  if (engine === 'tensorflow') throw new EngineError(message);
+  return { engine: await createEmbeddedEngine(), note: faults.length === 0 ? null : message };
+}
+
+function messageOf(tried: readonly Candidate[], faults: readonly string[]): string {
+  const cure = 'run `ztrainc engine install` to get TensorFlow';
+  if (faults.length > 0) return `no TensorFlow could be used (${faults.join('; ')}); ${cure}`;
+  return tried.length === 0
+    ? `no TensorFlow library was found; ${cure}, or set ZTRAIN_TENSORFLOW to the folder of one from ${oldestVersion} on`
+    : cure;
+}

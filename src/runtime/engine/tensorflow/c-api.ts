@@ -2,9 +2,10 @@
  * TensorFlow's C library as typed functions. Everything that is a raw address stays in this folder; every call that can fail
  * takes a status, which `status.ts` turns into an error.
  */
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LibraryFiles } from './library-files.js';
-import { loadKoffi, type ForeignFunctions } from './foreign-functions.js';
+import { loadKoffi, type ForeignFunctions, type OpenedLibrary } from './foreign-functions.js';
 
 /** An address, or null. */
 export type Address = bigint | null;
@@ -245,11 +246,43 @@ export async function openLibrary(files: LibraryFiles): Promise<NativeLibrary> {
     }
     return opened.library;
   }
-  // TensorFlow writes notices of its own to the error stream; errors come back as statuses.
-  process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '3';
   const library = bind(await loadKoffi(), files);
   opened = { library, folder: files.folder };
   return library;
+}
+
+// The logging library's own names carry its release; these are the ones that TensorFlow 2.16 to 2.21 were built with.
+const logReleases = ['20250814', '20250127', '20240722', '20240116', '20230802'];
+
+/** TensorFlow writes notices to the error stream; its errors come back as statuses. Users who set its variable get what they ask for. */
+function silence(koffi: ForeignFunctions, libraries: readonly OpenedLibrary[]): void {
+  const asked = Number(process.env['TF_CPP_MIN_LOG_LEVEL'] ?? Number.NaN);
+  const level = Number.isInteger(asked) ? asked : 3;
+  for (const release of logReleases) {
+    try {
+      const name = `_ZN4absl12lts_${release}14SetMinLogLevelENS0_18LogSeverityAtLeastE`;
+      koffi.find(libraries, name, `void ${name}(int)`)(level);
+      return;
+    } catch {
+      // Another release: at worst the notices are seen.
+    }
+  }
+}
+
+/** Opening the library writes notices before its level can be set: for that moment they go nowhere. */
+function withoutErrorStream<T>(libc: OpenedLibrary, body: () => T): T {
+  if (process.env['TF_CPP_MIN_LOG_LEVEL'] !== undefined) return body();
+  const kept = libc.func('int dup(int)')(2);
+  const nowhere = openSync('/dev/null', 'w');
+  const replace = libc.func('int dup2(int, int)');
+  replace(nowhere, 2);
+  try {
+    return body();
+  } finally {
+    replace(kept, 2);
+    closeSync(nowhere);
+    libc.func('int close(int)')(kept);
+  }
 }
 
 function bind(koffi: ForeignFunctions, files: LibraryFiles): NativeLibrary {
@@ -258,12 +291,15 @@ function bind(koffi: ForeignFunctions, files: LibraryFiles): NativeLibrary {
   // A foreign-function library closes what it opened when the process ends, and TensorFlow crashes when it is unloaded.
   const pin = libc.func('void* dlopen(const char*, int)');
   const reason = libc.func('const char* dlerror()');
-  for (const path of paths) {
-    if (pin(path, LAZY | GLOBAL | NODELETE) === null) {
-      throw new Error(`cannot open ${path}: ${String(reason())}`);
-    }
-  }
-  const libraries = paths.map((path) => koffi.load(path, { global: true, lazy: true }));
+  const libraries = withoutErrorStream(libc, () =>
+    paths.map((path) => {
+      if (pin(path, LAZY | GLOBAL | NODELETE) === null) {
+        throw new Error(`cannot open ${path}: ${String(reason())}`);
+      }
+      return koffi.load(path, { global: true, lazy: true });
+    }),
+  );
+  silence(koffi, libraries);
   koffi.struct('TF_Output', { oper: 'void*', index: 'int' });
   const copy = libc.func('void* memcpy(void*, const void*, size_t)');
   const functions = new Map<string, ReturnType<ForeignFunctions['find']>>();

@@ -139,7 +139,11 @@ export function makeDeviceEngine(options: DeviceOptions): Engine {
     },
     compile(name: string, body: (inputs: readonly Tensor[]) => readonly Tensor[]): CompiledStep {
       return {
+        atOnce: 1,
         run: async (inputs, at) => runBody(this, name, body, inputs, at),
+        runAll: async (runs) => {
+          for (const { inputs, clock: at } of runs) runBody(this, name, body, inputs, at);
+        },
         dispose: () => undefined,
       };
     },

@@ -43,7 +43,17 @@ export interface StepClock {
   readonly rowOffset: number;
 }
 
+/** One run of a step. */
+export interface StepRun {
+  readonly inputs: readonly HostTensor[];
+  readonly clock: StepClock;
+}
+
 export interface CompiledStep {
+  /** How many runs `runAll` takes in one call now; 1 where each run is a call of its own. */
+  readonly atOnce: number;
+  /** Runs a step without outputs several times, as if one by one. Inputs of all runs have the same types and shapes. */
+  runAll(runs: readonly StepRun[]): Promise<void>;
   /** Runs the step once. Rejects where the body read a value on the host or an op failed. */
   run(inputs: readonly HostTensor[], clock: StepClock): Promise<readonly HostTensor[]>;
   dispose(): void;

@@ -1,19 +1,19 @@
-/** A step as a function of TensorFlow: traced once for each signature, then run with one call. */
+/** A step that runs on TensorFlow: traced once for each signature, then one call for each run or for several. */
 import { engine, type Tensor } from '@tensorflow/tfjs-core';
 import { duringStep } from '../current.js';
-import type { CompiledStep, DType, Engine, HostTensor, StepClock } from '../engine.js';
+import type { CompiledStep, Engine, HostTensor, StepClock, StepRun } from '../engine.js';
 import { elementType } from '../state-variable.js';
 import { checkOutputs, refusingReads } from '../step-body.js';
 import type { TensorFlowBackend } from './backend.js';
 import type { Address } from './c-api.js';
 import { tf } from './element-types.js';
-import { Graph, type IndexRule } from './graph.js';
 import { encode } from './protobuf.js';
 import { clockWords, type DeviceClock } from './random.js';
-import { hostTensor, storageType, storedElements, type ResourceVariable } from './resource-variable.js';
+import { hostTensor, storageType, storedElements } from './resource-variable.js';
 import type { TensorFlow } from './runtime.js';
 import { StepState } from './step-state.js';
-import { checkIndices, type EagerValue, type GraphValue, type Value } from './values.js';
+import { loopOf, traceStep, type Loop, type TracedStep } from './traced-step.js';
+import { checkIndices, type EagerValue, type Elements, type Value } from './values.js';
 
 export type StepBody = (inputs: readonly Tensor[]) => readonly Tensor[];
 
@@ -30,29 +30,20 @@ export interface StepHost {
   during<T>(clock: DeviceClock, state: StepState, body: () => T): T;
 }
 
-interface Result {
-  readonly dtype: DType;
-  readonly shape: readonly number[];
-}
-
-interface Traced {
-  /** Shapes and types of the inputs. */
-  readonly signature: string;
-  /** The function's name in the context. */
-  readonly name: string;
-  readonly resources: readonly ResourceVariable[];
-  readonly results: readonly Result[];
-  readonly rules: readonly IndexRule[];
-  readonly nodes: number;
-}
-
-let functions = 0;
+/** How many runs one call takes at most. Compiling does not grow with it; a longer chunk would make Ctrl-C wait. */
+const most = 32;
 
 // `ConfigProto.graph_options.rewrite_options`: a call without it skips the graph optimizer.
-const optimize = encode([10, encode([10, encode([17, -1 >>> 0])])]);
+const optimize = encode([10, encode([10, encode([17, 1])])]);
+
+interface Signature {
+  readonly text: string;
+  readonly step: TracedStep;
+  loop: Loop | null;
+}
 
 export class TensorFlowStep implements CompiledStep {
-  readonly #traced: Traced[] = [];
+  readonly #signatures: Signature[] = [];
 
   constructor(
     private readonly host: StepHost,
@@ -62,18 +53,70 @@ export class TensorFlowStep implements CompiledStep {
 
   async run(inputs: readonly HostTensor[], clock: StepClock): Promise<readonly HostTensor[]> {
     if (this.host.mode === 'eager') return this.#runEagerly(inputs, clock);
-    const signature = inputs.map(({ dtype, shape }) => `${dtype}[${shape.join()}]`).join(' ');
-    const traced = this.#traced.find((one) => one.signature === signature) ?? this.#trace(signature, inputs);
-    return this.#call(traced, inputs, clock);
+    const { step } = this.#signatureOf(inputs);
+    checkRules(step, inputs);
+    const { tensorflow } = this.host;
+    const fed = this.#feed([
+      ...inputs.map((input) => [storageType(input.dtype), input.shape, storedElements(input)] as const),
+      [tf.i32, [4], clockWords(clock)],
+      [tf.i64, [], BigInt64Array.of(BigInt(clock.rowOffset))],
+    ]);
+    const outputs = this.#execute(step.fn.name, fed, step, step.outputs.length);
+    return step.outputs.map(({ dtype, shape }, index) => {
+      const value = tensorflow.adopt(outputs[index] ?? null);
+      try {
+        return hostTensor(dtype, shape, tensorflow.download(value));
+      } finally {
+        tensorflow.free(value);
+      }
+    });
+  }
+
+  get atOnce(): number {
+    return this.host.mode === 'eager' ? 1 : most;
+  }
+
+  async runAll(runs: readonly StepRun[]): Promise<void> {
+    const [first] = runs;
+    if (first === undefined) return;
+    const signature = this.#signatureOf(first.inputs);
+    const { step } = signature;
+    if (runs.length > most || step.outputs.length > 0) {
+      throw new Error(`step ${this.name} cannot take ${runs.length} runs in one call`);
+    }
+    for (const { inputs } of runs) checkRules(step, inputs);
+    signature.loop ??= loopOf(this.host.tensorflow, this.name, step, most, this.host.mode === 'xla');
+    const fed = this.#feed([
+      [tf.i32, [], Int32Array.of(runs.length)],
+      ...step.inputs.map(
+        (slot, index) =>
+          [storageType(slot.dtype), [most, ...slot.shape], stacked(runs, index)] as const,
+      ),
+      [tf.i32, [most, 4], clocks(runs)],
+      [tf.i64, [most], offsets(runs)],
+    ]);
+    this.#execute(signature.loop.fn.name, fed, step, 0);
   }
 
   dispose(): void {
-    const { tensorflow } = this.host;
-    for (const { name } of this.#traced) {
-      tensorflow.library.api.TFE_ContextRemoveFunction(tensorflow.context, name, tensorflow.status);
-      tensorflow.check(`removing ${name}`);
+    for (const { step, loop } of this.#signatures) {
+      for (const fn of loop?.parts ?? []) fn.dispose();
+      step.fn.dispose();
     }
-    this.#traced.length = 0;
+    this.#signatures.length = 0;
+  }
+
+  #signatureOf(inputs: readonly HostTensor[]): Signature {
+    const text = inputs.map(({ dtype, shape }) => `${dtype}[${shape.join()}]`).join(' ');
+    const known = this.#signatures.find((one) => one.text === text);
+    if (known !== undefined) return known;
+    const { backend, mode } = this.host;
+    const step = traceStep(backend, this.name, inputs, mode === 'xla', (values, clock, state) =>
+      this.host.during(clock, state, () => this.#runBody(values)),
+    );
+    const signature: Signature = { text, step, loop: null };
+    this.#signatures.push(signature);
+    return signature;
   }
 
   #runBody(inputs: readonly Value[]): readonly Tensor[] {
@@ -84,58 +127,14 @@ export class TensorFlowStep implements CompiledStep {
     return outputs;
   }
 
-  #trace(signature: string, inputs: readonly HostTensor[]): Traced {
-    const { tensorflow, backend, mode } = this.host;
-    const graph = new Graph(tensorflow);
-    const resources = new Map<ResourceVariable, GraphValue>();
-    const resourceOf = (variable: ResourceVariable): GraphValue => {
-      const known = resources.get(variable) ?? graph.resource();
-      resources.set(variable, known);
-      return known;
-    };
-    const state = new StepState(backend, (variable) =>
-      graph.read(resourceOf(variable), variable.type, variable.shape),
-    );
-    const scope = engine();
-    scope.startScope(this.name);
-    try {
-      const values = inputs.map(({ dtype, shape }) => graph.input(storageType(dtype), shape));
-      const clock: DeviceClock = { words: graph.input(tf.i32, [4]), rowOffset: graph.input(tf.i64, []) };
-      const traced = backend.with(graph, () => {
-        const outputs = this.host.during(clock, state, () => this.#runBody(values));
-        const results = outputs.map((output) => ({ dtype: elementType(output), shape: [...output.shape] }));
-        const returned = outputs.map((output) => backend.valueFor(output));
-        for (const { variable, before, value } of state.replaced()) {
-          graph.effect(
-            'AssignVariableOp',
-            [resourceOf(variable), value],
-            { dtype: variable.type },
-            before?.kind === 'graph' ? [before] : [],
-          );
-        }
-        const name = `${this.name.replaceAll(/\W/g, '_')}_${functions++}`;
-        graph.finish(name, returned, { xla: mode === 'xla' });
-        return { signature, name, resources: [...resources.keys()], results, rules: graph.rules, nodes: graph.nodes };
-      });
-      this.#traced.push(traced);
-      return traced;
-    } finally {
-      state.dispose();
-      scope.endScope();
-      graph.dispose();
-    }
-  }
-
-  /** Values that go into a run besides the variables: the inputs, then the clock. */
-  #feed(inputs: readonly HostTensor[], clock: StepClock): readonly EagerValue[] {
+  /** Puts values on the device. Whoever asks frees them. */
+  #feed(
+    values: readonly (readonly [type: Value['type'], shape: readonly number[], elements: Elements])[],
+  ): readonly EagerValue[] {
     const { tensorflow } = this.host;
     const made: EagerValue[] = [];
     try {
-      for (const input of inputs) {
-        made.push(tensorflow.constant(storageType(input.dtype), input.shape, storedElements(input)));
-      }
-      made.push(tensorflow.constant(tf.i32, [4], clockWords(clock)));
-      made.push(tensorflow.constant(tf.i64, [], BigInt64Array.of(BigInt(clock.rowOffset))));
+      for (const [type, shape, elements] of values) made.push(tensorflow.constant(type, shape, elements));
       return made;
     } catch (error) {
       for (const value of made) tensorflow.free(value);
@@ -143,40 +142,29 @@ export class TensorFlowStep implements CompiledStep {
     }
   }
 
-  #call(traced: Traced, inputs: readonly HostTensor[], clock: StepClock): readonly HostTensor[] {
+  /** Calls a function with what was put on the device and the step's variables; frees the former. */
+  #execute(fn: string, fed: readonly EagerValue[], step: TracedStep, outputs: number): readonly Address[] {
     const { tensorflow } = this.host;
-    for (const { input, count, refuse } of traced.rules) {
-      const given = inputs[input];
-      if (given !== undefined) checkIndices(given.values, count, refuse);
-    }
     const { api } = tensorflow.library;
     const { status } = tensorflow;
-    const fed = this.#feed(inputs, clock);
-    const outputs: Address[] = new Array<Address>(traced.results.length).fill(null);
     try {
-      const op = api.TFE_NewOp(tensorflow.context, traced.name, status);
+      const op = api.TFE_NewOp(tensorflow.context, fn, status);
       tensorflow.check(this.name);
       try {
         for (const { handle } of fed) api.TFE_OpAddInput(op, handle, status);
-        for (const { resource } of traced.resources) api.TFE_OpAddInput(op, resource.handle, status);
+        for (const { resource } of step.resources) api.TFE_OpAddInput(op, resource.handle, status);
         tensorflow.check(this.name);
         api.TFE_OpSetAttrString(op, 'config_proto', optimize, optimize.length);
-        api.TFE_Execute(op, outputs, [outputs.length], status);
+        const returned: Address[] = new Array<Address>(outputs).fill(null);
+        api.TFE_Execute(op, returned, [outputs], status);
         tensorflow.check(`step ${this.name}`);
+        return returned;
       } finally {
         api.TFE_DeleteOp(op);
       }
     } finally {
       for (const value of fed) tensorflow.free(value);
     }
-    return traced.results.map(({ dtype, shape }, index) => {
-      const value = tensorflow.adopt(outputs[index] ?? null);
-      try {
-        return hostTensor(dtype, shape, tensorflow.download(value));
-      } finally {
-        tensorflow.free(value);
-      }
-    });
   }
 
   #runEagerly(inputs: readonly HostTensor[], clock: StepClock): readonly HostTensor[] {
@@ -188,26 +176,70 @@ export class TensorFlowStep implements CompiledStep {
     });
     const scope = engine();
     scope.startScope(this.name);
-    const fed = this.#feed(inputs, clock);
-    const words = fed.at(-2);
-    const rowOffset = fed.at(-1);
+    const own = this.#feed([
+      [tf.i32, [4], clockWords(clock)],
+      [tf.i64, [], BigInt64Array.of(BigInt(clock.rowOffset))],
+    ]);
+    const [words, rowOffset] = own;
     if (words === undefined || rowOffset === undefined) throw new Error('a step has no clock');
     try {
-      const outputs = this.host.during({ words, rowOffset }, state, () => this.#runBody(fed.slice(0, -2)));
-      const results = outputs.map((output) => {
-        const value = backend.eagerOf(output);
-        return hostTensor(elementType(output), output.shape, tensorflow.download(value));
-      });
+      // The inputs belong to the scope's tensors, the clock to nobody.
+      const given = this.#feed(
+        inputs.map((input) => [storageType(input.dtype), input.shape, storedElements(input)] as const),
+      );
+      const outputs = this.host.during({ words, rowOffset }, state, () => this.#runBody(given));
+      const results = outputs.map((output) =>
+        hostTensor(elementType(output), output.shape, tensorflow.download(backend.eagerOf(output))),
+      );
       for (const { variable, value } of state.replaced()) {
         tensorflow.op('AssignVariableOp', [variable.resource, value], { dtype: variable.type });
       }
       return results;
     } finally {
       state.dispose();
-      // The inputs belong to the scope's tensors; the clock to nobody.
-      tensorflow.free(words);
-      tensorflow.free(rowOffset);
+      for (const value of own) tensorflow.free(value);
       scope.endScope();
     }
   }
+}
+
+function checkRules({ rules }: TracedStep, inputs: readonly HostTensor[]): void {
+  for (const { input, count, refuse } of rules) {
+    const given = inputs[input];
+    if (given !== undefined) checkIndices(given.values, count, refuse);
+  }
+}
+
+/** One input of several runs, one below the other; rows after the last run are zeros that nothing reads. */
+function stacked(runs: readonly StepRun[], index: number): Elements {
+  const [first] = runs.map(({ inputs }) => inputs[index]);
+  if (first === undefined) throw new Error(`a run lacks input ${index}`);
+  const size = first.values.length;
+  const all =
+    first.dtype === 'f32'
+      ? new Float32Array(most * size)
+      : first.dtype === 'bool'
+        ? new Uint8Array(most * size)
+        : new Int32Array(most * size);
+  runs.forEach(({ inputs }, row) => {
+    const given = inputs[index];
+    if (given !== undefined) all.set(storedElements(given), row * size);
+  });
+  return all;
+}
+
+function clocks(runs: readonly StepRun[]): Int32Array {
+  const all = new Int32Array(most * 4);
+  runs.forEach(({ clock }, row) => {
+    all.set(clockWords(clock), row * 4);
+  });
+  return all;
+}
+
+function offsets(runs: readonly StepRun[]): BigInt64Array {
+  const all = new BigInt64Array(most);
+  runs.forEach(({ clock }, row) => {
+    all[row] = BigInt(clock.rowOffset);
+  });
+  return all;
 }

@@ -8,6 +8,26 @@ import type { Attributes, Elements, Executor, GraphValue, RefuseIndex, Value } f
 /** Constants of at most so many bytes are kept once for each value. */
 const sharedBytes = 64;
 
+/** A function that the context knows. */
+export class NativeFunction {
+  #freed = false;
+
+  constructor(
+    private readonly tensorflow: TensorFlow,
+    readonly name: string,
+    readonly address: Address,
+  ) {}
+
+  dispose(): void {
+    if (this.#freed) return;
+    this.#freed = true;
+    const { library, context, status } = this.tensorflow;
+    library.api.TFE_ContextRemoveFunction(context, this.name, status);
+    library.api.TF_DeleteFunction(this.address);
+    this.tensorflow.check(`removing ${this.name}`);
+  }
+}
+
 /** What an input of a step must hold for its ops to mean something; looked at on the host before each run. */
 export interface IndexRule {
   /** The number of the input. */
@@ -40,10 +60,8 @@ export class Graph implements Executor {
     this.#setters = graphSetters(api);
   }
 
-  /** How many operations it has. */
-  get nodes(): number {
-    return this.#nodes;
-  }
+  /** How often each op occurs. */
+  readonly ops = new Map<string, number>();
 
   /** An input of the function, in the order of the calls. */
   input(type: TfType, shape: readonly number[]): GraphValue {
@@ -81,7 +99,7 @@ export class Graph implements Executor {
   /** An op without outputs that runs at each call, after the operations of `after`. */
   effect(
     name: string,
-    inputs: readonly Value[],
+    inputs: readonly (Value | readonly Value[])[],
     attributes: Attributes,
     after: readonly GraphValue[] = [],
   ): void {
@@ -171,6 +189,7 @@ export class Graph implements Executor {
     const { api } = this.tensorflow.library;
     const { status } = this.tensorflow;
     const definition = this.tensorflow.definition(name);
+    this.ops.set(name, (this.ops.get(name) ?? 0) + 1);
     // Whatever can be refused here is refused before the description exists: one that is never finished stays in memory.
     const given = inputs.map((input) =>
       isList(input) ? input.map((one) => this.#outputOf(one)) : this.#outputOf(input),
@@ -208,13 +227,20 @@ export class Graph implements Executor {
     return Array.from(sizes, Number);
   }
 
-  /** Makes the function and adds it to the context. With `xla` the XLA compiler compiles it when it is first called. */
-  finish(name: string, outputs: readonly Value[], { xla }: { readonly xla: boolean }): void {
+  /** Lets ops of this graph call a function. */
+  use(fn: NativeFunction): void {
     const { api } = this.tensorflow.library;
-    const { status, context } = this.tensorflow;
+    api.TF_GraphCopyFunction(this.#graph, fn.address, null, this.tensorflow.status);
+    this.tensorflow.check(`calling ${fn.name}`);
+  }
+
+  /** Makes the function and adds it to the context. With `xla` the XLA compiler compiles it when it is first called. */
+  finish(name: string, outputs: readonly Value[], { xla }: { readonly xla: boolean }): NativeFunction {
+    const { api } = this.tensorflow.library;
+    const { status } = this.tensorflow;
     const returned = outputs.map((value) => this.#outputOf(value));
     const inputs = this.#inputs.map(({ output }) => output);
-    const made = api.TF_GraphToFunctionWithControlOutputs(
+    const address = api.TF_GraphToFunctionWithControlOutputs(
       this.#graph,
       name,
       0,
@@ -233,18 +259,14 @@ export class Graph implements Executor {
       status,
     );
     this.tensorflow.check(`compiling ${name}`);
-    try {
-      if (xla) {
-        // An `AttrValue` message whose bool is true.
-        const yes = encodeTrue;
-        api.TF_FunctionSetAttrValueProto(made, '_XlaMustCompile', yes, yes.length, status);
-        this.tensorflow.check(`compiling ${name}`);
-      }
-      api.TFE_ContextAddFunction(context, made, status);
+    const made = new NativeFunction(this.tensorflow, name, address);
+    if (xla) {
+      api.TF_FunctionSetAttrValueProto(address, '_XlaMustCompile', encodeTrue, encodeTrue.length, status);
       this.tensorflow.check(`compiling ${name}`);
-    } finally {
-      api.TF_DeleteFunction(made);
     }
+    api.TFE_ContextAddFunction(this.tensorflow.context, address, status);
+    this.tensorflow.check(`compiling ${name}`);
+    return made;
   }
 
   dispose(): void {

@@ -1,0 +1,166 @@
+/** The body of a step as a function of TensorFlow, and the loop that runs it several times in one call. */
+import { engine, type Tensor } from '@tensorflow/tfjs-core';
+import type { DType, HostTensor } from '../engine.js';
+import { elementType } from '../state-variable.js';
+import type { TensorFlowBackend } from './backend.js';
+import { tf, type TfType } from './element-types.js';
+import { Graph, type IndexRule, type NativeFunction } from './graph.js';
+import type { DeviceClock } from './random.js';
+import { storageType, type ResourceVariable } from './resource-variable.js';
+import type { TensorFlow } from './runtime.js';
+import { StepState } from './step-state.js';
+import { single, type GraphValue, type Value } from './values.js';
+
+/** Type and shape of one tensor. */
+export interface Slot {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+export interface TracedStep {
+  readonly fn: NativeFunction;
+  readonly inputs: readonly Slot[];
+  /** Variables that the function takes, in the order of its inputs after the clock. */
+  readonly resources: readonly ResourceVariable[];
+  readonly outputs: readonly Slot[];
+  readonly rules: readonly IndexRule[];
+  /** Whether indices are computed in the graph: XLA would hold them in bounds without a word. */
+  readonly computesIndices: boolean;
+  /** How often each op occurs. */
+  readonly ops: ReadonlyMap<string, number>;
+}
+
+let made = 0;
+
+/** A name that no other function of this process has. */
+function freshName(step: string): string {
+  return `${step.replaceAll(/\W/g, '_')}_${made++}`;
+}
+
+/**
+ * Runs the body once on tensors that have no values, and makes a function of what it asked for. `body` gets the inputs, the
+ * clock and the state; it returns the outputs. The function's inputs are the step's, the clock, the variables.
+ */
+export function traceStep(
+  backend: TensorFlowBackend,
+  name: string,
+  inputs: readonly HostTensor[],
+  xla: boolean,
+  body: (inputs: readonly Value[], clock: DeviceClock, state: StepState) => readonly Tensor[],
+): TracedStep {
+  const { tensorflow } = backend;
+  const graph = new Graph(tensorflow);
+  const resources = new Map<ResourceVariable, GraphValue>();
+  const resourceOf = (variable: ResourceVariable): GraphValue => {
+    const known = resources.get(variable) ?? graph.resource();
+    resources.set(variable, known);
+    return known;
+  };
+  const state = new StepState(backend, (variable) =>
+    graph.read(resourceOf(variable), variable.type, variable.shape),
+  );
+  const scope = engine();
+  scope.startScope(name);
+  try {
+    const values = inputs.map(({ dtype, shape }) => graph.input(storageType(dtype), shape));
+    const clock: DeviceClock = { words: graph.input(tf.i32, [4]), rowOffset: graph.input(tf.i64, []) };
+    return backend.with(graph, () => {
+      const outputs = body(values, clock, state);
+      const returned = outputs.map((output) => backend.valueFor(output));
+      for (const { variable, before, value } of state.replaced()) {
+        // What was read is read before it is replaced.
+        const after = before?.kind === 'graph' ? [before] : [];
+        graph.effect('AssignVariableOp', [resourceOf(variable), value], { dtype: variable.type }, after);
+      }
+      return {
+        fn: graph.finish(freshName(name), returned, { xla }),
+        inputs: inputs.map(({ dtype, shape }) => ({ dtype, shape: [...shape] })),
+        resources: [...resources.keys()],
+        outputs: outputs.map((output) => ({ dtype: elementType(output), shape: [...output.shape] })),
+        rules: graph.rules,
+        computesIndices: graph.computesIndices,
+        ops: graph.ops,
+      };
+    });
+  } finally {
+    state.dispose();
+    scope.endScope();
+    graph.dispose();
+  }
+}
+
+/** The functions of a loop; the first is the one to call. */
+export interface Loop {
+  readonly fn: NativeFunction;
+  readonly parts: readonly NativeFunction[];
+}
+
+/**
+ * A function that runs a step n times: its inputs are n, each input of the step and each of the clock with `most` rows in
+ * front, and the variables. Compiling it takes no longer for a larger `most`, and every n is the same function.
+ */
+export function loopOf(tensorflow: TensorFlow, name: string, step: TracedStep, most: number, xla: boolean): Loop {
+  const rows: readonly { readonly type: TfType; readonly shape: readonly number[] }[] = [
+    ...step.inputs.map(({ dtype, shape }) => ({ type: storageType(dtype), shape: [most, ...shape] })),
+    { type: tf.i32, shape: [most, 4] },
+    { type: tf.i64, shape: [most] },
+  ];
+  /** The variables of the loop: how many runs are done, how many there are, rows, resources. */
+  const variablesOf = (graph: Graph): readonly GraphValue[] => [
+    graph.input(tf.i32, []),
+    graph.input(tf.i32, []),
+    ...rows.map(({ type, shape }) => graph.input(type, shape)),
+    ...step.resources.map(() => graph.resource()),
+  ];
+  const cond = inGraph(tensorflow, (graph) => {
+    const [done, of] = variablesOf(graph);
+    if (done === undefined || of === undefined) throw new Error('a loop has no counter');
+    return graph.finish(freshName(`${name}_more`), [single(graph, 'Less', [done, of])], { xla: false });
+  });
+  const body = inGraph(tensorflow, (graph) => {
+    graph.use(step.fn);
+    const variables = variablesOf(graph);
+    const [done, ...others] = variables;
+    if (done === undefined) throw new Error('a loop has no counter');
+    const int = (values: readonly number[]): Value =>
+      graph.constant(tf.i32, [values.length], Int32Array.from(values));
+    const row = (value: Value, shape: readonly number[]): Value => {
+      const zeros = shape.slice(1).map(() => 0);
+      const from = single(graph, 'Pack', [[done, ...zeros.map((zero) => graph.constant(tf.i32, [], Int32Array.of(zero)))]]);
+      const part = single(graph, 'Slice', [value, from, int([1, ...shape.slice(1)])]);
+      return single(graph, 'Reshape', [part, int(shape.slice(1))]);
+    };
+    const given = rows.map(({ shape }, index) => {
+      const value = variables[index + 2];
+      if (value === undefined) throw new Error('a loop lacks an input');
+      return row(value, shape);
+    });
+    const resources = variables.slice(rows.length + 2);
+    graph.effect('StatefulPartitionedCall', [[...given, ...resources]], { f: step.fn.name, Tout: [] });
+    const one = graph.constant(tf.i32, [], Int32Array.of(1));
+    const next = single(graph, 'AddV2', [done, one]);
+    const kept = others.map((value) => single(graph, 'Identity', [value]));
+    return graph.finish(freshName(`${name}_again`), [next, ...kept], { xla: false });
+  });
+  const fn = inGraph(tensorflow, (graph) => {
+    graph.use(step.fn);
+    graph.use(cond);
+    graph.use(body);
+    const count = graph.input(tf.i32, []);
+    const given = rows.map(({ type, shape }) => graph.input(type, shape));
+    const resources = step.resources.map(() => graph.resource());
+    const zero = graph.constant(tf.i32, [], Int32Array.of(0));
+    graph.effect('While', [[zero, count, ...given, ...resources]], { cond: cond.name, body: body.name });
+    return graph.finish(freshName(`${name}_loop`), [], { xla });
+  });
+  return { fn, parts: [fn, body, cond] };
+}
+
+function inGraph<T>(tensorflow: TensorFlow, make: (graph: Graph) => T): T {
+  const graph = new Graph(tensorflow);
+  try {
+    return make(graph);
+  } finally {
+    graph.dispose();
+  }
+}

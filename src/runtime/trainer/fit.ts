@@ -8,6 +8,7 @@ import { RunError } from '../run/run-error.js';
 import { breathe, type Control, type StopSignal } from './control.js';
 import { batchesAt, evaluateStage } from './evaluate.js';
 import type { OpenStage, Session } from './session.js';
+import type { BatchRun } from './stage.js';
 import type { Finished } from './totals.js';
 
 /** An add-on at work, with its name for messages. */
@@ -134,7 +135,7 @@ class Fit {
     const { stepsPerEpoch } = this.#session.pace;
     const end = Math.min(this.#total, (Math.floor(this.#step / stepsPerEpoch) + 1) * stepsPerEpoch);
     while (this.#step < end) {
-      await this.#window();
+      await this.#windows(this.#quietUntil(end));
       this.options.listener.step(this.#moment(), this.#rows);
       const answers = [await this.#measureTraining()];
       const due = this.#validations.filter(({ recurrence: every }) =>
@@ -175,28 +176,52 @@ class Fit {
     return undefined;
   }
 
-  /** One update of the weights: a window of batches. */
-  async #window(): Promise<void> {
+  /**
+   * The first step after this one at whose end the host has something to do: a line of metrics, a validation, an add-on, the
+   * end of the epoch. Steps before it may be run in one call, if the engine takes several.
+   */
+  #quietUntil(end: number): number {
+    const { atOnce } = this.#train.stage;
+    if (atOnce === 1) return this.#step + 1;
+    const logEvery = this.#session.options.logEvery.value;
+    const events = [
+      (Math.floor(this.#step / logEvery) + 1) * logEvery,
+      ...this.#validations.map(({ recurrence: every }) => every.next(this.#step)),
+      ...this.options.addOns.flatMap(({ hooks }) =>
+        hooks.stepEnd === undefined ? [] : [hooks.nextStepEnd?.(this.#step) ?? this.#step + 1],
+      ),
+    ];
+    return Math.max(this.#step + 1, Math.min(end, this.#step + atOnce, ...events));
+  }
+
+  /** Updates of the weights up to step `until`: a window of batches each. */
+  async #windows(until: number): Promise<void> {
     const { session } = this.options;
     const { stage, data, batches } = this.#train;
     const { stepsPerEpoch, accumulate } = session.pace;
     const epoch = Math.floor(this.#step / stepsPerEpoch);
-    const first = (this.#step % stepsPerEpoch) * accumulate;
-    const end = Math.min(batches, first + accumulate);
-    const clock = session.clockAt(this.#step);
-    const scalars = session.scalarsAt(clock, true);
-    for (let index = first; index < end; index += 1) {
-      const inputs = await batchesAt(data, epoch, index);
-      const draws = {
-        seed: session.options.seed,
-        step: this.#step,
-        micro: index - first,
-        rowOffset: inputs[0]?.firstRow ?? 0,
-      };
-      await stage.run(inputs, { clock, draws, scalars, last: index === end - 1 });
-      this.#rows += inputs[0]?.rows ?? 0;
+    const runs: BatchRun[] = [];
+    for (let step = this.#step; step < until; step += 1) {
+      const first = (step % stepsPerEpoch) * accumulate;
+      const end = Math.min(batches, first + accumulate);
+      const clock = session.clockAt(step);
+      const scalars = session.scalarsAt(clock, true);
+      for (let index = first; index < end; index += 1) {
+        const inputs = await batchesAt(data, epoch, index);
+        const draws = {
+          seed: session.options.seed,
+          step,
+          micro: index - first,
+          rowOffset: inputs[0]?.firstRow ?? 0,
+        };
+        runs.push({ batches: inputs, run: { clock, draws, scalars, last: index === end - 1 } });
+        this.#rows += inputs[0]?.rows ?? 0;
+        // No more batches are held than the engine takes.
+        if (runs.length >= stage.atOnce) await stage.runAll(runs.splice(0));
+      }
     }
-    this.#step += 1;
+    await stage.runAll(runs);
+    this.#step = until;
     this.#windowLogged = false;
   }
 

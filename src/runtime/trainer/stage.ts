@@ -60,6 +60,12 @@ export interface StepRun {
   readonly last: boolean;
 }
 
+/** One batch of each data set, and the run over them. */
+export interface BatchRun {
+  readonly batches: readonly HostBatch[];
+  readonly run: StepRun;
+}
+
 /** Rows of output, by name. */
 export type Outputs = ReadonlyMap<string, HostTensor>;
 
@@ -85,24 +91,15 @@ export class Stage {
 
   /** Runs the step over one batch of each data set. */
   async run(batches: readonly HostBatch[], run: StepRun): Promise<Outputs> {
-    const inputs = batches.flatMap(({ tensors }) => tensors);
-    const shapes = inputs.map(({ dtype, shape }) => `${dtype}[${shape.join()}]`).join(' ');
-    const variant = this.#find(shapes, run) ?? this.#compile(shapes, batches, run);
-    const scalars = run.scalars.map((value): HostTensor => ({
-      dtype: 'f32',
-      shape: [],
-      values: Float32Array.of(value),
-    }));
+    const variant = this.#variantOf({ batches, run });
     current = run;
     let fetched: readonly HostTensor[];
     try {
-      fetched = await variant.compiled.run([...inputs, ...scalars], run.draws);
+      fetched = await variant.compiled.run(inputsOf({ batches, run }), run.draws);
     } finally {
       current = null;
     }
-    const { trace } = variant;
-    if (trace === null)
-      throw new Error(`step ${this.plan.name} was never traced; this is a fault of the engine`);
+    const trace = this.#traceOf(variant);
     await this.totals.endBatch(trace.constants);
     return new Map(
       trace.outputs.flatMap((name, index): [string, HostTensor][] => {
@@ -110,6 +107,48 @@ export class Stage {
         return value === undefined ? [] : [[name, value]];
       }),
     );
+  }
+
+  /** Runs the step several times, as if one by one: what follows each other and is alike goes to the engine at once. */
+  async runAll(runs: readonly BatchRun[]): Promise<void> {
+    for (let from = 0; from < runs.length; ) {
+      const first = runs[from];
+      if (first === undefined) return;
+      const variant = this.#variantOf(first);
+      const { compiled, trace } = variant;
+      let to = from + 1;
+      if (trace !== null && trace.outputs.length === 0) {
+        while (to < runs.length && to - from < compiled.atOnce) {
+          const next = runs[to];
+          if (next === undefined || this.#find(shapesOf(next), next.run) !== variant) break;
+          to += 1;
+        }
+      }
+      if (to - from === 1 || trace === null) {
+        await this.run(first.batches, first.run);
+      } else {
+        const alike = runs.slice(from, to);
+        await compiled.runAll(alike.map((one) => ({ inputs: inputsOf(one), clock: one.run.draws })));
+        for (let done = from; done < to; done += 1) await this.totals.endBatch(trace.constants);
+      }
+      from = to;
+    }
+  }
+
+  /** How many runs in a row the engine would take at once: what the last one was compiled to says so. */
+  get atOnce(): number {
+    return Math.max(1, ...this.#variants.map(({ compiled }) => compiled.atOnce));
+  }
+
+  #variantOf(one: BatchRun): Variant {
+    const shapes = shapesOf(one);
+    return this.#find(shapes, one.run) ?? this.#compile(shapes, one.batches, one.run);
+  }
+
+  #traceOf({ trace }: Variant): StepTrace {
+    if (trace === null)
+      throw new Error(`step ${this.plan.name} was never traced; this is a fault of the engine`);
+    return trace;
   }
 
   /** Frees the compiled steps. */
@@ -183,6 +222,23 @@ export class Stage {
       }),
     );
   }
+}
+
+function shapesOf({ batches }: BatchRun): string {
+  return batches
+    .flatMap(({ tensors }) => tensors)
+    .map(({ dtype, shape }) => `${dtype}[${shape.join()}]`)
+    .join(' ');
+}
+
+/** What goes into the compiled step: the batches' tensors, then the scalars. */
+function inputsOf({ batches, run }: BatchRun): readonly HostTensor[] {
+  const scalars = run.scalars.map((value): HostTensor => ({
+    dtype: 'f32',
+    shape: [],
+    values: Float32Array.of(value),
+  }));
+  return [...batches.flatMap(({ tensors }) => tensors), ...scalars];
 }
 
 // The run whose body is being traced or executed: bodies are synchronous, so there is one.

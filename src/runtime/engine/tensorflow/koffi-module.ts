@@ -3,8 +3,10 @@
  * executable has no `node_modules` around it.
  */
 
+import type koffi from 'koffi';
+
 /** Loads the module. Rejects where it has no binary for this system. */
-export async function importKoffi(): Promise<typeof import('koffi')> {
-  const { default: koffi } = await import('koffi');
-  return koffi;
+export async function importKoffi(): Promise<typeof koffi> {
+  const loaded = await import('koffi');
+  return loaded.default;
 }

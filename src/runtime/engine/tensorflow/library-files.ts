@@ -1,5 +1,6 @@
 /** The files of a TensorFlow library in a folder. */
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync, realpathSync } from 'node:fs';
+import { basename, join } from 'node:path';
 
 export interface LibraryFiles {
   readonly folder: string;
@@ -13,16 +14,37 @@ const sets: readonly (readonly string[])[] = [
   ['libtensorflow_framework.so', 'libtensorflow.so'],
 ];
 
+/** The names in a folder; none where it is not there, is a file or cannot be read. */
+export function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
 /** The library in a folder, or null. */
 export function libraryIn(folder: string): LibraryFiles | null {
-  if (!existsSync(folder)) return null;
-  const present = readdirSync(folder);
+  const present = namesIn(folder);
   for (const set of sets) {
     const names = set.flatMap((wanted) => {
       const found = [`${wanted}.2`, wanted].find((name) => present.includes(name));
       return found === undefined ? [] : [found];
     });
     if (names.length === set.length) return { folder, names };
+  }
+  return null;
+}
+
+/** The version that a file's name ends with once links are followed, as in the C library's archive: `libtensorflow.so.2.9.1`. */
+export function versionOfNames({ folder, names }: LibraryFiles): string | null {
+  for (const name of names) {
+    try {
+      const version = /\.so\.(\d+\.\d+\.\d+)$/.exec(basename(realpathSync(join(folder, name))))?.[1];
+      if (version !== undefined) return version;
+    } catch {
+      // A link to nothing: the header's check says so.
+    }
   }
   return null;
 }

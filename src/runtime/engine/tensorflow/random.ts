@@ -108,7 +108,9 @@ function cut(bits: Bits, stream: Value, length: number, skip: Value | null, shap
   const count = shape.reduce((product, n) => product * n, 1);
   let own = stream;
   if (skip !== null) {
-    own = bits.op('Slice', [stream, bits.op('Reshape', [skip, bits.ints([1])]), bits.ints([count])]);
+    // Not a slice: XLA would compile a function anew for each place where one begins.
+    const places = bits.op('AddV2', [bits.ints(Array.from({ length: count }, (_, i) => i)), skip]);
+    own = bits.op('GatherV2', [stream, places, bits.int(0)], { batch_dims: 0 });
   } else if (length !== count) own = bits.part(stream, 0, count);
   return bits.op('Reshape', [own, bits.ints(shape)]);
 }

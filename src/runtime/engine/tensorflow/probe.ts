@@ -37,7 +37,8 @@ export async function probe(files: LibraryFiles): Promise<Probed> {
       let sum = 0;
       for (let i = 0; i < size; i++) sum += element(row, i) * element(i, column);
       const at = got[row * size + column];
-      if (at !== sum) throw new Error(`a product of matrices is wrong: ${at} at [${row}, ${column}], not ${sum}`);
+      if (at !== sum)
+        throw new Error(`a product of matrices is wrong: ${at} at [${row}, ${column}], not ${sum}`);
     }
   }
   return {

@@ -109,7 +109,8 @@ function cut(bits: Bits, stream: Value, length: number, skip: Value | null, shap
   let own = stream;
   if (skip !== null) {
     // Not a slice: XLA would compile a function anew for each place where one begins.
-    const places = bits.op('AddV2', [bits.ints(Array.from({ length: count }, (_, i) => i)), skip]);
+    const range = bits.op('Range', [bits.int(0), bits.int(count), bits.int(1)]);
+    const places = bits.op('AddV2', [range, skip]);
     own = bits.op('GatherV2', [stream, places, bits.int(0)], { batch_dims: 0 });
   } else if (length !== count) own = bits.part(stream, 0, count);
   return bits.op('Reshape', [own, bits.ints(shape)]);

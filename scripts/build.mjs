@@ -86,7 +86,7 @@ const buildAll = async () => {
     splitting: true,
     banner: { js: commonJsBanner('compiler') },
     define: commonJsNames('compiler'),
-    external: ['ts-morph', 'prettier', 'esbuild', 'typescript'],
+    external: ['ts-morph', 'prettier', 'esbuild', 'typescript', 'koffi'],
   });
   const program = join(dist, 'ztrainc.mjs');
   const licences = await licencesOf(compiler.metafile, root);

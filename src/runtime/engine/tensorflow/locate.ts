@@ -148,9 +148,7 @@ function pythonEnvironment(source: string, environment: Environment, seen: Set<s
     .map((entry) => join(library, entry, 'site-packages', 'tensorflow'))
     .filter((folder) => existsSync(folder));
   // Conda has packages that put the library beside all others.
-  const found = [...folders.filter((folder) => libraryIn(folder) !== null), library].filter(
-    (folder) => libraryIn(folder) !== null,
-  );
+  const found = [...folders, library].filter((folder) => libraryIn(folder) !== null);
   return {
     source,
     absence: `no TensorFlow in ${prefix}`,
@@ -169,7 +167,7 @@ function python(environment: Environment, seen: Set<string>): Place {
   const folder = askPython(program, environment);
   return {
     source,
-    absence: `no TensorFlow in ${program}`,
+    absence: folder === null ? `no TensorFlow in ${program}` : 'the same as above',
     found: folder === null ? [] : judgeOnce(source, folder, seen),
   };
 }
@@ -206,7 +204,7 @@ function askPython(program: string, environment: Environment): string | null {
 export function judge(source: string, given: string): Candidate {
   const folder = resolve(given);
   const none = { source, folder, files: null, version: null };
-  const stat = statSync(folder, { throwIfNoEntry: false });
+  const stat = existsSync(folder) ? statSync(folder) : undefined;
   if (stat === undefined) return { ...none, problem: `there is no folder ${folder}` };
   if (!stat.isDirectory()) return { ...none, problem: `${folder} is a file; name the folder that it is in` };
   const files = libraryIn(folder);

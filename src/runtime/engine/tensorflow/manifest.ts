@@ -32,7 +32,7 @@ export function readManifest(root: string): Manifest | null {
 }
 
 /** Whether all files are there with their sizes; the content is not read. Null where they are, else the first fault. */
-export function sizeFault(root: string, { files }: Manifest): string | null {
+export function sizeFault(root: string, { files }: Pick<Manifest, 'files'>): string | null {
   for (const { path, bytes } of files) {
     const size = statSync(join(root, path), { throwIfNoEntry: false })?.size;
     if (size === undefined) return `${join(root, path)} is missing`;

@@ -14,6 +14,7 @@ import { showNumber } from './progress/format.js';
 import type { LineStream } from './progress/reporter.js';
 import { jsonNumber } from './run/folder.js';
 import { RunError } from './run/run-error.js';
+import { engineNames, type EngineName } from './engine/choose.js';
 import { Control, type StopSignal } from './trainer/control.js';
 import { paramType, parseParam } from './trainer/params.js';
 import { runFit, runPredict, runTest } from './trainer/run.js';
@@ -54,6 +55,7 @@ interface Arguments {
   readonly runDir: string | undefined;
   readonly dataRoot: string | undefined;
   readonly from: string | undefined;
+  readonly engine: string | undefined;
   readonly devRun: number | null;
   readonly json: boolean;
 }
@@ -140,6 +142,7 @@ async function runCommand(
     control,
     stream: io.stderr,
     environment: io.environment,
+    engine: engineOf(args.engine, io.environment),
     devRun: args.devRun,
     ...(args.dataRoot === undefined ? {} : { dataRoot: args.dataRoot }),
     ...(args.runDir === undefined ? {} : { runDir: args.runDir }),
@@ -273,6 +276,7 @@ export function readArguments(argv: readonly string[], names: readonly string[] 
     runDir: values.get('--run-dir'),
     dataRoot: values.get('--data-root'),
     from: values.get('--from'),
+    engine: values.get('--engine'),
     devRun,
     json,
   };
@@ -290,17 +294,21 @@ function splitOption(word: string): readonly [string, string | undefined] {
   return at < 0 ? [word, undefined] : [word.slice(0, at), word.slice(at + 1)];
 }
 
+/** The engine that is asked for: by the option, else by the environment, else any. */
+function engineOf(given: string | undefined, environment: MainIo['environment']): EngineName {
+  const name = given ?? environment['ZTRAIN_ENGINE'] ?? '';
+  if (name === '') return 'auto';
+  const found = engineNames.find((one) => one === name);
+  if (found !== undefined) return found;
+  throw new UsageError(
+    `${given === undefined ? 'ZTRAIN_ENGINE' : '--engine'} takes ${engineNames.join(', ')}, got ${name}${didYouMean(name, engineNames)}`,
+  );
+}
+
 function checkDevice(values: ReadonlyMap<string, string>): void {
-  const engine = values.get('--engine') ?? 'auto';
-  if (engine === 'tensorflow') throw new UsageError('--engine tensorflow is not built yet; use embedded');
-  if (engine !== 'auto' && engine !== 'embedded') {
-    throw new UsageError(
-      `--engine takes auto or embedded, got ${engine}${didYouMean(engine, ['auto', 'embedded', 'tensorflow'])}`,
-    );
-  }
   const devices = values.get('--devices') ?? 'auto';
   if (devices !== 'auto' && devices !== '1') {
-    throw new UsageError(`--devices ${devices}: the embedded engine runs on one device; use 1 or auto`);
+    throw new UsageError(`--devices ${devices}: several devices are not built yet; use 1 or auto`);
   }
 }
 
@@ -330,7 +338,7 @@ export function helpText(spec: TrainerSpec<never>, program?: MainIo['program']):
     '  --run-dir DIR     the run’s folder (runs/<trainer>/<time>)',
     `  --data-root DIR   where relative data paths start (${program ? 'the spec’s' : 'the current'} folder)`,
     '  --from PATH       a run’s folder (its best checkpoint, else the last) or a checkpoint',
-    '  --engine NAME     auto or embedded',
+    `  --engine NAME     ${engineNames.join(', ')}`,
     '  --dev-run [N]     N steps (3) and validation batches, nothing is written',
     '  --json            print metrics or rows as JSON',
     '  --help, --version',

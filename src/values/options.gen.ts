@@ -781,8 +781,8 @@ const entries: readonly (readonly [string, readonly OptionDeclaration[]])[] = [
         type: { kind: 'choice', choices: ['auto', 'graph', 'xla', 'eager'] },
         where: null,
         limits: [],
-        overridable: false,
-        later: true,
+        overridable: true,
+        later: false,
       },
       {
         name: 'reload_data',

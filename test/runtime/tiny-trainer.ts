@@ -166,6 +166,7 @@ export async function train(trainer: Preparable, addOns: readonly LiveAddOn[] = 
       step: ({ step }) => seen.push(step),
       metrics: (record) => records.push(record),
       validating: () => undefined,
+      note: () => undefined,
     },
     now: () => 0,
     limit: null,

@@ -170,7 +170,7 @@ describe('the loop', () => {
       session,
       addOns: [count],
       control: new Control(),
-      listener: { step: () => undefined, metrics: () => undefined, validating: () => undefined },
+      listener: { step: () => undefined, metrics: () => undefined, validating: () => undefined, note: () => undefined },
       now: () => 0,
       limit: null,
     });

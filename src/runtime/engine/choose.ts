@@ -1,4 +1,5 @@
 /** Which engine a run uses: the native one where a library is found, else the embedded one. */
+import { RunError } from '../run/run-error.js';
 import { createEmbeddedEngine } from './embedded.js';
 import type { Engine } from './engine.js';
 import type { CompileMode } from './tensorflow/compiled-step.js';
@@ -20,12 +21,7 @@ export interface ChosenEngine {
   readonly note: string | null;
 }
 
-/** No native engine, and the user asked for one. */
-export class EngineError extends Error {
-  override readonly name = 'EngineError';
-}
-
-/** Starts an engine. Rejects with an EngineError where `tensorflow` is asked for and cannot be had. */
+/** Starts an engine. Rejects with a RunError where `tensorflow` is asked for and cannot be had. */
 export async function chooseEngine({ engine, compile, environment }: EngineChoice): Promise<ChosenEngine> {
   if (engine === 'embedded') return { engine: await createEmbeddedEngine(), note: null };
   const tried = candidates(environment);
@@ -42,7 +38,7 @@ export async function chooseEngine({ engine, compile, environment }: EngineChoic
     }
   }
   const message = messageOf(tried, faults);
-  if (engine === 'tensorflow') throw new EngineError(message);
+  if (engine === 'tensorflow') throw new RunError(message);
   return { engine: await createEmbeddedEngine(), note: faults.length === 0 ? null : message };
 }
 

@@ -139,6 +139,7 @@ export function makeDeviceEngine(options: DeviceOptions): Engine {
     },
     compile(name: string, body: (inputs: readonly Tensor[]) => readonly Tensor[]): CompiledStep {
       return {
+        decision: null,
         atOnce: 1,
         run: async (inputs, at) => runBody(this, name, body, inputs, at),
         runAll: async (runs) => {

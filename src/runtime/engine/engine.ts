@@ -50,6 +50,8 @@ export interface StepRun {
 }
 
 export interface CompiledStep {
+  /** How the engine came to run it, for people and for `run.json`; null before that is known, or where there is no choice. */
+  readonly decision: string | null;
   /** How many runs `runAll` takes in one call now; 1 where each run is a call of its own. */
   readonly atOnce: number;
   /** Runs a step without outputs several times, as if one by one. Inputs of all runs have the same types and shapes. */
@@ -75,8 +77,13 @@ export interface Engine {
   /**
    * Makes a step of a synchronous body. The body sees tensors only; host reads, conditions on tensors and promises in
    * it throw an error that names the step. Its outputs are fetched when it has run; everything else it made is freed.
+   * `expected` is how many runs there will be, as far as is known: what takes time to compile may not be worth it.
    */
-  compile(name: string, body: (inputs: readonly Tensor[]) => readonly Tensor[]): CompiledStep;
+  compile(
+    name: string,
+    body: (inputs: readonly Tensor[]) => readonly Tensor[],
+    expected?: number,
+  ): CompiledStep;
   /**
    * Runs `body` and differentiates each objective by each variable. `gradients[i][j]` is the gradient of objective i
    * by variable j, or null where the objective does not depend on it. Only inside a step.

@@ -34,6 +34,8 @@ export interface FitListener {
   step(at: Moment, rows: number): void;
   metrics(record: MetricsRecord): void;
   validating(name: string, done: number, of: number): void;
+  /** Something to know about how the run is done, once. */
+  note(line: string): void;
 }
 
 export interface FitOptions {
@@ -77,6 +79,7 @@ class Fit {
   #rows = 0;
   #windowLogged = true;
   #windowsInEpoch = 0;
+  #decided = false;
 
   constructor(private readonly options: FitOptions) {
     const { session, limit } = options;
@@ -221,6 +224,10 @@ class Fit {
       }
     }
     await stage.runAll(runs);
+    if (stage.decision !== null && !this.#decided) {
+      this.#decided = true;
+      this.options.listener.note(`${stage.plan.name} is run as ${stage.decision}`);
+    }
     this.#step = until;
     this.#windowLogged = false;
   }

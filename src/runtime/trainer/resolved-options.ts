@@ -1,4 +1,5 @@
 /** Options of a run with all defaults filled in, as the prelude states them. */
+import type { CompileMode } from '../engine/tensorflow/compiled-step.js';
 import type { Clip } from '../optim/optimizer.js';
 import { RunError } from '../run/run-error.js';
 import { UsageError } from '../../values/overrides.js';
@@ -11,6 +12,7 @@ export interface ResolvedOptions {
   readonly accumulate: number;
   readonly clip: Clip | null;
   readonly seed: number;
+  readonly compile: CompileMode;
   readonly onNan: 'stop' | 'skip' | 'ignore';
   readonly logEvery: Quantity<'steps'>;
   readonly progress: 'auto' | 'bar' | 'plain' | 'none';
@@ -46,6 +48,7 @@ export function resolveOptions(options: TrainerOptions): ResolvedOptions {
     accumulate,
     clip: options.clip ?? null,
     seed,
+    compile: options.compile ?? 'auto',
     onNan: options.onNan ?? 'stop',
     logEvery,
     progress: options.progress ?? 'auto',

@@ -21,6 +21,7 @@ import { jsonNumber, openRunFolder, runName, type RunFolder } from '../run/folde
 import { RunError } from '../run/run-error.js';
 import type { Tensor } from '../tensor.js';
 import { Control } from './control.js';
+import type { EngineName } from '../engine/choose.js';
 import { evaluateStage } from './evaluate.js';
 import { fit, named, type FitResult, type LiveAddOn, type MetricsRecord } from './fit.js';
 import type { Session } from './session.js';
@@ -50,6 +51,8 @@ export interface RunOptions {
   /** Lines for people; the process's error stream unless given. */
   readonly stream?: LineStream;
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Which engine computes; `auto` unless given. */
+  readonly engine?: EngineName | undefined;
   /** At most so many windows and batches, and nothing is written. */
   readonly devRun?: number | null;
 }
@@ -57,7 +60,11 @@ export interface RunOptions {
 /** Trains from the first step. */
 export async function runFit(trainer: AnyTrainer, options: RunOptions = {}): Promise<FitResult> {
   const started = Date.now();
-  const prepared = await trainer.prepare({ kinds: ['train', 'validate'], dataRoot: rootOf(options) });
+  const prepared = await trainer.prepare({
+    kinds: ['train', 'validate'],
+    dataRoot: rootOf(options),
+    engine: options.engine,
+  });
   try {
     const writes = (options.devRun ?? null) === null && options.runDir !== null;
     const folder = writes ? await openRunFolder(folderOf(trainer, options)) : null;
@@ -73,7 +80,7 @@ export async function runFit(trainer: AnyTrainer, options: RunOptions = {}): Pro
 
 async function train(
   trainer: AnyTrainer,
-  { session, addOns: configured }: Prepared,
+  { session, addOns: configured, note }: Prepared,
   folder: RunFolder | null,
   options: RunOptions,
   started: number,
@@ -85,6 +92,7 @@ async function train(
   const start = { at: started, git: folder === null ? null : gitState(rootOf(options)) };
   try {
     await folder?.write('run.json', describe(trainer, session, start, null));
+    if (note !== null) reporter.line(note);
     begin(trainer, session, reporter, folder);
     const saver = new Saver(trainer, session, folder);
     const addOns = startAddOns(configured, addOnHost(session, saver, reporter, folder, best));
@@ -132,6 +140,7 @@ export async function runTest(
       return [kind];
     },
     dataRoot: rootOf(options),
+    engine: options.engine,
   });
   const reporter = reporterOf(trainer, options, null);
   try {
@@ -394,6 +403,7 @@ function describe(
       logEvery: trainer.options.logEvery,
     },
     pace: session.pace,
+    compile: session.decisions,
     node: process.version,
     git: start.git,
     started: new Date(start.at).toISOString(),

@@ -147,6 +147,15 @@ export class Session implements StageHost, UpdateHost {
     return session;
   }
 
+  /** How the engine runs each step, as far as it has said. */
+  get decisions(): Readonly<Record<string, string>> {
+    return Object.fromEntries(
+      this.stages.flatMap(({ stage }): (readonly [string, string])[] =>
+        stage.decision === null ? [] : [[stage.plan.name, stage.decision]],
+      ),
+    );
+  }
+
   /** Stages of a kind. */
   of(kind: StageKind): readonly OpenStage[] {
     return this.stages.filter(({ stage }) => stage.plan.kind === kind);
@@ -175,6 +184,10 @@ export class Session implements StageHost, UpdateHost {
   /** Whether schedules have values: only a training run has a length. */
   hasSchedule(name: string): boolean {
     return this.schedules.some((schedule) => schedule.name === name && schedule.plan !== null);
+  }
+
+  expectedRuns({ kind }: StepPlan): number {
+    return kind === 'train' ? (this.pace.totalSteps ?? 0) * this.accumulate : 0;
   }
 
   tracing<T>(trace: StepTrace, body: () => T): T {

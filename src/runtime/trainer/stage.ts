@@ -46,6 +46,8 @@ export interface StageHost {
   readonly engine: Engine;
   /** Names of the scalars that go into each step. */
   readonly scalarNames: readonly string[];
+  /** How often a step will run, as far as is known; 0 where it is not. */
+  expectedRuns(plan: StepPlan): number;
   /** Called with the trace while a body runs, so that `update`, `log`, … find it. */
   tracing<T>(trace: StepTrace, body: () => T): T;
   /** Adds what a body logged outside its updates. */
@@ -90,12 +92,16 @@ export class Stage {
   }
 
   /** Runs the step over one batch of each data set. */
-  async run(batches: readonly HostBatch[], run: StepRun): Promise<Outputs> {
-    const variant = this.#variantOf({ batches, run });
-    current = run;
+  run(batches: readonly HostBatch[], run: StepRun): Promise<Outputs> {
+    const one = { batches, run };
+    return this.#runOnce(this.#variantOf(one), one);
+  }
+
+  async #runOnce(variant: Variant, one: BatchRun): Promise<Outputs> {
+    current = one.run;
     let fetched: readonly HostTensor[];
     try {
-      fetched = await variant.compiled.run(inputsOf({ batches, run }), run.draws);
+      fetched = await variant.compiled.run(inputsOf(one), one.run.draws);
     } finally {
       current = null;
     }
@@ -125,7 +131,7 @@ export class Stage {
         }
       }
       if (to - from === 1 || trace === null) {
-        await this.run(first.batches, first.run);
+        await this.#runOnce(variant, first);
       } else {
         const alike = runs.slice(from, to);
         await compiled.runAll(alike.map((one) => ({ inputs: inputsOf(one), clock: one.run.draws })));
@@ -138,6 +144,11 @@ export class Stage {
   /** How many runs in a row the engine would take at once: what the last one was compiled to says so. */
   get atOnce(): number {
     return Math.max(1, ...this.#variants.map(({ compiled }) => compiled.atOnce));
+  }
+
+  /** How the engine runs the step, once it has found out. */
+  get decision(): string | null {
+    return this.#variants[0]?.compiled.decision ?? null;
   }
 
   #variantOf(one: BatchRun): Variant {
@@ -173,11 +184,13 @@ export class Stage {
     const counts = batches.map(({ tensors }) => tensors.length);
     const [first, ...others] = batches;
     const rows = first !== undefined && others.length === 0 ? first.rows : null;
-    const compiled = this.host.engine.compile(this.plan.name, (inputs) => {
+    const body = (inputs: readonly Tensor[]): readonly Tensor[] => {
       const trace = this.#trace(inputs.slice(counts.reduce((sum, n) => sum + n, 0)), rows, last);
       variant.trace = trace;
       return this.#body(trace, split(inputs, counts));
-    });
+    };
+    const expected = this.host.expectedRuns(this.plan);
+    const compiled = this.host.engine.compile(this.plan.name, body, expected);
     const variant: Variant = { shapes, last, compiled, trace: null };
     this.#variants.push(variant);
     return variant;

@@ -6,6 +6,7 @@ import { elementType } from '../state-variable.js';
 import { checkOutputs, refusingReads } from '../step-body.js';
 import type { TensorFlowBackend } from './backend.js';
 import type { Address } from './c-api.js';
+import { CompileChoice } from './compile-choice.js';
 import { tf } from './element-types.js';
 import { encode } from './protobuf.js';
 import { clockWords, type DeviceClock } from './random.js';
@@ -17,8 +18,11 @@ import { checkIndices, type EagerValue, type Elements, type Value } from './valu
 
 export type StepBody = (inputs: readonly Tensor[]) => readonly Tensor[];
 
-/** How a traced step is run: by TensorFlow's own kernels, or compiled by XLA; `eager` runs its ops one by one, untraced. */
-export type CompileMode = 'graph' | 'xla' | 'eager';
+/**
+ * How a step is run: `graph` by TensorFlow's own kernels, `xla` compiled by XLA, `auto` by what its first runs show to be the fastest of
+ * these; `eager` runs its ops one by one, untraced.
+ */
+export type CompileMode = 'auto' | 'graph' | 'xla' | 'eager';
 
 /** What a step needs of its engine while its body runs. */
 export interface StepHost {
@@ -39,7 +43,9 @@ const optimize = encode([10, encode([10, encode([17, 1])])]);
 interface Signature {
   readonly text: string;
   readonly step: TracedStep;
-  loop: Loop | null;
+  readonly choice: CompileChoice;
+  /** For TensorFlow's kernels and for XLA. */
+  readonly loops: Map<boolean, Loop>;
 }
 
 export class TensorFlowStep implements CompiledStep {
@@ -49,20 +55,28 @@ export class TensorFlowStep implements CompiledStep {
     private readonly host: StepHost,
     private readonly name: string,
     private readonly body: StepBody,
+    private readonly expected: number,
   ) {}
 
   async run(inputs: readonly HostTensor[], clock: StepClock): Promise<readonly HostTensor[]> {
     if (this.host.mode === 'eager') return this.#runEagerly(inputs, clock);
-    const { step } = this.#signatureOf(inputs);
+    const signature = this.#signatureOf(inputs);
+    const { step, choice } = signature;
+    if (choice.way.loop) {
+      // The loop is compiled already, and takes one run as well.
+      await this.runAll([{ inputs, clock }]);
+      return [];
+    }
     checkRules(step, inputs);
     const { tensorflow } = this.host;
+    const from = performance.now();
     const fed = this.#feed([
       ...inputs.map((input) => [storageType(input.dtype), input.shape, storedElements(input)] as const),
       [tf.i32, [4], clockWords(clock)],
       [tf.i64, [], BigInt64Array.of(BigInt(clock.rowOffset))],
     ]);
-    const outputs = this.#execute(step.fn.name, fed, step, step.outputs.length);
-    return step.outputs.map(({ dtype, shape }, index) => {
+    const outputs = this.#execute(step.fn(choice.way.xla).name, fed, step, step.outputs.length);
+    const results = step.outputs.map(({ dtype, shape }, index) => {
       const value = tensorflow.adopt(outputs[index] ?? null);
       try {
         return hostTensor(dtype, shape, tensorflow.download(value));
@@ -70,51 +84,77 @@ export class TensorFlowStep implements CompiledStep {
         tensorflow.free(value);
       }
     });
+    choice.note(1, performance.now() - from);
+    return results;
   }
 
   get atOnce(): number {
-    return this.host.mode === 'eager' ? 1 : most;
+    if (this.host.mode === 'eager') return 1;
+    const [first] = this.#signatures;
+    return first?.choice.way.loop === true ? most : 1;
+  }
+
+  get decision(): string | null {
+    return this.#signatures[0]?.choice.text ?? null;
   }
 
   async runAll(runs: readonly StepRun[]): Promise<void> {
     const [first] = runs;
     if (first === undefined) return;
+    if (this.host.mode === 'eager') {
+      for (const { inputs, clock } of runs) this.#runEagerly(inputs, clock);
+      return;
+    }
     const signature = this.#signatureOf(first.inputs);
-    const { step } = signature;
+    const { step, choice, loops } = signature;
     if (runs.length > most || step.outputs.length > 0) {
       throw new Error(`step ${this.name} cannot take ${runs.length} runs in one call`);
     }
     for (const { inputs } of runs) checkRules(step, inputs);
-    signature.loop ??= loopOf(this.host.tensorflow, this.name, step, most, this.host.mode === 'xla');
+    const { tensorflow } = this.host;
+    const { xla } = choice.way;
+    const from = performance.now();
+    const loop = loops.get(xla) ?? loopOf(tensorflow, this.name, step, most, xla);
+    loops.set(xla, loop);
     const fed = this.#feed([
       [tf.i32, [], Int32Array.of(runs.length)],
       ...step.inputs.map(
-        (slot, index) =>
-          [storageType(slot.dtype), [most, ...slot.shape], stacked(runs, index)] as const,
+        (slot, index) => [storageType(slot.dtype), [most, ...slot.shape], stacked(runs, index)] as const,
       ),
       [tf.i32, [most, 4], clocks(runs)],
       [tf.i64, [most], offsets(runs)],
     ]);
-    this.#execute(signature.loop.fn.name, fed, step, 0);
+    this.#execute(loop.fn.name, fed, step, 0);
+    choice.note(runs.length, performance.now() - from);
   }
 
   dispose(): void {
-    for (const { step, loop } of this.#signatures) {
-      for (const fn of loop?.parts ?? []) fn.dispose();
-      step.fn.dispose();
+    for (const { step, loops } of this.#signatures) {
+      for (const loop of loops.values()) loop.dispose();
+      step.dispose();
     }
     this.#signatures.length = 0;
   }
 
   #signatureOf(inputs: readonly HostTensor[]): Signature {
+    const { mode } = this.host;
+    if (mode === 'eager') throw new Error(`step ${this.name} is not traced: compile is "eager"`);
     const text = inputs.map(({ dtype, shape }) => `${dtype}[${shape.join()}]`).join(' ');
     const known = this.#signatures.find((one) => one.text === text);
     if (known !== undefined) return known;
-    const { backend, mode } = this.host;
-    const step = traceStep(backend, this.name, inputs, mode === 'xla', (values, clock, state) =>
+    const { backend, tensorflow, self } = this.host;
+    const step = traceStep(backend, this.name, inputs, (values, clock, state) =>
       this.host.during(clock, state, () => this.#runBody(values)),
     );
-    const signature: Signature = { text, step, loop: null };
+    const choice = new CompileChoice({
+      mode,
+      step,
+      expected: this.expected,
+      onCpu: tensorflow.device.type === 'CPU',
+      engine: self.version,
+      canLoop: step.outputs.length === 0,
+    });
+    const signature: Signature = { text, step, choice, loops: new Map() };
     this.#signatures.push(signature);
     return signature;
   }

@@ -28,7 +28,7 @@ let started: Promise<TensorFlowBackend> | null = null;
 export async function createTensorFlowEngine(options: TensorFlowOptions): Promise<Engine> {
   started ??= start(options);
   const backend = await started;
-  return new TensorFlowEngine(backend, options.compile ?? 'graph');
+  return new TensorFlowEngine(backend, options.compile ?? 'auto');
 }
 
 async function start({ files, ...context }: TensorFlowOptions): Promise<TensorFlowBackend> {
@@ -73,8 +73,8 @@ class TensorFlowEngine implements Engine, ResourceOwner, StepHost {
     return variable;
   }
 
-  compile(name: string, body: StepBody): TensorFlowStep {
-    return new TensorFlowStep(this, name, body);
+  compile(name: string, body: StepBody, expected = 0): TensorFlowStep {
+    return new TensorFlowStep(this, name, body, expected);
   }
 
   during<T>(clock: DeviceClock, state: StepState, body: () => T): T {

@@ -18,7 +18,8 @@ export interface Slot {
 }
 
 export interface TracedStep {
-  readonly fn: NativeFunction;
+  /** The step as a function, for TensorFlow's own kernels or for XLA. */
+  fn(xla: boolean): NativeFunction;
   readonly inputs: readonly Slot[];
   /** Variables that the function takes, in the order of its inputs after the clock. */
   readonly resources: readonly ResourceVariable[];
@@ -28,6 +29,7 @@ export interface TracedStep {
   readonly computesIndices: boolean;
   /** How often each op occurs. */
   readonly ops: ReadonlyMap<string, number>;
+  dispose(): void;
 }
 
 let made = 0;
@@ -45,7 +47,6 @@ export function traceStep(
   backend: TensorFlowBackend,
   name: string,
   inputs: readonly HostTensor[],
-  xla: boolean,
   body: (inputs: readonly Value[], clock: DeviceClock, state: StepState) => readonly Tensor[],
 ): TracedStep {
   const { tensorflow } = backend;
@@ -72,27 +73,41 @@ export function traceStep(
         const after = before?.kind === 'graph' ? [before] : [];
         graph.effect('AssignVariableOp', [resourceOf(variable), value], { dtype: variable.type }, after);
       }
+      const functions = new Map<boolean, NativeFunction>();
+      const fn = (xla: boolean): NativeFunction => {
+        const known = functions.get(xla) ?? graph.finish(freshName(name), returned, { xla });
+        functions.set(xla, known);
+        return known;
+      };
+      // What is wrong with the graph as a whole is said now, while the step is known.
+      fn(false);
       return {
-        fn: graph.finish(freshName(name), returned, { xla }),
+        fn,
         inputs: inputs.map(({ dtype, shape }) => ({ dtype, shape: [...shape] })),
         resources: [...resources.keys()],
         outputs: outputs.map((output) => ({ dtype: elementType(output), shape: [...output.shape] })),
         rules: graph.rules,
         computesIndices: graph.computesIndices,
         ops: graph.ops,
+        dispose: () => {
+          for (const one of functions.values()) one.dispose();
+          graph.dispose();
+        },
       };
     });
+  } catch (error) {
+    graph.dispose();
+    throw error;
   } finally {
     state.dispose();
     scope.endScope();
-    graph.dispose();
   }
 }
 
-/** The functions of a loop; the first is the one to call. */
+/** A loop's function, and what it is made of. */
 export interface Loop {
   readonly fn: NativeFunction;
-  readonly parts: readonly NativeFunction[];
+  dispose(): void;
 }
 
 /**
@@ -118,7 +133,7 @@ export function loopOf(tensorflow: TensorFlow, name: string, step: TracedStep, m
     return graph.finish(freshName(`${name}_more`), [single(graph, 'Less', [done, of])], { xla: false });
   });
   const body = inGraph(tensorflow, (graph) => {
-    graph.use(step.fn);
+    graph.use(step.fn(false));
     const variables = variablesOf(graph);
     const [done, ...others] = variables;
     if (done === undefined) throw new Error('a loop has no counter');
@@ -136,14 +151,14 @@ export function loopOf(tensorflow: TensorFlow, name: string, step: TracedStep, m
       return row(value, shape);
     });
     const resources = variables.slice(rows.length + 2);
-    graph.effect('StatefulPartitionedCall', [[...given, ...resources]], { f: step.fn.name, Tout: [] });
+    graph.effect('StatefulPartitionedCall', [[...given, ...resources]], { f: step.fn(false).name, Tout: [] });
     const one = graph.constant(tf.i32, [], Int32Array.of(1));
     const next = single(graph, 'AddV2', [done, one]);
     const kept = others.map((value) => single(graph, 'Identity', [value]));
     return graph.finish(freshName(`${name}_again`), [next, ...kept], { xla: false });
   });
   const fn = inGraph(tensorflow, (graph) => {
-    graph.use(step.fn);
+    graph.use(step.fn(false));
     graph.use(cond);
     graph.use(body);
     const count = graph.input(tf.i32, []);
@@ -153,7 +168,12 @@ export function loopOf(tensorflow: TensorFlow, name: string, step: TracedStep, m
     graph.effect('While', [[zero, count, ...given, ...resources]], { cond: cond.name, body: body.name });
     return graph.finish(freshName(`${name}_loop`), [], { xla });
   });
-  return { fn, parts: [fn, body, cond] };
+  return {
+    fn,
+    dispose: () => {
+      for (const one of [fn, body, cond]) one.dispose();
+    },
+  };
 }
 
 function inGraph<T>(tensorflow: TensorFlow, make: (graph: Graph) => T): T {

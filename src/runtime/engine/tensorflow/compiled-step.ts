@@ -8,10 +8,12 @@ import type { TensorFlowBackend } from './backend.js';
 import type { Address } from './c-api.js';
 import { CompileChoice } from './compile-choice.js';
 import { tf } from './element-types.js';
+import { operationsIn, placeOf, withDeepStacks } from './places.js';
 import { encode } from './protobuf.js';
 import { clockWords, type DeviceClock } from './random.js';
 import { hostTensor, storageType, storedElements } from './resource-variable.js';
 import type { TensorFlow } from './runtime.js';
+import { TensorFlowError } from './status.js';
 import { StepState } from './step-state.js';
 import { loopOf, traceStep, type Loop, type TracedStep } from './traced-step.js';
 import { checkIndices, type EagerValue, type Elements, type Value } from './values.js';
@@ -75,7 +77,7 @@ export class TensorFlowStep implements CompiledStep {
       [tf.i32, [4], clockWords(clock)],
       [tf.i64, [], BigInt64Array.of(BigInt(clock.rowOffset))],
     ]);
-    const outputs = this.#execute(step.fn(choice.way.xla).name, fed, step, step.outputs.length);
+    const outputs = this.#execute(step.fn(choice.way.xla).name, fed, step, step.outputs.length, inputs);
     const results = step.outputs.map(({ dtype, shape }, index) => {
       const value = tensorflow.adopt(outputs[index] ?? null);
       try {
@@ -124,7 +126,7 @@ export class TensorFlowStep implements CompiledStep {
       [tf.i32, [most, 4], clocks(runs)],
       [tf.i64, [most], offsets(runs)],
     ]);
-    this.#execute(loop.fn.name, fed, step, 0);
+    this.#execute(loop.fn.name, fed, step, 0, first.inputs);
     choice.note(runs.length, performance.now() - from);
   }
 
@@ -142,10 +144,8 @@ export class TensorFlowStep implements CompiledStep {
     const text = inputs.map(({ dtype, shape }) => `${dtype}[${shape.join()}]`).join(' ');
     const known = this.#signatures.find((one) => one.text === text);
     if (known !== undefined) return known;
-    const { backend, tensorflow, self } = this.host;
-    const step = traceStep(backend, this.name, inputs, (values, clock, state) =>
-      this.host.during(clock, state, () => this.#runBody(values)),
-    );
+    const { tensorflow, self } = this.host;
+    const step = this.#trace(inputs, false);
     const choice = new CompileChoice({
       mode,
       step,
@@ -157,6 +157,36 @@ export class TensorFlowStep implements CompiledStep {
     const signature: Signature = { text, step, choice, loops: new Map() };
     this.#signatures.push(signature);
     return signature;
+  }
+
+  #trace(inputs: readonly HostTensor[], keepStacks: boolean): TracedStep {
+    return traceStep(this.host.backend, this.name, inputs, keepStacks, (values, clock, state) =>
+      this.host.during(clock, state, () => this.#runBody(values)),
+    );
+  }
+
+  /**
+   * An error of TensorFlow with the place in the spec that the failing op comes from. Tracing is always the same, so the step is
+   * traced again to find it: keeping every place would cost each step that does not fail.
+   */
+  #placed(error: unknown, inputs: readonly HostTensor[]): unknown {
+    if (!(error instanceof TensorFlowError)) return error;
+    const names = operationsIn(error.detail);
+    if (names.length === 0) return error;
+    try {
+      const step = withDeepStacks(() => this.#trace(inputs, true));
+      try {
+        for (const name of [...names].reverse()) {
+          const place = placeOf(step.stacks.get(name));
+          if (place !== null) return error.at(name.replace(/_\d+$/, ''), place);
+        }
+      } finally {
+        step.dispose();
+      }
+    } catch {
+      // The error itself is what counts.
+    }
+    return error;
   }
 
   #runBody(inputs: readonly Value[]): readonly Tensor[] {
@@ -183,7 +213,13 @@ export class TensorFlowStep implements CompiledStep {
   }
 
   /** Calls a function with what was put on the device and the step's variables; frees the former. */
-  #execute(fn: string, fed: readonly EagerValue[], step: TracedStep, outputs: number): readonly Address[] {
+  #execute(
+    fn: string,
+    fed: readonly EagerValue[],
+    step: TracedStep,
+    outputs: number,
+    inputs: readonly HostTensor[],
+  ): readonly Address[] {
     const { tensorflow } = this.host;
     const { api } = tensorflow.library;
     const { status } = tensorflow;
@@ -202,6 +238,8 @@ export class TensorFlowStep implements CompiledStep {
       } finally {
         api.TFE_DeleteOp(op);
       }
+    } catch (error) {
+      throw this.#placed(error, inputs);
     } finally {
       for (const value of fed) tensorflow.free(value);
     }

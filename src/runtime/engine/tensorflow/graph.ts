@@ -54,7 +54,14 @@ export class Graph implements Executor {
   #nodes = 0;
   #freed = false;
 
-  constructor(readonly tensorflow: TensorFlow) {
+  /** Stacks of the operations by name, where the graph is made to find one. */
+  readonly stacks = new Map<string, string>();
+
+  constructor(
+    readonly tensorflow: TensorFlow,
+    /** Keeps where each operation came from: slow, and only needed when one has failed. */
+    private readonly keepStacks = false,
+  ) {
     const { api } = tensorflow.library;
     this.#graph = api.TF_NewGraph();
     this.#setters = graphSetters(api);
@@ -194,7 +201,9 @@ export class Graph implements Executor {
     const given = inputs.map((input) =>
       isList(input) ? input.map((one) => this.#outputOf(one)) : this.#outputOf(input),
     );
-    const node = api.TF_NewOperation(this.#graph, name, `${name}_${this.#nodes++}`);
+    const operationName = `${name}_${this.#nodes++}`;
+    if (this.keepStacks) this.stacks.set(operationName, new Error().stack ?? '');
+    const node = api.TF_NewOperation(this.#graph, name, operationName);
     for (const input of given) {
       if (isOutput(input)) api.TF_AddInput(node, input);
       else api.TF_AddInputList(node, input, input.length);

@@ -30,14 +30,23 @@ export class TensorFlowError extends Error {
     readonly code: number,
     /** TensorFlow's own words. */
     readonly detail: string,
+    place = '',
   ) {
-    super(`${what}: ${codes[code] ?? `code ${code}`}: ${firstLine(detail)}`);
+    super(`${what}: ${place}${codes[code] ?? `code ${code}`}: ${firstLine(detail)}`);
+  }
+
+  /** The same, with the op that failed and the place that it comes from. */
+  at(op: string, place: string): TensorFlowError {
+    return new TensorFlowError(this.what, this.code, this.detail, `${op} at ${place}: `);
   }
 }
 
 // After the first line come stack traces of TensorFlow's own and hints for users of its Python package.
 function firstLine(text: string): string {
-  return (text.split('\n')[0] ?? '').replace(/ \[Op:\w*\].*$/, '').trim();
+  return (text.split('\n')[0] ?? '')
+    .replace(/ \[Op:\w*\].*$/, '')
+    .replaceAll(/\{\{[a-z_]+ [^}]*\}\} ?/g, '')
+    .trim();
 }
 
 /** Throws what the status tells, if anything; `what` names what was being done. */

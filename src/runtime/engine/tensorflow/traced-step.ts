@@ -29,6 +29,8 @@ export interface TracedStep {
   readonly computesIndices: boolean;
   /** How often each op occurs. */
   readonly ops: ReadonlyMap<string, number>;
+  /** Where operations came from, by name; empty unless stacks were kept. */
+  readonly stacks: ReadonlyMap<string, string>;
   dispose(): void;
 }
 
@@ -47,10 +49,11 @@ export function traceStep(
   backend: TensorFlowBackend,
   name: string,
   inputs: readonly HostTensor[],
+  keepStacks: boolean,
   body: (inputs: readonly Value[], clock: DeviceClock, state: StepState) => readonly Tensor[],
 ): TracedStep {
   const { tensorflow } = backend;
-  const graph = new Graph(tensorflow);
+  const graph = new Graph(tensorflow, keepStacks);
   const resources = new Map<ResourceVariable, GraphValue>();
   const resourceOf = (variable: ResourceVariable): GraphValue => {
     const known = resources.get(variable) ?? graph.resource();
@@ -89,6 +92,7 @@ export function traceStep(
         rules: graph.rules,
         computesIndices: graph.computesIndices,
         ops: graph.ops,
+        stacks: graph.stacks,
         dispose: () => {
           for (const one of functions.values()) one.dispose();
           graph.dispose();

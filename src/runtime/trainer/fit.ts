@@ -6,7 +6,8 @@ import { recurrence, type Recurrence } from '../../values/durations.js';
 import type { Answer, Hooks, Measured, Moment } from '../addons/addon.js';
 import { RunError } from '../run/run-error.js';
 import { breathe, type Control, type StopSignal } from './control.js';
-import { batchesAt, evaluateStage } from './evaluate.js';
+import { Ahead, type BatchPlace } from './ahead.js';
+import { evaluateStage } from './evaluate.js';
 import type { OpenStage, Session } from './session.js';
 import type { BatchRun } from './stage.js';
 import type { Finished } from './totals.js';
@@ -68,6 +69,7 @@ export async function fit(options: FitOptions): Promise<FitResult> {
 class Fit {
   readonly #session: Session;
   readonly #train: OpenStage;
+  readonly #ahead: Ahead;
   readonly #total: number;
   readonly #validations: readonly {
     readonly open: OpenStage;
@@ -93,6 +95,7 @@ class Fit {
     const total = session.pace.totalSteps;
     if (total === null) throw new RunError('the run has no end: set epochs or steps on the trainer');
     this.#train = train;
+    this.#ahead = new Ahead(train.data);
     this.#total = Math.min(total, limit ?? total);
     this.#validations = session.of('validate').map((open) => ({
       open,
@@ -200,17 +203,19 @@ class Fit {
   /** Updates of the weights up to step `until`: a window of batches each. */
   async #windows(until: number): Promise<void> {
     const { session } = this.options;
-    const { stage, data, batches } = this.#train;
+    const { stage, batches } = this.#train;
     const { stepsPerEpoch, accumulate } = session.pace;
     const epoch = Math.floor(this.#step / stepsPerEpoch);
     const runs: BatchRun[] = [];
+    let newest = 0;
     for (let step = this.#step; step < until; step += 1) {
       const first = (step % stepsPerEpoch) * accumulate;
       const end = Math.min(batches, first + accumulate);
       const clock = session.clockAt(step);
       const scalars = session.scalarsAt(clock, true);
       for (let index = first; index < end; index += 1) {
-        const inputs = await batchesAt(data, epoch, index);
+        newest = index;
+        const inputs = await this.#ahead.take({ epoch, index });
         const draws = {
           seed: session.options.seed,
           step,
@@ -220,16 +225,31 @@ class Fit {
         runs.push({ batches: inputs, run: { clock, draws, scalars, last: index === end - 1 } });
         this.#rows += inputs[0]?.rows ?? 0;
         // No more batches are held than the engine takes.
-        if (runs.length >= stage.atOnce) await stage.runAll(runs.splice(0));
+        if (runs.length >= stage.atOnce) {
+          await this.#run(runs.splice(0), { epoch, index });
+        }
       }
     }
-    await stage.runAll(runs);
+    if (runs.length > 0) await this.#run(runs, { epoch, index: newest });
     if (stage.decision !== null && !this.#decided) {
       this.#decided = true;
       this.options.listener.note(`${stage.plan.name} is run as ${stage.decision}`);
     }
     this.#step = until;
     this.#windowLogged = false;
+  }
+
+  /** Runs batches, and reads those after them meanwhile. */
+  async #run(runs: readonly BatchRun[], last: BatchPlace): Promise<void> {
+    const { stage, batches } = this.#train;
+    const done = stage.runAll(runs);
+    const inEpoch = last.index + 1 < batches;
+    const from = inEpoch ? last.index + 1 : 0;
+    const epoch = inEpoch ? last.epoch : last.epoch + 1;
+    const left = epoch * this.#session.pace.stepsPerEpoch < this.#total;
+    const count = left ? Math.min(stage.atOnce, batches - from) : 0;
+    this.#ahead.prepare(Array.from({ length: count }, (_, offset) => ({ epoch, index: from + offset })));
+    await done;
   }
 
   async #logWindow(): Promise<void> {

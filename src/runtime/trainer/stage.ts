@@ -117,7 +117,7 @@ export class Stage {
 
   /** Runs the step several times, as if one by one: what follows each other and is alike goes to the engine at once. */
   async runAll(runs: readonly BatchRun[]): Promise<void> {
-    for (let from = 0; from < runs.length; ) {
+    for (let from = 0; from < runs.length;) {
       const first = runs[from];
       if (first === undefined) return;
       const variant = this.#variantOf(first);

@@ -112,7 +112,8 @@ function set(
   else if (typeof value === 'number' && type === 'type') setters.type(op, name, value);
   else if (typeof value === 'object' && type === 'shape') setters.shape(op, name, dims(value));
   else if (typeof value === 'object' && type === 'list(int)') setters.ints(op, name, dims(value));
-  else if (typeof value === 'object' && type === 'list(type)') setters.types(op, name, Int32Array.from(value));
+  else if (typeof value === 'object' && type === 'list(type)')
+    setters.types(op, name, Int32Array.from(value));
   else {
     throw new Error(`attribute ${name} of op ${definition.name} is a ${type}, but ${typeof value} arrived`);
   }

@@ -164,7 +164,10 @@ export class TensorFlowBackend extends KernelBackend {
 }
 
 /** The bytes of a tensor of an element type, as an array of the language. */
-export function elementsFrom(type: Value['type'], bytes: ArrayBuffer): Float32Array | Int32Array | Uint8Array {
+export function elementsFrom(
+  type: Value['type'],
+  bytes: ArrayBuffer,
+): Float32Array | Int32Array | Uint8Array {
   switch (type) {
     case tf.f32:
       return new Float32Array(bytes);

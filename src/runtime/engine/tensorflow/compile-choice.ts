@@ -56,6 +56,7 @@ export class CompileChoice {
   readonly #options: ChoiceOptions;
   readonly #trials: Trial[] = [];
   #done = 0;
+  #milliseconds = 0;
   #chosen: Way | null;
   #text: string | null = null;
 
@@ -77,6 +78,11 @@ export class CompileChoice {
     return this.#chosen ?? this.#trials.at(-1)?.way ?? { xla: false, loop: false };
   }
 
+  /** How long a call took lately, once the way is chosen; 0 before, when calls are timed with nothing beside them. */
+  get milliseconds(): number {
+    return this.#chosen === null ? 0 : this.#milliseconds;
+  }
+
   /** What was chosen and why, once it is. */
   get text(): string | null {
     return this.#text;
@@ -85,6 +91,7 @@ export class CompileChoice {
   /** Takes the time of a call into account. */
   note(runs: number, milliseconds: number): void {
     this.#done += runs;
+    this.#milliseconds = milliseconds;
     const trial = this.#trials.at(-1);
     if (this.#chosen !== null || trial === undefined) return;
     trial.times.push(milliseconds / runs);

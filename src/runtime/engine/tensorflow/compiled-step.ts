@@ -42,6 +42,18 @@ const most = 32;
 // `ConfigProto.graph_options.rewrite_options`: a call without it skips the graph optimizer.
 const optimize = encode([10, encode([10, encode([17, 1])])]);
 
+// A call on another thread costs about a tenth of a millisecond; a longer one leaves time to prepare the next batch.
+const backgroundFrom = 1;
+
+/** One call of a function. */
+interface Call {
+  readonly fn: string;
+  readonly fed: readonly EagerValue[];
+  readonly step: TracedStep;
+  readonly outputs: number;
+  readonly choice: CompileChoice;
+}
+
 interface Signature {
   readonly text: string;
   readonly step: TracedStep;
@@ -77,7 +89,8 @@ export class TensorFlowStep implements CompiledStep {
       [tf.i32, [4], clockWords(clock)],
       [tf.i64, [], BigInt64Array.of(BigInt(clock.rowOffset))],
     ]);
-    const outputs = this.#execute(step.fn(choice.way.xla).name, fed, step, step.outputs.length, inputs);
+    const call = { fn: step.fn(choice.way.xla).name, fed, step, outputs: step.outputs.length, choice };
+    const outputs = await this.#execute(call, inputs);
     const results = step.outputs.map(({ dtype, shape }, index) => {
       const value = tensorflow.adopt(outputs[index] ?? null);
       try {
@@ -126,7 +139,7 @@ export class TensorFlowStep implements CompiledStep {
       [tf.i32, [most, 4], clocks(runs)],
       [tf.i64, [most], offsets(runs)],
     ]);
-    this.#execute(loop.fn.name, fed, step, 0, first.inputs);
+    await this.#execute({ fn: loop.fn.name, fed, step, outputs: 0, choice }, first.inputs);
     choice.note(runs.length, performance.now() - from);
   }
 
@@ -213,18 +226,15 @@ export class TensorFlowStep implements CompiledStep {
   }
 
   /** Calls a function with what was put on the device and the step's variables; frees the former. */
-  #execute(
-    fn: string,
-    fed: readonly EagerValue[],
-    step: TracedStep,
-    outputs: number,
+  async #execute(
+    { fn, fed, step, outputs, choice }: Call,
     inputs: readonly HostTensor[],
-  ): readonly Address[] {
+  ): Promise<readonly Address[]> {
     const { tensorflow } = this.host;
-    const { api } = tensorflow.library;
-    const { status } = tensorflow;
+    const { library, context, status } = tensorflow;
+    const { api } = library;
     try {
-      const op = api.TFE_NewOp(tensorflow.context, fn, status);
+      const op = api.TFE_NewOp(context, fn, status);
       tensorflow.check(this.name);
       try {
         for (const { handle } of fed) api.TFE_OpAddInput(op, handle, status);
@@ -232,8 +242,12 @@ export class TensorFlowStep implements CompiledStep {
         tensorflow.check(this.name);
         api.TFE_OpSetAttrString(op, 'config_proto', optimize, optimize.length);
         const returned: Address[] = new Array<Address>(outputs).fill(null);
-        api.TFE_Execute(op, returned, [outputs], status);
-        tensorflow.check(`step ${this.name}`);
+        if (choice.milliseconds > backgroundFrom) {
+          await tensorflow.executeInBackground(op, returned, `step ${this.name}`);
+        } else {
+          api.TFE_Execute(op, returned, [outputs], status);
+          tensorflow.check(`step ${this.name}`);
+        }
         return returned;
       } finally {
         api.TFE_DeleteOp(op);

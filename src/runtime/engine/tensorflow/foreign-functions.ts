@@ -38,7 +38,9 @@ export async function loadKoffi(): Promise<ForeignFunctions> {
           // The next one may have it.
         }
       }
-      throw new Error(`the TensorFlow library has no function ${name}; it is older than 2.16 or not TensorFlow`);
+      throw new Error(
+        `the TensorFlow library has no function ${name}; it is older than 2.16 or not TensorFlow`,
+      );
     },
   };
 }

@@ -244,7 +244,8 @@ export const kernels: Readonly<Record<string, Kernel>> = {
     call.executor.requireIndex(
       indices,
       rows,
-      (index) => `index ${index} is outside of the table's ${rows} rows`,
+      (index, place) =>
+        `take got index ${index} at place ${place} of [${call.shapeOf(indices).join(', ')}], but the table has rows 0 to ${rows - 1}; correct the data, or the table's size`,
     );
     return call.op('GatherV2', [x, indices, call.int(axis)], {
       batch_dims: call.has('batchDims') ? call.number('batchDims') : 0,

@@ -50,7 +50,7 @@ function faultOf(path: string, file: number, arch: string): string | null {
     return `${path} is no shared library for 64-bit Linux`;
   }
   const end = endOf(file, header);
-  return size < end ? `${path} is cut off: it has ${size} of ${end} bytes` : null;
+  return size < end ? `${path} is cut off or damaged: it has ${size} of ${end} bytes` : null;
 }
 
 /** Where the last of what the header names ends: segments that are loaded, and the table of sections, which comes last. */
@@ -59,6 +59,8 @@ function endOf(file: number, header: Buffer): number {
   const [entry, count] = [header.readUInt16LE(54), header.readUInt16LE(56)];
   const sections = Number(header.readBigUInt64LE(40)) + header.readUInt16LE(58) * header.readUInt16LE(60);
   let end = Math.max(headerBytes, sections, table + entry * count);
+  // Beyond the end there is nothing to read, and no position to read it from.
+  if (end > fstatSync(file).size) return end;
   const segment = Buffer.alloc(56);
   for (let i = 0; i < count && entry >= segment.length; i++) {
     if (readSync(file, segment, 0, segment.length, table + i * entry) < segment.length) break;

@@ -109,7 +109,7 @@ function installed(environment: Environment): Place {
 function judgeInstall(source: string, root: string): Candidate {
   const manifest = readManifest(root);
   const folder = existsSync(join(root, 'tensorflow')) ? join(root, 'tensorflow') : root;
-  const judged = judge(source, folder);
+  const judged = judge(source, folder, manifest?.version);
   const again = 'run `ztrainc engine install` again';
   const fault =
     manifest === null
@@ -117,7 +117,6 @@ function judgeInstall(source: string, root: string): Candidate {
       : (writableByOthers(root) ?? sizeFault(root, manifest));
   return {
     ...judged,
-    version: manifest?.version ?? judged.version,
     problem: fault === null ? judged.problem : `${fault}; ${again}`,
   };
 }
@@ -200,8 +199,11 @@ function askPython(program: string, environment: Environment): string | null {
   }
 }
 
-/** Looks at a folder without opening the library: opening a damaged one may end the process. */
-export function judge(source: string, given: string): Candidate {
+/**
+ * Looks at a folder without opening the library: opening a damaged one may end the process. `known` is its version, where
+ * somebody wrote it down.
+ */
+export function judge(source: string, given: string, known: string | null = null): Candidate {
   const folder = resolve(given);
   const none = { source, folder, files: null, version: null };
   const stat = existsSync(folder) ? statSync(folder) : undefined;
@@ -211,7 +213,7 @@ export function judge(source: string, given: string): Candidate {
   if (files === null) {
     return { ...none, problem: `${folder} holds no libtensorflow_framework.so and libtensorflow_cc.so` };
   }
-  const version = versionOfNames(files) ?? versionBeside(folder);
+  const version = known ?? versionOfNames(files) ?? versionBeside(folder);
   const old =
     version !== null && compareVersions(version, oldestVersion) < 0
       ? `TensorFlow ${version} is too old: ${oldestVersion} is the oldest that can be used`

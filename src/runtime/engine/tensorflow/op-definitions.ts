@@ -3,16 +3,7 @@ import type { NativeLibrary } from './c-api.js';
 import { bytesIn, decode, textOf } from './protobuf.js';
 
 export type AttributeType =
-  | 'string'
-  | 'int'
-  | 'float'
-  | 'bool'
-  | 'type'
-  | 'shape'
-  | 'tensor'
-  | 'func'
-  | 'list(int)'
-  | 'list(type)';
+  'string' | 'int' | 'float' | 'bool' | 'type' | 'shape' | 'tensor' | 'func' | 'list(int)' | 'list(type)';
 
 export interface OpInput {
   readonly name: string;

@@ -26,12 +26,15 @@ export function placeOf(stack: string | undefined): string | null {
   }
   for (const line of lines) {
     const place = /(?:file:\/\/)?(\/[^\s()]+:\d+:\d+)/.exec(line)?.[1];
-    if (place !== undefined && !/\/(?:src\/runtime|node_modules)\/|\/runtime\.mjs:|node:/.test(place)) return place;
+    if (place !== undefined && !/\/(?:src\/runtime|node_modules)\/|\/runtime\.mjs:|node:/.test(place))
+      return place;
   }
   return null;
 }
 
 /** Names of a graph's operations in an error of TensorFlow, the innermost last. */
 export function operationsIn(detail: string): readonly string[] {
-  return [...detail.matchAll(/\{\{node ([^}]+)\}\}/g)].flatMap(([, name = '']) => name.split('/').at(-1) ?? []);
+  return [...detail.matchAll(/\{\{node ([^}]+)\}\}/g)].flatMap(
+    ([, name = '']) => name.split('/').at(-1) ?? [],
+  );
 }

@@ -79,6 +79,7 @@ export function textOf(value: number | Uint8Array): string {
 }
 
 export function bytesIn(value: number | Uint8Array): Uint8Array {
-  if (typeof value === 'number') throw new Error('a message of TensorFlow has a number where a message belongs');
+  if (typeof value === 'number')
+    throw new Error('a message of TensorFlow has a number where a message belongs');
   return value;
 }

@@ -93,11 +93,9 @@ function wide(bits: Bits, words: Value, count: number): Value {
 /** Uniform numbers from [0, 1), multiples of 2^-24, of a flat shape. */
 function uniformStream(bits: Bits, { key, counter }: Place, count: number): Value {
   // Algorithm 1 is Philox.
-  const words = bits.op(
-    'StatelessRandomUniformFullIntV2',
-    [bits.ints([count]), key, counter, bits.int(1)],
-    { dtype: tf.u32 },
-  );
+  const words = bits.op('StatelessRandomUniformFullIntV2', [bits.ints([count]), key, counter, bits.int(1)], {
+    dtype: tf.u32,
+  });
   const eight = bits.op('Cast', [bits.int(8)], { DstT: tf.u32 });
   const shifted = bits.op('Bitcast', [bits.op('RightShift', [words, eight])], { type: tf.i32 });
   return bits.op('Mul', [bits.op('Cast', [shifted], { DstT: tf.f32 }), bits.float(2 ** -24)]);

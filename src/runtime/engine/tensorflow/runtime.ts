@@ -160,6 +160,18 @@ export class TensorFlow implements Executor {
     }
   }
 
+  /** Executes an op on a thread of its own. The shared status stays free for what the program does meanwhile. */
+  async executeInBackground(op: Address, outputs: Address[], what: string): Promise<void> {
+    const { api } = this.library;
+    const status = api.TF_NewStatus();
+    try {
+      await this.library.executeInBackground(op, outputs, [outputs.length], status);
+      check(api, status, what);
+    } finally {
+      api.TF_DeleteStatus(status);
+    }
+  }
+
   free({ handle }: EagerValue): void {
     this.handles -= 1;
     this.library.api.TFE_DeleteTensorHandle(handle);

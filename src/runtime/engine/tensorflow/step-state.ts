@@ -61,7 +61,11 @@ export class StepState {
   }
 
   /** Variables that the step replaced, with what it read of them before and what they become. */
-  replaced(): readonly { readonly variable: ResourceVariable; readonly before: Value | null; readonly value: Value }[] {
+  replaced(): readonly {
+    readonly variable: ResourceVariable;
+    readonly before: Value | null;
+    readonly value: Value;
+  }[] {
     return [...this.#held].flatMap(([variable, { before, now, assigned }]) =>
       assigned && now !== null ? [{ variable, before, value: this.backend.valueFor(now) }] : [],
     );

@@ -118,7 +118,13 @@ export interface Loop {
  * A function that runs a step n times: its inputs are n, each input of the step and each of the clock with `most` rows in
  * front, and the variables. Compiling it takes no longer for a larger `most`, and every n is the same function.
  */
-export function loopOf(tensorflow: TensorFlow, name: string, step: TracedStep, most: number, xla: boolean): Loop {
+export function loopOf(
+  tensorflow: TensorFlow,
+  name: string,
+  step: TracedStep,
+  most: number,
+  xla: boolean,
+): Loop {
   const rows: readonly { readonly type: TfType; readonly shape: readonly number[] }[] = [
     ...step.inputs.map(({ dtype, shape }) => ({ type: storageType(dtype), shape: [most, ...shape] })),
     { type: tf.i32, shape: [most, 4] },
@@ -145,7 +151,9 @@ export function loopOf(tensorflow: TensorFlow, name: string, step: TracedStep, m
       graph.constant(tf.i32, [values.length], Int32Array.from(values));
     const row = (value: Value, shape: readonly number[]): Value => {
       const zeros = shape.slice(1).map(() => 0);
-      const from = single(graph, 'Pack', [[done, ...zeros.map((zero) => graph.constant(tf.i32, [], Int32Array.of(zero)))]]);
+      const from = single(graph, 'Pack', [
+        [done, ...zeros.map((zero) => graph.constant(tf.i32, [], Int32Array.of(zero)))],
+      ]);
       const part = single(graph, 'Slice', [value, from, int([1, ...shape.slice(1)])]);
       return single(graph, 'Reshape', [part, int(shape.slice(1))]);
     };

@@ -32,11 +32,7 @@ export type Elements = Float32Array | Int32Array | Uint8Array | BigInt64Array;
 /** Runs ops at once, or writes them into a graph. */
 export interface Executor {
   /** One op. An input that is a list stands for an op's list of tensors. */
-  op(
-    name: string,
-    inputs: readonly (Value | readonly Value[])[],
-    attributes?: Attributes,
-  ): readonly Value[];
+  op(name: string, inputs: readonly (Value | readonly Value[])[], attributes?: Attributes): readonly Value[];
   constant(type: TfType, shape: readonly number[], elements: Elements): Value;
   /** Runs `body`, and frees what it made but for what it returns. */
   tidy(body: () => Value): Value;

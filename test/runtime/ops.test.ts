@@ -1,6 +1,6 @@
 /** Values of ops against plain loops and numbers worked out by hand, and what they refuse. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { createEngineUnderTest } from '../engine-under-test.js';
+import { createEngineUnderTest, nativeUnderTest } from '../engine-under-test.js';
 import type { DType, Engine, HostTensor } from '../../src/runtime/engine/engine.js';
 import { hostUniform } from '../../src/runtime/engine/philox.js';
 import * as ops from '../../src/runtime/ops/index.js';
@@ -224,7 +224,8 @@ describe('reductions', () => {
       values: new Float32Array(1_000_000).fill(0.1),
     };
     const got = await compute((x) => ops.sum(x), many);
-    expect(got.values[0]).toBeCloseTo(100_000.0015, 1);
+    // The embedded engine adds in pairs, TensorFlow in longer runs.
+    expect(got.values[0]).toBeCloseTo(100_000.0015, nativeUnderTest ? 0 : 1);
   });
 
   test('axes apart', async () => {
@@ -614,7 +615,8 @@ describe('what is refused says what arrived', () => {
     [
       (x) => ops.take(x, ops.cast(x, { to: 'i32' })),
       [host([9])],
-      /take got index 9 at place 0 of .1., but the table has rows 0 to 0/,
+      // The native engine says so itself of indices that it computed.
+      /take got index 9 at place 0 of .1., but the table has rows 0 to 0|indices\[0\] = 9 is not in \[0, 1\)/,
     ],
     [(x) => ops.pad(x, { by: [[1, 1]] }), [x23], /pad needs a pair of whole numbers for each axis/],
     [

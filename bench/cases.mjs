@@ -12,7 +12,7 @@ export const cases = [
     title: 'Tabular network: 32 columns, two layers of 64, batches of 32',
     ours: ['auto', 'graph', 'graph+single', 'xla', 'xla+single'],
     peers: {
-      torch: ['fused', 'fused+one_thread', 'fused+compile'],
+      torch: ['fused', 'fused+one_thread', 'fused+one_thread+compile'],
       keras: ['graph', 'graph*32', 'xla', 'xla*32'],
       lightning: ['default', 'one_thread'],
     },

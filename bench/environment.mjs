@@ -1,6 +1,6 @@
 /** The peers, installed with fixed versions into an environment that nothing else uses. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, globSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cache, root } from './places.mjs';
@@ -39,9 +39,11 @@ export const setUpPeers = async ({ peers, library }) => {
 const libraryOf = (folder) => {
   const named = process.env.ZTRAIN_TENSORFLOW;
   if (named !== undefined && named !== '') return named;
-  const [found] = globSync('lib/python*/site-packages/tensorflow', { cwd: folder });
+  const found = readdirSync(join(folder, 'lib'))
+    .map((version) => join(folder, 'lib', version, 'site-packages', 'tensorflow'))
+    .find((path) => existsSync(path));
   if (found === undefined) throw new Error(`${folder} has no TensorFlow; give --library`);
-  return join(folder, found);
+  return found;
 };
 
 /** What was measured, for the head of the results. */

@@ -9,6 +9,15 @@ export const sidesOf = ({ name, ours, peers, warmUp }) => [
   ...Object.entries(peers).flatMap(([peer, modes]) => modes.map((mode) => ({ peer, mode, name, warmUp }))),
 ];
 
+const loops = ({ peer, mode }) => (peer === 'ours' ? !mode.includes('single') : mode.includes('*'));
+
+/** Steps that take about so many seconds, by what the last ones took. */
+const stepsOf = (side, seconds) => {
+  const each = side.last.ms / side.last.steps;
+  const fit = Math.max(2, Math.round((seconds * 1000) / each));
+  return loops(side) && each < 20 ? Math.max(together, Math.round(fit / together) * together) : fit;
+};
+
 /** Rounds of each side: milliseconds a step. A side that does not start has an error instead. */
 export const measure = async (one, { rounds, seconds, ...context }) => {
   const sides = [];
@@ -18,26 +27,20 @@ export const measure = async (one, { rounds, seconds, ...context }) => {
     try {
       const first = await worker.first();
       const ready = await worker.ready();
-      sides.push({ ...side, worker, first, peak: ready.peak, times: [], natives: [], steps: 0 });
+      sides.push({ ...side, worker, first, peak: ready.peak, times: [], natives: [], last: ready });
     } catch (error) {
       worker.kill();
       sides.push({ ...side, worker: null, error: error.message, times: [] });
     }
   }
   const live = sides.filter(({ worker }) => worker !== null);
-  // How many steps make a round.
-  for (const side of live) {
-    const loops = /^(auto|graph|xla)$|\*/.test(side.mode) && (side.peer === 'ours' || side.mode.includes('*'));
-    const trial = await side.worker.take(loops ? together : 2);
-    const each = trial.ms / trial.steps;
-    const fit = Math.max(1, Math.round((seconds * 1000) / each));
-    side.steps = loops && each < 40 ? Math.max(together, Math.round(fit / together) * together) : Math.max(2, fit);
-  }
+  for (const side of live) side.last = await side.worker.take(loops(side) ? together : 2);
   for (let round = 0; round < rounds; round += 1) {
     // The order turns, so that nobody is always the first after a pause.
     for (let at = 0; at < live.length; at += 1) {
       const side = live[(at + round) % live.length];
-      const { ms, steps, native, peak } = await side.worker.take(side.steps);
+      side.last = await side.worker.take(stepsOf(side, seconds));
+      const { ms, steps, native, peak } = side.last;
       side.times.push(ms / steps);
       if (typeof native === 'number') side.natives.push(native / steps);
       side.peak = peak;
@@ -45,5 +48,5 @@ export const measure = async (one, { rounds, seconds, ...context }) => {
     process.stderr.write(`${one.name}: round ${round + 1} of ${rounds}\n`);
   }
   for (const { worker } of live) await worker.end();
-  return sides.map(({ worker, ...rest }) => rest);
+  return sides.map(({ worker, last, ...rest }) => rest);
 };

@@ -262,16 +262,6 @@ export const checkTrainerOptions = (env: Env, decl: TrainerDecl): readonly IrNam
   if (!builtin) return [];
   const attributes = checkAttributes(env, ownerOf('trainer', [builtin]), decl.config);
   refuseParts(env, decl.config);
-  const precision = attributes.given.find((each) => each.name === 'precision');
-  if (precision && precision.value.constant !== 'f32') {
-    env.checker.report(
-      notBuilt(
-        precision.span,
-        { what: `precision ${JSON.stringify(precision.value.constant ?? '')}` },
-        { help: 'write `precision = "f32"`, or leave it out' },
-      ),
-    );
-  }
   const devices = attributes.given.find((each) => each.name === 'devices');
   if (devices && devices.value.constant !== 1 && devices.value.constant !== 'auto') {
     env.checker.report(
@@ -282,7 +272,7 @@ export const checkTrainerOptions = (env: Env, decl: TrainerDecl): readonly IrNam
       ),
     );
   }
-  return namedOf(attributes, ['precision', 'devices']);
+  return namedOf(attributes, ['devices']);
 };
 
 const refuseParts = (env: Env, config: Config): void => {

@@ -14,6 +14,7 @@ import { showNumber } from './progress/format.js';
 import type { LineStream } from './progress/reporter.js';
 import { jsonNumber } from './run/folder.js';
 import { RunError } from './run/run-error.js';
+import { TensorFlowError } from './engine/tensorflow/status.js';
 import { engineNames, type EngineName } from './engine/choose.js';
 import { Control, type StopSignal } from './trainer/control.js';
 import { paramType, parseParam } from './trainer/params.js';
@@ -56,6 +57,7 @@ interface Arguments {
   readonly dataRoot: string | undefined;
   readonly from: string | undefined;
   readonly engine: string | undefined;
+  readonly forcePrecision: boolean;
   readonly devRun: number | null;
   readonly json: boolean;
 }
@@ -118,7 +120,8 @@ function fail(spec: TrainerSpec<never>, error: unknown, io: MainIo): number {
     io.stderr.write(`see ${io.program?.('train') ?? spec.name} --help\n`);
     return 2;
   }
-  const expected = error instanceof RunError || error instanceof DataError;
+  const expected =
+    error instanceof RunError || error instanceof DataError || error instanceof TensorFlowError;
   // A stack says where in the spec's steps it happened; for a full disk or a bad file it says nothing.
   if (error instanceof Error && !expected && error.stack !== undefined) {
     const frames = error.stack.split('\n').filter((line) => /^\s+at /.test(line));
@@ -143,6 +146,7 @@ async function runCommand(
     stream: io.stderr,
     environment: io.environment,
     engine: engineOf(args.engine, io.environment),
+    forcePrecision: args.forcePrecision,
     devRun: args.devRun,
     ...(args.dataRoot === undefined ? {} : { dataRoot: args.dataRoot }),
     ...(args.runDir === undefined ? {} : { runDir: args.runDir }),
@@ -214,7 +218,7 @@ const notBuilt: ReadonlyMap<string, string> = new Map([
   ['--nodes', 'several machines are not built yet; leave it out'],
   ['--profile', 'profiles are not built yet; leave it out'],
 ]);
-const flags = ['--dev-run', '--json', '--help', '--version'];
+const flags = ['--force-precision', '--dev-run', '--json', '--help', '--version'];
 
 /** Reads a command line. `names` are the trainer's params, for messages. Throws a UsageError. */
 export function readArguments(argv: readonly string[], names: readonly string[] = []): Arguments {
@@ -224,6 +228,7 @@ export function readArguments(argv: readonly string[], names: readonly string[] 
   let command: Arguments['command'] | null = null;
   let devRun: number | null = null;
   let json = false;
+  let forcePrecision = false;
   const rest = [...argv];
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     if (!word.startsWith('-')) {
@@ -243,6 +248,7 @@ export function readArguments(argv: readonly string[], names: readonly string[] 
     if (name === '--help' || name === '-h') command = 'help';
     else if (name === '--version' || name === '-V') command = 'version';
     else if (name === '--json') json = true;
+    else if (name === '--force-precision') forcePrecision = true;
     else if (name === '--dev-run') {
       const next = attached ?? (/^\d+$/.test(rest[0] ?? '') ? rest.shift() : '3');
       devRun = Number(next);
@@ -277,6 +283,7 @@ export function readArguments(argv: readonly string[], names: readonly string[] 
     dataRoot: values.get('--data-root'),
     from: values.get('--from'),
     engine: values.get('--engine'),
+    forcePrecision,
     devRun,
     json,
   };
@@ -339,6 +346,7 @@ export function helpText(spec: TrainerSpec<never>, program?: MainIo['program']):
     `  --data-root DIR   where relative data paths start (${program ? 'the spec’s' : 'the current'} folder)`,
     '  --from PATH       a run’s folder (its best checkpoint, else the last) or a checkpoint',
     `  --engine NAME     ${engineNames.join(', ')}`,
+    '  --force-precision bf16 or f16 also where the device has no units for it',
     '  --dev-run [N]     N steps (3) and validation batches, nothing is written',
     '  --json            print metrics or rows as JSON',
     '  --help, --version',

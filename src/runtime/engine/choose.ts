@@ -3,6 +3,7 @@ import { RunError } from '../run/run-error.js';
 import { createEmbeddedEngine } from './embedded.js';
 import type { Engine } from './engine.js';
 import type { CompileMode } from './tensorflow/compiled-step.js';
+import { resolvePrecision, type Precision } from './tensorflow/precision.js';
 import { candidates, oldestVersion, type Candidate, type Environment } from './tensorflow/locate.js';
 
 /** What a user asks for. `auto` takes the native engine where one is found. */
@@ -12,6 +13,8 @@ export type EngineName = (typeof engineNames)[number];
 export interface EngineChoice {
   readonly engine: EngineName;
   readonly compile?: CompileMode | undefined;
+  readonly precision?: Precision | undefined;
+  readonly forcePrecision?: boolean | undefined;
   readonly environment?: Environment | undefined;
 }
 
@@ -22,16 +25,18 @@ export interface ChosenEngine {
 }
 
 /** Starts an engine. Rejects with a RunError where `tensorflow` is asked for and cannot be had. */
-export async function chooseEngine({ engine, compile, environment }: EngineChoice): Promise<ChosenEngine> {
-  if (engine === 'embedded') return { engine: await createEmbeddedEngine(), note: null };
+export async function chooseEngine({ engine, environment, ...how }: EngineChoice): Promise<ChosenEngine> {
+  if (engine === 'embedded') return { engine: await embedded(how.precision), note: null };
   const tried = candidates(environment);
   const faults = tried.flatMap(({ source, problem }) => (problem === null ? [] : [`${source}: ${problem}`]));
   for (const { source, files, problem } of tried) {
     if (problem !== null || files === null) continue;
     try {
       const { createTensorFlowEngine } = await import('./tensorflow/tensorflow-engine.js');
-      return { engine: await createTensorFlowEngine({ files, compile }), note: null };
+      return { engine: await createTensorFlowEngine({ files, ...how }), note: null };
     } catch (error) {
+      // What the user asked for cannot be had: another library would not help.
+      if (error instanceof RunError) throw error;
       faults.push(`${source}: ${error instanceof Error ? error.message : String(error)}`);
       // A process opens one library; what failed once is not tried again with another.
       break;
@@ -39,7 +44,12 @@ export async function chooseEngine({ engine, compile, environment }: EngineChoic
   }
   const message = messageOf(tried, faults);
   if (engine === 'tensorflow') throw new RunError(message);
-  return { engine: await createEmbeddedEngine(), note: faults.length === 0 ? null : message };
+  return { engine: await embedded(how.precision), note: faults.length === 0 ? null : message };
+}
+
+function embedded(precision: Precision = 'f32'): Promise<Engine> {
+  const { note } = resolvePrecision(precision, { bf16: false, f16: false }, 'the embedded engine', false);
+  return createEmbeddedEngine({ notes: note === null ? [] : [note] });
 }
 
 function messageOf(tried: readonly Candidate[], faults: readonly string[]): string {

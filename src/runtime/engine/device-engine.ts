@@ -22,6 +22,7 @@ import { checkOutputs, refusingReads } from './step-body.js';
 export interface DeviceOptions {
   readonly name: Engine['name'];
   readonly version: string;
+  readonly notes?: readonly string[] | undefined;
   /** Makes this engine's backend the current one. */
   readonly activate: () => void;
   /** Copies values to the host. */
@@ -128,6 +129,8 @@ export function makeDeviceEngine(options: DeviceOptions): Engine {
   return {
     name: options.name,
     version: options.version,
+    notes: options.notes ?? [],
+    needsLossScaling: false,
     variable(path: string, initial: HostTensor): StateVariable {
       if (variables.has(path)) {
         throw new Error(`two variables have the path \`${path}\``);

@@ -73,6 +73,10 @@ export interface Engine {
   readonly name: 'embedded' | 'symbolic' | 'tensorflow';
   /** For `run.json`: the library and its version, e.g. `tfjs-backend-wasm 4.22.0 (simd)`. */
   readonly version: string;
+  /** What the user should know about how it computes, one sentence each. */
+  readonly notes: readonly string[];
+  /** Whether gradients may fall below what its numbers hold: losses are then scaled up (f16). */
+  readonly needsLossScaling: boolean;
   variable(path: string, initial: HostTensor): StateVariable;
   /**
    * Makes a step of a synchronous body. The body sees tensors only; host reads, conditions on tensors and promises in

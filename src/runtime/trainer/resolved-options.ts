@@ -1,5 +1,6 @@
 /** Options of a run with all defaults filled in, as the prelude states them. */
 import type { CompileMode } from '../engine/tensorflow/compiled-step.js';
+import type { Precision } from '../engine/tensorflow/precision.js';
 import type { Clip } from '../optim/optimizer.js';
 import { RunError } from '../run/run-error.js';
 import { UsageError } from '../../values/overrides.js';
@@ -18,8 +19,7 @@ export interface ResolvedOptions {
   readonly progress: 'auto' | 'bar' | 'plain' | 'none';
   readonly summary: boolean;
   readonly runDir: string | null;
-  /** What the user should know about an option, one sentence each. */
-  readonly notes: readonly string[];
+  readonly precision: Precision;
 }
 
 /** Throws a UsageError for values out of range, a RunError for what this engine cannot do. */
@@ -33,14 +33,9 @@ export function resolveOptions(options: TrainerOptions): ResolvedOptions {
   whole('accumulate', accumulate, 1);
   whole('seed', seed, 0);
   whole('log_every', logEvery.value, 1);
-  const { precision = 'f32', devices = 'auto' } = options;
-  if (precision === 'bf16' || precision === 'f16') {
-    throw new RunError(
-      `precision = "${precision}": the embedded engine computes in f32 only; use "f32" or "mixed"`,
-    );
-  }
+  const { devices = 'auto' } = options;
   if (devices !== 'auto' && devices !== 1) {
-    throw new RunError(`devices = ${devices}: the embedded engine runs on one device; use 1 or "auto"`);
+    throw new RunError(`devices = ${devices}: several devices are not built yet; use 1 or "auto"`);
   }
   return {
     epochs,
@@ -49,13 +44,12 @@ export function resolveOptions(options: TrainerOptions): ResolvedOptions {
     clip: options.clip ?? null,
     seed,
     compile: options.compile ?? 'auto',
+    precision: options.precision ?? 'f32',
     onNan: options.onNan ?? 'stop',
     logEvery,
     progress: options.progress ?? 'auto',
     summary: options.summary ?? true,
     runDir: options.runDir ?? null,
-    notes:
-      precision === 'mixed' ? ['precision "mixed": this device has no narrow units, computing in f32'] : [],
   };
 }
 

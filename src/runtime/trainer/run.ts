@@ -53,6 +53,8 @@ export interface RunOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Which engine computes; `auto` unless given. */
   readonly engine?: EngineName | undefined;
+  /** Computes in 16 bits where the device has no units for it, when the spec says so. */
+  readonly forcePrecision?: boolean | undefined;
   /** At most so many windows and batches, and nothing is written. */
   readonly devRun?: number | null;
 }
@@ -64,6 +66,7 @@ export async function runFit(trainer: AnyTrainer, options: RunOptions = {}): Pro
     kinds: ['train', 'validate'],
     dataRoot: rootOf(options),
     engine: options.engine,
+    forcePrecision: options.forcePrecision,
   });
   try {
     const writes = (options.devRun ?? null) === null && options.runDir !== null;
@@ -141,6 +144,7 @@ export async function runTest(
     },
     dataRoot: rootOf(options),
     engine: options.engine,
+    forcePrecision: options.forcePrecision,
   });
   const reporter = reporterOf(trainer, options, null);
   try {
@@ -249,7 +253,7 @@ function begin(trainer: AnyTrainer, session: Session, reporter: Reporter, folder
   reporter.line(
     `${stepsPerEpoch} steps an epoch, ${totalSteps ?? '?'} in all${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`,
   );
-  [...options.notes, ...session.notes].forEach((note) => reporter.line(note));
+  [...session.engine.notes, ...session.notes].forEach((note) => reporter.line(note));
 }
 
 function startAddOns(addOns: readonly AddOn[], host: AddOnHost): readonly LiveAddOn[] {

@@ -12,6 +12,7 @@ import { RunError } from '../run/run-error.js';
 import type { Schedule, SchedulePlan } from '../schedules/index.js';
 import type { Pace } from '../../values/durations.js';
 import { useDrawNames } from '../engine/current.js';
+import { LossScaling } from './loss-scaling.js';
 import { drawLabel } from './step-context.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import { settlePending, type UpdateHost } from './update.js';
@@ -63,6 +64,7 @@ export class Session implements StageHost, UpdateHost {
   readonly onNan: 'stop' | 'skip' | 'ignore';
   readonly badStep: StateVariable;
   readonly skipped: StateVariable;
+  readonly scaling: LossScaling | null;
   readonly accumulators = new Map<string, StateVariable>();
   readonly keys = new Map<string, string>();
   readonly scalarNames: readonly string[];
@@ -88,6 +90,7 @@ export class Session implements StageHost, UpdateHost {
     this.optimizers = optimizers;
     this.badStep = engine.variable('guard/bad_step', scalar(-1));
     this.skipped = engine.variable('guard/skipped', scalar(0));
+    this.scaling = engine.needsLossScaling ? new LossScaling(engine) : null;
     this.scalarNames = [
       'step',
       ...schedules.map(({ name }) => `schedule:${name}`),
@@ -290,7 +293,7 @@ export class Session implements StageHost, UpdateHost {
   }
 
   get optimizerState(): readonly StateVariable[] {
-    return [...this.optimizers.values()].flatMap(({ state }) => state);
+    return [...[...this.optimizers.values()].flatMap(({ state }) => state), ...(this.scaling?.state ?? [])];
   }
 
   async close(): Promise<void> {

@@ -5,7 +5,7 @@
 import type { AddOn, Measured } from '../addons/addon.js';
 import { checkpoint } from '../addons/checkpoint.js';
 import type { Data } from '../data/data.js';
-import { chooseEngine, type EngineName } from '../engine/choose.js';
+import { chooseEngine, engineNames, type EngineName } from '../engine/choose.js';
 import type { Engine } from '../engine/engine.js';
 import type { Part } from '../nn/module.js';
 import type { Clock, Optimizer } from '../optim/optimizer.js';
@@ -53,6 +53,7 @@ export interface PrepareOptions {
   readonly dataRoot: string;
   /** Which engine to start (`auto` unless given), or one that was started. */
   readonly engine?: Engine | EngineName | undefined;
+  readonly forcePrecision?: boolean | undefined;
 }
 
 type Named<T> = Readonly<Record<string, T>>;
@@ -145,7 +146,13 @@ export abstract class Trainer<
     const { engine, note } =
       options.engine instanceof Object
         ? { engine: options.engine, note: null }
-        : await chooseEngine({ engine: options.engine ?? 'auto', compile: this.options.compile });
+        : await chooseEngine({
+            engine:
+              options.engine ?? engineNames.find((name) => name === process.env['ZTRAIN_ENGINE']) ?? 'auto',
+            compile: this.options.compile,
+            precision: this.options.precision,
+            forcePrecision: options.forcePrecision,
+          });
     const session = await Session.open<S>({
       engine,
       options: this.options,

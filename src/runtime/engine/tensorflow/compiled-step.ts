@@ -9,6 +9,7 @@ import type { Address } from './c-api.js';
 import { CompileChoice } from './compile-choice.js';
 import { tf } from './element-types.js';
 import { operationsIn, placeOf, withDeepStacks } from './places.js';
+import type { NarrowType } from './precision.js';
 import { encode } from './protobuf.js';
 import { clockWords, type DeviceClock } from './random.js';
 import { hostTensor, storageType, storedElements } from './resource-variable.js';
@@ -32,6 +33,8 @@ export interface StepHost {
   readonly tensorflow: TensorFlow;
   readonly backend: TensorFlowBackend;
   readonly mode: CompileMode;
+  /** The 16-bit type that products are computed in, or null. */
+  readonly narrow: NarrowType | null;
   /** Runs a body with this clock and state as the current ones. */
   during<T>(clock: DeviceClock, state: StepState, body: () => T): T;
 }
@@ -173,7 +176,8 @@ export class TensorFlowStep implements CompiledStep {
   }
 
   #trace(inputs: readonly HostTensor[], keepStacks: boolean): TracedStep {
-    return traceStep(this.host.backend, this.name, inputs, keepStacks, (values, clock, state) =>
+    const options = { keepStacks, narrow: this.host.narrow };
+    return traceStep(this.host.backend, this.name, inputs, options, (values, clock, state) =>
       this.host.during(clock, state, () => this.#runBody(values)),
     );
   }

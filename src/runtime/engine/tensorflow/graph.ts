@@ -2,6 +2,7 @@
 import { dims, graphSetters, setAttributes } from './attributes.js';
 import type { Address, Output } from './c-api.js';
 import { tf, tfType, type TfType } from './element-types.js';
+import { Narrowing, type NarrowType } from './precision.js';
 import { isList, type TensorFlow } from './runtime.js';
 import type { Attributes, Elements, Executor, GraphValue, RefuseIndex, Value } from './values.js';
 
@@ -39,7 +40,16 @@ export interface IndexRule {
 // Ops whose output holds the same whole numbers in the same order as their first input.
 const sameNumbers: ReadonlySet<string> = new Set(['Reshape', 'Identity', 'ExpandDims', 'Squeeze']);
 
+export interface GraphOptions {
+  /** Keeps where each operation came from: slow, and only needed when one has failed. */
+  readonly keepStacks?: boolean;
+  /** The type that products are computed in; f32 unless given. */
+  readonly narrow?: NarrowType | null;
+}
+
 export class Graph implements Executor {
+  readonly #keepStacks: boolean;
+  readonly #narrowing: Narrowing | null;
   /** Rules for whole numbers that are inputs. */
   readonly rules: IndexRule[] = [];
   /** Whether an index is computed in the graph, where only the CPU's own ops look at it. */
@@ -59,9 +69,11 @@ export class Graph implements Executor {
 
   constructor(
     readonly tensorflow: TensorFlow,
-    /** Keeps where each operation came from: slow, and only needed when one has failed. */
-    private readonly keepStacks = false,
+    options: GraphOptions = {},
   ) {
+    this.#keepStacks = options.keepStacks ?? false;
+    this.#narrowing =
+      options.narrow === undefined || options.narrow === null ? null : new Narrowing(options.narrow);
     const { api } = tensorflow.library;
     this.#graph = api.TF_NewGraph();
     this.#setters = graphSetters(api);
@@ -127,7 +139,9 @@ export class Graph implements Executor {
     inputs: readonly (Value | readonly Value[])[],
     attributes: Attributes = {},
   ): readonly GraphValue[] {
-    const made = this.#add(name, inputs, attributes, []);
+    const add = (op: string, given: typeof inputs, rest: Attributes): readonly GraphValue[] =>
+      this.#add(op, given, rest, []);
+    const made = this.#narrowing?.apply(name, inputs, attributes, add) ?? add(name, inputs, attributes);
     const [first] = inputs;
     const origin =
       sameNumbers.has(name) && first !== undefined && !isList(first) && first.kind === 'graph'
@@ -202,7 +216,7 @@ export class Graph implements Executor {
       isList(input) ? input.map((one) => this.#outputOf(one)) : this.#outputOf(input),
     );
     const operationName = `${name}_${this.#nodes++}`;
-    if (this.keepStacks) this.stacks.set(operationName, new Error().stack ?? '');
+    if (this.#keepStacks) this.stacks.set(operationName, new Error().stack ?? '');
     const node = api.TF_NewOperation(this.#graph, name, operationName);
     for (const input of given) {
       if (isOutput(input)) api.TF_AddInput(node, input);

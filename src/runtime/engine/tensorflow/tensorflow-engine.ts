@@ -1,5 +1,8 @@
 /** The native engine: TensorFlow through its C library, each step traced once and run as one call. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { engine, registerBackend, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { RunError } from '../../run/run-error.js';
 import { differentiateTape } from '../differentiate.js';
 import { useBackend } from '../embedded.js';
 import type { DrawOptions, Engine, HostTensor, StateVariable } from '../engine.js';
@@ -9,15 +12,29 @@ import { openLibrary } from './c-api.js';
 import { TensorFlowStep, type CompileMode, type StepBody, type StepHost } from './compiled-step.js';
 import { registerTensorFlowKernels } from './kernels.js';
 import type { LibraryFiles } from './library-files.js';
+import {
+  resolvePrecision,
+  unitsOfCpu,
+  unitsOfGpu,
+  type NarrowType,
+  type NarrowUnits,
+  type Precision,
+  type ResolvedPrecision,
+} from './precision.js';
+import { tf } from './element-types.js';
 import { drawNormal, drawUniform, type DeviceClock } from './random.js';
 import { ResourceVariable, type ResourceOwner } from './resource-variable.js';
-import { TensorFlow, type ContextOptions } from './runtime.js';
+import { TensorFlow, type ContextOptions, type Device } from './runtime.js';
 import type { StepState } from './step-state.js';
 import type { Executor, Value } from './values.js';
 
 export interface TensorFlowOptions extends ContextOptions {
   readonly files: LibraryFiles;
   readonly compile?: CompileMode | undefined;
+  /** f32 unless given. */
+  readonly precision?: Precision | undefined;
+  /** Computes in 16 bits also where the device has no units for it. */
+  readonly forcePrecision?: boolean | undefined;
 }
 
 const backendName = 'tensorflow';
@@ -28,7 +45,28 @@ let started: Promise<TensorFlowBackend> | null = null;
 export async function createTensorFlowEngine(options: TensorFlowOptions): Promise<Engine> {
   started ??= start(options);
   const backend = await started;
-  return new TensorFlowEngine(backend, options.compile ?? 'auto');
+  const { device } = backend.tensorflow;
+  const { precision = 'f32', forcePrecision = false } = options;
+  const units = narrowUnits(device);
+  if (options.compile === 'eager' && precision !== 'f32') {
+    throw new RunError(
+      `compile = "eager" computes in f32, but precision is "${precision}"; use compile = "graph"`,
+    );
+  }
+  const resolved = resolvePrecision(precision, units, `this ${device.type}`, forcePrecision);
+  return new TensorFlowEngine(backend, options.compile ?? 'auto', resolved);
+}
+
+/** What the device has for 16-bit numbers, as the system tells it. */
+function narrowUnits({ type }: Device): NarrowUnits {
+  try {
+    if (type === 'CPU') return unitsOfCpu(readFileSync('/proc/cpuinfo', 'utf8'));
+    const question = ['--query-gpu=compute_cap', '--format=csv,noheader'];
+    const answer = execFileSync('nvidia-smi', question, { encoding: 'utf8', timeout: 10_000 });
+    return unitsOfGpu(answer.split('\n')[0] ?? '');
+  } catch {
+    return { bf16: false, f16: false };
+  }
 }
 
 async function start({ files, ...context }: TensorFlowOptions): Promise<TensorFlowBackend> {
@@ -43,13 +81,18 @@ async function start({ files, ...context }: TensorFlowOptions): Promise<TensorFl
 class TensorFlowEngine implements Engine, ResourceOwner, StepHost {
   readonly name = 'tensorflow';
   readonly version: string;
+  readonly narrow: NarrowType | null;
+  readonly notes: readonly string[];
   readonly #variables = new Map<string, ResourceVariable>();
   #running: { readonly clock: DeviceClock; readonly state: StepState } | null = null;
 
   constructor(
     readonly backend: TensorFlowBackend,
     readonly mode: CompileMode,
+    precision: ResolvedPrecision,
   ) {
+    this.narrow = precision.type;
+    this.notes = precision.note === null ? [] : [precision.note];
     const { library, device } = backend.tensorflow;
     this.version = `tensorflow ${library.version} (${device.type.toLowerCase()})`;
   }
@@ -60,6 +103,10 @@ class TensorFlowEngine implements Engine, ResourceOwner, StepHost {
 
   get tensorflow(): TensorFlow {
     return this.backend.tensorflow;
+  }
+
+  get needsLossScaling(): boolean {
+    return this.narrow === tf.f16;
   }
 
   get inStep(): boolean {

@@ -4,7 +4,7 @@ import type { DType, HostTensor } from '../engine.js';
 import { elementType } from '../state-variable.js';
 import type { TensorFlowBackend } from './backend.js';
 import { tf, type TfType } from './element-types.js';
-import { Graph, type IndexRule, type NativeFunction } from './graph.js';
+import { Graph, type GraphOptions, type IndexRule, type NativeFunction } from './graph.js';
 import type { DeviceClock } from './random.js';
 import { storageType, type ResourceVariable } from './resource-variable.js';
 import type { TensorFlow } from './runtime.js';
@@ -49,11 +49,11 @@ export function traceStep(
   backend: TensorFlowBackend,
   name: string,
   inputs: readonly HostTensor[],
-  keepStacks: boolean,
+  options: GraphOptions,
   body: (inputs: readonly Value[], clock: DeviceClock, state: StepState) => readonly Tensor[],
 ): TracedStep {
   const { tensorflow } = backend;
-  const graph = new Graph(tensorflow, keepStacks);
+  const graph = new Graph(tensorflow, options);
   const resources = new Map<ResourceVariable, GraphValue>();
   const resourceOf = (variable: ResourceVariable): GraphValue => {
     const known = resources.get(variable) ?? graph.resource();

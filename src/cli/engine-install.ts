@@ -209,7 +209,10 @@ export const installCommand = async (options: InstallOptions): Promise<number> =
   try {
     makeFolder(root, 0o700);
   } catch (error) {
-    throw systemFault(`cannot make ${root}`, error);
+    // The system says that there is no such file, where there is one too many.
+    throw error instanceof Error && 'code' in error && error.code === 'ENOTDIR'
+      ? new EngineFault(`cannot make ${root}: a part of that path is a file`)
+      : systemFault(`cannot make ${root}`, error);
   }
   const stop = new AbortController();
   let code: number = exits.well;

@@ -149,7 +149,10 @@ const openUnpacked = (folder: string, info: string): PythonPackage => {
 export const packagesIn = async (path: string): Promise<readonly PythonPackage[]> => {
   if (statSync(path).isFile()) return [await openWheel(path)];
   const wanted = /^(tensorflow|nvidia)[-_]/;
-  const names = readdirSync(path).filter((name) => wanted.test(name));
+  // In an order of its own: the same packages give the same manifest.
+  const names = readdirSync(path)
+    .filter((name) => wanted.test(name))
+    .sort();
   const wheels = names.filter((name) => name.endsWith('.whl'));
   const infos = names.filter((name) => infoFolder.test(name));
   return [

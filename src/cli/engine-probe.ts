@@ -4,7 +4,13 @@ import { libraryIn } from '../runtime/engine/tensorflow/library-files.js';
 import type { Probed } from '../runtime/engine/tensorflow/probe.js';
 import { exits, streams } from './streams.js';
 
-export type Outcome = { readonly works: Probed } | { readonly fault: string };
+export type Outcome =
+  | {
+      readonly works: Probed;
+      /** What the library said of a GPU that it could not use; empty where it said nothing. */
+      readonly gpu?: string;
+    }
+  | { readonly fault: string };
 
 const patienceMs = 300_000;
 
@@ -41,8 +47,21 @@ const readOutcome = (stdout: string): Outcome | null => {
 /** The last of what the library itself said; its own lines begin with a date or a letter and a number. */
 const lastWords = (stderr: string): string => {
   const lines = stderr.split('\n').filter((line) => line.trim() !== '');
-  const fatal = lines.findLast((line) => /\bF\d* |Check failed|error while loading/.test(line));
+  const fatal = lines.findLast((line) =>
+    /\bF\d* |Check failed|error while loading|symbol lookup|undefined symbol/.test(line),
+  );
   return fatal === undefined ? '' : `; it said: ${fatal.trim().slice(0, 300)}`;
+};
+
+/** A library with CUDA says why it uses no GPU: no driver, a driver that is too old, a library that is missing. */
+const wordsOnGpu = (stderr: string): string => {
+  const said = stderr.split('\n').find((line) => /^[EW]\S* .*(cuda|cuInit|gpu|libcu|libnv)/i.test(line));
+  return (
+    said
+      ?.replace(/^.*?\]\s*/, '')
+      .trim()
+      .slice(0, 300) ?? ''
+  );
 };
 
 /** `program` is this command line's file. */
@@ -66,6 +85,7 @@ export const tryLibrary = (folder: string, program: string): Promise<Outcome> =>
         signal === 'SIGKILL'
           ? 'it did not answer in time, or the system ended it for its memory'
           : `it ended the process that opened it (${signal ?? `code ${code}`}): the library is damaged or does not fit this system`;
-      resolve(outcome ?? { fault: `${how}${lastWords(stderr)}` });
+      if (outcome !== null && 'works' in outcome) resolve({ ...outcome, gpu: wordsOnGpu(stderr) });
+      else resolve(outcome ?? { fault: `${how}${lastWords(stderr)}` });
     });
   });

@@ -10,15 +10,14 @@ import { table } from './tables.js';
 
 const cure = 'run `ztrainc engine install` to get TensorFlow';
 
-/** Each with its own line below. */
-const faultLines = (passedOver: readonly Candidate[]): string =>
-  passedOver.map(({ source, problem }) => `\n  ${source}: ${problem ?? 'unknown'}`).join('');
-
-/** Where nothing can be taken: what was tried, and what to do. */
+/** Where nothing can be taken: what was tried, and what to do. One problem fits in one line. */
 const nothingFound = (passedOver: readonly Candidate[]): string => {
-  if (passedOver.length > 0) return `no TensorFlow can be used; ${cure}${faultLines(passedOver)}`;
-  const looked = [...places()].map(({ source, absence }) => `\n  ${source}: ${absence}`).join('');
-  return `no TensorFlow was found; ${cure}${looked}`;
+  const [only, ...others] = passedOver.map(({ source, problem }) => `${source}: ${problem ?? 'unknown'}`);
+  if (only !== undefined && others.length === 0) return `no TensorFlow can be used (${only}); ${cure}`;
+  const lines = (all: readonly string[]): string => all.map((line) => `\n  ${line}`).join('');
+  if (only !== undefined) return `no TensorFlow can be used; ${cure}${lines([only, ...others])}`;
+  const looked = [...places()].map(({ source, absence }) => `${source}: ${absence}`);
+  return `no TensorFlow was found; ${cure}${lines(looked)}`;
 };
 
 const listCommand = (): number => {
@@ -61,10 +60,10 @@ const milliseconds = (value: number): string =>
 
 const doctorCommand = async (given: string | undefined): Promise<number> => {
   const { chosen, passedOver } = found(given);
-  for (const { source, problem } of chosen === null ? [] : passedOver) {
+  if (chosen === null) throw new EngineFault(nothingFound(passedOver));
+  for (const { source, problem } of passedOver) {
     streams.say(`${source} is passed over: ${problem ?? 'unknown'}`);
   }
-  if (chosen === null) throw new EngineFault(nothingFound(passedOver));
   const { folder, source } = chosen;
   const line = (name: string, words: string): void => streams.say(`${name.padEnd(10)} ${words}`);
   line('library', `${folder} (${source})`);
@@ -87,7 +86,11 @@ const doctorCommand = async (given: string | undefined): Promise<number> => {
     throw new EngineFault(`TensorFlow of ${folder} does not work: ${outcome.fault}; ${again}`);
   const { version, devices, openMs, productMs } = outcome.works;
   line('version', version);
-  line('devices', devices.map((name) => name.replace(/^.*device:/, '')).join(', '));
+  const shown = devices.map((name) => name.replace(/^.*device:/, ''));
+  line('devices', shown.join(', '));
+  if (!shown.some((name) => name.startsWith('GPU')) && outcome.gpu !== undefined && outcome.gpu !== '') {
+    line('no GPU', outcome.gpu);
+  }
   line(
     'opened',
     `in ${milliseconds(openMs)}; first product of 256 × 256 matrices in ${milliseconds(productMs)}, right`,

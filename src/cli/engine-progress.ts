@@ -60,7 +60,9 @@ export const progressTo = (
         return;
       }
       const text = total === null ? `${label}: ${words}` : `${label} ${bar(done / total)} ${words}`;
-      stream.write(`\r\u001b[2K${text.slice(0, Math.max(10, (stream.columns ?? 80) - 1))}`);
+      // Some terminals say that they have no columns at all.
+      const columns = stream.columns === undefined || stream.columns === 0 ? 80 : stream.columns;
+      stream.write(`\r\u001b[2K${text.slice(0, Math.max(10, columns - 1))}`);
     };
     if (!live) stream.write(`${label}${total === null ? '' : ` (${showBytes(total)})`}\n`);
     return {

@@ -24,9 +24,8 @@ export const bundleWorkers = async (names) => {
     write: false,
   });
   const [code] = embedding.outputFiles;
-  const { bundleDefaults, commonJsBanner, commonJsNames, embedKoffi, embedWasm, withoutNodeFetch } = await import(
-    `data:text/javascript;base64,${Buffer.from(code?.text ?? '').toString('base64')}`
-  );
+  const { bundleDefaults, commonJsBanner, commonJsNames, embedKoffi, embedWasm, withoutNodeFetch } =
+    await import(`data:text/javascript;base64,${Buffer.from(code?.text ?? '').toString('base64')}`);
   const made = await Promise.all(
     [...new Set(names)].map(async (name) => {
       const trainer = existsSync(join(bench, 'specs', `${name}.ztrain`)) ? `generated/${name}` : name;

@@ -12,7 +12,8 @@ type Execute = (...args: readonly unknown[]) => unknown;
 export function timeCalls(engine: Engine): CallTime {
   const api = propertyOf(propertyOf(propertyOf(engine, 'tensorflow'), 'library'), 'api');
   const execute = propertyOf(api, 'TFE_Execute');
-  if (typeof api !== 'object' || api === null || !isExecute(execute)) return { milliseconds: () => Number.NaN };
+  if (typeof api !== 'object' || api === null || !isExecute(execute))
+    return { milliseconds: () => Number.NaN };
   let total = 0;
   const counted: Execute = (...args) => {
     const from = performance.now();

@@ -54,5 +54,10 @@ export const versionsOf = async ({ python }) => {
   const git = spawnSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8' });
   const python3 = spawnSync(python, ['--version'], { encoding: 'utf8' });
   const others = stdout.trim().split('\n');
-  return [`ztrain at ${git.stdout.trim()}`, `Node.js ${process.versions.node}`, python3.stdout.trim(), ...others];
+  return [
+    `ztrain at ${git.stdout.trim()}`,
+    `Node.js ${process.versions.node}`,
+    python3.stdout.trim(),
+    ...others,
+  ];
 };

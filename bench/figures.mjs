@@ -40,7 +40,10 @@ export const firstStep = async ({ rounds, ...context }) => {
 export const hostTime = async ({ rounds, ...context }) => {
   const rows = [];
   for (const mode of ['graph+single', 'xla+single', 'graph', 'xla']) {
-    const worker = start(commandOf({ peer: 'ours', mode, name: 'tiny', warmUp: 2048 }, context), context.threads);
+    const worker = start(
+      commandOf({ peer: 'ours', mode, name: 'tiny', warmUp: 2048 }, context),
+      context.threads,
+    );
     await worker.first();
     await worker.ready();
     const all = [];
@@ -48,14 +51,19 @@ export const hostTime = async ({ rounds, ...context }) => {
     await worker.end();
     const whole = all.map(({ ms, steps }) => ms / steps);
     const host = all.map(({ ms, steps, native }) => (ms - native) / steps);
-    rows.push([mode.replace('+single', ', one step a call'), ...[whole, host].flatMap((of) => [number(least(of)), number(median(of))])]);
+    rows.push([
+      mode.replace('+single', ', one step a call'),
+      ...[whole, host].flatMap((of) => [number(least(of)), number(median(of))]),
+    ]);
   }
   const worst = Math.max(...rows.map((row) => Number(row[4])));
   return {
     title: 'A model of one weight: milliseconds a step, and of these the host',
     head: ['', 'step, least', 'median', 'host, least', 'median'],
     rows,
-    notes: [`the host has at most **${number(worst)}** ms a step; target at most 0.15: ${worst <= 0.15 ? 'met' : 'missed'}`],
+    notes: [
+      `the host has at most **${number(worst)}** ms a step; target at most 0.15: ${worst <= 0.15 ? 'met' : 'missed'}`,
+    ],
   };
 };
 
@@ -83,7 +91,9 @@ export const checkpointSpeed = async ({ rounds, library }) => {
     const [few, many] = [timed(1), timed(5)];
     differences.push((many - few) / 4);
     const saved = join(folder, 'checkpoints');
-    const [one] = readdirSync(saved).filter((name) => existsSync(join(saved, name)) && name !== 'last' && name !== 'best');
+    const [one] = readdirSync(saved).filter(
+      (name) => existsSync(join(saved, name)) && name !== 'last' && name !== 'best',
+    );
     bytes = bytesIn(join(saved, one ?? ''));
   }
   rmSync(folder, { recursive: true, force: true });
@@ -95,7 +105,9 @@ export const checkpointSpeed = async ({ rounds, library }) => {
       ['milliseconds a checkpoint', least(differences).toFixed(0), median(differences).toFixed(0)],
       ['MiB/s', speed(least(differences)), speed(median(differences))],
     ],
-    notes: [`a checkpoint has ${(bytes / 2 ** 20).toFixed(0)} MiB; a run that saves five is compared with one that saves one`],
+    notes: [
+      `a checkpoint has ${(bytes / 2 ** 20).toFixed(0)} MiB; a run that saves five is compared with one that saves one`,
+    ],
   };
 };
 

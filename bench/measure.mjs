@@ -48,5 +48,5 @@ export const measure = async (one, { rounds, seconds, ...context }) => {
     process.stderr.write(`${one.name}: round ${round + 1} of ${rounds}\n`);
   }
   for (const { worker } of live) await worker.end();
-  return sides.map(({ worker, last, ...rest }) => rest);
+  return sides;
 };

@@ -6,15 +6,28 @@ export const median = (values) => quantile(values, 0.5);
 export const least = (values) => Math.min(...values);
 
 export const number = (value) =>
-  value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value >= 1 ? value.toFixed(2) : value.toFixed(3);
+  value >= 100
+    ? value.toFixed(0)
+    : value >= 10
+      ? value.toFixed(1)
+      : value >= 1
+        ? value.toFixed(2)
+        : value.toFixed(3);
 
 export const table = (head, rows) =>
   [head, head.map((_, index) => (index === 0 ? '---' : '---:')), ...rows]
     .map((row) => `| ${row.join(' | ')} |`)
     .join('\n');
 
-const names = { ours: 'ztrain', torch: 'PyTorch', keras: 'Keras', lightning: 'Lightning', tfjs: 'TensorFlow.js' };
-const named = ({ peer, mode }) => `${names[peer]} ${mode.replaceAll('+', ', ').replaceAll('_', ' ').replace('*', ', steps an execution: ')}`;
+const names = {
+  ours: 'ztrain',
+  torch: 'PyTorch',
+  keras: 'Keras',
+  lightning: 'Lightning',
+  tfjs: 'TensorFlow.js',
+};
+const named = ({ peer, mode }) =>
+  `${names[peer]} ${mode.replaceAll('+', ', ').replaceAll('_', ' ').replace('*', ', steps an execution: ')}`;
 
 const best = (sides, of) =>
   sides.filter(({ times }) => times.length > 0).reduce((a, b) => (of(b.times) < of(a.times) ? b : a));

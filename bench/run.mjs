@@ -76,4 +76,5 @@ const head = [
   `- other programs ran beside it: the load of the machine was between ${Math.min(...load).toFixed(1)} and ${Math.max(...load).toFixed(1)}`,
   '',
 ];
-if (values.write) await writeFile(join(bench, 'RESULTS.md'), `${head.join('\n')}\n${sections.join('\n\n')}\n`);
+if (values.write)
+  await writeFile(join(bench, 'RESULTS.md'), `${head.join('\n')}\n${sections.join('\n\n')}\n`);

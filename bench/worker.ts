@@ -108,8 +108,8 @@ function timed(trainer: AnyTrainer, engine: Engine, timing: AddOn): AnyTrainer {
     options: trainer.options,
     overrides: trainer.overrides,
     prepare: async (options) => {
-      const { session, addOns } = await trainer.prepare({ ...options, engine });
-      return { session, addOns: [...addOns, timing] };
+      const prepared = await trainer.prepare({ ...options, engine });
+      return { ...prepared, addOns: [...prepared.addOns, timing] };
     },
   };
 }

@@ -17,9 +17,8 @@ class Lstm extends nn.Module<[x: Tensor3D], Tensor2D> {
   readonly head = this.add('head', nn.dense({ inputs: units, units: classes }));
 
   protected override forward(x: Tensor3D): Tensor2D {
-    const count = x.shape[0];
     const all: Tensor3D = this.given.call(x);
-    let state: Tensor2D = ops.zeros<Tensor2D>([count, units]);
+    let state: Tensor2D = ops.zeros<Tensor2D>({ shape: [x.shape[0], units] });
     let cell: Tensor2D = state;
     for (let at = 0; at < length; at += 1) {
       const gates = ops.add<Tensor2D>(ops.slice<Tensor2D>(all, [null, at, null]), this.before.call(state));
@@ -33,12 +32,13 @@ class Lstm extends nn.Module<[x: Tensor3D], Tensor2D> {
   }
 }
 
-interface Batch {
-  readonly x: Tensor3D;
-  readonly y: Tensor1D;
-}
+type Batch = Readonly<Record<'x', Tensor3D> & Record<'y', Tensor1D>>;
 
-export class LstmTrainer extends Trainer<object, { readonly lstm: Lstm }, { readonly sequences: Data<Batch> }> {
+export class LstmTrainer extends Trainer<
+  object,
+  { readonly lstm: Lstm },
+  { readonly sequences: Data<Batch> }
+> {
   static override readonly spec: TrainerSpec<object> = {
     name: 'lstm',
     trainer: 'LstmTrainer',
@@ -53,7 +53,10 @@ export class LstmTrainer extends Trainer<object, { readonly lstm: Lstm }, { read
       sequences: data.from<Batch>(
         syntheticSequences,
         { length, features, classes },
-        { record: { x: { dtype: 'f32', shape: [length, features] }, y: { dtype: 'i32', shape: [] } }, batch: 32 },
+        {
+          record: { x: { dtype: 'f32', shape: [length, features] }, y: { dtype: 'i32', shape: [] } },
+          batch: 32,
+        },
       ),
     };
   }

@@ -34,7 +34,13 @@ function classified(size: number, classes: number): data.RowSource {
   };
 }
 
-export function synthetic({ features, classes }: { readonly features: number; readonly classes: number }): data.RowSource {
+export function synthetic({
+  features,
+  classes,
+}: {
+  readonly features: number;
+  readonly classes: number;
+}): data.RowSource {
   return classified(features, classes);
 }
 
@@ -50,7 +56,13 @@ export function syntheticImages({
   return classified(side * side * channels, classes);
 }
 
-export function syntheticTokens({ length, vocab }: { readonly length: number; readonly vocab: number }): data.RowSource {
+export function syntheticTokens({
+  length,
+  vocab,
+}: {
+  readonly length: number;
+  readonly vocab: number;
+}): data.RowSource {
   return {
     length: rows,
     read: (indices) => ({

@@ -32,7 +32,7 @@ const addRunOptions = (command: Command): Command =>
     .option('--run-dir <dir>', 'the run’s folder (runs/<trainer>/<time>)', once('--run-dir'))
     .option('--data-root <dir>', 'where relative data paths start (the spec’s folder)', once('--data-root'))
     .option('--engine <name>', 'auto, embedded or tensorflow', once('--engine'))
-    .option('--devices <devices>', 'auto or 1', once('--devices'))
+    .option('--devices <devices>', 'auto, cpu, gpu or gpu:N', once('--devices'))
     .addOption(new Option('--resume <run>').hideHelp())
     .option('--json', 'print metrics or rows as JSON')
     // With a spec, its params are the help.

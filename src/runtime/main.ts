@@ -57,6 +57,7 @@ interface Arguments {
   readonly dataRoot: string | undefined;
   readonly from: string | undefined;
   readonly engine: string | undefined;
+  readonly device: string | undefined;
   readonly forcePrecision: boolean;
   readonly devRun: number | null;
   readonly json: boolean;
@@ -146,6 +147,7 @@ async function runCommand(
     stream: io.stderr,
     environment: io.environment,
     engine: engineOf(args.engine, io.environment),
+    device: args.device,
     forcePrecision: args.forcePrecision,
     devRun: args.devRun,
     ...(args.dataRoot === undefined ? {} : { dataRoot: args.dataRoot }),
@@ -274,7 +276,6 @@ export function readArguments(argv: readonly string[], names: readonly string[] 
     }
   }
   refuseTwice([...params, ...attributes]);
-  checkDevice(values);
   return {
     command: command ?? 'train',
     params,
@@ -283,6 +284,7 @@ export function readArguments(argv: readonly string[], names: readonly string[] 
     dataRoot: values.get('--data-root'),
     from: values.get('--from'),
     engine: values.get('--engine'),
+    device: deviceOf(values.get('--devices')),
     forcePrecision,
     devRun,
     json,
@@ -312,11 +314,14 @@ function engineOf(given: string | undefined, environment: MainIo['environment'])
   );
 }
 
-function checkDevice(values: ReadonlyMap<string, string>): void {
-  const devices = values.get('--devices') ?? 'auto';
-  if (devices !== 'auto' && devices !== '1') {
+/** The device that is asked for; undefined for any. */
+function deviceOf(devices = 'auto'): string | undefined {
+  if (devices === 'auto' || devices === '1') return undefined;
+  if (/^(?:cpu|gpu|gpu:\d+)$/.test(devices)) return devices;
+  if (/^\d+$/.test(devices)) {
     throw new UsageError(`--devices ${devices}: several devices are not built yet; use 1 or auto`);
   }
+  throw new UsageError(`--devices takes auto, cpu, gpu or gpu:N, got ${devices}`);
 }
 
 /** `--help`: the doc comments, defaults and limits of the spec. */
@@ -346,6 +351,7 @@ export function helpText(spec: TrainerSpec<never>, program?: MainIo['program']):
     `  --data-root DIR   where relative data paths start (${program ? 'the spec’s' : 'the current'} folder)`,
     '  --from PATH       a run’s folder (its best checkpoint, else the last) or a checkpoint',
     `  --engine NAME     ${engineNames.join(', ')}`,
+    '  --devices NAME    auto, cpu, gpu or gpu:N',
     '  --force-precision bf16 or f16 also where the device has no units for it',
     '  --dev-run [N]     N steps (3) and validation batches, nothing is written',
     '  --json            print metrics or rows as JSON',

@@ -13,6 +13,8 @@ export type EngineName = (typeof engineNames)[number];
 export interface EngineChoice {
   readonly engine: EngineName;
   readonly compile?: CompileMode | undefined;
+  /** `cpu`, `gpu`, `gpu:1`; a GPU where there is one unless given. */
+  readonly device?: string | undefined;
   readonly precision?: Precision | undefined;
   readonly forcePrecision?: boolean | undefined;
   readonly environment?: Environment | undefined;
@@ -26,7 +28,7 @@ export interface ChosenEngine {
 
 /** Starts an engine. Rejects with a RunError where `tensorflow` is asked for and cannot be had. */
 export async function chooseEngine({ engine, environment, ...how }: EngineChoice): Promise<ChosenEngine> {
-  if (engine === 'embedded') return { engine: await embedded(how.precision), note: null };
+  if (engine === 'embedded') return { engine: await embedded(how), note: null };
   const tried = candidates(environment);
   const faults = tried.flatMap(({ source, problem }) => (problem === null ? [] : [`${source}: ${problem}`]));
   for (const { source, files, problem } of tried) {
@@ -44,10 +46,13 @@ export async function chooseEngine({ engine, environment, ...how }: EngineChoice
   }
   const message = messageOf(tried, faults);
   if (engine === 'tensorflow') throw new RunError(message);
-  return { engine: await embedded(how.precision), note: faults.length === 0 ? null : message };
+  return { engine: await embedded(how), note: faults.length === 0 ? null : message };
 }
 
-function embedded(precision: Precision = 'f32'): Promise<Engine> {
+async function embedded({ precision = 'f32', device = 'auto' }: Partial<EngineChoice>): Promise<Engine> {
+  if (device.startsWith('gpu')) {
+    throw new RunError(`the embedded engine has no ${device}; run \`ztrainc engine install --cuda\``);
+  }
   const { note } = resolvePrecision(precision, { bf16: false, f16: false }, 'the embedded engine', false);
   return createEmbeddedEngine({ notes: note === null ? [] : [note] });
 }

@@ -4,6 +4,7 @@
  */
 import { recurrence, type Recurrence } from '../../values/durations.js';
 import type { Answer, Hooks, Measured, Moment } from '../addons/addon.js';
+import type { Profile } from '../progress/profile.js';
 import { RunError } from '../run/run-error.js';
 import { breathe, type Control, type StopSignal } from './control.js';
 import { Ahead, type BatchPlace } from './ahead.js';
@@ -48,6 +49,8 @@ export interface FitOptions {
   readonly now: () => number;
   /** At most so many windows, and batches of each validation. */
   readonly limit: number | null;
+  /** Takes the time of the loop's phases, where that was asked for. */
+  readonly profile?: Profile | null;
 }
 
 export interface FitResult {
@@ -215,7 +218,7 @@ class Fit {
       const scalars = session.scalarsAt(clock, true);
       for (let index = first; index < end; index += 1) {
         newest = index;
-        const inputs = await this.#ahead.take({ epoch, index });
+        const inputs = await this.#timed('wait for data', () => this.#ahead.take({ epoch, index }));
         const draws = {
           seed: session.options.seed,
           step,
@@ -239,10 +242,14 @@ class Fit {
     this.#windowLogged = false;
   }
 
+  #timed<T>(phase: string, work: () => Promise<T> | T): Promise<T> | T {
+    return this.options.profile?.time(phase, work) ?? work();
+  }
+
   /** Runs batches, and reads those after them meanwhile. */
   async #run(runs: readonly BatchRun[], last: BatchPlace): Promise<void> {
     const { stage, batches } = this.#train;
-    const done = stage.runAll(runs);
+    const done = this.#timed(`step ${stage.plan.name}`, () => stage.runAll(runs));
     const inEpoch = last.index + 1 < batches;
     const from = inEpoch ? last.index + 1 : 0;
     const epoch = inEpoch ? last.epoch : last.epoch + 1;
@@ -254,7 +261,7 @@ class Fit {
 
   async #logWindow(): Promise<void> {
     await this.#session.checkFinite();
-    const metrics = await this.#train.stage.totals.finishWindow();
+    const metrics = await this.#timed('read metrics', () => this.#train.stage.totals.finishWindow());
     this.#windowLogged = true;
     this.#windowsInEpoch += 1;
     this.#tell('window', metrics);
@@ -280,7 +287,7 @@ class Fit {
   async #closeEpoch(): Promise<Answer> {
     if (this.#windowLogged && this.#windowsInEpoch === 0) return undefined;
     await this.#session.checkFinite();
-    const metrics = await this.#train.stage.totals.finishEpoch();
+    const metrics = await this.#timed('read metrics', () => this.#train.stage.totals.finishEpoch());
     this.#windowLogged = true;
     this.#windowsInEpoch = 0;
     this.#tell('epoch', metrics);
@@ -297,12 +304,14 @@ class Fit {
     for (const validation of due) {
       const { stage, batches } = validation.open;
       const { name } = stage.plan;
-      const metrics = await evaluateStage(session, validation.open, {
-        step: this.#step,
-        limit,
-        control,
-        each: (_outputs, done) => listener.validating(name, done, Math.min(batches, limit ?? batches)),
-      });
+      const metrics = await this.#timed(`step ${name}`, () =>
+        evaluateStage(session, validation.open, {
+          step: this.#step,
+          limit,
+          control,
+          each: (_outputs, done) => listener.validating(name, done, Math.min(batches, limit ?? batches)),
+        }),
+      );
       // What was measured before the signal is whole, and counts.
       if (metrics === null) break;
       validation.measuredAt = this.#step;
@@ -318,14 +327,15 @@ class Fit {
   }
 
   async #each(hook: string, call: (hooks: Hooks) => Promise<void> | void | undefined): Promise<void> {
-    for (const { kind, hooks } of this.options.addOns) await named(kind, hook, () => call(hooks));
+    for (const { kind, hooks } of this.options.addOns)
+      await this.#timed(`add-on ${kind}`, () => named(kind, hook, () => call(hooks)));
   }
 
   /** Asks every add-on; the strongest answer counts. */
   async #ask(hook: string, call: (hooks: Hooks) => Promise<Answer> | Answer): Promise<Answer> {
     const answers: Answer[] = [];
     for (const { kind, hooks } of this.options.addOns)
-      answers.push(await named(kind, hook, () => call(hooks)));
+      answers.push(await this.#timed(`add-on ${kind}`, () => named(kind, hook, () => call(hooks))));
     return answers.find((answer) => answer === 'end-run') ?? answers.find((answer) => answer === 'end-epoch');
   }
 }

@@ -15,6 +15,7 @@ import {
 } from '../addons/addon.js';
 import { findCheckpoint, loadInto, readTensors, type Checkpoint } from '../checkpoint/read.js';
 import { deleteCheckpoint, pointTo, writeCheckpoint, type CheckpointHead } from '../checkpoint/write.js';
+import { Profile } from '../progress/profile.js';
 import { reporterFor, type LineStream, type Reporter } from '../progress/reporter.js';
 import { summaryLines, TrainingProgress, weightTable, type Best } from '../progress/training.js';
 import { jsonNumber, openRunFolder, runName, type RunFolder } from '../run/folder.js';
@@ -54,6 +55,8 @@ export interface RunOptions {
   /** Which engine computes; `auto` unless given. */
   readonly engine?: EngineName | undefined;
   /** Computes in 16 bits where the device has no units for it, when the spec says so. */
+  /** `cpu`, `gpu`, `gpu:1`; a GPU where there is one unless given. */
+  readonly device?: string | undefined;
   readonly forcePrecision?: boolean | undefined;
   /** At most so many windows and batches, and nothing is written. */
   readonly devRun?: number | null;
@@ -66,6 +69,7 @@ export async function runFit(trainer: AnyTrainer, options: RunOptions = {}): Pro
     kinds: ['train', 'validate'],
     dataRoot: rootOf(options),
     engine: options.engine,
+    device: options.device,
     forcePrecision: options.forcePrecision,
   });
   try {
@@ -103,7 +107,8 @@ async function train(
     const total = Math.min(session.pace.totalSteps ?? 0, devRun ?? Number.POSITIVE_INFINITY);
     const record = (line: MetricsRecord): void => folder?.metrics(jsonRecord(line));
     const listener = new TrainingProgress(session, reporter, total, record);
-    const result = await fit({ session, addOns, control, listener, now, limit: devRun });
+    const profile = trainer.options.profile === null ? null : new Profile();
+    const result = await fit({ session, addOns, control, listener, now, limit: devRun, profile });
     if (result.reason === 'interrupted' && saver.newest?.step !== result.at.step) {
       const saved = await saver.save(result.at);
       if (saved !== null) await saver.point('last', saved);
@@ -117,6 +122,7 @@ async function train(
     const where = { folder: folder === null ? null : shortPath(folder.path), checkpoints: saver.shown() };
     for (const line of summaryLines(result, [...best.values()], where, reporter.columns()))
       reporter.line(line);
+    for (const line of profile?.lines(result.at.seconds, reporter.columns()) ?? []) reporter.line(line);
     await folder?.write('summary.json', summary(result, best, saver));
     await folder?.write('run.json', describe(trainer, session, start, result.reason));
     return result;
@@ -144,6 +150,7 @@ export async function runTest(
     },
     dataRoot: rootOf(options),
     engine: options.engine,
+    device: options.device,
     forcePrecision: options.forcePrecision,
   });
   const reporter = reporterOf(trainer, options, null);

@@ -42,6 +42,8 @@ export interface TrainerOptions {
   readonly seed?: number;
   readonly precision?: 'f32' | 'mixed' | 'bf16' | 'f16';
   readonly devices?: number | 'auto';
+  /** Prints where the time of a run went. */
+  readonly profile?: 'simple' | 'trace' | null;
   /** How the native engine runs steps; the embedded one has one way. */
   readonly compile?: CompileMode;
   readonly onNan?: 'stop' | 'skip' | 'ignore';

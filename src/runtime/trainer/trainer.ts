@@ -53,6 +53,7 @@ export interface PrepareOptions {
   readonly dataRoot: string;
   /** Which engine to start (`auto` unless given), or one that was started. */
   readonly engine?: Engine | EngineName | undefined;
+  readonly device?: string | undefined;
   readonly forcePrecision?: boolean | undefined;
 }
 
@@ -150,6 +151,7 @@ export abstract class Trainer<
             engine:
               options.engine ?? engineNames.find((name) => name === process.env['ZTRAIN_ENGINE']) ?? 'auto',
             compile: this.options.compile,
+            device: options.device,
             precision: this.options.precision,
             forcePrecision: options.forcePrecision,
           });

@@ -245,6 +245,8 @@ export class TensorFlowStep implements CompiledStep {
         for (const { resource } of step.resources) api.TFE_OpAddInput(op, resource.handle, status);
         tensorflow.check(this.name);
         api.TFE_OpSetAttrString(op, 'config_proto', optimize, optimize.length);
+        api.TFE_OpSetDevice(op, tensorflow.device.name, status);
+        tensorflow.check(this.name);
         const returned: Address[] = new Array<Address>(outputs).fill(null);
         if (choice.milliseconds > backgroundFrom) {
           await tensorflow.executeInBackground(op, returned, `step ${this.name}`);

@@ -56,11 +56,12 @@ export class ResourceVariable implements StateVariable {
     this.shape = [...initial.shape];
     this.type = storageType(initial.dtype);
     const { tensorflow } = owner;
-    const [resource] = tensorflow.op('VarHandleOp', [], {
+    const attributes = {
       dtype: this.type,
       shape: this.shape,
       shared_name: `ztrain_${process.pid}_${made++}`,
-    });
+    };
+    const [resource] = tensorflow.op('VarHandleOp', [], attributes, tensorflow.device.name);
     if (resource === undefined) throw new Error(`variable \`${path}\` was not made`);
     this.#resource = resource;
     this.#write(initial);

@@ -4,6 +4,7 @@ import type { Address, NativeLibrary } from './c-api.js';
 import { bytesOf, tfType, type TfType } from './element-types.js';
 import { opDefinitions, type OpDefinition } from './op-definitions.js';
 import { encode } from './protobuf.js';
+import { RunError } from '../../run/run-error.js';
 import { check } from './status.js';
 import {
   checkIndices,
@@ -26,12 +27,17 @@ export interface ContextOptions {
   /** Threads inside one op, and ops side by side; the library's choice (one for each core) unless given. */
   readonly intraThreads?: number | undefined;
   readonly interThreads?: number | undefined;
+  /** `cpu`, `gpu` (the first one) or `gpu:1`; the first GPU unless given, or the CPU where there is none. */
+  readonly device?: string | undefined;
 }
 
 /** `ConfigProto` (tensorflow/core/protobuf/config.proto): threads, soft placement, GPU memory that grows as needed. */
-function contextConfig({ intraThreads, interThreads }: ContextOptions): Uint8Array {
-  const growth = encode([4, true]);
-  return encode([2, intraThreads], [5, interThreads], [6, growth], [7, true]);
+function contextConfig({ intraThreads, interThreads, device = 'auto' }: ContextOptions): Uint8Array {
+  const number = /^gpu:(\d+)$/.exec(device)?.[1];
+  const gpu = encode([4, true], [5, number]);
+  // A GPU that is not asked for is not opened, and keeps its memory for others.
+  const count = device === 'cpu' ? encode([1, 'GPU'], [2, 0]) : undefined;
+  return encode([1, count], [2, intraThreads], [5, interThreads], [6, gpu], [7, true]);
 }
 
 export class TensorFlow implements Executor {
@@ -66,7 +72,13 @@ export class TensorFlow implements Executor {
     }
     this.definitions = opDefinitions(library);
     this.devices = this.#listDevices();
-    const device = this.devices.find(({ type }) => type === 'GPU') ?? this.devices[0];
+    const gpu = this.devices.find(({ type }) => type === 'GPU');
+    if (gpu === undefined && options.device?.startsWith('gpu') === true) {
+      throw new RunError(
+        `no ${options.device} is to be seen: TensorFlow found ${this.devices.map(({ name }) => name.replace(/^.*device:/, '')).join(', ')}; see nvidia-smi, and docs/gpu.md`,
+      );
+    }
+    const device = gpu ?? this.devices[0];
     if (device === undefined) throw new Error('TensorFlow found no device, not even a CPU');
     this.device = device;
   }
@@ -214,6 +226,7 @@ export class TensorFlow implements Executor {
     name: string,
     inputs: readonly (Value | readonly Value[])[],
     attributes: Attributes = {},
+    device: string | null = null,
   ): readonly EagerValue[] {
     const { api } = this.library;
     const definition = this.definition(name);
@@ -227,6 +240,10 @@ export class TensorFlow implements Executor {
         this.check(name);
       }
       setAttributes(this.#setters, op, definition, attributes);
+      if (device !== null) {
+        api.TFE_OpSetDevice(op, device, this.#status);
+        this.check(name);
+      }
       // Lists among the outputs are of ops that say how many they split into.
       const outputs: Address[] = new Array<Address>(Math.max(definition.outputs, 1) + 8).fill(null);
       const count = [outputs.length];

@@ -4,7 +4,7 @@ import { createEmbeddedEngine } from './embedded.js';
 import type { Engine } from './engine.js';
 import type { CompileMode } from './tensorflow/compiled-step.js';
 import { resolvePrecision, type Precision } from './tensorflow/precision.js';
-import { candidates, oldestVersion, type Candidate, type Environment } from './tensorflow/locate.js';
+import { oldestVersion, search, type Environment } from './tensorflow/locate.js';
 
 /** What a user asks for. `auto` takes the native engine where one is found. */
 export const engineNames = ['auto', 'embedded', 'tensorflow'] as const;
@@ -29,22 +29,19 @@ export interface ChosenEngine {
 /** Starts an engine. Rejects with a RunError where `tensorflow` is asked for and cannot be had. */
 export async function chooseEngine({ engine, environment, ...how }: EngineChoice): Promise<ChosenEngine> {
   if (engine === 'embedded') return { engine: await embedded(how), note: null };
-  const tried = candidates(environment);
-  const faults = tried.flatMap(({ source, problem }) => (problem === null ? [] : [`${source}: ${problem}`]));
-  for (const { source, files, problem } of tried) {
-    if (problem !== null || files === null) continue;
+  const { chosen, passedOver } = search(environment);
+  const faults = passedOver.map(({ source, problem }) => `${source}: ${problem ?? 'not usable'}`);
+  if (chosen?.files) {
     try {
       const { createTensorFlowEngine } = await import('./tensorflow/tensorflow-engine.js');
-      return { engine: await createTensorFlowEngine({ files, ...how }), note: null };
+      return { engine: await createTensorFlowEngine({ files: chosen.files, ...how }), note: null };
     } catch (error) {
-      // What the user asked for cannot be had: another library would not help.
+      // What the user asked for cannot be had: another library would not help, and a process opens only one.
       if (error instanceof RunError) throw error;
-      faults.push(`${source}: ${error instanceof Error ? error.message : String(error)}`);
-      // A process opens one library; what failed once is not tried again with another.
-      break;
+      faults.push(`${chosen.source}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
-  const message = messageOf(tried, faults);
+  const message = messageOf(faults);
   if (engine === 'tensorflow') throw new RunError(message);
   return { engine: await embedded(how), note: faults.length === 0 ? null : message };
 }
@@ -57,10 +54,9 @@ async function embedded({ precision = 'f32', device = 'auto' }: Partial<EngineCh
   return createEmbeddedEngine({ notes: note === null ? [] : [note] });
 }
 
-function messageOf(tried: readonly Candidate[], faults: readonly string[]): string {
+function messageOf(faults: readonly string[]): string {
   const cure = 'run `ztrainc engine install` to get TensorFlow';
-  if (faults.length > 0) return `no TensorFlow could be used (${faults.join('; ')}); ${cure}`;
-  return tried.length === 0
-    ? `no TensorFlow library was found; ${cure}, or set ZTRAIN_TENSORFLOW to the folder of one from ${oldestVersion} on`
-    : cure;
+  return faults.length > 0
+    ? `no TensorFlow could be used (${faults.join('; ')}); ${cure}`
+    : `no TensorFlow library was found; ${cure}, or set ZTRAIN_TENSORFLOW to the folder of one from ${oldestVersion} on`;
 }

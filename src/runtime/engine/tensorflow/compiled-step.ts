@@ -4,17 +4,19 @@ import { duringStep } from '../current.js';
 import type { CompiledStep, Engine, HostTensor, StepClock, StepRun } from '../engine.js';
 import { elementType } from '../state-variable.js';
 import { checkOutputs, refusingReads } from '../step-body.js';
+import { RunError } from '../../run/run-error.js';
 import type { TensorFlowBackend } from './backend.js';
 import type { Address } from './c-api.js';
 import { CompileChoice } from './compile-choice.js';
 import { tf } from './element-types.js';
+import type { GraphOptions } from './graph.js';
 import { operationsIn, placeOf, withDeepStacks } from './places.js';
 import type { NarrowType } from './precision.js';
 import { encode } from './protobuf.js';
 import { clockWords, type DeviceClock } from './random.js';
 import { hostTensor, storageType, storedElements } from './resource-variable.js';
 import type { TensorFlow } from './runtime.js';
-import { TensorFlowError } from './status.js';
+import { outOfMemory, TensorFlowError } from './status.js';
 import { StepState } from './step-state.js';
 import { loopOf, traceStep, type Loop, type TracedStep } from './traced-step.js';
 import { checkIndices, type EagerValue, type Elements, type Value } from './values.js';
@@ -87,11 +89,7 @@ export class TensorFlowStep implements CompiledStep {
     checkRules(step, inputs);
     const { tensorflow } = this.host;
     const from = performance.now();
-    const fed = this.#feed([
-      ...inputs.map((input) => [storageType(input.dtype), input.shape, storedElements(input)] as const),
-      [tf.i32, [4], clockWords(clock)],
-      [tf.i64, [], BigInt64Array.of(BigInt(clock.rowOffset))],
-    ]);
+    const fed = this.#feed(inputs, clock);
     const call = { fn: step.fn(choice.way.xla).name, fed, step, outputs: step.outputs.length, choice };
     const outputs = await this.#execute(call, inputs);
     const results = step.outputs.map(({ dtype, shape }, index) => {
@@ -134,7 +132,7 @@ export class TensorFlowStep implements CompiledStep {
     const from = performance.now();
     const loop = loops.get(xla) ?? loopOf(tensorflow, this.name, step, most, xla);
     loops.set(xla, loop);
-    const fed = this.#feed([
+    const fed = this.#put([
       [tf.i32, [], Int32Array.of(runs.length)],
       ...step.inputs.map(
         (slot, index) => [storageType(slot.dtype), [most, ...slot.shape], stacked(runs, index)] as const,
@@ -161,7 +159,7 @@ export class TensorFlowStep implements CompiledStep {
     const known = this.#signatures.find((one) => one.text === text);
     if (known !== undefined) return known;
     const { tensorflow, self } = this.host;
-    const step = this.#trace(inputs, false);
+    const step = this.#trace(inputs, {});
     const choice = new CompileChoice({
       mode,
       step,
@@ -175,8 +173,8 @@ export class TensorFlowStep implements CompiledStep {
     return signature;
   }
 
-  #trace(inputs: readonly HostTensor[], keepStacks: boolean): TracedStep {
-    const options = { keepStacks, narrow: this.host.narrow };
+  #trace(inputs: readonly HostTensor[], given: GraphOptions): TracedStep {
+    const options = { ...given, narrow: this.host.narrow };
     return traceStep(this.host.backend, this.name, inputs, options, (values, clock, state) =>
       this.host.during(clock, state, () => this.#runBody(values)),
     );
@@ -188,10 +186,11 @@ export class TensorFlowStep implements CompiledStep {
    */
   #placed(error: unknown, inputs: readonly HostTensor[]): unknown {
     if (!(error instanceof TensorFlowError)) return error;
+    if (error.code === outOfMemory) return this.#tooLarge(error, inputs);
     const names = operationsIn(error.detail);
     if (names.length === 0) return error;
     try {
-      const step = withDeepStacks(() => this.#trace(inputs, true));
+      const step = withDeepStacks(() => this.#trace(inputs, { keepStacks: true }));
       try {
         for (const name of [...names].reverse()) {
           const place = placeOf(step.stacks.get(name));
@@ -206,6 +205,68 @@ export class TensorFlowStep implements CompiledStep {
     return error;
   }
 
+  /** Says how much was asked for, and finds the largest batch that fits by trying halves without changing anything. */
+  #tooLarge(error: TensorFlowError, inputs: readonly HostTensor[]): RunError {
+    const { tensorflow } = this.host;
+    const rows = inputs.find(({ shape }) => shape.length > 0)?.shape[0] ?? 0;
+    const asked = /shape\[[\d,]*\]/.exec(error.detail)?.[0];
+    const what = `no memory on ${tensorflow.device.type} for step ${this.name}${asked === undefined ? '' : ` (${asked})`}`;
+    for (let fewer = Math.floor(rows / 2); fewer >= 1; fewer = Math.floor(fewer / 2)) {
+      if (this.#fits(inputs, rows, fewer)) {
+        return new RunError(
+          `${what} with batches of ${rows} rows; batches of ${fewer} fit: set batch = ${fewer}`,
+        );
+      }
+    }
+    return new RunError(`${what}; use a smaller batch or a smaller model`, { cause: error });
+  }
+
+  #fits(inputs: readonly HostTensor[], rows: number, fewer: number): boolean {
+    const { tensorflow } = this.host;
+    const part = inputs.map((input) => (input.shape[0] === rows ? firstRows(input, fewer) : input));
+    try {
+      const step = this.#trace(part, { dry: true });
+      try {
+        const clock = { seed: 0, step: 0, micro: 0, rowOffset: 0 };
+        const fed = this.#feed(part, clock);
+        const { api } = tensorflow.library;
+        const outputs = step.outputs.length + step.replaced;
+        try {
+          const op = api.TFE_NewOp(tensorflow.context, step.fn(false).name, tensorflow.status);
+          try {
+            const returned: Address[] = new Array<Address>(outputs).fill(null);
+            this.#give(op, fed, step);
+            api.TFE_Execute(op, returned, [outputs], tensorflow.status);
+            tensorflow.check(`step ${this.name}`);
+            for (const handle of returned) tensorflow.free(tensorflow.adopt(handle));
+            return true;
+          } finally {
+            api.TFE_DeleteOp(op);
+          }
+        } finally {
+          for (const value of fed) tensorflow.free(value);
+        }
+      } finally {
+        step.dispose();
+      }
+    } catch {
+      return false;
+    }
+  }
+
+  /** Gives a call its inputs, the variables and its configuration. */
+  #give(op: Address, fed: readonly EagerValue[], step: TracedStep): void {
+    const { tensorflow } = this.host;
+    const { api } = tensorflow.library;
+    const { status } = tensorflow;
+    for (const { handle } of fed) api.TFE_OpAddInput(op, handle, status);
+    for (const { resource } of step.resources) api.TFE_OpAddInput(op, resource.handle, status);
+    tensorflow.check(this.name);
+    api.TFE_OpSetAttrString(op, 'config_proto', optimize, optimize.length);
+    api.TFE_OpSetDevice(op, tensorflow.device.name, status);
+    tensorflow.check(this.name);
+  }
+
   #runBody(inputs: readonly Value[]): readonly Tensor[] {
     const { backend, self } = this.host;
     const tensors = inputs.map((value, index) => backend.tensor(value, `input ${index}`));
@@ -214,8 +275,16 @@ export class TensorFlowStep implements CompiledStep {
     return outputs;
   }
 
-  /** Puts values on the device. Whoever asks frees them. */
-  #feed(
+  /** Puts the inputs of one run on the device, then its clock. Whoever asks frees them. */
+  #feed(inputs: readonly HostTensor[], clock: StepClock): readonly EagerValue[] {
+    return this.#put([
+      ...inputs.map((input) => [storageType(input.dtype), input.shape, storedElements(input)] as const),
+      [tf.i32, [4], clockWords(clock)],
+      [tf.i64, [], BigInt64Array.of(BigInt(clock.rowOffset))],
+    ]);
+  }
+
+  #put(
     values: readonly (readonly [type: Value['type'], shape: readonly number[], elements: Elements])[],
   ): readonly EagerValue[] {
     const { tensorflow } = this.host;
@@ -241,12 +310,7 @@ export class TensorFlowStep implements CompiledStep {
       const op = api.TFE_NewOp(context, fn, status);
       tensorflow.check(this.name);
       try {
-        for (const { handle } of fed) api.TFE_OpAddInput(op, handle, status);
-        for (const { resource } of step.resources) api.TFE_OpAddInput(op, resource.handle, status);
-        tensorflow.check(this.name);
-        api.TFE_OpSetAttrString(op, 'config_proto', optimize, optimize.length);
-        api.TFE_OpSetDevice(op, tensorflow.device.name, status);
-        tensorflow.check(this.name);
+        this.#give(op, fed, step);
         const returned: Address[] = new Array<Address>(outputs).fill(null);
         if (choice.milliseconds > backgroundFrom) {
           await tensorflow.executeInBackground(op, returned, `step ${this.name}`);
@@ -274,7 +338,7 @@ export class TensorFlowStep implements CompiledStep {
     });
     const scope = engine();
     scope.startScope(this.name);
-    const own = this.#feed([
+    const own = this.#put([
       [tf.i32, [4], clockWords(clock)],
       [tf.i64, [], BigInt64Array.of(BigInt(clock.rowOffset))],
     ]);
@@ -282,7 +346,7 @@ export class TensorFlowStep implements CompiledStep {
     if (words === undefined || rowOffset === undefined) throw new Error('a step has no clock');
     try {
       // The inputs belong to the scope's tensors, the clock to nobody.
-      const given = this.#feed(
+      const given = this.#put(
         inputs.map((input) => [storageType(input.dtype), input.shape, storedElements(input)] as const),
       );
       const outputs = this.host.during({ words, rowOffset }, state, () => this.#runBody(given));
@@ -299,6 +363,12 @@ export class TensorFlowStep implements CompiledStep {
       scope.endScope();
     }
   }
+}
+
+/** The first rows of a tensor. */
+function firstRows({ dtype, shape, values }: HostTensor, rows: number): HostTensor {
+  const size = shape.slice(1).reduce((product, n) => product * n, 1);
+  return { dtype, shape: [rows, ...shape.slice(1)], values: values.slice(0, rows * size) };
 }
 
 function checkRules({ rules }: TracedStep, inputs: readonly HostTensor[]): void {

@@ -43,6 +43,8 @@ const sameNumbers: ReadonlySet<string> = new Set(['Reshape', 'Identity', 'Expand
 export interface GraphOptions {
   /** Keeps where each operation came from: slow, and only needed when one has failed. */
   readonly keepStacks?: boolean;
+  /** Computes what would be assigned, and assigns nothing. */
+  readonly dry?: boolean;
   /** The type that products are computed in; f32 unless given. */
   readonly narrow?: NarrowType | null;
 }

@@ -24,6 +24,8 @@ export interface TracedStep {
   /** Variables that the function takes, in the order of its inputs after the clock. */
   readonly resources: readonly ResourceVariable[];
   readonly outputs: readonly Slot[];
+  /** How many variables it replaces. */
+  readonly replaced: number;
   readonly rules: readonly IndexRule[];
   /** Whether indices are computed in the graph: XLA would hold them in bounds without a word. */
   readonly computesIndices: boolean;
@@ -32,6 +34,12 @@ export interface TracedStep {
   /** Where operations came from, by name; empty unless stacks were kept. */
   readonly stacks: ReadonlyMap<string, string>;
   dispose(): void;
+}
+
+function firstOf(graph: Graph, value: Value): Value {
+  const flat = single(graph, 'Reshape', [value, graph.constant(tf.i32, [1], Int32Array.of(-1))]);
+  const int = (one: number): Value => graph.constant(tf.i32, [1], Int32Array.of(one));
+  return single(graph, 'Slice', [flat, int(0), int(1)]);
 }
 
 let made = 0;
@@ -70,8 +78,12 @@ export function traceStep(
     const clock: DeviceClock = { words: graph.input(tf.i32, [4]), rowOffset: graph.input(tf.i64, []) };
     return backend.with(graph, () => {
       const outputs = body(values, clock, state);
-      const returned = outputs.map((output) => backend.valueFor(output));
-      for (const { variable, before, value } of state.replaced()) {
+      const returned: Value[] = outputs.map((output) => backend.valueFor(output));
+      if (options.dry === true) {
+        // What would be assigned is computed all the same: its first element stands for it.
+        for (const { value } of state.replaced()) returned.push(firstOf(graph, value));
+      }
+      for (const { variable, before, value } of options.dry === true ? [] : state.replaced()) {
         // What was read is read before it is replaced.
         const after = before?.kind === 'graph' ? [before] : [];
         graph.effect('AssignVariableOp', [resourceOf(variable), value], { dtype: variable.type }, after);
@@ -89,6 +101,7 @@ export function traceStep(
         inputs: inputs.map(({ dtype, shape }) => ({ dtype, shape: [...shape] })),
         resources: [...resources.keys()],
         outputs: outputs.map((output) => ({ dtype: elementType(output), shape: [...output.shape] })),
+        replaced: state.replaced().length,
         rules: graph.rules,
         computesIndices: graph.computesIndices,
         ops: graph.ops,

@@ -153,7 +153,7 @@ export class Graph implements Executor {
     return made;
   }
 
-  tidy(body: () => Value): Value {
+  tidy<T extends Value | readonly Value[]>(body: () => T): T {
     return body();
   }
 

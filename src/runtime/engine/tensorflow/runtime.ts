@@ -155,18 +155,19 @@ export class TensorFlow implements Executor {
     }
   }
 
-  tidy(body: () => Value): Value {
+  tidy<T extends Value | readonly Value[]>(body: () => T): T {
     const before = this.#made;
     const made: EagerValue[] = [];
     this.#made = made;
-    let kept: Value | null = null;
+    let kept: readonly Value[] = [];
     try {
-      kept = body();
-      return kept;
+      const result = body();
+      kept = isValues(result) ? result : [result];
+      return result;
     } finally {
       this.#made = before;
       for (const value of made) {
-        if (value !== kept) this.free(value);
+        if (!kept.includes(value)) this.free(value);
         else before?.push(value);
       }
     }
@@ -254,6 +255,10 @@ export class TensorFlow implements Executor {
       api.TFE_DeleteOp(op);
     }
   }
+}
+
+function isValues(result: Value | readonly Value[]): result is readonly Value[] {
+  return Array.isArray(result);
 }
 
 export function isList(input: Value | readonly Value[]): input is readonly Value[] {

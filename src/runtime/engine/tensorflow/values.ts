@@ -35,7 +35,7 @@ export interface Executor {
   op(name: string, inputs: readonly (Value | readonly Value[])[], attributes?: Attributes): readonly Value[];
   constant(type: TfType, shape: readonly number[], elements: Elements): Value;
   /** Runs `body`, and frees what it made but for what it returns. */
-  tidy(body: () => Value): Value;
+  tidy<T extends Value | readonly Value[]>(body: () => T): T;
   /** Refuses whole numbers outside of 0 to `count` - 1 before an op sees them: devices pass over those in silence. */
   requireIndex(value: Value, count: number, refuse: RefuseIndex): void;
 }

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 
 /** What must hold on every engine. The other suites never start one, or are about the embedded one. */
@@ -22,6 +23,9 @@ const onEveryEngine = [
 // The native engine has tests where its library is: `scripts/test.mjs` installs one and names it here.
 const library = process.env['ZTRAIN_TENSORFLOW'] ?? '';
 
+// What a user's own runs have left on the machine changes nothing, nor do tests change theirs.
+const apart = { XDG_CACHE_HOME: fileURLToPath(new URL('.cache/tests', import.meta.url)) };
+
 const native: TestProjectInlineConfiguration = {
   extends: true,
   test: {
@@ -30,7 +34,7 @@ const native: TestProjectInlineConfiguration = {
     // The library takes a second to open, XLA some to compile.
     testTimeout: 120_000,
     hookTimeout: 60_000,
-    env: { ZTRAIN_TEST_ENGINE: 'tensorflow', ZTRAIN_ENGINE: 'tensorflow' },
+    env: { ZTRAIN_TEST_ENGINE: 'tensorflow', ZTRAIN_ENGINE: 'tensorflow', ...apart },
   },
 };
 
@@ -47,7 +51,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/native/**'],
           testTimeout: 30_000,
-          env: { ZTRAIN_TEST_ENGINE: 'embedded', ZTRAIN_ENGINE: 'embedded' },
+          env: { ZTRAIN_TEST_ENGINE: 'embedded', ZTRAIN_ENGINE: 'embedded', ZTRAIN_TENSORFLOW: '', ...apart },
         },
       },
       ...(library === '' ? [] : [native]),

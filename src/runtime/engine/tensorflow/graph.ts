@@ -117,21 +117,17 @@ export class Graph implements Executor {
     return { ...unknown, shape: [...shape] };
   }
 
-  /** An op without outputs that runs at each call, after the operations of `after`. */
+  /** An op without outputs that runs at each call, after the operations of `after`. Returns its own. */
   effect(
     name: string,
     inputs: readonly (Value | readonly Value[])[],
     attributes: Attributes,
-    after: readonly GraphValue[] = [],
-  ): void {
-    this.#add(
-      name,
-      inputs,
-      attributes,
-      after.map(({ output }) => output.oper),
-    );
+    after: readonly Address[] = [],
+  ): Address {
+    this.#add(name, inputs, attributes, after);
     const last = this.#last;
     if (last !== null) this.#effects.push(last);
+    return last;
   }
 
   #last: Address = null;

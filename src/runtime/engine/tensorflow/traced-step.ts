@@ -83,9 +83,17 @@ export function traceStep(
         // What would be assigned is computed all the same: its first element stands for it.
         for (const { value } of state.replaced()) returned.push(firstOf(graph, value));
       }
-      for (const { variable, before, value } of options.dry === true ? [] : state.replaced()) {
+      const replaced = options.dry === true ? [] : state.replaced();
+      const operations = (values: readonly (Value | null)[]) =>
+        values.flatMap((value) => (value?.kind === 'graph' ? [value.output.oper] : []));
+      // Where an op may refuse an index, all is computed before anything is replaced: a step that fails changes nothing.
+      const computed =
+        graph.computesIndices && replaced.length > 0
+          ? [graph.effect('NoOp', [], {}, operations([...returned, ...replaced.map(({ value }) => value)]))]
+          : [];
+      for (const { variable, before, value } of replaced) {
         // What was read is read before it is replaced.
-        const after = before?.kind === 'graph' ? [before] : [];
+        const after = [...operations([before]), ...computed];
         graph.effect('AssignVariableOp', [resourceOf(variable), value], { dtype: variable.type }, after);
       }
       const functions = new Map<boolean, NativeFunction>();

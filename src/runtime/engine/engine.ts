@@ -69,6 +69,45 @@ export interface DrawOptions {
   readonly seed?: number | undefined;
 }
 
+/**
+ * A change of a weight (and of an optimizer's slots) that an engine makes in place. All factors are tensors without axes.
+ *
+ * - `subtract`: weight -= amount
+ * - `descent`: weight -= rate · gradient
+ * - `momentum`: velocity = momentum · velocity + gradient; weight -= rate · velocity, or with `nesterov`
+ *   weight -= rate · (gradient + momentum · velocity)
+ * - `adam`: mean += (gradient - mean)(1 - beta1); square += (gradient² - square)(1 - beta2);
+ *   weight -= rate · mean / (√square + epsilon)
+ */
+export type InPlaceUpdate =
+  | { readonly kind: 'subtract'; readonly weight: StateVariable; readonly amount: Tensor }
+  | {
+      readonly kind: 'descent';
+      readonly weight: StateVariable;
+      readonly rate: Tensor;
+      readonly gradient: Tensor;
+    }
+  | {
+      readonly kind: 'momentum';
+      readonly weight: StateVariable;
+      readonly velocity: StateVariable;
+      readonly rate: Tensor;
+      readonly momentum: Tensor;
+      readonly nesterov: boolean;
+      readonly gradient: Tensor;
+    }
+  | {
+      readonly kind: 'adam';
+      readonly weight: StateVariable;
+      readonly mean: StateVariable;
+      readonly square: StateVariable;
+      readonly rate: Tensor;
+      readonly beta1: Tensor;
+      readonly beta2: Tensor;
+      readonly epsilon: Tensor;
+      readonly gradient: Tensor;
+    };
+
 export interface Engine {
   readonly name: 'embedded' | 'symbolic' | 'tensorflow';
   /** For `run.json`: the library and its version, e.g. `tfjs-backend-wasm 4.22.0 (simd)`. */
@@ -96,6 +135,11 @@ export interface Engine {
     body: () => { readonly objectives: readonly Scalar[]; readonly result: T },
     by: readonly StateVariable[],
   ): { readonly gradients: readonly (readonly (Tensor | null)[])[]; readonly result: T };
+  /**
+   * Changes variables without making new values for them, where the engine has ops that do. Later reads see the change;
+   * what was read before stays as it was. Only inside a step.
+   */
+  updateInPlace?(update: InPlaceUpdate): void;
   /** Uniform draws from [0, 1), equal bit for bit on every engine. Only inside a step. */
   uniform(options: DrawOptions): Tensor;
   /** Standard normal draws, equal to float tolerance on every engine. Only inside a step. */

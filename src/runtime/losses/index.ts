@@ -31,7 +31,7 @@ export function softmaxCrossEntropy<R extends Tensor>(
       `softmaxCrossEntropy needs a label smoothing from 0 to below 1, but ${labelSmoothing} arrived`,
     );
   }
-  if (label.dtype === 'int32' && hasKernel('SparseSoftmaxCrossEntropy')) {
+  if (label.dtype === 'int32' && hasKernel('NativeSparseSoftmaxCrossEntropy')) {
     checkTargets(logits, label);
     return ofClasses<R>(logits, label, labelSmoothing);
   }
@@ -67,9 +67,10 @@ function ofClasses<R extends Tensor>(logits: Tensor, label: Tensor, smoothing: n
   const [loss, slope] = offTape(() => {
     const flat: Tensor = run('Reshape', { x: logits }, { shape: [rows, classes] });
     const indices: Tensor = run('Reshape', { x: label }, { shape: [rows] });
-    if (smoothing === 0) return runSeveral('SparseSoftmaxCrossEntropy', { logits: flat, labels: indices });
+    if (smoothing === 0)
+      return runSeveral('NativeSparseSoftmaxCrossEntropy', { logits: flat, labels: indices });
     const labels = smoothed(oneHot(indices, classes), smoothing, classes);
-    return runSeveral('SoftmaxCrossEntropy', { logits: flat, labels });
+    return runSeveral('NativeSoftmaxCrossEntropy', { logits: flat, labels });
   });
   if (loss === undefined || slope === undefined) throw new Error('the cross entropy has no gradient');
   return ownGradient<R>(

@@ -23,13 +23,13 @@ export function fusedBatchNorm(
   beta: Tensor,
   epsilon: number,
 ): BatchNormalized | null {
-  if (!hasKernel('FusedBatchNorm')) return null;
+  if (!hasKernel('NativeBatchNorm')) return null;
   const channels = sizeAt(x.shape, -1);
   const rows = sizeOf(x.shape) / Math.max(channels, 1);
   if (rows === 0 || channels === 0) return null;
   const images = x.rank === 4 ? x.shape : [rows, 1, 1, channels];
   const [y, mean, spread, first, second, third] = offTape(() =>
-    runSeveral('FusedBatchNorm', { x: reshaped(x, images), gamma, beta }, { epsilon }),
+    runSeveral('NativeBatchNorm', { x: reshaped(x, images), gamma, beta }, { epsilon }),
   );
   if (!y || !mean || !spread || !first || !second || !third) {
     throw new Error('batch normalization has no statistics');
@@ -39,7 +39,7 @@ export function fusedBatchNorm(
     () => ({ value: reshaped(y, x.shape), saved: [first, second, third] }),
     (dy, saved) => {
       const [dx, dGamma, dBeta] = runSeveral(
-        'FusedBatchNormGrad',
+        'NativeBatchNormGrad',
         {
           dy: reshaped(dy, images),
           x: reshaped(x, images),
@@ -60,10 +60,10 @@ export function fusedBatchNorm(
 
 /** Layer normalization over the last axis, or null where the engine has no kernels for it. */
 export function fusedLayerNorm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: number): Tensor | null {
-  if (!hasKernel('Mean')) return null;
+  if (!hasKernel('NativeMean')) return null;
   const last = [x.rank - 1];
   const outer = x.shape.slice(0, -1).map((_, axis) => axis);
-  const mean = (of: Tensor): Tensor => run('Mean', { x: of }, { axis: last });
+  const mean = (of: Tensor): Tensor => run('NativeMean', { x: of }, { axis: last });
   const overRows = (of: Tensor): Tensor =>
     outer.length === 0 ? of : run('Sum', { x: of }, { axis: outer, keepDims: false });
   return ownGradient(

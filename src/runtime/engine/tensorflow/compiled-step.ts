@@ -331,10 +331,16 @@ export class TensorFlowStep implements CompiledStep {
 
   #runEagerly(inputs: readonly HostTensor[], clock: StepClock): readonly HostTensor[] {
     const { tensorflow, backend } = this.host;
-    const state = new StepState(backend, (variable) => {
-      const [value] = tensorflow.op('ReadVariableOp', [variable.resource], { dtype: variable.type });
-      if (value === undefined) throw new Error(`variable \`${variable.path}\` has no value`);
-      return value;
+    const state = new StepState<true>(backend, {
+      load: (variable) => {
+        const [value] = tensorflow.op('ReadVariableOp', [variable.resource], { dtype: variable.type });
+        if (value === undefined) throw new Error(`variable \`${variable.path}\` has no value`);
+        return value;
+      },
+      change: (op, variables, given, attributes) => {
+        tensorflow.op(op, [...variables.map(({ resource }) => resource), ...given], attributes);
+        return true;
+      },
     });
     const scope = engine();
     scope.startScope(this.name);
@@ -353,9 +359,7 @@ export class TensorFlowStep implements CompiledStep {
       const results = outputs.map((output) =>
         hostTensor(elementType(output), output.shape, tensorflow.download(backend.eagerOf(output))),
       );
-      for (const { variable, value } of state.replaced()) {
-        tensorflow.op('AssignVariableOp', [variable.resource, value], { dtype: variable.type });
-      }
+      state.finish();
       return results;
     } finally {
       state.dispose();

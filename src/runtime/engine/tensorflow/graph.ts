@@ -102,9 +102,14 @@ export class Graph implements Executor {
   }
 
   /** The value of a variable, whose shape the graph cannot know by itself. */
-  read(resource: GraphValue, type: TfType, shape: readonly number[]): GraphValue {
+  read(
+    resource: GraphValue,
+    type: TfType,
+    shape: readonly number[],
+    after: readonly Address[] = [],
+  ): GraphValue {
     const { api } = this.tensorflow.library;
-    const [unknown] = this.#add('ReadVariableOp', [resource], { dtype: type }, [], true);
+    const [unknown] = this.#add('ReadVariableOp', [resource], { dtype: type }, after, true);
     if (unknown === undefined) throw new Error('ReadVariableOp has no output');
     api.TF_GraphSetTensorShape(
       this.#graph,

@@ -1,6 +1,6 @@
 /**
  * Kernels that no other engine has: each does in one op, or few, what takes many kernels elsewhere. Ops ask for them by
- * `hasKernel`; what they compute is the same to float tolerance.
+ * `hasKernel`; what they compute is the same to float tolerance. Their names are not the library's, which has others of these names.
  */
 import { tf } from './element-types.js';
 import { refuseLabel, type Call, type Kernel } from './kernel-call.js';
@@ -19,7 +19,7 @@ const crossEntropy = (call: Call, op: string, target: Value): readonly Value[] =
 /** The fused kernels, by name. */
 export const fusedKernels: Readonly<Record<string, Kernel>> = {
   // Loss and its gradient by the logits, of rows of logits and one class a row.
-  SparseSoftmaxCrossEntropy: (call) => {
+  NativeSparseSoftmaxCrossEntropy: (call) => {
     const labels = call.input('labels');
     const classes = call.shapeOf(call.input('logits')).at(-1) ?? 0;
     // TensorFlow refuses such a label on a CPU only, and in words of its own.
@@ -27,11 +27,11 @@ export const fusedKernels: Readonly<Record<string, Kernel>> = {
     return crossEntropy(call, 'SparseSoftmaxCrossEntropyWithLogits', labels);
   },
   // The same, of rows of probabilities that add up to 1.
-  SoftmaxCrossEntropy: (call) =>
+  NativeSoftmaxCrossEntropy: (call) =>
     crossEntropy(call, 'SoftmaxCrossEntropyWithLogits', call.input('labels')),
   // The normalized values of [batch, height, width, channels], their mean, their variance times n / (n - 1), and three values
   // for the gradient, of which the last has a shape of the device's choice.
-  FusedBatchNorm: (call) => {
+  NativeBatchNorm: (call) => {
     const none = call.executor.constant(tf.f32, [0], new Float32Array());
     const made = call.outputs(
       6,
@@ -39,9 +39,11 @@ export const fusedKernels: Readonly<Record<string, Kernel>> = {
       [call.input('x'), call.input('gamma'), call.input('beta'), none, none],
       batchNorm(call),
     );
-    return made.map((value) => (value.shape === null && value.kind === 'graph' ? { ...value, shape: [0] } : value));
+    return made.map((value) =>
+      value.shape === null && value.kind === 'graph' ? { ...value, shape: [0] } : value,
+    );
   },
-  FusedBatchNormGrad: (call) =>
+  NativeBatchNormGrad: (call) =>
     call.outputs(
       3,
       'FusedBatchNormGradV3',
@@ -49,18 +51,18 @@ export const fusedKernels: Readonly<Record<string, Kernel>> = {
       batchNorm(call),
     ),
   // The mean along axes, kept as axes of size 1.
-  Mean: (call) => call.op('Mean', [call.input('x'), call.ints(call.numbers('axis'))], { keep_dims: true }),
-  SquaredDifference: (call) => call.op('SquaredDifference', [call.input('a'), call.input('b')]),
+  NativeMean: (call) =>
+    call.op('Mean', [call.input('x'), call.ints(call.numbers('axis'))], { keep_dims: true }),
   // dy · y(1 - y).
-  SigmoidGrad: (call) => call.op('SigmoidGrad', [call.input('y'), call.input('dy')]),
+  NativeSigmoidGrad: (call) => call.op('SigmoidGrad', [call.input('y'), call.input('dy')]),
   // dy · (1 - y²).
-  TanhGrad: (call) => call.op('TanhGrad', [call.input('y'), call.input('dy')]),
+  NativeTanhGrad: (call) => call.op('TanhGrad', [call.input('y'), call.input('dy')]),
   // dy · σ(x).
-  SoftplusGrad: (call) => call.op('SoftplusGrad', [call.input('dy'), call.input('x')]),
+  NativeSoftplusGrad: (call) => call.op('SoftplusGrad', [call.input('dy'), call.input('x')]),
   // a · b, and 0 where b is 0 whatever a is.
-  MultiplyNoNan: (call) => call.op('MulNoNan', [call.input('a'), call.input('b')]),
+  NativeMultiplyNoNan: (call) => call.op('MulNoNan', [call.input('a'), call.input('b')]),
   // Σ x² / 2 of all values.
-  HalfSquareSum: (call) => call.op('L2Loss', [call.input('x')]),
+  NativeHalfSquareSum: (call) => call.op('L2Loss', [call.input('x')]),
   // The sum of tensors of one shape.
-  AddN: (call) => call.op('AddN', [call.all]),
+  NativeAddN: (call) => call.op('AddN', [call.all]),
 };

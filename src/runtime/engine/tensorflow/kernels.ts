@@ -164,11 +164,7 @@ export const kernels: Readonly<Record<string, Kernel>> = {
     const indices = call.input('indices');
     const depth = call.number('depth');
     if (call.has('strict')) {
-      call.executor.requireIndex(
-        indices,
-        depth,
-        refuseLabel(depth),
-      );
+      call.executor.requireIndex(indices, depth, refuseLabel(depth));
     }
     return call.op('OneHot', [indices, call.int(depth), call.scalar(1, tf.f32), call.scalar(0, tf.f32)]);
   },

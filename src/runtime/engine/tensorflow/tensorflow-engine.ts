@@ -5,12 +5,13 @@ import { engine, registerBackend, type Scalar, type Tensor } from '@tensorflow/t
 import { RunError } from '../../run/run-error.js';
 import { differentiateTape } from '../differentiate.js';
 import { useBackend } from '../embedded.js';
-import type { DrawOptions, Engine, HostTensor, StateVariable } from '../engine.js';
+import type { DrawOptions, Engine, HostTensor, InPlaceUpdate, StateVariable } from '../engine.js';
 import { registerGradients } from '../gradients.js';
 import { TensorFlowBackend } from './backend.js';
 import { openLibrary } from './c-api.js';
 import { TensorFlowStep, type CompileMode, type StepBody, type StepHost } from './compiled-step.js';
 import { registerTensorFlowKernels } from './kernels.js';
+import { inPlaceOp } from './in-place.js';
 import type { LibraryFiles } from './library-files.js';
 import {
   resolvePrecision,
@@ -145,6 +146,16 @@ class TensorFlowEngine implements Engine, ResourceOwner, StepHost {
 
   assign(variable: ResourceVariable, value: Tensor): void {
     this.#state(`variable \`${variable.path}\` was assigned`).state.assign(variable, value);
+  }
+
+  updateInPlace(update: InPlaceUpdate): void {
+    const { op, variables, inputs, attributes = {} } = inPlaceOp(update);
+    const own = variables.map((variable) => {
+      if (!(variable instanceof ResourceVariable))
+        throw new Error(`\`${variable.path}\` is of another engine`);
+      return variable;
+    });
+    this.#state(`variable \`${update.weight.path}\` was changed`).state.change(op, own, inputs, attributes);
   }
 
   forget(variable: ResourceVariable): void {

@@ -3,6 +3,7 @@ import { engine, type Tensor } from '@tensorflow/tfjs-core';
 import type { DType, HostTensor } from '../engine.js';
 import { elementType } from '../state-variable.js';
 import type { TensorFlowBackend } from './backend.js';
+import type { Address } from './c-api.js';
 import { tf, type TfType } from './element-types.js';
 import { Graph, type GraphOptions, type IndexRule, type NativeFunction } from './graph.js';
 import type { DeviceClock } from './random.js';
@@ -24,7 +25,7 @@ export interface TracedStep {
   /** Variables that the function takes, in the order of its inputs after the clock. */
   readonly resources: readonly ResourceVariable[];
   readonly outputs: readonly Slot[];
-  /** How many variables it replaces. */
+  /** A dry run: how many values follow the outputs, one for each that it would have written. */
   readonly replaced: number;
   readonly rules: readonly IndexRule[];
   /** Whether indices are computed in the graph: XLA would hold them in bounds without a word. */
@@ -40,6 +41,11 @@ function firstOf(graph: Graph, value: Value): Value {
   const flat = single(graph, 'Reshape', [value, graph.constant(tf.i32, [1], Int32Array.of(-1))]);
   const int = (one: number): Value => graph.constant(tf.i32, [1], Int32Array.of(one));
   return single(graph, 'Slice', [flat, int(0), int(1)]);
+}
+
+/** The operations of a graph that make these values. */
+function operations(values: readonly Value[]): readonly Address[] {
+  return values.flatMap((value) => (value.kind === 'graph' ? [value.output.oper] : []));
 }
 
 let made = 0;
@@ -68,9 +74,27 @@ export function traceStep(
     resources.set(variable, known);
     return known;
   };
-  const state = new StepState(backend, (variable) =>
-    graph.read(resourceOf(variable), variable.type, variable.shape),
-  );
+  /** What a step that changes nothing would have changed its variables by. */
+  const unused: Value[] = [];
+  /** What every change at the end of the step waits for. */
+  const computed: Address[] = [];
+  const state = new StepState<Address>(backend, {
+    load: (variable, after) =>
+      graph.read(resourceOf(variable), variable.type, variable.shape, after === null ? [] : [after]),
+    // What was read is read before it is replaced.
+    change: (op, variables, given, attributes, reads, follows) => {
+      if (options.dry === true) {
+        // It is computed all the same: its first element stands for it.
+        unused.push(...given);
+        return null;
+      }
+      return graph.effect(op, [...variables.map(resourceOf), ...given], attributes, [
+        ...operations(reads),
+        ...follows,
+        ...computed,
+      ]);
+    },
+  });
   const scope = engine();
   scope.startScope(name);
   try {
@@ -79,23 +103,12 @@ export function traceStep(
     return backend.with(graph, () => {
       const outputs = body(values, clock, state);
       const returned: Value[] = outputs.map((output) => backend.valueFor(output));
-      if (options.dry === true) {
-        // What would be assigned is computed all the same: its first element stands for it.
-        for (const { value } of state.replaced()) returned.push(firstOf(graph, value));
-      }
-      const replaced = options.dry === true ? [] : state.replaced();
-      const operations = (values: readonly (Value | null)[]) =>
-        values.flatMap((value) => (value?.kind === 'graph' ? [value.output.oper] : []));
       // Where an op may refuse an index, all is computed before anything is replaced: a step that fails changes nothing.
-      const computed =
-        graph.computesIndices && replaced.length > 0
-          ? [graph.effect('NoOp', [], {}, operations([...returned, ...replaced.map(({ value }) => value)]))]
-          : [];
-      for (const { variable, before, value } of replaced) {
-        // What was read is read before it is replaced.
-        const after = [...operations([before]), ...computed];
-        graph.effect('AssignVariableOp', [resourceOf(variable), value], { dtype: variable.type }, after);
+      if (graph.computesIndices && options.dry !== true) {
+        computed.push(graph.effect('NoOp', [], {}, operations([...returned, ...state.unwritten()])));
       }
+      state.finish();
+      returned.push(...unused.map((value) => firstOf(graph, value)));
       const functions = new Map<boolean, NativeFunction>();
       const fn = (xla: boolean): NativeFunction => {
         const known = functions.get(xla) ?? graph.finish(freshName(name), returned, { xla });
@@ -109,7 +122,7 @@ export function traceStep(
         inputs: inputs.map(({ dtype, shape }) => ({ dtype, shape: [...shape] })),
         resources: [...resources.keys()],
         outputs: outputs.map((output) => ({ dtype: elementType(output), shape: [...output.shape] })),
-        replaced: state.replaced().length,
+        replaced: unused.length,
         rules: graph.rules,
         computesIndices: graph.computesIndices,
         ops: graph.ops,

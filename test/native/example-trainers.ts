@@ -111,7 +111,7 @@ class Wide extends nn.Module<[x: Tensor2D], Tensor1D> {
   readonly drop = this.add('drop', nn.dropout({ rate: 0.3 }));
   readonly last = this.add('last', nn.dense({ inputs: 8, units: 1 }));
   protected override forward(x: Tensor2D): Tensor1D {
-    const hidden = this.drop.call(ops.tanh(this.norm.call(this.first.call(x))));
+    const hidden = this.drop.call(this.norm.call(ops.tanh(this.first.call(x))));
     return ops.squeeze(this.last.call(hidden), { axis: -1 });
   }
 }
@@ -123,7 +123,7 @@ class Pair extends LineTrainer {
     private readonly pair: (line: Line, wide: Wide) => Readonly<Record<'opt_a' | 'opt_b', optim.Optimizer>>,
     options: TrainerOptions,
   ) {
-    super({ params: { rows: 26, batchSize: 8 }, options });
+    super({ params: { rows: 29, batchSize: 8 }, options });
   }
   protected override configureModels(): LineModels & { readonly wide: Wide } {
     return { ...super.configureModels(), wide: this.wide };
@@ -165,7 +165,7 @@ export const trainers: Readonly<Record<string, () => AnyTrainer>> = {
     new Pair(
       (line, wide) => ({
         opt_a: optim.sgd({ of: [line], lr: 0.05, momentum: 0.9 }),
-        opt_b: optim.adam({ of: [wide], lr: 0.02 }),
+        opt_b: optim.adam({ of: [wide], lr: 0.002 }),
       }),
       { ...options, accumulate: 3 },
     ),
@@ -173,7 +173,7 @@ export const trainers: Readonly<Record<string, () => AnyTrainer>> = {
     new Pair(
       (line, wide) => ({
         opt_a: optim.sgd({ of: [line], lr: 0.05, momentum: 0.9, nesterov: true }),
-        opt_b: optim.adamw({ of: [wide], lr: 0.02, weightDecay: 0.1 }),
+        opt_b: optim.adamw({ of: [wide], lr: 0.002, weightDecay: 0.1 }),
       }),
       { ...options, clip: optim.clipNorm({ most: 0.1 }) },
     ),
@@ -181,7 +181,7 @@ export const trainers: Readonly<Record<string, () => AnyTrainer>> = {
     new Pair(
       (line, wide) => ({
         opt_a: optim.rmsprop({ of: [line], lr: 0.02, momentum: 0.5 }),
-        opt_b: optim.rmsprop({ of: [wide], lr: 0.01, clip: optim.clipValue({ most: 0.01 }) }),
+        opt_b: optim.rmsprop({ of: [wide], lr: 0.002, clip: optim.clipValue({ most: 0.01 }) }),
       }),
       options,
     ),

@@ -8,23 +8,34 @@ export interface CallTime {
 
 type Execute = (...args: readonly unknown[]) => unknown;
 
-/** From now on, times each call of the engine's library that runs something. */
+/** From now on, times each call of the engine's library that runs something, in this thread or another. */
 export function timeCalls(engine: Engine): CallTime {
-  const api = propertyOf(propertyOf(propertyOf(engine, 'tensorflow'), 'library'), 'api');
-  const execute = propertyOf(api, 'TFE_Execute');
-  if (typeof api !== 'object' || api === null || !isExecute(execute))
-    return { milliseconds: () => Number.NaN };
+  const library = propertyOf(propertyOf(engine, 'tensorflow'), 'library');
   let total = 0;
-  const counted: Execute = (...args) => {
-    const from = performance.now();
-    try {
-      return execute(...args);
-    } finally {
-      total += performance.now() - from;
-    }
-  };
-  Object.assign(api, { TFE_Execute: counted });
-  return { milliseconds: () => total };
+  const counted =
+    (execute: Execute): Execute =>
+    (...args) => {
+      const from = performance.now();
+      const add = (): void => {
+        total += performance.now() - from;
+      };
+      const result = execute(...args);
+      if (result instanceof Promise) return result.finally(add);
+      add();
+      return result;
+    };
+  const found = [
+    replace(propertyOf(library, 'api'), 'TFE_Execute', counted),
+    replace(library, 'executeInBackground', counted),
+  ];
+  return { milliseconds: () => (found.includes(true) ? total : Number.NaN) };
+}
+
+function replace(object: unknown, name: string, by: (execute: Execute) => Execute): boolean {
+  const execute = propertyOf(object, name);
+  if (typeof object !== 'object' || object === null || !isExecute(execute)) return false;
+  Object.assign(object, { [name]: by(execute) });
+  return true;
 }
 
 function propertyOf(object: unknown, name: string): unknown {

@@ -30,7 +30,9 @@ const named = ({ peer, mode }) =>
   `${names[peer]} ${mode.replaceAll('+', ', ').replaceAll('_', ' ').replace('*', ', steps an execution: ')}`;
 
 const best = (sides, of) =>
-  sides.filter(({ times }) => times.length > 0).reduce((a, b) => (of(b.times) < of(a.times) ? b : a));
+  sides
+    .filter(({ times }) => times.length > 0)
+    .reduce((a, b) => (a !== null && of(a.times) <= of(b.times) ? a : b), null);
 
 /** One case: a line for each side, then the ratios with their targets. */
 export const report = ({ title, targets, peers }, sides) => {
@@ -52,6 +54,7 @@ export const report = ({ title, targets, peers }, sides) => {
   const all = targets.length > 0 ? targets : [{ peers: Object.keys(peers), ratio: null }];
   const ratios = all.map(({ peers: of, ratio }) => {
     const others = sides.filter(({ peer }) => of.includes(peer));
+    if (best(ours, median) === null || best(others, median) === null) return '- nothing to compare';
     const ratioBy = (how) => how(best(others, how).times) / how(best(ours, how).times);
     const [byMedian, byLeast] = [ratioBy(median), ratioBy(least)];
     const who = `${named(best(ours, median))} against ${named(best(others, median))}`;
@@ -59,7 +62,7 @@ export const report = ({ title, targets, peers }, sides) => {
     return `- ${who}: **${number(byMedian)}** (least ${number(byLeast)}); ${wish}`;
   });
   const torch = sides.filter(({ peer, peak }) => peer === 'torch' && peak !== undefined);
-  if (torch.length > 0 && ours.some(({ peak }) => peak !== undefined)) {
+  if (torch.length > 0 && best(ours, median) !== null) {
     const peakOf = (some) => Math.min(...some.map(({ peak }) => peak ?? Number.POSITIVE_INFINITY));
     const chosen = best(ours, median);
     const ratio = chosen.peak / peakOf(torch);

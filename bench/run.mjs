@@ -5,10 +5,10 @@
  *   npm run bench -- [--peers DIR] [--library DIR] [--rounds 8] [--only lenet,gpt] [--seconds 0.7] [--write]
  *
  * `--peers` is a Python environment that has the peers already, `--library` a folder with TensorFlow's libraries; `--write` puts
- * the results into bench/RESULTS.md.
+ * the results into bench/RESULTS.md, in place of those of the same name.
  */
 import { writeFile } from 'node:fs/promises';
-import { cpus, loadavg, totalmem } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bundleWorkers } from './bundles.mjs';
@@ -17,6 +17,7 @@ import { setUpPeers, versionsOf } from './environment.mjs';
 import { checkpointSpeed, compileTime, firstStep, hostTime } from './figures.mjs';
 import { measure } from './measure.mjs';
 import { figureTable, report } from './report.mjs';
+import { head, readSections } from './results.mjs';
 import { bench } from './places.mjs';
 
 const { values } = parseArgs({
@@ -29,6 +30,7 @@ const { values } = parseArgs({
     write: { type: 'boolean', default: false },
   },
 });
+const results = join(bench, 'RESULTS.md');
 const rounds = Number(values.rounds);
 const seconds = Number(values.seconds);
 const wanted = values.only?.split(',');
@@ -40,17 +42,21 @@ const files = await bundleWorkers([...chosen.map(({ name }) => name), 'mlp', 'ti
 const threads = cpus().length;
 const context = { ...environment, files, threads };
 
-const started = new Date();
+const sections = values.write ? await readSections(results) : new Map();
 const load = [loadavg()[0]];
-const sections = [];
-const show = (text) => {
-  sections.push(text);
+const versions = await versionsOf(environment);
+const show = async (text) => {
   console.log(`\n${text}`);
-};
-for (const one of chosen) {
-  show(report(one, await measure(one, { ...context, rounds, seconds })));
   load.push(loadavg()[0]);
-}
+  const [title] = text.split('\n', 1);
+  const loads = `load of the machine ${Math.min(...load).toFixed(1)} to ${Math.max(...load).toFixed(1)}`;
+  const when = `${new Date().toISOString().slice(0, 10)}, ${rounds} rounds of about ${seconds} s, ${loads}; ${versions[0]}`;
+  sections.set(title, `${text}\n\n${when}`);
+  load.splice(0, load.length - 1);
+  // What is measured is kept, whatever comes after it.
+  if (values.write) await writeFile(results, `${[head(versions), ...sections.values()].join('\n\n')}\n`);
+};
+for (const one of chosen) await show(report(one, await measure(one, { ...context, rounds, seconds })));
 const figures = [
   ['start', firstStep],
   ['host', hostTime],
@@ -58,23 +64,5 @@ const figures = [
   ['compile', compileTime],
 ];
 for (const [name, figure] of figures) {
-  if (isWanted(name)) show(figureTable(await figure({ ...context, rounds })));
-  load.push(loadavg()[0]);
+  if (isWanted(name)) await show(figureTable(await figure({ ...context, rounds })));
 }
-
-const versions = await versionsOf(environment);
-const head = [
-  '# Results',
-  '',
-  'Made by `npm run bench -- --write`; [README.md](README.md) says what is measured and how. Milliseconds a step: the least and the',
-  'median of the rounds, and between which values the middle half lies. A ratio is how many times faster ours is than the best of a',
-  'peer, medians against medians (and the least against the least); above 1 ours is the faster one.',
-  '',
-  `- ${started.toISOString().slice(0, 10)}, ${rounds} rounds of about ${seconds} s each`,
-  `- ${cpus()[0]?.model.trim()}, ${threads} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`,
-  `- ${versions.join(', ')}`,
-  `- other programs ran beside it: the load of the machine was between ${Math.min(...load).toFixed(1)} and ${Math.max(...load).toFixed(1)}`,
-  '',
-];
-if (values.write)
-  await writeFile(join(bench, 'RESULTS.md'), `${head.join('\n')}\n${sections.join('\n\n')}\n`);

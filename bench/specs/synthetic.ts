@@ -4,8 +4,8 @@
  */
 import type { data } from 'ztrain/runtime';
 
-/** No run comes to the end of an epoch of this many rows. */
-const rows = 2 ** 24;
+/** So many that the end of an epoch is rare. */
+const rows = 2 ** 20;
 /** Rows that differ. */
 const distinct = 512;
 

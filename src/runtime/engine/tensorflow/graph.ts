@@ -4,7 +4,22 @@ import type { Address, Output } from './c-api.js';
 import { tf, tfType, type TfType } from './element-types.js';
 import { Narrowing, type NarrowType } from './precision.js';
 import { isList, type TensorFlow } from './runtime.js';
-import type { Attributes, Elements, Executor, GraphValue, RefuseIndex, Value } from './values.js';
+import {
+  fixedNumbers,
+  followNumbers,
+  isNumbers,
+  numbersOfInput,
+  type KnownNumbers,
+} from './known-numbers.js';
+import {
+  checkIndices,
+  type Attributes,
+  type Elements,
+  type Executor,
+  type GraphValue,
+  type RefuseIndex,
+  type Value,
+} from './values.js';
 
 /** Constants of at most so many bytes are kept once for each value. */
 const sharedBytes = 64;
@@ -31,14 +46,10 @@ export class NativeFunction {
 
 /** What an input of a step must hold for its ops to mean something; looked at on the host before each run. */
 export interface IndexRule {
-  /** The number of the input. */
-  readonly input: number;
+  readonly numbers: KnownNumbers;
   readonly count: number;
   readonly refuse: RefuseIndex;
 }
-
-// Ops whose output holds the same whole numbers in the same order as their first input.
-const sameNumbers: ReadonlySet<string> = new Set(['Reshape', 'Identity', 'ExpandDims', 'Squeeze']);
 
 export interface GraphOptions {
   /** Keeps where each operation came from: slow, and only needed when one has failed. */
@@ -56,8 +67,8 @@ export class Graph implements Executor {
   readonly rules: IndexRule[] = [];
   /** Whether an index is computed in the graph, where only the CPU's own ops look at it. */
   computesIndices = false;
-  /** Inputs by the operation whose output holds their numbers. */
-  readonly #origins = new Map<Address, number>();
+  /** Numbers that the host knows, by the operation whose output holds them. */
+  readonly #numbers = new Map<Address, KnownNumbers>();
   readonly #graph: Address;
   readonly #setters: ReturnType<typeof graphSetters>;
   readonly #inputs: GraphValue[] = [];
@@ -88,7 +99,9 @@ export class Graph implements Executor {
   input(type: TfType, shape: readonly number[]): GraphValue {
     const value = this.#add('Placeholder', [], { dtype: type, shape }, [])[0];
     if (value === undefined) throw new Error('an input has no output');
-    this.#origins.set(value.output.oper, this.#inputs.length);
+    if (type !== tf.f32) {
+      this.#numbers.set(value.output.oper, numbersOfInput(this.#inputs.length, shape));
+    }
     this.#inputs.push(value);
     return value;
   }
@@ -145,12 +158,14 @@ export class Graph implements Executor {
     const add = (op: string, given: typeof inputs, rest: Attributes): readonly GraphValue[] =>
       this.#add(op, given, rest, []);
     const made = this.#narrowing?.apply(name, inputs, attributes, add) ?? add(name, inputs, attributes);
-    const [first] = inputs;
-    const origin =
-      sameNumbers.has(name) && first !== undefined && !isList(first) && first.kind === 'graph'
-        ? this.#origins.get(first.output.oper)
-        : undefined;
-    if (origin !== undefined && made[0] !== undefined) this.#origins.set(made[0].output.oper, origin);
+    const [result] = made;
+    if (result !== undefined && result.shape !== null && result.type === tf.i32) {
+      const given = inputs.map((input) =>
+        isList(input) || input.kind === 'eager' ? null : (this.#numbers.get(input.output.oper) ?? null),
+      );
+      const numbers = followNumbers(name, given, result.shape);
+      if (numbers !== null) this.#numbers.set(result.output.oper, numbers);
+    }
     return made;
   }
 
@@ -159,9 +174,10 @@ export class Graph implements Executor {
   }
 
   requireIndex(value: Value, count: number, refuse: RefuseIndex): void {
-    const input = value.kind === 'graph' ? this.#origins.get(value.output.oper) : undefined;
-    if (input !== undefined) this.rules.push({ input, count, refuse });
-    else this.computesIndices = true;
+    const numbers = value.kind === 'graph' ? this.#numbers.get(value.output.oper) : undefined;
+    if (numbers === undefined) this.computesIndices = true;
+    else if (numbers.fixed) checkIndices(numbers.read([]), count, refuse);
+    else this.rules.push({ numbers, count, refuse });
   }
 
   constant(type: TfType, shape: readonly number[], elements: Elements): GraphValue {
@@ -184,6 +200,7 @@ export class Graph implements Executor {
       this.tensorflow.check('Const');
       const value = this.#value({ oper: operation, index: 0 }, type, shape);
       if (key !== null) this.#constants.set(key, value);
+      if (isNumbers(elements)) this.#numbers.set(operation, fixedNumbers(elements, shape));
       return value;
     } finally {
       api.TF_DeleteTensor(tensor);

@@ -1,6 +1,6 @@
 /** What is compared with what. */
 
-const torchConv = ['fused', 'fused+channels_last', 'fused+compile', 'fused+channels_last+compile'];
+const torchConv = ['fused', 'fused+channels_last', 'fused+channels_last+compile'];
 
 /**
  * `ours` are ways to compile (see worker.ts; `+single` is one step a call), `peers` modes of the peers' workers by name. `targets` are

@@ -27,7 +27,16 @@ export const measure = async (one, { rounds, seconds, ...context }) => {
     try {
       const first = await worker.first();
       const ready = await worker.ready();
-      sides.push({ ...side, worker, first, peak: ready.peak, times: [], natives: [], last: ready });
+      sides.push({
+        ...side,
+        worker,
+        first,
+        peak: ready.peak,
+        times: [],
+        processor: [],
+        natives: [],
+        last: ready,
+      });
     } catch (error) {
       worker.kill();
       sides.push({ ...side, worker: null, error: error.message, times: [] });
@@ -40,7 +49,8 @@ export const measure = async (one, { rounds, seconds, ...context }) => {
     for (let at = 0; at < live.length; at += 1) {
       const side = live[(at + round) % live.length];
       side.last = await side.worker.take(stepsOf(side, seconds));
-      const { ms, steps, native, peak } = side.last;
+      const { ms, steps, native, cpu, peak } = side.last;
+      side.processor.push(cpu / steps);
       side.times.push(ms / steps);
       if (typeof native === 'number') side.natives.push(native / steps);
       side.peak = peak;

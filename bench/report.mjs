@@ -38,18 +38,28 @@ const best = (sides, of) =>
 export const report = ({ title, targets, peers }, sides) => {
   const rows = sides.map((side) =>
     side.times.length === 0
-      ? [named(side), 'failed', '', '', '', '', '']
+      ? [named(side), 'failed', '', '', '', '', '', '']
       : [
           named(side),
           number(least(side.times)),
           number(median(side.times)),
           `${number(quantile(side.times, 0.25))}–${number(quantile(side.times, 0.75))}`,
+          number(least(side.processor)),
           side.natives?.length > 0 ? number(median(side.times) - median(side.natives)) : '',
           (side.first / 1000).toFixed(1),
           side.peak.toFixed(0),
         ],
   );
-  const head = ['', 'least', 'median', 'middle half', 'host', 'first step, s', 'peak, MiB'];
+  const head = [
+    '',
+    'least',
+    'median',
+    'middle half',
+    'processors, least',
+    'host',
+    'first step, s',
+    'peak, MiB',
+  ];
   const ours = sides.filter(({ peer }) => peer === 'ours');
   const all = targets.length > 0 ? targets : [{ peers: Object.keys(peers), ratio: null }];
   const ratios = all.map(({ peers: of, ratio }) => {

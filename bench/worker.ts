@@ -36,6 +36,12 @@ function peakMemory(): number {
   return Number(line?.[1] ?? Number.NaN) / 1024;
 }
 
+/** Milliseconds that processors have worked for this process, all threads together. */
+function processorTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 function answer(what: object): void {
   process.stdout.write(`${JSON.stringify(what)}\n`);
 }
@@ -63,6 +69,7 @@ export async function work(trainerClass: TrainerClass, options: WorkerOptions): 
   let from = 0;
   let began = performance.now();
   let native = 0;
+  let processor = 0;
   let isFirst = true;
 
   const stepEnd = async (at: Moment): Promise<Answer> => {
@@ -73,6 +80,7 @@ export async function work(trainerClass: TrainerClass, options: WorkerOptions): 
       ms: performance.now() - began,
       steps: at.step - from,
       native: calls.milliseconds() - native,
+      cpu: processorTime() - processor,
       peak: peakMemory(),
     });
     const order = await next.next();
@@ -80,6 +88,7 @@ export async function work(trainerClass: TrainerClass, options: WorkerOptions): 
     from = at.step;
     until = at.step + (order.value.steps ?? 1);
     native = calls.milliseconds();
+    processor = processorTime();
     began = performance.now();
     return undefined;
   };

@@ -1,6 +1,11 @@
 /** What is compared with what. */
 
-const torchConv = ['fused', 'fused+channels_last', 'fused+channels_last+compile'];
+const torchConv = [
+  'fused',
+  'fused+channels_last',
+  'fused+channels_last+one_thread',
+  'fused+channels_last+compile',
+];
 
 /**
  * `ours` are ways to compile (see worker.ts; `+single` is one step a call), `peers` modes of the peers' workers by name. `targets` are
@@ -42,7 +47,7 @@ export const cases = [
     name: 'gpt',
     title: 'Small GPT: 4 blocks, width 128, 128 tokens, batches of 8',
     ours: ['auto', 'graph+single', 'xla', 'xla+single'],
-    peers: { torch: ['fused', 'fused+compile'], keras: ['graph', 'xla'] },
+    peers: { torch: ['fused', 'fused+one_thread', 'fused+compile'], keras: ['graph', 'xla'] },
     targets: [{ peers: ['torch', 'keras'], ratio: 1 }],
     warmUp: 34,
   },

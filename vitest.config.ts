@@ -1,11 +1,60 @@
-import { defineConfig } from 'vitest/config';
+import { fileURLToPath } from 'node:url';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+
+/** What must hold on every engine. The other suites never start one, or are about the embedded one. */
+const onEveryEngine = [
+  'test/runtime/checkpoint.test.ts',
+  'test/runtime/data-map.test.ts',
+  'test/runtime/engine.test.ts',
+  'test/runtime/gradients.test.ts',
+  'test/runtime/losses.test.ts',
+  'test/runtime/nn.test.ts',
+  'test/runtime/ops.test.ts',
+  'test/runtime/optim.test.ts',
+  'test/runtime/random.test.ts',
+  'test/runtime/rows.test.ts',
+  'test/runtime/trainer-finite.test.ts',
+  'test/runtime/trainer-progress.test.ts',
+  'test/runtime/trainer.test.ts',
+  'test/runtime/turns.test.ts',
+  'test/specs/training.test.ts',
+];
+
+// The native engine has tests where its library is: `scripts/test.mjs` installs one and names it here.
+const library = process.env['ZTRAIN_TENSORFLOW'] ?? '';
+
+// What a user's own runs have left on the machine changes nothing, nor do tests change theirs.
+const apart = { XDG_CACHE_HOME: fileURLToPath(new URL('.cache/tests', import.meta.url)) };
+
+const native: TestProjectInlineConfiguration = {
+  extends: true,
+  test: {
+    name: 'native',
+    include: [...onEveryEngine, 'test/native/**/*.test.ts'],
+    // The library takes a second to open, XLA some to compile.
+    testTimeout: 120_000,
+    hookTimeout: 60_000,
+    env: { ZTRAIN_TEST_ENGINE: 'tensorflow', ZTRAIN_ENGINE: 'tensorflow', ...apart },
+  },
+};
 
 export default defineConfig({
   resolve: { conditions: ['source'] },
   ssr: { resolve: { conditions: ['source'] } },
   test: {
-    include: ['test/**/*.test.ts'],
-    testTimeout: 30_000,
     pool: 'forks',
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'embedded',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/native/**'],
+          testTimeout: 30_000,
+          env: { ZTRAIN_TEST_ENGINE: 'embedded', ZTRAIN_ENGINE: 'embedded', ZTRAIN_TENSORFLOW: '', ...apart },
+        },
+      },
+      ...(library === '' ? [] : [native]),
+    ],
   },
 });

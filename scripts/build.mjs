@@ -59,7 +59,7 @@ const addLicences = async (path, licences) => {
 };
 
 const buildAll = async () => {
-  const { bundleDefaults, commonJsBanner, commonJsNames, embedWasm, licencesOf, withoutNodeFetch } =
+  const { bundleDefaults, commonJsBanner, commonJsNames, embedKoffi, embedWasm, licencesOf, withoutNodeFetch } =
     await loadEmbedding();
   const shared = { ...bundleDefaults, absWorkingDir: root, sourcemap: true, logLevel: 'warning' };
 
@@ -69,7 +69,7 @@ const buildAll = async () => {
     outfile: join(dist, 'runtime.mjs'),
     banner: { js: commonJsBanner('runtime') },
     define: commonJsNames('runtime'),
-    plugins: [withoutNodeFetch(), embedWasm()],
+    plugins: [withoutNodeFetch(), embedWasm(), embedKoffi()],
   });
   await addLicences(join(dist, 'runtime.mjs'), await licencesOf(runtime.metafile, root));
 
@@ -86,7 +86,7 @@ const buildAll = async () => {
     splitting: true,
     banner: { js: commonJsBanner('compiler') },
     define: commonJsNames('compiler'),
-    external: ['ts-morph', 'prettier', 'esbuild', 'typescript'],
+    external: ['ts-morph', 'prettier', 'esbuild', 'typescript', 'koffi'],
   });
   const program = join(dist, 'ztrainc.mjs');
   const licences = await licencesOf(compiler.metafile, root);

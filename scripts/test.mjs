@@ -1,8 +1,9 @@
 /**
- * The whole test command: generated files, format, lint, types, the build, all tests, and the tests again under Node 24
- * (all but those that hold training to thresholds). The last line is `N passed, M failed` over everything.
+ * The whole test command: generated files, format, lint, types, the build, all tests on the embedded engine, what every engine
+ * must do again on the native one, which the project's own command installs, and on its oldest supported kind, and the tests
+ * again under Node 24 (all but those that hold training to thresholds). The last line is `N passed, M failed` over everything.
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,10 +26,11 @@ const count = (ok, name) => {
 };
 
 /** Resolves to the exit code; output is held back where `quiet`, and printed when the command fails. */
-const run = (command, args, { quiet = false, cwd = root } = {}) =>
+const run = (command, args, { quiet = false, cwd = root, environment = {} } = {}) =>
   new Promise((resolve) => {
     const child = spawn(command, args, {
       cwd,
+      env: { ...process.env, ...environment },
       stdio: ['ignore', quiet ? 'pipe' : 'inherit', quiet ? 'pipe' : 'inherit'],
     });
     let text = '';
@@ -62,18 +64,12 @@ const readResults = (file) => {
 };
 
 /** Vitest, counted by test. A skipped test is a failed one: it says nothing. */
-const tests = async (name, executable, more = []) => {
+const tests = async (name, executable, more = [], environment = {}) => {
   const start = performance.now();
   const file = join(results, `${name.replace(/\W+/g, '-')}.json`);
   rmSync(file, { force: true });
-  const code = await run(executable, [
-    bin('vitest', 'vitest.mjs'),
-    'run',
-    '--reporter=dot',
-    '--reporter=json',
-    `--outputFile.json=${file}`,
-    ...more,
-  ]);
+  const words = [bin('vitest', 'vitest.mjs'), 'run', '--reporter=dot', '--reporter=json'];
+  const code = await run(executable, [...words, `--outputFile.json=${file}`, ...more], { environment });
   const found = readResults(file);
   if (found === null) {
     count(false, `${name}: no results`);
@@ -110,6 +106,29 @@ const installSecondNode = async () => {
   return find();
 };
 
+// Versions of TensorFlow: the one that users get gets every test, an older one those of its kernels and of training.
+const versions = ['2.21.0', '2.18.1'];
+const libraries = join(root, '.cache', 'tensorflow');
+
+/** The folder of a TensorFlow that the project's own command installed, or null. Kept between runs. */
+const installLibrary = async (version) => {
+  const environment = { XDG_CACHE_HOME: join(libraries, version), ZTRAIN_TENSORFLOW: '' };
+  const ztrainc = ['dist/ztrainc.mjs', 'engine'];
+  const which = () => {
+    const { status, stdout } = spawnSync(node, [...ztrainc, 'which'], {
+      cwd: root,
+      encoding: 'utf8',
+      env: { ...process.env, ...environment },
+    });
+    const folder = stdout.trim();
+    return status === 0 && folder.startsWith(libraries) ? folder : null;
+  };
+  if (which() === null) {
+    await run(node, [...ztrainc, 'install', '--version', version], { quiet: true, environment });
+  }
+  return which();
+};
+
 mkdirSync(results, { recursive: true });
 const second = installSecondNode();
 for (const script of ['messages', 'prelude', 'grammar', 'options']) {
@@ -131,13 +150,34 @@ if (await step('build', node, ['scripts/build.mjs'])) {
     'specs',
   ]);
 }
-await tests(`Node ${process.versions.node}`, node);
+// A developer may name a library of their own for the tests of the native engine.
+const own = process.env.ZTRAIN_TENSORFLOW ?? '';
+await tests(`Node ${process.versions.node}`, node, ['--project=embedded']);
+const found = own === '' ? await Promise.all(versions.map(installLibrary)) : [own];
+for (const [index, library] of found.entries()) {
+  const name = own === '' ? `TensorFlow ${versions[index]}` : 'TensorFlow';
+  if (library === null) {
+    console.log(`FAILED ${name} could not be installed (node dist/ztrainc.mjs engine install)`);
+    count(false, `${name} is there`);
+    continue;
+  }
+  const part =
+    index === 0
+      ? []
+      : ['test/native/coverage.test.ts', 'test/native/random.test.ts', 'test/native/exit.test.ts'];
+  await tests(name, node, ['--project=native', ...part], { ZTRAIN_TENSORFLOW: library });
+}
 const binary = await second;
 if (binary === null) {
   console.log('FAILED Node 24 could not be installed from the registry (npm ci in test/node-24)');
   count(false, 'Node 24 is there');
 } else {
-  await tests('Node 24', binary, ['--exclude=test/specs/training.test.ts']);
+  await tests('Node 24', binary, ['--project=embedded', '--exclude=test/specs/training.test.ts']);
+  const [library = null] = found;
+  if (library !== null) {
+    const smoke = ['--project=native', 'test/native/exit.test.ts', 'test/native/random.test.ts'];
+    await tests('Node 24, TensorFlow', binary, smoke, { ZTRAIN_TENSORFLOW: library });
+  }
 }
 if (failures.length > 0) console.log(`\nfailed:\n${failures.map((name) => `  ${name}`).join('\n')}`);
 console.log(`${passed} passed, ${failed} failed`);

@@ -296,14 +296,10 @@ export const checkTrainerOptions = (env: Env, decl: TrainerDecl): readonly IrNam
   if (!builtin) return [];
   const attributes = checkAttributes(env, ownerOf('trainer', [builtin]), decl.config);
   refuseParts(env, decl.config);
-  const precision = attributes.given.find((each) => each.name === 'precision');
-  if (precision && precision.value.constant !== 'f32') {
+  const profile = attributes.given.find((each) => each.name === 'profile');
+  if (profile?.value.constant === 'trace') {
     env.checker.report(
-      notBuilt(
-        precision.span,
-        { what: `precision ${JSON.stringify(precision.value.constant ?? '')}` },
-        { help: 'write `precision = "f32"`, or leave it out' },
-      ),
+      notBuilt(profile.span, { what: 'profile "trace"' }, { help: 'write `profile = "simple"`' }),
     );
   }
   const devices = attributes.given.find((each) => each.name === 'devices');
@@ -316,7 +312,7 @@ export const checkTrainerOptions = (env: Env, decl: TrainerDecl): readonly IrNam
       ),
     );
   }
-  return namedOf(attributes, ['precision', 'devices']);
+  return namedOf(attributes, ['devices']);
 };
 
 const refuseParts = (env: Env, config: Config): void => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { findPackageRoot } from '../codegen/package-root.js';
 import { openCache, cachePath } from './cache.js';
 import { trainerCommand } from './run.js';
+import { search } from '../runtime/engine/tensorflow/locate.js';
 import { exits, streams } from './streams.js';
 
 const leastNode = 20;
@@ -37,6 +38,19 @@ const trainSome = async (): Promise<number> => {
   }
 };
 
+/** What a run can use. Whether the native library works is the other doctor's to find out. */
+const engineLines = (): readonly string[] => {
+  const { chosen, passedOver } = search();
+  const [first] = passedOver;
+  const native =
+    chosen !== null
+      ? `tensorflow ${chosen.version ?? 'of unknown version'} in ${chosen.folder}; \`ztrainc engine doctor\` tries it`
+      : first === undefined
+        ? 'no TensorFlow; `ztrainc engine install` gets it, which makes training many times faster'
+        : `no TensorFlow that can be used (${first.source}: ${first.problem ?? 'unknown'}); \`ztrainc engine install\` gets one`;
+  return ['embedded (WebAssembly, SIMD)', native];
+};
+
 export const doctorCommand = async (): Promise<number> => {
   const root = findPackageRoot();
   const line = (name: string, words: string): void => streams.say(`${name.padEnd(10)} ${words}`);
@@ -47,7 +61,7 @@ export const doctorCommand = async (): Promise<number> => {
     'machine',
     `${process.platform} ${process.arch}, ${availableParallelism()} processors, ${Math.round(totalmem() / 2 ** 30)} GiB`,
   );
-  line('engine', 'embedded (WebAssembly, SIMD); the native engine is not built yet');
+  for (const words of engineLines()) line('engine', words);
   const cache = openCache();
   line(
     'cache',

@@ -7,6 +7,8 @@ import { findPackageRoot } from '../codegen/package-root.js';
 import { nearest } from '../parser/nearest.js';
 import type { BuildOptions } from './build.js';
 import type { CheckOptions } from './check.js';
+import type { InstallOptions } from './engine-install.js';
+import type { EngineRequest } from './engine.js';
 import type { RunOptions } from './run.js';
 import type { ShowOptions } from './show.js';
 import { Misuse, exits, streams } from './streams.js';
@@ -29,8 +31,8 @@ const addRunOptions = (command: Command): Command =>
     .argument('[name=value...]', 'params, and attributes as owner.name=value')
     .option('--run-dir <dir>', 'the run’s folder (runs/<trainer>/<time>)', once('--run-dir'))
     .option('--data-root <dir>', 'where relative data paths start (the spec’s folder)', once('--data-root'))
-    .option('--engine <name>', 'auto or embedded', once('--engine'))
-    .option('--devices <devices>', 'auto or 1', once('--devices'))
+    .option('--engine <name>', 'auto, embedded or tensorflow', once('--engine'))
+    .option('--devices <devices>', 'auto, cpu, gpu or gpu:N', once('--devices'))
     .addOption(new Option('--resume <run>').hideHelp())
     .option('--json', 'print metrics or rows as JSON')
     // With a spec, its params are the help.
@@ -43,6 +45,40 @@ const withTrainer =
     const { trainerCommand } = await import('./run.js');
     finish(await trainerCommand(name, [spec, ...words], options));
   };
+
+const addEngineCommands = (program: Command, finish: Finish): void => {
+  const ask = async (request: EngineRequest): Promise<void> => {
+    const { engineCommand } = await import('./engine.js');
+    finish(await engineCommand(request));
+  };
+  const engine = program
+    .command('engine')
+    .description('the native engine: find TensorFlow, fetch it, try it');
+  engine
+    .command('list')
+    .description('every place that is searched, in order, and what is there')
+    .action(() => ask({ command: 'list' }));
+  engine
+    .command('which')
+    .description('the folder of the library that is taken')
+    .action(() => ask({ command: 'which' }));
+  engine
+    .command('doctor')
+    .description('open the library in a process of its own, check a product and the checksums')
+    .argument('[folder]', 'a library’s (the one that is taken)')
+    .action((folder: string | undefined) => ask({ command: 'doctor', folder }));
+  engine
+    .command('install')
+    .description('fetch TensorFlow with your own uv or pip, and keep its libraries alone')
+    .option('--version <version>', 'of TensorFlow (2.21.0)')
+    .option('--cuda', 'with what a GPU of NVIDIA needs')
+    .option('--from <path>', 'a wheel, or a folder of wheels, that is here already')
+    .action((options: InstallOptions) => ask({ command: 'install', options }));
+  engine
+    .command('probe', { hidden: true })
+    .argument('<folder>')
+    .action((folder: string) => ask({ command: 'probe', folder }));
+};
 
 const addCommands = (program: Command, finish: Finish): void => {
   program
@@ -123,13 +159,7 @@ const addCommands = (program: Command, finish: Finish): void => {
       const { doctorCommand } = await import('./doctor.js');
       finish(await doctorCommand());
     });
-  program
-    .command('engine', { hidden: true })
-    .argument('[words...]')
-    .allowUnknownOption()
-    .action(() => {
-      throw new Misuse('engines other than the embedded one are not built yet; there is nothing to install');
-    });
+  addEngineCommands(program, finish);
 };
 
 /** `--dev-run` may stand before the spec: only a number is its own. */
@@ -188,6 +218,8 @@ export const runCommandLine = async (argv: readonly string[]): Promise<number> =
   const program = new Command('ztrainc')
     .description('Compiles .ztrain specs to typed trainers and executables that train.')
     .version(findPackageRoot().version, '-V, --version')
+    // `engine install` has a --version of its own.
+    .enablePositionalOptions()
     .exitOverride()
     .showSuggestionAfterError()
     .configureHelp({ showGlobalOptions: false })

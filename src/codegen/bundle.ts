@@ -13,6 +13,7 @@ import {
   bundleDefaults,
   commonJsBanner,
   commonJsNames,
+  embedKoffi,
   embedWasm,
   licencesOf,
   withoutNodeFetch,
@@ -188,6 +189,7 @@ export const bundle = async (options: BundleOptions): Promise<Bundle> => {
       emittedFiles(options, entryText(entry, entry.trainer), runtimeFile(root)),
       withoutNodeFetch(),
       embedWasm(),
+      embedKoffi(),
     ],
   }).catch((error: unknown) => {
     if (error instanceof Error && 'errors' in error && Array.isArray(error.errors)) {

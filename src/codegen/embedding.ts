@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { readFile, readdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import type { BuildOptions, Metafile, Plugin } from 'esbuild';
 
 const WASM = '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm';
@@ -65,6 +66,50 @@ export const embedWasm = (): Plugin => ({
     }));
   },
 });
+
+/**
+ * Replaces the module that imports the foreign-function library by one that holds its binary for this system; elsewhere the
+ * executable says that it has none.
+ */
+export const embedKoffi = (): Plugin => ({
+  name: 'ztrain-koffi',
+  setup: (build) => {
+    build.onLoad({ filter: /[\\/]tensorflow[\\/]koffi-module\.ts$/ }, (args) => {
+      const file = koffiBinary(args.path);
+      if (file === null) return null;
+      const contents = [
+        `import packed from ${JSON.stringify(file)};`,
+        "import { loadPacked } from './packed-module.js';",
+        `const system = ${JSON.stringify(`${process.platform}-${process.arch}`)};`,
+        'export const importKoffi = async () => {',
+        '  const here = `${process.platform}-${process.arch}`;',
+        '  if (here !== system) {',
+        '    throw new Error(`this executable was built on ${system} and this is ${here}; build it here to use TensorFlow`);',
+        '  }',
+        '  return loadPacked(`koffi-${system}`, packed);',
+        '};',
+      ].join('\n');
+      return { contents, loader: 'ts', resolveDir: dirname(args.path), watchFiles: [file] };
+    });
+    build.onLoad({ filter: /koffi\.node$/ }, async (args) => ({
+      contents: gzipSync(await readFile(args.path), { level: 9 }),
+      loader: 'binary',
+    }));
+  },
+});
+
+/** The library's binary for this system, as its package lays it out; null where it has none. */
+const koffiBinary = (from: string): string | null => {
+  const require = createRequire(createRequire(from).resolve('koffi'));
+  try {
+    const folder = dirname(require.resolve(`@koromix/koffi-${process.platform}-${process.arch}/package.json`));
+    // On Linux there is one for each C library; the compiler runs on the one that counts.
+    const file = join(folder, `${process.platform}_${process.arch}`, 'koffi.node');
+    return existsSync(file) ? file : null;
+  } catch {
+    return null;
+  }
+};
 
 /**
  * A package of tfjs asks for `node-fetch` where there is no `fetch`; Node has one. Left in, the bundle would look for a

@@ -14,6 +14,8 @@ import { showNumber } from './progress/format.js';
 import type { LineStream } from './progress/reporter.js';
 import { jsonNumber } from './run/folder.js';
 import { RunError } from './run/run-error.js';
+import { TensorFlowError } from './engine/tensorflow/status.js';
+import { engineNames, type EngineName } from './engine/choose.js';
 import { Control, type StopSignal } from './trainer/control.js';
 import { paramType, parseParam } from './trainer/params.js';
 import { runFit, runPredict, runTest } from './trainer/run.js';
@@ -54,6 +56,9 @@ interface Arguments {
   readonly runDir: string | undefined;
   readonly dataRoot: string | undefined;
   readonly from: string | undefined;
+  readonly engine: string | undefined;
+  readonly device: string | undefined;
+  readonly forcePrecision: boolean;
   readonly devRun: number | null;
   readonly json: boolean;
 }
@@ -116,7 +121,8 @@ function fail(spec: TrainerSpec<never>, error: unknown, io: MainIo): number {
     io.stderr.write(`see ${io.program?.('train') ?? spec.name} --help\n`);
     return 2;
   }
-  const expected = error instanceof RunError || error instanceof DataError;
+  const expected =
+    error instanceof RunError || error instanceof DataError || error instanceof TensorFlowError;
   // A stack says where in the spec's steps it happened; for a full disk or a bad file it says nothing.
   if (error instanceof Error && !expected && error.stack !== undefined) {
     const frames = error.stack.split('\n').filter((line) => /^\s+at /.test(line));
@@ -140,6 +146,9 @@ async function runCommand(
     control,
     stream: io.stderr,
     environment: io.environment,
+    engine: engineOf(args.engine, io.environment),
+    device: args.device,
+    forcePrecision: args.forcePrecision,
     devRun: args.devRun,
     ...(args.dataRoot === undefined ? {} : { dataRoot: args.dataRoot }),
     ...(args.runDir === undefined ? {} : { runDir: args.runDir }),
@@ -211,7 +220,7 @@ const notBuilt: ReadonlyMap<string, string> = new Map([
   ['--nodes', 'several machines are not built yet; leave it out'],
   ['--profile', 'profiles are not built yet; leave it out'],
 ]);
-const flags = ['--dev-run', '--json', '--help', '--version'];
+const flags = ['--force-precision', '--dev-run', '--json', '--help', '--version'];
 
 /** Reads a command line. `names` are the trainer's params, for messages. Throws a UsageError. */
 export function readArguments(argv: readonly string[], names: readonly string[] = []): Arguments {
@@ -221,6 +230,7 @@ export function readArguments(argv: readonly string[], names: readonly string[] 
   let command: Arguments['command'] | null = null;
   let devRun: number | null = null;
   let json = false;
+  let forcePrecision = false;
   const rest = [...argv];
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     if (!word.startsWith('-')) {
@@ -240,6 +250,7 @@ export function readArguments(argv: readonly string[], names: readonly string[] 
     if (name === '--help' || name === '-h') command = 'help';
     else if (name === '--version' || name === '-V') command = 'version';
     else if (name === '--json') json = true;
+    else if (name === '--force-precision') forcePrecision = true;
     else if (name === '--dev-run') {
       const next = attached ?? (/^\d+$/.test(rest[0] ?? '') ? rest.shift() : '3');
       devRun = Number(next);
@@ -265,7 +276,6 @@ export function readArguments(argv: readonly string[], names: readonly string[] 
     }
   }
   refuseTwice([...params, ...attributes]);
-  checkDevice(values);
   return {
     command: command ?? 'train',
     params,
@@ -273,6 +283,9 @@ export function readArguments(argv: readonly string[], names: readonly string[] 
     runDir: values.get('--run-dir'),
     dataRoot: values.get('--data-root'),
     from: values.get('--from'),
+    engine: values.get('--engine'),
+    device: deviceOf(values.get('--devices')),
+    forcePrecision,
     devRun,
     json,
   };
@@ -290,18 +303,25 @@ function splitOption(word: string): readonly [string, string | undefined] {
   return at < 0 ? [word, undefined] : [word.slice(0, at), word.slice(at + 1)];
 }
 
-function checkDevice(values: ReadonlyMap<string, string>): void {
-  const engine = values.get('--engine') ?? 'auto';
-  if (engine === 'tensorflow') throw new UsageError('--engine tensorflow is not built yet; use embedded');
-  if (engine !== 'auto' && engine !== 'embedded') {
-    throw new UsageError(
-      `--engine takes auto or embedded, got ${engine}${didYouMean(engine, ['auto', 'embedded', 'tensorflow'])}`,
-    );
+/** The engine that is asked for: by the option, else by the environment, else any. */
+function engineOf(given: string | undefined, environment: MainIo['environment']): EngineName {
+  const name = given ?? environment['ZTRAIN_ENGINE'] ?? '';
+  if (name === '') return 'auto';
+  const found = engineNames.find((one) => one === name);
+  if (found !== undefined) return found;
+  throw new UsageError(
+    `${given === undefined ? 'ZTRAIN_ENGINE' : '--engine'} takes ${engineNames.join(', ')}, got ${name}${didYouMean(name, engineNames)}`,
+  );
+}
+
+/** The device that is asked for; undefined for any. */
+function deviceOf(devices = 'auto'): string | undefined {
+  if (devices === 'auto' || devices === '1') return undefined;
+  if (/^(?:cpu|gpu|gpu:\d+)$/.test(devices)) return devices;
+  if (/^\d+$/.test(devices)) {
+    throw new UsageError(`--devices ${devices}: several devices are not built yet; use 1 or auto`);
   }
-  const devices = values.get('--devices') ?? 'auto';
-  if (devices !== 'auto' && devices !== '1') {
-    throw new UsageError(`--devices ${devices}: the embedded engine runs on one device; use 1 or auto`);
-  }
+  throw new UsageError(`--devices takes auto, cpu, gpu or gpu:N, got ${devices}`);
 }
 
 /** `--help`: the doc comments, defaults and limits of the spec. */
@@ -330,7 +350,9 @@ export function helpText(spec: TrainerSpec<never>, program?: MainIo['program']):
     '  --run-dir DIR     the run’s folder (runs/<trainer>/<time>)',
     `  --data-root DIR   where relative data paths start (${program ? 'the spec’s' : 'the current'} folder)`,
     '  --from PATH       a run’s folder (its best checkpoint, else the last) or a checkpoint',
-    '  --engine NAME     auto or embedded',
+    `  --engine NAME     ${engineNames.join(', ')}`,
+    '  --devices NAME    auto, cpu, gpu or gpu:N',
+    '  --force-precision bf16 or f16 also where the device has no units for it',
     '  --dev-run [N]     N steps (3) and validation batches, nothing is written',
     '  --json            print metrics or rows as JSON',
     '  --help, --version',

@@ -69,6 +69,8 @@ export function dueAt(step: number, interval: number): boolean {
 export interface Recurrence {
   /** Whether the event is due at this step and time (seconds since the run's start). Remembers that it happened. */
   due(step: number, seconds: number): boolean;
+  /** The first step after `step` at which it may be due: the next one where that depends on the time. */
+  next(step: number): number;
 }
 
 export function recurrence(every: Duration, pace: Pace): Recurrence {
@@ -80,11 +82,20 @@ export function recurrence(every: Duration, pace: Pace): Recurrence {
         next = now + every.value;
         return true;
       },
+      next: (step) => step + 1,
     };
   }
   positive(every);
   const interval = durationInSteps(every, pace);
-  return { due: (step) => dueAt(step, interval) };
+  return { due: (step) => dueAt(step, interval), next: (step) => nextDue(step, interval) };
+}
+
+/** The first step after `step` for which `dueAt` holds. */
+export function nextDue(step: number, interval: number): number {
+  // The end of the interval that is open now, as far as arithmetic can be trusted to a step.
+  let candidate = Math.max(step + 1, Math.ceil((Math.floor(step / interval + slack) + 1) * interval - slack) - 1);
+  while (!dueAt(candidate, interval)) candidate += 1;
+  return candidate;
 }
 
 function positive(every: Quantity): number {

@@ -1,13 +1,13 @@
 /** Maps run inside the step, on whole batches of any size. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { digits } from '../../src/runtime/data/index.js';
-import { createEmbeddedEngine } from '../../src/runtime/engine/embedded.js';
+import { createEngineUnderTest } from '../engine-under-test.js';
 import type { Engine } from '../../src/runtime/engine/engine.js';
 import * as ops from '../../src/runtime/ops/index.js';
 
 let engine: Engine;
 beforeAll(async () => {
-  engine = await createEmbeddedEngine();
+  engine = await createEngineUnderTest();
 });
 afterAll(() => {
   engine.dispose();

@@ -1,7 +1,7 @@
 /** Every gradient against central finite differences, and a case for every op of the prelude. */
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { createEmbeddedEngine } from '../../src/runtime/engine/embedded.js';
+import { createEngineUnderTest } from '../engine-under-test.js';
 import type { Engine, HostTensor } from '../../src/runtime/engine/engine.js';
 import { hostPermutation, hostUniform } from '../../src/runtime/engine/philox.js';
 import * as ops from '../../src/runtime/ops/index.js';
@@ -10,7 +10,7 @@ import { cases, operatorCases, type Case } from './gradient-cases.js';
 
 let engine: Engine;
 beforeAll(async () => {
-  engine = await createEmbeddedEngine();
+  engine = await createEngineUnderTest();
 });
 
 const clock = { seed: 1, step: 0, micro: 0, rowOffset: 0 };

@@ -1,12 +1,12 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { createEmbeddedEngine } from '../../src/runtime/engine/embedded.js';
+import { createEngineUnderTest } from '../engine-under-test.js';
 import type { Engine, HostTensor } from '../../src/runtime/engine/engine.js';
 import * as losses from '../../src/runtime/losses/index.js';
 import type { Tensor } from '../../src/runtime/tensor.js';
 
 let engine: Engine;
 beforeAll(async () => {
-  engine = await createEmbeddedEngine();
+  engine = await createEngineUnderTest();
 });
 
 const f32 = (shape: readonly number[], values: readonly number[]): HostTensor => ({

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { createEmbeddedEngine } from '../../src/runtime/engine/embedded.js';
+import { createEngineUnderTest } from '../engine-under-test.js';
 import type { Engine, HostTensor } from '../../src/runtime/engine/engine.js';
 import { useDrawNames } from '../../src/runtime/engine/current.js';
 import * as nn from '../../src/runtime/nn/index.js';
@@ -14,7 +14,7 @@ import {
 
 let engine: Engine;
 beforeAll(async () => {
-  engine = await createEmbeddedEngine();
+  engine = await createEngineUnderTest();
   useDrawNames(drawLabel);
 });
 

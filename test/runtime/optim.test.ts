@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { createEmbeddedEngine } from '../../src/runtime/engine/embedded.js';
+import { createEngineUnderTest } from '../engine-under-test.js';
 import type { Engine, StateVariable } from '../../src/runtime/engine/engine.js';
 import * as optim from '../../src/runtime/optim/index.js';
 import { bindOptimizer, type FoundWeight } from '../../src/runtime/optim/bound.js';
@@ -8,7 +8,7 @@ import { ranked, type Scalar, type Tensor } from '../../src/runtime/tensor.js';
 
 let engine: Engine;
 beforeAll(async () => {
-  engine = await createEmbeddedEngine();
+  engine = await createEngineUnderTest();
 });
 
 let count = 0;

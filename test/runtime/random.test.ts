@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { createEmbeddedEngine } from '../../src/runtime/engine/embedded.js';
+import { createEngineUnderTest } from '../engine-under-test.js';
 import type { Engine, StepClock } from '../../src/runtime/engine/engine.js';
 import {
   hostBits,
@@ -133,7 +133,7 @@ describe('host draws', () => {
 describe('draws in a step', () => {
   let engine: Engine;
   beforeAll(async () => {
-    engine = await createEmbeddedEngine();
+    engine = await createEngineUnderTest();
   });
   const at = (clock: Partial<StepClock>): StepClock => ({
     seed: 7,

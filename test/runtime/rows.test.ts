@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { createEmbeddedEngine } from '../../src/runtime/engine/embedded.js';
+import { createEngineUnderTest } from '../engine-under-test.js';
 import type { Engine, HostTensor } from '../../src/runtime/engine/engine.js';
 import * as metrics from '../../src/runtime/metrics/index.js';
 import * as ops from '../../src/runtime/ops/index.js';
@@ -9,7 +9,7 @@ import { foldEvery, StageTotals, type ConstantTotals } from '../../src/runtime/t
 
 let engine: Engine;
 beforeAll(async () => {
-  engine = await createEmbeddedEngine();
+  engine = await createEngineUnderTest();
 });
 
 let stages = 0;

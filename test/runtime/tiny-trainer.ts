@@ -9,7 +9,7 @@ import * as steps from '../../src/runtime/trainer/steps.js';
 import * as units from '../../src/values/units.js';
 import type { Tensor1D, Tensor2D } from '../../src/runtime/tensor.js';
 import { Control } from '../../src/runtime/trainer/control.js';
-import { fit, type LiveAddOn, type MetricsRecord } from '../../src/runtime/trainer/fit.js';
+import { fit, type FitListener, type LiveAddOn, type MetricsRecord } from '../../src/runtime/trainer/fit.js';
 import type { Session } from '../../src/runtime/trainer/session.js';
 import type { TrainerOptions, TrainerSpec } from '../../src/runtime/trainer/spec.js';
 import {
@@ -154,7 +154,12 @@ interface Preparable {
 }
 
 /** Trains and remembers what the loop told. */
-export async function train(trainer: Preparable, addOns: readonly LiveAddOn[] = [], control = new Control()) {
+export async function train(
+  trainer: Preparable,
+  addOns: readonly LiveAddOn[] = [],
+  control = new Control(),
+  validating: FitListener['validating'] = () => undefined,
+) {
   const { session } = await trainer.prepare({ kinds: ['train', 'validate'], dataRoot: '.' });
   const records: MetricsRecord[] = [];
   const seen: number[] = [];
@@ -165,7 +170,8 @@ export async function train(trainer: Preparable, addOns: readonly LiveAddOn[] = 
     listener: {
       step: ({ step }) => seen.push(step),
       metrics: (record) => records.push(record),
-      validating: () => undefined,
+      validating,
+      note: () => undefined,
     },
     now: () => 0,
     limit: null,

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { useDrawNames } from '../../src/runtime/engine/current.js';
-import { createEmbeddedEngine } from '../../src/runtime/engine/embedded.js';
+import { createEngineUnderTest } from '../engine-under-test.js';
 import { turns } from '../../src/runtime/nn/index.js';
 import { uniform } from '../../src/runtime/ops/index.js';
 import { drawLabel, stepContext, withStepContext } from '../../src/runtime/trainer/step-context.js';
 import type { Tensor } from '../../src/runtime/tensor.js';
 
 test('what is drawn in a turn is keyed by its number', async () => {
-  const engine = await createEmbeddedEngine();
+  const engine = await createEngineUnderTest();
   useDrawNames(drawLabel);
   const drawn = (from: number): Promise<readonly (readonly number[])[]> => {
     const step = engine.compile('train', () =>

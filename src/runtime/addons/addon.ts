@@ -35,6 +35,11 @@ export interface Hooks {
   fitStart?(at: Moment): Hooked<void>;
   /** After each window, its log line and the validations that were due. */
   stepEnd?(at: Moment): Hooked<Answer>;
+  /**
+   * The first step after `step` at whose end `stepEnd` may do something, as far as nothing is measured before. Without this
+   * it is called after every step, and steps are run one by one.
+   */
+  nextStepEnd?(step: number): number;
   /** After metrics came out of validations, or of the epoch's training. */
   measured?(at: Moment, metrics: Measured): Hooked<Answer>;
   epochEnd?(at: Moment): Hooked<Answer>;

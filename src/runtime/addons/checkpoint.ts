@@ -75,6 +75,7 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
           if (now || improved) await save(at);
           return undefined;
         },
+        nextStepEnd: (step) => due?.next(step) ?? Number.POSITIVE_INFINITY,
         epochEnd: async (at) => {
           if (improved) await save(at);
           return undefined;

@@ -32,6 +32,7 @@ export function imageGrid(options: ImageGridOptions): AddOn {
     start: (host) => {
       const due = recurrence(every, host.pace);
       return {
+        nextStepEnd: (step) => due.next(step),
         stepEnd: async (at) => {
           if (host.folder === null || !due.due(at.step, at.seconds)) return undefined;
           const [images] = await host.evaluate(label ?? 'image_grid', () => [of()]);

@@ -2,8 +2,8 @@
  * What engines on a tfjs backend have in common: variables, steps, gradients, draws. Works on whatever backend is set when
  * it is made.
  */
-import { engine, Tensor, type Scalar } from '@tensorflow/tfjs-core';
-import { currentStep, duringStep } from './current.js';
+import { engine, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { duringStep } from './current.js';
 import { differentiateTape } from './differentiate.js';
 import type {
   CompiledStep,
@@ -16,11 +16,13 @@ import type {
 } from './engine.js';
 import { normalValues, seededMicro, uniformValues, type DrawKey } from './philox.js';
 import { DeviceVariable, elementType, toDevice, toHost } from './state-variable.js';
+import { checkOutputs, refusingReads } from './step-body.js';
 
 /** How an engine differs from the others. */
 export interface DeviceOptions {
   readonly name: Engine['name'];
   readonly version: string;
+  readonly notes?: readonly string[] | undefined;
   /** Makes this engine's backend the current one. */
   readonly activate: () => void;
   /** Copies values to the host. */
@@ -127,6 +129,8 @@ export function makeDeviceEngine(options: DeviceOptions): Engine {
   return {
     name: options.name,
     version: options.version,
+    notes: options.notes ?? [],
+    needsLossScaling: false,
     variable(path: string, initial: HostTensor): StateVariable {
       if (variables.has(path)) {
         throw new Error(`two variables have the path \`${path}\``);
@@ -138,7 +142,12 @@ export function makeDeviceEngine(options: DeviceOptions): Engine {
     },
     compile(name: string, body: (inputs: readonly Tensor[]) => readonly Tensor[]): CompiledStep {
       return {
+        decision: null,
+        atOnce: 1,
         run: async (inputs, at) => runBody(this, name, body, inputs, at),
+        runAll: async (runs) => {
+          for (const { inputs, clock: at } of runs) runBody(this, name, body, inputs, at);
+        },
         dispose: () => undefined,
       };
     },
@@ -162,52 +171,3 @@ export function makeDeviceEngine(options: DeviceOptions): Engine {
     },
   };
 }
-
-function checkOutputs(name: string, outputs: unknown): void {
-  if (outputs instanceof Promise) {
-    throw new Error(`step \`${name}\` returned a promise; the body of a step is synchronous`);
-  }
-  if (!Array.isArray(outputs) || !outputs.every((output) => output instanceof Tensor)) {
-    throw new Error(`step \`${name}\` must return a list of tensors`);
-  }
-}
-
-/** Runs `body` while every way to see a tensor's values throws: a traced step would freeze what it saw. */
-function refusingReads<T>(step: string, body: () => T): T {
-  const device = engine();
-  const { readSync, read } = device;
-  let refused: Error | null = null;
-  const refuse = (): never => {
-    refused = new Error(
-      `step \`${step}\` read the values of a tensor; compute with the tensor instead, or return it from the step`,
-    );
-    throw refused;
-  };
-  device.readSync = refuse;
-  device.read = refuse;
-  try {
-    const result = body();
-    // An asynchronous read fails in a promise that nobody may wait for.
-    if (refused !== null) {
-      throw refused;
-    }
-    return result;
-  } finally {
-    device.readSync = readSync;
-    device.read = read;
-  }
-}
-
-// `if (a < b)` with tensors compares objects and is always false: say so where a step does it.
-Object.defineProperty(Tensor.prototype, Symbol.toPrimitive, {
-  configurable: true,
-  value(this: Tensor, hint: string): string {
-    const step = currentStep();
-    if (hint !== 'string' && step !== null) {
-      throw new Error(
-        `step \`${step}\` used a tensor as a number; compare with ops.less, ops.equal, … and choose with ops.select`,
-      );
-    }
-    return this.toString();
-  },
-});

@@ -11,6 +11,7 @@ import { RunError } from '../run/run-error.js';
 export interface EmbeddedOptions {
   /** The WebAssembly file's bytes, instead of the ones that belong to this runtime. */
   readonly wasmBinary?: Uint8Array | undefined;
+  readonly notes?: readonly string[] | undefined;
 }
 
 let ready: Promise<void> | null = null;
@@ -25,6 +26,7 @@ export async function createEmbeddedEngine(options: EmbeddedOptions = {}): Promi
   return makeDeviceEngine({
     name: 'embedded',
     version: `tfjs-backend-wasm ${version_wasm} (simd)`,
+    notes: options.notes,
     activate: () => {
       useBackend('wasm');
     },
@@ -32,7 +34,7 @@ export async function createEmbeddedEngine(options: EmbeddedOptions = {}): Promi
 }
 
 /** Makes a backend that has started the current one. */
-export function useBackend(name: 'wasm' | 'symbolic'): void {
+export function useBackend(name: 'wasm' | 'symbolic' | 'tensorflow'): void {
   if (engine().backendName !== name) {
     // The library answers with a promise, but a backend that has started is set when the call returns.
     void engine().setBackend(name);

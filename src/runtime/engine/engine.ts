@@ -43,7 +43,19 @@ export interface StepClock {
   readonly rowOffset: number;
 }
 
+/** One run of a step. */
+export interface StepRun {
+  readonly inputs: readonly HostTensor[];
+  readonly clock: StepClock;
+}
+
 export interface CompiledStep {
+  /** How the engine came to run it, for people and for `run.json`; null before that is known, or where there is no choice. */
+  readonly decision: string | null;
+  /** How many runs `runAll` takes in one call now; 1 where each run is a call of its own. */
+  readonly atOnce: number;
+  /** Runs a step without outputs several times, as if one by one. Inputs of all runs have the same types and shapes. */
+  runAll(runs: readonly StepRun[]): Promise<void>;
   /** Runs the step once. Rejects where the body read a value on the host or an op failed. */
   run(inputs: readonly HostTensor[], clock: StepClock): Promise<readonly HostTensor[]>;
   dispose(): void;
@@ -57,16 +69,64 @@ export interface DrawOptions {
   readonly seed?: number | undefined;
 }
 
+/**
+ * A change of a weight (and of an optimizer's slots) that an engine makes in place. All factors are tensors without axes.
+ *
+ * - `subtract`: weight -= amount
+ * - `descent`: weight -= rate · gradient
+ * - `momentum`: velocity = momentum · velocity + gradient; weight -= rate · velocity, or with `nesterov`
+ *   weight -= rate · (gradient + momentum · velocity)
+ * - `adam`: mean += (gradient - mean)(1 - beta1); square += (gradient² - square)(1 - beta2);
+ *   weight -= rate · mean / (√square + epsilon)
+ */
+export type InPlaceUpdate =
+  | { readonly kind: 'subtract'; readonly weight: StateVariable; readonly amount: Tensor }
+  | {
+      readonly kind: 'descent';
+      readonly weight: StateVariable;
+      readonly rate: Tensor;
+      readonly gradient: Tensor;
+    }
+  | {
+      readonly kind: 'momentum';
+      readonly weight: StateVariable;
+      readonly velocity: StateVariable;
+      readonly rate: Tensor;
+      readonly momentum: Tensor;
+      readonly nesterov: boolean;
+      readonly gradient: Tensor;
+    }
+  | {
+      readonly kind: 'adam';
+      readonly weight: StateVariable;
+      readonly mean: StateVariable;
+      readonly square: StateVariable;
+      readonly rate: Tensor;
+      readonly beta1: Tensor;
+      readonly beta2: Tensor;
+      readonly epsilon: Tensor;
+      readonly gradient: Tensor;
+    };
+
 export interface Engine {
   readonly name: 'embedded' | 'symbolic' | 'tensorflow';
   /** For `run.json`: the library and its version, e.g. `tfjs-backend-wasm 4.22.0 (simd)`. */
   readonly version: string;
+  /** What the user should know about how it computes, one sentence each. */
+  readonly notes: readonly string[];
+  /** Whether gradients may fall below what its numbers hold: losses are then scaled up (f16). */
+  readonly needsLossScaling: boolean;
   variable(path: string, initial: HostTensor): StateVariable;
   /**
    * Makes a step of a synchronous body. The body sees tensors only; host reads, conditions on tensors and promises in
    * it throw an error that names the step. Its outputs are fetched when it has run; everything else it made is freed.
+   * `expected` is how many runs there will be, as far as is known: what takes time to compile may not be worth it.
    */
-  compile(name: string, body: (inputs: readonly Tensor[]) => readonly Tensor[]): CompiledStep;
+  compile(
+    name: string,
+    body: (inputs: readonly Tensor[]) => readonly Tensor[],
+    expected?: number,
+  ): CompiledStep;
   /**
    * Runs `body` and differentiates each objective by each variable. `gradients[i][j]` is the gradient of objective i
    * by variable j, or null where the objective does not depend on it. Only inside a step.
@@ -75,6 +135,11 @@ export interface Engine {
     body: () => { readonly objectives: readonly Scalar[]; readonly result: T },
     by: readonly StateVariable[],
   ): { readonly gradients: readonly (readonly (Tensor | null)[])[]; readonly result: T };
+  /**
+   * Changes variables without making new values for them, where the engine has ops that do. Later reads see the change;
+   * what was read before stays as it was. Only inside a step.
+   */
+  updateInPlace?(update: InPlaceUpdate): void;
   /** Uniform draws from [0, 1), equal bit for bit on every engine. Only inside a step. */
   uniform(options: DrawOptions): Tensor;
   /** Standard normal draws, equal to float tolerance on every engine. Only inside a step. */

@@ -12,8 +12,12 @@ import { movement } from './gradients/shapes.js';
 /** Kernels that have a gradient, and how it is made. */
 export const gradientRules: Rules = { ...elementwise, ...movement, ...linear };
 
-/** Registers the gradients. Called once. */
+let registered = false;
+
+/** Registers the gradients; they are the same for all engines. */
 export function registerGradients(): void {
+  if (registered) return;
+  registered = true;
   for (const [kernelName, rule] of Object.entries(gradientRules)) {
     registerGradient({
       kernelName,

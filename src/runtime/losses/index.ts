@@ -1,7 +1,18 @@
 /** Losses: one value a row (or position), to be reduced by a mean or a sum. */
 import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
 import { abs, add, exp, less, log1p, max, mul, neg, select, sigmoid, square, sub } from '../ops/index.js';
-import { requireFloat, run, shapeText, sizeAt, tensorText, toFloat } from '../ops/kernel.js';
+import { offTape } from '../engine/differentiate.js';
+import {
+  hasKernel,
+  requireFloat,
+  run,
+  runSeveral,
+  shapeText,
+  sizeAt,
+  sizeOf,
+  tensorText,
+  toFloat,
+} from '../ops/kernel.js';
 import { ownGradient, savedAt } from '../ops/own-gradient.js';
 
 /**
@@ -19,6 +30,10 @@ export function softmaxCrossEntropy<R extends Tensor>(
     throw new Error(
       `softmaxCrossEntropy needs a label smoothing from 0 to below 1, but ${labelSmoothing} arrived`,
     );
+  }
+  if (label.dtype === 'int32' && hasKernel('NativeSparseSoftmaxCrossEntropy')) {
+    checkTargets(logits, label);
+    return ofClasses<R>(logits, label, labelSmoothing);
   }
   const target = smoothed(targets(logits, label), labelSmoothing, sizeAt(logits.shape, -1));
   const axis = [logits.rank - 1];
@@ -44,15 +59,44 @@ export function softmaxCrossEntropy<R extends Tensor>(
   );
 }
 
+/** Cross entropy with class labels on engines that compute it and its gradient at once. */
+function ofClasses<R extends Tensor>(logits: Tensor, label: Tensor, smoothing: number): R {
+  const classes = sizeAt(logits.shape, -1);
+  const rows = sizeOf(label.shape);
+  // The pair is one kernel: outside of the tape, so that both outputs are at hand when the gradient is.
+  const [loss, slope] = offTape(() => {
+    const flat: Tensor = run('Reshape', { x: logits }, { shape: [rows, classes] });
+    const indices: Tensor = run('Reshape', { x: label }, { shape: [rows] });
+    if (smoothing === 0)
+      return runSeveral('NativeSparseSoftmaxCrossEntropy', { logits: flat, labels: indices });
+    const labels = smoothed(oneHot(indices, classes), smoothing, classes);
+    return runSeveral('NativeSoftmaxCrossEntropy', { logits: flat, labels });
+  });
+  if (loss === undefined || slope === undefined) throw new Error('the cross entropy has no gradient');
+  return ownGradient<R>(
+    [logits],
+    () => ({ value: run('Reshape', { x: loss }, { shape: [...label.shape] }), saved: [slope] }),
+    (dy, saved) => {
+      const weight: Tensor = run('Reshape', { x: dy }, { shape: [rows, 1] });
+      return [run('Reshape', { x: mul<Tensor>(savedAt(saved, 0), weight) }, { shape: [...logits.shape] })];
+    },
+  );
+}
+
+// A label that is no class would cost nothing and still move the weights: the kernel refuses it.
+function oneHot(indices: Tensor, classes: number): Tensor {
+  return run('OneHot', { indices }, { depth: classes });
+}
+
 function targets(logits: Tensor, label: Tensor): Tensor {
+  checkTargets(logits, label);
+  return label.dtype === 'int32' ? oneHot(label, sizeAt(logits.shape, -1)) : label;
+}
+
+function checkTargets(logits: Tensor, label: Tensor): void {
   const rows = shapeText(logits.shape.slice(0, -1));
-  if (logits.rank >= 1 && label.dtype === 'int32' && shapeText(label.shape) === rows) {
-    const classes = sizeAt(logits.shape, -1);
-    return run('OneHot', { indices: label }, { depth: classes });
-  }
-  if (label.dtype === 'float32' && shapeText(label.shape) === shapeText(logits.shape)) {
-    return label;
-  }
+  const classes = logits.rank >= 1 && label.dtype === 'int32' && shapeText(label.shape) === rows;
+  if (classes || (label.dtype === 'float32' && shapeText(label.shape) === shapeText(logits.shape))) return;
   throw new Error(
     `softmaxCrossEntropy got logits ${tensorText(logits)} and labels ${tensorText(label)}; labels are i32${rows} or f32${shapeText(logits.shape)}`,
   );

@@ -2,6 +2,7 @@
 import * as ops from '../ops/index.js';
 import { ranked, type Tensor, type Tensor1D } from '../tensor.js';
 import { assignLater, currentStep } from '../trainer/step-context.js';
+import { fusedBatchNorm, fusedLayerNorm } from './fused-norm.js';
 import { constantInitializer } from './initializers.js';
 import { checkCount, checkLast } from './layers.js';
 import { Module } from './module.js';
@@ -73,6 +74,12 @@ export class BatchNorm extends Norm<BatchNormOptions> {
     }
     if (x.rank < 2)
       throw new Error(`batch_norm needs a batch axis and a channel axis, got [${x.shape.join(', ')}]`);
+    const fused = fusedBatchNorm(x, this.gamma.read(), this.beta.read(), epsilon);
+    if (fused !== null) {
+      this.#keep(this.mean, fused.mean);
+      this.#keep(this.variance, fused.variance);
+      return fused.value;
+    }
     const axis = x.shape.slice(0, -1).map((_, index) => index);
     const mean: Tensor = ops.mean(x, { axis });
     const centred = ops.sub<Tensor>(x, mean);
@@ -107,6 +114,8 @@ export class LayerNorm extends Norm<NormOptions> {
   protected override forward(x: Tensor): Tensor {
     const { inputs, epsilon = 1e-5 } = this.options;
     checkLast('layer_norm', x, inputs);
+    const fused = fusedLayerNorm(x, this.gamma.read(), this.beta.read(), epsilon);
+    if (fused !== null) return fused;
     const centred = ops.sub<Tensor>(x, lastMean(x));
     const scale = ops.rsqrt(ops.add<Tensor>(lastMean(ops.square(centred)), epsilon));
     const normal = ops.mul<Tensor>(centred, scale);

@@ -1,7 +1,7 @@
 /** Activations. */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { add, exp, mul, square, sub } from './arithmetic.js';
-import { axisOf, requireFloat, run } from './kernel.js';
+import { axisOf, hasKernel, requireFloat, run } from './kernel.js';
 import { ownGradient, savedAt } from './own-gradient.js';
 import { moveAxisLast } from './shapes.js';
 
@@ -47,6 +47,7 @@ const geluCubic = 0.044715;
  */
 export function gelu<T extends Tensor>(x: T): T {
   requireFloat('gelu', x);
+  if (hasKernel('NativeSigmoidGrad')) return shortGelu(x);
   return ownGradient<T>(
     [x],
     () => {
@@ -59,6 +60,24 @@ export function gelu<T extends Tensor>(x: T): T {
       const slope = mul(add(mul(square<Tensor>(x), 3 * geluCubic), 1), geluScale);
       const curve = mul<Tensor>(mul<Tensor>(x, slope), sub(1, gate));
       return [mul(dy, mul(gate, add(curve, 1)))];
+    },
+  );
+}
+
+/** The same with fewer ops, on engines that have the sigmoid's gradient as one. */
+function shortGelu<T extends Tensor>(x: T): T {
+  return ownGradient<T>(
+    [x],
+    () => {
+      const squared = square<Tensor>(x);
+      const gate = sigmoid(mul<Tensor>(x, add(mul(squared, geluScale * geluCubic), geluScale)));
+      return { value: mul<Tensor>(x, gate), saved: [squared, gate] };
+    },
+    (dy, saved) => {
+      const gate = savedAt(saved, 1);
+      const slope = add(mul(savedAt(saved, 0), 3 * geluScale * geluCubic), geluScale);
+      const inner: Tensor = run('NativeSigmoidGrad', { y: gate, dy: mul<Tensor>(dy, x) });
+      return [add<Tensor>(mul<Tensor>(dy, gate), mul<Tensor>(inner, slope))];
     },
   );
 }

@@ -1,5 +1,5 @@
 /** What ops are made of: kernels of the engine, element types, axes, and the wording of their errors. */
-import { engine, type NamedAttrMap, type Tensor } from '@tensorflow/tfjs-core';
+import { engine, getKernel, type NamedAttrMap, type Tensor } from '@tensorflow/tfjs-core';
 
 /** A tensor, or a number that becomes a constant. */
 export type Operand = Tensor | number;
@@ -11,6 +11,20 @@ export function run<R extends Tensor>(
   attributes: NamedAttrMap = {},
 ): R {
   return engine().runKernel<R>(kernel, inputs, attributes);
+}
+
+/** Runs one kernel that makes several tensors. */
+export function runSeveral(
+  kernel: string,
+  inputs: Readonly<Record<string, Tensor>>,
+  attributes: NamedAttrMap = {},
+): readonly Tensor[] {
+  return engine().runKernel<Tensor[]>(kernel, inputs, attributes);
+}
+
+/** Whether this engine has the kernel: some have kernels for what takes several elsewhere. */
+export function hasKernel(kernel: string): boolean {
+  return Boolean(getKernel(kernel, engine().backendName));
 }
 
 /** A constant without axes. */

@@ -5,18 +5,18 @@
 import type { Engine, HostTensor, StateVariable } from '../engine/engine.js';
 import * as ops from '../ops/index.js';
 import type { Scalar, Tensor } from '../tensor.js';
+import { applyInPlace, changesInPlace } from './in-place.js';
 import { matchesPath } from './patterns.js';
 import type { Clip, Clock, Optimizer, Rate, Rule, WeightGroup } from './optimizer.js';
-
-/** A weight with its own options. */
-interface OwnedWeight {
-  readonly path: string;
-  readonly variable: StateVariable;
-  readonly slots: ReadonlyMap<string, StateVariable>;
-  readonly weightDecay: number;
-  /** Index into `rates`. */
-  readonly rate: number;
-}
+import {
+  biasCorrection,
+  clipScale,
+  gradientNorm,
+  readScalar,
+  slotOf,
+  type OwnedWeight,
+  type Update,
+} from './update.js';
 
 export interface BoundOptimizer {
   readonly name: string;
@@ -111,7 +111,7 @@ export function bindOptimizer<S extends object>(
       });
     },
     apply: (gradients, lr, fine) =>
-      applyUpdate({ rule: optimizer.rule, weights, count, clip }, gradients, lr, fine),
+      applyUpdate({ engine, rule: optimizer.rule, weights, count, clip }, gradients, lr, fine),
   };
 }
 
@@ -135,19 +135,13 @@ function checkPatterns<S extends object>(
   }
 }
 
-interface Update {
-  readonly rule: Rule;
-  readonly weights: readonly OwnedWeight[];
-  readonly count: StateVariable;
-  readonly clip: Clip | null;
-}
-
 function applyUpdate(
   update: Update,
   gradients: ReadonlyMap<StateVariable, Tensor>,
   rates: readonly Scalar[],
   fine: Tensor | null,
 ): Scalar | null {
+  if (changesInPlace(update)) return applyInPlace(update, gradients, rates, fine);
   const set = (variable: StateVariable, value: Tensor): void => {
     variable.assign(fine === null ? value : ops.select<Tensor>(fine, value, variable.read()));
   };
@@ -164,18 +158,6 @@ function applyUpdate(
   return norm;
 }
 
-function readScalar(variable: StateVariable): Scalar {
-  return ops.reshape<Scalar>(variable.read(), { shape: [] });
-}
-
-/** The norm over all gradients: √(Σ g²). */
-export function gradientNorm(gradients: Iterable<Tensor>): Scalar {
-  const squares = [...gradients].map((gradient) => ops.sum<Scalar>(ops.square(gradient)));
-  const [first, ...others] = squares;
-  if (first === undefined) throw new Error('there is no gradient to take the norm of');
-  return ops.sqrt(others.reduce((total, square) => ops.add<Scalar>(total, square), first));
-}
-
 function clip(
   how: Clip | null,
   gradients: ReadonlyMap<StateVariable, Tensor>,
@@ -190,8 +172,7 @@ function clip(
     };
   }
   const norm = gradientNorm(gradients.values());
-  // most / max(norm, most) is 1 below the limit, so small gradients keep every bit but for one product by 1.
-  const scale = ops.div<Scalar>(how.most, ops.max<Scalar>(norm, how.most));
+  const scale = clipScale(norm, how.most);
   return { clipped: each((gradient) => ops.mul<Tensor>(gradient, scale)), norm };
 }
 
@@ -208,13 +189,6 @@ function makeStep(rule: Rule, count: Scalar, rates: readonly Scalar[], set: Set)
     case 'rmsprop':
       return rmspropStep(rule, set);
   }
-}
-
-function slotOf(weight: OwnedWeight, name: string): StateVariable {
-  const slot = weight.slots.get(name);
-  if (slot === undefined)
-    throw new Error(`${weight.path} has no slot ${name}; this is a fault of the runtime`);
-  return slot;
 }
 
 function decayed(weight: OwnedWeight, gradient: Tensor): Tensor {
@@ -234,12 +208,6 @@ function sgdStep({ momentum, nesterov }: Extract<Rule, { kind: 'sgd' }>, set: Se
     const direction = nesterov ? ops.add<Tensor>(gradient, ops.mul<Tensor>(velocity, momentum)) : velocity;
     return ops.sub<Tensor>(weight.variable.read(), ops.mul<Tensor>(direction, rate));
   };
-}
-
-/** 1 - β^t as -expm1(t · ln β): exact to f32 also where β^t is close to 1. */
-function biasCorrection(beta: number, count: Scalar): Scalar {
-  if (beta === 0) return ops.onesLike(count);
-  return ops.neg(ops.expm1(ops.mul<Scalar>(count, Math.log(beta))));
 }
 
 function adamStep(

@@ -76,6 +76,10 @@ export class TrainingProgress implements FitListener {
     this.reporter.live(this.#live(at));
   }
 
+  note(line: string): void {
+    this.reporter.line(line);
+  }
+
   validating(name: string, done: number, of: number): void {
     if (this.reporter.isLive) this.reporter.live(`${name} ${done}/${of}`);
   }

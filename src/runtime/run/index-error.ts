@@ -14,6 +14,8 @@ export class IndexError extends RunError {
     private readonly place: number,
     private readonly shape: readonly number[],
     private readonly wrong: string,
+    /** Which of several runs in one call it was. */
+    readonly run = 0,
   ) {
     super(`${found} at place ${place} of ${placesText(shape)} ${wrong}`);
   }
@@ -23,10 +25,28 @@ export class IndexError extends RunError {
     return this.shape[0] === rows ? Math.floor((this.place * rows) / Math.max(1, sizeOf(this.shape))) : null;
   }
 
+  /** The same, of that run. */
+  ofRun(run: number): IndexError {
+    return new IndexError(this.found, this.place, this.shape, this.wrong, run);
+  }
+
   /** The same, with the rows it is about: `row 17 of train_set`. */
   in(rows: string): RunError {
     return new RunError(`${this.found} in ${rows} ${this.wrong}`, { cause: this });
   }
+}
+
+/** Of an index that picks a row of a table. */
+export function noRow(index: number, place: number, shape: readonly number[], rows: number): IndexError {
+  const wrong = `is no row of a table of ${rows} (0 to ${rows - 1}); correct the data, or the table's size`;
+  return new IndexError(`index ${index}`, place, shape, wrong);
+}
+
+/** Of a label that picks a class. */
+export function noClass(label: number, place: number, shape: readonly number[], classes: number): IndexError {
+  const range = classes === 1 ? 'class (0)' : `classes (0 to ${classes - 1})`;
+  const wrong = `is not one of ${classes} ${range}; correct the data, or the number of classes`;
+  return new IndexError(`label ${label}`, place, shape, wrong);
 }
 
 const sizeOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);

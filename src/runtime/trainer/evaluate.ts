@@ -60,15 +60,22 @@ export async function runBatch(
   }: { readonly epoch: number; readonly index: number; readonly inputs: readonly HostBatch[] },
   run: StepRun,
 ): Promise<Outputs> {
-  try {
-    return await stage.run(inputs, run);
-  } catch (error) {
-    if (!(error instanceof IndexError) || data.length === 0) throw error;
-    const places = data.map((set) => {
-      const rows = set.rowsOf(epoch, index);
-      const row = error.rowAmong(rows.length);
-      return `${someRows(row === null ? [...rows] : [...rows.slice(row, row + 1)])} of ${set.label}`;
-    });
-    throw error.in(places.join(' or '));
-  }
+  return stage.run(inputs, run).catch((error: unknown) => {
+    throw withRows(error, data, { epoch, index });
+  });
+}
+
+/** An error about an index in the data, with the row that holds it; other errors as they are. */
+export function withRows(
+  error: unknown,
+  data: OpenStage['data'],
+  { epoch, index }: { readonly epoch: number; readonly index: number },
+): unknown {
+  if (!(error instanceof IndexError) || data.length === 0) return error;
+  const places = data.map((set) => {
+    const rows = set.rowsOf(epoch, index);
+    const row = error.rowAmong(rows.length);
+    return `${someRows(row === null ? [...rows] : [...rows.slice(row, row + 1)])} of ${set.label}`;
+  });
+  return error.in(places.join(' or '));
 }

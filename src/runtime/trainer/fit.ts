@@ -4,10 +4,14 @@
  */
 import { recurrence, type Recurrence } from '../../values/durations.js';
 import type { Answer, Hooks, Measured, Moment } from '../addons/addon.js';
+import type { Profile } from '../progress/profile.js';
+import { IndexError } from '../run/index-error.js';
 import { RunError } from '../run/run-error.js';
 import { breathe, type Control, type StopSignal } from './control.js';
-import { batchesAt, evaluateStage, runBatch } from './evaluate.js';
+import { Ahead, type BatchPlace } from './ahead.js';
+import { evaluateStage, withRows } from './evaluate.js';
 import type { OpenStage, Session } from './session.js';
+import type { BatchRun } from './stage.js';
 import type { Finished } from './totals.js';
 
 /** An add-on at work, with its name for messages. */
@@ -33,6 +37,8 @@ export interface FitListener {
   step(at: Moment, rows: number): void;
   metrics(record: MetricsRecord): void;
   validating(name: string, done: number, of: number): void;
+  /** Something to know about how the run is done, once. */
+  note(line: string): void;
 }
 
 export interface FitOptions {
@@ -44,6 +50,8 @@ export interface FitOptions {
   readonly now: () => number;
   /** At most so many windows, and batches of each validation. */
   readonly limit: number | null;
+  /** Takes the time of the loop's phases, where that was asked for. */
+  readonly profile?: Profile | null;
 }
 
 export interface FitResult {
@@ -65,6 +73,7 @@ export async function fit(options: FitOptions): Promise<FitResult> {
 class Fit {
   readonly #session: Session;
   readonly #train: OpenStage;
+  readonly #ahead: Ahead;
   readonly #total: number;
   readonly #validations: readonly {
     readonly open: OpenStage;
@@ -76,6 +85,7 @@ class Fit {
   #rows = 0;
   #windowLogged = true;
   #windowsInEpoch = 0;
+  #decided = false;
 
   constructor(private readonly options: FitOptions) {
     const { session, limit } = options;
@@ -89,6 +99,7 @@ class Fit {
     const total = session.pace.totalSteps;
     if (total === null) throw new RunError('the run has no end: set epochs or steps on the trainer');
     this.#train = train;
+    this.#ahead = new Ahead(train.data);
     this.#total = Math.min(total, limit ?? total);
     this.#validations = session.of('validate').map((open) => ({
       open,
@@ -134,7 +145,7 @@ class Fit {
     const { stepsPerEpoch } = this.#session.pace;
     const end = Math.min(this.#total, (Math.floor(this.#step / stepsPerEpoch) + 1) * stepsPerEpoch);
     while (this.#step < end) {
-      await this.#window();
+      await this.#windows(this.#quietUntil(end));
       this.options.listener.step(this.#moment(), this.#rows);
       const answers = [await this.#measureTraining()];
       const due = this.#validations.filter(({ recurrence: every }) =>
@@ -175,35 +186,88 @@ class Fit {
     return undefined;
   }
 
-  /** One update of the weights: a window of batches. */
-  async #window(): Promise<void> {
+  /**
+   * The first step after this one at whose end the host has something to do: a line of metrics, a validation, an add-on, the
+   * end of the epoch. Steps before it may be run in one call, if the engine takes several.
+   */
+  #quietUntil(end: number): number {
+    const { atOnce } = this.#train.stage;
+    if (atOnce === 1) return this.#step + 1;
+    const logEvery = this.#session.options.logEvery.value;
+    const events = [
+      (Math.floor(this.#step / logEvery) + 1) * logEvery,
+      ...this.#validations.map(({ recurrence: every }) => every.next(this.#step)),
+      ...this.options.addOns.flatMap(({ hooks }) =>
+        hooks.stepEnd === undefined ? [] : [hooks.nextStepEnd?.(this.#step) ?? this.#step + 1],
+      ),
+    ];
+    return Math.max(this.#step + 1, Math.min(end, this.#step + atOnce, ...events));
+  }
+
+  /** Updates of the weights up to step `until`: a window of batches each. */
+  async #windows(until: number): Promise<void> {
     const { session } = this.options;
-    const { data, batches } = this.#train;
+    const { stage, batches } = this.#train;
     const { stepsPerEpoch, accumulate } = session.pace;
     const epoch = Math.floor(this.#step / stepsPerEpoch);
-    const first = (this.#step % stepsPerEpoch) * accumulate;
-    const end = Math.min(batches, first + accumulate);
-    const clock = session.clockAt(this.#step);
-    const scalars = session.scalarsAt(clock, true);
-    for (let index = first; index < end; index += 1) {
-      const inputs = await batchesAt(data, epoch, index);
-      const draws = {
-        seed: session.options.seed,
-        step: this.#step,
-        micro: index - first,
-        rowOffset: inputs[0]?.firstRow ?? 0,
-      };
-      const run = { clock, draws, scalars, last: index === end - 1 };
-      await runBatch(this.#train, { epoch, index, inputs }, run);
-      this.#rows += inputs[0]?.rows ?? 0;
+    const runs: (BatchRun & BatchPlace)[] = [];
+    for (let step = this.#step; step < until; step += 1) {
+      const first = (step % stepsPerEpoch) * accumulate;
+      const end = Math.min(batches, first + accumulate);
+      const clock = session.clockAt(step);
+      const scalars = session.scalarsAt(clock, true);
+      for (let index = first; index < end; index += 1) {
+        const inputs = await this.#timed('wait for data', () => this.#ahead.take({ epoch, index }));
+        const draws = {
+          seed: session.options.seed,
+          step,
+          micro: index - first,
+          rowOffset: inputs[0]?.firstRow ?? 0,
+        };
+        runs.push({ epoch, index, batches: inputs, run: { clock, draws, scalars, last: index === end - 1 } });
+        this.#rows += inputs[0]?.rows ?? 0;
+        // No more batches are held than the engine takes.
+        if (runs.length >= stage.atOnce) {
+          await this.#run(runs.splice(0));
+        }
+      }
     }
-    this.#step += 1;
+    await this.#run(runs);
+    if (stage.decision !== null && !this.#decided) {
+      this.#decided = true;
+      this.options.listener.note(`${stage.plan.name} is run as ${stage.decision}`);
+    }
+    this.#step = until;
     this.#windowLogged = false;
+  }
+
+  #timed<T>(phase: string, work: () => Promise<T> | T): Promise<T> | T {
+    return this.options.profile?.time(phase, work) ?? work();
+  }
+
+  /** Runs batches, and reads those after them meanwhile. */
+  async #run(runs: readonly (BatchRun & BatchPlace)[]): Promise<void> {
+    const last = runs.at(-1);
+    if (last === undefined) return;
+    const { stage, data, batches } = this.#train;
+    const done = this.#timed(`step ${stage.plan.name}`, () => stage.runAll(runs));
+    const inEpoch = last.index + 1 < batches;
+    const from = inEpoch ? last.index + 1 : 0;
+    const epoch = inEpoch ? last.epoch : last.epoch + 1;
+    const left = epoch * this.#session.pace.stepsPerEpoch < this.#total;
+    const count = left ? Math.min(stage.atOnce, batches - from) : 0;
+    this.#ahead.prepare(Array.from({ length: count }, (_, offset) => ({ epoch, index: from + offset })));
+    try {
+      await done;
+    } catch (error) {
+      const place = error instanceof IndexError ? runs[error.run] : undefined;
+      throw place === undefined ? error : withRows(error, data, place);
+    }
   }
 
   async #logWindow(): Promise<void> {
     await this.#session.checkFinite();
-    const metrics = await this.#train.stage.totals.finishWindow();
+    const metrics = await this.#timed('read metrics', () => this.#train.stage.totals.finishWindow());
     this.#windowLogged = true;
     this.#windowsInEpoch += 1;
     this.#tell('window', metrics);
@@ -229,7 +293,7 @@ class Fit {
   async #closeEpoch(): Promise<Answer> {
     if (this.#windowLogged && this.#windowsInEpoch === 0) return undefined;
     await this.#session.checkFinite();
-    const metrics = await this.#train.stage.totals.finishEpoch();
+    const metrics = await this.#timed('read metrics', () => this.#train.stage.totals.finishEpoch());
     this.#windowLogged = true;
     this.#windowsInEpoch = 0;
     this.#tell('epoch', metrics);
@@ -246,12 +310,14 @@ class Fit {
     for (const validation of due) {
       const { stage, batches } = validation.open;
       const { name } = stage.plan;
-      const metrics = await evaluateStage(session, validation.open, {
-        step: this.#step,
-        limit,
-        control,
-        each: (_outputs, done) => listener.validating(name, done, Math.min(batches, limit ?? batches)),
-      });
+      const metrics = await this.#timed(`step ${name}`, () =>
+        evaluateStage(session, validation.open, {
+          step: this.#step,
+          limit,
+          control,
+          each: (_outputs, done) => listener.validating(name, done, Math.min(batches, limit ?? batches)),
+        }),
+      );
       // What was measured before the signal is whole, and counts.
       if (metrics === null) break;
       validation.measuredAt = this.#step;
@@ -267,14 +333,15 @@ class Fit {
   }
 
   async #each(hook: string, call: (hooks: Hooks) => Promise<void> | void | undefined): Promise<void> {
-    for (const { kind, hooks } of this.options.addOns) await named(kind, hook, () => call(hooks));
+    for (const { kind, hooks } of this.options.addOns)
+      await this.#timed(`add-on ${kind}`, () => named(kind, hook, () => call(hooks)));
   }
 
   /** Asks every add-on; the strongest answer counts. */
   async #ask(hook: string, call: (hooks: Hooks) => Promise<Answer> | Answer): Promise<Answer> {
     const answers: Answer[] = [];
     for (const { kind, hooks } of this.options.addOns)
-      answers.push(await named(kind, hook, () => call(hooks)));
+      answers.push(await this.#timed(`add-on ${kind}`, () => named(kind, hook, () => call(hooks))));
     return answers.find((answer) => answer === 'end-run') ?? answers.find((answer) => answer === 'end-epoch');
   }
 }

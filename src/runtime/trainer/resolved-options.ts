@@ -1,4 +1,6 @@
 /** Options of a run with all defaults filled in, as the prelude states them. */
+import type { CompileMode } from '../engine/tensorflow/compiled-step.js';
+import type { Precision } from '../engine/tensorflow/precision.js';
 import type { Clip } from '../optim/optimizer.js';
 import { RunError } from '../run/run-error.js';
 import { UsageError } from '../../values/overrides.js';
@@ -11,13 +13,14 @@ export interface ResolvedOptions {
   readonly accumulate: number;
   readonly clip: Clip | null;
   readonly seed: number;
+  readonly compile: CompileMode;
   readonly onNan: 'stop' | 'skip' | 'ignore';
   readonly logEvery: Quantity<'steps'>;
   readonly progress: 'auto' | 'bar' | 'plain' | 'none';
   readonly summary: boolean;
   readonly runDir: string | null;
-  /** What the user should know about an option, one sentence each. */
-  readonly notes: readonly string[];
+  readonly precision: Precision;
+  readonly profile: 'simple' | null;
 }
 
 /** Throws a UsageError for values out of range, a RunError for what this engine cannot do. */
@@ -31,14 +34,10 @@ export function resolveOptions(options: TrainerOptions): ResolvedOptions {
   whole('accumulate', accumulate, 1);
   whole('seed', seed, 0);
   whole('log_every', logEvery.value, 1);
-  const { precision = 'f32', devices = 'auto' } = options;
-  if (precision === 'bf16' || precision === 'f16') {
-    throw new RunError(
-      `precision = "${precision}": the embedded engine computes in f32 only; use "f32" or "mixed"`,
-    );
-  }
+  const { devices = 'auto', profile = null } = options;
+  if (profile === 'trace') throw new UsageError('profile = "trace" is not built yet; use "simple"');
   if (devices !== 'auto' && devices !== 1) {
-    throw new RunError(`devices = ${devices}: the embedded engine runs on one device; use 1 or "auto"`);
+    throw new RunError(`devices = ${devices}: several devices are not built yet; use 1 or "auto"`);
   }
   return {
     epochs,
@@ -46,13 +45,14 @@ export function resolveOptions(options: TrainerOptions): ResolvedOptions {
     accumulate,
     clip: options.clip ?? null,
     seed,
+    compile: options.compile ?? 'auto',
+    precision: options.precision ?? 'f32',
+    profile,
     onNan: options.onNan ?? 'stop',
     logEvery,
     progress: options.progress ?? 'auto',
     summary: options.summary ?? true,
     runDir: options.runDir ?? null,
-    notes:
-      precision === 'mixed' ? ['precision "mixed": this device has no narrow units, computing in f32'] : [],
   };
 }
 

@@ -16,12 +16,14 @@ import {
 } from '../addons/addon.js';
 import { findCheckpoint, loadInto, readTensors, type Checkpoint } from '../checkpoint/read.js';
 import { deleteCheckpoint, pointTo, writeCheckpoint, type CheckpointHead } from '../checkpoint/write.js';
+import { Profile } from '../progress/profile.js';
 import { reporterFor, type LineStream, type Reporter } from '../progress/reporter.js';
 import { summaryLines, TrainingProgress, weightTable, type Best } from '../progress/training.js';
 import { jsonNumber, openRunFolder, runName, type RunFolder } from '../run/folder.js';
 import { RunError } from '../run/run-error.js';
 import type { Tensor } from '../tensor.js';
 import { Control } from './control.js';
+import type { EngineName } from '../engine/choose.js';
 import { evaluateStage } from './evaluate.js';
 import { fit, named, type FitResult, type LiveAddOn, type MetricsRecord } from './fit.js';
 import type { Session } from './session.js';
@@ -51,6 +53,12 @@ export interface RunOptions {
   /** Lines for people; the process's error stream unless given. */
   readonly stream?: LineStream;
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Which engine computes; `auto` unless given. */
+  readonly engine?: EngineName | undefined;
+  /** Computes in 16 bits where the device has no units for it, when the spec says so. */
+  /** `cpu`, `gpu`, `gpu:1`; a GPU where there is one unless given. */
+  readonly device?: string | undefined;
+  readonly forcePrecision?: boolean | undefined;
   /** At most so many windows and batches, and nothing is written. */
   readonly devRun?: number | null;
 }
@@ -58,7 +66,13 @@ export interface RunOptions {
 /** Trains from the first step. */
 export async function runFit(trainer: AnyTrainer, options: RunOptions = {}): Promise<FitResult> {
   const started = Date.now();
-  const prepared = await trainer.prepare({ kinds: ['train', 'validate'], dataRoot: rootOf(options) });
+  const prepared = await trainer.prepare({
+    kinds: ['train', 'validate'],
+    dataRoot: rootOf(options),
+    engine: options.engine,
+    device: options.device,
+    forcePrecision: options.forcePrecision,
+  });
   try {
     const writes = (options.devRun ?? null) === null && options.runDir !== null;
     const folder = writes ? await openRunFolder(folderOf(trainer, options)) : null;
@@ -74,7 +88,7 @@ export async function runFit(trainer: AnyTrainer, options: RunOptions = {}): Pro
 
 async function train(
   trainer: AnyTrainer,
-  { session, addOns: configured }: Prepared,
+  { session, addOns: configured, note }: Prepared,
   folder: RunFolder | null,
   options: RunOptions,
   started: number,
@@ -86,6 +100,7 @@ async function train(
   const start = { at: started, git: folder === null ? null : gitState(rootOf(options)) };
   try {
     await folder?.write('run.json', await describe(trainer, session, start, null));
+    if (note !== null) reporter.line(note);
     begin(trainer, session, reporter, folder);
     const saver = new Saver(trainer, session, folder);
     const total = Math.min(session.pace.totalSteps ?? 0, devRun ?? Number.POSITIVE_INFINITY);
@@ -94,7 +109,8 @@ async function train(
     const notable = (step: number): void => listener.best(step);
     const addOns = startAddOns(configured, addOnHost(session, saver, reporter, folder, best, notable));
     saver.addOns = addOns;
-    const result = await fit({ session, addOns, control, listener, now, limit: devRun });
+    const profile = trainer.options.profile === null ? null : new Profile();
+    const result = await fit({ session, addOns, control, listener, now, limit: devRun, profile });
     if (result.reason === 'interrupted' && saver.newest?.step !== result.at.step) {
       const saved = await saver.save(result.at);
       if (saved !== null) await saver.point('last', saved);
@@ -108,6 +124,7 @@ async function train(
     const where = { folder: folder === null ? null : shortPath(folder.path), checkpoints: saver.shown() };
     for (const line of summaryLines(result, [...best.values()], where, reporter.columns()))
       reporter.line(line);
+    for (const line of profile?.lines(result.at.seconds, reporter.columns()) ?? []) reporter.line(line);
     await folder?.write('summary.json', summary(result, best, saver));
     await folder?.write('run.json', await describe(trainer, session, start, result.reason));
     return result;
@@ -140,6 +157,9 @@ export async function runTest(
       return [kind];
     },
     dataRoot: rootOf(options),
+    engine: options.engine,
+    device: options.device,
+    forcePrecision: options.forcePrecision,
   });
   const reporter = reporterOf(trainer, options, null);
   try {
@@ -248,7 +268,7 @@ function begin(trainer: AnyTrainer, session: Session, reporter: Reporter, folder
   reporter.line(
     `${stepsPerEpoch} steps an epoch, ${totalSteps ?? '?'} in all${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`,
   );
-  [...options.notes, ...session.notes].forEach((note) => reporter.line(note));
+  [...session.engine.notes, ...session.notes].forEach((note) => reporter.line(note));
 }
 
 function startAddOns(addOns: readonly AddOn[], host: AddOnHost): readonly LiveAddOn[] {
@@ -406,6 +426,7 @@ async function describe(
     pace: session.pace,
     data: await readFiles(session),
     devices: [devices(session)],
+    compile: session.decisions,
     node: process.version,
     git: start.git,
     started: new Date(start.at).toISOString(),

@@ -12,6 +12,7 @@ import { RunError } from '../run/run-error.js';
 import type { Schedule, SchedulePlan } from '../schedules/index.js';
 import type { Pace } from '../../values/durations.js';
 import { useDrawNames } from '../engine/current.js';
+import { LossScaling } from './loss-scaling.js';
 import { drawLabel } from './step-context.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import { settlePending, type UpdateHost } from './update.js';
@@ -63,6 +64,7 @@ export class Session implements StageHost, UpdateHost {
   readonly onNan: 'stop' | 'skip' | 'ignore';
   readonly badStep: StateVariable;
   readonly skipped: StateVariable;
+  readonly scaling: LossScaling | null;
   readonly accumulators = new Map<string, StateVariable>();
   readonly keys = new Map<string, string>();
   readonly scalarNames: readonly string[];
@@ -88,6 +90,7 @@ export class Session implements StageHost, UpdateHost {
     this.optimizers = optimizers;
     this.badStep = engine.variable('guard/bad_step', scalar(-1));
     this.skipped = engine.variable('guard/skipped', scalar(0));
+    this.scaling = engine.needsLossScaling ? new LossScaling(engine) : null;
     this.scalarNames = [
       'step',
       ...schedules.map(({ name }) => `schedule:${name}`),
@@ -147,6 +150,15 @@ export class Session implements StageHost, UpdateHost {
     return session;
   }
 
+  /** How the engine runs each step, as far as it has said. */
+  get decisions(): Readonly<Record<string, string>> {
+    return Object.fromEntries(
+      this.stages.flatMap(({ stage }): (readonly [string, string])[] =>
+        stage.decision === null ? [] : [[stage.plan.name, stage.decision]],
+      ),
+    );
+  }
+
   /** Stages of a kind. */
   of(kind: StageKind): readonly OpenStage[] {
     return this.stages.filter(({ stage }) => stage.plan.kind === kind);
@@ -175,6 +187,10 @@ export class Session implements StageHost, UpdateHost {
   /** Whether schedules have values: only a training run has a length. */
   hasSchedule(name: string): boolean {
     return this.schedules.some((schedule) => schedule.name === name && schedule.plan !== null);
+  }
+
+  expectedRuns({ kind }: StepPlan): number {
+    return kind === 'train' ? (this.pace.totalSteps ?? 0) * this.accumulate : 0;
   }
 
   tracing<T>(trace: StepTrace, body: () => T): T {
@@ -277,7 +293,7 @@ export class Session implements StageHost, UpdateHost {
   }
 
   get optimizerState(): readonly StateVariable[] {
-    return [...this.optimizers.values()].flatMap(({ state }) => state);
+    return [...[...this.optimizers.values()].flatMap(({ state }) => state), ...(this.scaling?.state ?? [])];
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,7 @@
 /** What generated code says about its spec, as data: name, params, limits, options of the run. */
 import type { Clip } from '../optim/optimizer.js';
 import type { Quantity } from '../../values/units.js';
+import type { CompileMode } from '../engine/tensorflow/compiled-step.js';
 
 /** The values that a param can have. */
 export type ParamValue = number | boolean | string;
@@ -41,6 +42,10 @@ export interface TrainerOptions {
   readonly seed?: number;
   readonly precision?: 'f32' | 'mixed' | 'bf16' | 'f16';
   readonly devices?: number | 'auto';
+  /** Prints where the time of a run went. */
+  readonly profile?: 'simple' | 'trace' | null;
+  /** How the native engine runs steps; the embedded one has one way. */
+  readonly compile?: CompileMode;
   readonly onNan?: 'stop' | 'skip' | 'ignore';
   /** Steps between lines of training metrics. */
   readonly logEvery?: Quantity<'steps'>;

@@ -6,6 +6,7 @@ import type { CompiledStep, Engine, HostTensor, StepClock } from '../engine/engi
 import type { HostBatch } from '../data/data.js';
 import type { Clock } from '../optim/optimizer.js';
 import type { Reduction } from '../rows/reduction.js';
+import { IndexError } from '../run/index-error.js';
 import { RunError } from '../run/run-error.js';
 import { Tensor } from '@tensorflow/tfjs-core';
 import { ranked, type Scalar } from '../tensor.js';
@@ -46,6 +47,8 @@ export interface StageHost {
   readonly engine: Engine;
   /** Names of the scalars that go into each step. */
   readonly scalarNames: readonly string[];
+  /** How often a step will run, as far as is known; 0 where it is not. */
+  expectedRuns(plan: StepPlan): number;
   /** Called with the trace while a body runs, so that `update`, `log`, … find it. */
   tracing<T>(trace: StepTrace, body: () => T): T;
   /** Adds what a body logged outside its updates. */
@@ -58,6 +61,12 @@ export interface StepRun {
   readonly draws: StepClock;
   readonly scalars: readonly number[];
   readonly last: boolean;
+}
+
+/** One batch of each data set, and the run over them. */
+export interface BatchRun {
+  readonly batches: readonly HostBatch[];
+  readonly run: StepRun;
 }
 
 /** Rows of output, by name. */
@@ -84,25 +93,20 @@ export class Stage {
   }
 
   /** Runs the step over one batch of each data set. */
-  async run(batches: readonly HostBatch[], run: StepRun): Promise<Outputs> {
-    const inputs = batches.flatMap(({ tensors }) => tensors);
-    const shapes = inputs.map(({ dtype, shape }) => `${dtype}[${shape.join()}]`).join(' ');
-    const variant = this.#find(shapes, run) ?? this.#compile(shapes, batches, run);
-    const scalars = run.scalars.map((value): HostTensor => ({
-      dtype: 'f32',
-      shape: [],
-      values: Float32Array.of(value),
-    }));
-    current = run;
+  run(batches: readonly HostBatch[], run: StepRun): Promise<Outputs> {
+    const one = { batches, run };
+    return this.#runOnce(this.#variantOf(one), one);
+  }
+
+  async #runOnce(variant: Variant, one: BatchRun): Promise<Outputs> {
+    current = one.run;
     let fetched: readonly HostTensor[];
     try {
-      fetched = await variant.compiled.run([...inputs, ...scalars], run.draws);
+      fetched = await variant.compiled.run(inputsOf(one), one.run.draws);
     } finally {
       current = null;
     }
-    const { trace } = variant;
-    if (trace === null)
-      throw new Error(`step ${this.plan.name} was never traced; this is a fault of the engine`);
+    const trace = this.#traceOf(variant);
     await this.totals.endBatch(trace.constants);
     return new Map(
       trace.outputs.flatMap((name, index): [string, HostTensor][] => {
@@ -110,6 +114,61 @@ export class Stage {
         return value === undefined ? [] : [[name, value]];
       }),
     );
+  }
+
+  /** Runs the step several times, as if one by one: what follows each other and is alike goes to the engine at once. */
+  async runAll(runs: readonly BatchRun[]): Promise<void> {
+    for (let from = 0; from < runs.length;) {
+      const first = runs[from];
+      if (first === undefined) return;
+      const variant = this.#variantOf(first);
+      const { compiled, trace } = variant;
+      let to = from + 1;
+      if (trace !== null && trace.outputs.length === 0) {
+        while (to < runs.length && to - from < compiled.atOnce) {
+          const next = runs[to];
+          if (next === undefined || this.#find(shapesOf(next), next.run) !== variant) break;
+          to += 1;
+        }
+      }
+      if (to - from === 1 || trace === null) {
+        const before = from;
+        await this.#runOnce(variant, first).catch((error: unknown) => {
+          throw error instanceof IndexError ? error.ofRun(before) : error;
+        });
+      } else {
+        const alike = runs.slice(from, to);
+        const before = from;
+        await compiled
+          .runAll(alike.map((one) => ({ inputs: inputsOf(one), clock: one.run.draws })))
+          .catch((error: unknown) => {
+            throw error instanceof IndexError ? error.ofRun(before + error.run) : error;
+          });
+        for (let done = from; done < to; done += 1) await this.totals.endBatch(trace.constants);
+      }
+      from = to;
+    }
+  }
+
+  /** How many runs in a row the engine would take at once: what the last one was compiled to says so. */
+  get atOnce(): number {
+    return Math.max(1, ...this.#variants.map(({ compiled }) => compiled.atOnce));
+  }
+
+  /** How the engine runs the step, once it has found out. */
+  get decision(): string | null {
+    return this.#variants[0]?.compiled.decision ?? null;
+  }
+
+  #variantOf(one: BatchRun): Variant {
+    const shapes = shapesOf(one);
+    return this.#find(shapes, one.run) ?? this.#compile(shapes, one.batches, one.run);
+  }
+
+  #traceOf({ trace }: Variant): StepTrace {
+    if (trace === null)
+      throw new Error(`step ${this.plan.name} was never traced; this is a fault of the engine`);
+    return trace;
   }
 
   /** Frees the compiled steps. */
@@ -134,11 +193,13 @@ export class Stage {
     const counts = batches.map(({ tensors }) => tensors.length);
     const [first, ...others] = batches;
     const rows = first !== undefined && others.length === 0 ? first.rows : null;
-    const compiled = this.host.engine.compile(this.plan.name, (inputs) => {
+    const body = (inputs: readonly Tensor[]): readonly Tensor[] => {
       const trace = this.#trace(inputs.slice(counts.reduce((sum, n) => sum + n, 0)), rows, last);
       variant.trace = trace;
       return this.#body(trace, split(inputs, counts));
-    });
+    };
+    const expected = this.host.expectedRuns(this.plan);
+    const compiled = this.host.engine.compile(this.plan.name, body, expected);
     const variant: Variant = { shapes, last, compiled, trace: null };
     this.#variants.push(variant);
     return variant;
@@ -183,6 +244,23 @@ export class Stage {
       }),
     );
   }
+}
+
+function shapesOf({ batches }: BatchRun): string {
+  return batches
+    .flatMap(({ tensors }) => tensors)
+    .map(({ dtype, shape }) => `${dtype}[${shape.join()}]`)
+    .join(' ');
+}
+
+/** What goes into the compiled step: the batches' tensors, then the scalars. */
+function inputsOf({ batches, run }: BatchRun): readonly HostTensor[] {
+  const scalars = run.scalars.map((value): HostTensor => ({
+    dtype: 'f32',
+    shape: [],
+    values: Float32Array.of(value),
+  }));
+  return [...batches.flatMap(({ tensors }) => tensors), ...scalars];
 }
 
 // The run whose body is being traced or executed: bodies are synchronous, so there is one.

@@ -5,7 +5,7 @@
 import type { AddOn, Measured } from '../addons/addon.js';
 import { checkpoint } from '../addons/checkpoint.js';
 import type { Data } from '../data/data.js';
-import { createEmbeddedEngine } from '../engine/embedded.js';
+import { chooseEngine, engineNames, type EngineName } from '../engine/choose.js';
 import type { Engine } from '../engine/engine.js';
 import type { Part } from '../nn/module.js';
 import type { Clock, Optimizer } from '../optim/optimizer.js';
@@ -41,6 +41,8 @@ export interface TrainerSetup {
 export interface Prepared {
   readonly session: Session;
   readonly addOns: readonly AddOn[];
+  /** What the user should know about the engine, or null. */
+  readonly note: string | null;
 }
 
 /** How a trainer is prepared. */
@@ -49,8 +51,10 @@ export interface PrepareOptions {
   readonly kinds: readonly StageKind[] | ((steps: readonly StepPlan[]) => readonly StageKind[]);
   /** Where relative data paths start. */
   readonly dataRoot: string;
-  /** An engine of one's own; the embedded one unless given. */
-  readonly engine?: Engine | null;
+  /** Which engine to start (`auto` unless given), or one that was started. */
+  readonly engine?: Engine | EngineName | undefined;
+  readonly device?: string | undefined;
+  readonly forcePrecision?: boolean | undefined;
 }
 
 type Named<T> = Readonly<Record<string, T>>;
@@ -140,7 +144,17 @@ export abstract class Trainer<
       if (name !== undefined) dataNames.set(after, name);
     }
     const schedules = schedulesOf(this.configureSchedules?.());
-    const engine = options.engine ?? (await createEmbeddedEngine());
+    const { engine, note } =
+      options.engine instanceof Object
+        ? { engine: options.engine, note: null }
+        : await chooseEngine({
+            engine:
+              options.engine ?? engineNames.find((name) => name === process.env['ZTRAIN_ENGINE']) ?? 'auto',
+            compile: this.options.compile,
+            device: options.device,
+            precision: this.options.precision,
+            forcePrecision: options.forcePrecision,
+          });
     const session = await Session.open<S>({
       engine,
       options: this.options,
@@ -157,7 +171,7 @@ export abstract class Trainer<
       throw error;
     });
     this.#session = session;
-    return { session, addOns: overridden.addOns };
+    return { session, addOns: overridden.addOns, note };
   }
 
   /** Trains from the first step. Once a trainer. */

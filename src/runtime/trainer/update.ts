@@ -8,6 +8,7 @@ import * as ops from '../ops/index.js';
 import type { BoundOptimizer } from '../optim/bound.js';
 import { plus, type Denominator, type Reduction, type Term, type Total } from '../rows/reduction.js';
 import type { Scalar, Tensor } from '../tensor.js';
+import type { LossScaling } from './loss-scaling.js';
 import { enterRegion } from './step-context.js';
 import type { StepTrace } from './stage.js';
 
@@ -23,6 +24,8 @@ export interface UpdateHost {
   readonly onNan: 'stop' | 'skip' | 'ignore';
   /** -1, or the last step (from 1) that was not finite. */
   readonly badStep: StateVariable;
+  /** Where gradients are computed in few bits, else null. */
+  readonly scaling: LossScaling | null;
   /** How many updates were skipped. */
   readonly skipped: StateVariable;
   /** Gradient sums of a window, by path. */
@@ -61,12 +64,18 @@ export function runUpdate(
       terms = termsOf(body());
       keys = host.accumulate === 1 ? terms.map(() => 'all') : windowKeys(host, trace, region, terms);
       const losses = host.accumulate === 1 ? [wholeLoss(terms)] : numerators(terms, keys);
-      return { objectives: losses, result: losses };
+      const { scaling } = host;
+      return {
+        objectives: scaling === null ? losses : losses.map((loss) => scaling.up(loss)),
+        result: losses,
+      };
     }, weights);
     const groups = [...new Set(keys)].map((key, index): Group => {
       const found = (gradients[index] ?? []).flatMap((gradient, weight): [StateVariable, Tensor][] => {
         const variable = weights[weight];
-        return gradient === null || variable === undefined ? [] : [[variable, gradient]];
+        return gradient === null || variable === undefined
+          ? []
+          : [[variable, host.scaling?.down(gradient) ?? gradient]];
       });
       const term = terms[keys.indexOf(key)];
       const denominator = host.accumulate === 1 ? null : denominatorOf(term?.denominator ?? null);
@@ -74,11 +83,14 @@ export function runUpdate(
     });
     const total =
       host.accumulate === 1 ? (groups[0]?.gradients ?? new Map()) : addToWindow(host, trace, region, groups);
-    const fine = checkFinite(host, trace, objectives, total);
-    settlePending(trace, host.onNan === 'skip' ? fine : null);
-    const norms =
-      total === null ? [] : applyAll(trace, optimizers, total, host.onNan === 'skip' ? fine : null);
-    logUpdate(host, trace, optimizers, start, terms, norms, host.onNan === 'skip' ? fine : null);
+    const overflow = host.scaling === null || total === null ? null : finiteGradients(total);
+    // Gradients that overflow are what scaling is for: they are no fault, and the update is left out.
+    const fine = checkFinite(host, trace, objectives, overflow === null ? total : null);
+    const skip = host.onNan === 'skip' ? fine : null;
+    settlePending(trace, skip);
+    if (overflow !== null) host.scaling?.settle(overflow);
+    const norms = total === null ? [] : applyAll(trace, optimizers, total, bothOf(skip, overflow));
+    logUpdate(host, trace, optimizers, start, terms, norms, skip);
   });
 }
 
@@ -222,6 +234,16 @@ function checkFinite(
     );
   }
   return fine;
+}
+
+/** Whether all gradients are finite: x · 0 is 0 for every finite number and NaN for the others. */
+function finiteGradients(gradients: Gradients): Tensor {
+  const sums = [...gradients.values()].map((gradient) => ops.mul<Scalar>(ops.sum<Scalar>(gradient), 0));
+  return ops.equal(sumOf(sums), 0);
+}
+
+function bothOf(a: Tensor | null, b: Tensor | null): Tensor | null {
+  return a === null ? b : b === null ? a : ops.and(a, b);
 }
 
 /** Replaces running statistics by what the region has left of them. */

@@ -20,7 +20,7 @@ import {
   square,
   sub,
 } from '../../ops/arithmetic.js';
-import { run, toFloat } from '../../ops/kernel.js';
+import { hasKernel, run, toFloat } from '../../ops/kernel.js';
 import { numberAt, unbroadcast, type Rule, type Rules } from './rule.js';
 
 /** λ and λα of selu, as the kernel has them. */
@@ -136,9 +136,15 @@ export const elementwise: Rules = {
   },
   Elu: ofOutput((dy, y) => select(greater(y, 0), dy, mul(dy, add(y, 1)))),
   Selu: ofInput((dy, x) => select(greater(x, 0), mul(dy, seluScale), mul(dy, mul(exp(x), seluScaleAlpha)))),
-  Sigmoid: ofOutput((dy, y) => mul(dy, mul(y, sub(1, y)))),
-  Tanh: ofOutput((dy, y) => mul(dy, sub(1, square(y)))),
-  Softplus: ofInput((dy, x) => mul(dy, run('Sigmoid', { x }))),
+  Sigmoid: ofOutput((dy, y) =>
+    hasKernel('NativeSigmoidGrad') ? run('NativeSigmoidGrad', { y, dy }) : mul(dy, mul(y, sub(1, y))),
+  ),
+  Tanh: ofOutput((dy, y) =>
+    hasKernel('NativeTanhGrad') ? run('NativeTanhGrad', { y, dy }) : mul(dy, sub(1, square(y))),
+  ),
+  Softplus: ofInput((dy, x) =>
+    hasKernel('NativeSoftplusGrad') ? run('NativeSoftplusGrad', { dy, x }) : mul(dy, run('Sigmoid', { x })),
+  ),
   Softmax: {
     inputs: [],
     output: true,

@@ -1,6 +1,6 @@
 /** Sums, and gradients that are one pass over the values. */
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { IndexError } from '../../run/index-error.js';
+import { noClass, noRow } from '../../run/index-error.js';
 import { inputAt, listAt, sizeAlong, type Call, type Heap } from './heap.js';
 
 /** dy where y > 0, else 0: two vectorized kernels are six times as fast as a loop here. */
@@ -86,12 +86,7 @@ export function gather(call: Call): TensorInfo {
   const rows = sizeAlong(x, 0);
   const wrong = heap.integers(indices).findIndex((index) => index < 0 || index >= rows);
   if (wrong >= 0) {
-    throw new IndexError(
-      `index ${heap.integers(indices)[wrong] ?? ''}`,
-      wrong,
-      indices.shape,
-      `is no row of a table of ${rows} (0 to ${rows - 1}); correct the data, or the table's size`,
-    );
+    throw noRow(heap.integers(indices)[wrong] ?? Number.NaN, wrong, indices.shape, rows);
   }
   return heap.call(backendGather, { x, indices }, { axis: 0, batchDims: 0 });
 }
@@ -118,12 +113,7 @@ export function oneHot(call: Call): TensorInfo {
     const id = ids[row] ?? -1;
     // A label that is no class would cost nothing and still move the weights.
     if (id < 0 || id >= depth) {
-      throw new IndexError(
-        `label ${id}`,
-        row,
-        indices.shape,
-        `is not one of ${depth} ${depth === 1 ? 'class (0)' : `classes (0 to ${depth - 1})`}; correct the data, or the number of classes`,
-      );
+      throw noClass(id, row, indices.shape, depth);
     }
     out[row * depth + id] = 1;
   }

@@ -1,0 +1,23 @@
+/** The file of results: a head, and a section for each thing that is measured. */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { cpus, totalmem } from 'node:os';
+
+/** Sections of an earlier run, by their first lines. */
+export const readSections = async (path) => {
+  if (!existsSync(path)) return new Map();
+  const [, ...sections] = (await readFile(path, 'utf8')).trimEnd().split(/\n\n(?=## )/);
+  return new Map(sections.map((text) => [text.split('\n', 1)[0], text]));
+};
+
+export const head = (versions) =>
+  [
+    '# Results',
+    '',
+    'Made by `npm run bench -- --write`; [README.md](README.md) says what is measured and how. Milliseconds a step: the least and the',
+    'median of the rounds, and the values between which the middle half lies. A ratio says how many times faster ours is than the best',
+    'of the peers, median against median (and least against least): above 1 ours is the faster one.',
+    '',
+    `- ${cpus()[0]?.model.trim()}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`,
+    `- ${versions.slice(1).join(', ')}`,
+  ].join('\n');

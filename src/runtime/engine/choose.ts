@@ -1,0 +1,62 @@
+/** Which engine a run uses: the native one where a library is found, else the embedded one. */
+import { RunError } from '../run/run-error.js';
+import { createEmbeddedEngine } from './embedded.js';
+import type { Engine } from './engine.js';
+import type { CompileMode } from './tensorflow/compiled-step.js';
+import { resolvePrecision, type Precision } from './tensorflow/precision.js';
+import { oldestVersion, search, type Environment } from './tensorflow/locate.js';
+
+/** What a user asks for. `auto` takes the native engine where one is found. */
+export const engineNames = ['auto', 'embedded', 'tensorflow'] as const;
+export type EngineName = (typeof engineNames)[number];
+
+export interface EngineChoice {
+  readonly engine: EngineName;
+  readonly compile?: CompileMode | undefined;
+  /** `cpu`, `gpu`, `gpu:1`; a GPU where there is one unless given. */
+  readonly device?: string | undefined;
+  readonly precision?: Precision | undefined;
+  readonly forcePrecision?: boolean | undefined;
+  readonly environment?: Environment | undefined;
+}
+
+export interface ChosenEngine {
+  readonly engine: Engine;
+  /** Why it is not the native one, where that was wanted and something is wrong with it; for the user to read. */
+  readonly note: string | null;
+}
+
+/** Starts an engine. Rejects with a RunError where `tensorflow` is asked for and cannot be had. */
+export async function chooseEngine({ engine, environment, ...how }: EngineChoice): Promise<ChosenEngine> {
+  if (engine === 'embedded') return { engine: await embedded(how), note: null };
+  const { chosen, passedOver } = search(environment);
+  const faults = passedOver.map(({ source, problem }) => `${source}: ${problem ?? 'not usable'}`);
+  if (chosen?.files) {
+    try {
+      const { createTensorFlowEngine } = await import('./tensorflow/tensorflow-engine.js');
+      return { engine: await createTensorFlowEngine({ files: chosen.files, ...how }), note: null };
+    } catch (error) {
+      // What the user asked for cannot be had: another library would not help, and a process opens only one.
+      if (error instanceof RunError) throw error;
+      faults.push(`${chosen.source}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  const message = messageOf(faults);
+  if (engine === 'tensorflow') throw new RunError(message);
+  return { engine: await embedded(how), note: faults.length === 0 ? null : message };
+}
+
+async function embedded({ precision = 'f32', device = 'auto' }: Partial<EngineChoice>): Promise<Engine> {
+  if (device.startsWith('gpu')) {
+    throw new RunError(`the embedded engine has no ${device}; run \`ztrainc engine install --cuda\``);
+  }
+  const { note } = resolvePrecision(precision, { bf16: false, f16: false }, 'the embedded engine', false);
+  return createEmbeddedEngine({ notes: note === null ? [] : [note] });
+}
+
+function messageOf(faults: readonly string[]): string {
+  const cure = 'run `ztrainc engine install` to get TensorFlow';
+  return faults.length > 0
+    ? `no TensorFlow could be used (${faults.join('; ')}); ${cure}`
+    : `no TensorFlow library was found; ${cure}, or set ZTRAIN_TENSORFLOW to the folder of one from ${oldestVersion} on`;
+}

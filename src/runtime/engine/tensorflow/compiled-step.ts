@@ -1,0 +1,422 @@
+/** A step that runs on TensorFlow: traced once for each signature, then one call for each run or for several. */
+import { engine, type Tensor } from '@tensorflow/tfjs-core';
+import { duringStep } from '../current.js';
+import type { CompiledStep, Engine, HostTensor, StepClock, StepRun } from '../engine.js';
+import { elementType } from '../state-variable.js';
+import { checkOutputs, refusingReads } from '../step-body.js';
+import { IndexError } from '../../run/index-error.js';
+import { RunError } from '../../run/run-error.js';
+import type { TensorFlowBackend } from './backend.js';
+import type { Address } from './c-api.js';
+import { CompileChoice } from './compile-choice.js';
+import { tf } from './element-types.js';
+import type { GraphOptions } from './graph.js';
+import { operationsIn, placeOf, withDeepStacks } from './places.js';
+import type { NarrowType } from './precision.js';
+import { encode } from './protobuf.js';
+import { clockWords, type DeviceClock } from './random.js';
+import { hostTensor, storageType, storedElements } from './resource-variable.js';
+import type { TensorFlow } from './runtime.js';
+import { outOfMemory, TensorFlowError } from './status.js';
+import { StepState } from './step-state.js';
+import { loopOf, traceStep, type Loop, type TracedStep } from './traced-step.js';
+import { checkIndices, type EagerValue, type Elements, type Value } from './values.js';
+
+export type StepBody = (inputs: readonly Tensor[]) => readonly Tensor[];
+
+/**
+ * How a step is run: `graph` by TensorFlow's own kernels, `xla` compiled by XLA, `auto` by what its first runs show to be the fastest of
+ * these; `eager` runs its ops one by one, untraced.
+ */
+export type CompileMode = 'auto' | 'graph' | 'xla' | 'eager';
+
+/** What a step needs of its engine while its body runs. */
+export interface StepHost {
+  readonly self: Engine;
+  readonly tensorflow: TensorFlow;
+  readonly backend: TensorFlowBackend;
+  readonly mode: CompileMode;
+  /** The 16-bit type that products are computed in, or null. */
+  readonly narrow: NarrowType | null;
+  /** Runs a body with this clock and state as the current ones. */
+  during<T>(clock: DeviceClock, state: StepState, body: () => T): T;
+}
+
+/** How many runs one call takes at most. Compiling does not grow with it; a longer chunk would make Ctrl-C wait. */
+const most = 32;
+
+// `ConfigProto.graph_options.rewrite_options`: a call without it skips the graph optimizer. Its rewrites of arithmetic (x / √y becomes
+// x · rsqrt(y)) and its merged ops are off: they don't reach the bodies of loops, and a step must give the same bits there.
+const optimize = encode([10, encode([10, encode([7, 2], [14, 2], [17, 1])])]);
+
+// A call on another thread costs about a tenth of a millisecond; a longer one leaves time to prepare the next batch.
+const backgroundFrom = 1;
+
+/** One call of a function. */
+interface Call {
+  readonly fn: string;
+  readonly fed: readonly EagerValue[];
+  readonly step: TracedStep;
+  readonly outputs: number;
+  readonly choice: CompileChoice;
+}
+
+interface Signature {
+  readonly text: string;
+  readonly step: TracedStep;
+  readonly choice: CompileChoice;
+  /** For TensorFlow's kernels and for XLA. */
+  readonly loops: Map<boolean, Loop>;
+}
+
+export class TensorFlowStep implements CompiledStep {
+  readonly #signatures: Signature[] = [];
+
+  constructor(
+    private readonly host: StepHost,
+    private readonly name: string,
+    private readonly body: StepBody,
+    private readonly expected: number,
+  ) {}
+
+  async run(inputs: readonly HostTensor[], clock: StepClock): Promise<readonly HostTensor[]> {
+    if (this.host.mode === 'eager') return this.#runEagerly(inputs, clock);
+    const signature = this.#signatureOf(inputs);
+    const { step, choice } = signature;
+    if (choice.way.loop) {
+      // The loop is compiled already, and takes one run as well.
+      await this.runAll([{ inputs, clock }]);
+      return [];
+    }
+    checkRules(step, inputs);
+    const { tensorflow } = this.host;
+    const from = performance.now();
+    const fed = this.#feed(inputs, clock);
+    const call = { fn: step.fn(choice.way.xla).name, fed, step, outputs: step.outputs.length, choice };
+    const outputs = await this.#execute(call, inputs);
+    const results = step.outputs.map(({ dtype, shape }, index) => {
+      const value = tensorflow.adopt(outputs[index] ?? null);
+      try {
+        return hostTensor(dtype, shape, tensorflow.download(value));
+      } finally {
+        tensorflow.free(value);
+      }
+    });
+    choice.note(1, performance.now() - from);
+    return results;
+  }
+
+  get atOnce(): number {
+    if (this.host.mode === 'eager') return 1;
+    const [first] = this.#signatures;
+    return first?.choice.way.loop === true ? most : 1;
+  }
+
+  get decision(): string | null {
+    return this.#signatures[0]?.choice.text ?? null;
+  }
+
+  async runAll(runs: readonly StepRun[]): Promise<void> {
+    const [first] = runs;
+    if (first === undefined) return;
+    if (this.host.mode === 'eager') {
+      for (const { inputs, clock } of runs) this.#runEagerly(inputs, clock);
+      return;
+    }
+    const signature = this.#signatureOf(first.inputs);
+    const { step, choice, loops } = signature;
+    if (runs.length > most || step.outputs.length > 0) {
+      throw new Error(`step ${this.name} cannot take ${runs.length} runs in one call`);
+    }
+    runs.forEach(({ inputs }, run) => {
+      try {
+        checkRules(step, inputs);
+      } catch (error) {
+        throw error instanceof IndexError ? error.ofRun(run) : error;
+      }
+    });
+    const { tensorflow } = this.host;
+    const { xla } = choice.way;
+    const from = performance.now();
+    const loop = loops.get(xla) ?? loopOf(tensorflow, this.name, step, most, xla);
+    loops.set(xla, loop);
+    const fed = this.#put([
+      [tf.i32, [], Int32Array.of(runs.length)],
+      ...step.inputs.map(
+        (slot, index) => [storageType(slot.dtype), [most, ...slot.shape], stacked(runs, index)] as const,
+      ),
+      [tf.i32, [most, 4], clocks(runs)],
+      [tf.i64, [most], offsets(runs)],
+    ]);
+    await this.#execute({ fn: loop.fn.name, fed, step, outputs: 0, choice }, first.inputs);
+    choice.note(runs.length, performance.now() - from);
+  }
+
+  dispose(): void {
+    for (const { step, loops } of this.#signatures) {
+      for (const loop of loops.values()) loop.dispose();
+      step.dispose();
+    }
+    this.#signatures.length = 0;
+  }
+
+  #signatureOf(inputs: readonly HostTensor[]): Signature {
+    const { mode } = this.host;
+    if (mode === 'eager') throw new Error(`step ${this.name} is not traced: compile is "eager"`);
+    const text = inputs.map(({ dtype, shape }) => `${dtype}[${shape.join()}]`).join(' ');
+    const known = this.#signatures.find((one) => one.text === text);
+    if (known !== undefined) return known;
+    const { tensorflow, self } = this.host;
+    const step = this.#trace(inputs, {});
+    const choice = new CompileChoice({
+      mode,
+      step,
+      expected: this.expected,
+      onCpu: tensorflow.device.type === 'CPU',
+      engine: self.version,
+      canLoop: step.outputs.length === 0,
+    });
+    const signature: Signature = { text, step, choice, loops: new Map() };
+    this.#signatures.push(signature);
+    return signature;
+  }
+
+  #trace(inputs: readonly HostTensor[], given: GraphOptions): TracedStep {
+    const options = { ...given, narrow: this.host.narrow };
+    return traceStep(this.host.backend, this.name, inputs, options, (values, clock, state) =>
+      this.host.during(clock, state, () => this.#runBody(values)),
+    );
+  }
+
+  /**
+   * An error of TensorFlow with the place in the spec that the failing op comes from. Tracing is always the same, so the step is
+   * traced again to find it: keeping every place would cost each step that does not fail.
+   */
+  #placed(error: unknown, inputs: readonly HostTensor[]): unknown {
+    if (!(error instanceof TensorFlowError)) return error;
+    if (error.code === outOfMemory) return this.#tooLarge(error, inputs);
+    const names = operationsIn(error.detail);
+    if (names.length === 0) return error;
+    try {
+      const step = withDeepStacks(() => this.#trace(inputs, { keepStacks: true }));
+      try {
+        for (const name of [...names].reverse()) {
+          const place = placeOf(step.stacks.get(name));
+          if (place !== null) return error.at(name.replace(/_\d+$/, ''), place);
+        }
+      } finally {
+        step.dispose();
+      }
+    } catch {
+      // The error itself is what counts.
+    }
+    return error;
+  }
+
+  /** Says how much was asked for, and finds the largest batch that fits by trying halves without changing anything. */
+  #tooLarge(error: TensorFlowError, inputs: readonly HostTensor[]): RunError {
+    const { tensorflow } = this.host;
+    const rows = inputs.find(({ shape }) => shape.length > 0)?.shape[0] ?? 0;
+    const asked = /shape\[[\d,]*\]/.exec(error.detail)?.[0];
+    const what = `no memory on ${tensorflow.device.type} for step ${this.name}${asked === undefined ? '' : ` (${asked})`}`;
+    for (let fewer = Math.floor(rows / 2); fewer >= 1; fewer = Math.floor(fewer / 2)) {
+      if (this.#fits(inputs, rows, fewer)) {
+        return new RunError(
+          `${what} with batches of ${rows} rows; batches of ${fewer} fit: set batch = ${fewer}`,
+        );
+      }
+    }
+    return new RunError(`${what}; use a smaller batch or a smaller model`, { cause: error });
+  }
+
+  #fits(inputs: readonly HostTensor[], rows: number, fewer: number): boolean {
+    const { tensorflow } = this.host;
+    const part = inputs.map((input) => (input.shape[0] === rows ? firstRows(input, fewer) : input));
+    try {
+      const step = this.#trace(part, { dry: true });
+      try {
+        const clock = { seed: 0, step: 0, micro: 0, rowOffset: 0 };
+        const fed = this.#feed(part, clock);
+        const { api } = tensorflow.library;
+        const outputs = step.outputs.length + step.replaced;
+        try {
+          const op = api.TFE_NewOp(tensorflow.context, step.fn(false).name, tensorflow.status);
+          try {
+            const returned: Address[] = new Array<Address>(outputs).fill(null);
+            this.#give(op, fed, step);
+            api.TFE_Execute(op, returned, [outputs], tensorflow.status);
+            tensorflow.check(`step ${this.name}`);
+            for (const handle of returned) tensorflow.free(tensorflow.adopt(handle));
+            return true;
+          } finally {
+            api.TFE_DeleteOp(op);
+          }
+        } finally {
+          for (const value of fed) tensorflow.free(value);
+        }
+      } finally {
+        step.dispose();
+      }
+    } catch {
+      return false;
+    }
+  }
+
+  /** Gives a call its inputs, the variables and its configuration. */
+  #give(op: Address, fed: readonly EagerValue[], step: TracedStep): void {
+    const { tensorflow } = this.host;
+    const { api } = tensorflow.library;
+    const { status } = tensorflow;
+    for (const { handle } of fed) api.TFE_OpAddInput(op, handle, status);
+    for (const { resource } of step.resources) api.TFE_OpAddInput(op, resource.handle, status);
+    tensorflow.check(this.name);
+    api.TFE_OpSetAttrString(op, 'config_proto', optimize, optimize.length);
+    api.TFE_OpSetDevice(op, tensorflow.device.name, status);
+    tensorflow.check(this.name);
+  }
+
+  #runBody(inputs: readonly Value[]): readonly Tensor[] {
+    const { backend, self } = this.host;
+    const tensors = inputs.map((value, index) => backend.tensor(value, `input ${index}`));
+    const outputs = duringStep(self, this.name, () => refusingReads(this.name, () => this.body(tensors)));
+    checkOutputs(this.name, outputs);
+    return outputs;
+  }
+
+  /** Puts the inputs of one run on the device, then its clock. Whoever asks frees them. */
+  #feed(inputs: readonly HostTensor[], clock: StepClock): readonly EagerValue[] {
+    return this.#put([
+      ...inputs.map((input) => [storageType(input.dtype), input.shape, storedElements(input)] as const),
+      [tf.i32, [4], clockWords(clock)],
+      [tf.i64, [], BigInt64Array.of(BigInt(clock.rowOffset))],
+    ]);
+  }
+
+  #put(
+    values: readonly (readonly [type: Value['type'], shape: readonly number[], elements: Elements])[],
+  ): readonly EagerValue[] {
+    const { tensorflow } = this.host;
+    const made: EagerValue[] = [];
+    try {
+      for (const [type, shape, elements] of values) made.push(tensorflow.constant(type, shape, elements));
+      return made;
+    } catch (error) {
+      for (const value of made) tensorflow.free(value);
+      throw error;
+    }
+  }
+
+  /** Calls a function with what was put on the device and the step's variables; frees the former. */
+  async #execute(
+    { fn, fed, step, outputs, choice }: Call,
+    inputs: readonly HostTensor[],
+  ): Promise<readonly Address[]> {
+    const { tensorflow } = this.host;
+    const { library, context, status } = tensorflow;
+    const { api } = library;
+    try {
+      const op = api.TFE_NewOp(context, fn, status);
+      tensorflow.check(this.name);
+      try {
+        this.#give(op, fed, step);
+        const returned: Address[] = new Array<Address>(outputs).fill(null);
+        if (choice.milliseconds > backgroundFrom) {
+          await tensorflow.executeInBackground(op, returned, `step ${this.name}`);
+        } else {
+          api.TFE_Execute(op, returned, [outputs], status);
+          tensorflow.check(`step ${this.name}`);
+        }
+        return returned;
+      } finally {
+        api.TFE_DeleteOp(op);
+      }
+    } catch (error) {
+      throw this.#placed(error, inputs);
+    } finally {
+      for (const value of fed) tensorflow.free(value);
+    }
+  }
+
+  #runEagerly(inputs: readonly HostTensor[], clock: StepClock): readonly HostTensor[] {
+    const { tensorflow, backend } = this.host;
+    const state = new StepState<true>(backend, {
+      load: (variable) => {
+        const [value] = tensorflow.op('ReadVariableOp', [variable.resource], { dtype: variable.type });
+        if (value === undefined) throw new Error(`variable \`${variable.path}\` has no value`);
+        return value;
+      },
+      change: (op, variables, given, attributes) => {
+        tensorflow.op(op, [...variables.map(({ resource }) => resource), ...given], attributes);
+        return true;
+      },
+    });
+    const scope = engine();
+    scope.startScope(this.name);
+    const own = this.#put([
+      [tf.i32, [4], clockWords(clock)],
+      [tf.i64, [], BigInt64Array.of(BigInt(clock.rowOffset))],
+    ]);
+    const [words, rowOffset] = own;
+    if (words === undefined || rowOffset === undefined) throw new Error('a step has no clock');
+    try {
+      // The inputs belong to the scope's tensors, the clock to nobody.
+      const given = this.#put(
+        inputs.map((input) => [storageType(input.dtype), input.shape, storedElements(input)] as const),
+      );
+      const outputs = this.host.during({ words, rowOffset }, state, () => this.#runBody(given));
+      const results = outputs.map((output) =>
+        hostTensor(elementType(output), output.shape, tensorflow.download(backend.eagerOf(output))),
+      );
+      state.finish();
+      return results;
+    } finally {
+      state.dispose();
+      for (const value of own) tensorflow.free(value);
+      scope.endScope();
+    }
+  }
+}
+
+/** The first rows of a tensor. */
+function firstRows({ dtype, shape, values }: HostTensor, rows: number): HostTensor {
+  const size = shape.slice(1).reduce((product, n) => product * n, 1);
+  return { dtype, shape: [rows, ...shape.slice(1)], values: values.slice(0, rows * size) };
+}
+
+function checkRules({ rules }: TracedStep, inputs: readonly HostTensor[]): void {
+  for (const { numbers, count, refuse } of rules) checkIndices(numbers.read(inputs), count, refuse);
+}
+
+/** One input of several runs, one below the other; rows after the last run are zeros that nothing reads. */
+function stacked(runs: readonly StepRun[], index: number): Elements {
+  const [first] = runs.map(({ inputs }) => inputs[index]);
+  if (first === undefined) throw new Error(`a run lacks input ${index}`);
+  const size = first.values.length;
+  const all =
+    first.dtype === 'f32'
+      ? new Float32Array(most * size)
+      : first.dtype === 'bool'
+        ? new Uint8Array(most * size)
+        : new Int32Array(most * size);
+  runs.forEach(({ inputs }, row) => {
+    const given = inputs[index];
+    if (given !== undefined) all.set(storedElements(given), row * size);
+  });
+  return all;
+}
+
+function clocks(runs: readonly StepRun[]): Int32Array {
+  const all = new Int32Array(most * 4);
+  runs.forEach(({ clock }, row) => {
+    all.set(clockWords(clock), row * 4);
+  });
+  return all;
+}
+
+function offsets(runs: readonly StepRun[]): BigInt64Array {
+  const all = new BigInt64Array(most);
+  runs.forEach(({ clock }, row) => {
+    all[row] = BigInt(clock.rowOffset);
+  });
+  return all;
+}

@@ -1,0 +1,257 @@
+/**
+ * Every kernel that the runtime's ops and gradients call, as ops of TensorFlow. Each is stated once and serves both ways of
+ * running: at once, and as nodes of a graph. Nothing here reads a value on the host.
+ */
+import { registerKernel } from '@tensorflow/tfjs-core';
+import type { TensorFlowBackend } from './backend.js';
+import { tf, type TfType } from './element-types.js';
+import { noClass, noRow } from '../../run/index-error.js';
+import { Call, type Kernel } from './kernel-call.js';
+import { fusedKernels } from './kernels-fused.js';
+import type { Attributes, Value } from './values.js';
+
+const unary =
+  (op: string): Kernel =>
+  (call) =>
+    call.op(op, [call.input('x')]);
+
+const binary =
+  (op: string): Kernel =>
+  (call) =>
+    call.op(op, [call.input('a'), call.input('b')]);
+
+/** `axes`: the attribute that names them. */
+const reduction =
+  (op: string, axes: string): Kernel =>
+  (call) =>
+    call.op(op, [call.input('x'), call.ints(call.numbers(axes))], { keep_dims: call.flag('keepDims') });
+
+const typeOfAttribute = (call: Call): TfType => {
+  switch (call.text('dtype')) {
+    case 'float32':
+      return tf.f32;
+    case 'int32':
+      return tf.i32;
+    case 'bool':
+      return tf.bool;
+    default:
+      throw new Error(`kernel ${call.kernel} got the type ${call.text('dtype')}; use f32, i32 or bool`);
+  }
+};
+
+/** Strides, padding and layout of convolutions, as TensorFlow's ops take them. */
+const convolution = (call: Call): Attributes => {
+  const [height = 1, width = height] = call.numbers('strides');
+  return { strides: [1, height, width, 1], padding: call.text('pad').toUpperCase(), data_format: 'NHWC' };
+};
+
+const pooling = (call: Call): Attributes => {
+  const [height = 1, width = height] = call.numbers('filterSize');
+  return { ...convolution(call), ksize: [1, height, width, 1] };
+};
+
+/** The kernels, by name. */
+export const kernels: Readonly<Record<string, Kernel>> = {
+  Add: binary('AddV2'),
+  Sub: binary('Sub'),
+  Multiply: binary('Mul'),
+  RealDiv: binary('RealDiv'),
+  Maximum: binary('Maximum'),
+  Minimum: binary('Minimum'),
+  Mod: binary('FloorMod'),
+  Pow: binary('Pow'),
+  Equal: binary('Equal'),
+  NotEqual: binary('NotEqual'),
+  Greater: binary('Greater'),
+  GreaterEqual: binary('GreaterEqual'),
+  Less: binary('Less'),
+  LessEqual: binary('LessEqual'),
+  LogicalAnd: binary('LogicalAnd'),
+  LogicalOr: binary('LogicalOr'),
+  LogicalNot: unary('LogicalNot'),
+  Abs: unary('Abs'),
+  Neg: unary('Neg'),
+  Sign: unary('Sign'),
+  Exp: unary('Exp'),
+  Expm1: unary('Expm1'),
+  Log: unary('Log'),
+  Log1p: unary('Log1p'),
+  Sqrt: unary('Sqrt'),
+  Rsqrt: unary('Rsqrt'),
+  Square: unary('Square'),
+  Sin: unary('Sin'),
+  Cos: unary('Cos'),
+  Floor: unary('Floor'),
+  Ceil: unary('Ceil'),
+  Round: unary('Round'),
+  Relu: unary('Relu'),
+  Elu: unary('Elu'),
+  Selu: unary('Selu'),
+  Sigmoid: unary('Sigmoid'),
+  Tanh: unary('Tanh'),
+  Softplus: unary('Softplus'),
+  ZerosLike: unary('ZerosLike'),
+  OnesLike: unary('OnesLike'),
+  LeakyRelu: (call) => call.op('LeakyRelu', [call.input('x')], { alpha: call.number('alpha') }),
+  // dy where the output is above 0.
+  ReluGrad: (call) => call.op('ReluGrad', [call.input('dy'), call.input('y')]),
+  Softmax: (call) => call.op('Softmax', [call.input('logits')]),
+  // 1 above 0, alpha elsewhere.
+  Step: (call) => {
+    const x = call.input('x');
+    const zero = call.scalar(0, tf.f32);
+    const alpha = call.scalar(call.has('alpha') ? call.number('alpha') : 0, tf.f32);
+    return call.op('SelectV2', [call.op('Greater', [x, zero]), call.scalar(1, tf.f32), alpha]);
+  },
+  ClipByValue: (call) =>
+    call.op('ClipByValue', [
+      call.input('x'),
+      call.scalar(call.number('clipValueMin'), call.input('x').type),
+      call.scalar(call.number('clipValueMax'), call.input('x').type),
+    ]),
+  Select: (call) => call.op('SelectV2', [call.input('condition'), call.input('t'), call.input('e')]),
+  Cast: (call) => call.op('Cast', [call.input('x')], { DstT: typeOfAttribute(call) }),
+  Fill: (call) =>
+    call.op('Fill', [
+      call.ints(call.numbers('shape')),
+      call.scalar(call.number('value'), typeOfAttribute(call)),
+    ]),
+  Range: (call) => {
+    const type = typeOfAttribute(call);
+    const ends = ['start', 'stop', 'step'].map((name) => call.scalar(call.number(name), type));
+    return call.op('Range', ends);
+  },
+  Sum: reduction('Sum', 'axis'),
+  Max: reduction('Max', 'reductionIndices'),
+  Min: reduction('Min', 'axis'),
+  ArgMax: (call) =>
+    call.op('ArgMax', [call.input('x'), call.int(call.number('axis'))], { output_type: tf.i32 }),
+  ArgMin: (call) =>
+    call.op('ArgMin', [call.input('x'), call.int(call.number('axis'))], { output_type: tf.i32 }),
+  Reshape: (call) => call.op('Reshape', [call.input('x'), call.ints(call.numbers('shape'))]),
+  Transpose: (call) => call.op('Transpose', [call.input('x'), call.ints(call.numbers('perm'))]),
+  Tile: (call) => call.op('Tile', [call.input('x'), call.ints(call.numbers('reps'))]),
+  Slice: (call) =>
+    call.op('Slice', [call.input('x'), call.ints(call.numbers('begin')), call.ints(call.numbers('size'))]),
+  PadV2: (call) => {
+    const pairs = call.pairs('paddings');
+    const paddings = call.executor.constant(tf.i32, [pairs.length, 2], Int32Array.from(pairs.flat()));
+    const x = call.input('x');
+    return call.op('PadV2', [x, paddings, call.scalar(call.number('constantValue'), x.type)]);
+  },
+  Concat: (call) => call.op('ConcatV2', [call.all, call.int(call.number('axis'))]),
+  GatherV2: (call) => {
+    const x = call.input('x');
+    const indices = call.input('indices');
+    const axis = call.number('axis');
+    const rows = call.shapeOf(x).at(axis) ?? 0;
+    const shape = call.shapeOf(indices);
+    call.executor.requireIndex(indices, rows, (index, place) => noRow(index, place, shape, rows));
+    return call.op('GatherV2', [x, indices, call.int(axis)], {
+      batch_dims: call.has('batchDims') ? call.number('batchDims') : 0,
+    });
+  },
+  UnsortedSegmentSum: (call) =>
+    call.op('UnsortedSegmentSum', [
+      call.input('x'),
+      call.input('segmentIds'),
+      call.int(call.number('numSegments')),
+    ]),
+  OneHot: (call) => {
+    const indices = call.input('indices');
+    const depth = call.number('depth');
+    const shape = call.shapeOf(indices);
+    call.executor.requireIndex(indices, depth, (label, place) => noClass(label, place, shape, depth));
+    return call.op('OneHot', [indices, call.int(depth), call.scalar(1, tf.f32), call.scalar(0, tf.f32)]);
+  },
+  BatchMatMul: (call) => {
+    const a = call.input('a');
+    const b = call.input('b');
+    const transposeA = call.flag('transposeA');
+    const transposeB = call.flag('transposeB');
+    return call.shapeOf(a).length === 2 && call.shapeOf(b).length === 2
+      ? call.op('MatMul', [a, b], { transpose_a: transposeA, transpose_b: transposeB })
+      : call.op('BatchMatMulV2', [a, b], { adj_x: transposeA, adj_y: transposeB });
+  },
+  Conv2D: (call) => call.op('Conv2D', [call.input('x'), call.input('filter')], convolution(call)),
+  Conv2DBackpropInput: (call) =>
+    call.op(
+      'Conv2DBackpropInput',
+      [call.ints(call.numbers('inputShape')), call.input('filter'), call.input('dy')],
+      convolution(call),
+    ),
+  Conv2DBackpropFilter: (call) =>
+    call.op(
+      'Conv2DBackpropFilter',
+      [call.input('x'), call.ints(call.numbers('filterShape')), call.input('dy')],
+      convolution(call),
+    ),
+  DepthwiseConv2dNative: (call) =>
+    call.op('DepthwiseConv2dNative', [call.input('x'), call.input('filter')], convolution(call)),
+  DepthwiseConv2dNativeBackpropInput: (call) =>
+    call.op(
+      'DepthwiseConv2dNativeBackpropInput',
+      [call.ints(call.numbers('inputShape')), call.input('filter'), call.input('dy')],
+      convolution(call),
+    ),
+  DepthwiseConv2dNativeBackpropFilter: (call) =>
+    call.op(
+      'DepthwiseConv2dNativeBackpropFilter',
+      [call.input('x'), call.ints(call.numbers('filterShape')), call.input('dy')],
+      convolution(call),
+    ),
+  MaxPool: (call) => call.op('MaxPool', [call.input('x')], pooling(call)),
+  AvgPool: (call) => call.op('AvgPool', [call.input('x')], pooling(call)),
+  MaxPoolGrad: (call) =>
+    call.op('MaxPoolGrad', [call.input('input'), call.input('output'), call.input('dy')], pooling(call)),
+  AvgPoolGrad: (call) =>
+    call.op('AvgPoolGrad', [call.ints(call.shapeOf(call.input('input'))), call.input('dy')], pooling(call)),
+};
+
+/** Registers them under a backend's name. Called once. */
+export function registerTensorFlowKernels(backendName: string): void {
+  // The same value under another handle.
+  registerKernel({
+    kernelName: 'Identity',
+    backendName,
+    kernelFunc: ({ inputs, backend }) => {
+      const { x } = inputs;
+      if (x === undefined) throw new Error('kernel Identity needs an input `x`');
+      return own(backend).reshaped(x, x.shape);
+    },
+  });
+  for (const [kernelName, kernel] of Object.entries({ ...kernels, ...fusedKernels })) {
+    registerKernel({
+      kernelName,
+      backendName,
+      kernelFunc: ({ inputs, attrs, backend }) => {
+        const device = own(backend);
+        const values = new Map(
+          Object.entries(inputs).flatMap(([name, info]): [string, Value][] =>
+            info === undefined ? [] : [[name, device.valueFor(info)]],
+          ),
+        );
+        const call = new Call(kernelName, device.executor, values, attrs ?? {});
+        const made = device.executor.tidy(() => kernel(call));
+        return isSeveral(made)
+          ? made.map((value) => device.wrap(value, kernelName))
+          : device.wrap(made, kernelName);
+      },
+    });
+  }
+}
+
+function isSeveral(made: Value | readonly Value[]): made is readonly Value[] {
+  return Array.isArray(made);
+}
+
+type OwnBackend = Pick<TensorFlowBackend, 'valueFor' | 'wrap' | 'executor' | 'reshaped'>;
+
+function own(backend: unknown): OwnBackend {
+  if (!isOwn(backend)) throw new Error('a kernel of TensorFlow was called on another backend');
+  return backend;
+}
+
+function isOwn(backend: unknown): backend is OwnBackend {
+  return typeof backend === 'object' && backend !== null && 'valueFor' in backend && 'executor' in backend;
+}

@@ -5,6 +5,7 @@ import { findPackageRoot } from '../codegen/package-root.js';
 import { nearest } from '../parser/nearest.js';
 import { reasonOf } from '../node-host.js';
 import { makeFolder } from '../values/folders.js';
+import { calledAs } from './called.js';
 import { shownPath } from './specs.js';
 import { Misuse, exits, streams } from './streams.js';
 
@@ -41,7 +42,7 @@ const listTemplates = (): number => {
   const names = templateNames();
   const width = Math.max(...names.map((name) => name.length));
   for (const name of names) streams.print(`${name.padEnd(width)}  ${describe(name)}`.trimEnd());
-  streams.say(`\nwrite one: ztrainc init ${names[0] ?? 'TEMPLATE'} [dir]`);
+  streams.say(`\nwrite one: ${calledAs()} init ${names[0] ?? 'TEMPLATE'} [dir]`);
   return exits.well;
 };
 
@@ -78,6 +79,6 @@ export const initCommand = (template: string | undefined, dir: string | undefine
     streams.say(`wrote ${shownPath(path)}`);
   }
   const spec = files.find(({ name }) => name.endsWith('.ztrain'));
-  if (spec !== undefined) streams.say(`\nnext: ztrainc run ${spec.path}`);
+  if (spec !== undefined) streams.say(`\nnext: ${calledAs()} run ${spec.path}`);
   return exits.well;
 };

@@ -11,6 +11,7 @@ import type { InstallOptions } from './engine-install.js';
 import type { EngineRequest } from './engine.js';
 import type { RunOptions } from './run.js';
 import type { ShowOptions } from './show.js';
+import { optionTable } from '../values/options.gen.js';
 import { Misuse, exits, streams } from './streams.js';
 
 type Finish = (code: number) => void;
@@ -171,6 +172,15 @@ const withOwnNumbers = (argv: readonly string[]): readonly string[] =>
 /** Commands of the design that do not exist so far. */
 const laterCommands: readonly string[] = ['fmt', 'fix', 'lsp', 'diff'];
 
+/** What has an owner is written with it: `trainer.epochs`, and a data set's `batch`. */
+const withOwner = (name: string): string => {
+  const has = (kind: string): boolean =>
+    (optionTable.get(kind) ?? []).some((each) => each.name === name.replaceAll('-', '_') && each.overridable);
+  const spelled = name.replaceAll('-', '_');
+  if (has('trainer/options')) return `trainer.${spelled}`;
+  return has('data/options') ? `the name of a data set and .${spelled}, such as train_set.${spelled}` : name;
+};
+
 /**
  * Commander looks for near names only where no `=value` hangs on the option, and does not know that params have no
  * dashes.
@@ -196,7 +206,9 @@ const withNearOption = (text: string, program: Command, argv: readonly string[])
   if (near !== undefined) return `${line}\n(Did you mean ${near}?)\n`;
   const takesParams = command.registeredArguments.some((argument) => argument.name().includes('='));
   if (!takesParams) return text;
-  return `${line}; params and attributes have no dashes, write ${option.replace(/^-+/, '')}${value ?? '=…'}\n`;
+  const next = argv[argv.indexOf(option) + 1];
+  const given = value ?? `=${next === undefined || next.startsWith('-') ? '…' : next}`;
+  return `${line}; params and attributes have no dashes, write ${withOwner(option.replace(/^-+/, ''))}${given}\n`;
 };
 
 const report = (error: unknown, argv: readonly string[]): void => {

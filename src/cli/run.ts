@@ -11,6 +11,7 @@ import { findPackageRoot, runtimeFile } from '../codegen/package-root.js';
 import { checkExterns, emitTo, hasExterns } from '../compiler.js';
 import { parseOverride } from '../values/overrides.js';
 import { fileHash, hashOf, isKept, openCache, prune } from './cache.js';
+import { calledAs } from './called.js';
 import { refuseOnlyInSpec } from './only-in-spec.js';
 import { keep, readKept, type Texts } from './kept-bundles.js';
 import { placesOf } from './places.js';
@@ -166,6 +167,6 @@ export const trainerCommand = async (
   const executable: object = await import(pathToFileURL(path).href);
   if (!isExecutable(executable)) throw new Error(`${path} is not a trainer's bundle`);
   const program = (called: 'train' | 'test' | 'predict'): string =>
-    `ztrainc ${called === 'train' ? 'run' : called} ${spec.shown}`;
+    `${calledAs()} ${called === 'train' ? 'run' : called} ${spec.shown}`;
   return executable.main(argumentsOf(command, overrides, spec, options), { program });
 };

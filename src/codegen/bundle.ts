@@ -101,6 +101,7 @@ const entryText = (file: EmittedFile, trainer: string): string =>
     "import { readFileSync, realpathSync } from 'node:fs';",
     "import { SourceMap } from 'node:module';",
     "import { fileURLToPath } from 'node:url';",
+    "import { isAbsolute, relative } from 'node:path';",
     "import { main as run } from 'ztrain/runtime';",
     `import { ${trainer} as reviewed } from ${JSON.stringify(`./${file.name}.js`)};`,
     // The reviewed trainer names its spec by a digest; the executable carries the text, for checkpoints.
@@ -119,7 +120,9 @@ const entryText = (file: EmittedFile, trainer: string): string =>
     'export { trainer };',
     'if (isProgram()) {',
     '  Error.prepareStackTrace = traced;',
-    '  process.exitCode = await main(process.argv.slice(2));',
+    "  const from = relative(process.cwd(), process.argv[1] ?? '');",
+    "  const called = from.startsWith('..') || isAbsolute(from) ? from : `./${from}`;",
+    '  process.exitCode = await main(process.argv.slice(2), { called });',
     '}',
     '',
   ].join('\n');

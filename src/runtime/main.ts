@@ -4,6 +4,7 @@
  */
 import { didYouMean } from '../values/near.js';
 import { parseOverride, refuseTwice, showValue, UsageError, type Override } from '../values/overrides.js';
+import { optionTable } from '../values/options.gen.js';
 import { showType } from '../values/options.js';
 import { csvHeader, csvLines, jsonLines } from './addons/predictions.js';
 import { fileError } from './checkpoint/files.js';
@@ -33,6 +34,8 @@ export interface MainIo {
   exit(code: number): void;
   /** How each command is called, for help and messages; the executable's own name unless given. */
   readonly program?: (command: 'train' | 'test' | 'predict') => string;
+  /** The executable as a reader would call it from here: `./digits.mjs`. */
+  readonly called?: string;
 }
 
 const exitCodes: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
@@ -86,8 +89,8 @@ export async function main(
   });
   try {
     const names = spec.params.map(({ name }) => name);
-    const args = readArguments(argv, names);
-    if (args.command === 'help') io.stdout.write(helpText(spec, io.program));
+    const args = readArguments(argv, names, (name) => attributesNamed(trainerClass, name));
+    if (args.command === 'help') io.stdout.write(helpText(spec, io.program, io.called));
     else if (args.command === 'version') io.stdout.write(versionText(spec));
     else {
       const signal = await runCommand(trainerClass, args, io, control);
@@ -118,7 +121,7 @@ function fail(spec: TrainerSpec<never>, error: unknown, io: MainIo): number {
   const message = error instanceof Error ? error.message : String(error);
   io.stderr.write(`error: ${message}\n`);
   if (error instanceof UsageError) {
-    io.stderr.write(`see ${io.program?.('train') ?? spec.name} --help\n`);
+    io.stderr.write(`see ${io.program?.('train') ?? io.called ?? spec.name} --help\n`);
     return 2;
   }
   const expected =
@@ -140,7 +143,17 @@ async function runCommand(
 ): Promise<StopSignal | null> {
   const { spec } = trainerClass;
   const given = Object.fromEntries(
-    args.params.map(({ path, text }) => parseParam(spec, path[0] ?? '', text)),
+    args.params.map(({ path, text }) => {
+      const [name = ''] = path;
+      const meant = spec.params.some((param) => param.name === name)
+        ? []
+        : attributesNamed(trainerClass, name);
+      if (meant.length > 0)
+        throw new UsageError(
+          `${spec.name} has no param ${JSON.stringify(name)}; did you mean ${orList(meant)}?`,
+        );
+      return parseParam(spec, name, text);
+    }),
   );
   const options = {
     control,
@@ -218,14 +231,18 @@ const valued = ['--run-dir', '--data-root', '--from', '--engine', '--devices'];
 const notBuilt: ReadonlyMap<string, string> = new Map([
   ['--resume', 'resuming a run is not built yet; start another run'],
   ['--nodes', 'several machines are not built yet; leave it out'],
-  ['--profile', 'profiles are not built yet; leave it out'],
+  ['--profile', 'the spec sets it: profile = "simple" on the trainer, or trainer.profile=simple'],
 ]);
 const flags = ['--force-precision', '--dev-run', '--json', '--help', '--version'];
 
 /** Reads a command line. `names` are the trainer's params, for messages. Throws a UsageError. */
-export function readArguments(argv: readonly string[], names: readonly string[] = []): Arguments {
+export function readArguments(
+  argv: readonly string[],
+  names: readonly string[] = [],
+  attributes: (name: string) => readonly string[] = () => [],
+): Arguments {
   const params: Override[] = [];
-  const attributes: Override[] = [];
+  const overrides: Override[] = [];
   const values = new Map<string, string>();
   let command: Arguments['command'] | null = null;
   let devRun: number | null = null;
@@ -235,10 +252,14 @@ export function readArguments(argv: readonly string[], names: readonly string[] 
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     if (!word.startsWith('-')) {
       const found = commands.find((one) => one === word);
-      if (found !== undefined && command === null) command = found;
+      // `--help train` asks for the same as `train --help`.
+      if (found !== undefined && command === 'help') continue;
+      if (found !== undefined && command !== null)
+        throw new UsageError(`${command} and ${found} are two commands; give one at a time`);
+      if (found !== undefined) command = found;
       else if (word.includes('=')) {
         const override = parseOverride(word);
-        (override.path.length === 1 ? params : attributes).push(override);
+        (override.path.length === 1 ? params : overrides).push(override);
       } else {
         throw new UsageError(
           `cannot read ${JSON.stringify(word)}${didYouMean(word, commands) || '; write name=value, or train, test, predict'}`,
@@ -270,16 +291,16 @@ export function readArguments(argv: readonly string[], names: readonly string[] 
       const reason = notBuilt.get(name);
       throw new UsageError(
         reason === undefined
-          ? `there is no option ${name}${undashed(name, attached ?? rest[0], names) ?? didYouMean(name, [...valued, ...flags])}`
+          ? `there is no option ${name}${undashed(name, attached ?? rest[0], names, attributes) ?? didYouMean(name, [...valued, ...flags])}`
           : `${name}: ${reason}`,
       );
     }
   }
-  refuseTwice([...params, ...attributes]);
+  refuseTwice([...params, ...overrides]);
   return {
     command: command ?? 'train',
     params,
-    attributes,
+    attributes: overrides,
     runDir: values.get('--run-dir'),
     dataRoot: values.get('--data-root'),
     from: values.get('--from'),
@@ -292,10 +313,33 @@ export function readArguments(argv: readonly string[], names: readonly string[] 
 }
 
 /** `--lr=3` and `--trainer.epochs=2` mean what is written without dashes. */
-function undashed(name: string, value: string | undefined, names: readonly string[]): string | undefined {
-  const bare = name.replace(/^-+/, '');
-  if (!names.includes(bare) && !bare.includes('.')) return undefined;
-  return `; params and attributes have no dashes, write ${bare}=${value ?? '…'}`;
+function undashed(
+  name: string,
+  value: string | undefined,
+  names: readonly string[],
+  attributes: (name: string) => readonly string[],
+): string | undefined {
+  const bare = name.replace(/^-+/, '').replaceAll('-', '_');
+  const meant = names.includes(bare) || bare.includes('.') ? [bare] : attributes(bare);
+  if (meant.length === 0) return undefined;
+  return `; params and attributes have no dashes, write ${orList(meant.map((each) => `${each}=${value ?? '…'}`))}`;
+}
+
+const orList = (words: readonly string[]): string =>
+  words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1) ?? ''}`;
+
+/** `trainer.epochs` for `epochs`, `train_set.batch` and those of other data sets for `batch`. */
+function attributesNamed(trainerClass: TrainerClass, name: string): readonly string[] {
+  const has = (kind: string): boolean =>
+    (optionTable.get(kind) ?? []).some((option) => option.name === name && option.overridable);
+  if (has('trainer/options')) return [`trainer.${name}`];
+  if (!has('data/options')) return [];
+  try {
+    return new trainerClass().dataNames().map((set) => `${set}.${name}`);
+  } catch {
+    // A param without a default: the names of data sets are not known.
+    return [];
+  }
 }
 
 function splitOption(word: string): readonly [string, string | undefined] {
@@ -325,11 +369,10 @@ function deviceOf(devices = 'auto'): string | undefined {
 }
 
 /** `--help`: the doc comments, defaults and limits of the spec. */
-export function helpText(spec: TrainerSpec<never>, program?: MainIo['program']): string {
-  const { name } = spec;
+export function helpText(spec: TrainerSpec<never>, program?: MainIo['program'], called = spec.name): string {
   const [train, test, predict] = program
     ? [program('train'), program('test'), program('predict')]
-    : [`${name} [train]`, `${name} test`, `${name} predict`];
+    : [`${called} [train]`, `${called} test`, `${called} predict`];
   const usages = [train, `${test} --from RUN`, `${predict} --from RUN`];
   const width = Math.max(...usages.map((usage) => usage.length));
   const [training = '', testing = '', predicting = ''] = usages.map((usage) => usage.padEnd(width));

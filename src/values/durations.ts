@@ -93,7 +93,10 @@ export function recurrence(every: Duration, pace: Pace): Recurrence {
 /** The first step after `step` for which `dueAt` holds. */
 export function nextDue(step: number, interval: number): number {
   // The end of the interval that is open now, as far as arithmetic can be trusted to a step.
-  let candidate = Math.max(step + 1, Math.ceil((Math.floor(step / interval + slack) + 1) * interval - slack) - 1);
+  let candidate = Math.max(
+    step + 1,
+    Math.ceil((Math.floor(step / interval + slack) + 1) * interval - slack) - 1,
+  );
   while (!dueAt(candidate, interval)) candidate += 1;
   return candidate;
 }

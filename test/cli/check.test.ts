@@ -282,6 +282,10 @@ describe('init', () => {
   test('writes a project that checks and runs, and overwrites nothing', async () => {
     const made = await desk.ztrainc(['init', 'classifier', 'mine']);
     expect(made.code).toBe(0);
+    expect(made.stderr).toMatch(/^next: ztrainc run mine/m);
+    const environment = { npm_lifecycle_event: 'npx', npm_lifecycle_script: 'ztrainc' };
+    const other = await desk.ztrainc(['init', 'classifier', 'other'], { environment });
+    expect(other.stderr).toMatch(/^next: npx ztrainc run other/m);
     expect(existsSync(join(desk.folder, 'mine', '.gitignore'))).toBe(true);
     expect(existsSync(join(desk.folder, 'mine', 'gitignore'))).toBe(false);
     const ran = await desk.ztrainc(['run', 'mine/classifier.ztrain', '--dev-run', '2']);

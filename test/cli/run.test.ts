@@ -79,6 +79,8 @@ describe('run', () => {
     [['lr=1', 'lr=2'], 2, 'lr is set twice'],
     [['--lr=3'], 2, 'write lr=3'],
     [['--lr', '3'], 2, 'params and attributes have no dashes'],
+    [['--epochs', '3'], 2, 'write trainer.epochs=3'],
+    [['--batch', '3'], 2, 'such as train_set.batch=3'],
     [['--run-dri=3'], 2, 'Did you mean --run-dir?'],
     [['--run-dir=a', '--run-dir', 'b'], 2, '--run-dir is given twice, a and b'],
     [['trainer.clip=1'], 2, 'trainer.clip cannot be set at the command line; set it in '],
@@ -190,6 +192,12 @@ describe('build', () => {
       });
       expect([ran.code, ran.stderr]).toEqual([0, expect.stringContaining('finished after 69 steps')]);
       expect(existsSync(join(alone.folder, 'runs'))).toBe(true);
+      // Help names the file as it is called from here.
+      const wrong = await start(process.execPath, ['digits.mjs', 'batch=3'], { cwd: alone.folder });
+      expect(wrong.stderr).toContain('did you mean train_set.batch');
+      expect(wrong.stderr).toContain('see ./digits.mjs --help');
+      const help = await start(process.execPath, ['digits.mjs', '--help', 'train'], { cwd: alone.folder });
+      expect([help.code, help.stdout]).toEqual([0, expect.stringContaining('usage: ./digits.mjs [train]')]);
     } finally {
       alone.remove();
     }

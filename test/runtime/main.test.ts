@@ -130,6 +130,14 @@ describe('the executable', () => {
     [['--engine', 'tensorflow'], 'not built yet'],
     [['--resume', 'auto'], 'not built yet'],
     [['--devices', '4'], 'one device'],
+    [['epochs=3'], 'line has no param "epochs"; did you mean trainer.epochs?'],
+    [['batch=3'], 'line has no param "batch"; did you mean train.batch or test.batch?'],
+    [
+      ['--epochs', '3'],
+      'there is no option --epochs; params and attributes have no dashes, write trainer.epochs=3',
+    ],
+    [['--batch=3'], 'write train.batch=3 or test.batch=3'],
+    [['train', 'test'], 'train and test are two commands'],
     [['tset'], 'did you mean test?'],
     [['test'], 'test needs --from'],
     [['--run-dir'], '--run-dir needs a value'],
@@ -234,6 +242,7 @@ describe('the executable', () => {
     expect(out).toContain('lr=0.1\n      Learning rate. (a number, lr > 0)');
     const doc = 'A sentence that goes on. '.repeat(20).trim();
     expect(helpText({ ...LineTrainer.spec, doc })).toContain(`${doc}\n`);
+    expect((await run(['--help', 'train'])).out).toBe(out);
     expect((await run(['--version'])).out).toContain('LineTrainer');
     expect(readArguments(['--dev-run', 'lr=1']).devRun).toBe(3);
   });

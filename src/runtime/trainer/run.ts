@@ -40,6 +40,8 @@ export interface AnyTrainer {
   readonly resolved: { readonly origins: Readonly<Record<string, ParamOrigin>> };
   readonly options: ResolvedOptions;
   readonly overrides: readonly string[];
+  /** Names of the data sets, which own `batch` and others. */
+  dataNames(): readonly string[];
   prepare(options: PrepareOptions): Promise<Prepared>;
 }
 

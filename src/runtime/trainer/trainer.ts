@@ -118,6 +118,11 @@ export abstract class Trainer<
   protected abstract configureSteps(from: D): readonly StepPlan[];
   protected configureAddOns?(models: M): readonly AddOn[];
 
+  /** Names of the data sets in the spec, without opening any. */
+  dataNames(): readonly string[] {
+    return dataOf(this.configureData()).map(([key]) => this.spec.data?.[key] ?? key);
+  }
+
   /** Makes models and weights and opens data. Once a trainer. */
   async prepare(options: PrepareOptions): Promise<Prepared> {
     if (this.#session !== null) throw new Error('a trainer runs once; make another one');

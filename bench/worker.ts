@@ -116,6 +116,7 @@ function timed(trainer: AnyTrainer, engine: Engine, timing: AddOn): AnyTrainer {
     resolved: trainer.resolved,
     options: trainer.options,
     overrides: trainer.overrides,
+    dataNames: () => trainer.dataNames(),
     prepare: async (options) => {
       const prepared = await trainer.prepare({ ...options, engine });
       return { ...prepared, addOns: [...prepared.addOns, timing] };

@@ -59,8 +59,15 @@ const addLicences = async (path, licences) => {
 };
 
 const buildAll = async () => {
-  const { bundleDefaults, commonJsBanner, commonJsNames, embedKoffi, embedWasm, licencesOf, withoutNodeFetch } =
-    await loadEmbedding();
+  const {
+    bundleDefaults,
+    commonJsBanner,
+    commonJsNames,
+    embedKoffi,
+    embedWasm,
+    licencesOf,
+    withoutNodeFetch,
+  } = await loadEmbedding();
   const shared = { ...bundleDefaults, absWorkingDir: root, sourcemap: true, logLevel: 'warning' };
 
   const runtime = await build({

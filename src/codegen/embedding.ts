@@ -102,7 +102,9 @@ export const embedKoffi = (): Plugin => ({
 const koffiBinary = (from: string): string | null => {
   const require = createRequire(createRequire(from).resolve('koffi'));
   try {
-    const folder = dirname(require.resolve(`@koromix/koffi-${process.platform}-${process.arch}/package.json`));
+    const folder = dirname(
+      require.resolve(`@koromix/koffi-${process.platform}-${process.arch}/package.json`),
+    );
     // On Linux there is one for each C library; the compiler runs on the one that counts.
     const file = join(folder, `${process.platform}_${process.arch}`, 'koffi.node');
     return existsSync(file) ? file : null;

@@ -151,6 +151,9 @@ const readManifest = async (folder: string): Promise<Manifest> => {
   };
 };
 
+/** Packages that hold a binary alone: the texts are beside the sources. */
+const licensedWith = (name: string): string | null => (name.startsWith('@koromix/koffi-') ? 'koffi' : null);
+
 /** The folder of the package that a bundled file belongs to, or null for a file of one's own. */
 const packageFolder = (path: string): string | null => {
   const parts = path.split(/[\\/]/);
@@ -174,8 +177,10 @@ export const licencesOf = async (metafile: Metafile, root: string): Promise<stri
   const texts = await Promise.all(
     [...folders].sort().map(async (folder) => {
       const { name, version, license } = await readManifest(folder);
-      const files = (await readdir(folder)).filter((file) => LICENCE_FILE.test(file)).sort();
-      const bodies = await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8')));
+      const other = licensedWith(name);
+      const place = other === null ? folder : join(folder, '..', '..', other);
+      const files = (await readdir(place)).filter((file) => LICENCE_FILE.test(file)).sort();
+      const bodies = await Promise.all(files.map((file) => readFile(join(place, file), 'utf8')));
       // Some packages name their licence and bring no text; ours has the same one.
       const own = join(root, 'LICENSE');
       const isBare = bodies.length === 0 && license === 'Apache-2.0' && existsSync(own);

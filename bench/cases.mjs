@@ -31,8 +31,11 @@ export const cases = [
     name: 'lenet',
     title: 'LeNet: batches of 64 images of 28×28',
     ours: ['auto', 'graph+single', 'xla+single'],
-    peers: { torch: torchConv, keras: ['graph', 'xla'] },
-    targets: [{ peers: ['torch', 'keras'], ratio: 1 }],
+    peers: { torch: torchConv, keras: ['graph', 'xla'], tfjs: ['eager'] },
+    targets: [
+      { peers: ['torch', 'keras'], ratio: 1 },
+      { peers: ['tfjs'], ratio: 3 },
+    ],
     warmUp: 24,
   },
   {

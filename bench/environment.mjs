@@ -8,6 +8,8 @@ import { cache, root } from './places.mjs';
 /** The best that each peer has: for PyTorch builds without CUDA are enough. */
 const packages = ['tensorflow-cpu==2.21.0', 'keras==3.15.1', 'torch==2.15.0', 'lightning==2.6.6'];
 
+const layers = '@tensorflow/tfjs-layers@4.22.0';
+
 const must = (program, args) => {
   console.error(`${program} ${args.join(' ')}`);
   const { status, error } = spawnSync(program, args, { stdio: ['ignore', 'inherit', 'inherit'] });
@@ -44,6 +46,16 @@ const libraryOf = (folder) => {
     .find((path) => existsSync(path));
   if (found === undefined) throw new Error(`${folder} has no TensorFlow; give --library`);
   return found;
+};
+
+/** TensorFlow.js' layers, in a folder of their own. */
+export const setUpLayers = () => {
+  const folder = join(cache, 'tfjs');
+  const modules = join(folder, 'node_modules');
+  if (!existsSync(join(modules, '@tensorflow', 'tfjs-layers'))) {
+    must('npm', ['install', '--prefix', folder, '--no-audit', '--no-fund', '--legacy-peer-deps', layers]);
+  }
+  return modules;
 };
 
 /** What was measured, for the head of the results. */

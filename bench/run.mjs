@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bundleWorkers } from './bundles.mjs';
 import { cases } from './cases.mjs';
-import { setUpPeers, versionsOf } from './environment.mjs';
+import { setUpLayers, setUpPeers, versionsOf } from './environment.mjs';
 import { checkpointSpeed, compileTime, firstStep, hostTime } from './figures.mjs';
 import { measure } from './measure.mjs';
 import { figureTable, report } from './report.mjs';
@@ -38,7 +38,11 @@ const isWanted = (name) => wanted === undefined || wanted.includes(name);
 
 const environment = await setUpPeers(values);
 const chosen = cases.filter(({ name }) => isWanted(name));
-const files = await bundleWorkers([...chosen.map(({ name }) => name), 'mlp', 'tiny']);
+const hasTfjs = chosen.some(({ peers }) => 'tfjs' in peers);
+const files = await bundleWorkers(
+  [...chosen.map(({ name }) => name), 'mlp', 'tiny'],
+  hasTfjs ? setUpLayers() : null,
+);
 const threads = cpus().length;
 const context = { ...environment, files, threads };
 

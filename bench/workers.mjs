@@ -12,6 +12,8 @@ export const commandOf = (side, { files, python, library, threads }) => {
     const options = { compile, single: words.includes('single'), warmUp, threads, library };
     return { program: process.execPath, args: [files[name], JSON.stringify(options)] };
   }
+  if (peer === 'tfjs')
+    return { program: process.execPath, args: [files.tfjs, JSON.stringify({ library, threads })] };
   const count = mode.split('+').includes('one_thread') ? 1 : threads;
   const script = join(bench, 'peers', `${peer}_worker.py`);
   return { program: python, args: [script, name, mode, String(warmUp), String(count)], count };

@@ -17,11 +17,12 @@ class Lstm extends nn.Module<[x: Tensor3D], Tensor2D> {
   readonly head = this.add('head', nn.dense({ inputs: units, units: classes }));
 
   protected override forward(x: Tensor3D): Tensor2D {
-    const all: Tensor3D = this.given.call(x);
     let state: Tensor2D = ops.zeros<Tensor2D>({ shape: [x.shape[0], units] });
     let cell: Tensor2D = state;
     for (let at = 0; at < length; at += 1) {
-      const gates = ops.add<Tensor2D>(ops.slice<Tensor2D>(all, [null, at, null]), this.before.call(state));
+      // The input has no gradient; a product of the whole sequence, cut into steps, would have to put theirs together.
+      const given = this.given.call(ops.slice<Tensor2D>(x, [null, at, null]));
+      const gates = ops.add<Tensor2D>(given, this.before.call(state));
       const gate = (index: number): Tensor2D =>
         ops.slice<Tensor2D>(gates, [null, [index * units, (index + 1) * units]]);
       const kept = ops.mul<Tensor2D>(ops.sigmoid(gate(1)), cell);

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { readFile, readdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
+import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import type { BuildOptions, Metafile, Plugin } from 'esbuild';
 
@@ -74,19 +75,20 @@ export const embedWasm = (): Plugin => ({
 export const embedKoffi = (): Plugin => ({
   name: 'ztrain-koffi',
   setup: (build) => {
-    build.onLoad({ filter: /[\\/]tensorflow[\\/]koffi-module\.ts$/ }, (args) => {
+    build.onLoad({ filter: /[\\/]tensorflow[\\/]koffi-module\.ts$/ }, async (args) => {
       const file = koffiBinary(args.path);
       if (file === null) return null;
       const contents = [
         `import packed from ${JSON.stringify(file)};`,
-        "import { loadPacked } from './packed-module.js';",
+        `import { loadPacked } from ${JSON.stringify('./packed-module.js')};`,
+        `const sha256 = ${JSON.stringify(await sha256Of(file))};`,
         `const system = ${JSON.stringify(`${process.platform}-${process.arch}`)};`,
         'export const importKoffi = async () => {',
         '  const here = `${process.platform}-${process.arch}`;',
         '  if (here !== system) {',
         '    throw new Error(`this executable was built on ${system} and this is ${here}; build it here to use TensorFlow`);',
         '  }',
-        '  return loadPacked(`koffi-${system}`, packed);',
+        '  return loadPacked(`koffi-${system}`, sha256, packed);',
         '};',
       ].join('\n');
       return { contents, loader: 'ts', resolveDir: dirname(args.path), watchFiles: [file] };
@@ -97,6 +99,11 @@ export const embedKoffi = (): Plugin => ({
     }));
   },
 });
+
+const sha256Of = async (file: string): Promise<string> =>
+  createHash('sha256')
+    .update(await readFile(file))
+    .digest('hex');
 
 /** The library's binary for this system, as its package lays it out; null where it has none. */
 const koffiBinary = (from: string): string | null => {

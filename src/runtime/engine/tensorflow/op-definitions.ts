@@ -18,14 +18,32 @@ export interface OpDefinition {
   readonly attributes: ReadonlyMap<string, string>;
 }
 
-/** Reads an `OpList` message (tensorflow/core/framework/op_def.proto). */
-export function readOpDefinitions(message: Uint8Array): ReadonlyMap<string, OpDefinition> {
-  const definitions = new Map<string, OpDefinition>();
-  for (const [, op] of decode(message)) {
-    const definition = readOp(bytesIn(op));
-    definitions.set(definition.name, definition);
+/** The ops of an `OpList` message (tensorflow/core/framework/op_def.proto). There are thousands: each is read when it is asked for. */
+export class OpDefinitions {
+  readonly #messages = new Map<string, Uint8Array>();
+  readonly #read = new Map<string, OpDefinition>();
+
+  constructor(list: Uint8Array) {
+    for (const [, value] of decode(list)) {
+      const message = bytesIn(value);
+      this.#messages.set(nameOf(message), message);
+    }
   }
-  return definitions;
+
+  get(name: string): OpDefinition | undefined {
+    const known = this.#read.get(name);
+    const message = this.#messages.get(name);
+    if (known !== undefined || message === undefined) return known;
+    const definition = readOp(message);
+    this.#read.set(name, definition);
+    return definition;
+  }
+}
+
+/** The name of an op, which comes first in its message. */
+function nameOf(message: Uint8Array): string {
+  for (const [field, value] of decode(message)) if (field === 1) return textOf(value);
+  return '';
 }
 
 function readOp(message: Uint8Array): OpDefinition {
@@ -67,11 +85,11 @@ function readAttribute(message: Uint8Array): readonly [string, string] {
 }
 
 /** The definitions of all ops of the library. */
-export function opDefinitions({ api, read, buffer }: NativeLibrary): ReadonlyMap<string, OpDefinition> {
+export function opDefinitions({ api, read, buffer }: NativeLibrary): OpDefinitions {
   const list = api.TF_GetAllOpList();
   try {
     const { data, length } = buffer(list);
-    return readOpDefinitions(new Uint8Array(read(data, length)));
+    return new OpDefinitions(new Uint8Array(read(data, length)));
   } finally {
     api.TF_DeleteBuffer(list);
   }

@@ -8,27 +8,29 @@ import { gunzipSync } from 'node:zlib';
 import { makeFolder } from '../../../values/folders.js';
 
 /** Writes the packed module to the user's cache, unless it is there already, and loads it. */
-export function loadPacked(name: string, packed: Uint8Array): unknown {
-  const bytes = gunzipSync(packed);
-  const digest = createHash('sha256').update(bytes).digest('hex').slice(0, 16);
-  const path = unpacked(`${name}-${digest}.node`, bytes);
+export function loadPacked(name: string, sha256: string, packed: Uint8Array): unknown {
+  const path = unpacked(`${name}-${sha256.slice(0, 16)}.node`, sha256, () => gunzipSync(packed));
   return createRequire(path)(path);
 }
 
-function unpacked(file: string, bytes: Uint8Array): string {
+function isWhole(path: string, sha256: string): boolean {
+  return existsSync(path) && createHash('sha256').update(readFileSync(path)).digest('hex') === sha256;
+}
+
+function unpacked(file: string, sha256: string, unpack: () => Uint8Array): string {
   const base = process.env['XDG_CACHE_HOME'] ?? '';
   const folder = join(isAbsolute(base) ? base : join(homedir(), '.cache'), 'ztrain');
   try {
     makeFolder(folder);
     const path = join(folder, file);
     // A file that another process is writing has another name until it is whole; one that was changed is written anew.
-    if (!existsSync(path) || !readFileSync(path).equals(bytes)) place(folder, path, bytes);
+    if (!isWhole(path, sha256)) place(folder, path, unpack());
     return path;
   } catch {
     // No cache to write to: a folder for this process.
     const own = mkdtempSync(join(tmpdir(), 'ztrain-'));
     const path = join(own, file);
-    place(own, path, bytes);
+    place(own, path, unpack());
     return path;
   }
 }

@@ -73,9 +73,11 @@ export function* decode(bytes: Uint8Array): Generator<ReadField> {
   }
 }
 
+const decoder = new TextDecoder();
+
 export function textOf(value: number | Uint8Array): string {
   if (typeof value === 'number') throw new Error('a message of TensorFlow has a number where text belongs');
-  return new TextDecoder().decode(value);
+  return decoder.decode(value);
 }
 
 export function bytesIn(value: number | Uint8Array): Uint8Array {

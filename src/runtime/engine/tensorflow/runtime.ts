@@ -2,7 +2,7 @@
 import { dims, eagerSetters, setAttributes } from './attributes.js';
 import type { Address, NativeLibrary } from './c-api.js';
 import { bytesOf, tfType, type TfType } from './element-types.js';
-import { opDefinitions, type OpDefinition } from './op-definitions.js';
+import { opDefinitions, type OpDefinition, type OpDefinitions } from './op-definitions.js';
 import { encode } from './protobuf.js';
 import { RunError } from '../../run/run-error.js';
 import { check } from './status.js';
@@ -44,7 +44,7 @@ export class TensorFlow implements Executor {
   readonly devices: readonly Device[];
   /** Where steps run: the first GPU, or the CPU. */
   readonly device: Device;
-  readonly definitions: ReadonlyMap<string, OpDefinition>;
+  readonly definitions: OpDefinitions;
   /** Handles that are alive, for `memory()` and tests that count them. */
   handles = 0;
   /** What was made since the innermost `tidy` began. */

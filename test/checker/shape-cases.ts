@@ -106,7 +106,7 @@ export const shapeCases: Readonly<Record<string, ShapeCase>> = {
   'stack, an axis': { inputs: ['f32[n, a]', 'f32[n, a]'], expr: 'stack([x, y, x], axis = 0)' },
   repeat_axis: unary('repeat_axis(x, k, axis = i)'),
   pad: { inputs: ['f32[n, a]'], expr: 'pad(x, [(0, 0), (k, s)])' },
-  one_hot: { inputs: ['i32[n, a]'], expr: 'one_hot(x, k)' },
+  one_hot: { inputs: ['i32[n, a]'], expr: 'one_hot(x * 0, k)' },
   take: { inputs: ['f32[4, b]', 'i32[n, a]'], expr: 'take(x, y)' },
   range: { inputs: ['f32[n, a]'], expr: 'x + cast(range(a), f32)' },
   zeros: { inputs: ['f32[n, a]'], expr: 'concat([x, zeros([n, k])])' },

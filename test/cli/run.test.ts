@@ -86,7 +86,7 @@ describe('run', () => {
     [['trainer.clip=1'], 2, 'trainer.clip cannot be set at the command line; set it in '],
     [['train_set.split=test'], 2, 'digits.ztrain:18'],
     [['warm.over=10'], 2, 'digits.ztrain:36'],
-    [['--engine', 'tensorflow'], 2, 'not built yet'],
+    [['--engine', 'tenserflow'], 2, 'tensorflow'],
     [['--devices', '2'], 2, 'devices'],
     [['--resume', 'auto'], 2, 'not built yet'],
     [['--dev-rum'], 2, '--dev-run'],

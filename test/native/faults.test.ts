@@ -68,10 +68,10 @@ describe.each(['eager', 'graph', 'xla'] as const)('%s', (mode) => {
       const labels = i32([2], [0, wrong]);
       await expect(
         run(([x, l]) => [losses.softmaxCrossEntropy(need(x), need(l))], [logits, labels]),
-      ).rejects.toThrow(`label ${wrong} at place 1 of the batch is not one of 3 classes (0 to 2)`);
+      ).rejects.toThrow(`label ${wrong} at place 1 of [2] is not one of 3 classes (0 to 2)`);
       await expect(
         run(([x, l]) => [ops.take(need(x), need(l))], [f32([3, 2], logits.values), labels]),
-      ).rejects.toThrow(`take got index ${wrong} at place 1 of [2], but the table has rows 0 to 2`);
+      ).rejects.toThrow(`index ${wrong} at place 1 of [2] is no row of a table of 3 (0 to 2)`);
     }
   });
 
@@ -108,7 +108,7 @@ describe.each(['eager', 'graph', 'xla'] as const)('%s', (mode) => {
     });
     for (let i = 0; i < 3; i++) {
       await expect(thrown.run([], clockAt(i))).rejects.toThrow('on purpose');
-      await expect(late.run([i32([2], [0, 9])], clockAt(i))).rejects.toThrow('take got index 9');
+      await expect(late.run([i32([2], [0, 9])], clockAt(i))).rejects.toThrow('index 9 at place 1');
     }
     expect((await a.download()).values).toEqual(Float32Array.of(1, 2));
     expect((await b.download()).values).toEqual(Float32Array.of(1, 2));

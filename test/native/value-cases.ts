@@ -161,8 +161,12 @@ const made: readonly ValueCase[] = [
   one('zerosLike floats', [floats], (x) => ops.zerosLike(x)),
   one('onesLike whole numbers', [whole], (x) => ops.onesLike(x)),
   one('onesLike floats', [floats], (x) => ops.onesLike(x)),
-  one('oneHot with strangers', [whole], (x) => ops.oneHot<Tensor>(x, { classes: 4 })),
-  one('oneHot of one class', [row], (x) => ops.oneHot<Tensor>(x, { classes: 1 })),
+  one('oneHot', [{ dtype: 'i32', shape: [2, 3], values: Int32Array.of(0, 3, 1, 2, 2, 0) }], (x) =>
+    ops.oneHot<Tensor>(x, { classes: 4 }),
+  ),
+  one('oneHot of one class', [{ dtype: 'i32', shape: [3], values: new Int32Array(3) }], (x) =>
+    ops.oneHot<Tensor>(x, { classes: 1 }),
+  ),
 ];
 
 const reductions = each({ sum: ops.sum, maxOf: ops.maxOf, minOf: ops.minOf, mean: ops.mean }, (name, op) => [

@@ -78,7 +78,7 @@ describe('overrides', () => {
     expect(() => parseOption('trainer', findOption('trainer', trainer, 'max_time'), '1.hour')).toThrow(
       'not built yet',
     );
-    expect(() => parseOption('trainer', findOption('trainer', trainer, 'precision'), 'mixed')).toThrow(
+    expect(() => parseOption('trainer', findOption('trainer', trainer, 'devices'), '2')).toThrow(
       /not built yet|cannot be set/,
     );
     expect(() => parseOption('trainer', findOption('trainer', trainer, 'clip'), '1')).toThrow(

@@ -13,6 +13,7 @@ import {
 } from './known-numbers.js';
 import {
   checkIndices,
+  single,
   type Attributes,
   type Elements,
   type Executor,
@@ -67,6 +68,8 @@ export class Graph implements Executor {
   readonly rules: IndexRule[] = [];
   /** Whether an index is computed in the graph, where only the CPU's own ops look at it. */
   computesIndices = false;
+  /** Operations that refuse indices. */
+  readonly checks: Address[] = [];
   /** Numbers that the host knows, by the operation whose output holds them. */
   readonly #numbers = new Map<Address, KnownNumbers>();
   readonly #graph: Address;
@@ -99,9 +102,7 @@ export class Graph implements Executor {
   input(type: TfType, shape: readonly number[]): GraphValue {
     const value = this.#add('Placeholder', [], { dtype: type, shape }, [])[0];
     if (value === undefined) throw new Error('an input has no output');
-    if (type !== tf.f32) {
-      this.#numbers.set(value.output.oper, numbersOfInput(this.#inputs.length, shape));
-    }
+    this.#numbers.set(value.output.oper, numbersOfInput(this.#inputs.length, shape));
     this.#inputs.push(value);
     return value;
   }
@@ -159,10 +160,10 @@ export class Graph implements Executor {
       this.#add(op, given, rest, []);
     const made = this.#narrowing?.apply(name, inputs, attributes, add) ?? add(name, inputs, attributes);
     const [result] = made;
-    if (result !== undefined && result.shape !== null && result.type === tf.i32) {
-      const given = inputs.map((input) =>
-        isList(input) || input.kind === 'eager' ? null : (this.#numbers.get(input.output.oper) ?? null),
-      );
+    if (result !== undefined && result.shape !== null) {
+      const given = inputs
+        .flat()
+        .map((input) => (input.kind === 'eager' ? null : (this.#numbers.get(input.output.oper) ?? null)));
       const numbers = followNumbers(name, given, result.shape);
       if (numbers !== null) this.#numbers.set(result.output.oper, numbers);
     }
@@ -175,9 +176,25 @@ export class Graph implements Executor {
 
   requireIndex(value: Value, count: number, refuse: RefuseIndex): void {
     const numbers = value.kind === 'graph' ? this.#numbers.get(value.output.oper) : undefined;
-    if (numbers === undefined) this.computesIndices = true;
+    if (numbers === undefined) this.#assertIndex(value, count);
     else if (numbers.fixed) checkIndices(numbers.read([]), count, refuse);
     else this.rules.push({ numbers, count, refuse });
+  }
+
+  /** Numbers that only the device knows: it refuses them itself. XLA leaves such tests out. */
+  #assertIndex(value: Value, count: number): void {
+    this.computesIndices = true;
+    const int = (one: number): Value => this.constant(tf.i32, [], Int32Array.of(one));
+    const axes = this.constant(
+      tf.i32,
+      [value.shape?.length ?? 0],
+      Int32Array.from(value.shape ?? [], (_, axis) => axis),
+    );
+    const inside = single(this, 'LogicalAnd', [
+      single(this, 'GreaterEqual', [value, int(0)]),
+      single(this, 'Less', [value, int(count)]),
+    ]);
+    this.checks.push(this.effect('Assert', [single(this, 'All', [inside, axes]), [value]], {}));
   }
 
   constant(type: TfType, shape: readonly number[], elements: Elements): GraphValue {

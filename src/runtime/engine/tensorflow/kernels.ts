@@ -111,11 +111,11 @@ export const kernels: Readonly<Record<string, Kernel>> = {
     ]),
   Select: (call) => call.op('SelectV2', [call.input('condition'), call.input('t'), call.input('e')]),
   Cast: (call) => call.op('Cast', [call.input('x')], { DstT: typeOfAttribute(call) }),
-  Fill: (call) =>
-    call.op('Fill', [
-      call.ints(call.numbers('shape')),
-      call.scalar(call.number('value'), typeOfAttribute(call)),
-    ]),
+  Fill: (call) => {
+    const value = call.scalar(call.number('value'), typeOfAttribute(call));
+    const shape = call.numbers('shape');
+    return shape.length === 0 ? value : call.op('Fill', [call.ints(shape), value]);
+  },
   Range: (call) => {
     const type = typeOfAttribute(call);
     const ends = ['start', 'stop', 'step'].map((name) => call.scalar(call.number(name), type));

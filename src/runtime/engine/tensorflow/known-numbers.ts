@@ -25,8 +25,8 @@ export function fixedNumbers(elements: ArrayLike<number>, shape: readonly number
 }
 
 /** The elements of a constant that may be such numbers. */
-export function isNumbers(elements: Elements): elements is Int32Array | Uint8Array {
-  return elements instanceof Int32Array || elements instanceof Uint8Array;
+export function isNumbers(elements: Elements): elements is Exclude<Elements, BigInt64Array> {
+  return !(elements instanceof BigInt64Array);
 }
 
 /** What an op gives of known numbers, or null where it computes others. `shape` is the result's. */
@@ -56,9 +56,47 @@ export function followNumbers(
         shape,
       );
     }
+    // Fractions are cut off, as the device does it; only whole numbers become indices.
+    case 'Cast':
+      return first
+        ? {
+            shape,
+            fixed: first.fixed,
+            read: (given) => Int32Array.from(Array.from(first.read(given))),
+          }
+        : null;
+    case 'ConcatV2':
+      return joined(inputs, shape);
     default:
       return null;
   }
+}
+
+/** Several numbers one after the other along an axis, which is the last input. */
+function joined(inputs: readonly (KnownNumbers | null)[], shape: readonly number[]): KnownNumbers | null {
+  const parts = inputs.slice(0, -1);
+  const at = inputs.at(-1);
+  if (at?.fixed !== true || !parts.every((part) => part !== null)) return null;
+  const axis = at.read([])[0] ?? 0;
+  const inner = shape.slice(axis + 1).reduce((size, n) => size * n, 1);
+  const outer = shape.slice(0, axis).reduce((size, n) => size * n, 1);
+  return {
+    shape,
+    fixed: parts.every(({ fixed }) => fixed),
+    read: (given) => {
+      const all: number[] = [];
+      const values = parts.map((part) => ({
+        numbers: part.read(given),
+        each: (part.shape[axis] ?? 1) * inner,
+      }));
+      for (let row = 0; row < outer; row++) {
+        for (const { numbers, each } of values) {
+          for (let i = 0; i < each; i++) all.push(numbers[row * each + i] ?? 0);
+        }
+      }
+      return all;
+    },
+  };
 }
 
 function sliced(

@@ -105,7 +105,8 @@ export function traceStep(
       const returned: Value[] = outputs.map((output) => backend.valueFor(output));
       // Where an op may refuse an index, all is computed before anything is replaced: a step that fails changes nothing.
       if (graph.computesIndices && options.dry !== true) {
-        computed.push(graph.effect('NoOp', [], {}, operations([...returned, ...state.unwritten()])));
+        const all = [...operations([...returned, ...state.unwritten()]), ...graph.checks];
+        computed.push(graph.effect('NoOp', [], {}, all));
       }
       state.finish();
       returned.push(...unused.map((value) => firstOf(graph, value)));

@@ -17,6 +17,8 @@ export const head = (versions) =>
     'Made by `npm run bench -- --write`; [README.md](README.md) says what is measured and how. Milliseconds a step: the least and the',
     'median of the rounds, and the values between which the middle half lies. A ratio says how many times faster ours is than the best',
     'of the peers, median against median (and least against least): above 1 ours is the faster one.',
+    'The load below each section says whether the machine was quiet (near 0 to 1 but for the benchmark itself); where it was not, two threads of',
+    'PyTorch wait for each other, and its times with one thread and the processor time say more.',
     '',
     `- ${cpus()[0]?.model.trim()}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`,
     `- ${versions.slice(1).join(', ')}`,

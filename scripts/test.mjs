@@ -106,7 +106,7 @@ const installSecondNode = async () => {
   return find();
 };
 
-// Versions of TensorFlow: the one that users get gets every test, an older one those of its kernels and of training.
+// Versions of TensorFlow: the one that users get gets every test, an older one those of training, of draws and of how processes end.
 const versions = ['2.21.0', '2.18.1'];
 const libraries = join(root, '.cache', 'tensorflow');
 
@@ -164,7 +164,7 @@ for (const [index, library] of found.entries()) {
   const part =
     index === 0
       ? []
-      : ['test/native/coverage.test.ts', 'test/native/random.test.ts', 'test/native/exit.test.ts'];
+      : ['test/native/traced.test.ts', 'test/native/random.test.ts', 'test/native/exit.test.ts'];
   await tests(name, node, ['--project=native', ...part], { ZTRAIN_TENSORFLOW: library });
 }
 const binary = await second;

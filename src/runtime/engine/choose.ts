@@ -34,7 +34,14 @@ export async function chooseEngine({ engine, environment, ...how }: EngineChoice
   if (chosen?.files) {
     try {
       const { createTensorFlowEngine } = await import('./tensorflow/tensorflow-engine.js');
-      return { engine: await createTensorFlowEngine({ files: chosen.files, ...how }), note: null };
+      const made = await createTensorFlowEngine({ files: chosen.files, ...how });
+      // What the user named was passed over: another library is not what they think they run on.
+      const named = passedOver.find(({ source }) => source === 'ZTRAIN_TENSORFLOW');
+      const note =
+        named === undefined
+          ? null
+          : `ZTRAIN_TENSORFLOW is not used (${named.problem ?? 'it is no library'}): running on ${chosen.folder}`;
+      return { engine: made, note };
     } catch (error) {
       // What the user asked for cannot be had: another library would not help, and a process opens only one.
       if (error instanceof RunError) throw error;
@@ -42,7 +49,9 @@ export async function chooseEngine({ engine, environment, ...how }: EngineChoice
     }
   }
   const message = messageOf(faults);
-  if (engine === 'tensorflow') throw new RunError(message);
+  if (engine === 'tensorflow' || (faults.length > 0 && how.device?.startsWith('gpu') === true)) {
+    throw new RunError(message);
+  }
   return { engine: await embedded(how), note: faults.length === 0 ? null : message };
 }
 

@@ -22,6 +22,12 @@ export class Ahead {
     return found;
   }
 
+  /** Waits for what is still being read: its source may be closed then. */
+  async drain(): Promise<void> {
+    await Promise.allSettled(this.#reading.values());
+    this.#reading.clear();
+  }
+
   /** Starts to read these places; what was read ahead for others is dropped. */
   prepare(places: readonly BatchPlace[]): void {
     const wanted = new Map(places.map((place) => [`${place.epoch}/${place.index}`, place]));

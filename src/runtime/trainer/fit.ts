@@ -109,6 +109,14 @@ class Fit {
   }
 
   async run(): Promise<FitResult> {
+    try {
+      return await this.#runAll();
+    } finally {
+      await this.#ahead.drain();
+    }
+  }
+
+  async #runAll(): Promise<FitResult> {
     await this.#each('fitStart', (hooks) => hooks.fitStart?.(this.#moment()));
     let reason: FitResult['reason'] = 'finished';
     while (this.#step < this.#total) {
@@ -254,8 +262,10 @@ class Fit {
     const inEpoch = last.index + 1 < batches;
     const from = inEpoch ? last.index + 1 : 0;
     const epoch = inEpoch ? last.epoch : last.epoch + 1;
-    const left = epoch * this.#session.pace.stepsPerEpoch < this.#total;
-    const count = left ? Math.min(stage.atOnce, batches - from) : 0;
+    const { stepsPerEpoch, accumulate } = this.#session.pace;
+    // Batches that no step will take are not read.
+    const left = (this.#total - epoch * stepsPerEpoch) * accumulate - from;
+    const count = Math.max(0, Math.min(stage.atOnce, batches - from, left));
     this.#ahead.prepare(Array.from({ length: count }, (_, offset) => ({ epoch, index: from + offset })));
     try {
       await done;

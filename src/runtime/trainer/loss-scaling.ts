@@ -37,6 +37,11 @@ export class LossScaling {
     return ops.div<Tensor>(gradient, ops.reshape<Scalar>(this.#scale.read(), { shape: [] }));
   }
 
+  /** Whether gradients are not finite although the scale can go no lower: that is no overflow. */
+  exhausted(fine: Tensor): Tensor {
+    return ops.and<Tensor>(ops.not(fine), ops.lessEqual<Tensor>(this.#scale.read(), 1));
+  }
+
   /** Moves the scale after an update; `fine` is whether its gradients were finite. */
   settle(fine: Tensor): void {
     const scale = this.#scale.read();

@@ -70,10 +70,7 @@ export async function runFit(trainer: AnyTrainer, options: RunOptions = {}): Pro
   const started = Date.now();
   const prepared = await trainer.prepare({
     kinds: ['train', 'validate'],
-    dataRoot: rootOf(options),
-    engine: options.engine,
-    device: options.device,
-    forcePrecision: options.forcePrecision,
+    ...preparing(options),
   });
   try {
     const writes = (options.devRun ?? null) === null && options.runDir !== null;
@@ -102,8 +99,7 @@ async function train(
   const start = { at: started, git: folder === null ? null : gitState(rootOf(options)) };
   try {
     await folder?.write('run.json', await describe(trainer, session, start, null));
-    if (note !== null) reporter.line(note);
-    begin(trainer, session, reporter, folder);
+    begin(trainer, session, reporter, folder, note);
     const saver = new Saver(trainer, session, folder);
     const total = Math.min(session.pace.totalSteps ?? 0, devRun ?? Number.POSITIVE_INFINITY);
     const record = (line: MetricsRecord): void => folder?.metrics(jsonRecord(line));
@@ -153,19 +149,16 @@ export async function runTest(
 ): Promise<ReadonlyMap<string, number>> {
   const { control = new Control() } = options;
   let kind: 'test' | 'validate' = 'validate';
-  const { session } = await trainer.prepare({
+  const { session, note } = await trainer.prepare({
     kinds: (steps) => {
       if (options.kind !== 'validate' && steps.some((step) => step.kind === 'test')) kind = 'test';
       return [kind];
     },
-    dataRoot: rootOf(options),
-    engine: options.engine,
-    device: options.device,
-    forcePrecision: options.forcePrecision,
+    ...preparing(options),
   });
   const reporter = reporterOf(trainer, options, null);
   try {
-    session.notes.forEach((note) => reporter.line(note));
+    notesOf(session, note).forEach((line) => reporter.line(line));
     await loadWeights(session, from);
     const stages = session.of(kind);
     if (stages.length === 0)
@@ -198,13 +191,16 @@ export async function runPredict(
   options: RunOptions & { readonly rows: (rows: Outputs) => Promise<void> | void },
 ): Promise<number> {
   const { control = new Control() } = options;
-  const { session, addOns } = await trainer.prepare({ kinds: ['predict'], dataRoot: rootOf(options) });
+  const { session, addOns, note } = await trainer.prepare({
+    kinds: ['predict'],
+    ...preparing(options),
+  });
   const reporter = reporterOf(trainer, options, null);
   const limit = options.devRun ?? null;
   let live: readonly LiveAddOn[] = [];
   let count = 0;
   try {
-    session.notes.forEach((note) => reporter.line(note));
+    notesOf(session, note).forEach((line) => reporter.line(line));
     await loadWeights(session, from);
     const stages = session.of('predict');
     if (stages.length === 0) throw new RunError('the trainer has no predict step; add one to the spec');
@@ -246,6 +242,17 @@ export { findCheckpoint };
 
 const rootOf = ({ dataRoot = process.cwd() }: RunOptions): string => resolve(dataRoot);
 
+/** How a trainer is prepared for what a user asked for. */
+function preparing(options: RunOptions): Omit<PrepareOptions, 'kinds'> {
+  const { engine, device, forcePrecision } = options;
+  return { dataRoot: rootOf(options), engine, device, forcePrecision };
+}
+
+/** What the user should know before anything is computed. */
+function notesOf(session: Session, note: string | null): readonly string[] {
+  return [...(note === null ? [] : [note]), ...session.engine.notes, ...session.notes];
+}
+
 function folderOf(trainer: AnyTrainer, { runDir }: RunOptions): string {
   const chosen = runDir ?? trainer.options.runDir;
   return resolve(chosen ?? join('runs', trainer.spec.trainer, runName(new Date())));
@@ -262,7 +269,13 @@ function reporterOf(trainer: AnyTrainer, options: RunOptions, folder: RunFolder 
   return reporterFor(trainer.options.progress, stream, environment, (line) => folder?.console(line));
 }
 
-function begin(trainer: AnyTrainer, session: Session, reporter: Reporter, folder: RunFolder | null): void {
+function begin(
+  trainer: AnyTrainer,
+  session: Session,
+  reporter: Reporter,
+  folder: RunFolder | null,
+  note: string | null,
+): void {
   const { spec, options } = trainer;
   const { stepsPerEpoch, totalSteps } = session.pace;
   if (options.summary) weightTable(session, reporter.columns()).forEach((line) => reporter.line(line));
@@ -270,7 +283,7 @@ function begin(trainer: AnyTrainer, session: Session, reporter: Reporter, folder
   reporter.line(
     `${stepsPerEpoch} steps an epoch, ${totalSteps ?? '?'} in all${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`,
   );
-  [...session.engine.notes, ...session.notes].forEach((note) => reporter.line(note));
+  notesOf(session, note).forEach((line) => reporter.line(line));
 }
 
 function startAddOns(addOns: readonly AddOn[], host: AddOnHost): readonly LiveAddOn[] {

@@ -139,10 +139,15 @@ export class Stage {
       } else {
         const alike = runs.slice(from, to);
         const before = from;
+        // A failing call is traced again, to say where.
+        current = first.run;
         await compiled
           .runAll(alike.map((one) => ({ inputs: inputsOf(one), clock: one.run.draws })))
           .catch((error: unknown) => {
             throw error instanceof IndexError ? error.ofRun(before + error.run) : error;
+          })
+          .finally(() => {
+            current = null;
           });
         for (let done = from; done < to; done += 1) await this.totals.endBatch(trace.constants);
       }

@@ -84,13 +84,15 @@ export function runUpdate(
     const total =
       host.accumulate === 1 ? (groups[0]?.gradients ?? new Map()) : addToWindow(host, trace, region, groups);
     const overflow = host.scaling === null || total === null ? null : finiteGradients(total);
+    const exhausted = overflow === null ? null : (host.scaling?.exhausted(overflow) ?? null);
     // Gradients that overflow are what scaling is for: they are no fault, and the update is left out.
-    const fine = checkFinite(host, trace, objectives, overflow === null ? total : null);
+    const fine = checkFinite(host, trace, objectives, overflow === null ? total : null, exhausted);
     const skip = host.onNan === 'skip' ? fine : null;
     settlePending(trace, skip);
     if (overflow !== null) host.scaling?.settle(overflow);
     const norms = total === null ? [] : applyAll(trace, optimizers, total, bothOf(skip, overflow));
-    logUpdate(host, trace, optimizers, start, terms, norms, skip);
+    logUpdate(host, trace, optimizers, start, terms, skip);
+    logNorms(host, trace, norms, bothOf(skip, overflow));
   });
 }
 
@@ -210,6 +212,7 @@ function checkFinite(
   trace: StepTrace,
   objectives: readonly Scalar[],
   gradients: Gradients | null,
+  exhausted: Tensor | null,
 ): Tensor | null {
   if (host.onNan === 'ignore') return null;
   // x · 0 is 0 for every finite number and NaN for the others, so one sum tells of all.
@@ -220,7 +223,8 @@ function checkFinite(
     ),
   ];
   const zero = sumOf(sums.map((value) => ops.mul<Scalar>(value, 0)));
-  const fine: Tensor = ops.equal(zero, 0);
+  const finite: Tensor = ops.equal(zero, 0);
+  const fine = exhausted === null ? finite : ops.and<Tensor>(finite, ops.not(exhausted));
   const step = trace.scalars.get('step');
   if (step === undefined) throw new Error('a step got no clock; this is a fault of the runtime');
   const known = host.badStep.read();
@@ -228,7 +232,7 @@ function checkFinite(
   // When stopping, the first bad step is the one to name: all after it are bad too.
   const bad = host.onNan === 'stop' ? ops.select<Tensor>(ops.less<Tensor>(known, 0), now, known) : now;
   host.badStep.assign(ops.select<Tensor>(fine, known, bad));
-  if (host.onNan === 'skip' && gradients !== null) {
+  if (host.onNan === 'skip' && (gradients !== null || exhausted !== null)) {
     host.skipped.assign(
       ops.add<Tensor>(host.skipped.read(), ops.sub<Tensor>(1, ops.cast<Tensor>(fine, { to: 'f32' }))),
     );
@@ -237,7 +241,8 @@ function checkFinite(
 }
 
 /** Whether all gradients are finite: x · 0 is 0 for every finite number and NaN for the others. */
-function finiteGradients(gradients: Gradients): Tensor {
+function finiteGradients(gradients: Gradients): Tensor | null {
+  if (gradients.size === 0) return null;
   const sums = [...gradients.values()].map((gradient) => ops.mul<Scalar>(ops.sum<Scalar>(gradient), 0));
   return ops.equal(sumOf(sums), 0);
 }
@@ -280,7 +285,6 @@ function logUpdate(
   optimizers: readonly BoundOptimizer[],
   start: number,
   terms: readonly Term[],
-  norms: readonly (readonly [BoundOptimizer, Scalar])[],
   fine: Tensor | null,
 ): void {
   const logged = trace.logged.splice(start);
@@ -289,6 +293,15 @@ function logUpdate(
     ? logged
     : [{ name: loss, reduction: plus({ totals: new Map(), finish: () => Number.NaN, terms }) }, ...logged];
   for (const { name, reduction } of all) trace.stage.totals.record(name, reduction, trace.constants, fine);
+}
+
+/** Norms of gradients, of the updates that were made. */
+function logNorms(
+  host: UpdateHost,
+  trace: StepTrace,
+  norms: readonly (readonly [BoundOptimizer, Scalar])[],
+  fine: Tensor | null,
+): void {
   for (const [optimizer, norm] of norms) {
     const totals = new Map<string, Total>([
       ['sum', { kind: 'sum', value: norm }],

@@ -259,12 +259,14 @@ function silence(koffi: ForeignFunctions, libraries: readonly OpenedLibrary[]): 
   const asked = Number(process.env['TF_CPP_MIN_LOG_LEVEL'] ?? Number.NaN);
   const level = Number.isInteger(asked) ? asked : 3;
   for (const release of logReleases) {
-    try {
-      const name = `_ZN4absl12lts_${release}14SetMinLogLevelENS0_18LogSeverityAtLeastE`;
-      koffi.find(libraries, name, `void ${name}(int)`)(level);
-      return;
-    } catch {
-      // Another release: at worst the notices are seen.
+    for (const setter of ['14SetMinLogLevel', '12log_internal17RawSetMinLogLevel']) {
+      try {
+        const name = `_ZN4absl12lts_${release}${setter}ENS0_18LogSeverityAtLeastE`;
+        koffi.find(libraries, name, `void ${name}(int)`)(level);
+        return;
+      } catch {
+        // Another release: at worst the notices are seen.
+      }
     }
   }
 }
@@ -272,6 +274,8 @@ function silence(koffi: ForeignFunctions, libraries: readonly OpenedLibrary[]): 
 /** Opening the library writes notices before its level can be set: for that moment they go nowhere. */
 function withoutErrorStream<T>(libc: OpenedLibrary, body: () => T): T {
   if (process.env['TF_CPP_MIN_LOG_LEVEL'] !== undefined) return body();
+  // Older versions ask this variable when they first have something to say.
+  process.env['TF_CPP_MIN_LOG_LEVEL'] = '3';
   const kept = libc.func('int dup(int)')(2);
   const nowhere = openSync('/dev/null', 'w');
   const replace = libc.func('int dup2(int, int)');

@@ -57,6 +57,7 @@ export class CompileChoice {
   readonly #trials: Trial[] = [];
   #done = 0;
   #milliseconds = 0;
+  #each = 0;
   #chosen: Way | null;
   #text: string | null = null;
 
@@ -83,6 +84,11 @@ export class CompileChoice {
     return this.#chosen === null ? 0 : this.#milliseconds;
   }
 
+  /** How long one run took lately, in milliseconds; 0 before the first. */
+  get each(): number {
+    return this.#each;
+  }
+
   /** What was chosen and why, once it is. */
   get text(): string | null {
     return this.#text;
@@ -92,6 +98,7 @@ export class CompileChoice {
   note(runs: number, milliseconds: number): void {
     this.#done += runs;
     this.#milliseconds = milliseconds;
+    this.#each = milliseconds / runs;
     const trial = this.#trials.at(-1);
     if (this.#chosen !== null || trial === undefined) return;
     trial.times.push(milliseconds / runs);
@@ -132,7 +139,7 @@ export class CompileChoice {
       (trial) => `${nameOf(trial.way)} ${median(trial.times.slice(warmUp)).toPrecision(2)} ms`,
     );
     this.#text = others.length === 1 ? nameOf(way) : `${nameOf(way)} (a step: ${others.join(', ')})`;
-    if (this.#trials.length > 1) remember(keyOf(this.#options), way);
+    remember(keyOf(this.#options), way);
   }
 }
 

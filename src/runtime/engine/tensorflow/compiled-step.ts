@@ -42,8 +42,12 @@ export interface StepHost {
   during<T>(clock: DeviceClock, state: StepState, body: () => T): T;
 }
 
-/** How many runs one call takes at most. Compiling does not grow with it; a longer chunk would make Ctrl-C wait. */
+/** How many runs one call takes at most. Compiling does not grow with it. */
 const most = 32;
+/** Milliseconds that a call of several runs may take: Ctrl-C waits for its end. */
+const longestCall = 1000;
+/** Bytes of batches that one call may hold: each call takes room for `most` of them. */
+const largestLoop = 8 * 2 ** 20;
 
 // `ConfigProto.graph_options.rewrite_options`: a call without it skips the graph optimizer. Its rewrites of arithmetic (x / √y becomes
 // x · rsqrt(y)) and its merged ops are off: they don't reach the bodies of loops, and a step must give the same bits there.
@@ -109,7 +113,9 @@ export class TensorFlowStep implements CompiledStep {
   get atOnce(): number {
     if (this.host.mode === 'eager') return 1;
     const [first] = this.#signatures;
-    return first?.choice.way.loop === true ? most : 1;
+    if (first?.choice.way.loop !== true) return 1;
+    // Whoever asks the run to stop waits for the call that is under way.
+    return Math.max(1, Math.min(most, Math.floor(longestCall / Math.max(first.choice.each, 1))));
   }
 
   get decision(): string | null {
@@ -174,7 +180,7 @@ export class TensorFlowStep implements CompiledStep {
       expected: this.expected,
       onCpu: tensorflow.device.type === 'CPU',
       engine: self.version,
-      canLoop: step.outputs.length === 0,
+      canLoop: step.outputs.length === 0 && most * bytesOfRun(step) <= largestLoop,
     });
     const signature: Signature = { text, step, choice, loops: new Map() };
     this.#signatures.push(signature);
@@ -381,6 +387,11 @@ export class TensorFlowStep implements CompiledStep {
 function firstRows({ dtype, shape, values }: HostTensor, rows: number): HostTensor {
   const size = shape.slice(1).reduce((product, n) => product * n, 1);
   return { dtype, shape: [rows, ...shape.slice(1)], values: values.slice(0, rows * size) };
+}
+
+/** Bytes of the inputs of one run. */
+function bytesOfRun({ inputs }: TracedStep): number {
+  return inputs.reduce((total, { shape }) => total + 4 * shape.reduce((size, n) => size * n, 1), 0);
 }
 
 function checkRules({ rules }: TracedStep, inputs: readonly HostTensor[]): void {

@@ -160,7 +160,8 @@ export class Graph implements Executor {
       this.#add(op, given, rest, []);
     const made = this.#narrowing?.apply(name, inputs, attributes, add) ?? add(name, inputs, attributes);
     const [result] = made;
-    if (result !== undefined && result.shape !== null) {
+    // Truths are no indices; what they are cast from holds other numbers.
+    if (result !== undefined && result.shape !== null && result.type !== tf.bool) {
       const given = inputs
         .flat()
         .map((input) => (input.kind === 'eager' ? null : (this.#numbers.get(input.output.oper) ?? null)));

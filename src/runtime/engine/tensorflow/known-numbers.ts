@@ -62,7 +62,9 @@ export function followNumbers(
         ? {
             shape,
             fixed: first.fixed,
-            read: (given) => Int32Array.from(Array.from(first.read(given))),
+            // What no whole number of 32 bits holds is no index either.
+            read: (given) =>
+              Array.from(first.read(given), (x) => (Math.abs(x) < 2 ** 31 ? Math.trunc(x) : -1)),
           }
         : null;
     case 'ConcatV2':

@@ -40,12 +40,11 @@ export interface TensorFlowOptions extends ContextOptions {
 
 const backendName = 'tensorflow';
 
-let started: Promise<TensorFlowBackend> | null = null;
+let started: { readonly key: string; readonly backend: Promise<TensorFlowBackend> } | null = null;
 
 /** Starts the native engine. A process has one library and one context; each engine has variables of its own. */
 export async function createTensorFlowEngine(options: TensorFlowOptions): Promise<Engine> {
-  started ??= start(options);
-  const backend = await started;
+  const backend = await startOnce(options);
   const { device } = backend.tensorflow;
   const { precision = 'f32', forcePrecision = false } = options;
   const units = narrowUnits(device);
@@ -56,6 +55,23 @@ export async function createTensorFlowEngine(options: TensorFlowOptions): Promis
   }
   const resolved = resolvePrecision(precision, units, `this ${device.type}`, forcePrecision);
   return new TensorFlowEngine(backend, options.compile ?? 'auto', resolved);
+}
+
+/** The one backend of the process. A start that failed may be tried again. */
+function startOnce(options: TensorFlowOptions): Promise<TensorFlowBackend> {
+  const { files, device = 'auto', intraThreads, interThreads } = options;
+  const key = JSON.stringify([files.folder, device, intraThreads, interThreads]);
+  if (started !== null && started.key !== key) {
+    throw new RunError(
+      `TensorFlow runs in this process with ${started.key}, not ${key}; a process has one library and one device`,
+    );
+  }
+  started ??= { key, backend: start(options) };
+  const { backend } = started;
+  backend.catch(() => {
+    started = null;
+  });
+  return backend;
 }
 
 /** What the device has for 16-bit numbers, as the system tells it. */

@@ -2,9 +2,8 @@
  * Whole runs of a trainer: training with its folder, checkpoints and summary, and evaluation or prediction with trained
  * weights.
  */
-import { cpus } from 'node:os';
 import { join, relative, resolve } from 'node:path';
-import { gitState, type GitState } from '../run/git.js';
+import { gitState } from '../run/git.js';
 import {
   ordered,
   type AddOn,
@@ -15,7 +14,7 @@ import {
   type SavedCheckpoint,
 } from '../addons/addon.js';
 import { findCheckpoint, loadInto, readTensors, type Checkpoint } from '../checkpoint/read.js';
-import { deleteCheckpoint, pointTo, writeCheckpoint, type CheckpointHead } from '../checkpoint/write.js';
+import { deleteCheckpoint, pointTo, writeCheckpoint } from '../checkpoint/write.js';
 import { Profile } from '../progress/profile.js';
 import { reporterFor, type LineStream, type Reporter } from '../progress/reporter.js';
 import { summaryLines, TrainingProgress, weightTable, type Best } from '../progress/training.js';
@@ -27,6 +26,7 @@ import type { EngineName } from '../engine/choose.js';
 import { evaluateStage } from './evaluate.js';
 import { fit, named, type FitResult, type LiveAddOn, type MetricsRecord } from './fit.js';
 import type { Session } from './session.js';
+import { describe, headOf, jsonRecord } from './run-record.js';
 import type { Outputs } from './stage.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import type { Prepared, PrepareOptions } from './trainer.js';
@@ -387,103 +387,6 @@ class Saver {
       return [best ?? last].flatMap((one) => (one === undefined ? [] : [shortPath(one.folder)]));
     return [`${shortPath(best.folder)} (best)`, `${shortPath(last.folder)} (last)`];
   }
-}
-
-function paramsByName(trainer: AnyTrainer): Readonly<Record<string, Json>> {
-  const values = new Map<string, unknown>(Object.entries(trainer.params));
-  return Object.fromEntries(
-    trainer.spec.params.map(({ name, key }): [string, Json] => {
-      const value = values.get(key);
-      return [
-        name,
-        typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string' ? value : null,
-      ];
-    }),
-  );
-}
-
-function headOf(trainer: AnyTrainer, session: Session): CheckpointHead {
-  const { spec } = trainer;
-  return {
-    spec: {
-      name: spec.name,
-      trainer: spec.trainer,
-      sha256: spec.sha256 ?? '',
-      language: spec.language ?? 1,
-      compiler: spec.compiler ?? '',
-      files: spec.files ?? [],
-    },
-    params: paramsByName(trainer),
-    engine: session.engine.version,
-    seed: session.options.seed,
-  };
-}
-
-/** `run.json`. `reason` is null while the run goes on. */
-async function describe(
-  trainer: AnyTrainer,
-  session: Session,
-  start: { readonly at: number; readonly git: GitState | null },
-  reason: string | null,
-): Promise<unknown> {
-  return {
-    ...headOf(trainer, session),
-    origins: trainer.resolved.origins,
-    overrides: trainer.overrides,
-    options: {
-      epochs: trainer.options.epochs,
-      steps: trainer.options.steps,
-      accumulate: trainer.options.accumulate,
-      clip: trainer.options.clip,
-      onNan: trainer.options.onNan,
-      logEvery: trainer.options.logEvery,
-    },
-    pace: session.pace,
-    data: await readFiles(session),
-    devices: [devices(session)],
-    compile: session.decisions,
-    node: process.version,
-    git: start.git,
-    started: new Date(start.at).toISOString(),
-    ended: reason === null ? null : new Date().toISOString(),
-    reason,
-  };
-}
-
-/** What each data set was read from, by the sets' names. */
-async function readFiles(session: Session): Promise<Json> {
-  const sets = await Promise.all(
-    [...new Set(session.stages.flatMap(({ data }) => data))].map(async ({ label, rows, files }) => {
-      const read = files.map(async ({ file, bytes, sha256 }) => ({ file, bytes, sha256: await sha256 }));
-      return [label, { rows, files: await Promise.all(read) }] as const;
-    }),
-  );
-  return Object.fromEntries(sets);
-}
-
-/** What computes: the engine, and the machine that it runs on. */
-function devices({ engine }: Session): Json {
-  const processors = cpus();
-  return {
-    engine: engine.version,
-    platform: `${process.platform}-${process.arch}`,
-    processor: processors[0]?.model.trim() ?? 'unknown',
-    cores: processors.length,
-  };
-}
-
-function jsonRecord({ stage, over, at, metrics, rates }: MetricsRecord): Readonly<Record<string, Json>> {
-  const numbers = (values: ReadonlyMap<string, number>, prefix: string): Record<string, Json> =>
-    Object.fromEntries([...values].map(([name, value]) => [`${prefix}${name}`, jsonNumber(value)]));
-  return {
-    stage,
-    over,
-    step: at.step,
-    epoch: at.epoch,
-    wall: Number(at.seconds.toFixed(3)),
-    ...numbers(metrics, ''),
-    ...numbers(rates, 'lr.'),
-  };
 }
 
 function summary(result: FitResult, best: ReadonlyMap<string, Best>, saver: Saver): unknown {

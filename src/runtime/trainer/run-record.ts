@@ -1,0 +1,114 @@
+/** What a run writes about itself: `run.json`, the head of its checkpoints, lines of metrics. */
+import { cpus } from 'node:os';
+import type { Json } from '../addons/addon.js';
+import type { CheckpointHead } from '../checkpoint/write.js';
+import { jsonNumber } from '../run/folder.js';
+import type { GitState } from '../run/git.js';
+import type { MetricsRecord } from './fit.js';
+import type { AnyTrainer } from './run.js';
+import type { Session } from './session.js';
+
+function paramsByName(trainer: AnyTrainer): Readonly<Record<string, Json>> {
+  const values = new Map<string, unknown>(Object.entries(trainer.params));
+  return Object.fromEntries(
+    trainer.spec.params.map(({ name, key }): [string, Json] => {
+      const value = values.get(key);
+      return [
+        name,
+        typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string' ? value : null,
+      ];
+    }),
+  );
+}
+
+/** What checkpoints and `run.json` say of the trainer. */
+export function headOf(trainer: AnyTrainer, session: Session): CheckpointHead {
+  const { spec } = trainer;
+  return {
+    spec: {
+      name: spec.name,
+      trainer: spec.trainer,
+      sha256: spec.sha256 ?? '',
+      language: spec.language ?? 1,
+      compiler: spec.compiler ?? '',
+      files: spec.files ?? [],
+    },
+    params: paramsByName(trainer),
+    engine: session.engine.version,
+    seed: session.options.seed,
+  };
+}
+
+/** `run.json`. `reason` is null while the run goes on. */
+export async function describe(
+  trainer: AnyTrainer,
+  session: Session,
+  start: { readonly at: number; readonly git: GitState | null },
+  reason: string | null,
+): Promise<unknown> {
+  return {
+    ...headOf(trainer, session),
+    origins: trainer.resolved.origins,
+    overrides: trainer.overrides,
+    options: {
+      epochs: trainer.options.epochs,
+      steps: trainer.options.steps,
+      accumulate: trainer.options.accumulate,
+      clip: trainer.options.clip,
+      onNan: trainer.options.onNan,
+      logEvery: trainer.options.logEvery,
+    },
+    pace: session.pace,
+    data: await readFiles(session),
+    devices: [devices(session)],
+    compile: session.decisions,
+    node: process.version,
+    git: start.git,
+    started: new Date(start.at).toISOString(),
+    ended: reason === null ? null : new Date().toISOString(),
+    reason,
+  };
+}
+
+/** What each data set was read from, by the sets' names. */
+async function readFiles(session: Session): Promise<Json> {
+  const sets = await Promise.all(
+    [...new Set(session.stages.flatMap(({ data }) => data))].map(async ({ label, rows, files }) => {
+      const read = files.map(async ({ file, bytes, sha256 }) => ({ file, bytes, sha256: await sha256 }));
+      return [label, { rows, files: await Promise.all(read) }] as const;
+    }),
+  );
+  return Object.fromEntries(sets);
+}
+
+/** What computes: the engine, and the machine that it runs on. */
+function devices({ engine }: Session): Json {
+  const processors = cpus();
+  return {
+    engine: engine.version,
+    platform: `${process.platform}-${process.arch}`,
+    processor: processors[0]?.model.trim() ?? 'unknown',
+    cores: processors.length,
+  };
+}
+
+/** A line of `metrics.jsonl`. */
+export function jsonRecord({
+  stage,
+  over,
+  at,
+  metrics,
+  rates,
+}: MetricsRecord): Readonly<Record<string, Json>> {
+  const numbers = (values: ReadonlyMap<string, number>, prefix: string): Record<string, Json> =>
+    Object.fromEntries([...values].map(([name, value]) => [`${prefix}${name}`, jsonNumber(value)]));
+  return {
+    stage,
+    over,
+    step: at.step,
+    epoch: at.epoch,
+    wall: Number(at.seconds.toFixed(3)),
+    ...numbers(metrics, ''),
+    ...numbers(rates, 'lr.'),
+  };
+}

@@ -25,13 +25,11 @@ export interface CApi {
   TF_DeleteStatus(status: Address): void;
   TF_GetCode(status: Address): number;
   TF_Message(status: Address): string;
-  TF_SetStatus(status: Address, code: number, message: string): void;
 
   TFE_NewContextOptions(): Address;
   TFE_DeleteContextOptions(options: Address): void;
   TFE_ContextOptionsSetConfig(options: Address, proto: Bytes, length: number, status: Address): void;
   TFE_NewContext(options: Address, status: Address): Address;
-  TFE_DeleteContext(context: Address): void;
   TFE_ContextListDevices(context: Address, status: Address): Address;
   TF_DeviceListCount(list: Address): number;
   TF_DeviceListName(list: Address, index: number, status: Address): string;
@@ -41,9 +39,6 @@ export interface CApi {
   TF_AllocateTensor(type: number, dims: BigInt64Array, rank: number, bytes: number): Address;
   TF_TensorData(tensor: Address): Address;
   TF_TensorByteSize(tensor: Address): number;
-  TF_TensorType(tensor: Address): number;
-  TF_NumDims(tensor: Address): number;
-  TF_Dim(tensor: Address, axis: number): number;
   TF_DeleteTensor(tensor: Address): void;
 
   TFE_NewTensorHandle(tensor: Address, status: Address): Address;
@@ -71,7 +66,6 @@ export interface CApi {
   TF_NewGraph(): Address;
   TF_DeleteGraph(graph: Address): void;
   TF_NewOperation(graph: Address, type: string, name: string): Address;
-  TF_SetDevice(description: Address, device: string): void;
   TF_AddInput(description: Address, input: Output): void;
   TF_AddInputList(description: Address, inputs: readonly Output[], count: number): void;
   TF_AddControlInput(description: Address, operation: Address): void;
@@ -142,12 +136,10 @@ const declarations: Readonly<Record<keyof CApi, string>> = {
   TF_DeleteStatus: 'void TF_DeleteStatus(void*)',
   TF_GetCode: 'int TF_GetCode(void*)',
   TF_Message: 'const char* TF_Message(void*)',
-  TF_SetStatus: 'void TF_SetStatus(void*, int, const char*)',
   TFE_NewContextOptions: 'void* TFE_NewContextOptions()',
   TFE_DeleteContextOptions: 'void TFE_DeleteContextOptions(void*)',
   TFE_ContextOptionsSetConfig: 'void TFE_ContextOptionsSetConfig(void*, const void*, size_t, void*)',
   TFE_NewContext: 'void* TFE_NewContext(void*, void*)',
-  TFE_DeleteContext: 'void TFE_DeleteContext(void*)',
   TFE_ContextListDevices: 'void* TFE_ContextListDevices(void*, void*)',
   TF_DeviceListCount: 'int TF_DeviceListCount(void*)',
   TF_DeviceListName: 'const char* TF_DeviceListName(void*, int, void*)',
@@ -156,9 +148,6 @@ const declarations: Readonly<Record<keyof CApi, string>> = {
   TF_AllocateTensor: 'void* TF_AllocateTensor(int, const int64_t*, int, size_t)',
   TF_TensorData: 'void* TF_TensorData(void*)',
   TF_TensorByteSize: 'size_t TF_TensorByteSize(void*)',
-  TF_TensorType: 'int TF_TensorType(void*)',
-  TF_NumDims: 'int TF_NumDims(void*)',
-  TF_Dim: 'int64_t TF_Dim(void*, int)',
   TF_DeleteTensor: 'void TF_DeleteTensor(void*)',
   TFE_NewTensorHandle: 'void* TFE_NewTensorHandle(void*, void*)',
   TFE_DeleteTensorHandle: 'void TFE_DeleteTensorHandle(void*)',
@@ -183,7 +172,6 @@ const declarations: Readonly<Record<keyof CApi, string>> = {
   TF_NewGraph: 'void* TF_NewGraph()',
   TF_DeleteGraph: 'void TF_DeleteGraph(void*)',
   TF_NewOperation: 'void* TF_NewOperation(void*, const char*, const char*)',
-  TF_SetDevice: 'void TF_SetDevice(void*, const char*)',
   TF_AddInput: 'void TF_AddInput(void*, TF_Output)',
   TF_AddInputList: 'void TF_AddInputList(void*, const TF_Output*, int)',
   TF_AddControlInput: 'void TF_AddControlInput(void*, void*)',

@@ -3,7 +3,7 @@ import { dims, graphSetters, setAttributes } from './attributes.js';
 import type { Address, Output } from './c-api.js';
 import { tf, tfType, type TfType } from './element-types.js';
 import { Narrowing, type NarrowType } from './precision.js';
-import { isList, type TensorFlow } from './runtime.js';
+import type { TensorFlow } from './runtime.js';
 import {
   fixedNumbers,
   followNumbers,
@@ -13,6 +13,7 @@ import {
 } from './known-numbers.js';
 import {
   checkIndices,
+  isList,
   single,
   type Attributes,
   type Elements,

@@ -5,7 +5,7 @@
  */
 import { RunError } from '../../run/run-error.js';
 import { tf } from './element-types.js';
-import type { AttributeValue, GraphValue, Value } from './values.js';
+import { isList, type AttributeValue, type GraphValue, type Value } from './values.js';
 
 export type NarrowType = typeof tf.bf16 | typeof tf.f16;
 
@@ -83,10 +83,6 @@ export class Narrowing {
 
 function isFloat(input: Value | readonly Value[]): input is GraphValue {
   return !isList(input) && input.kind === 'graph' && input.type === tf.f32;
-}
-
-function isList(input: Value | readonly Value[]): input is readonly Value[] {
-  return Array.isArray(input);
 }
 
 /** What a user asks for. */

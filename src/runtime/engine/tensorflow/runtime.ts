@@ -8,6 +8,7 @@ import { RunError } from '../../run/run-error.js';
 import { check } from './status.js';
 import {
   checkIndices,
+  isList,
   type Attributes,
   type EagerValue,
   type Elements,
@@ -259,10 +260,6 @@ export class TensorFlow implements Executor {
 
 function isValues(result: Value | readonly Value[]): result is readonly Value[] {
   return Array.isArray(result);
-}
-
-export function isList(input: Value | readonly Value[]): input is readonly Value[] {
-  return Array.isArray(input);
 }
 
 export function handleOf(value: Value): Address {

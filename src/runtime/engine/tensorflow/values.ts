@@ -62,3 +62,8 @@ export function single(
   if (value === undefined) throw new Error(`${name} has no output`);
   return value;
 }
+
+/** Whether an input stands for an op's list of tensors. */
+export function isList(input: Value | readonly Value[]): input is readonly Value[] {
+  return Array.isArray(input);
+}

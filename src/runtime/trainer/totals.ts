@@ -22,7 +22,7 @@ type Sums = Map<string, Float64Array>;
  * After this many batches totals move from the device's f32 to the host's f64, however long a window is: with more, sums
  * lose digits to rounding, and a count of 2^24 stands still.
  */
-export const foldEvery = 64;
+export const foldEvery = 128;
 
 /** Totals that only the shapes decide, by key: added on the host each time a step has run. */
 export type ConstantTotals = Map<string, number>;

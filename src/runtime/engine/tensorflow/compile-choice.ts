@@ -27,6 +27,8 @@ interface Trial {
 const warmUp = 1;
 const singleRuns = 8;
 const loopCalls = 3;
+/** Runs that one call of a trial takes: a run need not be long for its trials to be worth it. */
+const trialRuns = 32;
 
 // Below so many milliseconds a run, calling costs enough for a loop to be worth a try.
 const shortRun = 4;
@@ -89,6 +91,11 @@ export class CompileChoice {
     return this.#each;
   }
 
+  /** How many runs the next call takes at most. */
+  get atOnce(): number {
+    return this.#chosen === null ? trialRuns : Number.POSITIVE_INFINITY;
+  }
+
   /** What was chosen and why, once it is. */
   get text(): string | null {
     return this.#text;
@@ -118,7 +125,7 @@ export class CompileChoice {
       this.#trials.some(({ way }) => way.xla === xla && way.loop === loop);
     const short = canLoop && best.time < shortRun;
     const graphLoop: Way = { xla: false, loop: true };
-    if (short && !tried(graphLoop) && left > 10 * 32) return graphLoop;
+    if (short && !tried(graphLoop) && left > 10 * trialRuns) return graphLoop;
     const nodes = [...step.ops.values()].reduce((total, count) => total + count, 0);
     const mayCompile = mode === 'auto' && !step.computesIndices && !(onCpu && convolves(step));
     const xla: Way = { xla: true, loop: canLoop };

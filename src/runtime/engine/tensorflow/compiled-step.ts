@@ -42,11 +42,13 @@ export interface StepHost {
   during<T>(clock: DeviceClock, state: StepState, body: () => T): T;
 }
 
-/** How many runs one call takes at most. Compiling does not grow with it. */
-const most = 32;
+/** How many runs one call takes at most: a call costs what a few runs of a small model do. Compiling does not grow with it. */
+const mostRuns = 128;
+/** A loop of fewer runs is not worth its compilation. */
+const fewestRuns = 8;
 /** Milliseconds that a call of several runs may take: Ctrl-C waits for its end. */
 const longestCall = 1000;
-/** Bytes of batches that one call may hold: each call takes room for `most` of them. */
+/** Bytes of batches that one call may hold. */
 const largestLoop = 8 * 2 ** 20;
 
 // `ConfigProto.graph_options.rewrite_options`: a call without it skips the graph optimizer. Its rewrites of arithmetic (x / √y becomes
@@ -55,6 +57,9 @@ const optimize = encode([10, encode([10, encode([7, 2], [14, 2], [17, 1])])]);
 
 // A call on another thread costs about a tenth of a millisecond; a longer one leaves time to prepare the next batch.
 const backgroundFrom = 1;
+
+/** What becomes a tensor on the device. */
+type Given = readonly [type: Value['type'], shape: readonly number[], elements: Elements];
 
 /** One call of a function. */
 interface Call {
@@ -69,8 +74,12 @@ interface Signature {
   readonly text: string;
   readonly step: TracedStep;
   readonly choice: CompileChoice;
+  /** How many runs a loop has room for. */
+  readonly most: number;
   /** For TensorFlow's kernels and for XLA. */
   readonly loops: Map<boolean, Loop>;
+  /** What several runs take, one below the other; made when first needed, and written anew for each call. */
+  stacks: readonly Stack[];
 }
 
 export class TensorFlowStep implements CompiledStep {
@@ -115,7 +124,8 @@ export class TensorFlowStep implements CompiledStep {
     const [first] = this.#signatures;
     if (first?.choice.way.loop !== true) return 1;
     // Whoever asks the run to stop waits for the call that is under way.
-    return Math.max(1, Math.min(most, Math.floor(longestCall / Math.max(first.choice.each, 1))));
+    const { choice, most } = first;
+    return Math.max(1, Math.min(most, choice.atOnce, Math.floor(longestCall / Math.max(choice.each, 1))));
   }
 
   get decision(): string | null {
@@ -130,7 +140,7 @@ export class TensorFlowStep implements CompiledStep {
       return;
     }
     const signature = this.#signatureOf(first.inputs);
-    const { step, choice, loops } = signature;
+    const { step, choice, loops, most } = signature;
     if (runs.length > most || step.outputs.length > 0) {
       throw new Error(`step ${this.name} cannot take ${runs.length} runs in one call`);
     }
@@ -146,14 +156,7 @@ export class TensorFlowStep implements CompiledStep {
     const from = performance.now();
     const loop = loops.get(xla) ?? loopOf(tensorflow, this.name, step, most, xla);
     loops.set(xla, loop);
-    const fed = this.#put([
-      [tf.i32, [], Int32Array.of(runs.length)],
-      ...step.inputs.map(
-        (slot, index) => [storageType(slot.dtype), [most, ...slot.shape], stacked(runs, index)] as const,
-      ),
-      [tf.i32, [most, 4], clocks(runs)],
-      [tf.i64, [most], offsets(runs)],
-    ]);
+    const fed = this.#put([[tf.i32, [], Int32Array.of(runs.length)], ...stacked(signature, runs)], true);
     await this.#execute({ fn: loop.fn.name, fed, step, outputs: 0, choice }, first.inputs);
     choice.note(runs.length, performance.now() - from);
   }
@@ -174,15 +177,16 @@ export class TensorFlowStep implements CompiledStep {
     if (known !== undefined) return known;
     const { tensorflow, self } = this.host;
     const step = this.#trace(inputs, {});
+    const most = Math.min(mostRuns, Math.floor(largestLoop / bytesOfRun(step)));
     const choice = new CompileChoice({
       mode,
       step,
       expected: this.expected,
       onCpu: tensorflow.device.type === 'CPU',
       engine: self.version,
-      canLoop: step.outputs.length === 0 && most * bytesOfRun(step) <= largestLoop,
+      canLoop: step.outputs.length === 0 && most >= fewestRuns,
     });
-    const signature: Signature = { text, step, choice, loops: new Map() };
+    const signature: Signature = { text, step, choice, most, loops: new Map(), stacks: [] };
     this.#signatures.push(signature);
     return signature;
   }
@@ -298,13 +302,12 @@ export class TensorFlowStep implements CompiledStep {
     ]);
   }
 
-  #put(
-    values: readonly (readonly [type: Value['type'], shape: readonly number[], elements: Elements])[],
-  ): readonly EagerValue[] {
+  #put(values: readonly Given[], partial = false): readonly EagerValue[] {
     const { tensorflow } = this.host;
     const made: EagerValue[] = [];
     try {
-      for (const [type, shape, elements] of values) made.push(tensorflow.constant(type, shape, elements));
+      for (const [type, shape, elements] of values)
+        made.push(tensorflow.constant(type, shape, elements, partial));
       return made;
     } catch (error) {
       for (const value of made) tensorflow.free(value);
@@ -398,36 +401,63 @@ function checkRules({ rules }: TracedStep, inputs: readonly HostTensor[]): void 
   for (const { numbers, count, refuse } of rules) checkIndices(numbers.read(inputs), count, refuse);
 }
 
-/** One input of several runs, one below the other; rows after the last run are zeros that nothing reads. */
-function stacked(runs: readonly StepRun[], index: number): Elements {
-  const [first] = runs.map(({ inputs }) => inputs[index]);
-  if (first === undefined) throw new Error(`a run lacks input ${index}`);
-  const size = first.values.length;
-  const all =
-    first.dtype === 'f32'
-      ? new Float32Array(most * size)
-      : first.dtype === 'bool'
-        ? new Uint8Array(most * size)
-        : new Int32Array(most * size);
-  runs.forEach(({ inputs }, row) => {
-    const given = inputs[index];
-    if (given !== undefined) all.set(storedElements(given), row * size);
-  });
-  return all;
+/** Room for one input, or a part of the clock, of as many runs as a loop takes. */
+interface Stack {
+  readonly type: Value['type'];
+  /** With the runs in front. */
+  readonly shape: readonly number[];
+  readonly elements: Elements;
+  /** How many of the elements are of one run. */
+  readonly size: number;
 }
 
-function clocks(runs: readonly StepRun[]): Int32Array {
-  const all = new Int32Array(most * 4);
-  runs.forEach(({ clock }, row) => {
-    all.set(clockWords(clock), row * 4);
-  });
-  return all;
+function stackOf(type: Value['type'], most: number, shape: readonly number[]): Stack {
+  const size = shape.reduce((product, n) => product * n, 1);
+  return { type, shape: [most, ...shape], elements: arrayOf(type, most * size), size };
 }
 
-function offsets(runs: readonly StepRun[]): BigInt64Array {
-  const all = new BigInt64Array(most);
-  runs.forEach(({ clock }, row) => {
-    all[row] = BigInt(clock.rowOffset);
+function arrayOf(type: Value['type'], length: number): Elements {
+  switch (type) {
+    case tf.f32:
+      return new Float32Array(length);
+    case tf.i32:
+      return new Int32Array(length);
+    case tf.i64:
+      return new BigInt64Array(length);
+    default:
+      return new Uint8Array(length);
+  }
+}
+
+/** The inputs and clocks of several runs, one below the other; what follows the last run is not written and never read. */
+function stacked(signature: Signature, runs: readonly StepRun[]): readonly Given[] {
+  const { step, most } = signature;
+  if (signature.stacks.length === 0) {
+    signature.stacks = [
+      ...step.inputs.map(({ dtype, shape }) => stackOf(storageType(dtype), most, shape)),
+      stackOf(tf.i32, most, [4]),
+      stackOf(tf.i64, most, []),
+    ];
+  }
+  const { stacks } = signature;
+  runs.forEach(({ inputs, clock }, run) => {
+    stacks.forEach((stack, index) => {
+      const at = run * stack.size;
+      if (index < inputs.length) put(stack, at, inputs[index]);
+      else if (stack.elements instanceof BigInt64Array) stack.elements[at] = BigInt(clock.rowOffset);
+      else if (stack.elements instanceof Int32Array) stack.elements.set(clockWords(clock), at);
+    });
   });
-  return all;
+  return stacks.map(({ type, shape, elements, size }) => [
+    type,
+    shape,
+    elements.subarray(0, runs.length * size),
+  ]);
+}
+
+function put({ elements }: Stack, at: number, input: HostTensor | undefined): void {
+  if (input === undefined || elements instanceof BigInt64Array) throw new Error('a run lacks an input');
+  const values = storedElements(input);
+  if (values instanceof BigInt64Array) throw new Error('an input of a step has no 64-bit numbers');
+  elements.set(values, at);
 }

@@ -123,15 +123,18 @@ export class TensorFlow implements Executor {
     return definition;
   }
 
-  /** A tensor in host memory, as the library holds it. Whoever asks frees it with `TF_DeleteTensor`. */
-  hostTensor(type: TfType, shape: readonly number[], elements: Elements): Address {
+  /**
+   * A tensor in host memory, as the library holds it. Whoever asks frees it with `TF_DeleteTensor`. With `partial` there may be
+   * fewer elements than it holds; those after them are left as they are.
+   */
+  hostTensor(type: TfType, shape: readonly number[], elements: Elements, partial = false): Address {
     const { api } = this.library;
     // A negative or fractional size ends the whole process.
     if (shape.some((size) => !Number.isSafeInteger(size) || size < 0)) {
       throw new Error(`a tensor cannot have the shape [${shape.join(', ')}]`);
     }
     const bytes = shape.reduce((size, n) => size * n, 1) * bytesOf[type];
-    if (elements.byteLength !== bytes) {
+    if (partial ? elements.byteLength > bytes : elements.byteLength !== bytes) {
       throw new Error(
         `${elements.byteLength} bytes arrived for a tensor of shape [${shape.join(', ')}], which takes ${bytes}`,
       );
@@ -140,13 +143,14 @@ export class TensorFlow implements Executor {
     if (tensor === null) {
       throw new Error(`no memory for a tensor of ${bytes} bytes; use a smaller batch or a smaller model`);
     }
-    if (bytes > 0) this.library.write(api.TF_TensorData(tensor), elements);
+    if (elements.byteLength > 0) this.library.write(api.TF_TensorData(tensor), elements);
     return tensor;
   }
 
-  constant(type: TfType, shape: readonly number[], elements: Elements): EagerValue {
+  /** A tensor on the device; `partial` as for `hostTensor`. */
+  constant(type: TfType, shape: readonly number[], elements: Elements, partial = false): EagerValue {
     const { api } = this.library;
-    const tensor = this.hostTensor(type, shape, elements);
+    const tensor = this.hostTensor(type, shape, elements, partial);
     try {
       const handle = api.TFE_NewTensorHandle(tensor, this.#status);
       this.check('making a tensor');

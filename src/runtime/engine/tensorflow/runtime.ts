@@ -262,7 +262,7 @@ function isValues(result: Value | readonly Value[]): result is readonly Value[] 
   return Array.isArray(result);
 }
 
-export function handleOf(value: Value): Address {
+function handleOf(value: Value): Address {
   if (value.kind === 'graph') {
     throw new Error('a value of a graph was used after the graph was made');
   }

@@ -97,8 +97,16 @@ async function train(
   const reporter = reporterOf(trainer, options, folder);
   const best = new Map<string, Best>();
   const start = { at: started, git: folder === null ? null : gitState(rootOf(options)) };
+  let forget = (): void => undefined;
   try {
-    await folder?.write('run.json', await describe(trainer, session, start, null));
+    const described = await describe(trainer, session, start, null);
+    await folder?.write('run.json', described);
+    forget = control.beforeEnd((signal) => {
+      const reason = `ended at once by ${signal}`;
+      const ended = new Date().toISOString();
+      folder?.writeNow({ ...described, compile: session.decisions, ended, reason });
+      folder?.console(reason);
+    });
     begin(trainer, session, reporter, folder, note);
     const saver = new Saver(trainer, session, folder);
     const total = Math.min(session.pace.totalSteps ?? 0, devRun ?? Number.POSITIVE_INFINITY);
@@ -138,6 +146,8 @@ async function train(
     }
     await folder?.write('run.json', await describe(trainer, session, start, reason)).catch(() => undefined);
     throw error;
+  } finally {
+    forget();
   }
 }
 

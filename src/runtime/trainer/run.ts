@@ -20,7 +20,6 @@ import { reporterFor, type LineStream, type Reporter } from '../progress/reporte
 import { summaryLines, TrainingProgress, weightTable, type Best } from '../progress/training.js';
 import { jsonNumber, openRunFolder, runName, type RunFolder } from '../run/folder.js';
 import { RunError } from '../run/run-error.js';
-import type { Tensor } from '../tensor.js';
 import { Control } from './control.js';
 import type { EngineName } from '../engine/choose.js';
 import { evaluateStage } from './evaluate.js';
@@ -324,12 +323,7 @@ function addOnHost(
     folder: folder?.path ?? null,
     root: process.cwd(),
     report: (line) => reporter.line(line),
-    evaluate: async (name, body) => {
-      const outputs = await session.evaluate(name, () =>
-        Object.fromEntries(body().map((value: Tensor, index) => [`o${index}`, value])),
-      );
-      return [...outputs.values()];
-    },
+    evaluate: (name, body) => session.evaluate(name, body),
     save: (at) => saver.save(at),
     point: (name, checkpoint) => saver.point(name, checkpoint),
     forget: (checkpoint) => deleteCheckpoint(checkpoint.folder),

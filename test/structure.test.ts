@@ -97,6 +97,18 @@ describe('files', () => {
     expect(long).toEqual([]);
   });
 
+  test('every native function that is declared is called', () => {
+    const folder = 'src/runtime/engine/tensorflow/';
+    const own = sources.filter((path) => path.startsWith(folder)).map(read);
+    const declared = [...read(`${folder}c-api.ts`).matchAll(/^ {2}(TFE?_\w+)\(/gm)].flatMap(
+      ([, name = '']) => name,
+    );
+    expect(declared.length).toBeGreaterThan(40);
+    const called = (name: string): boolean =>
+      own.some((text) => new RegExp(`(api\\.${name}\\b|get\\('${name}'\\))`).test(text));
+    expect(declared.filter((name) => !called(name))).toEqual([]);
+  });
+
   test('none is named for nothing', () => {
     expect(
       allFiles.filter((path) => /(^|\/)(utils?|helpers?|common|managers?|misc)(\.|\/)/i.test(path)),

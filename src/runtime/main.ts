@@ -85,7 +85,10 @@ export async function main(
     control.stop(signal);
     if (asked === 1)
       io.stderr.write(`\n${signal}: finishing the step and saving; once more to end at once\n`);
-    else io.exit(exitCodes[signal]);
+    else {
+      control.endAtOnce(signal);
+      io.exit(exitCodes[signal]);
+    }
   });
   try {
     const names = spec.params.map(({ name }) => name);

@@ -235,6 +235,43 @@ describe('the executable', () => {
     expect(code).toBe(3);
   });
 
+  test('a second signal ends at once, and the folder says so', async () => {
+    const folder = join(root, 'at-once');
+    let send: (signal: 'SIGINT' | 'SIGTERM') => void = () => undefined;
+    const ends: unknown[] = [];
+    await main(LineTrainer, ['trainer.epochs=1000', '--run-dir', folder], {
+      stdout: { write: () => true },
+      stderr: {
+        write: (text) => {
+          if (ends.length > 0 || !/epoch \d+/.test(text)) return;
+          send('SIGINT');
+          send('SIGTERM');
+        },
+      },
+      environment: {},
+      onSignal: (listener) => {
+        send = listener;
+        return () => undefined;
+      },
+      // The process is gone here: nothing after this counts.
+      exit: (code) => {
+        if (ends.length === 0)
+          ends.push(code, JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8')), readdirSync(folder));
+      },
+    });
+    expect(ends).toEqual([
+      143,
+      expect.objectContaining({
+        reason: 'ended at once by SIGTERM',
+        ended: expect.stringMatching(/^\d{4}-/),
+        started: expect.any(String),
+        seed: expect.any(Number),
+      }),
+      expect.not.arrayContaining([expect.stringContaining('.tmp-')]),
+    ]);
+    expect(readFileSync(join(folder, 'console.log'), 'utf8')).toContain('ended at once by SIGTERM');
+  });
+
   test('help tells params, defaults and limits', async () => {
     const { code, out } = await run(['--help']);
     expect(code).toBe(0);

@@ -10,7 +10,7 @@ import * as losses from '../../src/runtime/losses/index.js';
 import * as nn from '../../src/runtime/nn/index.js';
 import * as ops from '../../src/runtime/ops/index.js';
 import * as rows from '../../src/runtime/rows/index.js';
-import type { Scalar, Tensor1D, Tensor2D } from '../../src/runtime/tensor.js';
+import type { Scalar, Tensor, Tensor1D, Tensor2D } from '../../src/runtime/tensor.js';
 import * as units from '../../src/values/units.js';
 import {
   LineTrainer,
@@ -187,6 +187,22 @@ describe('a label that is no class', () => {
     expect(lines.at(-1)).toBe(`error: ${told}\n`);
     expect(readFileSync(join(runDir, 'console.log'), 'utf8')).toMatch(`error: ${told}\n`);
     rmSync(runDir, { recursive: true });
+  });
+
+  test.each([0, 0.1])('among several labels a row, with label smoothing of %f', async (labelSmoothing) => {
+    class Several extends Labelled {
+      override trainStep(batch: Row): void {
+        LineTrainer.prototype.trainStep.call(this, batch);
+      }
+      override validateStep(batch: Row): void {
+        const y = ops.reshape<Tensor2D>(ops.cast(batch.y, { to: 'i32' }), { shape: [batch.y.shape[0], 1] });
+        const labels = ops.concat<Tensor2D>([y, y], { axis: 1 });
+        const logits = ops.zeros<Tensor>({ shape: [batch.y.shape[0], 2, 2] });
+        const each = losses.softmaxCrossEntropy<Tensor2D>(logits, labels, { labelSmoothing });
+        this.log({ loss: rows.mean(ops.sum<Tensor1D>(each, { axis: 1 })) });
+      }
+    }
+    await expect(train(new Several(setup({})))).rejects.toThrow(told.replace('train', 'test'));
   });
 
   test('in a validation; rows of a batch where places are not rows', async () => {

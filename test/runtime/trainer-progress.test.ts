@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PNG } from 'pngjs';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import type { AddOn } from '../../src/runtime/addons/addon.js';
 import { gridPng } from '../../src/runtime/addons/image-grid.js';
 import * as addons from '../../src/runtime/addons/index.js';
@@ -11,7 +11,9 @@ import type { HostTensor } from '../../src/runtime/engine/engine.js';
 import * as ops from '../../src/runtime/ops/index.js';
 import * as format from '../../src/runtime/progress/format.js';
 import { liveReporter, reporterFor } from '../../src/runtime/progress/reporter.js';
+import type { Tensor } from '../../src/runtime/tensor.js';
 import { steps } from '../../src/values/units.js';
+import { createEngineUnderTest } from '../engine-under-test.js';
 import { LineTrainer } from './tiny-trainer.js';
 
 const root = mkdtempSync(join(tmpdir(), 'ztrain-progress-'));
@@ -165,6 +167,23 @@ describe('add-ons that write', () => {
     const png = PNG.sync.read(first ?? Buffer.alloc(0));
     // 5 images: 3 columns, 2 lines, one pixel between.
     expect([png.width, png.height]).toEqual([3 * 4 - 1, 2 * 5 - 1]);
+  });
+
+  test('what an add-on has evaluated again and again is compiled once, and freed at the end', async () => {
+    const engine = await createEngineUnderTest();
+    const { session } = await new LineTrainer().prepare({ kinds: ['train'], dataRoot: root, engine });
+    const compile = vi.spyOn(engine, 'compile');
+    const body = (): readonly Tensor[] => [ops.uniform<Tensor>({ shape: [3], draw: 'grid' })];
+    const [first] = await session.evaluate('grid', body);
+    expect(await session.evaluate('grid', body)).toEqual([first]);
+    expect(compile).toHaveBeenCalledTimes(1);
+    // Draws are keyed by the name.
+    expect(await session.evaluate('other', body)).not.toEqual([first]);
+    const disposals = compile.mock.results.map(({ value }) => vi.spyOn(value, 'dispose'));
+    for (let i = 0; i < 7; i++) await session.evaluate('fresh', () => body());
+    expect(disposals.map(({ mock }) => mock.calls.length)).toEqual([1, 0]);
+    await session.close();
+    expect(disposals.map(({ mock }) => mock.calls.length)).toEqual([1, 1]);
   });
 
   test('colours, and values beyond the limits', () => {

@@ -63,7 +63,7 @@ export interface AddOnHost {
   readonly root: string;
   /** Writes a line to the console. */
   report(line: string): void;
-  /** Runs `body` once as a step in evaluation mode and fetches what it returns. */
+  /** Runs `body` once as a step in evaluation mode and fetches what it returns. Give the same function each time: it is compiled once. */
   evaluate(name: string, body: () => readonly Tensor[]): Promise<readonly HostTensor[]>;
   /** Saves a checkpoint, or returns null where nothing is written. */
   save(at: Moment): Promise<SavedCheckpoint | null>;

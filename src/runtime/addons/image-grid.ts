@@ -31,11 +31,12 @@ export function imageGrid(options: ImageGridOptions): AddOn {
     withOptions: () => imageGrid(options),
     start: (host) => {
       const due = recurrence(every, host.pace);
+      const body = (): readonly Tensor4D[] => [of()];
       return {
         nextStepEnd: (step) => due.next(step),
         stepEnd: async (at) => {
           if (host.folder === null || !due.due(at.step, at.seconds)) return undefined;
-          const [images] = await host.evaluate(label ?? 'image_grid', () => [of()]);
+          const [images] = await host.evaluate(label ?? 'image_grid', body);
           if (images === undefined) return undefined;
           const folder = join(host.folder, 'images', label ?? '');
           makeFolder(folder);

@@ -1,6 +1,6 @@
 /** Files that are whole or absent: written beside their place, flushed to the disk, then renamed into it. */
 import { createHash, randomBytes } from 'node:crypto';
-import { constants, existsSync } from 'node:fs';
+import { constants, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { makeFolder as makeParents } from '../../values/folders.js';
 import { dirname } from 'node:path';
@@ -65,6 +65,18 @@ export async function replaceText(path: string, text: string): Promise<void> {
     await syncFolder(dirname(path));
   } catch (error) {
     await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** The same without waiting for the disk, for a process that ends now. */
+export function replaceTextNow(path: string, text: string): void {
+  const temporary = besides(path);
+  try {
+    writeFileSync(temporary, text, { flag: 'wx', mode: 0o644 });
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
     throw error;
   }
 }

@@ -59,7 +59,12 @@ async function embedded({ precision = 'f32', device = 'auto' }: Partial<EngineCh
   if (device.startsWith('gpu')) {
     throw new RunError(`the embedded engine has no ${device}; run \`ztrainc engine install --cuda\``);
   }
-  const { note } = resolvePrecision(precision, { bf16: false, f16: false }, 'the embedded engine', false);
+  const { note } = resolvePrecision(
+    precision,
+    () => ({ bf16: false, f16: false }),
+    'the embedded engine',
+    false,
+  );
   return createEmbeddedEngine({ notes: note === null ? [] : [note] });
 }
 

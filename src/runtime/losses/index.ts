@@ -66,10 +66,13 @@ function ofClasses<R extends Tensor>(logits: Tensor, label: Tensor, smoothing: n
   // The pair is one kernel: outside of the tape, so that both outputs are at hand when the gradient is.
   const [loss, slope] = offTape(() => {
     const flat: Tensor = run('Reshape', { x: logits }, { shape: [rows, classes] });
-    const indices: Tensor = run('Reshape', { x: label }, { shape: [rows] });
-    if (smoothing === 0)
-      return runSeveral('NativeSparseSoftmaxCrossEntropy', { logits: flat, labels: indices });
-    const labels = smoothed(oneHot(indices, classes), smoothing, classes);
+    if (smoothing === 0) {
+      const labels: Tensor = run('Reshape', { x: label }, { shape: [rows] });
+      // Only the shape that they had tells which row of the batch a label is in.
+      return runSeveral('NativeSparseSoftmaxCrossEntropy', { logits: flat, labels }, { shape: label.shape });
+    }
+    const wanted: Tensor = run('Reshape', { x: oneHot(label, classes) }, { shape: [rows, classes] });
+    const labels = smoothed(wanted, smoothing, classes);
     return runSeveral('NativeSoftmaxCrossEntropy', { logits: flat, labels });
   });
   if (loss === undefined || slope === undefined) throw new Error('the cross entropy has no gradient');

@@ -4,7 +4,7 @@ import { appendFileSync, closeSync, existsSync, openSync, readdirSync } from 'no
 import { makeFolder } from '../../values/folders.js';
 import { join } from 'node:path';
 import type { Json } from '../addons/addon.js';
-import { fileError, replaceText } from '../checkpoint/files.js';
+import { fileError, replaceText, replaceTextNow } from '../checkpoint/files.js';
 import { RunError } from './run-error.js';
 
 /** `20260131-142501-3f1c`, in UTC, for a new run. */
@@ -25,6 +25,8 @@ export interface RunFolder {
   console(line: string): void;
   /** Replaces `run.json` or `summary.json`. */
   write(name: 'run.json' | 'summary.json', value: unknown): Promise<void>;
+  /** Replaces `run.json` without waiting, for a process that ends now. */
+  writeNow(value: unknown): void;
   close(): void;
 }
 
@@ -61,11 +63,12 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
       console: (line) => append(log, `${line}\n`),
       write: async (name, value) => {
         try {
-          await replaceText(join(path, name), `${JSON.stringify(value, null, 2)}\n`);
+          await replaceText(join(path, name), pretty(value));
         } catch (error) {
           throw fileError(`cannot write ${join(path, name)}`, error);
         }
       },
+      writeNow: (value) => replaceTextNow(join(path, 'run.json'), pretty(value)),
       close: () => {
         closeSync(metrics);
         closeSync(log);
@@ -75,6 +78,8 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
     throw fileError(`cannot use ${path} as the run's folder`, error);
   }
 }
+
+const pretty = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
 /** Makes a file that nobody else makes: of two runs that find the folder empty at once, one gets it. */
 function claim(folder: string, name: string): number {

@@ -5,10 +5,28 @@ export type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
 
 export class Control {
   #signal: StopSignal | null = null;
+  readonly #last = new Set<(signal: StopSignal) => void>();
 
   /** Asks the run to finish its step, save and end. */
   stop(signal: StopSignal): void {
     this.#signal ??= signal;
+  }
+
+  /** What is still to be said where the process ends in the middle of the run. Returns what takes it back. */
+  beforeEnd(say: (signal: StopSignal) => void): () => void {
+    this.#last.add(say);
+    return () => void this.#last.delete(say);
+  }
+
+  /** Says it. The process ends right after, so nothing here waits, and what fails is passed over. */
+  endAtOnce(signal: StopSignal): void {
+    for (const say of this.#last) {
+      try {
+        say(signal);
+      } catch {
+        // A folder that is gone, or full: the process ends all the same.
+      }
+    }
   }
 
   get signal(): StopSignal | null {

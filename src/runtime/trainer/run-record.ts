@@ -45,7 +45,7 @@ export async function describe(
   session: Session,
   start: { readonly at: number; readonly git: GitState | null },
   reason: string | null,
-): Promise<unknown> {
+): Promise<Readonly<Record<string, unknown>>> {
   return {
     ...headOf(trainer, session),
     origins: trainer.resolved.origins,

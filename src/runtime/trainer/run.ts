@@ -20,7 +20,6 @@ import { reporterFor, type LineStream, type Reporter } from '../progress/reporte
 import { summaryLines, TrainingProgress, weightTable, type Best } from '../progress/training.js';
 import { jsonNumber, openRunFolder, runName, type RunFolder } from '../run/folder.js';
 import { RunError } from '../run/run-error.js';
-import type { Tensor } from '../tensor.js';
 import { Control } from './control.js';
 import type { EngineName } from '../engine/choose.js';
 import { evaluateStage } from './evaluate.js';
@@ -97,8 +96,16 @@ async function train(
   const reporter = reporterOf(trainer, options, folder);
   const best = new Map<string, Best>();
   const start = { at: started, git: folder === null ? null : gitState(rootOf(options)) };
+  let forget = (): void => undefined;
   try {
-    await folder?.write('run.json', await describe(trainer, session, start, null));
+    const described = await describe(trainer, session, start, null);
+    await folder?.write('run.json', described);
+    forget = control.beforeEnd((signal) => {
+      const reason = `ended at once by ${signal}`;
+      const ended = new Date().toISOString();
+      folder?.writeNow({ ...described, compile: session.decisions, ended, reason });
+      folder?.console(reason);
+    });
     begin(trainer, session, reporter, folder, note);
     const saver = new Saver(trainer, session, folder);
     const total = Math.min(session.pace.totalSteps ?? 0, devRun ?? Number.POSITIVE_INFINITY);
@@ -138,6 +145,8 @@ async function train(
     }
     await folder?.write('run.json', await describe(trainer, session, start, reason)).catch(() => undefined);
     throw error;
+  } finally {
+    forget();
   }
 }
 
@@ -314,12 +323,7 @@ function addOnHost(
     folder: folder?.path ?? null,
     root: process.cwd(),
     report: (line) => reporter.line(line),
-    evaluate: async (name, body) => {
-      const outputs = await session.evaluate(name, () =>
-        Object.fromEntries(body().map((value: Tensor, index) => [`o${index}`, value])),
-      );
-      return [...outputs.values()];
-    },
+    evaluate: (name, body) => session.evaluate(name, body),
     save: (at) => saver.save(at),
     point: (name, checkpoint) => saver.point(name, checkpoint),
     forget: (checkpoint) => deleteCheckpoint(checkpoint.folder),

@@ -9,6 +9,7 @@ import { attach, weightsOf, type NamedWeight, type Part } from '../nn/module.js'
 import { bindOptimizer, type BoundOptimizer, type FoundWeight } from '../optim/bound.js';
 import type { Clock, Optimizer } from '../optim/optimizer.js';
 import { RunError } from '../run/run-error.js';
+import type { Tensor } from '../tensor.js';
 import type { Schedule, SchedulePlan } from '../schedules/index.js';
 import type { Pace } from '../../values/durations.js';
 import { useDrawNames } from '../engine/current.js';
@@ -70,6 +71,8 @@ export class Session implements StageHost, UpdateHost {
   readonly scalarNames: readonly string[];
   readonly weights: readonly NamedWeight[];
   readonly optimizers: ReadonlyMap<string, BoundOptimizer>;
+  /** What add-ons have had evaluated, oldest first. */
+  readonly #evaluations: { readonly body: () => readonly Tensor[]; readonly stage: Stage }[] = [];
   #trace: StepTrace | null = null;
 
   private constructor(
@@ -222,20 +225,24 @@ export class Session implements StageHost, UpdateHost {
       : [...optimizers.map((optimizer) => optimizer.name), name].join('_');
   }
 
-  /** Runs `body` once in evaluation mode, with draws keyed by `name` alone. */
-  async evaluate(
-    name: string,
-    body: () => Readonly<Record<string, unknown>>,
-  ): Promise<ReadonlyMap<string, HostTensor>> {
-    const plan: StepPlan = { kind: 'predict', name, data: [], every: null, run: body };
-    const stage = new Stage(this, plan);
+  /** Runs `body` once in evaluation mode, with draws keyed by `name` alone. The same body is compiled once. */
+  async evaluate(name: string, body: () => readonly Tensor[]): Promise<readonly HostTensor[]> {
+    const stage = this.#evaluationOf(name, body);
     const clock = this.clockAt(0);
     const draws = { seed: this.options.seed, step: 0, micro: 0, rowOffset: 0 };
-    try {
-      return await stage.run([], { clock, draws, scalars: this.scalarsAt(clock, false), last: true });
-    } finally {
-      stage.dispose();
-    }
+    const run = { clock, draws, scalars: this.scalarsAt(clock, false), last: true };
+    return [...(await stage.run([], run)).values()];
+  }
+
+  #evaluationOf(name: string, body: () => readonly Tensor[]): Stage {
+    const known = this.#evaluations.find((one) => one.body === body && one.stage.plan.name === name);
+    if (known !== undefined) return known.stage;
+    const run = (): unknown => Object.fromEntries(body().map((value, index) => [`o${index}`, value]));
+    const stage = new Stage(this, { kind: 'predict', name, data: [], every: null, run });
+    this.#evaluations.push({ body, stage });
+    // Whoever makes a body anew each time must not fill the device.
+    if (this.#evaluations.length > mostEvaluations) this.#evaluations.shift()?.stage.dispose();
+    return stage;
   }
 
   /**
@@ -297,7 +304,7 @@ export class Session implements StageHost, UpdateHost {
   }
 
   async close(): Promise<void> {
-    for (const { stage } of this.stages) stage.dispose();
+    for (const { stage } of [...this.stages, ...this.#evaluations.splice(0)]) stage.dispose();
     try {
       // Stages may share a data set, which is closed once.
       await closeAll(new Set(this.stages.flatMap(({ data }) => data)));
@@ -311,6 +318,8 @@ type HostTensors = ReadonlyMap<string, HostTensor>;
 
 const shownRows = 8;
 const shownNames = 3;
+/** As many compiled bodies of add-ons are kept. */
+const mostEvaluations = 8;
 
 function someNames(names: readonly string[]): string {
   const more = names.length > shownNames ? ` and ${names.length - shownNames} more` : '';

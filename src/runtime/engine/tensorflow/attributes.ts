@@ -1,6 +1,7 @@
 /** Sets attributes of ops, in graphs and at once: the op's definition decides which kind each is. */
 import type { Address, CApi } from './c-api.js';
 import type { OpDefinition } from './op-definitions.js';
+import { check } from './status.js';
 import type { AttributeValue, Attributes } from './values.js';
 
 /** The two families of functions that set attributes. */
@@ -67,6 +68,7 @@ export function eagerSetters(api: CApi, status: Address): Setters {
     },
     shape: (op, name, value) => {
       api.TFE_OpSetAttrShape(op, name, value, value.length, status);
+      check(api, status, name);
     },
     ints: (op, name, value) => {
       api.TFE_OpSetAttrIntList(op, name, value, value.length);

@@ -30,6 +30,7 @@ export interface CApi {
   TFE_DeleteContextOptions(options: Address): void;
   TFE_ContextOptionsSetConfig(options: Address, proto: Bytes, length: number, status: Address): void;
   TFE_NewContext(options: Address, status: Address): Address;
+  TFE_DeleteContext(context: Address): void;
   TFE_ContextListDevices(context: Address, status: Address): Address;
   TF_DeviceListCount(list: Address): number;
   TF_DeviceListName(list: Address, index: number, status: Address): string;
@@ -140,6 +141,7 @@ const declarations: Readonly<Record<keyof CApi, string>> = {
   TFE_DeleteContextOptions: 'void TFE_DeleteContextOptions(void*)',
   TFE_ContextOptionsSetConfig: 'void TFE_ContextOptionsSetConfig(void*, const void*, size_t, void*)',
   TFE_NewContext: 'void* TFE_NewContext(void*, void*)',
+  TFE_DeleteContext: 'void TFE_DeleteContext(void*)',
   TFE_ContextListDevices: 'void* TFE_ContextListDevices(void*, void*)',
   TF_DeviceListCount: 'int TF_DeviceListCount(void*)',
   TF_DeviceListName: 'const char* TF_DeviceListName(void*, int, void*)',

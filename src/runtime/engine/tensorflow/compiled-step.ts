@@ -10,7 +10,7 @@ import type { TensorFlowBackend } from './backend.js';
 import type { Address } from './c-api.js';
 import { CompileChoice } from './compile-choice.js';
 import { tf } from './element-types.js';
-import type { GraphOptions } from './graph.js';
+import { disposeAll, type GraphOptions } from './graph.js';
 import { operationsIn, placeOf, withDeepStacks } from './places.js';
 import type { NarrowType } from './precision.js';
 import { encode } from './protobuf.js';
@@ -104,19 +104,22 @@ export class TensorFlowStep implements CompiledStep {
     checkRules(step, inputs);
     const { tensorflow } = this.host;
     const from = performance.now();
+    // Made first: what was fed is freed by the call.
+    const fn = step.fn(choice.way.xla).name;
     const fed = this.#feed(inputs, clock);
-    const call = { fn: step.fn(choice.way.xla).name, fed, step, outputs: step.outputs.length, choice };
-    const outputs = await this.#execute(call, inputs);
-    const results = step.outputs.map(({ dtype, shape }, index) => {
-      const value = tensorflow.adopt(outputs[index] ?? null);
-      try {
-        return hostTensor(dtype, shape, tensorflow.download(value));
-      } finally {
-        tensorflow.free(value);
-      }
-    });
-    choice.note(1, performance.now() - from);
-    return results;
+    const outputs = await this.#execute({ fn, fed, step, outputs: step.outputs.length, choice }, inputs);
+    const values = tensorflow.adopt(outputs);
+    try {
+      const results = values.map((value, index) => {
+        const output = step.outputs[index];
+        if (output === undefined) throw new Error(`step ${this.name} gave more than its outputs`);
+        return hostTensor(output.dtype, output.shape, tensorflow.download(value));
+      });
+      choice.note(1, performance.now() - from);
+      return results;
+    } finally {
+      for (const value of values) tensorflow.free(value);
+    }
   }
 
   get atOnce(): number {
@@ -162,11 +165,7 @@ export class TensorFlowStep implements CompiledStep {
   }
 
   dispose(): void {
-    for (const { step, loops } of this.#signatures) {
-      for (const loop of loops.values()) loop.dispose();
-      step.dispose();
-    }
-    this.#signatures.length = 0;
+    disposeAll(this.#signatures.splice(0).flatMap(({ step, loops }) => [...loops.values(), step]));
   }
 
   #signatureOf(inputs: readonly HostTensor[]): Signature {
@@ -251,12 +250,13 @@ export class TensorFlowStep implements CompiledStep {
         const outputs = step.outputs.length + step.replaced;
         try {
           const op = api.TFE_NewOp(tensorflow.context, step.fn(false).name, tensorflow.status);
+          tensorflow.check(this.name);
           try {
             const returned: Address[] = new Array<Address>(outputs).fill(null);
             this.#give(op, fed, step);
             api.TFE_Execute(op, returned, [outputs], tensorflow.status);
             tensorflow.check(`step ${this.name}`);
-            for (const handle of returned) tensorflow.free(tensorflow.adopt(handle));
+            for (const handle of returned) api.TFE_DeleteTensorHandle(handle);
             return true;
           } finally {
             api.TFE_DeleteOp(op);
@@ -277,8 +277,9 @@ export class TensorFlowStep implements CompiledStep {
     const { tensorflow } = this.host;
     const { api } = tensorflow.library;
     const { status } = tensorflow;
-    for (const { handle } of fed) api.TFE_OpAddInput(op, handle, status);
-    for (const { resource } of step.resources) api.TFE_OpAddInput(op, resource.handle, status);
+    // All in one call: a status holds the last call's error only, and one that went well would cover up one that did not.
+    const given = [...fed, ...step.resources.map(({ resource }) => resource)].map(({ handle }) => handle);
+    api.TFE_OpAddInputList(op, given, given.length, status);
     tensorflow.check(this.name);
     api.TFE_OpSetAttrString(op, 'config_proto', optimize, optimize.length);
     api.TFE_OpSetDevice(op, tensorflow.device.name, status);
@@ -359,14 +360,14 @@ export class TensorFlowStep implements CompiledStep {
         return true;
       },
     });
-    const scope = engine();
-    scope.startScope(this.name);
     const own = this.#put([
       [tf.i32, [4], clockWords(clock)],
       [tf.i64, [], BigInt64Array.of(BigInt(clock.rowOffset))],
     ]);
     const [words, rowOffset] = own;
     if (words === undefined || rowOffset === undefined) throw new Error('a step has no clock');
+    const scope = engine();
+    scope.startScope(this.name);
     try {
       // The inputs belong to the scope's tensors, the clock to nobody.
       const given = this.#put(

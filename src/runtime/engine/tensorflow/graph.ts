@@ -46,6 +46,19 @@ export class NativeFunction {
   }
 }
 
+/** Frees each, also where one before it could not be freed; then throws the first failure. */
+export function disposeAll(all: Iterable<{ dispose(): void }>): void {
+  const failures: unknown[] = [];
+  for (const one of all) {
+    try {
+      one.dispose();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
+}
+
 /** What an input of a step must hold for its ops to mean something; looked at on the host before each run. */
 export interface IndexRule {
   readonly numbers: KnownNumbers;
@@ -211,12 +224,11 @@ export class Graph implements Executor {
     const { status } = this.tensorflow;
     const tensor = this.tensorflow.hostTensor(type, shape, elements);
     try {
-      const node = api.TF_NewOperation(this.#graph, 'Const', `Const_${this.#nodes++}`);
-      api.TF_SetAttrTensor(node, 'value', tensor, status);
-      this.tensorflow.check('Const');
-      api.TF_SetAttrType(node, 'dtype', type);
-      const operation = api.TF_FinishOperation(node, status);
-      this.tensorflow.check('Const');
+      const operation = this.#operation('Const', `Const_${this.#nodes++}`, (node) => {
+        api.TF_SetAttrTensor(node, 'value', tensor, status);
+        this.tensorflow.check('Const');
+        api.TF_SetAttrType(node, 'dtype', type);
+      });
       const value = this.#value({ oper: operation, index: 0 }, type, shape);
       if (key !== null) this.#constants.set(key, value);
       if (isNumbers(elements)) this.#numbers.set(operation, fixedNumbers(elements, shape));
@@ -247,30 +259,43 @@ export class Graph implements Executor {
     unknownShape = false,
   ): readonly GraphValue[] {
     const { api } = this.tensorflow.library;
-    const { status } = this.tensorflow;
     const definition = this.tensorflow.definition(name);
     this.ops.set(name, (this.ops.get(name) ?? 0) + 1);
-    // Whatever can be refused here is refused before the description exists: one that is never finished stays in memory.
     const given = inputs.map((input) =>
       isList(input) ? input.map((one) => this.#outputOf(one)) : this.#outputOf(input),
     );
     const operationName = `${name}_${this.#nodes++}`;
     if (this.#keepStacks) this.stacks.set(operationName, new Error().stack ?? '');
-    const node = api.TF_NewOperation(this.#graph, name, operationName);
-    for (const input of given) {
-      if (isOutput(input)) api.TF_AddInput(node, input);
-      else api.TF_AddInputList(node, input, input.length);
-    }
-    setAttributes(this.#setters, node, definition, attributes);
-    for (const operation of after) api.TF_AddControlInput(node, operation);
-    const operation = api.TF_FinishOperation(node, status);
-    this.tensorflow.check(name);
+    const operation = this.#operation(name, operationName, (node) => {
+      for (const input of given) {
+        if (isOutput(input)) api.TF_AddInput(node, input);
+        else api.TF_AddInputList(node, input, input.length);
+      }
+      setAttributes(this.#setters, node, definition, attributes);
+      for (const one of after) api.TF_AddControlInput(node, one);
+    });
     this.#last = operation;
     return Array.from({ length: api.TF_OperationNumOutputs(operation) }, (_, index) => {
       const output: Output = { oper: operation, index };
       const type = tfType(api.TF_OperationOutputType(output));
       return this.#value(output, type, unknownShape ? [] : this.#shapeOf(name, output, type));
     });
+  }
+
+  /** An operation as `describe` says. */
+  #operation(type: string, name: string, describe: (node: Address) => void): Address {
+    const { library, status } = this.tensorflow;
+    const node = library.api.TF_NewOperation(this.#graph, type, name);
+    try {
+      describe(node);
+    } catch (error) {
+      // Only finishing a description frees it.
+      library.api.TF_FinishOperation(node, status);
+      throw error;
+    }
+    const operation = library.api.TF_FinishOperation(node, status);
+    this.tensorflow.check(type);
+    return operation;
   }
 
   #shapeOf(name: string, output: Output, type: TfType): readonly number[] | null {
@@ -321,14 +346,18 @@ export class Graph implements Executor {
       status,
     );
     this.tensorflow.check(`compiling ${name}`);
-    const made = new NativeFunction(this.tensorflow, name, address);
-    if (xla) {
-      api.TF_FunctionSetAttrValueProto(address, '_XlaMustCompile', encodeTrue, encodeTrue.length, status);
+    try {
+      if (xla) {
+        api.TF_FunctionSetAttrValueProto(address, '_XlaMustCompile', encodeTrue, encodeTrue.length, status);
+        this.tensorflow.check(`compiling ${name}`);
+      }
+      api.TFE_ContextAddFunction(this.tensorflow.context, address, status);
       this.tensorflow.check(`compiling ${name}`);
+      return new NativeFunction(this.tensorflow, name, address);
+    } catch (error) {
+      api.TF_DeleteFunction(address);
+      throw error;
     }
-    api.TFE_ContextAddFunction(this.tensorflow.context, address, status);
-    this.tensorflow.check(`compiling ${name}`);
-    return made;
   }
 
   dispose(): void {

@@ -19,12 +19,12 @@ const crossEntropy = (call: Call, op: string, target: Value): readonly Value[] =
 
 /** The fused kernels, by name. */
 export const fusedKernels: Readonly<Record<string, Kernel>> = {
-  // Loss and its gradient by the logits, of rows of logits and one class a row.
+  // Loss and its gradient by the logits, of rows of logits and one class a row; `shape` is what the classes were before.
   NativeSparseSoftmaxCrossEntropy: (call) => {
     const labels = call.input('labels');
     const classes = call.shapeOf(call.input('logits')).at(-1) ?? 0;
     // TensorFlow refuses such a label on a CPU only, and in words of its own.
-    const shape = call.shapeOf(labels);
+    const shape = call.numbers('shape');
     call.executor.requireIndex(labels, classes, (label, place) => noClass(label, place, shape, classes));
     return crossEntropy(call, 'SparseSoftmaxCrossEntropyWithLogits', labels);
   },

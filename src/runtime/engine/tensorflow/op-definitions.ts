@@ -1,19 +1,9 @@
-/** What ops take and which attributes they have, as the opened library itself tells it. */
+/** How many outputs ops have and which attributes, as the opened library itself tells it. */
 import type { NativeLibrary } from './c-api.js';
 import { bytesIn, decode, textOf } from './protobuf.js';
 
-export type AttributeType =
-  'string' | 'int' | 'float' | 'bool' | 'type' | 'shape' | 'tensor' | 'func' | 'list(int)' | 'list(type)';
-
-export interface OpInput {
-  readonly name: string;
-  /** Whether it takes a list of tensors. */
-  readonly list: boolean;
-}
-
 export interface OpDefinition {
   readonly name: string;
-  readonly inputs: readonly OpInput[];
   readonly outputs: number;
   readonly attributes: ReadonlyMap<string, string>;
 }
@@ -49,29 +39,16 @@ function nameOf(message: Uint8Array): string {
 function readOp(message: Uint8Array): OpDefinition {
   let name = '';
   let outputs = 0;
-  const inputs: OpInput[] = [];
   const attributes = new Map<string, string>();
   for (const [field, value] of decode(message)) {
     if (field === 1) name = textOf(value);
-    else if (field === 2) inputs.push(readInput(bytesIn(value)));
     else if (field === 3) outputs += 1;
     else if (field === 4) {
       const [attribute, type] = readAttribute(bytesIn(value));
       attributes.set(attribute, type);
     }
   }
-  return { name, inputs, outputs, attributes };
-}
-
-function readInput(message: Uint8Array): OpInput {
-  let name = '';
-  let list = false;
-  for (const [field, value] of decode(message)) {
-    if (field === 1) name = textOf(value);
-    // `number_attr` and `type_list_attr`.
-    else if (field === 5 || field === 6) list = true;
-  }
-  return { name, list };
+  return { name, outputs, attributes };
 }
 
 function readAttribute(message: Uint8Array): readonly [string, string] {

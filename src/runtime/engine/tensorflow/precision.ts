@@ -116,18 +116,19 @@ export interface ResolvedPrecision {
 }
 
 /**
- * What a precision means on a device. `mixed` is bf16 where the device has it, else f16, else f32, which it says. Throws for
+ * What a precision means on a device, which is asked for its units only where they matter. `mixed` is bf16 where the device has it, else f16, else f32, which it says. Throws for
  * another one that the device has no units for, unless it is forced.
  */
 export function resolvePrecision(
   precision: Precision,
-  units: NarrowUnits,
+  unitsOf: () => NarrowUnits,
   device: string,
   forced: boolean,
 ): ResolvedPrecision {
+  // Asking a GPU starts a process.
+  if (precision === 'f32') return { type: null, note: null };
+  const units = unitsOf();
   switch (precision) {
-    case 'f32':
-      return { type: null, note: null };
     case 'mixed':
       if (units.bf16) return { type: tf.bf16, note: null };
       if (units.f16) return { type: tf.f16, note: null };

@@ -64,7 +64,12 @@ export class ResourceVariable implements StateVariable {
     const [resource] = tensorflow.op('VarHandleOp', [], attributes, tensorflow.device.name);
     if (resource === undefined) throw new Error(`variable \`${path}\` was not made`);
     this.#resource = resource;
-    this.#write(initial);
+    try {
+      this.#write(initial);
+    } catch (error) {
+      tensorflow.free(resource);
+      throw error;
+    }
   }
 
   get resource(): EagerValue {
@@ -127,9 +132,13 @@ export class ResourceVariable implements StateVariable {
     if (this.#resource === null) return;
     const { tensorflow } = this.#owner;
     // The device keeps what a handle names until it is told otherwise.
-    tensorflow.op('DestroyResourceOp', [this.#resource], {});
-    tensorflow.free(this.#resource);
+    const resource = this.#resource;
     this.#resource = null;
     this.#owner.forget(this);
+    try {
+      tensorflow.op('DestroyResourceOp', [resource], {});
+    } finally {
+      tensorflow.free(resource);
+    }
   }
 }

@@ -61,27 +61,34 @@ export class TensorFlow implements Executor {
     const { api } = library;
     this.#status = api.TF_NewStatus();
     this.#setters = eagerSetters(api, this.#status);
-    const context = api.TFE_NewContextOptions();
+    let context: Address = null;
     try {
-      const config = contextConfig(options);
-      api.TFE_ContextOptionsSetConfig(context, config, config.length, this.#status);
+      context = this.#newContext(options);
+      this.#context = context;
+      this.definitions = opDefinitions(library);
+      this.devices = this.#listDevices();
+      this.device = deviceOf(this.devices, options.device);
+    } catch (error) {
+      // A start that failed may be tried again.
+      if (context !== null) api.TFE_DeleteContext(context);
+      api.TF_DeleteStatus(this.#status);
+      throw error;
+    }
+  }
+
+  #newContext(given: ContextOptions): Address {
+    const { api } = this.library;
+    const options = api.TFE_NewContextOptions();
+    try {
+      const config = contextConfig(given);
+      api.TFE_ContextOptionsSetConfig(options, config, config.length, this.#status);
       this.check('configuring TensorFlow');
-      this.#context = api.TFE_NewContext(context, this.#status);
+      const context = api.TFE_NewContext(options, this.#status);
       this.check('starting TensorFlow');
+      return context;
     } finally {
-      api.TFE_DeleteContextOptions(context);
+      api.TFE_DeleteContextOptions(options);
     }
-    this.definitions = opDefinitions(library);
-    this.devices = this.#listDevices();
-    const gpu = this.devices.find(({ type }) => type === 'GPU');
-    if (gpu === undefined && options.device?.startsWith('gpu') === true) {
-      throw new RunError(
-        `no ${options.device} is to be seen: TensorFlow found ${this.devices.map(({ name }) => name.replace(/^.*device:/, '')).join(', ')}; see nvidia-smi, and docs/gpu.md`,
-      );
-    }
-    const device = gpu ?? this.devices[0];
-    if (device === undefined) throw new Error('TensorFlow found no device, not even a CPU');
-    this.device = device;
   }
 
   get context(): Address {
@@ -143,8 +150,13 @@ export class TensorFlow implements Executor {
     if (tensor === null) {
       throw new Error(`no memory for a tensor of ${bytes} bytes; use a smaller batch or a smaller model`);
     }
-    if (elements.byteLength > 0) this.library.write(api.TF_TensorData(tensor), elements);
-    return tensor;
+    try {
+      if (elements.byteLength > 0) this.library.write(api.TF_TensorData(tensor), elements);
+      return tensor;
+    } catch (error) {
+      api.TF_DeleteTensor(tensor);
+      throw error;
+    }
   }
 
   /** A tensor on the device; `partial` as for `hostTensor`. */
@@ -195,15 +207,27 @@ export class TensorFlow implements Executor {
     this.library.api.TFE_DeleteTensorHandle(handle);
   }
 
-  /** A handle that a call returned, with what it holds. */
-  adopt(handle: Address): EagerValue {
+  /** Handles that a call returned, with what they hold. Where one cannot be read, none of them stays. */
+  adopt(handles: readonly Address[]): readonly EagerValue[] {
+    try {
+      const values = handles.map((handle) => this.#described(handle));
+      return values.map((value) => this.#keep(value));
+    } catch (error) {
+      for (const handle of handles) this.library.api.TFE_DeleteTensorHandle(handle);
+      throw error;
+    }
+  }
+
+  #described(handle: Address): EagerValue {
     const { api } = this.library;
     const rank = api.TFE_TensorHandleNumDims(handle, this.#status);
     this.check('reading a shape');
-    const shape = Array.from({ length: rank }, (_, axis) =>
-      Number(api.TFE_TensorHandleDim(handle, axis, this.#status)),
-    );
-    return this.#keep({ kind: 'eager', handle, shape, type: tfType(api.TFE_TensorHandleDataType(handle)) });
+    const shape = Array.from({ length: rank }, (_, axis) => {
+      const size = Number(api.TFE_TensorHandleDim(handle, axis, this.#status));
+      this.check('reading a shape');
+      return size;
+    });
+    return { kind: 'eager', handle, shape, type: tfType(api.TFE_TensorHandleDataType(handle)) };
   }
 
   #keep(value: EagerValue): EagerValue {
@@ -255,18 +279,32 @@ export class TensorFlow implements Executor {
       const count = [outputs.length];
       api.TFE_Execute(op, outputs, count, this.#status);
       this.check(name);
-      return outputs.slice(0, count[0]).map((handle) => this.adopt(handle));
+      return this.adopt(outputs.slice(0, count[0]));
     } finally {
       api.TFE_DeleteOp(op);
     }
   }
 }
 
+/** The first GPU, or the CPU, unless a GPU is asked for. */
+function deviceOf(devices: readonly Device[], asked = 'auto'): Device {
+  const gpu = devices.find(({ type }) => type === 'GPU');
+  if (gpu === undefined && asked.startsWith('gpu')) {
+    const found = devices.map(({ name }) => name.replace(/^.*device:/, '')).join(', ');
+    throw new RunError(
+      `no ${asked} is to be seen: TensorFlow found ${found}; see nvidia-smi, and docs/gpu.md`,
+    );
+  }
+  const device = gpu ?? devices[0];
+  if (device === undefined) throw new Error('TensorFlow found no device, not even a CPU');
+  return device;
+}
+
 function isValues(result: Value | readonly Value[]): result is readonly Value[] {
   return Array.isArray(result);
 }
 
-export function handleOf(value: Value): Address {
+function handleOf(value: Value): Address {
   if (value.kind === 'graph') {
     throw new Error('a value of a graph was used after the graph was made');
   }

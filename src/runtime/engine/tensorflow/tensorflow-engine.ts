@@ -47,13 +47,17 @@ export async function createTensorFlowEngine(options: TensorFlowOptions): Promis
   const backend = await startOnce(options);
   const { device } = backend.tensorflow;
   const { precision = 'f32', forcePrecision = false } = options;
-  const units = narrowUnits(device);
   if (options.compile === 'eager' && precision !== 'f32') {
     throw new RunError(
       `compile = "eager" computes in f32, but precision is "${precision}"; use compile = "graph"`,
     );
   }
-  const resolved = resolvePrecision(precision, units, `this ${device.type}`, forcePrecision);
+  const resolved = resolvePrecision(
+    precision,
+    () => narrowUnits(device),
+    `this ${device.type}`,
+    forcePrecision,
+  );
   return new TensorFlowEngine(backend, options.compile ?? 'auto', resolved);
 }
 

@@ -5,7 +5,7 @@ import { elementType } from '../state-variable.js';
 import type { TensorFlowBackend } from './backend.js';
 import type { Address } from './c-api.js';
 import { tf, type TfType } from './element-types.js';
-import { Graph, type GraphOptions, type IndexRule, type NativeFunction } from './graph.js';
+import { disposeAll, Graph, type GraphOptions, type IndexRule, type NativeFunction } from './graph.js';
 import type { DeviceClock } from './random.js';
 import { storageType, type ResourceVariable } from './resource-variable.js';
 import type { TensorFlow } from './runtime.js';
@@ -129,8 +129,7 @@ export function traceStep(
         ops: graph.ops,
         stacks: graph.stacks,
         dispose: () => {
-          for (const one of functions.values()) one.dispose();
-          graph.dispose();
+          disposeAll([...functions.values(), graph]);
         },
       };
     });
@@ -172,12 +171,26 @@ export function loopOf(
     ...rows.map(({ type, shape }) => graph.input(type, shape)),
     ...step.resources.map(() => graph.resource()),
   ];
-  const cond = inGraph(tensorflow, (graph) => {
+  const functions: NativeFunction[] = [];
+  const functionOf = (make: (graph: Graph) => NativeFunction): NativeFunction => {
+    const graph = new Graph(tensorflow);
+    try {
+      const fn = make(graph);
+      functions.unshift(fn);
+      return fn;
+    } catch (error) {
+      disposeAll(functions);
+      throw error;
+    } finally {
+      graph.dispose();
+    }
+  };
+  const cond = functionOf((graph) => {
     const [done, of] = variablesOf(graph);
     if (done === undefined || of === undefined) throw new Error('a loop has no counter');
     return graph.finish(freshName(`${name}_more`), [single(graph, 'Less', [done, of])], { xla: false });
   });
-  const body = inGraph(tensorflow, (graph) => {
+  const body = functionOf((graph) => {
     graph.use(step.fn(false));
     const variables = variablesOf(graph);
     const [done, ...others] = variables;
@@ -204,7 +217,7 @@ export function loopOf(
     const kept = others.map((value) => single(graph, 'Identity', [value]));
     return graph.finish(freshName(`${name}_again`), [next, ...kept], { xla: false });
   });
-  const fn = inGraph(tensorflow, (graph) => {
+  const fn = functionOf((graph) => {
     graph.use(step.fn(false));
     graph.use(cond);
     graph.use(body);
@@ -217,17 +230,6 @@ export function loopOf(
   });
   return {
     fn,
-    dispose: () => {
-      for (const one of [fn, body, cond]) one.dispose();
-    },
+    dispose: () => disposeAll(functions),
   };
-}
-
-function inGraph<T>(tensorflow: TensorFlow, make: (graph: Graph) => T): T {
-  const graph = new Graph(tensorflow);
-  try {
-    return make(graph);
-  } finally {
-    graph.dispose();
-  }
 }

@@ -127,19 +127,12 @@ export class Data<B> {
       );
     }
     const fields = this.fields;
-    let known: { readonly epoch: number; readonly order: Int32Array } | undefined;
-    const orderOf = (epoch: number): Int32Array => {
-      // Without shuffling every epoch has the order of the first.
-      const key = shuffle ? epoch : 0;
-      if (known?.epoch !== key)
-        known = { epoch: key, order: epochOrder(rows, shuffle, host.seed, host.label, key) };
-      return known.order;
-    };
+    const order = epochOrder(rows, shuffle, host.seed, host.label);
     const rowsOf = (epoch: number, index: number): Int32Array => {
       if (!Number.isInteger(index) || index < 0 || index >= batchesPerEpoch) {
         throw new RangeError(`data '${host.label}' has batches 0 to ${batchesPerEpoch - 1}, got ${index}`);
       }
-      return orderOf(epoch).slice(index * batch, (index + 1) * batch);
+      return order(epoch, index * batch, (index + 1) * batch);
     };
     return {
       label: host.label,

@@ -4,15 +4,21 @@
  */
 import { hostPermutation } from '../engine/philox.js';
 
-/** Row numbers in the order of an epoch (counted from 0). */
-export function epochOrder(
-  rows: number,
-  shuffle: boolean,
-  seed: number,
-  label: string,
-  epoch: number,
-): Int32Array {
-  return shuffle
-    ? hostPermutation(seed, `data.${label}.epoch ${epoch}`, rows)
-    : Int32Array.from({ length: rows }, (_, i) => i);
+/** Numbers (from 0) of the rows at places `from` to `to` of an epoch (counted from 0). */
+export type EpochOrder = (epoch: number, from: number, to: number) => Int32Array;
+
+export function epochOrder(rows: number, shuffle: boolean, seed: number, label: string): EpochOrder {
+  if (!shuffle) {
+    return (_, from, to) => {
+      const count = Math.max(0, Math.min(rows, to) - from);
+      return Int32Array.from({ length: count }, (_unused, place) => from + place);
+    };
+  }
+  let known: { readonly epoch: number; readonly order: Int32Array } | undefined;
+  return (epoch, from, to) => {
+    if (known?.epoch !== epoch) {
+      known = { epoch, order: hostPermutation(seed, `data.${label}.epoch ${epoch}`, rows) };
+    }
+    return known.order.slice(from, to);
+  };
 }

@@ -127,7 +127,8 @@ export interface CApi {
   TF_DeleteFunction(fn: Address): void;
   TFE_ContextAddFunction(context: Address, fn: Address, status: Address): void;
   TFE_ContextRemoveFunction(context: Address, name: string, status: Address): void;
-  TF_GetAllOpList(): Address;
+  TF_NewBuffer(): Address;
+  TF_GraphGetOpDef(graph: Address, name: string, definition: Address, status: Address): void;
   TF_DeleteBuffer(buffer: Address): void;
 }
 
@@ -201,7 +202,8 @@ const declarations: Readonly<Record<keyof CApi, string>> = {
   TF_DeleteFunction: 'void TF_DeleteFunction(void*)',
   TFE_ContextAddFunction: 'void TFE_ContextAddFunction(void*, void*, void*)',
   TFE_ContextRemoveFunction: 'void TFE_ContextRemoveFunction(void*, const char*, void*)',
-  TF_GetAllOpList: 'void* TF_GetAllOpList()',
+  TF_NewBuffer: 'void* TF_NewBuffer()',
+  TF_GraphGetOpDef: 'void TF_GraphGetOpDef(void*, const char*, void*, void*)',
   TF_DeleteBuffer: 'void TF_DeleteBuffer(void*)',
 };
 

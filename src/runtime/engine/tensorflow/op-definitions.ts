@@ -1,6 +1,10 @@
 /** How many outputs ops have and which attributes, as the opened library itself tells it. */
-import type { NativeLibrary } from './c-api.js';
+import type { Address, NativeLibrary } from './c-api.js';
+import { check } from './status.js';
 import { bytesIn, decode, textOf } from './protobuf.js';
+
+/** `TF_NOT_FOUND` (tensorflow/c/tf_status.h). */
+const notFound = 5;
 
 export interface OpDefinition {
   readonly name: string;
@@ -8,32 +12,34 @@ export interface OpDefinition {
   readonly attributes: ReadonlyMap<string, string>;
 }
 
-/** The ops of an `OpList` message (tensorflow/core/framework/op_def.proto). There are thousands: each is read when it is asked for. */
+/** Definitions of ops (tensorflow/core/framework/op_def.proto), each read when it is first asked for: there are thousands. */
 export class OpDefinitions {
-  readonly #messages = new Map<string, Uint8Array>();
   readonly #read = new Map<string, OpDefinition>();
+  /** The library answers for a graph; this one stays empty. */
+  readonly #graph: Address;
 
-  constructor(list: Uint8Array) {
-    for (const [, value] of decode(list)) {
-      const message = bytesIn(value);
-      this.#messages.set(nameOf(message), message);
+  constructor(private readonly library: NativeLibrary) {
+    this.#graph = library.api.TF_NewGraph();
+  }
+
+  /** The definition of an op, or undefined where the library has none of that name; `status` is the call's. */
+  get(name: string, status: Address): OpDefinition | undefined {
+    const known = this.#read.get(name);
+    if (known !== undefined) return known;
+    const { api, read, buffer } = this.library;
+    const message = api.TF_NewBuffer();
+    try {
+      api.TF_GraphGetOpDef(this.#graph, name, message, status);
+      if (api.TF_GetCode(status) === notFound) return undefined;
+      check(api, status, name);
+      const { data, length } = buffer(message);
+      const definition = readOp(new Uint8Array(read(data, length)));
+      this.#read.set(name, definition);
+      return definition;
+    } finally {
+      api.TF_DeleteBuffer(message);
     }
   }
-
-  get(name: string): OpDefinition | undefined {
-    const known = this.#read.get(name);
-    const message = this.#messages.get(name);
-    if (known !== undefined || message === undefined) return known;
-    const definition = readOp(message);
-    this.#read.set(name, definition);
-    return definition;
-  }
-}
-
-/** The name of an op, which comes first in its message. */
-function nameOf(message: Uint8Array): string {
-  for (const [field, value] of decode(message)) if (field === 1) return textOf(value);
-  return '';
 }
 
 function readOp(message: Uint8Array): OpDefinition {
@@ -59,15 +65,4 @@ function readAttribute(message: Uint8Array): readonly [string, string] {
     else if (field === 2) type = textOf(value);
   }
   return [name, type];
-}
-
-/** The definitions of all ops of the library. */
-export function opDefinitions({ api, read, buffer }: NativeLibrary): OpDefinitions {
-  const list = api.TF_GetAllOpList();
-  try {
-    const { data, length } = buffer(list);
-    return new OpDefinitions(new Uint8Array(read(data, length)));
-  } finally {
-    api.TF_DeleteBuffer(list);
-  }
 }

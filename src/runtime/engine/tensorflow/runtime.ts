@@ -2,7 +2,7 @@
 import { dims, eagerSetters, setAttributes } from './attributes.js';
 import type { Address, NativeLibrary } from './c-api.js';
 import { bytesOf, tfType, type TfType } from './element-types.js';
-import { opDefinitions, type OpDefinition, type OpDefinitions } from './op-definitions.js';
+import { OpDefinitions, type OpDefinition } from './op-definitions.js';
 import { encode } from './protobuf.js';
 import { RunError } from '../../run/run-error.js';
 import { check } from './status.js';
@@ -45,7 +45,7 @@ export class TensorFlow implements Executor {
   readonly devices: readonly Device[];
   /** Where steps run: the first GPU, or the CPU. */
   readonly device: Device;
-  readonly definitions: OpDefinitions;
+  readonly #definitions: OpDefinitions;
   /** Handles that are alive, for `memory()` and tests that count them. */
   handles = 0;
   /** What was made since the innermost `tidy` began. */
@@ -65,9 +65,9 @@ export class TensorFlow implements Executor {
     try {
       context = this.#newContext(options);
       this.#context = context;
-      this.definitions = opDefinitions(library);
       this.devices = this.#listDevices();
       this.device = deviceOf(this.devices, options.device);
+      this.#definitions = new OpDefinitions(library);
     } catch (error) {
       // A start that failed may be tried again.
       if (context !== null) api.TFE_DeleteContext(context);
@@ -123,7 +123,7 @@ export class TensorFlow implements Executor {
   }
 
   definition(name: string): OpDefinition {
-    const definition = this.definitions.get(name);
+    const definition = this.#definitions.get(name, this.#status);
     if (definition === undefined) {
       throw new Error(`this TensorFlow (${this.library.version}) has no op ${name}`);
     }

@@ -115,6 +115,8 @@ function normalized(x: Tensor, axis: readonly number[]): Tensor {
 }
 
 /** By name in the prelude. */
+const product = (a: Tensor, b: Tensor): Tensor => ops.mul(a, b);
+
 export const cases: Readonly<Record<string, readonly Case[]>> = {
   relu: unary((x) => ops.relu(x)),
   leaky_relu: unary((x) => ops.leakyRelu(x, { slope: 0.2 })),
@@ -370,6 +372,29 @@ export const operatorCases: Readonly<Record<string, readonly Case[]>> = {
   slice: [
     { inputs: [[3, 4, 5]], run: (x) => ops.slice(x, [null, -1, [1, 4]]) },
     { inputs: [[3, 4, 5]], run: (x) => ops.slice(x, [[1, null], 'ellipsis', 0]) },
+    // Several of one tensor: in any order, with gaps, over one another, and along both axes.
+    { inputs: [[3, 6]], run: (x) => product(ops.slice(x, [null, [3, 6]]), ops.slice(x, [null, [0, 3]])) },
+    { inputs: [[7, 2]], run: (x) => product(ops.slice(x, [[5, 7]]), ops.slice(x, [[1, 3]])) },
+    { inputs: [[4, 5]], run: (x) => product(ops.slice(x, [null, [0, 3]]), ops.slice(x, [null, [2, 5]])) },
+    {
+      inputs: [[4, 4]],
+      run: (x) =>
+        product(
+          ops.slice(x, [
+            [0, 2],
+            [1, 3],
+          ]),
+          ops.slice(x, [
+            [2, 4],
+            [0, 2],
+          ]),
+        ),
+    },
+    { inputs: [[3, 4]], run: (x) => product(ops.slice(x, [1]), ops.slice(x, [0])) },
+    {
+      inputs: [[3, 4]],
+      run: (x) => ops.add(ops.mul(ops.slice(x, [null, [1, 3]]), 2), ops.slice(ops.square(x), [null, [2, 4]])),
+    },
   ],
   sameTwice: [{ inputs: [[3]], run: (x) => ops.mul(ops.add(x, x), x) }],
   scalarOperand: [{ inputs: [[3], []], run: (x, s) => ops.mul(x, ops.sum<Scalar>(s)) }],

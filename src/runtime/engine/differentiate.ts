@@ -3,7 +3,9 @@
  * objectives share a forward pass. Unlike the library's own, it stops at integers and booleans, frees gradients as soon as
  * they are used, leaves alone what the forward pass made, and says which kernel lacks a gradient.
  */
-import { add, engine, onesLike, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { engine, onesLike, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { GradientSums } from './gradient-sums.js';
+import { beginOf } from './gradients/rule.js';
 
 type Tape = ReturnType<typeof engine>['state']['activeTape'];
 type Node = Tape[number];
@@ -92,10 +94,10 @@ function backward(
   by: readonly Tensor[],
   dependent: ReadonlySet<number>,
 ): readonly (Tensor | null)[] {
-  const gradients = new Map<number, Tensor>();
+  const gradients = new GradientSums();
   const wanted = new Set(by.map((tensor) => tensor.id));
   if (dependent.has(objective.id)) {
-    gradients.set(objective.id, onesLike(objective));
+    gradients.add(objective, onesLike(objective));
   }
   for (let i = tape.length - 1; i >= 0; i--) {
     const node = tape[i];
@@ -109,41 +111,31 @@ function backward(
 /** Moves the gradients of one node's outputs to its inputs. */
 function stepBack(
   node: Node,
-  gradients: Map<number, Tensor>,
+  gradients: GradientSums,
   dependent: ReadonlySet<number>,
   wanted: ReadonlySet<number>,
 ): void {
   const names = Object.entries(node.inputs)
     .filter(([, input]) => dependent.has(input.id))
     .map(([name]) => name);
-  const used = node.outputs.flatMap((output) => gradients.get(output.id) ?? []);
+  const outgoing = node.outputs.map((output) => gradients.get(output.id));
   if (names.length > 0) {
-    const found = engine().tidy(() => inputGradients(node, names, gradients));
+    const found = engine().tidy(() => inputGradients(node, names, outgoing));
     names.forEach((name, i) => {
       const input = node.inputs[name];
       const gradient = found[i];
-      if (input !== undefined && gradient !== undefined) {
-        accumulate(gradients, input.id, gradient);
-      }
+      if (input !== undefined && gradient !== undefined) gradients.add(input, gradient);
     });
   }
   for (const output of node.outputs) {
-    if (!wanted.has(output.id)) {
-      gradients.delete(output.id);
-    }
-  }
-  const alive = new Set(gradients.values());
-  for (const gradient of used) {
-    if (!alive.has(gradient)) {
-      gradient.dispose();
-    }
+    if (!wanted.has(output.id)) gradients.drop(output.id);
   }
 }
 
 function inputGradients(
   node: Node,
   names: readonly string[],
-  gradients: ReadonlyMap<number, Tensor>,
+  outgoing: readonly (Tensor | undefined)[],
 ): Tensor[] {
   if (node.gradient === undefined || node.gradient === null) {
     throw new Error(
@@ -152,11 +144,8 @@ function inputGradients(
   }
   // The library fills in zeros where an output has no gradient; its types don't say that it takes a hole.
   const dys: Tensor[] = new Array<Tensor>(node.outputs.length);
-  node.outputs.forEach((output, i) => {
-    const gradient = gradients.get(output.id);
-    if (gradient !== undefined) {
-      dys[i] = gradient;
-    }
+  outgoing.forEach((gradient, i) => {
+    if (gradient !== undefined) dys[i] = gradient;
   });
   const made = node.gradient(dys);
   const incoming = new Set(dys);
@@ -168,7 +157,12 @@ function inputGradients(
     }
     const gradient = make();
     const input = node.inputs[name];
-    if (input === undefined || gradient.dtype !== 'float32' || !sameShape(gradient.shape, input.shape)) {
+    const whole = beginOf(gradient) === null;
+    if (
+      input === undefined ||
+      gradient.dtype !== 'float32' ||
+      (whole && !sameShape(gradient.shape, input.shape))
+    ) {
       throw new Error(
         `the gradient of kernel ${node.kernelName} by its input \`${name}\` is a ${gradient.dtype} of shape [${gradient.shape.join(', ')}], not an f32 of shape [${input?.shape.join(', ') ?? ''}]`,
       );
@@ -178,17 +172,6 @@ function inputGradients(
     seen.add(gradient);
     return shared ? gradient.clone() : gradient;
   });
-}
-
-function accumulate(gradients: Map<number, Tensor>, id: number, gradient: Tensor): void {
-  const before = gradients.get(id);
-  if (before === undefined) {
-    gradients.set(id, gradient);
-    return;
-  }
-  gradients.set(id, add(before, gradient));
-  before.dispose();
-  gradient.dispose();
 }
 
 function sameShape(a: readonly number[], b: readonly number[]): boolean {

@@ -27,6 +27,21 @@ export interface Kept {
 
 export type Rules = Readonly<Record<string, Rule>>;
 
+/** Where the parts begin that gradients of slices are of. */
+const begins = new WeakMap<Tensor, readonly number[]>();
+
+/** The gradient of the part of a tensor that begins there: zeros elsewhere. */
+export function partial(gradient: Tensor, begin: readonly number[]): Tensor {
+  const part = gradient.clone();
+  begins.set(part, begin);
+  return part;
+}
+
+/** Where the part begins that a gradient is of; null where it is of the whole tensor. */
+export function beginOf(gradient: Tensor): readonly number[] | null {
+  return begins.get(gradient) ?? null;
+}
+
 /** Sums a gradient over the axes along which an operand was repeated. */
 export function unbroadcast(dy: Tensor, shape: readonly number[]): Tensor {
   const extra = dy.rank - shape.length;

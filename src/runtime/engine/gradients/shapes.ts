@@ -2,7 +2,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { div, mul } from '../../ops/arithmetic.js';
 import { broadcastTo, run, sizeAt, sizeOf, toFloat } from '../../ops/kernel.js';
-import { keptShape, numberAt, numbersAt, type Rule, type Rules } from './rule.js';
+import { keptShape, numberAt, numbersAt, partial, type Rule, type Rules } from './rule.js';
 
 function reshaped(x: Tensor, shape: readonly number[]): Tensor {
   return run('Reshape', { x }, { shape: [...shape] });
@@ -53,15 +53,8 @@ export const movement: Rules = {
     }),
   },
   Slice: {
-    inputs: ['x'],
-    gradient: (dy, kept, attributes) => ({
-      x: () => {
-        const { shape } = kept.at(0);
-        const begin = numbersAt(attributes, 'begin');
-        const paddings = begin.map((from, i) => [from, sizeAt(shape, i) - from - sizeAt(dy.shape, i)]);
-        return run('PadV2', { x: dy }, { paddings, constantValue: 0 });
-      },
-    }),
+    inputs: [],
+    gradient: (dy, _, attributes) => ({ x: () => partial(dy, numbersAt(attributes, 'begin')) }),
   },
   PadV2: {
     inputs: ['x'],

@@ -145,7 +145,6 @@ describe('what is declared and not built is refused, once', () => {
         optimizer: 'optimizer opt = adam { of = Net lr = s }',
       },
     ],
-    ['a trace of the time', { trainer: 'trainer Digits { epochs = 1 profile = "trace" }' }],
     ['several devices', { trainer: 'trainer Digits { epochs = 1 devices = 2 }' }],
     ['pretrained', { addon: 'addon pretrained { from = "x.safetensors" into = Net }' }],
     ['a sweep', { addon: 'addon sweep { over = [] pick = max(validate.loss) }' }],

@@ -25,6 +25,8 @@ export interface RunFolder {
   console(line: string): void;
   /** Replaces `run.json` or `summary.json`. */
   write(name: 'run.json' | 'summary.json', value: unknown): Promise<void>;
+  /** Replaces `trace.json` by a text that is JSON already. */
+  trace(text: string): Promise<void>;
   close(): void;
 }
 
@@ -54,18 +56,20 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
         throw fileError(`cannot write to ${path}`, error);
       }
     };
+    const replace = async (name: string, text: string): Promise<void> => {
+      try {
+        await replaceText(join(path, name), text);
+      } catch (error) {
+        throw fileError(`cannot write ${join(path, name)}`, error);
+      }
+    };
     return {
       path,
       checkpoints: join(path, 'checkpoints'),
       metrics: (record) => append(metrics, `${JSON.stringify(record)}\n`),
       console: (line) => append(log, `${line}\n`),
-      write: async (name, value) => {
-        try {
-          await replaceText(join(path, name), `${JSON.stringify(value, null, 2)}\n`);
-        } catch (error) {
-          throw fileError(`cannot write ${join(path, name)}`, error);
-        }
-      },
+      write: (name, value) => replace(name, `${JSON.stringify(value, null, 2)}\n`),
+      trace: (text) => replace('trace.json', text),
       close: () => {
         closeSync(metrics);
         closeSync(log);

@@ -1,7 +1,7 @@
 /** A step that runs on TensorFlow: traced once for each signature, then one call for each run or for several. */
 import { engine, type Tensor } from '@tensorflow/tfjs-core';
 import { duringStep } from '../current.js';
-import type { CompiledStep, Engine, HostTensor, StepClock, StepRun } from '../engine.js';
+import type { CompiledStep, Engine, HostTensor, StepClock, StepRun, Watch } from '../engine.js';
 import { elementType } from '../state-variable.js';
 import { checkOutputs, refusingReads } from '../step-body.js';
 import { IndexError } from '../../run/index-error.js';
@@ -75,12 +75,15 @@ interface Signature {
 
 export class TensorFlowStep implements CompiledStep {
   readonly #signatures: Signature[] = [];
+  /** Functions that were called: the first call of one compiles it. */
+  readonly #called = new Set<string>();
 
   constructor(
     private readonly host: StepHost,
     private readonly name: string,
     private readonly body: StepBody,
     private readonly expected: number,
+    private readonly watch: Watch = () => () => undefined,
   ) {}
 
   async run(inputs: readonly HostTensor[], clock: StepClock): Promise<readonly HostTensor[]> {
@@ -189,9 +192,14 @@ export class TensorFlowStep implements CompiledStep {
 
   #trace(inputs: readonly HostTensor[], given: GraphOptions): TracedStep {
     const options = { ...given, narrow: this.host.narrow };
-    return traceStep(this.host.backend, this.name, inputs, options, (values, clock, state) =>
-      this.host.during(clock, state, () => this.#runBody(values)),
-    );
+    const done = this.watch(`trace ${this.name}`);
+    try {
+      return traceStep(this.host.backend, this.name, inputs, options, (values, clock, state) =>
+        this.host.during(clock, state, () => this.#runBody(values)),
+      );
+    } finally {
+      done();
+    }
   }
 
   /**
@@ -320,6 +328,8 @@ export class TensorFlowStep implements CompiledStep {
     const { tensorflow } = this.host;
     const { library, context, status } = tensorflow;
     const { api } = library;
+    const called = this.#called.has(fn) ? null : this.watch(`first call of ${fn}`);
+    this.#called.add(fn);
     try {
       const op = api.TFE_NewOp(context, fn, status);
       tensorflow.check(this.name);
@@ -339,6 +349,7 @@ export class TensorFlowStep implements CompiledStep {
     } catch (error) {
       throw this.#placed(error, inputs);
     } finally {
+      called?.();
       for (const value of fed) tensorflow.free(value);
     }
   }

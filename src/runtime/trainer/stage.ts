@@ -135,7 +135,7 @@ export class Stage {
         }
       }
       // A call that is all of what was asked for is that span already.
-      const done =
+      const ended =
         to - from === runs.length
           ? undefined
           : this.host.profile?.begin({ name: 'call', category: 'call', details: { batches: to - from } });
@@ -159,7 +159,7 @@ export class Stage {
           });
         for (let done = from; done < to; done += 1) await this.totals.endBatch(trace.constants);
       }
-      done?.();
+      ended?.();
       from = to;
     }
   }

@@ -17,7 +17,7 @@ import { encode } from './protobuf.js';
 import { clockWords, type DeviceClock } from './random.js';
 import { hostTensor, storageType, storedElements } from './resource-variable.js';
 import type { TensorFlow } from './runtime.js';
-import { outOfMemory, TensorFlowError } from './status.js';
+import { askedFor, outOfMemory, TensorFlowError } from './status.js';
 import { StepState } from './step-state.js';
 import { loopOf, traceStep, type Loop, type TracedStep } from './traced-step.js';
 import { checkIndices, type EagerValue, type Elements, type Value } from './values.js';
@@ -231,8 +231,8 @@ export class TensorFlowStep implements CompiledStep {
   #tooLarge(error: TensorFlowError, inputs: readonly HostTensor[]): RunError {
     const { tensorflow } = this.host;
     const rows = inputs.find(({ shape }) => shape.length > 0)?.shape[0] ?? 0;
-    const asked = /shape\[[\d,]*\]/.exec(error.detail)?.[0];
-    const what = `no memory on ${tensorflow.device.type} for step ${this.name}${asked === undefined ? '' : ` (${asked})`}`;
+    const asked = askedFor(error.detail);
+    const what = `no memory on ${tensorflow.device.type} for step ${this.name}${asked === null ? '' : ` (${asked})`}`;
     for (let fewer = Math.floor(rows / 2); fewer >= 1; fewer = Math.floor(fewer / 2)) {
       if (this.#fits(inputs, rows, fewer)) {
         return new RunError(
@@ -347,6 +347,9 @@ export class TensorFlowStep implements CompiledStep {
         api.TFE_DeleteOp(op);
       }
     } catch (error) {
+      if (choice.way.xla && error instanceof TensorFlowError && error.code === outOfMemory) {
+        for (const variable of step.resources) variable.lose();
+      }
       throw this.#placed(error, inputs);
     } finally {
       called?.();

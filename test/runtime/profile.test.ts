@@ -204,6 +204,32 @@ describe('a trace', () => {
     );
   });
 
+  test('of several steps in a call has each step once', async () => {
+    const options: TrainerOptions = {
+      profile: 'trace',
+      compile: 'xla',
+      epochs: null,
+      steps: 90,
+      logEvery: units.steps(30),
+    };
+    const { folder } = await traced('calls', options, { rows: 400 });
+    const spans = read(folder);
+    expectNested(spans);
+    const steps = spans.filter(({ cat }) => cat === 'step');
+    let next = 1;
+    for (const { args } of steps) {
+      expect(args['step']).toBe(next);
+      expect(args['batches']).toBe(args['steps']);
+      next += Number(args['steps']);
+    }
+    expect(next).toBe(91);
+    // A checkpoint comes after every fourth step: no call goes past it.
+    const most = Math.max(...steps.map(({ args }) => Number(args['steps'])));
+    expect(most).toBe(nativeUnderTest ? 4 : 1);
+    for (const call of spans.filter(({ cat }) => cat === 'call'))
+      expect(around(spans, call)?.cat).toBe('step');
+  });
+
   test('of windows of several batches counts both', async () => {
     const { folder } = await traced('windows', { profile: 'trace', epochs: 1, accumulate: 2 });
     const steps = read(folder).filter(({ cat }) => cat === 'step');

@@ -64,6 +64,10 @@ const laterOf = (what: Builtin['what'], name: string): readonly (readonly [strin
   });
 };
 
+test.each(['"simple"', '"trace"', 'none'])('a profile may be %s', (profile) => {
+  expect(codesOf({ trainer: `trainer Digits { epochs = 1 profile = ${profile} }` })).toEqual([]);
+});
+
 describe('what is declared and not built is refused, once', () => {
   test.each(laterOf('trainer', 'options'))('trainer, %s', (key, param) => {
     expect(

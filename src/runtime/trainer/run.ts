@@ -56,9 +56,9 @@ export interface RunOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Which engine computes; `auto` unless given. */
   readonly engine?: EngineName | undefined;
-  /** Computes in 16 bits where the device has no units for it, when the spec says so. */
   /** `cpu`, `gpu`, `gpu:1`; a GPU where there is one unless given. */
   readonly device?: string | undefined;
+  /** Computes in 16 bits where the device has no units for it, when the spec says so. */
   readonly forcePrecision?: boolean | undefined;
   /** At most so many windows and batches, and nothing is written. */
   readonly devRun?: number | null;

@@ -3,6 +3,7 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 
 /** What must hold on every engine. The other suites never start one, or are about the embedded one. */
 const onEveryEngine = [
+  'test/runtime/ahead.test.ts',
   'test/runtime/checkpoint.test.ts',
   'test/runtime/data-map.test.ts',
   'test/runtime/engine.test.ts',
@@ -12,6 +13,7 @@ const onEveryEngine = [
   'test/runtime/nn.test.ts',
   'test/runtime/ops.test.ts',
   'test/runtime/optim.test.ts',
+  'test/runtime/profile.test.ts',
   'test/runtime/random.test.ts',
   'test/runtime/rows.test.ts',
   'test/runtime/trainer-finite.test.ts',

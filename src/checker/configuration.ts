@@ -296,12 +296,6 @@ export const checkTrainerOptions = (env: Env, decl: TrainerDecl): readonly IrNam
   if (!builtin) return [];
   const attributes = checkAttributes(env, ownerOf('trainer', [builtin]), decl.config);
   refuseParts(env, decl.config);
-  const profile = attributes.given.find((each) => each.name === 'profile');
-  if (profile?.value.constant === 'trace') {
-    env.checker.report(
-      notBuilt(profile.span, { what: 'profile "trace"' }, { help: 'write `profile = "simple"`' }),
-    );
-  }
   const devices = attributes.given.find((each) => each.name === 'devices');
   if (devices && devices.value.constant !== 1 && devices.value.constant !== 'auto') {
     env.checker.report(

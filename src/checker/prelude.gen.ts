@@ -288,6 +288,7 @@ export const preludeText = [
   '  /// besides one an epoch. `progress` is what is printed: `bar` lines and a live line on a terminal, `plain` lines, `none`',
   '  /// nothing, `auto` the live line where there is a terminal; `console.log` and `metrics.jsonl` have their lines always.',
   "  /// `summary` prints the table of weights at the start. `run_dir` is the run's folder instead of one of its own below `runs/`.",
+  '  /// `profile` prints at the end where the time went (`simple`), and writes each span of it to `trace.json` in that folder (`trace`).',
   '  trainer options(',
   '    epochs: int | none = none where epochs >= 1, steps: int | none = none where steps >= 1,',
   '    accumulate: int = 1 where accumulate >= 1, clip: clip | none = none, seed: int = 0 where seed >= 0,',

@@ -234,7 +234,7 @@ const valued = ['--run-dir', '--data-root', '--from', '--engine', '--devices'];
 const notBuilt: ReadonlyMap<string, string> = new Map([
   ['--resume', 'resuming a run is not built yet; start another run'],
   ['--nodes', 'several machines are not built yet; leave it out'],
-  ['--profile', 'the spec sets it: profile = "simple" on the trainer, or trainer.profile=simple'],
+  ['--profile', 'the spec sets it: profile = "simple" or "trace" on the trainer, or trainer.profile=simple'],
 ]);
 const flags = ['--force-precision', '--dev-run', '--json', '--help', '--version'];
 

@@ -64,6 +64,10 @@ const laterOf = (what: Builtin['what'], name: string): readonly (readonly [strin
   });
 };
 
+test.each(['"simple"', '"trace"', 'none'])('a profile may be %s', (profile) => {
+  expect(codesOf({ trainer: `trainer Digits { epochs = 1 profile = ${profile} }` })).toEqual([]);
+});
+
 describe('what is declared and not built is refused, once', () => {
   test.each(laterOf('trainer', 'options'))('trainer, %s', (key, param) => {
     expect(
@@ -145,7 +149,6 @@ describe('what is declared and not built is refused, once', () => {
         optimizer: 'optimizer opt = adam { of = Net lr = s }',
       },
     ],
-    ['a trace of the time', { trainer: 'trainer Digits { epochs = 1 profile = "trace" }' }],
     ['several devices', { trainer: 'trainer Digits { epochs = 1 devices = 2 }' }],
     ['pretrained', { addon: 'addon pretrained { from = "x.safetensors" into = Net }' }],
     ['a sweep', { addon: 'addon sweep { over = [] pick = max(validate.loss) }' }],

@@ -1,14 +1,14 @@
 /** What goes wrong is one clear error, changes nothing, and leaves nothing behind. */
 import { engine as library, type Tensor } from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { Engine, HostTensor } from '../../src/runtime/engine/engine.js';
+import type { HostTensor } from '../../src/runtime/engine/engine.js';
 import { Graph } from '../../src/runtime/engine/tensorflow/graph.js';
 import { openLibrary } from '../../src/runtime/engine/tensorflow/c-api.js';
 import { TensorFlow } from '../../src/runtime/engine/tensorflow/runtime.js';
 import * as losses from '../../src/runtime/losses/index.js';
 import * as ops from '../../src/runtime/ops/index.js';
-import type { Scalar, Tensor2D } from '../../src/runtime/tensor.js';
-import { createNativeEngine, nativeLibrary } from '../engine-under-test.js';
+import type { Scalar } from '../../src/runtime/tensor.js';
+import { nativeLibrary } from '../engine-under-test.js';
 import { allEngines, clockAt, f32, i32, type AllEngines } from './all-engines.js';
 
 let engines: AllEngines;
@@ -147,51 +147,6 @@ test('an index that the graph computed is refused by its own kernels, and change
     expect((await table.download()).values).toEqual(Float32Array.of(1, 2, 3));
     table.dispose();
   }
-});
-
-test.each(['eager', 'graph', 'xla'] as const)('nothing leaks over thousands of steps of %s', async (mode) => {
-  const engine: Engine = await createNativeEngine(mode);
-  const w = engine.variable('w', f32([4, 3], new Float32Array(12).fill(0.1)));
-  const step = engine.compile('train', ([x, label]) => {
-    const { gradients, result } = engine.differentiate(() => {
-      const noisy = ops.add<Tensor2D>(need(x), ops.normal<Tensor>({ shape: [8, 4], draw: 'noise' }));
-      const loss = ops.mean<Scalar>(losses.softmaxCrossEntropy(ops.matmul(noisy, w.read()), need(label)));
-      return { objectives: [loss], result: loss };
-    }, [w]);
-    const [gradient] = gradients[0] ?? [];
-    if (gradient) w.assign(ops.sub(w.read(), ops.mul(gradient, 0.01)));
-    return [result];
-  });
-  const labels = i32([8], [0, 1, 2, 0, 1, 2, 0, 1]);
-  const once = (i: number) =>
-    step.run([f32([8, 4], new Float32Array(32).fill((i % 7) / 7)), labels], clockAt(i));
-  const count = mode === 'eager' ? 1_000 : 10_000;
-  for (let i = 0; i < count / 4; i++) await once(i);
-  const before = { ...engine.memory(), tracked: library().memory().numTensors };
-  const resident = process.memoryUsage().rss;
-  for (let i = 0; i < count; i++) await once(i);
-  expect({ ...engine.memory(), tracked: library().memory().numTensors }).toEqual(before);
-  // A handle of a small tensor takes some hundred bytes: one a step would be below 5 MiB, its values above.
-  expect((process.memoryUsage().rss - resident) / 2 ** 20).toBeLessThan(48);
-  step.dispose();
-  w.dispose();
-});
-
-test('variables, traces and engines can be made and freed again and again', async () => {
-  const before = engines.graph.memory().tensors;
-  for (let i = 0; i < 50; i++) {
-    const engine = await createNativeEngine('graph');
-    const w = engine.variable('w', f32([2], [1, 2]));
-    const step = engine.compile('train', () => {
-      w.assign(ops.mul(w.read(), 2));
-      return [w.read()];
-    });
-    const [value] = await step.run([], clockAt(0));
-    expect([...(value?.values ?? [])]).toEqual([2, 4]);
-    step.dispose();
-    engine.dispose();
-  }
-  expect(engines.graph.memory().tensors).toBe(before);
 });
 
 test('an op that this version of the library lacks is named with the version', async () => {

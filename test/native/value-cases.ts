@@ -6,12 +6,7 @@ import * as ops from '../../src/runtime/ops/index.js';
 import type { Tensor, Tensor4D } from '../../src/runtime/tensor.js';
 import { need } from '../runtime/gradient-cases.js';
 import { bool, f32, i32 } from './all-engines.js';
-
-export interface ValueCase {
-  readonly name: string;
-  readonly inputs: readonly HostTensor[];
-  readonly run: (...inputs: Tensor[]) => Tensor;
-}
+import type { ValueCase } from './batched-cases.js';
 
 const whole = i32([2, 3], [-7, -1, 0, 3, 8, 2]);
 const others = i32([2, 3], [2, -1, 3, 3, -5, 1]);

@@ -105,7 +105,7 @@ function pools(op: typeof ops.maxPool): readonly Case[] {
     }));
 }
 
-function normalized(x: Tensor, axis: readonly number[]): Tensor {
+export function normalized(x: Tensor, axis: readonly number[]): Tensor {
   const shape = x.shape.map((size, i) => (axis.includes(i) ? 1 : size));
   const centred = ops.sub<Tensor>(x, ops.reshape(ops.mean(x, { axis }), { shape }));
   return ops.mul<Tensor>(

@@ -66,6 +66,7 @@ describe('the executable', () => {
       params: { lr: 0.2, rows: 12, batch_size: 4 },
       origins: { lr: 'given', batch_size: 'default' },
       reason: 'finished',
+      options: { epochs: 8, compile: 'auto', precision: 'f32' },
       data: { train: { rows: 12, files: [] } },
       devices: [{ engine: expect.any(String), cores: expect.any(Number) }],
     });

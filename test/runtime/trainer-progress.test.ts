@@ -22,6 +22,13 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 describe('numbers', () => {
   test('as a run prints them', () => {
     expect([12345.6, 99999.6].map(format.showNumber)).toEqual(['12346', '100000']);
+    expect([9999.4, 9999.6, -9999.7].map(format.showNumber)).toEqual(['9999', '10000', '-10000']);
+    expect([999, 999_400, 999_600, 999.6e6].map(format.showBytes)).toEqual([
+      '999 B',
+      '999 kB',
+      '1.0 MB',
+      '1.0 GB',
+    ]);
     expect([0.123456, 12, 0, 1e-5, 123456.7, Number.NaN, -0.5].map(format.showNumber)).toEqual([
       '0.1235',
       '12',

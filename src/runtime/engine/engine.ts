@@ -49,6 +49,9 @@ export interface StepRun {
   readonly clock: StepClock;
 }
 
+/** Told when a step is traced, or called for the first time, which compiles it; what it returns is called at the end of that. */
+export type Watch = (what: string) => () => void;
+
 export interface CompiledStep {
   /** How the engine came to run it, for people and for `run.json`; null before that is known, or where there is no choice. */
   readonly decision: string | null;
@@ -120,12 +123,14 @@ export interface Engine {
   /**
    * Makes a step of a synchronous body. The body sees tensors only; host reads, conditions on tensors and promises in
    * it throw an error that names the step. Its outputs are fetched when it has run; everything else it made is freed.
-   * `expected` is how many runs there will be, as far as is known: what takes time to compile may not be worth it.
+   * `expected` is how many runs there will be, as far as is known: what takes time to compile may not be worth it. `watch` is
+   * told of that.
    */
   compile(
     name: string,
     body: (inputs: readonly Tensor[]) => readonly Tensor[],
     expected?: number,
+    watch?: Watch,
   ): CompiledStep;
   /**
    * Runs `body` and differentiates each objective by each variable. `gradients[i][j]` is the gradient of objective i

@@ -12,6 +12,9 @@ import { movement } from './gradients/shapes.js';
 /** Kernels that have a gradient, and how it is made. */
 export const gradientRules: Rules = { ...elementwise, ...movement, ...linear };
 
+/** All kernels that have a gradient: a join's is not in the table, for it has any number of inputs. */
+export const differentiableKernels: readonly string[] = [...Object.keys(gradientRules), 'Concat'];
+
 let registered = false;
 
 /** Registers the gradients; they are the same for all engines. */

@@ -10,7 +10,8 @@ export function showNumber(value: number): string {
       .toExponential(2)
       .replace(/\.?0+e/, 'e')
       .replace('e+', 'e');
-  if (Number.isInteger(value) || size >= 1e4) return String(Math.round(value));
+  // From here on four digits are all before the point, also of what is rounded up to 10,000.
+  if (Number.isInteger(value) || size >= 9999.5) return String(Math.round(value));
   return value.toPrecision(4);
 }
 
@@ -26,7 +27,8 @@ export function showBytes(value: number): string {
   const names = ['B', 'kB', 'MB', 'GB', 'TB'];
   let scaled = value;
   let index = 0;
-  while (scaled >= 1000 && index < names.length - 1) {
+  // What would be rounded to 1000 of one is 1.0 of the next.
+  while (scaled >= 999.5 && index < names.length - 1) {
     scaled /= 1000;
     index += 1;
   }

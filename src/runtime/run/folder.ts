@@ -27,6 +27,8 @@ export interface RunFolder {
   write(name: 'run.json' | 'summary.json', value: unknown): Promise<void>;
   /** Replaces `run.json` without waiting, for a process that ends now. */
   writeNow(value: unknown): void;
+  /** Replaces `trace.json` by a text that is JSON already. */
+  trace(text: string): Promise<void>;
   close(): void;
 }
 
@@ -56,18 +58,20 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
         throw fileError(`cannot write to ${path}`, error);
       }
     };
+    const replace = async (name: string, text: string): Promise<void> => {
+      try {
+        await replaceText(join(path, name), text);
+      } catch (error) {
+        throw fileError(`cannot write ${join(path, name)}`, error);
+      }
+    };
     return {
       path,
       checkpoints: join(path, 'checkpoints'),
       metrics: (record) => append(metrics, `${JSON.stringify(record)}\n`),
       console: (line) => append(log, `${line}\n`),
-      write: async (name, value) => {
-        try {
-          await replaceText(join(path, name), pretty(value));
-        } catch (error) {
-          throw fileError(`cannot write ${join(path, name)}`, error);
-        }
-      },
+      write: (name, value) => replace(name, pretty(value)),
+      trace: (text) => replace('trace.json', text),
       writeNow: (value) => replaceTextNow(join(path, 'run.json'), pretty(value)),
       close: () => {
         closeSync(metrics);

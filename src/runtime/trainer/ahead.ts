@@ -11,6 +11,8 @@ export interface BatchPlace {
 
 export class Ahead {
   readonly #reading = new Map<string, Promise<readonly HostBatch[]>>();
+  /** All reads that are under way, also those that nobody wants any more. */
+  readonly #underWay = new Set<Promise<unknown>>();
 
   constructor(private readonly data: OpenStage['data']) {}
 
@@ -24,8 +26,8 @@ export class Ahead {
 
   /** Waits for what is still being read: its source may be closed then. */
   async drain(): Promise<void> {
-    await Promise.allSettled(this.#reading.values());
     this.#reading.clear();
+    await Promise.all(this.#underWay);
   }
 
   /** Starts to read these places; what was read ahead for others is dropped. */
@@ -35,9 +37,12 @@ export class Ahead {
     for (const [key, { epoch, index }] of wanted) {
       if (this.#reading.has(key)) continue;
       const reading = batchesAt(this.data, epoch, index);
-      // Whoever takes the batch gets the error; a batch that nobody takes has none to tell.
-      reading.catch(() => undefined);
       this.#reading.set(key, reading);
+      // Whoever takes the batch gets the error; a batch that nobody takes has none to tell.
+      const settled: Promise<unknown> = reading
+        .catch(() => undefined)
+        .finally(() => this.#underWay.delete(settled));
+      this.#underWay.add(settled);
     }
   }
 }

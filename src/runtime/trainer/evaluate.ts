@@ -41,13 +41,15 @@ export async function evaluateStage(
   return stage.totals.finishEpoch();
 }
 
-/** Batch `index` of each data set. */
-export function batchesAt(
+/** Batch `index` of each data set. Rejects once all of them are read or have failed: none is read on afterwards. */
+export async function batchesAt(
   data: OpenStage['data'],
   epoch: number,
   index: number,
 ): Promise<readonly HostBatch[]> {
-  return Promise.all(data.map((set) => set.batch(epoch, index)));
+  const reading = data.map((set) => set.batch(epoch, index));
+  await Promise.allSettled(reading);
+  return Promise.all(reading);
 }
 
 /** One batch through a stage. Rejects with a RunError that names the row where the data has an index too large or below 0. */

@@ -4,7 +4,7 @@
  */
 import { recurrence, type Recurrence } from '../../values/durations.js';
 import type { Answer, Hooks, Measured, Moment } from '../addons/addon.js';
-import type { Profile } from '../progress/profile.js';
+import type { Timed } from '../progress/profile.js';
 import { IndexError } from '../run/index-error.js';
 import { RunError } from '../run/run-error.js';
 import { breathe, type Control, type StopSignal } from './control.js';
@@ -50,8 +50,6 @@ export interface FitOptions {
   readonly now: () => number;
   /** At most so many windows, and batches of each validation. */
   readonly limit: number | null;
-  /** Takes the time of the loop's phases, where that was asked for. */
-  readonly profile?: Profile | null;
 }
 
 export interface FitResult {
@@ -225,7 +223,10 @@ class Fit {
       const clock = session.clockAt(step);
       const scalars = session.scalarsAt(clock, true);
       for (let index = first; index < end; index += 1) {
-        const inputs = await this.#timed('wait for data', () => this.#ahead.take({ epoch, index }));
+        const inputs = await this.#timed(
+          { name: 'wait for data', category: 'data', details: { step: step + 1 } },
+          () => this.#ahead.take({ epoch, index }),
+        );
         const draws = {
           seed: session.options.seed,
           step,
@@ -249,8 +250,9 @@ class Fit {
     this.#windowLogged = false;
   }
 
-  #timed<T>(phase: string, work: () => Promise<T> | T): Promise<T> | T {
-    return this.options.profile?.time(phase, work) ?? work();
+  #timed<T>(phase: Timed, work: () => Promise<T> | T): Promise<T> | T {
+    const { profile } = this.#session;
+    return profile === null ? work() : profile.time(phase, work);
   }
 
   /** Runs batches, and reads those after them meanwhile. */
@@ -258,7 +260,15 @@ class Fit {
     const last = runs.at(-1);
     if (last === undefined) return;
     const { stage, data, batches } = this.#train;
-    const done = this.#timed(`step ${stage.plan.name}`, () => stage.runAll(runs));
+    const details = {
+      step: (runs[0] ?? last).run.clock.step + 1,
+      // Those that end here: with accumulation a step is several batches.
+      steps: runs.filter(({ run }) => run.last).length,
+      batches: runs.length,
+    };
+    const done = this.#timed({ name: `step ${stage.plan.name}`, category: 'step', details }, () =>
+      stage.runAll(runs),
+    );
     const inEpoch = last.index + 1 < batches;
     const from = inEpoch ? last.index + 1 : 0;
     const epoch = inEpoch ? last.epoch : last.epoch + 1;
@@ -277,10 +287,14 @@ class Fit {
 
   async #logWindow(): Promise<void> {
     await this.#session.checkFinite();
-    const metrics = await this.#timed('read metrics', () => this.#train.stage.totals.finishWindow());
+    const metrics = await this.#timed(this.#reading('window'), () => this.#train.stage.totals.finishWindow());
     this.#windowLogged = true;
     this.#windowsInEpoch += 1;
     this.#tell('window', metrics);
+  }
+
+  #reading(over: 'window' | 'epoch'): Timed {
+    return { name: 'read metrics', category: 'metrics', details: { over, step: this.#step } };
   }
 
   #tell(over: 'window' | 'epoch', metrics: Finished): void {
@@ -303,7 +317,7 @@ class Fit {
   async #closeEpoch(): Promise<Answer> {
     if (this.#windowLogged && this.#windowsInEpoch === 0) return undefined;
     await this.#session.checkFinite();
-    const metrics = await this.#timed('read metrics', () => this.#train.stage.totals.finishEpoch());
+    const metrics = await this.#timed(this.#reading('epoch'), () => this.#train.stage.totals.finishEpoch());
     this.#windowLogged = true;
     this.#windowsInEpoch = 0;
     this.#tell('epoch', metrics);
@@ -320,12 +334,14 @@ class Fit {
     for (const validation of due) {
       const { stage, batches } = validation.open;
       const { name } = stage.plan;
-      const metrics = await this.#timed(`step ${name}`, () =>
+      const count = Math.min(batches, limit ?? batches);
+      const details = { step: this.#step, batches: count };
+      const metrics = await this.#timed({ name: `step ${name}`, category: 'validation', details }, () =>
         evaluateStage(session, validation.open, {
           step: this.#step,
           limit,
           control,
-          each: (_outputs, done) => listener.validating(name, done, Math.min(batches, limit ?? batches)),
+          each: (_outputs, done) => listener.validating(name, done, count),
         }),
       );
       // What was measured before the signal is whole, and counts.
@@ -342,17 +358,25 @@ class Fit {
     return this.#ask('measured', (hooks) => hooks.measured?.(this.#moment(), metrics));
   }
 
-  async #each(hook: string, call: (hooks: Hooks) => Promise<void> | void | undefined): Promise<void> {
-    for (const { kind, hooks } of this.options.addOns)
-      await this.#timed(`add-on ${kind}`, () => named(kind, hook, () => call(hooks)));
+  async #each(hook: keyof Hooks, call: (hooks: Hooks) => Promise<void> | void | undefined): Promise<void> {
+    for (const { kind, hooks } of this.options.addOns) {
+      if (hooks[hook] !== undefined)
+        await this.#timed(this.#hook(kind, hook), () => named(kind, hook, () => call(hooks)));
+    }
   }
 
   /** Asks every add-on; the strongest answer counts. */
-  async #ask(hook: string, call: (hooks: Hooks) => Promise<Answer> | Answer): Promise<Answer> {
+  async #ask(hook: keyof Hooks, call: (hooks: Hooks) => Promise<Answer> | Answer): Promise<Answer> {
     const answers: Answer[] = [];
-    for (const { kind, hooks } of this.options.addOns)
-      answers.push(await this.#timed(`add-on ${kind}`, () => named(kind, hook, () => call(hooks))));
+    for (const { kind, hooks } of this.options.addOns) {
+      if (hooks[hook] !== undefined)
+        answers.push(await this.#timed(this.#hook(kind, hook), () => named(kind, hook, () => call(hooks))));
+    }
     return answers.find((answer) => answer === 'end-run') ?? answers.find((answer) => answer === 'end-epoch');
+  }
+
+  #hook(kind: string, hook: string): Timed {
+    return { name: `add-on ${kind}`, category: 'add-on', details: { hook, step: this.#step } };
   }
 }
 

@@ -20,7 +20,7 @@ export interface ResolvedOptions {
   readonly summary: boolean;
   readonly runDir: string | null;
   readonly precision: Precision;
-  readonly profile: 'simple' | null;
+  readonly profile: 'simple' | 'trace' | null;
 }
 
 /** Throws a UsageError for values out of range, a RunError for what this engine cannot do. */
@@ -34,8 +34,7 @@ export function resolveOptions(options: TrainerOptions): ResolvedOptions {
   whole('accumulate', accumulate, 1);
   whole('seed', seed, 0);
   whole('log_every', logEvery.value, 1);
-  const { devices = 'auto', profile = null } = options;
-  if (profile === 'trace') throw new UsageError('profile = "trace" is not built yet; use "simple"');
+  const { devices = 'auto' } = options;
   if (devices !== 'auto' && devices !== 1) {
     throw new RunError(`devices = ${devices}: several devices are not built yet; use 1 or "auto"`);
   }
@@ -47,7 +46,7 @@ export function resolveOptions(options: TrainerOptions): ResolvedOptions {
     seed,
     compile: options.compile ?? 'auto',
     precision: options.precision ?? 'f32',
-    profile,
+    profile: options.profile ?? null,
     onNan: options.onNan ?? 'stop',
     logEvery,
     progress: options.progress ?? 'auto',

@@ -57,6 +57,8 @@ export async function describe(
       clip: trainer.options.clip,
       onNan: trainer.options.onNan,
       logEvery: trainer.options.logEvery,
+      compile: trainer.options.compile,
+      precision: trainer.options.precision,
     },
     pace: session.pace,
     data: await readFiles(session),

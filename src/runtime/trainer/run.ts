@@ -15,7 +15,6 @@ import {
 } from '../addons/addon.js';
 import { findCheckpoint, loadInto, readTensors, type Checkpoint } from '../checkpoint/read.js';
 import { deleteCheckpoint, pointTo, writeCheckpoint } from '../checkpoint/write.js';
-import { Profile } from '../progress/profile.js';
 import { reporterFor, type LineStream, type Reporter } from '../progress/reporter.js';
 import { summaryLines, TrainingProgress, weightTable, type Best } from '../progress/training.js';
 import { jsonNumber, openRunFolder, runName, type RunFolder } from '../run/folder.js';
@@ -56,9 +55,9 @@ export interface RunOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Which engine computes; `auto` unless given. */
   readonly engine?: EngineName | undefined;
-  /** Computes in 16 bits where the device has no units for it, when the spec says so. */
   /** `cpu`, `gpu`, `gpu:1`; a GPU where there is one unless given. */
   readonly device?: string | undefined;
+  /** Computes in 16 bits where the device has no units for it, when the spec says so. */
   readonly forcePrecision?: boolean | undefined;
   /** At most so many windows and batches, and nothing is written. */
   readonly devRun?: number | null;
@@ -114,8 +113,7 @@ async function train(
     const notable = (step: number): void => listener.best(step);
     const addOns = startAddOns(configured, addOnHost(session, saver, reporter, folder, best, notable));
     saver.addOns = addOns;
-    const profile = trainer.options.profile === null ? null : new Profile();
-    const result = await fit({ session, addOns, control, listener, now, limit: devRun, profile });
+    const result = await fit({ session, addOns, control, listener, now, limit: devRun });
     if (result.reason === 'interrupted' && saver.newest?.step !== result.at.step) {
       const saved = await saver.save(result.at);
       if (saved !== null) await saver.point('last', saved);
@@ -129,7 +127,10 @@ async function train(
     const where = { folder: folder === null ? null : shortPath(folder.path), checkpoints: saver.shown() };
     for (const line of summaryLines(result, [...best.values()], where, reporter.columns()))
       reporter.line(line);
+    const { profile } = session;
     for (const line of profile?.lines(result.at.seconds, reporter.columns()) ?? []) reporter.line(line);
+    const traced = await writeTrace(trainer, session, folder, result.reason);
+    if (traced !== null) reporter.line(traced);
     await folder?.write('summary.json', summary(result, best, saver));
     await folder?.write('run.json', await describe(trainer, session, start, result.reason));
     return result;
@@ -144,10 +145,27 @@ async function train(
       // The same: `message` is thrown on.
     }
     await folder?.write('run.json', await describe(trainer, session, start, reason)).catch(() => undefined);
+    await writeTrace(trainer, session, folder, reason).catch(() => undefined);
     throw error;
   } finally {
     forget();
   }
+}
+
+/** Writes what was traced of the run's time, and returns a line that says where it is. Null where no trace was asked for. */
+async function writeTrace(
+  trainer: AnyTrainer,
+  { profile, engine }: Session,
+  folder: RunFolder | null,
+  reason: string,
+): Promise<string | null> {
+  const spans = profile?.spans ?? null;
+  if (spans === null) return null;
+  if (folder === null) return 'trace: none is written, for this run has no folder';
+  const about = { engine: engine.version, reason };
+  await folder.trace(spans.text(`ztrain ${trainer.spec.trainer}`, about));
+  const file = shortPath(join(folder.path, 'trace.json'));
+  return `trace: ${file}, ${spans.count} spans, for https://ui.perfetto.dev or chrome://tracing`;
 }
 
 /** Metrics of trained weights, by full name. */
@@ -348,6 +366,17 @@ class Saver {
     if (this.folder === null) return null;
     if (this.newest?.step === at.step) return this.newest;
     const { session } = this;
+    const details = { step: at.step };
+    const done = session.profile?.begin({ name: 'save checkpoint', category: 'checkpoint', details });
+    try {
+      return await this.#write(this.folder, at);
+    } finally {
+      done?.();
+    }
+  }
+
+  async #write({ checkpoints }: RunFolder, at: Moment): Promise<SavedCheckpoint> {
+    const { session } = this;
     // Weights that are not finite must not take the place of the last good ones.
     await session.checkFinite();
     const { model, optimizer } = await session.downloadState();
@@ -358,7 +387,7 @@ class Saver {
       const before = Object.keys(addOns).filter((name) => name === kind || name.startsWith(`${kind}#`));
       addOns[before.length === 0 ? kind : `${kind}#${before.length + 1}`] = state;
     }
-    const folder = await writeCheckpoint(this.folder.checkpoints, {
+    const folder = await writeCheckpoint(checkpoints, {
       head: headOf(this.trainer, session),
       step: at.step,
       epoch: at.epoch,

@@ -8,6 +8,7 @@ import type { Data, OpenData } from '../data/data.js';
 import { attach, weightsOf, type NamedWeight, type Part } from '../nn/module.js';
 import { bindOptimizer, type BoundOptimizer, type FoundWeight } from '../optim/bound.js';
 import type { Clock, Optimizer } from '../optim/optimizer.js';
+import { Profile } from '../progress/profile.js';
 import { RunError } from '../run/run-error.js';
 import type { Tensor } from '../tensor.js';
 import type { Schedule, SchedulePlan } from '../schedules/index.js';
@@ -66,6 +67,7 @@ export class Session implements StageHost, UpdateHost {
   readonly badStep: StateVariable;
   readonly skipped: StateVariable;
   readonly scaling: LossScaling | null;
+  readonly profile: Profile | null;
   readonly accumulators = new Map<string, StateVariable>();
   readonly keys = new Map<string, string>();
   readonly scalarNames: readonly string[];
@@ -94,6 +96,7 @@ export class Session implements StageHost, UpdateHost {
     this.badStep = engine.variable('guard/bad_step', scalar(-1));
     this.skipped = engine.variable('guard/skipped', scalar(0));
     this.scaling = engine.needsLossScaling ? new LossScaling(engine) : null;
+    this.profile = options.profile === null ? null : new Profile(options.profile);
     this.scalarNames = [
       'step',
       ...schedules.map(({ name }) => `schedule:${name}`),

@@ -42,7 +42,7 @@ export interface TrainerOptions {
   readonly seed?: number;
   readonly precision?: 'f32' | 'mixed' | 'bf16' | 'f16';
   readonly devices?: number | 'auto';
-  /** Prints where the time of a run went. */
+  /** Prints where the time of a run went; `trace` writes it to `trace.json` as well. */
   readonly profile?: 'simple' | 'trace' | null;
   /** How the native engine runs steps; the embedded one has one way. */
   readonly compile?: CompileMode;

@@ -3,6 +3,7 @@
  * taken, and each place in an accumulation window. Which branches a step asks about is learned when it is traced.
  */
 import type { CompiledStep, Engine, HostTensor, StepClock } from '../engine/engine.js';
+import type { Profile } from '../progress/profile.js';
 import type { HostBatch } from '../data/data.js';
 import type { Clock } from '../optim/optimizer.js';
 import type { Reduction } from '../rows/reduction.js';
@@ -45,6 +46,8 @@ interface Variant {
 /** What a stage needs to know of its trainer. */
 export interface StageHost {
   readonly engine: Engine;
+  /** Takes the time, where that was asked for. */
+  readonly profile: Profile | null;
   /** Names of the scalars that go into each step. */
   readonly scalarNames: readonly string[];
   /** How often a step will run, as far as is known; 0 where it is not. */
@@ -131,6 +134,11 @@ export class Stage {
           to += 1;
         }
       }
+      // A call that is all of what was asked for is that span already.
+      const ended =
+        to - from === runs.length
+          ? undefined
+          : this.host.profile?.begin({ name: 'call', category: 'call', details: { batches: to - from } });
       if (to - from === 1 || trace === null) {
         const before = from;
         await this.#runOnce(variant, first).catch((error: unknown) => {
@@ -151,6 +159,7 @@ export class Stage {
           });
         for (let done = from; done < to; done += 1) await this.totals.endBatch(trace.constants);
       }
+      ended?.();
       from = to;
     }
   }
@@ -204,7 +213,12 @@ export class Stage {
       return this.#body(trace, split(inputs, counts));
     };
     const expected = this.host.expectedRuns(this.plan);
-    const compiled = this.host.engine.compile(this.plan.name, body, expected);
+    const compiled = this.host.engine.compile(
+      this.plan.name,
+      body,
+      expected,
+      (name) => this.host.profile?.begin({ name, category: 'compile' }) ?? (() => undefined),
+    );
     const variant: Variant = { shapes, last, compiled, trace: null };
     this.#variants.push(variant);
     return variant;

@@ -1,7 +1,7 @@
 /** A step that runs on TensorFlow: traced once for each signature, then one call for each run or for several. */
 import { engine, type Tensor } from '@tensorflow/tfjs-core';
 import { duringStep } from '../current.js';
-import type { CompiledStep, Engine, HostTensor, StepClock, StepRun } from '../engine.js';
+import type { CompiledStep, Engine, HostTensor, StepClock, StepRun, Watch } from '../engine.js';
 import { elementType } from '../state-variable.js';
 import { checkOutputs, refusingReads } from '../step-body.js';
 import { IndexError } from '../../run/index-error.js';
@@ -17,7 +17,7 @@ import { encode } from './protobuf.js';
 import { clockWords, type DeviceClock } from './random.js';
 import { hostTensor, storageType, storedElements } from './resource-variable.js';
 import type { TensorFlow } from './runtime.js';
-import { outOfMemory, TensorFlowError } from './status.js';
+import { askedFor, outOfMemory, TensorFlowError } from './status.js';
 import { StepState } from './step-state.js';
 import { loopOf, traceStep, type Loop, type TracedStep } from './traced-step.js';
 import { checkIndices, type EagerValue, type Elements, type Value } from './values.js';
@@ -84,12 +84,15 @@ interface Signature {
 
 export class TensorFlowStep implements CompiledStep {
   readonly #signatures: Signature[] = [];
+  /** Functions that were called: the first call of one compiles it. */
+  readonly #called = new Set<string>();
 
   constructor(
     private readonly host: StepHost,
     private readonly name: string,
     private readonly body: StepBody,
     private readonly expected: number,
+    private readonly watch: Watch = () => () => undefined,
   ) {}
 
   async run(inputs: readonly HostTensor[], clock: StepClock): Promise<readonly HostTensor[]> {
@@ -192,9 +195,14 @@ export class TensorFlowStep implements CompiledStep {
 
   #trace(inputs: readonly HostTensor[], given: GraphOptions): TracedStep {
     const options = { ...given, narrow: this.host.narrow };
-    return traceStep(this.host.backend, this.name, inputs, options, (values, clock, state) =>
-      this.host.during(clock, state, () => this.#runBody(values)),
-    );
+    const done = this.watch(`trace ${this.name}`);
+    try {
+      return traceStep(this.host.backend, this.name, inputs, options, (values, clock, state) =>
+        this.host.during(clock, state, () => this.#runBody(values)),
+      );
+    } finally {
+      done();
+    }
   }
 
   /**
@@ -226,8 +234,8 @@ export class TensorFlowStep implements CompiledStep {
   #tooLarge(error: TensorFlowError, inputs: readonly HostTensor[]): RunError {
     const { tensorflow } = this.host;
     const rows = inputs.find(({ shape }) => shape.length > 0)?.shape[0] ?? 0;
-    const asked = /shape\[[\d,]*\]/.exec(error.detail)?.[0];
-    const what = `no memory on ${tensorflow.device.type} for step ${this.name}${asked === undefined ? '' : ` (${asked})`}`;
+    const asked = askedFor(error.detail);
+    const what = `no memory on ${tensorflow.device.type} for step ${this.name}${asked === null ? '' : ` (${asked})`}`;
     for (let fewer = Math.floor(rows / 2); fewer >= 1; fewer = Math.floor(fewer / 2)) {
       if (this.#fits(inputs, rows, fewer)) {
         return new RunError(
@@ -324,6 +332,8 @@ export class TensorFlowStep implements CompiledStep {
     const { tensorflow } = this.host;
     const { library, context, status } = tensorflow;
     const { api } = library;
+    const called = this.#called.has(fn) ? null : this.watch(`first call of ${fn}`);
+    this.#called.add(fn);
     try {
       const op = api.TFE_NewOp(context, fn, status);
       tensorflow.check(this.name);
@@ -341,8 +351,12 @@ export class TensorFlowStep implements CompiledStep {
         api.TFE_DeleteOp(op);
       }
     } catch (error) {
+      if (choice.way.xla && error instanceof TensorFlowError && error.code === outOfMemory) {
+        for (const variable of step.resources) variable.lose();
+      }
       throw this.#placed(error, inputs);
     } finally {
+      called?.();
       for (const value of fed) tensorflow.free(value);
     }
   }

@@ -39,6 +39,7 @@ export class NativeFunction {
   dispose(): void {
     if (this.#freed) return;
     this.#freed = true;
+    this.tensorflow.functions -= 1;
     const { library, context, status } = this.tensorflow;
     library.api.TFE_ContextRemoveFunction(context, this.name, status);
     library.api.TF_DeleteFunction(this.address);
@@ -353,6 +354,7 @@ export class Graph implements Executor {
       }
       api.TFE_ContextAddFunction(this.tensorflow.context, address, status);
       this.tensorflow.check(`compiling ${name}`);
+      this.tensorflow.functions += 1;
       return new NativeFunction(this.tensorflow, name, address);
     } catch (error) {
       api.TF_DeleteFunction(address);

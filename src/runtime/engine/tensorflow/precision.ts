@@ -21,7 +21,7 @@ const products: ReadonlySet<string> = new Set([
   'DepthwiseConv2dNativeBackpropFilter',
 ]);
 
-/** Computed in 16 bits where all that comes in is in 16 bits already: each value of the result is one that came in, or 0. */
+/** Computed in 16 bits where all that comes in was made in 16 bits: each value of the result is one that came in, or 0. */
 const passing: ReadonlySet<string> = new Set([
   'Relu',
   'ReluGrad',
@@ -37,10 +37,19 @@ type Inputs = readonly (Value | readonly Value[])[];
 type Attributes = Readonly<Record<string, AttributeValue>>;
 type Add = (name: string, inputs: Inputs, attributes: Attributes) => readonly GraphValue[];
 
+/** Inputs of the passing ops that only choose what passes: rounding does not change their signs. */
+const choosing: Readonly<Record<string, number>> = { ReluGrad: 1 };
+
+/** The 16-bit form of an f32 value. */
+interface Narrow {
+  readonly value: GraphValue;
+  /** Whether the f32 value was made of it: it holds no more, and nothing is lost by going on in 16 bits. */
+  readonly whole: boolean;
+}
+
 /** Rewrites the ops of one graph. */
 export class Narrowing {
-  /** The 16-bit form of an f32 value: what it was cast to, or what it was cast from. */
-  readonly #narrow = new Map<bigint | null, Map<number, GraphValue>>();
+  readonly #narrow = new Map<bigint | null, Map<number, Narrow>>();
 
   constructor(private readonly type: NarrowType) {}
 
@@ -48,35 +57,41 @@ export class Narrowing {
   apply(name: string, inputs: Inputs, attributes: Attributes, add: Add): readonly GraphValue[] | null {
     const floats = inputs.flatMap((input) => (isFloat(input) ? [input] : []));
     if (floats.length === 0) return null;
-    const narrow =
-      products.has(name) || (passing.has(name) && floats.every((value) => this.#known(value) !== undefined));
-    if (!narrow) return null;
+    if (!products.has(name) && !(passing.has(name) && this.#passes(name, floats))) return null;
     const given = inputs.map((input) => (isFloat(input) ? this.#cast(input, add) : input));
     return add(name, given, attributes).map((result) => {
       if (result.type !== this.type) return result;
       const [wide] = add('Cast', [result], { DstT: tf.f32 });
       if (wide === undefined) throw new Error('Cast has no output');
-      this.#remember(wide, result);
+      this.#remember(wide, { value: result, whole: true });
       return wide;
     });
   }
 
-  #known({ output }: GraphValue): GraphValue | undefined {
+  /** A value that was only cast for a product has more digits than that cast, which others may count on. */
+  #passes(name: string, floats: readonly GraphValue[]): boolean {
+    return floats.every((value, index) => {
+      const known = this.#known(value);
+      return known !== undefined && (known.whole || choosing[name] === index);
+    });
+  }
+
+  #known({ output }: GraphValue): Narrow | undefined {
     return this.#narrow.get(output.oper)?.get(output.index);
   }
 
-  #remember({ output }: GraphValue, narrow: GraphValue): void {
-    const outputs = this.#narrow.get(output.oper) ?? new Map<number, GraphValue>();
+  #remember({ output }: GraphValue, narrow: Narrow): void {
+    const outputs = this.#narrow.get(output.oper) ?? new Map<number, Narrow>();
     outputs.set(output.index, narrow);
     this.#narrow.set(output.oper, outputs);
   }
 
   #cast(value: GraphValue, add: Add): GraphValue {
     const known = this.#known(value);
-    if (known !== undefined) return known;
+    if (known !== undefined) return known.value;
     const [made] = add('Cast', [value], { DstT: this.type });
     if (made === undefined) throw new Error('Cast has no output');
-    this.#remember(value, made);
+    this.#remember(value, { value: made, whole: false });
     return made;
   }
 }

@@ -1,6 +1,7 @@
 /** State variables on the device: TensorFlow's resource variables, updated in place by the steps. */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { DType, HostTensor, StateVariable } from '../engine.js';
+import { RunError } from '../../run/run-error.js';
 import { elementsFrom } from './backend.js';
 import { tf, type TfType } from './element-types.js';
 import type { TensorFlow } from './runtime.js';
@@ -48,6 +49,8 @@ export class ResourceVariable implements StateVariable {
   readonly type: TfType;
   readonly #owner: ResourceOwner;
   #resource: EagerValue | null;
+  /** Whether what it held is gone. */
+  #lost = false;
 
   constructor(owner: ResourceOwner, path: string, initial: HostTensor) {
     this.#owner = owner;
@@ -55,21 +58,40 @@ export class ResourceVariable implements StateVariable {
     this.dtype = initial.dtype;
     this.shape = [...initial.shape];
     this.type = storageType(initial.dtype);
-    const { tensorflow } = owner;
+    const resource = this.#place();
+    this.#resource = resource;
+    try {
+      this.#write(initial);
+    } catch (error) {
+      owner.tensorflow.free(resource);
+      throw error;
+    }
+  }
+
+  /** A place on the device that nothing else has. */
+  #place(): EagerValue {
+    const { tensorflow } = this.#owner;
     const attributes = {
       dtype: this.type,
       shape: this.shape,
       shared_name: `ztrain_${process.pid}_${made++}`,
     };
     const [resource] = tensorflow.op('VarHandleOp', [], attributes, tensorflow.device.name);
-    if (resource === undefined) throw new Error(`variable \`${path}\` was not made`);
-    this.#resource = resource;
-    try {
-      this.#write(initial);
-    } catch (error) {
-      tensorflow.free(resource);
-      throw error;
-    }
+    if (resource === undefined) throw new Error(`variable \`${this.path}\` was not made`);
+    return resource;
+  }
+
+  /**
+   * Gives up what it holds, for a place of its own with zeros. XLA takes the memory of the variables that it writes before it asks for
+   * more; where there is none it has freed theirs, and whoever reads or frees them again ends the process.
+   */
+  lose(): void {
+    // The old handle is left alone for good.
+    this.#owner.tensorflow.handles -= 1;
+    this.#resource = this.#place();
+    this.#lost = true;
+    const size = this.shape.reduce((product, n) => product * n, 1);
+    this.#write({ dtype: this.dtype, shape: this.shape, values: new Float32Array(size) });
   }
 
   get resource(): EagerValue {
@@ -95,6 +117,11 @@ export class ResourceVariable implements StateVariable {
     if (this.#owner.inStep) {
       throw new Error(`variable \`${this.path}\` was downloaded inside a step; use read`);
     }
+    if (this.#lost) {
+      throw new RunError(
+        `variable \`${this.path}\` lost its value when memory ran out; start from a checkpoint`,
+      );
+    }
     const { tensorflow } = this.#owner;
     const [value] = tensorflow.op('ReadVariableOp', [this.resource], { dtype: this.type });
     if (value === undefined) throw new Error(`variable \`${this.path}\` has no value`);
@@ -116,6 +143,7 @@ export class ResourceVariable implements StateVariable {
       );
     }
     this.#write(values);
+    this.#lost = false;
   }
 
   #write(values: HostTensor): void {

@@ -48,6 +48,8 @@ export class TensorFlow implements Executor {
   readonly #definitions: OpDefinitions;
   /** Handles that are alive, for `memory()` and tests that count them. */
   handles = 0;
+  /** Functions that the context knows, for the same. */
+  functions = 0;
   /** What was made since the innermost `tidy` began. */
   #made: EagerValue[] | null = null;
   readonly #status: Address;

@@ -1,4 +1,5 @@
 /** Errors of TensorFlow: each call that can fail leaves a status, and none is left unread. */
+import { showBytes } from '../../progress/format.js';
 import type { Address, CApi } from './c-api.js';
 
 /** Codes of a status, from tensorflow/c/tf_status.h, in words. */
@@ -47,6 +48,30 @@ function firstLine(text: string): string {
     .replace(/ \[Op:\w*\].*$/, '')
     .replaceAll(/\{\{[a-z_]+ [^}]*\}\} ?/g, '')
     .trim();
+}
+
+/** Bytes of an element, by the words of TensorFlow's errors. */
+const elementBytes: Readonly<Record<string, number>> = {
+  float: 4,
+  int32: 4,
+  int64: 8,
+  half: 2,
+  bfloat16: 2,
+  bool: 1,
+  uint8: 1,
+};
+
+/** How much was asked for where memory ran out: by TensorFlow's own kernels a tensor, by XLA an amount. Null where it does not say. */
+export function askedFor(detail: string): string | null {
+  const tensor = /(shape\[([\d,]*)\])(?: and type (\w+))?/.exec(detail);
+  if (tensor !== null) {
+    const [, shape = '', sizes = '', type = ''] = tensor;
+    const count = sizes.split(',').reduce((product, size) => product * (size === '' ? 1 : Number(size)), 1);
+    const bytes = elementBytes[type];
+    return bytes === undefined ? shape : `${shape}, ${showBytes(bytes * count)}`;
+  }
+  const amount = /allocate ([\d.]+) ?([KMGTP]?i?B|bytes)\b/.exec(detail);
+  return amount === null ? null : `${amount[1] ?? ''} ${amount[2] ?? ''}`;
 }
 
 /** Throws what the status tells, if anything; `what` names what was being done. */

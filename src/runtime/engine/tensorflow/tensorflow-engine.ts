@@ -5,7 +5,7 @@ import { engine, registerBackend, type Scalar, type Tensor } from '@tensorflow/t
 import { RunError } from '../../run/run-error.js';
 import { differentiateTape } from '../differentiate.js';
 import { useBackend } from '../embedded.js';
-import type { DrawOptions, Engine, HostTensor, InPlaceUpdate, StateVariable } from '../engine.js';
+import type { DrawOptions, Engine, HostTensor, InPlaceUpdate, StateVariable, Watch } from '../engine.js';
 import { registerGradients } from '../gradients.js';
 import { TensorFlowBackend } from './backend.js';
 import { openLibrary } from './c-api.js';
@@ -141,8 +141,8 @@ class TensorFlowEngine implements Engine, ResourceOwner, StepHost {
     return variable;
   }
 
-  compile(name: string, body: StepBody, expected = 0): TensorFlowStep {
-    return new TensorFlowStep(this, name, body, expected);
+  compile(name: string, body: StepBody, expected = 0, watch?: Watch): TensorFlowStep {
+    return new TensorFlowStep(this, name, body, expected, watch);
   }
 
   during<T>(clock: DeviceClock, state: StepState, body: () => T): T {

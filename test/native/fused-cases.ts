@@ -1,0 +1,55 @@
+/** What takes a kernel of its own on the native engine, and arithmetic on the embedded one. */
+import { fusedBatchNorm, fusedLayerNorm } from '../../src/runtime/nn/fused-norm.js';
+import * as ops from '../../src/runtime/ops/index.js';
+import { hasKernel, run } from '../../src/runtime/ops/kernel.js';
+import { gradientNorm } from '../../src/runtime/optim/update.js';
+import type { Tensor } from '../../src/runtime/tensor.js';
+import { normalized, type Case } from '../runtime/gradient-cases.js';
+import { f32 } from './all-engines.js';
+import type { ValueCase } from './batched-cases.js';
+
+const epsilon = 1e-5;
+
+function batchNorm(shape: readonly number[], channels: number): Case {
+  const axes = shape.slice(0, -1).map((_, axis) => axis);
+  return {
+    inputs: [shape, [channels], [channels]],
+    run: (x: Tensor, gamma: Tensor, beta: Tensor) =>
+      fusedBatchNorm(x, gamma, beta, epsilon)?.value ??
+      ops.add<Tensor>(ops.mul<Tensor>(normalized(x, axes), gamma), beta),
+  };
+}
+
+function layerNorm(shape: readonly number[], width: number): Case {
+  return {
+    inputs: [shape, [width], [width]],
+    run: (x: Tensor, gamma: Tensor, beta: Tensor) =>
+      fusedLayerNorm(x, gamma, beta, epsilon) ??
+      ops.add<Tensor>(ops.mul<Tensor>(normalized(x, [shape.length - 1]), gamma), beta),
+  };
+}
+
+/** With gradients. */
+export const fusedCases: Readonly<Record<string, readonly Case[]>> = {
+  'fused batch_norm': [batchNorm([4, 2, 3, 2], 2), batchNorm([6, 3], 3), batchNorm([3, 4, 2], 2)],
+  'fused layer_norm': [layerNorm([3, 4, 5], 5), layerNorm([4, 6], 6), layerNorm([7], 7)],
+};
+
+/** What optimizers use: nothing is differentiated through it. */
+export const fusedValueCases: readonly ValueCase[] = [
+  {
+    name: 'the norm of gradients',
+    inputs: [f32([2, 3], [1, -2, 3, 0.5, 0, -1]), f32([2], [4, -5])],
+    run: (a, b) => gradientNorm([a, b].map((x) => ops.stopGradient(x))),
+  },
+  {
+    name: 'a product that is 0 where a factor is',
+    inputs: [f32([4], [1, Number.NaN, Infinity, -2]), f32([4], [3, 0, 0, -0.5])],
+    run: (x, by) => {
+      const [a, b] = [ops.stopGradient(x), ops.stopGradient(by)];
+      return hasKernel('NativeMultiplyNoNan')
+        ? run<Tensor>('NativeMultiplyNoNan', { a, b })
+        : ops.select<Tensor>(ops.equal(b, 0), 0, ops.mul<Tensor>(a, b));
+    },
+  },
+];

@@ -38,6 +38,8 @@ export interface StepHost {
   readonly mode: CompileMode;
   /** The 16-bit type that products are computed in, or null. */
   readonly narrow: NarrowType | null;
+  /** Told where a step makes NaN of what an index outside of its table picks. */
+  marksIndices(): void;
   /** Runs a body with this clock and state as the current ones. */
   during<T>(clock: DeviceClock, state: StepState, body: () => T): T;
 }
@@ -173,6 +175,7 @@ export class TensorFlowStep implements CompiledStep {
     if (known !== undefined) return known;
     const { tensorflow, self } = this.host;
     const step = this.#trace(inputs, {});
+    if (mode === 'xla' && step.computesIndices) this.host.marksIndices();
     const choice = new CompileChoice({
       mode,
       step,
@@ -187,7 +190,7 @@ export class TensorFlowStep implements CompiledStep {
   }
 
   #trace(inputs: readonly HostTensor[], given: GraphOptions): TracedStep {
-    const options = { ...given, narrow: this.host.narrow };
+    const options = { ...given, narrow: this.host.narrow, xla: this.host.mode === 'xla' };
     return traceStep(this.host.backend, this.name, inputs, options, (values, clock, state) =>
       this.host.during(clock, state, () => this.#runBody(values)),
     );

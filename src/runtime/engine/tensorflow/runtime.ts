@@ -244,8 +244,9 @@ export class TensorFlow implements Executor {
     }
   }
 
-  requireIndex(value: Value, count: number, refuse: RefuseIndex): void {
+  requireIndex(value: Value, count: number, refuse: RefuseIndex): null {
     if (value.kind === 'eager') checkIndices(new Int32Array(this.download(value)), count, refuse);
+    return null;
   }
 
   op(

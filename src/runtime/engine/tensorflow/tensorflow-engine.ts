@@ -105,6 +105,7 @@ class TensorFlowEngine implements Engine, ResourceOwner, StepHost {
   readonly narrow: NarrowType | null;
   readonly notes: readonly string[];
   readonly #variables = new Map<string, ResourceVariable>();
+  #marksIndices = false;
   #running: { readonly clock: DeviceClock; readonly state: StepState } | null = null;
 
   constructor(
@@ -128,6 +129,16 @@ class TensorFlowEngine implements Engine, ResourceOwner, StepHost {
 
   get needsLossScaling(): boolean {
     return this.narrow === tf.f16;
+  }
+
+  marksIndices(): void {
+    this.#marksIndices = true;
+  }
+
+  get meaningOfNaN(): string | null {
+    return this.#marksIndices
+      ? 'an index that the step computes may be outside of its table, which compile = "xla" shows as NaN: compile = "graph" names it'
+      : null;
   }
 
   get inStep(): boolean {

@@ -7,12 +7,8 @@ import { openLibrary } from '../../src/runtime/engine/tensorflow/c-api.js';
 import { TensorFlow } from '../../src/runtime/engine/tensorflow/runtime.js';
 import * as losses from '../../src/runtime/losses/index.js';
 import * as ops from '../../src/runtime/ops/index.js';
-import * as rows from '../../src/runtime/rows/index.js';
-import { Control } from '../../src/runtime/trainer/control.js';
-import { fit } from '../../src/runtime/trainer/fit.js';
-import type { Scalar, Tensor1D, Tensor2D } from '../../src/runtime/tensor.js';
+import type { Scalar, Tensor2D } from '../../src/runtime/tensor.js';
 import { createNativeEngine, nativeLibrary } from '../engine-under-test.js';
-import { LineTrainer, type Row } from '../runtime/tiny-trainer.js';
 import { allEngines, clockAt, f32, i32, type AllEngines } from './all-engines.js';
 
 let engines: AllEngines;
@@ -151,57 +147,6 @@ test('an index that the graph computed is refused by its own kernels, and change
     expect((await table.download()).values).toEqual(Float32Array.of(1, 2, 3));
     table.dispose();
   }
-});
-
-describe('an index that the graph computed, compiled by XLA', () => {
-  const computed = (x: Tensor | undefined): Tensor => ops.cast(ops.mul(need(x), 2), { to: 'i32' });
-
-  test('makes what it picks NaN where it is outside, and nothing else', async () => {
-    const step = engines.xla.compile('computed', ([x, table]) => [
-      ops.take(need(table), computed(x)),
-      ops.oneHot(computed(x), { classes: 3 }),
-      losses.softmaxCrossEntropy(ops.oneHot(ops.range({ count: 4 }), { classes: 4 }), computed(x)),
-    ]);
-    const table = f32([3, 2], [1, 2, 3, 4, 5, 6]);
-    const [picked, classes, loss] = await step.run([f32([4], [0.5, -0.5, 9, 1]), table], clockAt(0));
-    const none = Number.NaN;
-    expect([...(picked?.values ?? [])]).toEqual([3, 4, none, none, none, none, 5, 6]);
-    expect([...(classes?.values ?? [])]).toEqual([0, 1, 0, none, none, none, none, none, none, 0, 0, 1]);
-    expect([...(loss?.values ?? [])].map(Number.isNaN)).toEqual([false, true, true, false]);
-    step.dispose();
-  });
-
-  test('of whole numbers is refused', async () => {
-    const step = engines.xla.compile('whole', ([x]) => {
-      const table = ops.range({ count: 3 });
-      return [library().runKernel<Tensor>('GatherV2', { x: table, indices: computed(x) }, { axis: 0 })];
-    });
-    await expect(step.run([f32([1], [1])], clockAt(0))).rejects.toThrow('use compile = "graph"');
-  });
-
-  test('ends a run, which says what it may be', async () => {
-    class Picking extends LineTrainer {
-      override trainStep(batch: Row): void {
-        this.update(['opt'], () => {
-          const guess = this.models.line.call(batch.x);
-          return { minimize: rows.mean(ops.take<Tensor1D>(guess, computed(ops.add(batch.y, 100)))) };
-        });
-      }
-    }
-    const engine = await createNativeEngine('xla');
-    const { session } = await new Picking().prepare({ kinds: ['train'], dataRoot: '.', engine });
-    const listener = {
-      step: () => undefined,
-      metrics: () => undefined,
-      validating: () => undefined,
-      note: () => undefined,
-    };
-    const run = { session, addOns: [], control: new Control(), listener, now: () => 0, limit: null };
-    await expect(fit(run)).rejects.toThrow(
-      /not finite at step 1 \(rows .*\); an index that the step computes may be outside of its table/,
-    );
-    await session.close();
-  });
 });
 
 test.each(['eager', 'graph', 'xla'] as const)('nothing leaks over thousands of steps of %s', async (mode) => {

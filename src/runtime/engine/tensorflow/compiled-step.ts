@@ -18,7 +18,7 @@ import { clockWords, type DeviceClock } from './random.js';
 import { hostTensor, storageType, storedElements } from './resource-variable.js';
 import type { TensorFlow } from './runtime.js';
 import { outOfMemory, TensorFlowError } from './status.js';
-import { StepState } from './step-state.js';
+import { StepState, type VariableAccess } from './step-state.js';
 import { loopOf, traceStep, type Loop, type TracedStep } from './traced-step.js';
 import { checkIndices, type EagerValue, type Elements, type Value } from './values.js';
 
@@ -349,7 +349,7 @@ export class TensorFlowStep implements CompiledStep {
 
   #runEagerly(inputs: readonly HostTensor[], clock: StepClock): readonly HostTensor[] {
     const { tensorflow, backend } = this.host;
-    const state = new StepState<true>(backend, {
+    const access: VariableAccess<true> = {
       load: (variable) => {
         const [value] = tensorflow.op('ReadVariableOp', [variable.resource], { dtype: variable.type });
         if (value === undefined) throw new Error(`variable \`${variable.path}\` has no value`);
@@ -359,7 +359,9 @@ export class TensorFlowStep implements CompiledStep {
         tensorflow.op(op, [...variables.map(({ resource }) => resource), ...given], attributes);
         return true;
       },
-    });
+    };
+    // Any op may fail after a variable was changed.
+    const state = new StepState(backend, access, true);
     const own = this.#put([
       [tf.i32, [4], clockWords(clock)],
       [tf.i64, [], BigInt64Array.of(BigInt(clock.rowOffset))],

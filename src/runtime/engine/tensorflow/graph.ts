@@ -73,6 +73,8 @@ export interface GraphOptions {
   readonly dry?: boolean;
   /** Whether XLA will compile it and nothing else: it leaves asserts out. */
   readonly xla?: boolean;
+  /** Changes variables at the end of the step only, never in place before. */
+  readonly atEndOnly?: boolean;
   /** The type that products are computed in; f32 unless given. */
   readonly narrow?: NarrowType | null;
 }

@@ -11,7 +11,7 @@ import { TensorFlowBackend } from './backend.js';
 import { openLibrary } from './c-api.js';
 import { TensorFlowStep, type CompileMode, type StepBody, type StepHost } from './compiled-step.js';
 import { registerTensorFlowKernels } from './kernels.js';
-import { inPlaceOp } from './in-place.js';
+import { assignUpdate, inPlaceOp } from './in-place.js';
 import type { LibraryFiles } from './library-files.js';
 import {
   resolvePrecision,
@@ -180,13 +180,18 @@ class TensorFlowEngine implements Engine, ResourceOwner, StepHost {
   }
 
   updateInPlace(update: InPlaceUpdate): void {
+    const { state } = this.#state(`variable \`${update.weight.path}\` was changed`);
+    if (state.atEndOnly) {
+      assignUpdate(update);
+      return;
+    }
     const { op, variables, inputs, attributes = {} } = inPlaceOp(update);
     const own = variables.map((variable) => {
       if (!(variable instanceof ResourceVariable))
         throw new Error(`\`${variable.path}\` is of another engine`);
       return variable;
     });
-    this.#state(`variable \`${update.weight.path}\` was changed`).state.change(op, own, inputs, attributes);
+    state.change(op, own, inputs, attributes);
   }
 
   forget(variable: ResourceVariable): void {

@@ -125,7 +125,9 @@ export class TensorFlow implements Executor {
   definition(name: string): OpDefinition {
     const definition = this.definitions.get(name);
     if (definition === undefined) {
-      throw new Error(`this TensorFlow (${this.library.version}) has no op ${name}`);
+      throw new RunError(
+        `this TensorFlow (${this.library.version}) has no op ${name}, which the step needs; install a newer one with \`ztrainc engine install\`, or use --engine embedded`,
+      );
     }
     return definition;
   }
@@ -145,7 +147,9 @@ export class TensorFlow implements Executor {
     }
     const tensor = api.TF_AllocateTensor(type, dims(shape), shape.length, bytes);
     if (tensor === null) {
-      throw new Error(`no memory for a tensor of ${bytes} bytes; use a smaller batch or a smaller model`);
+      throw new RunError(
+        `there is no memory for a tensor of ${bytes} bytes; use a smaller batch or a smaller model`,
+      );
     }
     try {
       if (bytes > 0) this.library.write(api.TF_TensorData(tensor), elements);

@@ -1,18 +1,20 @@
 /**
  * Installs side by side: one process at a time makes a version, others wait for it; what a killed one left is removed by the
- * next. A claim is a file that names its process and is touched every second, so that a dead owner is told from a slow one,
- * on this machine or on another that shares the folder.
+ * next. A claim is a folder with one file, which names its process and is touched every second, so that a dead owner is told
+ * from a slow one, on this machine or on another that shares the folder.
+ *
+ * Each owner's file has a name of its own, and a folder takes the place of an empty one only. So of several that find an owner
+ * gone each may remove that file, none removes what came after it, and one is the next.
  */
 import { randomBytes } from 'node:crypto';
 import {
-  closeSync,
   existsSync,
   mkdtempSync,
-  openSync,
   readFileSync,
   readdirSync,
   renameSync,
   rmSync,
+  rmdirSync,
   statSync,
   utimesSync,
   writeFileSync,
@@ -87,29 +89,40 @@ const touch = (paths: readonly string[]): void => {
   }
 };
 
-const tryTake = (path: string): boolean => {
+const isOneOf = (error: unknown, codes: readonly string[]): boolean =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.includes(error.code);
+
+/** The files of a claim's owners: one, or none where nobody has it. */
+const ownersOf = (claim: string): readonly string[] => {
   try {
-    const file = openSync(path, 'wx', 0o600);
-    try {
-      writeFileSync(file, JSON.stringify(self()));
-    } finally {
-      closeSync(file);
-    }
-    return true;
+    return readdirSync(claim).map((name) => join(claim, name));
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
-    throw systemFault(`cannot write ${path}`, error);
+    if (isOneOf(error, ['ENOENT'])) return [];
+    throw systemFault(`cannot read ${claim}`, error);
   }
 };
 
-/** Renamed first, so that of two processes that see an abandoned claim one removes it. */
-const removeClaim = (root: string, path: string): void => {
-  const aside = join(root, `${oldPrefix}${randomBytes(6).toString('hex')}`);
+/** Takes a claim that nobody has under a name; false where another was faster. */
+const tryTake = (root: string, claim: string, name: string): boolean => {
+  let made = '';
   try {
-    renameSync(path, aside);
-    rmSync(aside, { force: true });
+    made = mkdtempSync(join(root, `${partPrefix}claim-`));
+    writeFileSync(join(made, name), JSON.stringify(self()));
+    renameSync(made, claim);
+    return true;
+  } catch (error) {
+    if (made !== '') rmSync(made, { recursive: true, force: true });
+    if (isOneOf(error, ['ENOTEMPTY', 'EEXIST'])) return false;
+    throw systemFault(`cannot write ${claim}`, error);
+  }
+};
+
+const leave = (claim: string, own: string): void => {
+  rmSync(own, { force: true });
+  try {
+    rmdirSync(claim);
   } catch {
-    // The other one did.
+    // The next one has it already.
   }
 };
 
@@ -144,26 +157,30 @@ export interface Workplace {
  */
 export const claimed = async <T>(
   root: string,
-  name: string,
+  version: string,
   { signal, waiting }: { readonly signal: AbortSignal; readonly waiting: () => void },
   work: (workplace: Workplace) => Promise<T>,
 ): Promise<T> => {
-  const claim = join(root, `.claim-${name}`);
-  for (let waits = 0; !tryTake(claim); waits++) {
-    if (isAbandoned(claim)) removeClaim(root, claim);
-    else {
-      if (waits === 0) waiting();
-      await sleep(pollMs, undefined, { signal });
-    }
+  const claim = join(root, `.claim-${version}`);
+  const name = `owner-${randomBytes(6).toString('hex')}.json`;
+  let told = false;
+  while (ownersOf(claim).length > 0 || !tryTake(root, claim, name)) {
+    const gone = ownersOf(claim).filter(isAbandoned);
+    for (const path of gone) rmSync(path, { force: true });
+    if (gone.length > 0) continue;
+    if (!told) waiting();
+    told = true;
+    await sleep(pollMs, undefined, { signal });
   }
-  const held = [claim];
+  const own = join(claim, name);
+  const held = [own];
   const timer = setInterval(() => touch(held), touchMs);
   timer.unref();
   let part = '';
   try {
     sweep(root);
     try {
-      part = mkdtempSync(join(root, `${partPrefix}${name}-`));
+      part = mkdtempSync(join(root, `${partPrefix}${version}-`));
       writeFileSync(join(part, ownerFile), JSON.stringify(self()));
     } catch (error) {
       throw systemFault(`cannot write to ${root}`, error);
@@ -173,7 +190,7 @@ export const claimed = async <T>(
   } finally {
     clearInterval(timer);
     if (part !== '') rmSync(part, { recursive: true, force: true, maxRetries: 3 });
-    rmSync(claim, { force: true });
+    leave(claim, own);
   }
 };
 

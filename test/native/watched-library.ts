@@ -18,11 +18,18 @@ const makers: Readonly<Record<string, readonly string[]>> = {
   TF_DeleteBuffer: ['TF_GetAllOpList'],
 };
 
+export interface Failure {
+  readonly code?: number;
+  /** Only calls of this function count. */
+  readonly name?: string;
+  readonly words?: string;
+}
+
 export interface Watch {
   /** How many objects of each kind were made and not freed since the watch began, under what would free them. */
   alive(): Readonly<Record<string, number>>;
-  /** The n-th call from now on that takes a status, counted from 0, fails with this code. With a name only its calls count. */
-  fail(n: number, how?: { readonly code?: number; readonly name?: string }): void;
+  /** The n-th call from now on that takes a status, counted from 0, fails. */
+  fail(n: number, how?: Failure): void;
   /** What failed since then, or null where there were fewer calls. */
   failed(): string | null;
   end(): void;
@@ -39,16 +46,16 @@ export function watch(library: NativeLibrary, statuses: readonly Address[]): Wat
   const wrong = new Map<unknown, { readonly code: number; readonly words: string }>();
   const counts = new Map<string, number>();
   let left = Number.POSITIVE_INFINITY;
-  let code = internal;
-  let only: string | null = null;
+  let failure: Failure = {};
   let failed: string | null = null;
   const count = (kind: string, by: number): void => void counts.set(kind, (counts.get(kind) ?? 0) + by);
   /** Whether this call is the one that fails. A call that is made overwrites what its status held. */
   const fails = (name: string, status: unknown): boolean => {
     wrong.delete(status);
-    if ((only !== null && only !== name) || left-- !== 0) return false;
+    const { code = internal, name: only = name, words = `injected into ${name}` } = failure;
+    if (only !== name || left-- !== 0) return false;
     failed = name;
-    wrong.set(status, { code, words: `injected into ${name}` });
+    wrong.set(status, { code, words });
     return true;
   };
   const countOutputs = ([, outputs]: readonly unknown[]): void => {
@@ -85,8 +92,7 @@ export function watch(library: NativeLibrary, statuses: readonly Address[]): Wat
     alive: () => Object.fromEntries([...counts].filter(([, n]) => n !== 0)),
     fail: (n, how = {}) => {
       left = n;
-      code = how.code ?? internal;
-      only = how.name ?? null;
+      failure = how;
       failed = null;
     },
     failed: () => failed,

@@ -4,6 +4,7 @@ import { createEmbeddedEngine } from './embedded.js';
 import type { Engine } from './engine.js';
 import type { CompileMode } from './tensorflow/compiled-step.js';
 import { resolvePrecision, type Precision } from './tensorflow/precision.js';
+import { TensorFlowError } from './tensorflow/status.js';
 import { oldestVersion, search, type Environment } from './tensorflow/locate.js';
 
 /** What a user asks for. `auto` takes the native engine where one is found. */
@@ -30,6 +31,7 @@ export interface ChosenEngine {
 export async function chooseEngine({ engine, environment, ...how }: EngineChoice): Promise<ChosenEngine> {
   if (engine === 'embedded') return { engine: await embedded(how), note: null };
   const { chosen, passedOver } = search(environment);
+  let cure = 'run `ztrainc engine install` to get TensorFlow';
   const faults = passedOver.map(({ source, problem }) => `${source}: ${problem ?? 'not usable'}`);
   if (chosen?.files) {
     try {
@@ -46,9 +48,12 @@ export async function chooseEngine({ engine, environment, ...how }: EngineChoice
       // What the user asked for cannot be had: another library would not help, and a process opens only one.
       if (error instanceof RunError) throw error;
       faults.push(`${chosen.source}: ${error instanceof Error ? error.message : String(error)}`);
+      // The library is a good one: what it runs on is not, such as a GPU that another process has for itself.
+      if (error instanceof TensorFlowError)
+        cure = '`ztrainc engine doctor` and nvidia-smi say more; --devices cpu needs no GPU';
     }
   }
-  const message = messageOf(faults);
+  const message = messageOf(faults, cure);
   if (engine === 'tensorflow' || (faults.length > 0 && how.device?.startsWith('gpu') === true)) {
     throw new RunError(message);
   }
@@ -68,8 +73,7 @@ async function embedded({ precision = 'f32', device = 'auto' }: Partial<EngineCh
   return createEmbeddedEngine({ notes: note === null ? [] : [note] });
 }
 
-function messageOf(faults: readonly string[]): string {
-  const cure = 'run `ztrainc engine install` to get TensorFlow';
+function messageOf(faults: readonly string[], cure: string): string {
   return faults.length > 0
     ? `no TensorFlow could be used (${faults.join('; ')}); ${cure}`
     : `no TensorFlow library was found; ${cure}, or set ZTRAIN_TENSORFLOW to the folder of one from ${oldestVersion} on`;

@@ -119,6 +119,8 @@ export interface Engine {
   readonly notes: readonly string[];
   /** Whether gradients may fall below what its numbers hold: losses are then scaled up (f16). */
   readonly needsLossScaling: boolean;
+  /** What else a NaN may mean in the steps that ran so far; null or nothing where it is a number only. */
+  readonly meaningOfNaN?: string | null;
   variable(path: string, initial: HostTensor): StateVariable;
   /**
    * Makes a step of a synchronous body. The body sees tensors only; host reads, conditions on tensors and promises in

@@ -257,8 +257,9 @@ export class Session implements StageHost, UpdateHost {
     const { values } = await this.badStep.download();
     const step = values[0] ?? -1;
     if (step >= 0) {
+      const meaning = this.engine.meaningOfNaN ?? null;
       throw new RunError(
-        `the loss, a gradient or a running statistic was not finite at step ${step} (${this.#rowsAt(step)}); look at these rows, lower the learning rate, clip gradients, or set on_nan = "skip"`,
+        `the loss, a gradient or a running statistic was not finite at step ${step} (${this.#rowsAt(step)}); ${meaning === null ? '' : `${meaning}; or `}look at these rows, lower the learning rate, clip gradients, or set on_nan = "skip"`,
       );
     }
   }

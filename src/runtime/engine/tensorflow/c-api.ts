@@ -4,6 +4,7 @@
  */
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { isMainThread } from 'node:worker_threads';
 import type { LibraryFiles } from './library-files.js';
 import { loadKoffi, type ForeignFunctions, type OpenedLibrary } from './foreign-functions.js';
 
@@ -304,6 +305,14 @@ function bind(koffi: ForeignFunctions, files: LibraryFiles): NativeLibrary {
   }
   // Each function was declared in C just above; the types say the same in this language, name by name.
   const api = Object.fromEntries(functions) as unknown as CApi;
+  // The end of a process waits for its threads, and so for the end of a call that may take long. Who ends it has no such time.
+  let underWay = 0;
+  const leave = libc.func('void _exit(int)');
+  if (isMainThread) {
+    process.on('exit', (code) => {
+      if (underWay > 0) leave(code);
+    });
+  }
   const execute = functions.get('TFE_Execute');
   if (execute === undefined) throw new Error('TFE_Execute is missing');
   return {
@@ -311,7 +320,9 @@ function bind(koffi: ForeignFunctions, files: LibraryFiles): NativeLibrary {
     version: api.TF_Version(),
     executeInBackground: (op, outputs, count, status) =>
       new Promise((resolve, reject) => {
+        underWay += 1;
         execute.async(op, outputs, count, status, (error: unknown) => {
+          underWay -= 1;
           if (error === null || error === undefined) resolve();
           else reject(error instanceof Error ? error : new Error(String(error)));
         });

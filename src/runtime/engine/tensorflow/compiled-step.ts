@@ -18,7 +18,7 @@ import { clockWords, type DeviceClock } from './random.js';
 import { hostTensor, storageType, storedElements } from './resource-variable.js';
 import type { TensorFlow } from './runtime.js';
 import { askedFor, outOfMemory, TensorFlowError } from './status.js';
-import { StepState } from './step-state.js';
+import { StepState, type VariableAccess } from './step-state.js';
 import { loopOf, traceStep, type Loop, type TracedStep } from './traced-step.js';
 import { checkIndices, type EagerValue, type Elements, type Value } from './values.js';
 
@@ -38,6 +38,8 @@ export interface StepHost {
   readonly mode: CompileMode;
   /** The 16-bit type that products are computed in, or null. */
   readonly narrow: NarrowType | null;
+  /** Told where a step makes NaN of what an index outside of its table picks. */
+  marksIndices(): void;
   /** Runs a body with this clock and state as the current ones. */
   during<T>(clock: DeviceClock, state: StepState, body: () => T): T;
 }
@@ -179,6 +181,7 @@ export class TensorFlowStep implements CompiledStep {
     if (known !== undefined) return known;
     const { tensorflow, self } = this.host;
     const step = this.#trace(inputs, {});
+    if (mode === 'xla' && step.computesIndices) this.host.marksIndices();
     const most = Math.min(mostRuns, Math.floor(largestLoop / bytesOfRun(step)));
     const choice = new CompileChoice({
       mode,
@@ -194,7 +197,7 @@ export class TensorFlowStep implements CompiledStep {
   }
 
   #trace(inputs: readonly HostTensor[], given: GraphOptions): TracedStep {
-    const options = { ...given, narrow: this.host.narrow };
+    const options = { ...given, narrow: this.host.narrow, xla: this.host.mode === 'xla' };
     const done = this.watch(`trace ${this.name}`);
     try {
       return traceStep(this.host.backend, this.name, inputs, options, (values, clock, state) =>
@@ -363,7 +366,7 @@ export class TensorFlowStep implements CompiledStep {
 
   #runEagerly(inputs: readonly HostTensor[], clock: StepClock): readonly HostTensor[] {
     const { tensorflow, backend } = this.host;
-    const state = new StepState<true>(backend, {
+    const access: VariableAccess<true> = {
       load: (variable) => {
         const [value] = tensorflow.op('ReadVariableOp', [variable.resource], { dtype: variable.type });
         if (value === undefined) throw new Error(`variable \`${variable.path}\` has no value`);
@@ -373,7 +376,9 @@ export class TensorFlowStep implements CompiledStep {
         tensorflow.op(op, [...variables.map(({ resource }) => resource), ...given], attributes);
         return true;
       },
-    });
+    };
+    // Any op may fail after a variable was changed.
+    const state = new StepState(backend, access, true);
     const own = this.#put([
       [tf.i32, [4], clockWords(clock)],
       [tf.i64, [], BigInt64Array.of(BigInt(clock.rowOffset))],

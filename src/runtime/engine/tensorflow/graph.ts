@@ -72,12 +72,17 @@ export interface GraphOptions {
   readonly keepStacks?: boolean;
   /** Computes what would be assigned, and assigns nothing. */
   readonly dry?: boolean;
+  /** Whether XLA will compile it and nothing else: it leaves asserts out. */
+  readonly xla?: boolean;
+  /** Changes variables at the end of the step only, never in place before. */
+  readonly atEndOnly?: boolean;
   /** The type that products are computed in; f32 unless given. */
   readonly narrow?: NarrowType | null;
 }
 
 export class Graph implements Executor {
   readonly #keepStacks: boolean;
+  readonly #xla: boolean;
   readonly #narrowing: Narrowing | null;
   /** Rules for whole numbers that are inputs. */
   readonly rules: IndexRule[] = [];
@@ -103,6 +108,7 @@ export class Graph implements Executor {
     options: GraphOptions = {},
   ) {
     this.#keepStacks = options.keepStacks ?? false;
+    this.#xla = options.xla ?? false;
     this.#narrowing =
       options.narrow === undefined || options.narrow === null ? null : new Narrowing(options.narrow);
     const { api } = tensorflow.library;
@@ -190,15 +196,16 @@ export class Graph implements Executor {
     return body();
   }
 
-  requireIndex(value: Value, count: number, refuse: RefuseIndex): void {
+  requireIndex(value: Value, count: number, refuse: RefuseIndex): Value | null {
     const numbers = value.kind === 'graph' ? this.#numbers.get(value.output.oper) : undefined;
-    if (numbers === undefined) this.#assertIndex(value, count);
-    else if (numbers.fixed) checkIndices(numbers.read([]), count, refuse);
+    if (numbers === undefined) return this.#assertIndex(value, count);
+    if (numbers.fixed) checkIndices(numbers.read([]), count, refuse);
     else this.rules.push({ numbers, count, refuse });
+    return null;
   }
 
-  /** Numbers that only the device knows: it refuses them itself. XLA leaves such tests out. */
-  #assertIndex(value: Value, count: number): void {
+  /** Numbers that only the device knows: it refuses them itself. XLA leaves such tests out: then which are inside is returned. */
+  #assertIndex(value: Value, count: number): Value | null {
     this.computesIndices = true;
     const int = (one: number): Value => this.constant(tf.i32, [], Int32Array.of(one));
     const axes = this.constant(
@@ -211,6 +218,7 @@ export class Graph implements Executor {
       single(this, 'Less', [value, int(count)]),
     ]);
     this.checks.push(this.effect('Assert', [single(this, 'All', [inside, axes]), [value]], {}));
+    return this.#xla ? inside : null;
   }
 
   constant(type: TfType, shape: readonly number[], elements: Elements): GraphValue {

@@ -1,6 +1,7 @@
 /** TensorFlow's ops that change variables in place. */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { InPlaceUpdate, StateVariable } from '../engine.js';
+import * as ops from '../../ops/index.js';
 import { filled } from '../../ops/kernel.js';
 import type { Attributes } from './values.js';
 
@@ -10,6 +11,40 @@ export interface InPlaceOp {
   readonly variables: readonly StateVariable[];
   readonly inputs: readonly Tensor[];
   readonly attributes?: Attributes;
+}
+
+/** What the op of an update gives, as values that are assigned: nothing is changed before the end of the step. */
+export function assignUpdate(update: InPlaceUpdate): void {
+  const { weight } = update;
+  const lower = (amount: Tensor): void => weight.assign(ops.sub(weight.read(), amount));
+  switch (update.kind) {
+    case 'subtract':
+      lower(update.amount);
+      break;
+    case 'descent':
+      lower(ops.mul(update.gradient, update.rate));
+      break;
+    case 'momentum': {
+      const { velocity, gradient, momentum, rate, nesterov } = update;
+      const kept: Tensor = ops.add(ops.mul(velocity.read(), momentum), gradient);
+      velocity.assign(kept);
+      lower(ops.mul(nesterov ? ops.add(gradient, ops.mul(kept, momentum)) : kept, rate));
+      break;
+    }
+    case 'adam': {
+      const { mean, square, rate, beta1, beta2, epsilon, gradient } = update;
+      const nearer = (average: StateVariable, to: Tensor, beta: Tensor): Tensor => {
+        const before = average.read();
+        const now: Tensor = ops.add(before, ops.mul(ops.sub(to, before), ops.sub(1, beta)));
+        average.assign(now);
+        return now;
+      };
+      const m = nearer(mean, gradient, beta1);
+      const v = nearer(square, ops.square(gradient), beta2);
+      lower(ops.div(ops.mul(m, rate), ops.add(ops.sqrt(v), epsilon)));
+      break;
+    }
+  }
 }
 
 export function inPlaceOp(update: InPlaceUpdate): InPlaceOp {

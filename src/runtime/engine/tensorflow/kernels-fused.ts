@@ -23,7 +23,7 @@ export const fusedKernels: Readonly<Record<string, Kernel>> = {
   NativeSparseSoftmaxCrossEntropy: (call) => {
     const labels = call.input('labels');
     const classes = call.shapeOf(call.input('logits')).at(-1) ?? 0;
-    // TensorFlow refuses such a label on a CPU only, and in words of its own.
+    // TensorFlow refuses such a label on a CPU only, and in words of its own; with XLA it makes loss and gradient NaN.
     const shape = call.numbers('shape');
     call.executor.requireIndex(labels, classes, (label, place) => noClass(label, place, shape, classes));
     return crossEntropy(call, 'SparseSoftmaxCrossEntropyWithLogits', labels);

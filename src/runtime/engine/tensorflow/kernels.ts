@@ -6,9 +6,10 @@ import { registerKernel } from '@tensorflow/tfjs-core';
 import type { TensorFlowBackend } from './backend.js';
 import { tf, type TfType } from './element-types.js';
 import { noClass, noRow } from '../../run/index-error.js';
+import { RunError } from '../../run/run-error.js';
 import { Call, type Kernel } from './kernel-call.js';
 import { fusedKernels } from './kernels-fused.js';
-import type { Attributes, Value } from './values.js';
+import type { Attributes, RefuseIndex, Value } from './values.js';
 
 const unary =
   (op: string): Kernel =>
@@ -48,6 +49,21 @@ const convolution = (call: Call): Attributes => {
 const pooling = (call: Call): Attributes => {
   const [height = 1, width = height] = call.numbers('filterSize');
   return { ...convolution(call), ksize: [1, height, width, 1] };
+};
+
+/**
+ * What was picked by index, NaN where the index was not inside: XLA holds an index in bounds without a word, and a NaN ends the
+ * run. `shape` is that of `inside` with axes of size 1 for what an index picks.
+ */
+const marked = (call: Call, picked: Value, inside: Value | null, shape: readonly number[]): Value => {
+  if (inside === null) return picked;
+  if (picked.type !== tf.f32) {
+    throw new RunError(
+      'an index that the step computes picks whole numbers or truths, and compile = "xla" cannot tell one that is outside; use compile = "graph"',
+    );
+  }
+  const each = call.op('Reshape', [inside, call.ints(shape)]);
+  return call.op('SelectV2', [each, picked, call.scalar(Number.NaN, tf.f32)]);
 };
 
 /** The kernels, by name. */
@@ -146,10 +162,17 @@ export const kernels: Readonly<Record<string, Kernel>> = {
     const axis = call.number('axis');
     const rows = call.shapeOf(x).at(axis) ?? 0;
     const shape = call.shapeOf(indices);
-    call.executor.requireIndex(indices, rows, (index, place) => noRow(index, place, shape, rows));
-    return call.op('GatherV2', [x, indices, call.int(axis)], {
-      batch_dims: call.has('batchDims') ? call.number('batchDims') : 0,
-    });
+    const refuse: RefuseIndex = (index, place) => noRow(index, place, shape, rows);
+    const inside = call.executor.requireIndex(indices, rows, refuse);
+    const shared = call.has('batchDims') ? call.number('batchDims') : 0;
+    const picked = call.op('GatherV2', [x, indices, call.int(axis)], { batch_dims: shared });
+    const ones = (count: number): readonly number[] => new Array<number>(count).fill(1);
+    return marked(call, picked, inside, [
+      ...shape.slice(0, shared),
+      ...ones(axis - shared),
+      ...shape.slice(shared),
+      ...ones(call.shapeOf(x).length - axis - 1),
+    ]);
   },
   UnsortedSegmentSum: (call) =>
     call.op('UnsortedSegmentSum', [
@@ -161,8 +184,10 @@ export const kernels: Readonly<Record<string, Kernel>> = {
     const indices = call.input('indices');
     const depth = call.number('depth');
     const shape = call.shapeOf(indices);
-    call.executor.requireIndex(indices, depth, (label, place) => noClass(label, place, shape, depth));
-    return call.op('OneHot', [indices, call.int(depth), call.scalar(1, tf.f32), call.scalar(0, tf.f32)]);
+    const refuse: RefuseIndex = (label, place) => noClass(label, place, shape, depth);
+    const inside = call.executor.requireIndex(indices, depth, refuse);
+    const values = [call.int(depth), call.scalar(1, tf.f32), call.scalar(0, tf.f32)];
+    return marked(call, call.op('OneHot', [indices, ...values]), inside, [...shape, 1]);
   },
   BatchMatMul: (call) => {
     const a = call.input('a');

@@ -127,7 +127,9 @@ export class TensorFlow implements Executor {
   definition(name: string): OpDefinition {
     const definition = this.#definitions.get(name, this.#status);
     if (definition === undefined) {
-      throw new Error(`this TensorFlow (${this.library.version}) has no op ${name}`);
+      throw new RunError(
+        `this TensorFlow (${this.library.version}) has no op ${name}, which the step needs; install a newer one with \`ztrainc engine install\`, or use --engine embedded`,
+      );
     }
     return definition;
   }
@@ -150,7 +152,9 @@ export class TensorFlow implements Executor {
     }
     const tensor = api.TF_AllocateTensor(type, dims(shape), shape.length, bytes);
     if (tensor === null) {
-      throw new Error(`no memory for a tensor of ${bytes} bytes; use a smaller batch or a smaller model`);
+      throw new RunError(
+        `there is no memory for a tensor of ${bytes} bytes; use a smaller batch or a smaller model`,
+      );
     }
     try {
       if (elements.byteLength > 0) this.library.write(api.TF_TensorData(tensor), elements);
@@ -250,8 +254,9 @@ export class TensorFlow implements Executor {
     }
   }
 
-  requireIndex(value: Value, count: number, refuse: RefuseIndex): void {
+  requireIndex(value: Value, count: number, refuse: RefuseIndex): null {
     if (value.kind === 'eager') checkIndices(new Int32Array(this.download(value)), count, refuse);
+    return null;
   }
 
   op(

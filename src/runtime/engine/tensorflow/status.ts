@@ -33,7 +33,9 @@ export class TensorFlowError extends Error {
     readonly detail: string,
     place = '',
   ) {
-    super(`${what}: ${place}${codes[code] ?? `code ${code}`}: ${firstLine(detail)}`);
+    const cure =
+      code === outOfMemory ? '; use a smaller model or batch, or end what else uses the device’s memory' : '';
+    super(`${what}: ${place}${codes[code] ?? `code ${code}`}: ${firstLine(detail)}${cure}`);
   }
 
   /** The same, with the op that failed and the place that it comes from. */

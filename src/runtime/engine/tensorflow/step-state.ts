@@ -44,11 +44,20 @@ interface Held<E> {
 export class StepState<E = unknown> {
   readonly #held = new Map<ResourceVariable, Held<E>>();
   readonly #retired: Tensor[] = [];
+  #finishing = false;
+  #changedEarly = false;
 
   constructor(
     private readonly backend: TensorFlowBackend,
     private readonly access: VariableAccess<E>,
+    /** Whether variables may be changed at the end of the step only: then nothing may use `change`. */
+    readonly atEndOnly = false,
   ) {}
+
+  /** Whether a variable was changed before the end, because its new value was read or changed again. */
+  get changedEarly(): boolean {
+    return this.#changedEarly;
+  }
 
   #of(variable: ResourceVariable): Held<E> {
     const held = this.#held.get(variable) ?? {
@@ -123,6 +132,7 @@ export class StepState<E = unknown> {
 
   /** Makes the variables hold what the step has given them. */
   finish(): void {
+    this.#finishing = true;
     for (const [variable, held] of this.#held) {
       if (held.waiting !== null) this.#run(held.waiting);
       this.#write(variable, held);
@@ -152,6 +162,7 @@ export class StepState<E = unknown> {
     inputs: readonly Tensor[],
     attributes: Attributes,
   ): void {
+    if (!this.#finishing) this.#changedEarly = true;
     const held = variables.map((variable) => this.#of(variable));
     const done = this.access.change(
       op,

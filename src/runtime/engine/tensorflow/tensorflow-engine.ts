@@ -11,7 +11,7 @@ import { TensorFlowBackend } from './backend.js';
 import { openLibrary } from './c-api.js';
 import { TensorFlowStep, type CompileMode, type StepBody, type StepHost } from './compiled-step.js';
 import { registerTensorFlowKernels } from './kernels.js';
-import { inPlaceOp } from './in-place.js';
+import { assignUpdate, inPlaceOp } from './in-place.js';
 import type { LibraryFiles } from './library-files.js';
 import {
   resolvePrecision,
@@ -105,6 +105,7 @@ class TensorFlowEngine implements Engine, ResourceOwner, StepHost {
   readonly narrow: NarrowType | null;
   readonly notes: readonly string[];
   readonly #variables = new Map<string, ResourceVariable>();
+  #marksIndices = false;
   #running: { readonly clock: DeviceClock; readonly state: StepState } | null = null;
 
   constructor(
@@ -128,6 +129,16 @@ class TensorFlowEngine implements Engine, ResourceOwner, StepHost {
 
   get needsLossScaling(): boolean {
     return this.narrow === tf.f16;
+  }
+
+  marksIndices(): void {
+    this.#marksIndices = true;
+  }
+
+  get meaningOfNaN(): string | null {
+    return this.#marksIndices
+      ? 'an index that the step computes may be outside of its table, which compile = "xla" shows as NaN: compile = "graph" names it'
+      : null;
   }
 
   get inStep(): boolean {
@@ -169,13 +180,18 @@ class TensorFlowEngine implements Engine, ResourceOwner, StepHost {
   }
 
   updateInPlace(update: InPlaceUpdate): void {
+    const { state } = this.#state(`variable \`${update.weight.path}\` was changed`);
+    if (state.atEndOnly) {
+      assignUpdate(update);
+      return;
+    }
     const { op, variables, inputs, attributes = {} } = inPlaceOp(update);
     const own = variables.map((variable) => {
       if (!(variable instanceof ResourceVariable))
         throw new Error(`\`${variable.path}\` is of another engine`);
       return variable;
     });
-    this.#state(`variable \`${update.weight.path}\` was changed`).state.change(op, own, inputs, attributes);
+    state.change(op, own, inputs, attributes);
   }
 
   forget(variable: ResourceVariable): void {

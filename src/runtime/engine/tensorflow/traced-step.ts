@@ -9,7 +9,7 @@ import { disposeAll, Graph, type GraphOptions, type IndexRule, type NativeFuncti
 import type { DeviceClock } from './random.js';
 import { storageType, type ResourceVariable } from './resource-variable.js';
 import type { TensorFlow } from './runtime.js';
-import { StepState } from './step-state.js';
+import { StepState, type VariableAccess } from './step-state.js';
 import { single, type GraphValue, type Value } from './values.js';
 
 /** Type and shape of one tensor. */
@@ -30,6 +30,8 @@ export interface TracedStep {
   readonly rules: readonly IndexRule[];
   /** Whether indices are computed in the graph: XLA would hold them in bounds without a word. */
   readonly computesIndices: boolean;
+  /** Whether a variable is changed before all is computed. */
+  readonly changesEarly: boolean;
   /** How often each op occurs. */
   readonly ops: ReadonlyMap<string, number>;
   /** Where operations came from, by name; empty unless stacks were kept. */
@@ -64,7 +66,23 @@ export function traceStep(
   name: string,
   inputs: readonly HostTensor[],
   options: GraphOptions,
-  body: (inputs: readonly Value[], clock: DeviceClock, state: StepState) => readonly Tensor[],
+  body: TracedBody,
+): TracedStep {
+  const step = traceOnce(backend, name, inputs, options, body);
+  // Whether an op may refuse an index is known at the end, when a variable may have been changed in place already.
+  if (!step.computesIndices || !step.changesEarly) return step;
+  step.dispose();
+  return traceOnce(backend, name, inputs, { ...options, atEndOnly: true }, body);
+}
+
+type TracedBody = (inputs: readonly Value[], clock: DeviceClock, state: StepState) => readonly Tensor[];
+
+function traceOnce(
+  backend: TensorFlowBackend,
+  name: string,
+  inputs: readonly HostTensor[],
+  options: GraphOptions,
+  body: TracedBody,
 ): TracedStep {
   const { tensorflow } = backend;
   const graph = new Graph(tensorflow, options);
@@ -78,7 +96,7 @@ export function traceStep(
   const unused: Value[] = [];
   /** What every change at the end of the step waits for. */
   const computed: Address[] = [];
-  const state = new StepState<Address>(backend, {
+  const access: VariableAccess<Address> = {
     load: (variable, after) =>
       graph.read(resourceOf(variable), variable.type, variable.shape, after === null ? [] : [after]),
     // What was read is read before it is replaced.
@@ -94,7 +112,8 @@ export function traceStep(
         ...computed,
       ]);
     },
-  });
+  };
+  const state = new StepState(backend, access, options.atEndOnly);
   const scope = engine();
   scope.startScope(name);
   try {
@@ -126,6 +145,7 @@ export function traceStep(
         replaced: unused.length,
         rules: graph.rules,
         computesIndices: graph.computesIndices,
+        changesEarly: state.changedEarly,
         ops: graph.ops,
         stacks: graph.stacks,
         dispose: () => {

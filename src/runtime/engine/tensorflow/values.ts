@@ -36,8 +36,11 @@ export interface Executor {
   constant(type: TfType, shape: readonly number[], elements: Elements): Value;
   /** Runs `body`, and frees what it made but for what it returns. */
   tidy<T extends Value | readonly Value[]>(body: () => T): T;
-  /** Refuses whole numbers outside of 0 to `count` - 1 before an op sees them: devices pass over those in silence. */
-  requireIndex(value: Value, count: number, refuse: RefuseIndex): void;
+  /**
+   * Refuses whole numbers outside of 0 to `count` - 1 before an op sees them: devices pass over those in silence. Returns null,
+   * or where nobody can refuse them which are inside.
+   */
+  requireIndex(value: Value, count: number, refuse: RefuseIndex): Value | null;
 }
 
 /** What to say of a whole number that is outside, at that place of the tensor. */

@@ -14,6 +14,7 @@ const onEveryEngine = [
   'test/runtime/ops.test.ts',
   'test/runtime/optim.test.ts',
   'test/runtime/profile.test.ts',
+  'test/runtime/prepare-steps.test.ts',
   'test/runtime/random.test.ts',
   'test/runtime/rows.test.ts',
   'test/runtime/trainer-finite.test.ts',

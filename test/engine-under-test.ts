@@ -17,8 +17,8 @@ export function nativeLibrary(): LibraryFiles {
   return files;
 }
 
-export function createNativeEngine(compile: CompileMode): Promise<Engine> {
-  return createTensorFlowEngine({ files: nativeLibrary(), compile });
+export function createNativeEngine(compile: CompileMode, loop?: boolean): Promise<Engine> {
+  return createTensorFlowEngine({ files: nativeLibrary(), compile, loop });
 }
 
 export function createEngineUnderTest(): Promise<Engine> {

@@ -131,6 +131,7 @@ export function makeDeviceEngine(options: DeviceOptions): Engine {
     version: options.version,
     notes: options.notes ?? [],
     needsLossScaling: false,
+    traces: false,
     variable(path: string, initial: HostTensor): StateVariable {
       if (variables.has(path)) {
         throw new Error(`two variables have the path \`${path}\``);
@@ -143,7 +144,9 @@ export function makeDeviceEngine(options: DeviceOptions): Engine {
     compile(name: string, body: (inputs: readonly Tensor[]) => readonly Tensor[]): CompiledStep {
       return {
         decision: null,
+        way: null,
         atOnce: 1,
+        prepare: () => undefined,
         run: async (inputs, at) => runBody(this, name, body, inputs, at),
         runAll: async (runs) => {
           for (const { inputs, clock: at } of runs) runBody(this, name, body, inputs, at);

@@ -53,6 +53,13 @@ export interface StepRun {
 export type Watch = (what: string) => () => void;
 
 export interface CompiledStep {
+  /** How it is run, once that is settled and for good: what a resume keeps. Null before, or where there is no choice. */
+  readonly way: string | null;
+  /**
+   * Gets ready for inputs of these types and shapes without running: rejects what could not be run. Where nothing is traced it does
+   * nothing.
+   */
+  prepare(inputs: readonly HostTensor[]): void;
   /** How the engine came to run it, for people and for `run.json`; null before that is known, or where there is no choice. */
   readonly decision: string | null;
   /** How many runs `runAll` takes in one call now; 1 where each run is a call of its own. */
@@ -121,6 +128,8 @@ export interface Engine {
   readonly needsLossScaling: boolean;
   /** What else a NaN may mean in the steps that ran so far; null or nothing where it is a number only. */
   readonly meaningOfNaN?: string | null;
+  /** Whether steps are traced before they run, so that one can be traced that is not run yet. */
+  readonly traces: boolean;
   variable(path: string, initial: HostTensor): StateVariable;
   /**
    * Makes a step of a synchronous body. The body sees tensors only; host reads, conditions on tensors and promises in

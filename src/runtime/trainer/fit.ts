@@ -10,6 +10,7 @@ import { RunError } from '../run/run-error.js';
 import { breathe, type Control, type StopSignal } from './control.js';
 import { Ahead, type BatchPlace } from './ahead.js';
 import { evaluateStage, withRows } from './evaluate.js';
+import { prepareSteps } from './prepare-steps.js';
 import type { OpenStage, Session } from './session.js';
 import type { BatchRun } from './stage.js';
 import type { Finished } from './totals.js';
@@ -84,6 +85,7 @@ class Fit {
   #windowLogged = true;
   #windowsInEpoch = 0;
   #decided = false;
+  #isReady = false;
 
   constructor(private readonly options: FitOptions) {
     const { session, limit } = options;
@@ -152,6 +154,10 @@ class Fit {
     const end = Math.min(this.#total, (Math.floor(this.#step / stepsPerEpoch) + 1) * stepsPerEpoch);
     while (this.#step < end) {
       await this.#windows(this.#quietUntil(end));
+      if (!this.#isReady) {
+        this.#isReady = true;
+        await this.#timed({ name: 'prepare steps', category: 'compile' }, () => prepareSteps(this.#session));
+      }
       this.options.listener.step(this.#moment(), this.#rows);
       const answers = [await this.#measureTraining()];
       const due = this.#validations.filter(({ recurrence: every }) =>

@@ -12,7 +12,7 @@ import { Profile } from '../progress/profile.js';
 import { RunError } from '../run/run-error.js';
 import type { Tensor } from '../tensor.js';
 import type { Schedule, SchedulePlan } from '../schedules/index.js';
-import type { Pace } from '../../values/durations.js';
+import { durationInSteps, type Pace } from '../../values/durations.js';
 import { useDrawNames } from '../engine/current.js';
 import { LossScaling } from './loss-scaling.js';
 import { drawLabel } from './step-context.js';
@@ -165,6 +165,15 @@ export class Session implements StageHost, UpdateHost {
     );
   }
 
+  /** The way in which the engine runs each step for good, as far as it is settled: what a resume keeps. */
+  get ways(): Readonly<Record<string, string>> {
+    return Object.fromEntries(
+      this.stages.flatMap(({ stage }): (readonly [string, string])[] =>
+        stage.way === null ? [] : [[stage.plan.name, stage.way]],
+      ),
+    );
+  }
+
   /** Stages of a kind. */
   of(kind: StageKind): readonly OpenStage[] {
     return this.stages.filter(({ stage }) => stage.plan.kind === kind);
@@ -195,8 +204,26 @@ export class Session implements StageHost, UpdateHost {
     return this.schedules.some((schedule) => schedule.name === name && schedule.plan !== null);
   }
 
-  expectedRuns({ kind }: StepPlan): number {
-    return kind === 'train' ? (this.pace.totalSteps ?? 0) * this.accumulate : 0;
+  expectedRuns(plan: StepPlan, rows: number | null): number {
+    const open = this.stages.find(({ stage }) => stage.plan === plan);
+    if (open === undefined) return 0;
+    const isShort = rows !== null && open.data.some((set) => rows < set.rowsOf(0, 0).length);
+    return Math.round(this.#passes(plan) * (isShort ? 1 : open.batches));
+  }
+
+  /** How often a step goes over its data. */
+  #passes({ kind, every }: StepPlan): number {
+    const { pace } = this;
+    const total = pace.totalSteps ?? 0;
+    switch (kind) {
+      case 'train':
+        return total / pace.stepsPerEpoch;
+      case 'validate':
+        if (every?.unit === 'time') return 0;
+        return total / (every === null ? pace.stepsPerEpoch : durationInSteps(every, pace));
+      default:
+        return 1;
+    }
   }
 
   tracing<T>(trace: StepTrace, body: () => T): T {

@@ -50,8 +50,8 @@ export interface StageHost {
   readonly profile: Profile | null;
   /** Names of the scalars that go into each step. */
   readonly scalarNames: readonly string[];
-  /** How often a step will run, as far as is known; 0 where it is not. */
-  expectedRuns(plan: StepPlan): number;
+  /** How often a step will run on batches of so many rows, as far as is known; 0 where it is not. */
+  expectedRuns(plan: StepPlan, rows: number | null): number;
   /** Called with the trace while a body runs, so that `update`, `log`, … find it. */
   tracing<T>(trace: StepTrace, body: () => T): T;
   /** Adds what a body logged outside its updates. */
@@ -93,6 +93,16 @@ export class Stage {
     const answer = question(trace.clock);
     trace.answers.set(label, answer);
     return answer;
+  }
+
+  /** Traces the step for batches like these, without running it. Only on an engine that traces. */
+  prepare(one: BatchRun): void {
+    current = one.run;
+    try {
+      this.#variantOf(one).compiled.prepare(inputsOf(one));
+    } finally {
+      current = null;
+    }
   }
 
   /** Runs the step over one batch of each data set. */
@@ -174,6 +184,11 @@ export class Stage {
     return this.#variants[0]?.compiled.decision ?? null;
   }
 
+  /** The way in which the engine runs it from now on, or null where there is none or it is still open. */
+  get way(): string | null {
+    return this.#variants[0]?.compiled.way ?? null;
+  }
+
   #variantOf(one: BatchRun): Variant {
     const shapes = shapesOf(one);
     return this.#find(shapes, one.run) ?? this.#compile(shapes, one.batches, one.run);
@@ -212,7 +227,7 @@ export class Stage {
       variant.trace = trace;
       return this.#body(trace, split(inputs, counts));
     };
-    const expected = this.host.expectedRuns(this.plan);
+    const expected = this.host.expectedRuns(this.plan, rows);
     const compiled = this.host.engine.compile(
       this.plan.name,
       body,

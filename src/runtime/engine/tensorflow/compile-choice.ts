@@ -52,6 +52,8 @@ export interface ChoiceOptions {
   readonly engine: string;
   /** Whether a loop can be made at all. */
   readonly canLoop: boolean;
+  /** Several runs in a call: always or never where that was asked for, else what is the fastest. */
+  readonly loop: boolean | null;
 }
 
 export class CompileChoice {
@@ -65,9 +67,10 @@ export class CompileChoice {
 
   constructor(options: ChoiceOptions) {
     this.#options = options;
-    const { mode, canLoop, onCpu, step } = options;
-    if (mode === 'xla') {
-      this.#chosen = { xla: true, loop: canLoop && !(onCpu && convolves(step)) };
+    const { mode, canLoop, onCpu, step, loop } = options;
+    if (mode === 'xla' || (mode === 'graph' && loop !== null)) {
+      const xla = mode === 'xla';
+      this.#chosen = { xla, loop: canLoop && (loop ?? !(onCpu && convolves(step))) };
       this.#text = nameOf(this.#chosen);
       return;
     }
@@ -94,6 +97,11 @@ export class CompileChoice {
   /** How many runs the next call takes at most. */
   get atOnce(): number {
     return this.#chosen === null ? trialRuns : Number.POSITIVE_INFINITY;
+  }
+
+  /** What was chosen, once it is. */
+  get settled(): string | null {
+    return this.#chosen === null ? null : nameOf(this.#chosen);
   }
 
   /** What was chosen and why, once it is. */

@@ -19,8 +19,9 @@ import { hostTensor, storageType, storedElements } from './resource-variable.js'
 import type { TensorFlow } from './runtime.js';
 import { askedFor, outOfMemory, TensorFlowError } from './status.js';
 import { StepState, type VariableAccess } from './step-state.js';
+import { StackedRuns, type Given } from './stacked-runs.js';
 import { loopOf, traceStep, type Loop, type TracedStep } from './traced-step.js';
-import { checkIndices, type EagerValue, type Elements, type Value } from './values.js';
+import { checkIndices, type EagerValue, type Value } from './values.js';
 
 export type StepBody = (inputs: readonly Tensor[]) => readonly Tensor[];
 
@@ -36,6 +37,8 @@ export interface StepHost {
   readonly tensorflow: TensorFlow;
   readonly backend: TensorFlowBackend;
   readonly mode: CompileMode;
+  /** Whether `graph` and `xla` take several runs in a call; null where the engine decides. */
+  readonly loop: boolean | null;
   /** The 16-bit type that products are computed in, or null. */
   readonly narrow: NarrowType | null;
   /** Told where a step makes NaN of what an index outside of its table picks. */
@@ -60,9 +63,6 @@ const optimize = encode([10, encode([10, encode([7, 2], [14, 2], [17, 1])])]);
 // A call on another thread costs about a tenth of a millisecond; a longer one leaves time to prepare the next batch.
 const backgroundFrom = 1;
 
-/** What becomes a tensor on the device. */
-type Given = readonly [type: Value['type'], shape: readonly number[], elements: Elements];
-
 /** One call of a function. */
 interface Call {
   readonly fn: string;
@@ -80,8 +80,8 @@ interface Signature {
   readonly most: number;
   /** For TensorFlow's kernels and for XLA. */
   readonly loops: Map<boolean, Loop>;
-  /** What several runs take, one below the other; made when first needed, and written anew for each call. */
-  stacks: readonly Stack[];
+  /** Made when several runs are first taken at once. */
+  stacked: StackedRuns | null;
 }
 
 export class TensorFlowStep implements CompiledStep {
@@ -96,6 +96,10 @@ export class TensorFlowStep implements CompiledStep {
     private readonly expected: number,
     private readonly watch: Watch = () => () => undefined,
   ) {}
+
+  prepare(inputs: readonly HostTensor[]): void {
+    if (this.host.mode !== 'eager') this.#signatureOf(inputs);
+  }
 
   async run(inputs: readonly HostTensor[], clock: StepClock): Promise<readonly HostTensor[]> {
     if (this.host.mode === 'eager') return this.#runEagerly(inputs, clock);
@@ -140,6 +144,10 @@ export class TensorFlowStep implements CompiledStep {
     return this.#signatures[0]?.choice.text ?? null;
   }
 
+  get way(): string | null {
+    return this.host.mode === 'eager' ? 'eager' : (this.#signatures[0]?.choice.settled ?? null);
+  }
+
   async runAll(runs: readonly StepRun[]): Promise<void> {
     const [first] = runs;
     if (first === undefined) return;
@@ -164,7 +172,8 @@ export class TensorFlowStep implements CompiledStep {
     const from = performance.now();
     const loop = loops.get(xla) ?? loopOf(tensorflow, this.name, step, most, xla);
     loops.set(xla, loop);
-    const fed = this.#put([[tf.i32, [], Int32Array.of(runs.length)], ...stacked(signature, runs)], true);
+    signature.stacked ??= new StackedRuns(step, most);
+    const fed = this.#put([[tf.i32, [], Int32Array.of(runs.length)], ...signature.stacked.of(runs)], true);
     await this.#execute({ fn: loop.fn.name, fed, step, outputs: 0, choice }, first.inputs);
     choice.note(runs.length, performance.now() - from);
   }
@@ -190,8 +199,9 @@ export class TensorFlowStep implements CompiledStep {
       onCpu: tensorflow.device.type === 'CPU',
       engine: self.version,
       canLoop: step.outputs.length === 0 && most >= fewestRuns,
+      loop: this.host.loop,
     });
-    const signature: Signature = { text, step, choice, most, loops: new Map(), stacks: [] };
+    const signature: Signature = { text, step, choice, most, loops: new Map(), stacked: null };
     this.#signatures.push(signature);
     return signature;
   }
@@ -419,65 +429,4 @@ function bytesOfRun({ inputs }: TracedStep): number {
 
 function checkRules({ rules }: TracedStep, inputs: readonly HostTensor[]): void {
   for (const { numbers, count, refuse } of rules) checkIndices(numbers.read(inputs), count, refuse);
-}
-
-/** Room for one input, or a part of the clock, of as many runs as a loop takes. */
-interface Stack {
-  readonly type: Value['type'];
-  /** With the runs in front. */
-  readonly shape: readonly number[];
-  readonly elements: Elements;
-  /** How many of the elements are of one run. */
-  readonly size: number;
-}
-
-function stackOf(type: Value['type'], most: number, shape: readonly number[]): Stack {
-  const size = shape.reduce((product, n) => product * n, 1);
-  return { type, shape: [most, ...shape], elements: arrayOf(type, most * size), size };
-}
-
-function arrayOf(type: Value['type'], length: number): Elements {
-  switch (type) {
-    case tf.f32:
-      return new Float32Array(length);
-    case tf.i32:
-      return new Int32Array(length);
-    case tf.i64:
-      return new BigInt64Array(length);
-    default:
-      return new Uint8Array(length);
-  }
-}
-
-/** The inputs and clocks of several runs, one below the other; what follows the last run is not written and never read. */
-function stacked(signature: Signature, runs: readonly StepRun[]): readonly Given[] {
-  const { step, most } = signature;
-  if (signature.stacks.length === 0) {
-    signature.stacks = [
-      ...step.inputs.map(({ dtype, shape }) => stackOf(storageType(dtype), most, shape)),
-      stackOf(tf.i32, most, [4]),
-      stackOf(tf.i64, most, []),
-    ];
-  }
-  const { stacks } = signature;
-  runs.forEach(({ inputs, clock }, run) => {
-    stacks.forEach((stack, index) => {
-      const at = run * stack.size;
-      if (index < inputs.length) put(stack, at, inputs[index]);
-      else if (stack.elements instanceof BigInt64Array) stack.elements[at] = BigInt(clock.rowOffset);
-      else if (stack.elements instanceof Int32Array) stack.elements.set(clockWords(clock), at);
-    });
-  });
-  return stacks.map(({ type, shape, elements, size }) => [
-    type,
-    shape,
-    elements.subarray(0, runs.length * size),
-  ]);
-}
-
-function put({ elements }: Stack, at: number, input: HostTensor | undefined): void {
-  if (input === undefined || elements instanceof BigInt64Array) throw new Error('a run lacks an input');
-  const values = storedElements(input);
-  if (values instanceof BigInt64Array) throw new Error('an input of a step has no 64-bit numbers');
-  elements.set(values, at);
 }

@@ -32,6 +32,8 @@ import type { Executor, Value } from './values.js';
 export interface TensorFlowOptions extends ContextOptions {
   readonly files: LibraryFiles;
   readonly compile?: CompileMode | undefined;
+  /** With `graph` and `xla`: several steps in a call always or never; as the engine finds it faster unless given. */
+  readonly loop?: boolean | undefined;
   /** f32 unless given. */
   readonly precision?: Precision | undefined;
   /** Computes in 16 bits also where the device has no units for it. */
@@ -58,7 +60,7 @@ export async function createTensorFlowEngine(options: TensorFlowOptions): Promis
     `this ${device.type}`,
     forcePrecision,
   );
-  return new TensorFlowEngine(backend, options.compile ?? 'auto', resolved);
+  return new TensorFlowEngine(backend, options.compile ?? 'auto', options.loop ?? null, resolved);
 }
 
 /** The one backend of the process. A start that failed may be tried again. */
@@ -111,6 +113,7 @@ class TensorFlowEngine implements Engine, ResourceOwner, StepHost {
   constructor(
     readonly backend: TensorFlowBackend,
     readonly mode: CompileMode,
+    readonly loop: boolean | null,
     precision: ResolvedPrecision,
   ) {
     this.narrow = precision.type;
@@ -139,6 +142,10 @@ class TensorFlowEngine implements Engine, ResourceOwner, StepHost {
     return this.#marksIndices
       ? 'an index that the step computes may be outside of its table, which compile = "xla" shows as NaN: compile = "graph" names it'
       : null;
+  }
+
+  get traces(): boolean {
+    return this.mode !== 'eager';
   }
 
   get inStep(): boolean {

@@ -1,0 +1,60 @@
+/**
+ * Gets ready, at the start of a run, what it will need later: the last batch of an epoch where it is smaller, and validations. What
+ * cannot be traced is then told within the first seconds, and no trace is made in the middle of training.
+ */
+import type { HostBatch } from '../data/data.js';
+import type { HostTensor } from '../engine/engine.js';
+import { batchesAt } from './evaluate.js';
+import type { OpenStage, Session } from './session.js';
+
+/** Rejects with what a later step would have rejected with. Where the engine traces nothing, nothing is done. */
+export async function prepareSteps(session: Session): Promise<void> {
+  if (!session.engine.traces) return;
+  const { stepsPerEpoch, totalSteps } = session.pace;
+  for (const open of session.of('train')) {
+    // A run may end before the end of its first epoch.
+    if ((totalSteps ?? 0) >= stepsPerEpoch) await prepareLast(session, open, stepsPerEpoch - 1, true);
+  }
+  for (const open of session.of('validate')) {
+    if (open.batches === 0) continue;
+    prepare(session, open, await batchesAt(open.data, 0, 0), 0, false);
+    await prepareLast(session, open, 0, false);
+  }
+}
+
+/** The last batch of an epoch, where it has fewer rows than the first: as zeros of its shapes, for it may be far away in the data. */
+async function prepareLast(
+  session: Session,
+  open: OpenStage,
+  step: number,
+  training: boolean,
+): Promise<void> {
+  const last = open.batches - 1;
+  const rows = open.data.map((set) => [set.rowsOf(0, 0).length, set.rowsOf(0, last).length] as const);
+  if (rows.every(([first, end]) => first === end)) return;
+  const full = await batchesAt(open.data, 0, 0);
+  const short = full.map((batch, index) => shortened(batch, rows[index]?.[1] ?? batch.rows));
+  prepare(session, open, short, step, training);
+}
+
+function prepare(
+  session: Session,
+  { stage }: OpenStage,
+  batches: readonly HostBatch[],
+  step: number,
+  training: boolean,
+): void {
+  const clock = session.clockAt(step);
+  const draws = { seed: session.options.seed, step, micro: 0, rowOffset: 0 };
+  stage.prepare({ batches, run: { clock, draws, scalars: session.scalarsAt(clock, training), last: true } });
+}
+
+function shortened(batch: HostBatch, rows: number): HostBatch {
+  return { ...batch, rows, tensors: batch.tensors.map((tensor) => zerosOf(tensor, rows)) };
+}
+
+function zerosOf({ dtype, shape, values }: HostTensor, rows: number): HostTensor {
+  const sizes = [rows, ...shape.slice(1)];
+  const size = sizes.reduce((product, n) => product * n, 1);
+  return { dtype, shape: sizes, values: values.slice(0, size).fill(0) };
+}

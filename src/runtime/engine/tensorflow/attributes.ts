@@ -107,6 +107,9 @@ function set(
 ): void {
   if (typeof value === 'string' && type === 'string') {
     setters.string(op, name, new TextEncoder().encode(value));
+  } else if (value instanceof Uint8Array) {
+    if (type !== 'string') throw new Error(`attribute ${name} of op ${definition.name} takes no bytes`);
+    setters.string(op, name, value);
   } else if (typeof value === 'string' && type === 'func') setters.func(op, name, value);
   else if (typeof value === 'boolean' && type === 'bool') setters.bool(op, name, value);
   else if (typeof value === 'number' && type === 'int') setters.int(op, name, value);

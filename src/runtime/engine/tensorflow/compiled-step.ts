@@ -11,9 +11,9 @@ import type { Address } from './c-api.js';
 import { CompileChoice } from './compile-choice.js';
 import { tf } from './element-types.js';
 import { disposeAll, type GraphOptions } from './graph.js';
+import { optimized } from './optimized.js';
 import { operationsIn, placeOf, withDeepStacks } from './places.js';
 import type { NarrowType } from './precision.js';
-import { encode } from './protobuf.js';
 import { clockWords, type DeviceClock } from './random.js';
 import { hostTensor, storageType, storedElements } from './resource-variable.js';
 import type { TensorFlow } from './runtime.js';
@@ -55,10 +55,6 @@ const fewestRuns = 8;
 const longestCall = 1000;
 /** Bytes of batches that one call may hold. */
 const largestLoop = 8 * 2 ** 20;
-
-// `ConfigProto.graph_options.rewrite_options`: a call without it skips the graph optimizer. Its rewrites of arithmetic (x / √y becomes
-// x · rsqrt(y)) and its merged ops are off: they don't reach the bodies of loops, and a step must give the same bits there.
-const optimize = encode([10, encode([10, encode([7, 2], [14, 2], [17, 1])])]);
 
 // A call on another thread costs about a tenth of a millisecond; a longer one leaves time to prepare the next batch.
 const backgroundFrom = 1;
@@ -302,7 +298,7 @@ export class TensorFlowStep implements CompiledStep {
     const given = [...fed, ...step.resources.map(({ resource }) => resource)].map(({ handle }) => handle);
     api.TFE_OpAddInputList(op, given, given.length, status);
     tensorflow.check(this.name);
-    api.TFE_OpSetAttrString(op, 'config_proto', optimize, optimize.length);
+    api.TFE_OpSetAttrString(op, 'config_proto', optimized, optimized.length);
     api.TFE_OpSetDevice(op, tensorflow.device.name, status);
     tensorflow.check(this.name);
   }

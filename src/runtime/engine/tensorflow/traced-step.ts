@@ -8,6 +8,7 @@ import { tf, type TfType } from './element-types.js';
 import { disposeAll, Graph, type GraphOptions, type IndexRule, type NativeFunction } from './graph.js';
 import type { DeviceClock } from './random.js';
 import { storageType, type ResourceVariable } from './resource-variable.js';
+import { optimized } from './optimized.js';
 import type { TensorFlow } from './runtime.js';
 import { StepState, type VariableAccess } from './step-state.js';
 import { single, type GraphValue, type Value } from './values.js';
@@ -231,7 +232,11 @@ export function loopOf(
       return row(value, shape);
     });
     const resources = variables.slice(rows.length + 2);
-    graph.effect('StatefulPartitionedCall', [[...given, ...resources]], { f: step.fn(false).name, Tout: [] });
+    graph.effect('StatefulPartitionedCall', [[...given, ...resources]], {
+      f: step.fn(false).name,
+      Tout: [],
+      config_proto: optimized,
+    });
     const one = graph.constant(tf.i32, [], Int32Array.of(1));
     const next = single(graph, 'AddV2', [done, one]);
     const kept = others.map((value) => single(graph, 'Identity', [value]));

@@ -21,7 +21,7 @@ export interface GraphValue {
 
 export type Value = EagerValue | GraphValue;
 
-export type AttributeValue = number | boolean | string | readonly number[];
+export type AttributeValue = number | boolean | string | Uint8Array | readonly number[];
 
 /** Attributes by their names in the op's definition. Types of inputs need not be given. */
 export type Attributes = Readonly<Record<string, AttributeValue>>;

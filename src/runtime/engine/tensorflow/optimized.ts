@@ -1,0 +1,9 @@
+/** How a function of TensorFlow is optimized when it is first called. */
+import { encode } from './protobuf.js';
+
+/**
+ * The `config_proto` of a call, a `ConfigProto` with `graph_options.rewrite_options` (tensorflow/core/protobuf): a call without it skips
+ * the graph optimizer. Its rewrites of arithmetic (x / √y becomes x · rsqrt(y)) and its merged ops are off: they don't reach the bodies
+ * of loops, and a step must give the same bits there.
+ */
+export const optimized = encode([10, encode([10, encode([7, 2], [14, 2], [17, 1])])]);

@@ -88,9 +88,39 @@ const checkTimes = ({ trainer, report }: TrainingInput, run: Run): void => {
   }
 };
 
+/** `stop_at` and `diverge_at` of `early_stopping`: the one is better than the other. */
+const checkThresholds = ({ trainer, report }: TrainingInput, run: Run): void => {
+  for (const { name, options } of trainer.addons) {
+    const monitor = optionOf(options, 'monitor');
+    const stopAt = name === 'early_stopping' ? optionOf(options, 'stop_at') : null;
+    const divergeAt = optionOf(options, 'diverge_at');
+    if (!stopAt || !divergeAt || monitor?.kind !== 'monitor') continue;
+    const good = evaluateIr(stopAt, run.names);
+    const bad = evaluateIr(divergeAt, run.names);
+    if (typeof good !== 'number' || typeof bad !== 'number') continue;
+    if (monitor.mode === 'min' ? good < bad : good > bad) continue;
+    const [first, second] = [`${good}`, `${bad}`];
+    report(
+      wrongType(
+        stopAt.span,
+        {
+          what: '`stop_at` of `early_stopping`',
+          found: first,
+          expected: `a number ${monitor.mode === 'min' ? 'below' : 'above'} \`diverge_at\`, ${second},`,
+        },
+        {
+          related: [{ span: divergeAt.span, label: 'too bad' }],
+          help: `\`${monitor.mode}(…)\` is good where it is ${monitor.mode === 'min' ? 'small' : 'large'}: exchange the two`,
+        },
+      ),
+    );
+  }
+};
+
 export const checkAttributeValues = (input: TrainingInput, run: Run): void => {
   checkBetas(input, run);
   checkPredictions(input, run);
   checkGrids(input);
   checkTimes(input, run);
+  checkThresholds(input, run);
 };

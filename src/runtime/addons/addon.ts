@@ -19,8 +19,17 @@ export interface Moment {
   readonly seconds: number;
 }
 
-/** What a hook may ask of the loop. Nothing: go on. */
-export type Answer = 'end-epoch' | 'end-run' | undefined;
+/**
+ * What a hook may ask of the loop. Nothing: go on. Before `min_epochs` and `min_steps` are met the run does not end: an add-on that
+ * still wants it then says so again.
+ */
+export type Answer = 'end-epoch' | 'end-run' | Ending | undefined;
+
+/** Ends the run, and says why: a sentence for the summary, without a full stop. */
+export interface Ending {
+  readonly end: 'run';
+  readonly because: string;
+}
 
 type Hooked<T> = T | Promise<T>;
 

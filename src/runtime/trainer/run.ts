@@ -22,8 +22,10 @@ import { jsonNumber, openRunFolder, runName, type RunFolder } from '../run/folde
 import { RunError } from '../run/run-error.js';
 import { Control } from './control.js';
 import type { EngineName } from '../engine/choose.js';
+import { lastStep } from './ending.js';
 import { evaluateStage } from './evaluate.js';
 import { fit, named, type FitResult, type LiveAddOn, type MetricsRecord } from './fit.js';
+import { isOff } from './open-stage.js';
 import type { Session } from './session.js';
 import { describe, headOf, jsonRecord } from './run-record.js';
 import type { Outputs } from './stage.js';
@@ -72,7 +74,7 @@ export async function runFit(trainer: AnyTrainer, options: RunOptions = {}): Pro
     ...preparing(options),
   });
   try {
-    const writes = (options.devRun ?? null) === null && options.runDir !== null;
+    const writes = devRunOf(trainer, options) === null && options.runDir !== null;
     const folder = writes ? await openRunFolder(folderOf(trainer, options)) : null;
     try {
       return await train(trainer, prepared, folder, options, started);
@@ -91,7 +93,8 @@ async function train(
   options: RunOptions,
   started: number,
 ): Promise<FitResult> {
-  const { control = new Control(), devRun = null } = options;
+  const { control = new Control() } = options;
+  const devRun = devRunOf(trainer, options);
   const now = (): number => (Date.now() - started) / 1000;
   const reporter = reporterOf(trainer, options, folder);
   const best = new Map<string, Best>();
@@ -108,11 +111,16 @@ async function train(
     });
     begin(trainer, session, reporter, folder, note);
     const saver = new Saver(trainer, session, folder);
-    const total = Math.min(session.pace.totalSteps ?? 0, devRun ?? Number.POSITIVE_INFINITY);
+    const total = lastStep(session, devRun);
     const record = (line: MetricsRecord): void => folder?.metrics(jsonRecord(line));
     const listener = new TrainingProgress(session, reporter, total, record);
     const notable = (step: number): void => listener.best(step);
-    const addOns = startAddOns(configured, addOnHost(session, saver, reporter, folder, best, notable));
+    // A dev run neither saves nor stops early: it shows that everything runs.
+    const taking =
+      devRun === null
+        ? configured
+        : configured.filter(({ owns }) => !owns.some((effect) => untried.has(effect)));
+    const addOns = startAddOns(taking, addOnHost(session, saver, reporter, folder, best, notable));
     saver.addOns = addOns;
     const profile = trainer.options.profile === null ? null : new Profile();
     const result = await fit({ session, addOns, control, listener, now, limit: devRun, profile });
@@ -163,6 +171,8 @@ export async function runTest(
       if (options.kind !== 'validate' && steps.some((step) => step.kind === 'test')) kind = 'test';
       return [kind];
     },
+    // Validate steps in the place of test steps are a test all the same.
+    limitAs: options.kind === 'validate' ? 'validate' : 'test',
     ...preparing(options),
   });
   const reporter = reporterOf(trainer, options, null);
@@ -170,14 +180,13 @@ export async function runTest(
     notesOf(session, note).forEach((line) => reporter.line(line));
     await loadWeights(session, from);
     const stages = session.of(kind);
-    if (stages.length === 0)
-      throw new RunError('the trainer has no test and no validate step; add one to the spec');
+    if (stages.length === 0) throw noStages(trainer, options.kind ?? 'test', 'test and no validate step');
     const all = new Map<string, number>();
     for (const open of stages) {
       const { name } = open.stage.plan;
       const metrics = await evaluateStage(session, open, {
         step: from.step,
-        limit: options.devRun ?? null,
+        limit: devRunOf(trainer, options),
         control,
         each: (_outputs, done) => reporter.live(`${name} ${done}/${open.batches}`),
       });
@@ -205,14 +214,14 @@ export async function runPredict(
     ...preparing(options),
   });
   const reporter = reporterOf(trainer, options, null);
-  const limit = options.devRun ?? null;
+  const limit = devRunOf(trainer, options);
   let live: readonly LiveAddOn[] = [];
   let count = 0;
   try {
     notesOf(session, note).forEach((line) => reporter.line(line));
     await loadWeights(session, from);
     const stages = session.of('predict');
-    if (stages.length === 0) throw new RunError('the trainer has no predict step; add one to the spec');
+    if (stages.length === 0) throw noStages(trainer, 'predict', 'predict step');
     const host = addOnHost(session, new Saver(trainer, session, null), reporter, null, new Map());
     // A dev run writes nothing, and the rows of a few batches would replace a whole file.
     const takers = limit === null ? addOns : [];
@@ -250,6 +259,21 @@ async function loadWeights(session: Session, from: Checkpoint): Promise<void> {
 export { findCheckpoint };
 
 const rootOf = ({ dataRoot = process.cwd() }: RunOptions): string => resolve(dataRoot);
+
+/** How many steps and batches a dev run has; null for a whole one. The command line comes before the spec. */
+const devRunOf = (trainer: AnyTrainer, { devRun }: RunOptions): number | null =>
+  devRun ?? trainer.options.devRun;
+
+/** What add-ons own that a dev run leaves out. */
+const untried: ReadonlySet<string> = new Set(['checkpoint', 'stop']);
+
+function noStages({ options }: AnyTrainer, kind: 'validate' | 'test' | 'predict', missing: string): RunError {
+  return new RunError(
+    isOff(kind, { limit: options.limit, overfit: null })
+      ? `${kind} is turned off by limit.${kind} = 0 batches; take that out of the spec, or set it to some`
+      : `the trainer has no ${missing}; add one to the spec`,
+  );
+}
 
 /** How a trainer is prepared for what a user asked for. */
 function preparing(options: RunOptions): Omit<PrepareOptions, 'kinds'> {
@@ -289,8 +313,9 @@ function begin(
   const { stepsPerEpoch, totalSteps } = session.pace;
   if (options.summary) weightTable(session, reporter.columns()).forEach((line) => reporter.line(line));
   reporter.line(`${spec.trainer} on ${session.engine.version}, seed ${options.seed}`);
+  const all = totalSteps === null ? 'until max_time' : `${totalSteps} in all`;
   reporter.line(
-    `${stepsPerEpoch} steps an epoch, ${totalSteps ?? '?'} in all${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`,
+    `${stepsPerEpoch} steps an epoch, ${all}${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`,
   );
   notesOf(session, note).forEach((line) => reporter.line(line));
 }
@@ -371,6 +396,7 @@ class Saver {
         position: { epoch: at.epoch, batch: (at.step % session.pace.stepsPerEpoch) * session.accumulate },
         seed: session.options.seed,
         seconds: at.seconds,
+        loop: session.loopState(),
         addOns,
       },
     });
@@ -397,6 +423,7 @@ function summary(result: FitResult, best: ReadonlyMap<string, Best>, saver: Save
   const { at, rows } = result;
   return {
     reason: result.reason,
+    because: result.because,
     signal: result.signal,
     steps: at.step,
     epochs: at.epoch,

@@ -2,6 +2,7 @@
  * A trainer that is ready to run: its engine, weights, optimizers, data and stages. After this every name is bound, every
  * length is known and every weight has its first value.
  */
+import type { Json } from '../addons/addon.js';
 import type { Engine, HostTensor, StateVariable } from '../engine/engine.js';
 import { downloadAll } from '../checkpoint/write.js';
 import type { Data, OpenData } from '../data/data.js';
@@ -17,6 +18,7 @@ import { LossScaling } from './loss-scaling.js';
 import { drawLabel } from './step-context.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import { settlePending, type UpdateHost } from './update.js';
+import { isOff, takenBatches, type OpenStage } from './open-stage.js';
 import { Stage, type StageHost, type StepTrace } from './stage.js';
 import type { StageKind, StepPlan } from './steps.js';
 
@@ -33,17 +35,14 @@ export interface SessionParts<S extends object> {
   readonly steps: readonly StepPlan[];
   /** Which kinds of steps will run: their data is opened. */
   readonly kinds: readonly StageKind[];
+  /** Whose limit holds for all of them, instead of each kind's own. */
+  readonly limitAs?: StageKind | undefined;
   readonly dataRoot: string;
   /** Gives optimizers the clock with the schedules' own type. */
   readonly clockOf: (clock: Clock) => Clock<S>;
 }
 
-/** A stage with its open data. */
-export interface OpenStage {
-  readonly stage: Stage;
-  readonly data: readonly OpenData[];
-  readonly batches: number;
-}
+export type { OpenStage } from './open-stage.js';
 
 interface ScheduledValue {
   readonly name: string;
@@ -73,6 +72,8 @@ export class Session implements StageHost, UpdateHost {
   readonly optimizers: ReadonlyMap<string, BoundOptimizer>;
   /** What add-ons have had evaluated, oldest first. */
   readonly #evaluations: { readonly body: () => readonly Tensor[]; readonly stage: Stage }[] = [];
+  /** What the loop has to say to `state.json`; set by the loop. */
+  loopState: () => Readonly<Record<string, Json>> = () => ({});
   #trace: StepTrace | null = null;
 
   private constructor(
@@ -102,7 +103,9 @@ export class Session implements StageHost, UpdateHost {
   }
 
   /** Opens data and makes weights. Rejects where data is missing or a length does not fit. */
-  static async open<S extends object>(parts: SessionParts<S>): Promise<Session> {
+  static async open<S extends object>(given: SessionParts<S>): Promise<Session> {
+    const steps = given.steps.filter(({ kind }) => !isOff(given.limitAs ?? kind, given.options));
+    const parts = { ...given, steps };
     const opened = await openData(parts);
     try {
       return Session.#make(parts, opened);
@@ -143,11 +146,8 @@ export class Session implements StageHost, UpdateHost {
     for (const plan of parts.steps) {
       const data = plan.data.flatMap((set) => opened.get(set) ?? []);
       if (data.length < plan.data.length) continue;
-      stages.push({
-        stage: new Stage(session, plan),
-        data,
-        batches: Math.min(...data.map((set) => set.batchesPerEpoch)),
-      });
+      const batches = takenBatches(parts.limitAs ?? plan.kind, data, options);
+      stages.push({ stage: new Stage(session, plan), data, batches });
     }
     useDrawNames(drawLabel);
     return session;
@@ -193,7 +193,9 @@ export class Session implements StageHost, UpdateHost {
   }
 
   expectedRuns({ kind }: StepPlan): number {
-    return kind === 'train' ? (this.pace.totalSteps ?? 0) * this.accumulate : 0;
+    if (kind !== 'train') return 0;
+    const { totalSteps } = this.pace;
+    return (totalSteps ?? (this.options.maxTime ?? 0) * likelySteps) * this.accumulate;
   }
 
   tracing<T>(trace: StepTrace, body: () => T): T {
@@ -316,6 +318,8 @@ export class Session implements StageHost, UpdateHost {
 
 type HostTensors = ReadonlyMap<string, HostTensor>;
 
+/** Steps a second, where a run's time is known and its steps are not. */
+const likelySteps = 20;
 const shownRows = 8;
 const shownNames = 3;
 /** As many compiled bodies of add-ons are kept. */
@@ -419,7 +423,7 @@ function paceOf(
   if (plan === undefined || first === undefined || data.length < plan.data.length) {
     return { stepsPerEpoch: 1, accumulate, rowsPerEpoch: 1, totalSteps: null };
   }
-  const batches = Math.min(...data.map(({ batchesPerEpoch }) => batchesPerEpoch));
+  const batches = takenBatches('train', data, options);
   const stepsPerEpoch = Math.ceil(batches / accumulate);
   const rowsPerEpoch = Math.min(first.rows, batches * (plan.data[0]?.options.batch ?? 1));
   const { epochs, steps: limit } = options;

@@ -821,8 +821,8 @@ const entries: readonly (readonly [string, readonly OptionDeclaration[]])[] = [
         type: { kind: 'quantity', units: ['epochs'] },
         where: null,
         limits: [],
-        overridable: false,
-        later: true,
+        overridable: true,
+        later: false,
       },
       {
         name: 'profile',
@@ -886,8 +886,8 @@ const entries: readonly (readonly [string, readonly OptionDeclaration[]])[] = [
         type: { kind: 'bool' },
         where: null,
         limits: [],
-        overridable: false,
-        later: true,
+        overridable: true,
+        later: false,
       },
       {
         name: 'weights_only',

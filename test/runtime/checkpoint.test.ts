@@ -324,6 +324,7 @@ function fakeHost() {
       pointers.set(name, step);
       return Promise.resolve();
     },
+    saveFailed: () => Promise.resolve(null),
     notable: () => undefined,
     forget: ({ step }: SavedCheckpoint) => {
       kept.delete(step);

@@ -13,6 +13,7 @@ const host: AddOnHost = {
   evaluate: () => Promise.resolve([]),
   save: () => Promise.resolve(null),
   point: () => Promise.resolve(),
+  saveFailed: () => Promise.resolve(null),
   notable: () => undefined,
   forget: () => Promise.resolve(),
   best: () => undefined,

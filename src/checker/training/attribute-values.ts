@@ -117,10 +117,25 @@ const checkThresholds = ({ trainer, report }: TrainingInput, run: Run): void => 
   }
 };
 
+/** Data is read again between epochs, never within one. */
+const checkReload = ({ trainer, report }: TrainingInput, run: Run): void => {
+  const given = optionOf(trainer.options, 'reload_data');
+  const value = given ? evaluateIr(given, run.names) : undefined;
+  if (!given || typeof value !== 'number' || value <= 0 || Number.isInteger(value)) return;
+  report(
+    wrongType(given.span, {
+      what: '`reload_data` of the trainer',
+      found: `${value}`,
+      expected: 'a whole number of epochs',
+    }),
+  );
+};
+
 export const checkAttributeValues = (input: TrainingInput, run: Run): void => {
   checkBetas(input, run);
   checkPredictions(input, run);
   checkGrids(input);
   checkTimes(input, run);
   checkThresholds(input, run);
+  checkReload(input, run);
 };

@@ -11,6 +11,7 @@ import { breathe, type Control, type StopSignal } from './control.js';
 import { Ahead, type BatchPlace } from './ahead.js';
 import { lastStep, Least, strongest, type Asked, type EndReason } from './ending.js';
 import { evaluateStage, withRows } from './evaluate.js';
+import { reloadData } from './open-stage.js';
 import type { OpenStage, Session } from './session.js';
 import type { BatchRun } from './stage.js';
 import { Tally, type Throughput } from './throughput.js';
@@ -131,8 +132,23 @@ class Fit {
   async run(): Promise<FitResult> {
     try {
       return await this.#runAll();
+    } catch (error) {
+      await this.#failed(error);
+      throw error;
     } finally {
       await this.#ahead.drain();
+    }
+  }
+
+  /** Tells add-ons that the run failed. The first error is the one to throw; another one is only told. */
+  async #failed(error: unknown): Promise<void> {
+    const at = this.#moment();
+    for (const { kind, hooks } of this.options.addOns) {
+      try {
+        await named(kind, 'fitFailed', () => hooks.fitFailed?.(at, error));
+      } catch (second) {
+        this.options.listener.note(second instanceof Error ? second.message : String(second));
+      }
     }
   }
 
@@ -140,6 +156,7 @@ class Fit {
     let reason: EndReason = (await this.#sanity()) ? 'finished' : 'interrupted';
     await this.#each('fitStart', (hooks) => hooks.fitStart?.(this.#moment()));
     while (this.#step < this.#total && reason === 'finished') {
+      await this.#reload();
       const ended = await this.#epoch();
       if (ended !== null) {
         reason = ended;
@@ -185,6 +202,17 @@ class Fit {
       epoch: Math.floor(this.#step / this.#session.pace.stepsPerEpoch),
       seconds: this.options.now(),
     };
+  }
+
+  /** Opens the data again where this epoch is to begin with that. */
+  async #reload(): Promise<void> {
+    const { session, listener } = this.options;
+    const { reloadData: every } = session.options;
+    const epoch = this.#step / session.pace.stepsPerEpoch;
+    if (every === null || epoch === 0 || epoch % every !== 0) return;
+    // What was read ahead is of the data as it was.
+    await this.#ahead.drain();
+    listener.note(await reloadData(session.stages, session.pace, epoch));
   }
 
   /** The rest of the current epoch: windows, and what comes after each. Null: go on with the next. */

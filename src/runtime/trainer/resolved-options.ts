@@ -19,6 +19,7 @@ export interface ResolvedOptions {
   readonly overfit: Part | null;
   readonly devRun: number | null;
   readonly sanity: number;
+  readonly reloadData: number | null;
   readonly accumulate: number;
   readonly clip: Clip | null;
   readonly seed: number;
@@ -52,6 +53,7 @@ export function resolveOptions(options: TrainerOptions): ResolvedOptions {
   checkParts(taken, overfit);
   if (devRun !== null) checkPart('dev_run', devRun, false);
   if (sanity !== null) checkPart('sanity', sanity, false);
+  whole('reload_data', options.reloadData?.value ?? null, 1);
   whole('accumulate', accumulate, 1);
   whole('seed', seed, 0);
   whole('log_every', logEvery.value, 1);
@@ -70,6 +72,7 @@ export function resolveOptions(options: TrainerOptions): ResolvedOptions {
     overfit,
     devRun: devRun?.value ?? null,
     sanity: sanity?.value ?? 0,
+    reloadData: options.reloadData?.value ?? null,
     accumulate,
     clip: options.clip ?? null,
     seed,

@@ -350,6 +350,7 @@ function addOnHost(
     report: (line) => reporter.line(line),
     evaluate: (name, body) => session.evaluate(name, body),
     save: (at) => saver.save(at),
+    saveFailed: (at, error) => saver.saveFailed(at, error),
     point: (name, checkpoint) => saver.point(name, checkpoint),
     forget: (checkpoint) => deleteCheckpoint(checkpoint.folder),
     notable,
@@ -375,7 +376,25 @@ class Saver {
     const { session } = this;
     // Weights that are not finite must not take the place of the last good ones.
     await session.checkFinite();
-    const { model, optimizer } = await session.downloadState();
+    const folder = await this.#write(this.folder, at, await session.downloadState(), null);
+    this.newest = { folder, step: at.step };
+    return this.newest;
+  }
+
+  /** The state that a failed run left: it counts as no checkpoint of the run. */
+  async saveFailed(at: Moment, error: unknown): Promise<string | null> {
+    if (this.folder === null) return null;
+    const reason = error instanceof Error ? error.message : String(error);
+    return shortPath(await this.#write(this.folder, at, await this.session.downloadState(true), reason));
+  }
+
+  #write(
+    { checkpoints }: RunFolder,
+    at: Moment,
+    { model, optimizer }: Awaited<ReturnType<Session['downloadState']>>,
+    error: string | null,
+  ): Promise<string> {
+    const { session } = this;
     const addOns: Record<string, Json> = {};
     for (const { kind, hooks } of this.addOns) {
       const state = hooks.state?.();
@@ -383,7 +402,8 @@ class Saver {
       const before = Object.keys(addOns).filter((name) => name === kind || name.startsWith(`${kind}#`));
       addOns[before.length === 0 ? kind : `${kind}#${before.length + 1}`] = state;
     }
-    const folder = await writeCheckpoint(this.folder.checkpoints, {
+    return writeCheckpoint(checkpoints, {
+      error,
       head: headOf(this.trainer, session),
       step: at.step,
       epoch: at.epoch,
@@ -400,8 +420,6 @@ class Saver {
         addOns,
       },
     });
-    this.newest = { folder, step: at.step };
-    return this.newest;
   }
 
   async point(name: 'last' | 'best', checkpoint: SavedCheckpoint): Promise<void> {

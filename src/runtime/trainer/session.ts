@@ -5,7 +5,8 @@
 import type { Json } from '../addons/addon.js';
 import type { Engine, HostTensor, StateVariable } from '../engine/engine.js';
 import { downloadAll } from '../checkpoint/write.js';
-import type { Data, OpenData } from '../data/data.js';
+import type { Data } from '../data/data.js';
+import { openAgain, type ReopenableData } from '../data/reopened.js';
 import { attach, weightsOf, type NamedWeight, type Part } from '../nn/module.js';
 import { bindOptimizer, type BoundOptimizer, type FoundWeight } from '../optim/bound.js';
 import type { Clock, Optimizer } from '../optim/optimizer.js';
@@ -18,7 +19,7 @@ import { LossScaling } from './loss-scaling.js';
 import { drawLabel } from './step-context.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import { settlePending, type UpdateHost } from './update.js';
-import { isOff, takenBatches, type OpenStage } from './open-stage.js';
+import { isOff, openStage, takenBatches, type OpenStage } from './open-stage.js';
 import { Stage, type StageHost, type StepTrace } from './stage.js';
 import type { StageKind, StepPlan } from './steps.js';
 
@@ -118,7 +119,7 @@ export class Session implements StageHost, UpdateHost {
 
   static #make<S extends object>(
     parts: SessionParts<S>,
-    opened: ReadonlyMap<Data<unknown>, OpenData>,
+    opened: ReadonlyMap<Data<unknown>, ReopenableData>,
   ): Session {
     const { engine, options } = parts;
     const weights = [...parts.models].flatMap(([name, model]) => attach(model, name));
@@ -146,8 +147,8 @@ export class Session implements StageHost, UpdateHost {
     for (const plan of parts.steps) {
       const data = plan.data.flatMap((set) => opened.get(set) ?? []);
       if (data.length < plan.data.length) continue;
-      const batches = takenBatches(parts.limitAs ?? plan.kind, data, options);
-      stages.push({ stage: new Stage(session, plan), data, batches });
+      const kind = parts.limitAs ?? plan.kind;
+      stages.push(openStage(new Stage(session, plan), data, () => takenBatches(kind, data, options)));
     }
     useDrawNames(drawLabel);
     return session;
@@ -281,12 +282,14 @@ export class Session implements StageHost, UpdateHost {
 
   /**
    * Copies all state that a checkpoint holds. Rejects with a RunError where some of it is not finite, unless that is to be
-   * ignored: weights can leave the range of f32 though their gradients are in it.
+   * ignored: weights can leave the range of f32 though their gradients are in it. `asItIs` takes what a failed run left.
    */
-  async downloadState(): Promise<{ readonly model: HostTensors; readonly optimizer: HostTensors }> {
+  async downloadState(
+    asItIs = this.onNan === 'ignore',
+  ): Promise<{ readonly model: HostTensors; readonly optimizer: HostTensors }> {
     const [model, optimizer] = [await downloadAll(this.modelState), await downloadAll(this.optimizerState)];
     const wrong = [...model, ...optimizer].flatMap(([path, { values }]) =>
-      this.onNan === 'ignore' || values.every((value) => Number.isFinite(value)) ? [] : [path],
+      asItIs || values.every((value) => Number.isFinite(value)) ? [] : [path],
     );
     if (wrong.length > 0) {
       throw new RunError(
@@ -343,15 +346,16 @@ function scalar(value: number): HostTensor {
 
 async function openData<S extends object>(
   parts: SessionParts<S>,
-): Promise<ReadonlyMap<Data<unknown>, OpenData>> {
-  const opened = new Map<Data<unknown>, OpenData>();
+): Promise<ReadonlyMap<Data<unknown>, ReopenableData>> {
+  const opened = new Map<Data<unknown>, ReopenableData>();
   try {
     for (const plan of parts.steps) {
       if (!parts.kinds.includes(plan.kind)) continue;
       for (const set of plan.data) {
         if (opened.has(set)) continue;
         const label = parts.dataNames.get(set) ?? `${plan.name}.${plan.data.indexOf(set)}`;
-        opened.set(set, await set.open({ root: parts.dataRoot, seed: parts.options.seed, label }));
+        const host = { root: parts.dataRoot, seed: parts.options.seed, label };
+        opened.set(set, await openAgain(() => set.open(host)));
       }
     }
   } catch (error) {
@@ -362,14 +366,14 @@ async function openData<S extends object>(
 }
 
 /** Closes each, also where one before it failed; then rejects with the first failure. */
-async function closeAll(sets: Iterable<OpenData>): Promise<void> {
+async function closeAll(sets: Iterable<{ close(): Promise<void> }>): Promise<void> {
   const closed = await Promise.allSettled([...sets].map((set) => set.close()));
   for (const result of closed) if (result.status === 'rejected') throw result.reason;
 }
 
 function skippedNotes<S extends object>(
   parts: SessionParts<S>,
-  opened: ReadonlyMap<Data<unknown>, OpenData>,
+  opened: ReadonlyMap<Data<unknown>, ReopenableData>,
 ): readonly string[] {
   return [...opened].flatMap(([set, { skipped, rows }]) =>
     skipped === 0
@@ -414,7 +418,7 @@ function bindAll<S extends object>(
 function paceOf(
   options: ResolvedOptions,
   steps: readonly StepPlan[],
-  opened: ReadonlyMap<Data<unknown>, OpenData>,
+  opened: ReadonlyMap<Data<unknown>, ReopenableData>,
 ): Pace {
   const { accumulate } = options;
   const plan = steps.find(({ kind }) => kind === 'train');

@@ -50,6 +50,8 @@ export interface TrainerOptions {
   readonly devRun?: Quantity<'batches'> | null;
   /** Batches of each validation before training; their metrics are thrown away. */
   readonly sanity?: Quantity<'batches'> | null;
+  /** Closes the data and opens it again before the first epoch after each so many. */
+  readonly reloadData?: Quantity<'epochs'> | null;
   /** Batches in a window: gradients add up, and weights change once. */
   readonly accumulate?: number;
   /** Each optimizer's, unless it has its own. */

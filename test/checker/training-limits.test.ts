@@ -222,3 +222,16 @@ test('validation may come by time', () => {
   expect(codesOf(validate('0.minutes'))).toEqual(['ZT3203']);
   expect(codesOf(validate('10.batches'))).toEqual(['ZT3202']);
 });
+
+test('deterministic excludes what goes by the clock; data is read again between epochs', () => {
+  expect(codesOf(trainer('epochs = 1 deterministic = true compile = "graph"'))).toEqual([]);
+  expect(codesOf(trainer('epochs = 1 deterministic = false compile = "xla"'))).toEqual([]);
+  expect(only(trainer('epochs = 1 deterministic = true compile = "xla"'))).toMatchObject({
+    code: 'ZT4203',
+    at: '"xla"',
+  });
+  expect(codesOf(trainer('epochs = 9 reload_data = 5.epochs'))).toEqual([]);
+  expect(only(trainer('epochs = 9 reload_data = 1.5.epochs')).message).toBe(
+    '`reload_data` of the trainer is 1.5, a whole number of epochs expected',
+  );
+});

@@ -117,6 +117,25 @@ export const checkLimits = (input: TrainingInput, run: Run): void => {
   }
 };
 
+/** `deterministic` and what goes by the clock exclude each other. */
+export const checkDeterminism = ({ trainer, report }: TrainingInput, run: Run): void => {
+  const deterministic = optionOf(trainer.options, 'deterministic');
+  const compile = optionOf(trainer.options, 'compile');
+  if (!deterministic || !compile) return;
+  if (evaluateIr(deterministic, run.names) !== true || evaluateIr(compile, run.names) !== 'xla') return;
+  report(
+    excludingOptions(
+      compile.span,
+      { first: 'deterministic', second: 'compile = "xla"' },
+      {
+        related: [{ span: deterministic.span, label: 'the same bits each time' }],
+        notes: ['XLA may choose kernels by the clock'],
+        help: 'write `compile = "graph"`, or leave it out',
+      },
+    ),
+  );
+};
+
 /** `min_epochs` and `min_steps`: within the run's length, and something there that they hold. */
 export const checkLeast = (input: TrainingInput, run: Run): void => {
   const { trainer, report } = input;

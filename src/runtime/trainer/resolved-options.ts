@@ -20,6 +20,7 @@ export interface ResolvedOptions {
   readonly devRun: number | null;
   readonly sanity: number;
   readonly reloadData: number | null;
+  readonly deterministic: boolean;
   readonly accumulate: number;
   readonly clip: Clip | null;
   readonly seed: number;
@@ -53,6 +54,10 @@ export function resolveOptions(options: TrainerOptions): ResolvedOptions {
   checkParts(taken, overfit);
   if (devRun !== null) checkPart('dev_run', devRun, false);
   if (sanity !== null) checkPart('sanity', sanity, false);
+  if (options.deterministic === true && options.compile === 'xla')
+    throw new UsageError(
+      'both deterministic = true and compile = "xla" are set; XLA may choose kernels by the clock, take compile = "graph"',
+    );
   whole('reload_data', options.reloadData?.value ?? null, 1);
   whole('accumulate', accumulate, 1);
   whole('seed', seed, 0);
@@ -72,6 +77,7 @@ export function resolveOptions(options: TrainerOptions): ResolvedOptions {
     overfit,
     devRun: devRun?.value ?? null,
     sanity: sanity?.value ?? 0,
+    deterministic: options.deterministic ?? false,
     reloadData: options.reloadData?.value ?? null,
     accumulate,
     clip: options.clip ?? null,

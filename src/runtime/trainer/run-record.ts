@@ -63,6 +63,7 @@ export async function describe(
       sanity: trainer.options.sanity,
       accumulate: trainer.options.accumulate,
       clip: trainer.options.clip,
+      deterministic: trainer.options.deterministic,
       onNan: trainer.options.onNan,
       logEvery: trainer.options.logEvery,
     },

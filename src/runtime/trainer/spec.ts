@@ -50,6 +50,8 @@ export interface TrainerOptions {
   readonly devRun?: Quantity<'batches'> | null;
   /** Batches of each validation before training; their metrics are thrown away. */
   readonly sanity?: Quantity<'batches'> | null;
+  /** Forbids whatever may give other bits in another run on the same machine. */
+  readonly deterministic?: boolean;
   /** Closes the data and opens it again before the first epoch after each so many. */
   readonly reloadData?: Quantity<'epochs'> | null;
   /** Batches in a window: gradients add up, and weights change once. */

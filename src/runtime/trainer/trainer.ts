@@ -165,6 +165,7 @@ export abstract class Trainer<
             compile: this.options.compile,
             device: options.device,
             precision: this.options.precision,
+            deterministic: this.options.deterministic,
             forcePrecision: options.forcePrecision,
           });
     const session = await Session.open<S>({

@@ -17,6 +17,7 @@ const onEveryEngine = [
   'test/runtime/prepare-steps.test.ts',
   'test/runtime/random.test.ts',
   'test/runtime/rows.test.ts',
+  'test/runtime/run-length.test.ts',
   'test/runtime/trainer-finite.test.ts',
   'test/runtime/trainer-progress.test.ts',
   'test/runtime/trainer.test.ts',

@@ -56,6 +56,13 @@ function typeOf(text) {
   return null;
 }
 
+/** Names and types of a record's fields, as `{ train: batches | percent }` or that or none; null for another type. */
+function fieldsOf(type) {
+  const [record, ...others] = split(type, '|');
+  if (!record.startsWith('{') || others.some((one) => one !== 'none')) return null;
+  return split(inside(record, 0), ',').map((field) => /^(\w+): (.+)$/s.exec(field).slice(1));
+}
+
 function limitsOf(name, where) {
   return (where ?? '').split(' and ').flatMap((condition) => {
     const match = /^(\w+) (>=|<=|>|<) (-?[\d.e-]+)$/.exec(condition.trim());
@@ -81,6 +88,20 @@ for (const match of prelude.matchAll(new RegExp(`^  (${kinds}) (\\w+)\\(`, 'gm')
     const parsed = /^(\w+): (.+?)(?: = (.+?))?(?: where (.+))?$/s.exec(item);
     if (parsed === null) return [];
     const [, name, type, , where] = parsed;
+    const fields = fieldsOf(type);
+    if (fields !== null) {
+      // Each part of a record has a name of its own at the command line: `trainer.limit.train`.
+      return fields.map(([field, fieldType]) => ({
+        name: `${name}.${field}`,
+        key: `${camel(name)}.${camel(field)}`,
+        ...typeOf(fieldType),
+        nullable: true,
+        where: null,
+        limits: [],
+        overridable: overridable.has(name),
+        later: later.has(name),
+      }));
+    }
     // What a command line has no words for can still be named there by mistake.
     const found = typeOf(type) ?? { nullable: false, type: null };
     if (found.type === null && overridable.has(name))

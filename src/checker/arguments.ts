@@ -177,6 +177,8 @@ const unitExample = (written: TypeExpr, found: Value): string | null => {
     if (unit && (ref?.kind === 'param' || ref?.kind === 'const'))
       return `${ref.name}.${unit === 'seconds' ? 'minutes' : unit}`;
     if (!unit || typeof number !== 'number') continue;
+    // There is no part of a batch: a percentage is meant, where one may stand.
+    if (unit === 'batches' && !Number.isInteger(number) && names.length > 1) continue;
     if (allowed.includes('percent') && number > 0 && number < 1)
       return `${Number((100 * number).toPrecision(6))}.percent`;
     // There is no part of a step.

@@ -28,6 +28,7 @@ import { checkExpr, isUnbuilt, kindOf } from './expressions.js';
 import type { IrAddon, IrGroup, IrNamed, IrOptimizer, IrSchedule } from './ir.js';
 import { matchType, noBindings } from './patterns.js';
 import { settingList } from './prelude.js';
+import { checkFields } from './record-fields.js';
 import { isUnknown, type Value } from './value.js';
 
 export const checkSchedule = (env: Env, decl: ScheduleDecl): IrSchedule | null => {
@@ -306,7 +307,10 @@ export const checkTrainerOptions = (env: Env, decl: TrainerDecl): readonly IrNam
       ),
     );
   }
-  return namedOf(attributes, ['devices']);
+  const limit = attributes.given.find((each) => each.name === 'limit');
+  const declared = builtin.params.find((each) => each.name.text === 'limit');
+  const isFine = !limit || !declared || checkFields(env, 'limit', declared.type, limit.value);
+  return namedOf(attributes, ['devices', ...(isFine ? [] : ['limit'])]);
 };
 
 const refuseParts = (env: Env, config: Config): void => {

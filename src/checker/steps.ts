@@ -4,7 +4,6 @@ import {
   notKnown,
   duplicateKey,
   missingPart,
-  notBuilt,
   oneMinimize,
   unknownName,
   updateNotHere,
@@ -151,28 +150,24 @@ export const checkStep = (
     } else {
       const found = checkExpr({ ...env, place: makePlace('host', null, new Set()) }, decl.every);
       if (!isUnknown(found)) {
-        if (found.type.kind !== 'unit' || (found.type.unit !== 'epochs' && found.type.unit !== 'steps')) {
-          if (found.type.kind === 'unit' && found.type.unit === 'seconds')
-            env.checker.report(
-              notBuilt(decl.every.span, { what: 'validation by time' }, { help: 'write epochs or steps' }),
-            );
-          else
-            env.checker.report(
-              wrongUnit(
-                decl.every.span,
-                {
-                  what: 'the time between validations',
-                  found:
-                    found.type.kind === 'int' && typeof found.constant === 'number'
-                      ? `the bare number ${found.constant}`
-                      : aType(found.type),
-                  expected: 'epochs or steps',
-                },
-                found.type.kind === 'int' && typeof found.constant === 'number'
-                  ? { help: `write \`${found.constant}.epochs\` or \`${found.constant}.steps\`` }
-                  : {},
-              ),
-            );
+        const units = ['epochs', 'steps', 'seconds'];
+        if (found.type.kind !== 'unit' || !units.includes(found.type.unit)) {
+          env.checker.report(
+            wrongUnit(
+              decl.every.span,
+              {
+                what: 'the time between validations',
+                found:
+                  found.type.kind === 'int' && typeof found.constant === 'number'
+                    ? `the bare number ${found.constant}`
+                    : aType(found.type),
+                expected: 'epochs, steps or minutes',
+              },
+              found.type.kind === 'int' && typeof found.constant === 'number'
+                ? { help: `write \`${found.constant}.epochs\` or \`${found.constant}.steps\`` }
+                : {},
+            ),
+          );
         } else if (lengthFits(env, decl.every.span, 'the time between validations', found)) every = found.ir;
       }
     }

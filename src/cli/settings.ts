@@ -54,17 +54,33 @@ interface Owned {
 }
 
 const amend = <T extends Owned>(item: T, table: string, override: Override): T => {
-  const [owner = '', name = ''] = override.path;
-  const declaration = findOption(owner, optionTable.get(table) ?? [], name);
+  const [owner = '', name = '', field] = override.path;
+  const declaration = findOption(owner, optionTable.get(table) ?? [], override.path.slice(1).join('.'));
   const value = parseOption(owner, declaration, override.text);
   const before = item.options.find((each) => each.name === name) ?? null;
+  if (field !== undefined)
+    return withField(item, name, { name: field, value: asExpr(value, before, item.span) });
   return { ...item, options: withOption(item.options, name, asExpr(value, before, item.span)) };
+};
+
+/** `trainer.limit.train=…`: one field of a record, the others as they are. */
+const withField = <T extends Owned>(item: T, name: string, field: IrNamed): T => {
+  const before = item.options.find((each) => each.name === name)?.value;
+  const fields = before?.kind === 'record' ? before.fields : [];
+  const record: IrExpr = {
+    kind: 'record',
+    fields: [...fields.filter((each) => each.name !== field.name), field],
+    type: { kind: 'setting' },
+    span: before?.span ?? item.span,
+  };
+  return { ...item, options: withOption(item.options, name, record) };
 };
 
 const amendTrainer = (trainer: IrTrainer, override: Override): IrTrainer => {
   const { path } = override;
   const [owner = '', , ...more] = path;
-  if (more.length > 0) {
+  // The parts of `limit` have names of their own: `trainer.limit.train`.
+  if (more.length > (owner === 'trainer' ? 1 : 0)) {
     throw new UsageError(
       `${path.join('.')} has too many parts; write owner.option=value, e.g. trainer.epochs=2`,
     );

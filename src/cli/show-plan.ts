@@ -4,8 +4,9 @@ import { evaluateIr } from '../checker/evaluate.js';
 import type { IrData, IrExpr, IrStep, IrTrainer, Unit } from '../checker/ir.js';
 import { loadPrelude } from '../checker/prelude.js';
 import { optionOf, type TrainingInput } from '../checker/training/input.js';
-import { runOf, type Run } from '../checker/training/run.js';
+import { partIn, runOf, type Run } from '../checker/training/run.js';
 import { dueAt, durationInSteps, type Pace } from '../values/durations.js';
+import { batchesIn, partOf, showPart } from '../values/limits.js';
 import { planSchedule, type Phase } from '../values/schedule.js';
 import { showQuantity, type Duration } from '../values/units.js';
 import { countRows } from './row-counts.js';
@@ -35,7 +36,8 @@ const counted = (count: number, one: string, many = `${one}s`): string =>
 
 /** `45, 90, 135, … 675 (15 times)` */
 const times = (every: Duration, pace: Pace): string => {
-  if (every.unit === 'time') return `every ${showQuantity(every)}`;
+  if (every.unit === 'time')
+    return `every ${showTime(every.value)}, at the end of the step in which they have passed`;
   const interval = durationInSteps(every, pace);
   const words = `every ${showQuantity(every)}`;
   if (pace.totalSteps === null) return `${words} (${counted(interval, 'step')})`;
@@ -54,25 +56,75 @@ interface Reader {
   readonly whyUnknown: (data: IrData) => string;
 }
 
-const dataLine = (step: IrStep, trainer: IrTrainer, { run, rowsOf, whyUnknown }: Reader): readonly string[] =>
+const dataLine = (
+  step: IrStep,
+  trainer: IrTrainer,
+  { run, rowsOf, whyUnknown }: Reader,
+  { option, part } = partOf(step.stage, run.taken),
+): readonly string[] =>
   step.inputs.flatMap(({ data }) => {
     const set = trainer.data.find((each) => each.name === data);
     if (set === undefined) return [];
     const given = optionOf(set.options, 'batch');
     const size = given === null ? 32 : evaluateIr(given, run.names);
     const rows = rowsOf(set);
-    if (rows === null) return [`  ${data}: ${whyUnknown(set)}`];
-    if (typeof size !== 'number') return [`  ${data}: ${counted(rows, 'row')}`];
+    const unknown = part === null ? '' : `; ${showPart(option, part)}`;
+    if (rows === null) return [`  ${data}: ${whyUnknown(set)}${unknown}`];
+    if (typeof size !== 'number') return [`  ${data}: ${counted(rows, 'row')}${unknown}`];
     const drop = optionOf(set.options, 'drop_last');
     const dropped = drop !== null && evaluateIr(drop, run.names) === true;
     const count = dropped ? Math.floor(rows / size) : Math.ceil(rows / size);
     const left = rows % size;
     const last =
       left === 0 ? '' : dropped ? `, ${counted(left, 'row')} left out` : `, the last of ${grouped(left)}`;
+    const taken =
+      part === null
+        ? ''
+        : `; ${counted(batchesIn(part, count), 'is', 'are')} taken (${showPart(option, part)}${option === 'overfit' ? ', unshuffled' : ''})`;
     return [
-      `  ${data}: ${counted(rows, 'row')}, ${counted(count, 'batch', 'batches')} of ${grouped(size)}${last}`,
+      `  ${data}: ${counted(rows, 'row')}, ${counted(count, 'batch', 'batches')} of ${grouped(size)}${last}${taken}`,
     ];
   });
+
+/** What ends the run, and what holds it. */
+const lengthLines = (trainer: IrTrainer, run: Run): readonly string[] => {
+  const number = (name: string): number | null => {
+    const given = optionOf(trainer.options, name);
+    const value = given === null ? null : evaluateIr(given, run.names);
+    return typeof value === 'number' ? value : null;
+  };
+  const { maxTime, pace } = run;
+  const leastEpochs = number('min_epochs');
+  const leastSteps = number('min_steps');
+  const least = [
+    ...(leastEpochs === null ? [] : [`min_epochs = ${grouped(leastEpochs)}`]),
+    ...(leastSteps === null ? [] : [`min_steps = ${grouped(leastSteps)}`]),
+  ];
+  const until =
+    pace === null
+      ? ''
+      : ` (step ${grouped(Math.max(leastSteps ?? 0, (leastEpochs ?? 0) * pace.stepsPerEpoch))})`;
+  const dev = partIn(optionOf(trainer.options, 'dev_run'), run.names);
+  return [
+    ...(typeof maxTime === 'number'
+      ? [`  ends after the step in which ${showTime(maxTime)} have passed`]
+      : []),
+    ...(least.length === 0 ? [] : [`  early stopping is held until ${least.join(' and ')}${until}`]),
+    ...(dev === null
+      ? []
+      : [`  a dev run: at most ${counted(dev.value, 'step')} of one epoch, and nothing is written`]),
+  ];
+};
+
+/** `12 hours 30 minutes` */
+const showTime = (seconds: number): string => {
+  const parts = [
+    [Math.floor(seconds / 3600), 'hour'],
+    [Math.floor((seconds % 3600) / 60), 'minute'],
+    [seconds % 60, 'second'],
+  ] as const;
+  return parts.flatMap(([count, unit]) => (count === 0 ? [] : [counted(count, unit)])).join(' ');
+};
 
 const trainLines = (step: IrStep, trainer: IrTrainer, reader: Reader): readonly string[] => {
   const { pace, batches, accumulate } = reader.run;
@@ -85,27 +137,40 @@ const trainLines = (step: IrStep, trainer: IrTrainer, reader: Reader): readonly 
         : typeof epochs === 'number'
           ? counted(epochs, 'epoch')
           : 'no fixed length';
-    return [`train: ${length}`, ...data];
+    return [`train: ${length}`, ...data, ...lengthLines(trainer, reader.run)];
   }
   const left = batches.count % pace.accumulate;
   const window =
     accumulate === undefined || accumulate === 1
       ? []
       : [
-          `  ${counted(accumulate, 'batch', 'batches')} in a step${left === 0 ? '' : `, ${grouped(left)} in an epoch's last`}`,
+          `  ${counted(pace.stepsPerEpoch, 'window')} of ${counted(accumulate, 'batch', 'batches')}${left === 0 ? '' : `, the last has ${grouped(left)} of ${grouped(accumulate)} batches`}`,
         ];
   const total =
     pace.totalSteps === null
       ? 'no fixed end'
       : `${grouped(pace.totalSteps)} in all (${counted(pace.totalSteps / pace.stepsPerEpoch, 'epoch')})`;
-  return [`train: ${counted(pace.stepsPerEpoch, 'step')} an epoch, ${total}`, ...data, ...window];
+  return [
+    `train: ${counted(pace.stepsPerEpoch, 'step')} an epoch, ${total}`,
+    ...data,
+    ...window,
+    ...lengthLines(trainer, reader.run),
+  ];
 };
 
 const validateLines = (step: IrStep, trainer: IrTrainer, reader: Reader): readonly string[] => {
   const every = durationOf(step.every, reader.run) ?? { unit: 'epochs', value: 1 };
-  const { pace } = reader.run;
+  const { pace, names } = reader.run;
+  const limited = partOf(step.stage, reader.run.taken);
+  if (limited.part?.unit === 'batches' && limited.part.value === 0)
+    return [`${step.name}: never (${showPart(limited.option, limited.part)})`];
   const when = pace === null ? `every ${showQuantity(every)}` : times(every, pace);
-  return [`${step.name}: ${when}`, ...dataLine(step, trainer, reader)];
+  const sanity = partIn(optionOf(trainer.options, 'sanity'), names);
+  const before =
+    sanity === null
+      ? []
+      : [`  before training: ${counted(sanity.value, 'batch', 'batches')}, whose metrics are thrown away`];
+  return [`${step.name}: ${when}`, ...dataLine(step, trainer, reader), ...before];
 };
 
 const checkpointLines = (trainer: IrTrainer, run: Run): readonly string[] =>
@@ -227,13 +292,23 @@ export const planLines = (
   return [
     ...stage('train').flatMap((step) => trainLines(step, trainer, reader)),
     ...stage('validate').flatMap((step) => validateLines(step, trainer, reader)),
-    ...[...stage('test'), ...stage('predict')].flatMap((step) => [
-      `${step.name}: on demand`,
-      ...dataLine(step, trainer, reader),
-    ]),
+    ...[...stage('test'), ...stage('predict')].flatMap((step) => {
+      const { option, part } = partOf(step.stage, run.taken);
+      return part?.unit === 'batches' && part.value === 0
+        ? [`${step.name}: never (${showPart(option, part)})`]
+        : [`${step.name}: on demand`, ...dataLine(step, trainer, reader)];
+    }),
+    ...testLines(trainer, run),
     ...checkpointLines(trainer, run),
     ...scheduleLines(trainer, run),
   ];
+};
+
+/** Validate steps that `test` takes, where they take another part of their data then. */
+const testLines = (trainer: IrTrainer, { taken }: Run): readonly string[] => {
+  const { option, part } = partOf('test', taken);
+  if (part === null || trainer.steps.some(({ stage }) => stage === 'test')) return [];
+  return [`test: the validate steps, ${showPart(option, part)}`];
 };
 
 /** The trainer as if its train step read this one data set. */

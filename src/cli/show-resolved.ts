@@ -23,6 +23,8 @@ export const resolvedLines = (
   };
   const text = (expr: IrExpr): string => {
     if (expr.kind === 'rest') return 'rest';
+    if (expr.kind === 'record')
+      return `{ ${expr.fields.map(({ name, value }) => `${name}: ${text(value)}`).join(', ')} }`;
     const value = evaluateIr(expr, names);
     if (value === undefined) return written(expr.span);
     if (expr.kind !== 'quantity' || typeof value !== 'number') return showValue(value);

@@ -109,6 +109,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT4206: { name: 'effect_owned_twice', severity: 'error' },
   ZT4207: { name: 'literal_secret', severity: 'error' },
   ZT4208: { name: 'missing_column', severity: 'error' },
+  ZT4220: { name: 'part_of_none', severity: 'error' },
   ZT4900: { name: 'not_built', severity: 'error' },
   ZT5001: { name: 'unnamed_weights', severity: 'warning' },
   ZT5002: { name: 'unused', severity: 'warning' },
@@ -118,6 +119,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT5008: { name: 'rows_meet', severity: 'warning' },
   ZT5009: { name: 'hides_builtin', severity: 'warning' },
   ZT5010: { name: 'allow_unknown', severity: 'warning' },
+  ZT5020: { name: 'idle_option', severity: 'warning' },
   ZT6001: { name: 'extern_disagrees', severity: 'error' },
 };
 
@@ -1402,6 +1404,19 @@ export const nothingLeft = (
   span,
 });
 
+/** ZT4202 schedule_length: {length} of schedule `{name}` has no length: only `max_time` ends the run */
+export const partWithoutEnd = (
+  span: Span,
+  args: { readonly length: string | number; readonly name: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4202',
+  severity: 'error',
+  message: `${args.length} of schedule \`${args.name}\` has no length: only \`max_time\` ends the run`,
+  span,
+});
+
 /** ZT4202 schedule_length: `{phase}` of schedule `{name}` has no step: {length} is less than one */
 export const phaseTooShort = (
   span: Span,
@@ -1441,12 +1456,29 @@ export const excludingOptions = (
   span,
 });
 
-/** ZT4203 run_length: the run has no end: neither `epochs` nor `steps` is given */
+/** ZT4203 run_length: the run has no end: none of `epochs`, `steps` and `max_time` is given */
 export const noRunLength = (span: Span, details: DiagnosticDetails = {}): Diagnostic => ({
   ...details,
   code: 'ZT4203',
   severity: 'error',
-  message: 'the run has no end: neither `epochs` nor `steps` is given',
+  message: 'the run has no end: none of `epochs`, `steps` and `max_time` is given',
+  span,
+});
+
+/** ZT4203 run_length: `{least}` is {value}, more than the run has: {length} */
+export const leastTooLong = (
+  span: Span,
+  args: {
+    readonly least: string | number;
+    readonly value: string | number;
+    readonly length: string | number;
+  },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4203',
+  severity: 'error',
+  message: `\`${args.least}\` is ${args.value}, more than the run has: ${args.length}`,
   span,
 });
 
@@ -1542,6 +1574,23 @@ export const missingColumn = (
   code: 'ZT4208',
   severity: 'error',
   message: `\`${args.file}\` has no column \`${args.column}\``,
+  span,
+});
+
+/** ZT4220 part_of_none: `{option}` takes none of the {batches} of `{data}` */
+export const partOfNone = (
+  span: Span,
+  args: {
+    readonly option: string | number;
+    readonly batches: string | number;
+    readonly data: string | number;
+  },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4220',
+  severity: 'error',
+  message: `\`${args.option}\` takes none of the ${args.batches} of \`${args.data}\``,
   span,
 });
 
@@ -1672,6 +1721,19 @@ export const allowUnknown = (
   code: 'ZT5010',
   severity: 'warning',
   message: `${args.problem}`,
+  span,
+});
+
+/** ZT5020 idle_option: `{option}` changes nothing: {reason} */
+export const idleOption = (
+  span: Span,
+  args: { readonly option: string | number; readonly reason: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5020',
+  severity: 'warning',
+  message: `\`${args.option}\` changes nothing: ${args.reason}`,
   span,
 });
 

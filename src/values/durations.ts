@@ -65,29 +65,56 @@ export function dueAt(step: number, interval: number): boolean {
   return step > 0 && Math.floor(step / interval + slack) > Math.floor((step - 1) / interval + slack);
 }
 
-/** Remembers when an event last happened, for intervals of time; of steps, it only asks `dueAt`. */
+/**
+ * When something that happens every so often is due. Of steps it follows from the step alone; of time from the seconds when it
+ * was last asked, so that a run which is resumed goes on where it was.
+ */
 export interface Recurrence {
-  /** Whether the event is due at this step and time (seconds since the run's start). Remembers that it happened. */
+  /** Whether an interval ended since it was last asked. Seconds are since the run's start. */
   due(step: number, seconds: number): boolean;
-  /** The first step after `step` at which it may be due: the next one where that depends on the time. */
-  next(step: number): number;
+  /** Lets intervals that ended by now pass: what was due has itself taken that long. */
+  skipTo(seconds: number): void;
+  /**
+   * The first step after `step` at which it may be due. Of time, that depends on how long a step takes; without it, it is the
+   * next step.
+   */
+  next(step: number, speed?: Speed): number;
 }
 
-export function recurrence(every: Duration, pace: Pace): Recurrence {
+/** Where a run is in time, and how long a step takes at most, in seconds. */
+export interface Speed {
+  readonly seconds: number;
+  readonly perStep: number;
+}
+
+/** `from`: the seconds at which a run begins, other than 0 where it is resumed. */
+export function recurrence(every: Duration, pace: Pace, from = 0): Recurrence {
   if (every.unit === 'time') {
-    let next = positive(every);
+    const interval = positive(every);
+    let asked = Math.floor(from / interval);
+    const pass = (seconds: number): boolean => {
+      const before = asked;
+      asked = Math.max(before, Math.floor(seconds / interval));
+      return asked > before;
+    };
     return {
-      due: (_step, now) => {
-        if (now < next) return false;
-        next = now + every.value;
-        return true;
-      },
-      next: (step) => step + 1,
+      due: (_step, seconds) => pass(seconds),
+      skipTo: (seconds) => void pass(seconds),
+      next: (step, speed) => step + (speed === undefined ? 1 : stepsBefore((asked + 1) * interval, speed)),
     };
   }
   positive(every);
   const interval = durationInSteps(every, pace);
-  return { due: (step) => dueAt(step, interval), next: (step) => nextDue(step, interval) };
+  return {
+    due: (step) => dueAt(step, interval),
+    skipTo: () => undefined,
+    next: (step) => nextDue(step, interval),
+  };
+}
+
+/** How many steps surely end before a time, at least 1: half of those that would, since a step may take longer. */
+export function stepsBefore(time: number, { seconds, perStep }: Speed): number {
+  return perStep > 0 ? Math.max(1, Math.floor((time - seconds) / (2 * perStep))) : 1;
 }
 
 /** The first step after `step` for which `dueAt` holds. */

@@ -120,7 +120,8 @@ export function parseOption(owner: string, declaration: OptionDeclaration, text:
     declaration.type.kind === 'quantity' &&
     typeof value === 'object' &&
     value !== null &&
-    !(value.value > 0)
+    // No batches turn a step off, where that is allowed; the trainer says so.
+    !(value.value > 0 || (value.value === 0 && value.unit === 'batches'))
   )
     throw new UsageError(`${name} must be above 0, got ${text}`);
   if (typeof value === 'number' && !withinLimits(value, declaration.limits)) {

@@ -136,7 +136,7 @@ describe('the length of a run', () => {
     );
     expect(shown).toMatchObject({
       code: 'ZT4203',
-      help: 'write `epochs = 10` or `steps = 1_000` in the trainer',
+      help: 'write `epochs = 10`, `steps = 1_000` or `max_time = 2.hours` in the trainer',
     });
   });
   test('a window must fit into an epoch', () => {

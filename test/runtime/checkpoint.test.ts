@@ -324,6 +324,7 @@ function fakeHost() {
       pointers.set(name, step);
       return Promise.resolve();
     },
+    saveFailed: () => Promise.resolve(null),
     notable: () => undefined,
     forget: ({ step }: SavedCheckpoint) => {
       kept.delete(step);
@@ -384,13 +385,12 @@ describe('what is kept', () => {
 
   test('early stopping says on what a metric has not improved, as the other lines do', async () => {
     const { host } = fakeHost();
-    const lines: string[] = [];
-    const hooks = addons
-      .earlyStopping({ monitor: addons.min('v.m'), patience: 1 })
-      .start({ ...host, report: (line) => void lines.push(line) });
+    const hooks = addons.earlyStopping({ monitor: addons.min('v.m'), patience: 1 }).start(host);
     await hooks.measured?.(moment(1), new Map([['v.m', 0.12345678901]]));
-    expect(await hooks.measured?.(moment(2), new Map([['v.m', 0.5]]))).toBe('end-run');
-    expect(lines).toEqual(['v.m has not improved on 0.1235 for 1 measurements: stopping']);
+    expect(await hooks.measured?.(moment(2), new Map([['v.m', 0.5]]))).toEqual({
+      end: 'run',
+      because: 'v.m has not improved on 0.1235 for 1 measurements',
+    });
   });
 
   test('limits hold for add-ons that are made in code', () => {

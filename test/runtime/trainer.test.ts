@@ -63,7 +63,9 @@ describe('the loop', () => {
   });
 
   test('a run without an end is refused', async () => {
-    await expect(train(new LineTrainer(setup({}, { epochs: null })))).rejects.toThrow('set epochs or steps');
+    await expect(train(new LineTrainer(setup({}, { epochs: null })))).rejects.toThrow(
+      'set epochs, steps or max_time',
+    );
   });
 
   test('a signal ends the run after its step', async () => {

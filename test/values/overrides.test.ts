@@ -75,7 +75,10 @@ describe('overrides', () => {
   test('the prelude decides what may be set', () => {
     const trainer = optionTable.get('trainer/options') ?? [];
     expect(parseOption('trainer', findOption('trainer', trainer, 'epochs'), '2')).toBe(2);
-    expect(() => parseOption('trainer', findOption('trainer', trainer, 'max_time'), '1.hour')).toThrow(
+    expect(parseOption('trainer', findOption('trainer', trainer, 'limit.test'), '0.batches')).toEqual(
+      units.batches(0),
+    );
+    expect(() => parseOption('trainer', findOption('trainer', trainer, 'nodes'), '2')).toThrow(
       'not built yet',
     );
     expect(() => parseOption('trainer', findOption('trainer', trainer, 'devices'), '2')).toThrow(

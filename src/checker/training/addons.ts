@@ -1,10 +1,12 @@
 /** ZT4201 and ZT4206: monitors name metrics that a step emits, and each effect has one owner. */
 import { addonTwice, effectOwnedTwice, unknownMetric } from '../../parser/messages.gen.js';
 import { nearest } from '../../parser/nearest.js';
+import { partOf } from '../../values/limits.js';
 import { evaluateIr, type HostNames } from '../evaluate.js';
 import type { IrAddon, IrStepStmt } from '../ir.js';
 import { settingList } from '../prelude.js';
 import { listed, type TrainingInput } from './input.js';
+import type { Run } from './run.js';
 import { visitStatements } from './walk.js';
 
 /** Metrics that the steps emit, by their full names. */
@@ -59,7 +61,18 @@ const untakenMetrics = ({ trainer }: TrainingInput, params: HostNames): Readonly
   return new Set(all.filter((name) => !logged.has(name)));
 };
 
-export const checkMonitors = (input: TrainingInput, params: HostNames): void => {
+/** Names of steps that a limit of no batches turns off. */
+const stepsOff = ({ trainer }: TrainingInput, { taken }: Run): ReadonlySet<string> =>
+  new Set(
+    trainer.steps.flatMap(({ stage, name }) => {
+      const { part } = partOf(stage, taken);
+      return part?.unit === 'batches' && part.value === 0 ? [name] : [];
+    }),
+  );
+
+export const checkMonitors = (input: TrainingInput, run: Run): void => {
+  const params = run.names;
+  const off = stepsOff(input, run);
   const names = metricNames(input);
   const untaken = untakenMetrics(input, params);
   // Metrics of test and predict steps exist only after the run.
@@ -68,7 +81,10 @@ export const checkMonitors = (input: TrainingInput, params: HostNames): void => 
       .filter((step) => step.stage === 'test' || step.stage === 'predict')
       .map((step) => step.name),
   );
-  const usable = names.filter((name) => !late.has(name.slice(0, name.indexOf('.'))) && !untaken.has(name));
+  const stepOf = (name: string): string => name.slice(0, name.indexOf('.'));
+  const usable = names.filter(
+    (name) => !late.has(stepOf(name)) && !off.has(stepOf(name)) && !untaken.has(name),
+  );
   for (const addon of input.trainer.addons) {
     for (const { value } of addon.options) {
       if (value.kind !== 'monitor' || usable.includes(value.metric)) continue;
@@ -76,9 +92,11 @@ export const checkMonitors = (input: TrainingInput, params: HostNames): void => 
       const [best, ...others] = near;
       const notes = untaken.has(value.metric)
         ? [`\`${value.metric}\` stands in a branch that is not taken with these params`]
-        : names.includes(value.metric)
-          ? [`\`${value.metric}\` is measured after the run, which is too late for an add-on`]
-          : [];
+        : off.has(stepOf(value.metric)) && names.includes(value.metric)
+          ? [`\`limit\` turns the step of \`${value.metric}\` off: it is never measured`]
+          : names.includes(value.metric)
+            ? [`\`${value.metric}\` is measured after the run, which is too late for an add-on`]
+            : [];
       input.report(
         unknownMetric(
           value.span,

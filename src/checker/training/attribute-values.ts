@@ -88,9 +88,54 @@ const checkTimes = ({ trainer, report }: TrainingInput, run: Run): void => {
   }
 };
 
+/** `stop_at` and `diverge_at` of `early_stopping`: the one is better than the other. */
+const checkThresholds = ({ trainer, report }: TrainingInput, run: Run): void => {
+  for (const { name, options } of trainer.addons) {
+    const monitor = optionOf(options, 'monitor');
+    const stopAt = name === 'early_stopping' ? optionOf(options, 'stop_at') : null;
+    const divergeAt = optionOf(options, 'diverge_at');
+    if (!stopAt || !divergeAt || monitor?.kind !== 'monitor') continue;
+    const good = evaluateIr(stopAt, run.names);
+    const bad = evaluateIr(divergeAt, run.names);
+    if (typeof good !== 'number' || typeof bad !== 'number') continue;
+    if (monitor.mode === 'min' ? good < bad : good > bad) continue;
+    const [first, second] = [`${good}`, `${bad}`];
+    report(
+      wrongType(
+        stopAt.span,
+        {
+          what: '`stop_at` of `early_stopping`',
+          found: first,
+          expected: `a number ${monitor.mode === 'min' ? 'below' : 'above'} \`diverge_at\`, ${second},`,
+        },
+        {
+          related: [{ span: divergeAt.span, label: 'too bad' }],
+          help: `\`${monitor.mode}(…)\` is good where it is ${monitor.mode === 'min' ? 'small' : 'large'}: exchange the two`,
+        },
+      ),
+    );
+  }
+};
+
+/** Data is read again between epochs, never within one. */
+const checkReload = ({ trainer, report }: TrainingInput, run: Run): void => {
+  const given = optionOf(trainer.options, 'reload_data');
+  const value = given ? evaluateIr(given, run.names) : undefined;
+  if (!given || typeof value !== 'number' || value <= 0 || Number.isInteger(value)) return;
+  report(
+    wrongType(given.span, {
+      what: '`reload_data` of the trainer',
+      found: `${value}`,
+      expected: 'a whole number of epochs',
+    }),
+  );
+};
+
 export const checkAttributeValues = (input: TrainingInput, run: Run): void => {
   checkBetas(input, run);
   checkPredictions(input, run);
   checkGrids(input);
   checkTimes(input, run);
+  checkThresholds(input, run);
+  checkReload(input, run);
 };

@@ -1,5 +1,7 @@
 /** ZT4203 and ZT4204: the run has one length, and an epoch holds at least one window. */
 import { excludingOptions, noBatches, noRunLength, windowTooLarge } from '../../parser/messages.gen.js';
+import { partOf } from '../../values/limits.js';
+import { showQuantity } from '../../values/units.js';
 import { counted, optionOf, type TrainingInput } from './input.js';
 import type { Run } from './run.js';
 
@@ -15,8 +17,12 @@ export const checkRunLength = ({ trainer, report }: TrainingInput, run: Run): vo
         { related: [{ span: first.span, label: 'the other length' }], help: 'leave one of them out' },
       ),
     );
-  } else if (!epochs && !steps) {
-    report(noRunLength(trainer.span, { help: 'write `epochs = 10` or `steps = 1_000` in the trainer' }));
+  } else if (!epochs && !steps && run.maxTime === null) {
+    report(
+      noRunLength(trainer.span, {
+        help: 'write `epochs = 10`, `steps = 1_000` or `max_time = 2.hours` in the trainer',
+      }),
+    );
   }
 };
 
@@ -24,7 +30,7 @@ export const checkWindow = ({ trainer, report }: TrainingInput, run: Run): void 
   const { batches, accumulate } = run;
   if (!batches) return;
   const rows = `\`${batches.data.name}\` has ${counted(batches.rows, 'row')}, a batch ${batches.size}`;
-  if (batches.count < 1) {
+  if (batches.all < 1) {
     report(
       noBatches(
         optionOf(batches.data.options, 'batch')?.span ?? batches.data.span,
@@ -37,12 +43,23 @@ export const checkWindow = ({ trainer, report }: TrainingInput, run: Run): void 
     );
     return;
   }
-  if (accumulate === undefined || accumulate <= batches.count) return;
+  // A part that is none is told of as such.
+  if (batches.count < 1 || accumulate === undefined || accumulate <= batches.count) return;
+  const { option, part } = partOf('train', run.taken);
+  const limited =
+    part === null
+      ? []
+      : [
+          `\`${option} = ${showQuantity(part)}\` takes ${batches.count} of ${counted(batches.all, 'batch', 'batches')}`,
+        ];
   report(
     windowTooLarge(
       optionOf(trainer.options, 'accumulate')?.span ?? trainer.span,
       { accumulate, batches: counted(batches.count, 'batch', 'batches') },
-      { notes: [rows], help: `write \`accumulate = ${batches.count}\` or less, or a smaller batch` },
+      {
+        notes: [rows, ...limited],
+        help: `write \`accumulate = ${batches.count}\` or less, or a smaller batch`,
+      },
     ),
   );
 };

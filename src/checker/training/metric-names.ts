@@ -4,7 +4,15 @@ import type { TrainingInput } from './input.js';
 import { visitStatements } from './walk.js';
 
 /** What each line says about itself. */
-const ofLines: ReadonlySet<string> = new Set(['stage', 'over', 'step', 'epoch', 'wall']);
+const ofLines: ReadonlySet<string> = new Set([
+  'stage',
+  'over',
+  'step',
+  'epoch',
+  'wall',
+  'steps_per_second',
+  'rows_per_second',
+]);
 
 export const checkMetricNames = ({ trainer, report }: TrainingInput): void => {
   const alone = trainer.optimizers.length === 1;

@@ -2,7 +2,9 @@
 import type { Expr } from '../../parser/ast.js';
 import type { Pace } from '../../values/durations.js';
 import { evaluateIr, type HostNames, type HostValue } from '../evaluate.js';
-import type { IrData, IrExpr } from '../ir.js';
+import type { IrData, IrExpr, IrStep } from '../ir.js';
+import { batchesIn, partOf, type Limits, type Part, type Taken } from '../../values/limits.js';
+import { showQuantity } from '../../values/units.js';
 import { counted, optionOf, type TrainingInput } from './input.js';
 
 /** Rows of the sources whose content is fixed, by split; the first split is the one that is read by default. */
@@ -24,19 +26,29 @@ const fixedRows: ReadonlyMap<string, ReadonlyMap<string, number>> = new Map([
   ],
 ]);
 
+/** Batches of a step in one pass, of the data set that ends first. */
+export interface StepBatches {
+  readonly data: IrData;
+  /** As many as the run takes. */
+  readonly count: number;
+  /** Before the run's limits. */
+  readonly all: number;
+  readonly rows: number;
+  readonly size: number;
+}
+
 export interface Run {
   readonly names: HostNames;
   /** Null where the option is not given, undefined where its value is not known. */
   readonly epochs: number | null | undefined;
   readonly steps: number | null | undefined;
+  /** In seconds. */
+  readonly maxTime: number | null | undefined;
   readonly accumulate: number | undefined;
-  /** Batches of the train step in one epoch, of the data set that ends first. */
-  readonly batches: {
-    readonly data: IrData;
-    readonly count: number;
-    readonly rows: number;
-    readonly size: number;
-  } | null;
+  /** How much of its data the run takes, as far as that is known. */
+  readonly taken: Taken;
+  /** Of the train step. */
+  readonly batches: StepBatches | null;
   /** Null where an epoch's length or the run's is not known. */
   readonly pace: Pace | null;
 }
@@ -83,7 +95,9 @@ const rowsOf = (input: TrainingInput, data: IrData, names: HostNames): number | 
   return input.rows?.get(data.name) ?? (typeof split === 'string' ? splits?.get(split) : undefined);
 };
 
-const batchesOf = (input: TrainingInput, data: IrData, names: HostNames): Run['batches'] => {
+type DataBatches = Omit<StepBatches, 'all'>;
+
+const batchesOf = (input: TrainingInput, data: IrData, names: HostNames): DataBatches | null => {
   const fallback = (name: string): HostValue | undefined => builtinDefault(input, 'data', 'options', name);
   const rows = rowsOf(input, data, names);
   const size = numberOf(optionOf(data.options, 'batch'), names, fallback('batch'));
@@ -91,6 +105,47 @@ const batchesOf = (input: TrainingInput, data: IrData, names: HostNames): Run['b
   const drop = dropLast ? evaluateIr(dropLast, names) : fallback('drop_last');
   if (rows === undefined || size === undefined || size < 1 || typeof drop !== 'boolean') return null;
   return { data, rows, size, count: drop ? Math.floor(rows / size) : Math.ceil(rows / size) };
+};
+
+/** A part of the data as an option has it; null where it is not given or not known. */
+export const partIn = (expr: IrExpr | null, names: HostNames): Part | null => {
+  if (expr?.kind !== 'quantity' || (expr.unit !== 'batches' && expr.unit !== 'percent')) return null;
+  const value = evaluateIr(expr, names);
+  return typeof value === 'number' ? { unit: expr.unit, value } : null;
+};
+
+/** The parts of `limit`, by the kind of step. */
+export const limitFields = ({
+  trainer,
+}: TrainingInput): readonly { readonly name: keyof Limits; readonly value: IrExpr }[] => {
+  const limit = optionOf(trainer.options, 'limit');
+  const fields = limit?.kind === 'record' ? limit.fields : [];
+  return (['train', 'validate', 'test', 'predict'] as const).flatMap((name) => {
+    const value = optionOf(fields, name);
+    return value ? [{ name, value }] : [];
+  });
+};
+
+const takenOf = (input: TrainingInput, names: HostNames): Taken => ({
+  limit: Object.fromEntries(limitFields(input).map(({ name, value }) => [name, partIn(value, names)])),
+  overfit: partIn(optionOf(input.trainer.options, 'overfit'), names),
+});
+
+/** The batches that a pass of a step takes; null where they are not known. */
+export const stepBatches = (
+  input: TrainingInput,
+  step: IrStep,
+  names: HostNames,
+  taken: Taken,
+): StepBatches | null => {
+  const read = step.inputs.map(({ data }) => {
+    const found = input.trainer.data.find((each) => each.name === data);
+    return found ? batchesOf(input, found, names) : null;
+  });
+  const known = read.filter((each) => each !== null);
+  if (known.length === 0 || known.length < read.length) return null;
+  const first = known.reduce((least, each) => (each.count < least.count ? each : least));
+  return { ...first, all: first.count, count: batchesIn(partOf(step.stage, taken).part, first.count) };
 };
 
 export const runOf = (input: TrainingInput): Run => {
@@ -109,17 +164,10 @@ export const runOf = (input: TrainingInput): Run => {
     names,
     builtinDefault(input, 'trainer', 'options', 'accumulate'),
   );
+  const taken = takenOf(input, names);
   const train = trainer.steps.find((step) => step.stage === 'train');
-  const read = (train?.inputs ?? []).map(({ data }) => {
-    const found = trainer.data.find((each) => each.name === data);
-    return found ? batchesOf(input, found, names) : null;
-  });
-  const known = read.filter((each) => each !== null);
-  const batches =
-    known.length === 0 || known.length < read.length
-      ? null
-      : known.reduce((least, each) => (each.count < least.count ? each : least));
-  const run = { names, epochs, steps, accumulate, batches };
+  const batches = train ? stepBatches(input, train, names, taken) : null;
+  const run = { names, epochs, steps, maxTime: length('max_time'), accumulate, taken, batches };
   if (
     !batches ||
     batches.count < 1 ||
@@ -137,13 +185,18 @@ export const runOf = (input: TrainingInput): Run => {
 
 /** How the run's length comes about, for a note. */
 export const lengthNotes = (run: Run): readonly string[] => {
-  const { batches, pace, epochs, accumulate } = run;
+  const { batches, pace, epochs, accumulate, taken } = run;
   if (!batches || !pace) return [];
+  const { option, part } = partOf('train', taken);
+  const some =
+    part === null
+      ? ''
+      : `, of which ${option} = ${showQuantity(part)} takes ${counted(batches.count, 'batch', 'batches')}`;
   const windows =
     accumulate === undefined || accumulate === 1
       ? ''
       : `, ${counted(pace.stepsPerEpoch, 'step')} with accumulate = ${accumulate}`;
-  const epoch = `\`${batches.data.name}\` has ${counted(batches.rows, 'row')}: ${counted(batches.count, 'batch', 'batches')} of ${batches.size} in an epoch${windows}`;
+  const epoch = `\`${batches.data.name}\` has ${counted(batches.rows, 'row')}: ${counted(batches.all, 'batch', 'batches')} of ${batches.size} in an epoch${some}${windows}`;
   if (typeof epochs !== 'number' || pace.totalSteps === null) return [epoch];
   const all = `${counted(epochs, 'epoch')} ${epochs === 1 ? 'is' : 'are'} ${counted(pace.totalSteps, 'step')}`;
   return [`${epoch}; ${all}`];

@@ -2,6 +2,7 @@
 import {
   missingArgument,
   nothingLeft,
+  partWithoutEnd,
   phaseTooShort,
   restNotLast,
   scheduleTooLong,
@@ -229,7 +230,33 @@ export const checkPhases = (input: TrainingInput, run: Run): void => {
   }
 };
 
+/** ZT4202: `rest` and percentages are parts of a length, which a run that only `max_time` ends does not have. */
+const checkPartsOfNoEnd = ({ trainer, report }: TrainingInput): void => {
+  for (const { name, phases } of trainer.schedules) {
+    for (const { options } of phases) {
+      for (const option of ['over', 'every']) {
+        const given = optionOf(options, option);
+        const isRest = given?.kind === 'rest';
+        if (!given || !(isRest || (given.kind === 'quantity' && given.unit === 'percent'))) continue;
+        report(
+          partWithoutEnd(
+            given.span,
+            { length: isRest ? '`rest`' : 'a percentage', name },
+            {
+              help: 'give the phase a length in steps or epochs, or the run `epochs` or `steps` besides `max_time`',
+            },
+          ),
+        );
+      }
+    }
+  }
+};
+
 export const checkSchedules = (input: TrainingInput, run: Run): void => {
+  if (run.epochs === null && run.steps === null) {
+    if (run.maxTime !== null) checkPartsOfNoEnd(input);
+    return;
+  }
   const scale = scaleOf(run);
   for (const schedule of input.trainer.schedules) checkSchedule(input, run, scale, schedule);
 };

@@ -9,6 +9,7 @@ import { checkReach } from './gradients.js';
 import { checkPatterns } from './groups.js';
 import type { TrainingInput } from './input.js';
 import { checkRunLength, checkWindow } from './length.js';
+import { checkDeterminism, checkLeast, checkLimits } from './limits.js';
 import { checkActivations, checkHeads } from './losses.js';
 import { checkMetricNames } from './metric-names.js';
 import { checkMicroBatches } from './micro-batches.js';
@@ -27,15 +28,17 @@ export const checkTraining = (input: TrainingInput): void => {
   checkPatterns(input);
   checkMetricNames(input);
   checkTraces(input);
-  checkMonitors(input, run.names);
+  checkMonitors(input, run);
   checkAddonEffects(input);
   checkRunLength(input, run);
   checkWindow(input, run);
   checkAttributeValues(input, run);
   checkPhases(input, run);
+  checkLimits(input, run);
+  checkLeast(input, run);
+  checkDeterminism(input, run);
   // With two lengths there is no telling which one a schedule is held against.
-  const oneLength = (run.epochs === null) !== (run.steps === null);
-  if (oneLength) checkSchedules(input, run);
+  if (run.epochs === null || run.steps === null) checkSchedules(input, run);
   checkWeightNames(input);
   checkActivations(input);
   checkHeads(input, run.names);

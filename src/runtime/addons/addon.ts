@@ -19,8 +19,17 @@ export interface Moment {
   readonly seconds: number;
 }
 
-/** What a hook may ask of the loop. Nothing: go on. */
-export type Answer = 'end-epoch' | 'end-run' | undefined;
+/**
+ * What a hook may ask of the loop. Nothing: go on. Before `min_epochs` and `min_steps` are met the run does not end: an add-on that
+ * still wants it then says so again.
+ */
+export type Answer = 'end-epoch' | 'end-run' | Ending | undefined;
+
+/** Ends the run, and says why: a sentence for the summary, without a full stop. */
+export interface Ending {
+  readonly end: 'run';
+  readonly because: string;
+}
 
 type Hooked<T> = T | Promise<T>;
 
@@ -45,6 +54,8 @@ export interface Hooks {
   epochEnd?(at: Moment): Hooked<Answer>;
   /** Once, also after a stop; not after an error. */
   fitEnd?(at: Moment, metrics: Measured): Hooked<void>;
+  /** Once, after an error: instead of `fitEnd`. `at` is what was done before the step that failed. */
+  fitFailed?(at: Moment, error: unknown): Hooked<void>;
   /** Rows that a predict step returned, by name. */
   predicted?(rows: ReadonlyMap<string, HostTensor>): Hooked<void>;
   predictEnd?(): Hooked<void>;
@@ -67,6 +78,11 @@ export interface AddOnHost {
   evaluate(name: string, body: () => readonly Tensor[]): Promise<readonly HostTensor[]>;
   /** Saves a checkpoint, or returns null where nothing is written. */
   save(at: Moment): Promise<SavedCheckpoint | null>;
+  /**
+   * Saves the state as a failed run left it, whatever its values are, apart from the run's checkpoints. Returns its folder, or
+   * null where nothing is written.
+   */
+  saveFailed(at: Moment, error: unknown): Promise<string | null>;
   /** Points `checkpoints/last` or `checkpoints/best` at a checkpoint. */
   point(name: 'last' | 'best', checkpoint: SavedCheckpoint): Promise<void>;
   /** Deletes a checkpoint of this run. */

@@ -10,6 +10,8 @@ export interface CheckpointOptions {
   readonly best?: Monitor | null;
   /** Whether the end of the run is saved. */
   readonly last?: boolean;
+  /** Whether a run that fails saves the state it left, in `checkpoints/failed-N`: neither the last nor the best. */
+  readonly onError?: boolean;
 }
 
 /**
@@ -17,7 +19,7 @@ export interface CheckpointOptions {
  * is on disk. Throws for a `keep` that is no whole number of at least 1.
  */
 export function checkpoint(options: CheckpointOptions = {}): AddOn {
-  const { every = null, keep = 1, best: monitor = null, last = true } = options;
+  const { every = null, keep = 1, best: monitor = null, last = true, onError = false } = options;
   if (!Number.isSafeInteger(keep) || keep < 1) {
     throw new Error(`checkpoint takes a whole number of at least 1 as keep, got ${keep}`);
   }
@@ -82,6 +84,10 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
         },
         fitEnd: async (at) => {
           if (last || improved) await save(at);
+        },
+        fitFailed: async (at, error) => {
+          const folder = onError ? await host.saveFailed(at, error) : null;
+          if (folder !== null) host.report(`the state as it failed: ${folder}`);
         },
         state: () => ({
           best: best?.value ?? null,

@@ -33,12 +33,17 @@ export interface CheckpointContents {
   readonly epoch: number;
   readonly model: ReadonlyMap<string, HostTensor>;
   readonly optimizer: ReadonlyMap<string, HostTensor>;
+  /** Why the run failed that left this state; null in the checkpoints of a run. */
+  readonly error?: string | null;
   /** Counters, data position, add-ons' state. */
   readonly state: Readonly<Record<string, Json>>;
 }
 
 /** `step-00001200`. */
 export const checkpointName = (step: number): string => `step-${String(step).padStart(8, '0')}`;
+
+/** `failed-00001200`: the state that a failed run left is none of its checkpoints. */
+const failedName = (step: number): string => `failed-${String(step).padStart(8, '0')}`;
 
 /** Copies variables to the host. */
 export async function downloadAll(
@@ -59,7 +64,8 @@ export function tensorChecksum({ values }: HostTensor): string {
  * of this step exists; nothing that existed is touched.
  */
 export async function writeCheckpoint(parent: string, contents: CheckpointContents): Promise<string> {
-  const folder = join(parent, checkpointName(contents.step));
+  const { step, error: failure = null } = contents;
+  const folder = join(parent, failure === null ? checkpointName(step) : failedName(step));
   const files = new Map<string, readonly Uint8Array[]>([
     ['model.safetensors', writeSafetensors(contents.model)],
     ['optimizer.safetensors', writeSafetensors(contents.optimizer)],
@@ -84,7 +90,7 @@ function manifestOf(
   contents: CheckpointContents,
   files: ReadonlyMap<string, readonly Uint8Array[]>,
 ): unknown {
-  const { head, step, epoch, model, optimizer } = contents;
+  const { head, step, epoch, model, optimizer, error = null } = contents;
   const tensors = (file: string, values: ReadonlyMap<string, HostTensor>): unknown[] =>
     [...values].map(([name, tensor]) => ({
       name,
@@ -97,6 +103,7 @@ function manifestOf(
     format: checkpointFormat,
     step,
     epoch,
+    ...(error === null ? {} : { error }),
     ...head,
     files: [...files].map(([name, pieces]) => ({
       name,

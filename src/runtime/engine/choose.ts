@@ -18,6 +18,7 @@ export interface EngineChoice {
   readonly device?: string | undefined;
   readonly precision?: Precision | undefined;
   readonly forcePrecision?: boolean | undefined;
+  readonly deterministic?: boolean | undefined;
   readonly environment?: Environment | undefined;
 }
 

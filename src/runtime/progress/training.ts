@@ -2,6 +2,7 @@
 import type { Measured, Moment } from '../addons/addon.js';
 import type { FitListener, FitResult, MetricsRecord } from '../trainer/fit.js';
 import type { Session } from '../trainer/session.js';
+import type { Throughput } from '../trainer/throughput.js';
 import { fitParts, showBytes, showCount, showNumber, showSeconds, table, wrapParts } from './format.js';
 import type { Reporter } from './reporter.js';
 
@@ -61,6 +62,7 @@ export class TrainingProgress implements FitListener {
   /** Lines of the newest moment that were left out. */
   #leftOut: MetricsRecord[] = [];
   #running: readonly string[] = [];
+  #throughput: Throughput | null = null;
 
   constructor(
     private readonly session: Session,
@@ -120,12 +122,18 @@ export class TrainingProgress implements FitListener {
       ...metricParts(record.metrics),
       ...rates,
     ];
-    const rate = over === 'pass' ? [] : this.#rate(at);
+    const rate = over === 'pass' ? [] : this.#rate(at, record.throughput);
     const width = this.reporter.isLive ? this.reporter.columns() : Number.POSITIVE_INFINITY;
     for (const line of wrapParts([...parts, ...rate], width)) this.reporter.line(line);
   }
 
-  #rate(at: Moment): readonly string[] {
+  /** Of the line's own steps, without what happens between them; else of all since the first, which also compiles. */
+  #rate(at: Moment, throughput = this.#throughput): readonly string[] {
+    this.#throughput = throughput;
+    if (throughput !== null) {
+      const { stepsPerSecond, rowsPerSecond } = throughput;
+      return [`${showNumber(stepsPerSecond)} steps/s`, `${showNumber(rowsPerSecond)} rows/s`];
+    }
     const speed = this.#speed(at);
     return speed === null ? [] : [`${showNumber(speed)} steps/s`];
   }
@@ -139,7 +147,11 @@ export class TrainingProgress implements FitListener {
 
   #live(at: Moment): string {
     const speed = this.#speed(at);
-    const left = speed === null ? [] : [`ETA ${showSeconds((this.total - at.step) / speed)}`];
+    const { maxTime } = this.session.options;
+    const time = maxTime ?? Number.POSITIVE_INFINITY;
+    const seconds =
+      speed === null ? null : Math.min((this.total - at.step) / speed, Math.max(0, time - at.seconds));
+    const left = seconds === null ? [] : [`ETA ${showSeconds(seconds)}`];
     const clock = this.session.clockAt(at.step - 1);
     const rates = [...this.session.optimizers.values()].flatMap((optimizer) => {
       const [rate] = optimizer.ratesAt(clock);
@@ -147,11 +159,13 @@ export class TrainingProgress implements FitListener {
         ? []
         : [`${this.session.optimizers.size === 1 ? 'lr' : `lr ${optimizer.name}`} ${showNumber(rate)}`];
     });
-    const percent = `${Math.floor((100 * at.step) / this.total)}%`;
+    const done = Math.min(1, Math.max(at.step / this.total, at.seconds / time));
+    const percent = `${Math.floor(100 * done)}%`;
+    const of = Number.isFinite(this.total) ? `/${this.total}` : '';
     return fitParts(
       [
         percent,
-        `step ${at.step}/${this.total}`,
+        `step ${at.step}${of}`,
         epochText(at.step, this.session),
         ...left,
         ...this.#running,
@@ -174,6 +188,19 @@ export interface Best {
   readonly at: Moment;
 }
 
+function endText({ reason, signal, because }: FitResult): string {
+  switch (reason) {
+    case 'interrupted':
+      return `interrupted by ${signal ?? 'a signal'}`;
+    case 'stopped':
+      return because === null ? 'stopped early' : `stopped early (${because})`;
+    case 'out-of-time':
+      return 'ended by max_time';
+    case 'finished':
+      return 'finished';
+  }
+}
+
 /** The final lines: why it ended, best and last values, time and rate, where the files are. */
 export function summaryLines(
   result: FitResult,
@@ -181,13 +208,8 @@ export function summaryLines(
   files: { readonly folder: string | null; readonly checkpoints: readonly string[] },
   columns: number,
 ): readonly string[] {
-  const { at, rows, reason } = result;
-  const why =
-    reason === 'interrupted'
-      ? `interrupted by ${result.signal ?? 'a signal'}`
-      : reason === 'stopped'
-        ? 'stopped early'
-        : 'finished';
+  const { at, rows } = result;
+  const why = endText(result);
   const speed =
     at.seconds > 0
       ? `, ${showNumber(at.step / at.seconds)} steps/s, ${showNumber(rows / at.seconds)} rows/s`

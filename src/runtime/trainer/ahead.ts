@@ -1,7 +1,6 @@
 /** Batches that are read while a step runs, so that the next step need not wait for them. */
-import type { HostBatch } from '../data/data.js';
+import type { HostBatch, OpenData } from '../data/data.js';
 import { batchesAt } from './evaluate.js';
-import type { OpenStage } from './session.js';
 
 /** Where a batch is in a run. */
 export interface BatchPlace {
@@ -14,7 +13,7 @@ export class Ahead {
   /** All reads that are under way, also those that nobody wants any more. */
   readonly #underWay = new Set<Promise<unknown>>();
 
-  constructor(private readonly data: OpenStage['data']) {}
+  constructor(private readonly data: readonly OpenData[]) {}
 
   /** The batches of a place: those that were read ahead, or read now. */
   take({ epoch, index }: BatchPlace): Promise<readonly HostBatch[]> {

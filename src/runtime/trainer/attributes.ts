@@ -22,7 +22,8 @@ export function byOwner(overrides: readonly Override[]): ReadonlyMap<string, rea
   const owners = new Map<string, Override[]>();
   for (const override of overrides) {
     const [owner = '', option, ...deeper] = override.path;
-    if (option === undefined || deeper.length > 0) {
+    // The parts of `limit` have names of their own: `trainer.limit.train`.
+    if (option === undefined || deeper.length > (owner === 'trainer' ? 1 : 0)) {
       throw new UsageError(
         `${override.path.join('.')} is no option; write owner.option=value, e.g. trainer.epochs=2`,
       );
@@ -39,7 +40,7 @@ function parsed(
 ): Readonly<Record<string, OptionValue>> {
   return Object.fromEntries(
     overrides.map(({ path, text }) => {
-      const declaration = findOption(owner, declarations, path[1] ?? '');
+      const declaration = findOption(owner, declarations, path.slice(1).join('.'));
       return [declaration.key, parseOption(owner, declaration, text)];
     }),
   );
@@ -61,7 +62,23 @@ export function overrideTrainer(
       : values['epochs'] === undefined
         ? { epochs: null }
         : {};
-  return replaced(replaced(options, cleared), values);
+  const limit = Object.fromEntries(
+    Object.entries(values).flatMap(([key, value]) =>
+      key.startsWith(limitPrefix) ? [[key.slice(limitPrefix.length), value] as const] : [],
+    ),
+  );
+  const plain = Object.fromEntries(Object.entries(values).filter(([key]) => !key.startsWith(limitPrefix)));
+  return { ...replaced(replaced(options, cleared), plain), ...limitOf(options, limit) };
+}
+
+const limitPrefix = 'limit.';
+
+/** The limits with some replaced; nothing where none are. */
+function limitOf(
+  { limit: before }: TrainerOptions,
+  parts: Readonly<Record<string, OptionValue>>,
+): Pick<TrainerOptions, 'limit'> {
+  return Object.keys(parts).length === 0 ? {} : { limit: { ...before, ...parts } };
 }
 
 /** What overrides other than the trainer's are applied to. */

@@ -1,5 +1,5 @@
 /** Runs a stage once over its data in evaluation mode. */
-import type { HostBatch } from '../data/data.js';
+import type { HostBatch, OpenData } from '../data/data.js';
 import { IndexError } from '../run/index-error.js';
 import { breathe, type Control } from './control.js';
 import { someRows, type Session, type OpenStage } from './session.js';
@@ -43,7 +43,7 @@ export async function evaluateStage(
 
 /** Batch `index` of each data set. Rejects once all of them are read or have failed: none is read on afterwards. */
 export async function batchesAt(
-  data: OpenStage['data'],
+  data: readonly OpenData[],
   epoch: number,
   index: number,
 ): Promise<readonly HostBatch[]> {

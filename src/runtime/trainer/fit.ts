@@ -2,17 +2,20 @@
  * The training loop: epochs of windows of batches; between windows the training metrics, validations, add-ons. Validation
  * comes before the checkpoint that may depend on it.
  */
-import { recurrence, type Recurrence } from '../../values/durations.js';
+import { recurrence, stepsBefore, type Recurrence, type Speed } from '../../values/durations.js';
 import type { Answer, Hooks, Measured, Moment } from '../addons/addon.js';
 import type { Timed } from '../progress/profile.js';
 import { IndexError } from '../run/index-error.js';
 import { RunError } from '../run/run-error.js';
 import { breathe, type Control, type StopSignal } from './control.js';
 import { Ahead, type BatchPlace } from './ahead.js';
+import { lastStep, Least, strongest, type Asked, type EndReason } from './ending.js';
 import { evaluateStage, withRows } from './evaluate.js';
 import { prepareSteps } from './prepare-steps.js';
+import { reloadData } from './open-stage.js';
 import type { OpenStage, Session } from './session.js';
 import type { BatchRun } from './stage.js';
+import { Tally, type Throughput } from './throughput.js';
 import type { Finished } from './totals.js';
 
 /** An add-on at work, with its name for messages. */
@@ -30,6 +33,8 @@ export interface MetricsRecord {
   readonly metrics: Finished;
   /** Learning rates by name; only of training. */
   readonly rates: ReadonlyMap<string, number>;
+  /** Of the steps that the line is over; null where none ran, or no time went by. */
+  readonly throughput: Throughput | null;
 }
 
 /** What the loop tells while it runs. */
@@ -49,13 +54,14 @@ export interface FitOptions {
   readonly listener: FitListener;
   /** Seconds since the run's start. */
   readonly now: () => number;
-  /** At most so many windows, and batches of each validation. */
+  /** A dev run: at most so many windows, in one epoch, and batches of each validation. */
   readonly limit: number | null;
 }
 
 export interface FitResult {
-  /** `finished` its length, `stopped` by an add-on, or `interrupted` by a signal. */
-  readonly reason: 'finished' | 'stopped' | 'interrupted';
+  readonly reason: EndReason;
+  /** Why an add-on ended the run, in its words; null otherwise. */
+  readonly because: string | null;
   /** What interrupted it; null otherwise, also where a signal came when all was done. */
   readonly signal: StopSignal | null;
   readonly at: Moment;
@@ -69,17 +75,27 @@ export async function fit(options: FitOptions): Promise<FitResult> {
   return new Fit(options).run();
 }
 
+/** A validation of the run. */
+interface Validation {
+  readonly open: OpenStage;
+  readonly recurrence: Recurrence;
+  /** The step at which it was last measured. */
+  measuredAt: number;
+}
+
 class Fit {
   readonly #session: Session;
   readonly #train: OpenStage;
   readonly #ahead: Ahead;
   readonly #total: number;
-  readonly #validations: readonly {
-    readonly open: OpenStage;
-    readonly recurrence: Recurrence;
-    measuredAt: number;
-  }[];
+  readonly #validations: readonly Validation[];
   readonly #newest = new Map<string, number>();
+  readonly #least: Least;
+  readonly #window = new Tally();
+  readonly #epochs = new Tally();
+  /** Seconds that a step of the last call took. */
+  #perStep = 0;
+  #because: string | null = null;
   #step = 0;
   #rows = 0;
   #windowLogged = true;
@@ -96,30 +112,51 @@ class Fit {
         `a trainer needs one train step, got ${others.length + (train === undefined ? 0 : 1)}`,
       );
     }
-    const total = session.pace.totalSteps;
-    if (total === null) throw new RunError('the run has no end: set epochs or steps on the trainer');
     this.#train = train;
     this.#ahead = new Ahead(train.data);
-    this.#total = Math.min(total, limit ?? total);
+    this.#total = lastStep(session, limit);
+    this.#least = new Least(session, options.listener);
     this.#validations = session.of('validate').map((open) => ({
       open,
       recurrence: recurrence(open.stage.plan.every ?? { unit: 'epochs', value: 1 }, session.pace),
       measuredAt: 0,
     }));
+    session.loopState = () => ({
+      rows: this.#rows,
+      measured: Object.fromEntries(
+        this.#validations.map(({ open, measuredAt }) => [open.stage.plan.name, measuredAt]),
+      ),
+    });
   }
 
   async run(): Promise<FitResult> {
     try {
       return await this.#runAll();
+    } catch (error) {
+      await this.#failed(error);
+      throw error;
     } finally {
       await this.#ahead.drain();
     }
   }
 
+  /** Tells add-ons that the run failed. The first error is the one to throw; another one is only told. */
+  async #failed(error: unknown): Promise<void> {
+    const at = this.#moment();
+    for (const { kind, hooks } of this.options.addOns) {
+      try {
+        await named(kind, 'fitFailed', () => hooks.fitFailed?.(at, error));
+      } catch (second) {
+        this.options.listener.note(second instanceof Error ? second.message : String(second));
+      }
+    }
+  }
+
   async #runAll(): Promise<FitResult> {
+    let reason: EndReason = (await this.#sanity()) ? 'finished' : 'interrupted';
     await this.#each('fitStart', (hooks) => hooks.fitStart?.(this.#moment()));
-    let reason: FitResult['reason'] = 'finished';
-    while (this.#step < this.#total) {
+    while (this.#step < this.#total && reason === 'finished') {
+      await this.#reload();
       const ended = await this.#epoch();
       if (ended !== null) {
         reason = ended;
@@ -137,7 +174,26 @@ class Fit {
     const at = this.#moment();
     await this.#each('fitEnd', (hooks) => hooks.fitEnd?.(at, this.#newest));
     const signal = reason === 'interrupted' ? this.options.control.signal : null;
-    return { reason, signal, at, rows: this.#rows, metrics: this.#newest };
+    const because = reason === 'stopped' ? this.#because : null;
+    return { reason, because, signal, at, rows: this.#rows, metrics: this.#newest };
+  }
+
+  /**
+   * A few batches of each validation before training: what is wrong with a validation shows at once. Nothing of it stays, since
+   * evaluation changes no state and its metrics are thrown away. False where a signal came.
+   */
+  async #sanity(): Promise<boolean> {
+    const { session, control, listener, limit } = this.options;
+    const { sanity } = session.options;
+    if (sanity === 0 || limit !== null) return true;
+    for (const { open } of this.#validations) {
+      const { name } = open.stage.plan;
+      const of = Math.min(open.batches, sanity);
+      const each = (_outputs: unknown, done: number): void => listener.validating(`sanity ${name}`, done, of);
+      if ((await evaluateStage(session, open, { step: 0, limit: sanity, control, each })) === null)
+        return false;
+    }
+    return true;
   }
 
   #moment(): Moment {
@@ -148,8 +204,19 @@ class Fit {
     };
   }
 
+  /** Opens the data again where this epoch is to begin with that. */
+  async #reload(): Promise<void> {
+    const { session, listener } = this.options;
+    const { reloadData: every } = session.options;
+    const epoch = this.#step / session.pace.stepsPerEpoch;
+    if (every === null || epoch === 0 || epoch % every !== 0) return;
+    // What was read ahead is of the data as it was.
+    await this.#ahead.drain();
+    listener.note(await reloadData(session.stages, session.pace, epoch));
+  }
+
   /** The rest of the current epoch: windows, and what comes after each. Null: go on with the next. */
-  async #epoch(): Promise<FitResult['reason'] | null> {
+  async #epoch(): Promise<EndReason | null> {
     const { stepsPerEpoch } = this.#session.pace;
     const end = Math.min(this.#total, (Math.floor(this.#step / stepsPerEpoch) + 1) * stepsPerEpoch);
     while (this.#step < end) {
@@ -160,10 +227,7 @@ class Fit {
       }
       this.options.listener.step(this.#moment(), this.#rows);
       const answers = [await this.#measureTraining()];
-      const due = this.#validations.filter(({ recurrence: every }) =>
-        every.due(this.#step, this.options.now()),
-      );
-      answers.push(await this.#validate(due));
+      answers.push(await this.#validate(this.#due()));
       answers.push(await this.#ask('stepEnd', (hooks) => hooks.stepEnd?.(this.#moment())));
       if (this.#step % stepsPerEpoch === 0) {
         answers.push(await this.#ask('epochEnd', (hooks) => hooks.epochEnd?.(this.#moment())));
@@ -171,6 +235,8 @@ class Fit {
       await breathe();
       if (this.options.control.signal !== null) return 'interrupted';
       if (answers.includes('end-run')) return 'stopped';
+      const { maxTime } = this.#session.options;
+      if (maxTime !== null && this.options.now() >= maxTime && this.#step < this.#total) return 'out-of-time';
       if (answers.includes('end-epoch') && this.#step < end) {
         if (await this.#skipTo(end)) return 'stopped';
       }
@@ -185,14 +251,18 @@ class Fit {
   async #skipTo(end: number): Promise<boolean> {
     this.#step = end;
     const answers = [await this.#closeEpoch()];
-    const due = this.#validations.filter(({ recurrence: every }) => every.due(end, this.options.now()));
-    answers.push(await this.#validate(due));
+    answers.push(await this.#validate(this.#due()));
     answers.push(await this.#ask('epochEnd', (hooks) => hooks.epochEnd?.(this.#moment())));
     return answers.includes('end-run');
   }
 
+  #due(): readonly Validation[] {
+    const now = this.options.now();
+    return this.#validations.filter(({ recurrence: every }) => every.due(this.#step, now));
+  }
+
   /** The epoch's line where the epoch has ended, a window's where one is due. */
-  async #measureTraining(): Promise<Answer> {
+  async #measureTraining(): Promise<Asked> {
     if (this.#step % this.#session.pace.stepsPerEpoch === 0) return this.#closeEpoch();
     if (this.#step % this.#session.options.logEvery.value === 0) await this.#logWindow();
     return undefined;
@@ -205,10 +275,13 @@ class Fit {
   #quietUntil(end: number): number {
     const { atOnce } = this.#train.stage;
     if (atOnce === 1) return this.#step + 1;
-    const logEvery = this.#session.options.logEvery.value;
+    const { logEvery: log, maxTime } = this.#session.options;
+    const logEvery = log.value;
+    const speed: Speed = { seconds: this.options.now(), perStep: this.#perStep };
     const events = [
+      ...(maxTime === null ? [] : [this.#step + stepsBefore(maxTime, speed)]),
       (Math.floor(this.#step / logEvery) + 1) * logEvery,
-      ...this.#validations.map(({ recurrence: every }) => every.next(this.#step)),
+      ...this.#validations.map(({ recurrence: every }) => every.next(this.#step, speed)),
       ...this.options.addOns.flatMap(({ hooks }) =>
         hooks.stepEnd === undefined ? [] : [hooks.nextStepEnd?.(this.#step) ?? this.#step + 1],
       ),
@@ -222,6 +295,7 @@ class Fit {
     const { stage, batches } = this.#train;
     const { stepsPerEpoch, accumulate } = session.pace;
     const epoch = Math.floor(this.#step / stepsPerEpoch);
+    const before = { seconds: this.options.now(), rows: this.#rows, step: this.#step };
     const runs: (BatchRun & BatchPlace)[] = [];
     for (let step = this.#step; step < until; step += 1) {
       const first = (step % stepsPerEpoch) * accumulate;
@@ -254,6 +328,10 @@ class Fit {
     }
     this.#step = until;
     this.#windowLogged = false;
+    const seconds = this.options.now() - before.seconds;
+    const steps = until - before.step;
+    this.#perStep = seconds / steps;
+    for (const tally of [this.#window, this.#epochs]) tally.add(steps, this.#rows - before.rows, seconds);
   }
 
   #timed<T>(phase: Timed, work: () => Promise<T> | T): Promise<T> | T {
@@ -310,17 +388,20 @@ class Fit {
       const values = optimizer.ratesAt(clock);
       optimizer.rateNames.forEach((name, index) => rates.set(name, values[index] ?? Number.NaN));
     }
+    const window = this.#window.take();
+    const throughput = over === 'epoch' ? this.#epochs.take() : window;
     this.options.listener.metrics({
       stage: this.#train.stage.plan.name,
       over,
       at: this.#moment(),
       metrics,
       rates,
+      throughput,
     });
   }
 
   /** Finishes the epoch's training metrics, where there are any since the last time. */
-  async #closeEpoch(): Promise<Answer> {
+  async #closeEpoch(): Promise<Asked> {
     if (this.#windowLogged && this.#windowsInEpoch === 0) return undefined;
     await this.#session.checkFinite();
     const metrics = await this.#timed(this.#reading('epoch'), () => this.#train.stage.totals.finishEpoch());
@@ -332,7 +413,7 @@ class Fit {
     );
   }
 
-  async #validate(due: readonly { readonly open: OpenStage; measuredAt: number }[]): Promise<Answer> {
+  async #validate(due: readonly Validation[]): Promise<Asked> {
     if (due.length === 0) return undefined;
     await this.#session.checkFinite();
     const { session, control, listener, limit } = this.options;
@@ -353,13 +434,16 @@ class Fit {
       // What was measured before the signal is whole, and counts.
       if (metrics === null) break;
       validation.measuredAt = this.#step;
-      listener.metrics({ stage: name, over: 'pass', at: this.#moment(), metrics, rates: new Map() });
+      const rates = new Map<string, number>();
+      listener.metrics({ stage: name, over: 'pass', at: this.#moment(), metrics, rates, throughput: null });
       for (const [metric, value] of metrics) all.set(`${name}.${metric}`, value);
     }
+    const now = this.options.now();
+    for (const { recurrence: every } of due) every.skipTo(now);
     return all.size === 0 ? undefined : this.#measured(all);
   }
 
-  async #measured(metrics: Measured): Promise<Answer> {
+  async #measured(metrics: Measured): Promise<Asked> {
     for (const [name, value] of metrics) this.#newest.set(name, value);
     return this.#ask('measured', (hooks) => hooks.measured?.(this.#moment(), metrics));
   }
@@ -371,14 +455,19 @@ class Fit {
     }
   }
 
-  /** Asks every add-on; the strongest answer counts. */
-  async #ask(hook: keyof Hooks, call: (hooks: Hooks) => Promise<Answer> | Answer): Promise<Answer> {
+  /** Asks every add-on; the strongest answer counts, as far as the run may end by now. */
+  async #ask(hook: keyof Hooks, call: (hooks: Hooks) => Promise<Answer> | Answer): Promise<Asked> {
     const answers: Answer[] = [];
     for (const { kind, hooks } of this.options.addOns) {
       if (hooks[hook] !== undefined)
         answers.push(await this.#timed(this.#hook(kind, hook), () => named(kind, hook, () => call(hooks))));
     }
-    return answers.find((answer) => answer === 'end-run') ?? answers.find((answer) => answer === 'end-epoch');
+    const { answer, because } = strongest(answers);
+    if (answer !== 'end-run') return answer;
+    if (!this.#least.isMet(this.#step, because))
+      return answers.includes('end-epoch') ? 'end-epoch' : undefined;
+    this.#because ??= because;
+    return answer;
   }
 
   #hook(kind: string, hook: string): Timed {

@@ -3,13 +3,24 @@ import type { CompileMode } from '../engine/tensorflow/compiled-step.js';
 import type { Precision } from '../engine/tensorflow/precision.js';
 import type { Clip } from '../optim/optimizer.js';
 import { RunError } from '../run/run-error.js';
+import { faultOfPart, type Limits, type Part } from '../../values/limits.js';
 import { UsageError } from '../../values/overrides.js';
-import { steps, type Quantity } from '../../values/units.js';
+import { showQuantity, steps, type Quantity } from '../../values/units.js';
 import type { TrainerOptions } from './spec.js';
 
 export interface ResolvedOptions {
   readonly epochs: number | null;
   readonly steps: number | null;
+  readonly minEpochs: number;
+  readonly minSteps: number;
+  /** In seconds. */
+  readonly maxTime: number | null;
+  readonly limit: Limits;
+  readonly overfit: Part | null;
+  readonly devRun: number | null;
+  readonly sanity: number;
+  readonly reloadData: number | null;
+  readonly deterministic: boolean;
   readonly accumulate: number;
   readonly clip: Clip | null;
   readonly seed: number;
@@ -31,6 +42,23 @@ export function resolveOptions(options: TrainerOptions): ResolvedOptions {
   if (epochs !== null && limit !== null) {
     throw new UsageError(`both epochs = ${epochs} and steps = ${limit} are set; keep one of them`);
   }
+  const { minEpochs = null, minSteps = null, maxTime = null } = options;
+  whole('min_epochs', minEpochs, 1);
+  whole('min_steps', minSteps, 1);
+  atMost('min_epochs', minEpochs, 'epochs', epochs);
+  atMost('min_steps', minSteps, 'steps', limit);
+  if (maxTime !== null && !(maxTime.value > 0))
+    throw new UsageError(`max_time takes more than 0 seconds, got ${maxTime.value}`);
+  const { overfit = null, devRun = null, sanity = null } = options;
+  const taken = options.limit ?? {};
+  checkParts(taken, overfit);
+  if (devRun !== null) checkPart('dev_run', devRun, false);
+  if (sanity !== null) checkPart('sanity', sanity, false);
+  if (options.deterministic === true && options.compile === 'xla')
+    throw new UsageError(
+      'both deterministic = true and compile = "xla" are set; XLA may choose kernels by the clock, take compile = "graph"',
+    );
+  whole('reload_data', options.reloadData?.value ?? null, 1);
   whole('accumulate', accumulate, 1);
   whole('seed', seed, 0);
   whole('log_every', logEvery.value, 1);
@@ -41,6 +69,15 @@ export function resolveOptions(options: TrainerOptions): ResolvedOptions {
   return {
     epochs,
     steps: limit,
+    minEpochs: minEpochs ?? 0,
+    minSteps: minSteps ?? 0,
+    maxTime: maxTime?.value ?? null,
+    limit: taken,
+    overfit,
+    devRun: devRun?.value ?? null,
+    sanity: sanity?.value ?? 0,
+    deterministic: options.deterministic ?? false,
+    reloadData: options.reloadData?.value ?? null,
     accumulate,
     clip: options.clip ?? null,
     seed,
@@ -53,6 +90,33 @@ export function resolveOptions(options: TrainerOptions): ResolvedOptions {
     summary: options.summary ?? true,
     runDir: options.runDir ?? null,
   };
+}
+
+/** A least length beyond the length itself holds a run that has ended. */
+function atMost(name: string, least: number | null, other: string, length: number | null): void {
+  if (least !== null && length !== null && least > length)
+    throw new UsageError(`${name} = ${least} is more than ${other} = ${length}; lower it`);
+}
+
+const kinds = ['train', 'validate', 'test', 'predict'] as const;
+
+function checkParts(limit: Limits, overfit: Part | null): void {
+  for (const kind of kinds) {
+    const part = limit[kind] ?? null;
+    if (part === null) continue;
+    checkPart(`limit.${kind}`, part, kind !== 'train');
+    if (overfit !== null && (kind === 'train' || kind === 'validate')) {
+      throw new UsageError(
+        `both overfit = ${showQuantity(overfit)} and limit.${kind} = ${showQuantity(part)} are set; overfit says how much is trained and validated on, keep one of them`,
+      );
+    }
+  }
+  if (overfit !== null) checkPart('overfit', overfit, false);
+}
+
+function checkPart(name: string, part: Part, isOffAllowed: boolean): void {
+  const fault = faultOfPart(part, isOffAllowed);
+  if (fault !== null) throw new UsageError(`${name} ${fault}`);
 }
 
 function whole(name: string, value: number | null, least: number): void {

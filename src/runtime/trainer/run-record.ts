@@ -4,6 +4,8 @@ import type { Json } from '../addons/addon.js';
 import type { CheckpointHead } from '../checkpoint/write.js';
 import { jsonNumber } from '../run/folder.js';
 import type { GitState } from '../run/git.js';
+import type { Part } from '../../values/limits.js';
+import { showQuantity } from '../../values/units.js';
 import type { MetricsRecord } from './fit.js';
 import type { AnyTrainer } from './run.js';
 import type { Session } from './session.js';
@@ -53,8 +55,15 @@ export async function describe(
     options: {
       epochs: trainer.options.epochs,
       steps: trainer.options.steps,
+      minEpochs: trainer.options.minEpochs,
+      minSteps: trainer.options.minSteps,
+      maxTime: trainer.options.maxTime,
+      limit: limitsOf(trainer),
+      overfit: partText(trainer.options.overfit),
+      sanity: trainer.options.sanity,
       accumulate: trainer.options.accumulate,
       clip: trainer.options.clip,
+      deterministic: trainer.options.deterministic,
       onNan: trainer.options.onNan,
       logEvery: trainer.options.logEvery,
       compile: trainer.options.compile,
@@ -69,6 +78,19 @@ export async function describe(
     started: new Date(start.at).toISOString(),
     ended: reason === null ? null : new Date().toISOString(),
     reason,
+  };
+}
+
+const partText = (part: Part | null | undefined): string | null =>
+  part === null || part === undefined ? null : showQuantity(part);
+
+function limitsOf({ options }: AnyTrainer): Json {
+  const { train, validate, test, predict } = options.limit;
+  return {
+    train: partText(train),
+    validate: partText(validate),
+    test: partText(test),
+    predict: partText(predict),
   };
 }
 
@@ -101,6 +123,7 @@ export function jsonRecord({
   at,
   metrics,
   rates,
+  throughput,
 }: MetricsRecord): Readonly<Record<string, Json>> {
   const numbers = (values: ReadonlyMap<string, number>, prefix: string): Record<string, Json> =>
     Object.fromEntries([...values].map(([name, value]) => [`${prefix}${name}`, jsonNumber(value)]));
@@ -110,6 +133,12 @@ export function jsonRecord({
     step: at.step,
     epoch: at.epoch,
     wall: Number(at.seconds.toFixed(3)),
+    ...(throughput === null
+      ? {}
+      : {
+          steps_per_second: Number(throughput.stepsPerSecond.toPrecision(5)),
+          rows_per_second: Number(throughput.rowsPerSecond.toPrecision(5)),
+        }),
     ...numbers(metrics, ''),
     ...numbers(rates, 'lr.'),
   };

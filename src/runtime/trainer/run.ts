@@ -21,8 +21,10 @@ import { jsonNumber, openRunFolder, runName, type RunFolder } from '../run/folde
 import { RunError } from '../run/run-error.js';
 import { Control } from './control.js';
 import type { EngineName } from '../engine/choose.js';
+import { lastStep } from './ending.js';
 import { evaluateStage } from './evaluate.js';
 import { fit, named, type FitResult, type LiveAddOn, type MetricsRecord } from './fit.js';
+import { isOff } from './open-stage.js';
 import type { Session } from './session.js';
 import { describe, headOf, jsonRecord } from './run-record.js';
 import type { Outputs } from './stage.js';
@@ -71,7 +73,7 @@ export async function runFit(trainer: AnyTrainer, options: RunOptions = {}): Pro
     ...preparing(options),
   });
   try {
-    const writes = (options.devRun ?? null) === null && options.runDir !== null;
+    const writes = devRunOf(trainer, options) === null && options.runDir !== null;
     const folder = writes ? await openRunFolder(folderOf(trainer, options)) : null;
     try {
       return await train(trainer, prepared, folder, options, started);
@@ -90,7 +92,8 @@ async function train(
   options: RunOptions,
   started: number,
 ): Promise<FitResult> {
-  const { control = new Control(), devRun = null } = options;
+  const { control = new Control() } = options;
+  const devRun = devRunOf(trainer, options);
   const now = (): number => (Date.now() - started) / 1000;
   const reporter = reporterOf(trainer, options, folder);
   const best = new Map<string, Best>();
@@ -107,11 +110,16 @@ async function train(
     });
     begin(trainer, session, reporter, folder, note);
     const saver = new Saver(trainer, session, folder);
-    const total = Math.min(session.pace.totalSteps ?? 0, devRun ?? Number.POSITIVE_INFINITY);
+    const total = lastStep(session, devRun);
     const record = (line: MetricsRecord): void => folder?.metrics(jsonRecord(line));
     const listener = new TrainingProgress(session, reporter, total, record);
     const notable = (step: number): void => listener.best(step);
-    const addOns = startAddOns(configured, addOnHost(session, saver, reporter, folder, best, notable));
+    // A dev run neither saves nor stops early: it shows that everything runs.
+    const taking =
+      devRun === null
+        ? configured
+        : configured.filter(({ owns }) => !owns.some((effect) => untried.has(effect)));
+    const addOns = startAddOns(taking, addOnHost(session, saver, reporter, folder, best, notable));
     saver.addOns = addOns;
     const result = await fit({ session, addOns, control, listener, now, limit: devRun });
     if (result.reason === 'interrupted' && saver.newest?.step !== result.at.step) {
@@ -181,6 +189,8 @@ export async function runTest(
       if (options.kind !== 'validate' && steps.some((step) => step.kind === 'test')) kind = 'test';
       return [kind];
     },
+    // Validate steps in the place of test steps are a test all the same.
+    limitAs: options.kind === 'validate' ? 'validate' : 'test',
     ...preparing(options),
   });
   const reporter = reporterOf(trainer, options, null);
@@ -188,14 +198,13 @@ export async function runTest(
     notesOf(session, note).forEach((line) => reporter.line(line));
     await loadWeights(session, from);
     const stages = session.of(kind);
-    if (stages.length === 0)
-      throw new RunError('the trainer has no test and no validate step; add one to the spec');
+    if (stages.length === 0) throw noStages(trainer, options.kind ?? 'test', 'test and no validate step');
     const all = new Map<string, number>();
     for (const open of stages) {
       const { name } = open.stage.plan;
       const metrics = await evaluateStage(session, open, {
         step: from.step,
-        limit: options.devRun ?? null,
+        limit: devRunOf(trainer, options),
         control,
         each: (_outputs, done) => reporter.live(`${name} ${done}/${open.batches}`),
       });
@@ -223,14 +232,14 @@ export async function runPredict(
     ...preparing(options),
   });
   const reporter = reporterOf(trainer, options, null);
-  const limit = options.devRun ?? null;
+  const limit = devRunOf(trainer, options);
   let live: readonly LiveAddOn[] = [];
   let count = 0;
   try {
     notesOf(session, note).forEach((line) => reporter.line(line));
     await loadWeights(session, from);
     const stages = session.of('predict');
-    if (stages.length === 0) throw new RunError('the trainer has no predict step; add one to the spec');
+    if (stages.length === 0) throw noStages(trainer, 'predict', 'predict step');
     const host = addOnHost(session, new Saver(trainer, session, null), reporter, null, new Map());
     // A dev run writes nothing, and the rows of a few batches would replace a whole file.
     const takers = limit === null ? addOns : [];
@@ -268,6 +277,21 @@ async function loadWeights(session: Session, from: Checkpoint): Promise<void> {
 export { findCheckpoint };
 
 const rootOf = ({ dataRoot = process.cwd() }: RunOptions): string => resolve(dataRoot);
+
+/** How many steps and batches a dev run has; null for a whole one. The command line comes before the spec. */
+const devRunOf = (trainer: AnyTrainer, { devRun }: RunOptions): number | null =>
+  devRun ?? trainer.options.devRun;
+
+/** What add-ons own that a dev run leaves out. */
+const untried: ReadonlySet<string> = new Set(['checkpoint', 'stop']);
+
+function noStages({ options }: AnyTrainer, kind: 'validate' | 'test' | 'predict', missing: string): RunError {
+  return new RunError(
+    isOff(kind, { limit: options.limit, overfit: null })
+      ? `${kind} is turned off by limit.${kind} = 0 batches; take that out of the spec, or set it to some`
+      : `the trainer has no ${missing}; add one to the spec`,
+  );
+}
 
 /** How a trainer is prepared for what a user asked for. */
 function preparing(options: RunOptions): Omit<PrepareOptions, 'kinds'> {
@@ -307,8 +331,9 @@ function begin(
   const { stepsPerEpoch, totalSteps } = session.pace;
   if (options.summary) weightTable(session, reporter.columns()).forEach((line) => reporter.line(line));
   reporter.line(`${spec.trainer} on ${session.engine.version}, seed ${options.seed}`);
+  const all = totalSteps === null ? 'until max_time' : `${totalSteps} in all`;
   reporter.line(
-    `${stepsPerEpoch} steps an epoch, ${totalSteps ?? '?'} in all${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`,
+    `${stepsPerEpoch} steps an epoch, ${all}${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`,
   );
   notesOf(session, note).forEach((line) => reporter.line(line));
 }
@@ -343,6 +368,7 @@ function addOnHost(
     report: (line) => reporter.line(line),
     evaluate: (name, body) => session.evaluate(name, body),
     save: (at) => saver.save(at),
+    saveFailed: (at, error) => saver.saveFailed(at, error),
     point: (name, checkpoint) => saver.point(name, checkpoint),
     forget: (checkpoint) => deleteCheckpoint(checkpoint.folder),
     notable,
@@ -369,17 +395,35 @@ class Saver {
     const details = { step: at.step };
     const done = session.profile?.begin({ name: 'save checkpoint', category: 'checkpoint', details });
     try {
-      return await this.#write(this.folder, at);
+      return await this.#saveIn(this.folder, at);
     } finally {
       done?.();
     }
   }
 
-  async #write({ checkpoints }: RunFolder, at: Moment): Promise<SavedCheckpoint> {
+  async #saveIn(runFolder: RunFolder, at: Moment): Promise<SavedCheckpoint> {
     const { session } = this;
     // Weights that are not finite must not take the place of the last good ones.
     await session.checkFinite();
-    const { model, optimizer } = await session.downloadState();
+    const folder = await this.#write(runFolder, at, await session.downloadState(), null);
+    this.newest = { folder, step: at.step };
+    return this.newest;
+  }
+
+  /** The state that a failed run left: it counts as no checkpoint of the run. */
+  async saveFailed(at: Moment, error: unknown): Promise<string | null> {
+    if (this.folder === null) return null;
+    const reason = error instanceof Error ? error.message : String(error);
+    return shortPath(await this.#write(this.folder, at, await this.session.downloadState(true), reason));
+  }
+
+  #write(
+    { checkpoints }: RunFolder,
+    at: Moment,
+    { model, optimizer }: Awaited<ReturnType<Session['downloadState']>>,
+    error: string | null,
+  ): Promise<string> {
+    const { session } = this;
     const addOns: Record<string, Json> = {};
     for (const { kind, hooks } of this.addOns) {
       const state = hooks.state?.();
@@ -387,7 +431,8 @@ class Saver {
       const before = Object.keys(addOns).filter((name) => name === kind || name.startsWith(`${kind}#`));
       addOns[before.length === 0 ? kind : `${kind}#${before.length + 1}`] = state;
     }
-    const folder = await writeCheckpoint(checkpoints, {
+    return writeCheckpoint(checkpoints, {
+      error,
       head: headOf(this.trainer, session),
       step: at.step,
       epoch: at.epoch,
@@ -401,11 +446,10 @@ class Saver {
         seed: session.options.seed,
         seconds: at.seconds,
         compile: session.ways,
+        loop: session.loopState(),
         addOns,
       },
     });
-    this.newest = { folder, step: at.step };
-    return this.newest;
   }
 
   async point(name: 'last' | 'best', checkpoint: SavedCheckpoint): Promise<void> {
@@ -427,6 +471,7 @@ function summary(result: FitResult, best: ReadonlyMap<string, Best>, saver: Save
   const { at, rows } = result;
   return {
     reason: result.reason,
+    because: result.because,
     signal: result.signal,
     steps: at.step,
     epochs: at.epoch,

@@ -2,9 +2,11 @@
  * A trainer that is ready to run: its engine, weights, optimizers, data and stages. After this every name is bound, every
  * length is known and every weight has its first value.
  */
+import type { Json } from '../addons/addon.js';
 import type { Engine, HostTensor, StateVariable } from '../engine/engine.js';
 import { downloadAll } from '../checkpoint/write.js';
-import type { Data, OpenData } from '../data/data.js';
+import type { Data } from '../data/data.js';
+import { openAgain, type ReopenableData } from '../data/reopened.js';
 import { attach, weightsOf, type NamedWeight, type Part } from '../nn/module.js';
 import { bindOptimizer, type BoundOptimizer, type FoundWeight } from '../optim/bound.js';
 import type { Clock, Optimizer } from '../optim/optimizer.js';
@@ -18,6 +20,7 @@ import { LossScaling } from './loss-scaling.js';
 import { drawLabel } from './step-context.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import { settlePending, type UpdateHost } from './update.js';
+import { isOff, openStage, takenBatches, type OpenStage } from './open-stage.js';
 import { Stage, type StageHost, type StepTrace } from './stage.js';
 import type { StageKind, StepPlan } from './steps.js';
 
@@ -34,17 +37,14 @@ export interface SessionParts<S extends object> {
   readonly steps: readonly StepPlan[];
   /** Which kinds of steps will run: their data is opened. */
   readonly kinds: readonly StageKind[];
+  /** Whose limit holds for all of them, instead of each kind's own. */
+  readonly limitAs?: StageKind | undefined;
   readonly dataRoot: string;
   /** Gives optimizers the clock with the schedules' own type. */
   readonly clockOf: (clock: Clock) => Clock<S>;
 }
 
-/** A stage with its open data. */
-export interface OpenStage {
-  readonly stage: Stage;
-  readonly data: readonly OpenData[];
-  readonly batches: number;
-}
+export type { OpenStage } from './open-stage.js';
 
 interface ScheduledValue {
   readonly name: string;
@@ -75,6 +75,8 @@ export class Session implements StageHost, UpdateHost {
   readonly optimizers: ReadonlyMap<string, BoundOptimizer>;
   /** What add-ons have had evaluated, oldest first. */
   readonly #evaluations: { readonly body: () => readonly Tensor[]; readonly stage: Stage }[] = [];
+  /** What the loop has to say to `state.json`; set by the loop. */
+  loopState: () => Readonly<Record<string, Json>> = () => ({});
   #trace: StepTrace | null = null;
 
   private constructor(
@@ -105,7 +107,9 @@ export class Session implements StageHost, UpdateHost {
   }
 
   /** Opens data and makes weights. Rejects where data is missing or a length does not fit. */
-  static async open<S extends object>(parts: SessionParts<S>): Promise<Session> {
+  static async open<S extends object>(given: SessionParts<S>): Promise<Session> {
+    const steps = given.steps.filter(({ kind }) => !isOff(given.limitAs ?? kind, given.options));
+    const parts = { ...given, steps };
     const opened = await openData(parts);
     try {
       return Session.#make(parts, opened);
@@ -118,7 +122,7 @@ export class Session implements StageHost, UpdateHost {
 
   static #make<S extends object>(
     parts: SessionParts<S>,
-    opened: ReadonlyMap<Data<unknown>, OpenData>,
+    opened: ReadonlyMap<Data<unknown>, ReopenableData>,
   ): Session {
     const { engine, options } = parts;
     const weights = [...parts.models].flatMap(([name, model]) => attach(model, name));
@@ -146,11 +150,8 @@ export class Session implements StageHost, UpdateHost {
     for (const plan of parts.steps) {
       const data = plan.data.flatMap((set) => opened.get(set) ?? []);
       if (data.length < plan.data.length) continue;
-      stages.push({
-        stage: new Stage(session, plan),
-        data,
-        batches: Math.min(...data.map((set) => set.batchesPerEpoch)),
-      });
+      const kind = parts.limitAs ?? plan.kind;
+      stages.push(openStage(new Stage(session, plan), data, () => takenBatches(kind, data, options)));
     }
     useDrawNames(drawLabel);
     return session;
@@ -214,7 +215,7 @@ export class Session implements StageHost, UpdateHost {
   /** How often a step goes over its data. */
   #passes({ kind, every }: StepPlan): number {
     const { pace } = this;
-    const total = pace.totalSteps ?? 0;
+    const total = pace.totalSteps ?? (this.options.maxTime ?? 0) * likelySteps;
     switch (kind) {
       case 'train':
         return total / pace.stepsPerEpoch;
@@ -310,12 +311,14 @@ export class Session implements StageHost, UpdateHost {
 
   /**
    * Copies all state that a checkpoint holds. Rejects with a RunError where some of it is not finite, unless that is to be
-   * ignored: weights can leave the range of f32 though their gradients are in it.
+   * ignored: weights can leave the range of f32 though their gradients are in it. `asItIs` takes what a failed run left.
    */
-  async downloadState(): Promise<{ readonly model: HostTensors; readonly optimizer: HostTensors }> {
+  async downloadState(
+    asItIs = this.onNan === 'ignore',
+  ): Promise<{ readonly model: HostTensors; readonly optimizer: HostTensors }> {
     const [model, optimizer] = [await downloadAll(this.modelState), await downloadAll(this.optimizerState)];
     const wrong = [...model, ...optimizer].flatMap(([path, { values }]) =>
-      this.onNan === 'ignore' || values.every((value) => Number.isFinite(value)) ? [] : [path],
+      asItIs || values.every((value) => Number.isFinite(value)) ? [] : [path],
     );
     if (wrong.length > 0) {
       throw new RunError(
@@ -347,6 +350,8 @@ export class Session implements StageHost, UpdateHost {
 
 type HostTensors = ReadonlyMap<string, HostTensor>;
 
+/** Steps a second, where a run's time is known and its steps are not. */
+const likelySteps = 20;
 const shownRows = 8;
 const shownNames = 3;
 /** As many compiled bodies of add-ons are kept. */
@@ -370,15 +375,16 @@ function scalar(value: number): HostTensor {
 
 async function openData<S extends object>(
   parts: SessionParts<S>,
-): Promise<ReadonlyMap<Data<unknown>, OpenData>> {
-  const opened = new Map<Data<unknown>, OpenData>();
+): Promise<ReadonlyMap<Data<unknown>, ReopenableData>> {
+  const opened = new Map<Data<unknown>, ReopenableData>();
   try {
     for (const plan of parts.steps) {
       if (!parts.kinds.includes(plan.kind)) continue;
       for (const set of plan.data) {
         if (opened.has(set)) continue;
         const label = parts.dataNames.get(set) ?? `${plan.name}.${plan.data.indexOf(set)}`;
-        opened.set(set, await set.open({ root: parts.dataRoot, seed: parts.options.seed, label }));
+        const host = { root: parts.dataRoot, seed: parts.options.seed, label };
+        opened.set(set, await openAgain(() => set.open(host)));
       }
     }
   } catch (error) {
@@ -389,14 +395,14 @@ async function openData<S extends object>(
 }
 
 /** Closes each, also where one before it failed; then rejects with the first failure. */
-async function closeAll(sets: Iterable<OpenData>): Promise<void> {
+async function closeAll(sets: Iterable<{ close(): Promise<void> }>): Promise<void> {
   const closed = await Promise.allSettled([...sets].map((set) => set.close()));
   for (const result of closed) if (result.status === 'rejected') throw result.reason;
 }
 
 function skippedNotes<S extends object>(
   parts: SessionParts<S>,
-  opened: ReadonlyMap<Data<unknown>, OpenData>,
+  opened: ReadonlyMap<Data<unknown>, ReopenableData>,
 ): readonly string[] {
   return [...opened].flatMap(([set, { skipped, rows }]) =>
     skipped === 0
@@ -441,7 +447,7 @@ function bindAll<S extends object>(
 function paceOf(
   options: ResolvedOptions,
   steps: readonly StepPlan[],
-  opened: ReadonlyMap<Data<unknown>, OpenData>,
+  opened: ReadonlyMap<Data<unknown>, ReopenableData>,
 ): Pace {
   const { accumulate } = options;
   const plan = steps.find(({ kind }) => kind === 'train');
@@ -450,7 +456,7 @@ function paceOf(
   if (plan === undefined || first === undefined || data.length < plan.data.length) {
     return { stepsPerEpoch: 1, accumulate, rowsPerEpoch: 1, totalSteps: null };
   }
-  const batches = Math.min(...data.map(({ batchesPerEpoch }) => batchesPerEpoch));
+  const batches = takenBatches('train', data, options);
   const stepsPerEpoch = Math.ceil(batches / accumulate);
   const rowsPerEpoch = Math.min(first.rows, batches * (plan.data[0]?.options.batch ?? 1));
   const { epochs, steps: limit } = options;

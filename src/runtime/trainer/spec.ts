@@ -1,5 +1,6 @@
 /** What generated code says about its spec, as data: name, params, limits, options of the run. */
 import type { Clip } from '../optim/optimizer.js';
+import type { Limits, Part } from '../../values/limits.js';
 import type { Quantity } from '../../values/units.js';
 import type { CompileMode } from '../engine/tensorflow/compiled-step.js';
 
@@ -35,6 +36,24 @@ export interface TrainerOptions {
   readonly epochs?: number | null;
   /** Windows of the train step, instead of epochs. */
   readonly steps?: number | null;
+  /** Add-ons do not end the run before so many epochs are done. */
+  readonly minEpochs?: number | null;
+  /** Add-ons do not end the run before so many steps are done. */
+  readonly minSteps?: number | null;
+  /** Ends the run after the first step that ends later than this, counted from the run's start. */
+  readonly maxTime?: Quantity<'time'> | null;
+  /** How much of its data each kind of step takes; `batches(0)` turns validate, test or predict off. */
+  readonly limit?: Limits | null;
+  /** Train and validate on this much of their data, unshuffled. */
+  readonly overfit?: Part | null;
+  /** Tries the trainer: at most so many steps and batches, one epoch, and nothing is written. */
+  readonly devRun?: Quantity<'batches'> | null;
+  /** Batches of each validation before training; their metrics are thrown away. */
+  readonly sanity?: Quantity<'batches'> | null;
+  /** Forbids whatever may give other bits in another run on the same machine. */
+  readonly deterministic?: boolean;
+  /** Closes the data and opens it again before the first epoch after each so many. */
+  readonly reloadData?: Quantity<'epochs'> | null;
   /** Batches in a window: gradients add up, and weights change once. */
   readonly accumulate?: number;
   /** Each optimizer's, unless it has its own. */

@@ -49,6 +49,8 @@ export interface Prepared {
 export interface PrepareOptions {
   /** Which kinds of steps will run: data of other kinds is not opened. */
   readonly kinds: readonly StageKind[] | ((steps: readonly StepPlan[]) => readonly StageKind[]);
+  /** Whose `limit` holds for all steps that run, instead of each kind's own. */
+  readonly limitAs?: StageKind | undefined;
   /** Where relative data paths start. */
   readonly dataRoot: string;
   /** Which engine to start (`auto` unless given), or one that was started. */
@@ -140,11 +142,16 @@ export abstract class Trainer<
       addOns: addOns.some(({ kind }) => kind === 'checkpoint') ? addOns : [...addOns, checkpoint()],
     };
     const overridden = overrideAttributes(configured, this.#overrides, optionTable);
+    const isTraining = typeof options.kinds !== 'function' && options.kinds.includes('train');
+    const replaced =
+      this.options.overfit !== null && isTraining
+        ? unshuffled(dataNames.keys(), overridden.data)
+        : overridden.data;
     const steps = this.configureSteps(from).map((step) => ({
       ...step,
-      data: step.data.map((set) => overridden.data.get(set) ?? set),
+      data: step.data.map((set) => replaced.get(set) ?? set),
     }));
-    for (const [before, after] of overridden.data) {
+    for (const [before, after] of replaced) {
       const name = dataNames.get(before);
       if (name !== undefined) dataNames.set(after, name);
     }
@@ -158,6 +165,7 @@ export abstract class Trainer<
             compile: this.options.compile,
             device: options.device,
             precision: this.options.precision,
+            deterministic: this.options.deterministic,
             forcePrecision: options.forcePrecision,
           });
     const session = await Session.open<S>({
@@ -169,6 +177,7 @@ export abstract class Trainer<
       dataNames,
       steps,
       kinds: typeof options.kinds === 'function' ? options.kinds(steps) : options.kinds,
+      limitAs: options.limitAs,
       dataRoot: options.dataRoot,
       clockOf: (clock) => (isClockOf<S>(clock, schedules) ? clock : fault()),
     }).catch((error: unknown) => {
@@ -272,7 +281,15 @@ export abstract class Trainer<
 }
 
 // What a line of `metrics.jsonl` says besides the metrics.
-const lineKeys: ReadonlySet<string> = new Set(['stage', 'over', 'step', 'epoch', 'wall']);
+const lineKeys: ReadonlySet<string> = new Set([
+  'stage',
+  'over',
+  'step',
+  'epoch',
+  'wall',
+  'steps_per_second',
+  'rows_per_second',
+]);
 
 /** A trainer's class, as `main` takes it. */
 export interface TrainerClass {
@@ -313,6 +330,14 @@ function partsOf(models: object): ReadonlyMap<string, Part> {
 
 function dataOf(from: object): readonly [string, Data<unknown>][] {
   return Object.entries(from).filter((entry): entry is [string, Data<unknown>] => isObject(entry[1]));
+}
+
+/** Each data set in the order of its source: `overfit` takes the same batches in each epoch. */
+function unshuffled(
+  sets: Iterable<Data<unknown>>,
+  overridden: ReadonlyMap<Data<unknown>, Data<unknown>>,
+): ReadonlyMap<Data<unknown>, Data<unknown>> {
+  return new Map([...sets].map((set) => [set, (overridden.get(set) ?? set).withOptions({ shuffle: false })]));
 }
 
 function schedulesOf(schedules: object | undefined): Named<Schedule> {

@@ -38,11 +38,20 @@ export interface TensorFlowOptions extends ContextOptions {
   readonly precision?: Precision | undefined;
   /** Computes in 16 bits also where the device has no units for it. */
   readonly forcePrecision?: boolean | undefined;
+  /**
+   * Takes only kernels that give the same bits each time, and runs steps as one graph: which way is fastest would be found out by
+   * the clock. An op without such a kernel is an error.
+   */
+  readonly deterministic?: boolean | undefined;
 }
 
 const backendName = 'tensorflow';
 
-let started: { readonly key: string; readonly backend: Promise<TensorFlowBackend> } | null = null;
+let started: {
+  readonly key: string;
+  readonly deterministic: boolean;
+  readonly backend: Promise<TensorFlowBackend>;
+} | null = null;
 
 /** Starts the native engine. A process has one library and one context; each engine has variables of its own. */
 export async function createTensorFlowEngine(options: TensorFlowOptions): Promise<Engine> {
@@ -60,19 +69,26 @@ export async function createTensorFlowEngine(options: TensorFlowOptions): Promis
     `this ${device.type}`,
     forcePrecision,
   );
-  return new TensorFlowEngine(backend, options.compile ?? 'auto', options.loop ?? null, resolved);
+  const { compile = 'auto', deterministic = false, loop = null } = options;
+  const mode = deterministic && compile === 'auto' ? 'graph' : compile;
+  return new TensorFlowEngine(backend, mode, loop, resolved);
 }
 
 /** The one backend of the process. A start that failed may be tried again. */
 function startOnce(options: TensorFlowOptions): Promise<TensorFlowBackend> {
-  const { files, device = 'auto', intraThreads, interThreads } = options;
+  const { files, device = 'auto', intraThreads, interThreads, deterministic = false } = options;
   const key = JSON.stringify([files.folder, device, intraThreads, interThreads]);
+  if (started !== null && started.deterministic !== deterministic) {
+    throw new RunError(
+      `TensorFlow runs in this process with deterministic = ${started.deterministic}, not ${deterministic}; it is set once, before the first op: use a process of its own`,
+    );
+  }
   if (started !== null && started.key !== key) {
     throw new RunError(
       `TensorFlow runs in this process with ${started.key}, not ${key}; a process has one library and one device`,
     );
   }
-  started ??= { key, backend: start(options) };
+  started ??= { key, deterministic, backend: start(options) };
   const { backend } = started;
   backend.catch(() => {
     started = null;
@@ -92,7 +108,9 @@ function narrowUnits({ type }: Device): NarrowUnits {
   }
 }
 
-async function start({ files, ...context }: TensorFlowOptions): Promise<TensorFlowBackend> {
+async function start({ files, deterministic, ...context }: TensorFlowOptions): Promise<TensorFlowBackend> {
+  // Read by the library when the first op runs.
+  if (deterministic === true) process.env['TF_DETERMINISTIC_OPS'] = '1';
   const backend = new TensorFlowBackend(new TensorFlow(await openLibrary(files), context));
   registerTensorFlowKernels(backendName);
   registerGradients();

@@ -1,0 +1,58 @@
+/** When a run ends: its length, its time, and what add-ons ask, which waits for the least lengths. */
+import type { Answer } from '../addons/addon.js';
+import { RunError } from '../run/run-error.js';
+import type { Session } from './session.js';
+
+/** `finished` its length, `stopped` by an add-on, `out-of-time` by max_time, or `interrupted` by a signal. */
+export type EndReason = 'finished' | 'stopped' | 'out-of-time' | 'interrupted';
+
+/** An answer whose reason was taken note of. */
+export type Asked = 'end-epoch' | 'end-run' | undefined;
+
+/** The step at which the run ends if nothing ends it before. A dev run stays in its first epoch. */
+export function lastStep({ pace, options }: Session, devRun: number | null): number {
+  const { totalSteps, stepsPerEpoch } = pace;
+  if (totalSteps === null && options.maxTime === null && devRun === null)
+    throw new RunError('the run has no end: set epochs, steps or max_time on the trainer');
+  const total = totalSteps ?? Number.POSITIVE_INFINITY;
+  return devRun === null ? total : Math.min(total, devRun, stepsPerEpoch);
+}
+
+/** The strongest of several answers, and the first reason for the run to end. */
+export function strongest(answers: readonly Answer[]): {
+  readonly answer: Asked;
+  readonly because: string | null;
+} {
+  const ending = answers.find((answer) => typeof answer === 'object');
+  if (ending !== undefined) return { answer: 'end-run', because: ending.because };
+  if (answers.includes('end-run')) return { answer: 'end-run', because: null };
+  return { answer: answers.includes('end-epoch') ? 'end-epoch' : undefined, because: null };
+}
+
+/** Holds the run until `min_epochs` and `min_steps` are met. Says so once. */
+export class Least {
+  readonly #steps: number;
+  #said = false;
+
+  constructor(
+    private readonly session: Session,
+    private readonly listener: { note(line: string): void },
+  ) {
+    const { minEpochs, minSteps } = session.options;
+    this.#steps = Math.max(minSteps, minEpochs * session.pace.stepsPerEpoch);
+  }
+
+  /** Whether the run may end once `step` steps are done. */
+  isMet(step: number, because: string | null): boolean {
+    if (step >= this.#steps) return true;
+    if (!this.#said) {
+      this.#said = true;
+      const { minEpochs, minSteps } = this.session.options;
+      const by = minSteps === this.#steps ? `min_steps = ${minSteps}` : `min_epochs = ${minEpochs}`;
+      this.listener.note(
+        `${because ?? 'an add-on asks to end the run'}: held until step ${this.#steps} (${by})`,
+      );
+    }
+    return false;
+  }
+}

@@ -1,0 +1,69 @@
+/** Stages with their open data, and how many batches of it a run takes. */
+import type { OpenData } from '../data/data.js';
+import type { ReopenableData } from '../data/reopened.js';
+import { RunError } from '../run/run-error.js';
+import { batchesIn, partOf, showPart, type Taken } from '../../values/limits.js';
+import type { Pace } from '../../values/durations.js';
+import type { Stage } from './stage.js';
+import type { StageKind } from './steps.js';
+
+/** A stage with its open data. */
+export interface OpenStage {
+  readonly stage: Stage;
+  readonly data: readonly ReopenableData[];
+  /** How many batches a pass takes: those of the data set that ends first, as far as the run's limits let it. */
+  readonly batches: number;
+}
+
+/** A stage over its data. Throws where `count` does; counts again when the data was opened again. */
+export function openStage(stage: Stage, data: readonly ReopenableData[], count: () => number): OpenStage {
+  count();
+  return {
+    stage,
+    data,
+    get batches() {
+      return count();
+    },
+  };
+}
+
+/**
+ * Closes the data of stages and opens it again. Throws a RunError where the train step then has another number of windows in an
+ * epoch: its clock, schedules and checkpoints count with it.
+ */
+export async function reloadData(
+  stages: readonly OpenStage[],
+  { stepsPerEpoch, accumulate }: Pace,
+  epoch: number,
+): Promise<string> {
+  const sets = [...new Set(stages.flatMap(({ data }) => data))];
+  for (const set of sets) await set.reopen();
+  for (const { stage, data, batches } of stages) {
+    if (stage.plan.kind !== 'train') continue;
+    const steps = Math.ceil(batches / accumulate);
+    if (steps === stepsPerEpoch) continue;
+    const labels = data.map(({ label, rows }) => `${label} (${rows} rows)`).join(' and ');
+    throw new RunError(
+      `read again before epoch ${epoch + 1}, ${labels} makes ${steps} steps an epoch, not ${stepsPerEpoch}, with which the run's lengths and schedules count; keep the number of rows, or take a fixed part of them: limit.train = ${Math.min(batches, stepsPerEpoch * accumulate)}.batches`,
+    );
+  }
+  return `epoch ${epoch + 1}: data is read again, ${sets.map(({ label, rows }) => `${label} ${rows} rows`).join(', ')}`;
+}
+
+/** Whether a limit of no batches turns a kind of step off. */
+export function isOff(kind: StageKind, taken: Taken): boolean {
+  const { part } = partOf(kind, taken);
+  return part?.unit === 'batches' && part.value === 0;
+}
+
+/** The batches that a pass over `data` takes. Throws a RunError where a percentage of them is none. */
+export function takenBatches(kind: StageKind, data: readonly OpenData[], taken: Taken): number {
+  const all = Math.min(...data.map((set) => set.batchesPerEpoch));
+  const { option, part } = partOf(kind, taken);
+  const count = batchesIn(part, all);
+  if (count > 0 || part === null) return count;
+  const labels = data.map(({ label }) => label).join(' and ');
+  throw new RunError(
+    `${showPart(option, part)} of the ${all} batches of ${labels} is none; write ${Math.ceil(100 / all)}.percent or more, or a number of batches`,
+  );
+}

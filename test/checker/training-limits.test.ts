@@ -1,0 +1,237 @@
+/** How much of its data a run takes, and the least that it lasts: what a plan says is what is checked. */
+import { describe, expect, test } from 'vitest';
+import { codesOf, found, only } from './training-spec.js';
+
+const trainer = (options: string) => ({ trainer: `trainer Digits { ${options} }` });
+const scheduled = (phases: string, options: string) => ({
+  schedule: `schedule warm { ${phases} }`,
+  optimizer: 'optimizer opt = adam { of = Net lr = warm }',
+  ...trainer(options),
+});
+const stopping = { addon: 'addon early_stopping { monitor = min(validate.loss) }' };
+
+describe('limits', () => {
+  test.each([
+    'epochs = 1 limit = { train: 90.percent, validate: 50.batches, test: 100.percent }',
+    'epochs = 1 limit = { validate: 0.batches, test: 0.batches }',
+    'epochs = 1 limit = { train: 3.batches }',
+    'epochs = 1 overfit = 3.batches',
+    'epochs = 1 overfit = 34.percent',
+    'epochs = 1 dev_run = 2.batches sanity = 2.batches limit = { train: 5.batches }',
+    'epochs = 1 limit = {}',
+    'epochs = 1 limit = none overfit = none',
+  ])('%s is right', (options) => {
+    expect(codesOf(trainer(options))).toEqual([]);
+  });
+
+  test('fields are those that are declared, in batches or percent', () => {
+    expect(only(trainer('epochs = 1 limit = { training: 3.batches }'))).toMatchObject({
+      code: 'ZT2002',
+      message: 'unknown field `training` of `limit`',
+    });
+    expect(only(trainer('epochs = 1 limit = { train: 0.5 }'))).toMatchObject({
+      code: 'ZT3202',
+      at: '0.5',
+      help: 'write `50.percent`',
+    });
+    expect(only(trainer('epochs = 1 limit = { train: 3.steps }')).code).toBe('ZT3202');
+    expect(only(trainer('epochs = 1 limit = 3.batches')).code).toMatch(/^ZT3/);
+  });
+
+  test.each([
+    [
+      'limit = { train: 0.batches }',
+      '`limit.train` of the trainer is 0 batches, a whole number of batches of at least 1 expected',
+    ],
+    [
+      'limit = { validate: 1.5.batches }',
+      '`limit.validate` of the trainer is 1.5 batches, a whole number of batches expected',
+    ],
+    [
+      'limit = { validate: 101.percent }',
+      '`limit.validate` of the trainer is 101 percent, more than 0 and at most 100 percent expected',
+    ],
+    [
+      'limit = { validate: 0.percent }',
+      '`limit.validate` of the trainer is 0 percent, more than 0 and at most 100 percent expected',
+    ],
+    ['overfit = 0.batches', '`overfit` of the trainer is 0, more than 0 expected'],
+    [
+      'overfit = 2.5.batches',
+      '`overfit` of the trainer is 2.5 batches, a whole number of batches of at least 1 expected',
+    ],
+    ['sanity = 0.batches', '`sanity` of the trainer is 0, more than 0 expected'],
+    [
+      'dev_run = 0.5.batches',
+      '`dev_run` of the trainer is 0.5 batches, a whole number of batches of at least 1 expected',
+    ],
+    ['max_time = 0.minutes', '`max_time` of the trainer is 0, more than 0 expected'],
+  ])('%s', (option, message) => {
+    expect(only(trainer(`epochs = 1 ${option}`))).toMatchObject({ code: 'ZT3203', message });
+  });
+
+  test('a percentage that is no batch, with counts, at the edge', () => {
+    // 45 batches of training: 2.3 percent are 1.035, 2.2 are 0.99.
+    expect(codesOf(trainer('epochs = 1 limit = { train: 2.3.percent }'))).toEqual([]);
+    expect(only(trainer('epochs = 1 limit = { train: 2.2.percent }'))).toMatchObject({
+      code: 'ZT4220',
+      at: '2.2.percent',
+      message: '`limit.train` takes none of the 45 batches of `train_set`',
+      notes: ['2.2 percent of 45 batches is 0.99, rounded down to 0'],
+      help: 'write `3.percent` or more, or a number of batches',
+    });
+    // 3 batches of validation: overfit takes a part of each.
+    expect(only(trainer('epochs = 1 overfit = 33.percent'))).toMatchObject({
+      code: 'ZT4220',
+      message: '`overfit` takes none of the 3 batches of `test_set`',
+    });
+  });
+
+  test('overfit excludes the limits of training and validation only', () => {
+    expect(only(trainer('epochs = 1 overfit = 3.batches limit = { validate: 2.batches }'))).toMatchObject({
+      code: 'ZT4203',
+      message: '`overfit` and `limit.validate` exclude each other',
+      at: '2.batches',
+      related: [['3.batches', 'the other amount']],
+    });
+    expect(only(trainer('epochs = 1 limit = { train: 2.batches } overfit = 3.batches')).message).toBe(
+      '`limit.train` and `overfit` exclude each other',
+    );
+    expect(codesOf(trainer('epochs = 1 overfit = 3.batches limit = { test: 2.batches }'))).toEqual([]);
+  });
+
+  test('what limits nothing is told of', () => {
+    const none = { validate: '', ...trainer('epochs = 1 sanity = 2.batches') };
+    expect(only(none)).toMatchObject({
+      code: 'ZT5020',
+      message: '`sanity` changes nothing: the spec has no `step validate`',
+    });
+    expect(only(trainer('epochs = 1 limit = { predict: 2.batches }')).code).toBe('ZT5020');
+    // Validate steps stand in for test steps.
+    expect(codesOf(trainer('epochs = 1 limit = { test: 2.batches }'))).toEqual([]);
+  });
+
+  test('a step that is turned off measures nothing to watch', () => {
+    const shown = only({ ...stopping, ...trainer('epochs = 1 limit = { validate: 0.batches }') });
+    expect(shown).toMatchObject({
+      code: 'ZT4201',
+      notes: ['`limit` turns the step of `validate.loss` off: it is never measured'],
+    });
+  });
+});
+
+describe('limits count', () => {
+  test('a window fits into what is left of an epoch', () => {
+    expect(codesOf(trainer('epochs = 1 accumulate = 4 limit = { train: 4.batches }'))).toEqual([]);
+    expect(only(trainer('epochs = 1 accumulate = 5 limit = { train: 4.batches }'))).toMatchObject({
+      code: 'ZT4204',
+      message: '`accumulate` is 5, but an epoch has 4 batches',
+      notes: ['`train_set` has 1,438 rows, a batch 32', '`limit.train = 4 batches` takes 4 of 45 batches'],
+    });
+    expect(only(trainer('epochs = 1 accumulate = 5 overfit = 3.batches')).code).toBe('ZT4204');
+  });
+
+  test('schedules are held against the run that is left', () => {
+    const phases = 'warmup(to = 1e-3, over = 8.steps) constant(1e-3, over = rest)';
+    expect(codesOf(scheduled(phases, 'epochs = 2 limit = { train: 20.percent }'))).toEqual([]);
+    expect(only(scheduled(phases, 'epochs = 2 limit = { train: 4.batches }'))).toMatchObject({
+      code: 'ZT4202',
+      message: 'nothing is left for the last phase of schedule `warm`',
+      notes: [
+        "the phases before take 8 steps of the run's 8",
+        '`train_set` has 1,438 rows: 45 batches of 32 in an epoch, of which limit.train = 4 batches takes 4 batches; 2 epochs are 8 steps',
+      ],
+    });
+    expect(only(scheduled('constant(1e-3, over = 13.steps)', 'epochs = 4 overfit = 3.batches')).message).toBe(
+      'schedule `warm` takes 13 steps, the run has 12',
+    );
+    expect(codesOf(scheduled('constant(1e-3, over = 12.steps)', 'epochs = 4 overfit = 3.batches'))).toEqual(
+      [],
+    );
+  });
+});
+
+describe('the least and the most', () => {
+  test('max_time alone is an end; times add up', () => {
+    expect(codesOf(trainer('max_time = 12.hours + 30.minutes'))).toEqual([]);
+    expect(codesOf(trainer('epochs = 3 max_time = 90.seconds'))).toEqual([]);
+    expect(only(trainer('max_time = 30')).code).toBe('ZT3202');
+    expect(only(trainer('max_time = 3.epochs')).code).toBe('ZT3202');
+  });
+
+  test('with max_time alone a schedule has nothing to be a part of', () => {
+    expect(
+      only(scheduled('warmup(to = 1e-3, over = 5.steps) cosine(to = 0, over = rest)', 'max_time = 1.hours')),
+    ).toMatchObject({
+      code: 'ZT4202',
+      at: 'rest',
+      message: '`rest` of schedule `warm` has no length: only `max_time` ends the run',
+    });
+    expect(only(scheduled('constant(1e-3, over = 5.percent)', 'max_time = 1.hours')).at).toBe('5.percent');
+    expect(codesOf(scheduled('warmup(to = 1e-3, over = 500.steps)', 'max_time = 1.hours'))).toEqual([]);
+    expect(
+      codesOf(
+        scheduled(
+          'warmup(to = 1e-3, over = 5.steps) cosine(to = 0, over = rest)',
+          'steps = 50 max_time = 1.hours',
+        ),
+      ),
+    ).toEqual([]);
+  });
+
+  test('the least is within the length, in its unit or in steps', () => {
+    const codes = (options: string): readonly string[] =>
+      found({ ...stopping, ...trainer(options) }).map(({ code }) => code);
+    expect(codes('epochs = 3 min_epochs = 3')).toEqual([]);
+    expect(codes('epochs = 3 min_epochs = 4')).toEqual(['ZT4203']);
+    expect(codes('steps = 90 min_epochs = 2')).toEqual([]);
+    expect(codes('steps = 89 min_epochs = 2')).toEqual(['ZT4203']);
+    expect(codes('epochs = 2 min_steps = 90')).toEqual([]);
+    expect(codes('epochs = 2 min_steps = 91')).toEqual(['ZT4203']);
+    expect(codes('epochs = 2 min_steps = 9 limit = { train: 4.batches }')).toEqual(['ZT4203']);
+    expect(only({ ...stopping, ...trainer('epochs = 2 min_steps = 91') })).toMatchObject({
+      message: '`min_steps` is 91, more than the run has: 90 steps',
+      at: '91',
+    });
+    expect(only(trainer('epochs = 3 min_epochs = 2'))).toMatchObject({
+      code: 'ZT5020',
+      message: '`min_epochs` changes nothing: it holds early stopping, and the spec has none',
+    });
+  });
+
+  test('thresholds of early stopping stand in their order', () => {
+    const addon = (text: string) => ({ addon: `addon early_stopping { ${text} }` });
+    expect(
+      codesOf(addon('monitor = min(validate.loss) stop_at = 0.01 diverge_at = 100 check_finite = true')),
+    ).toEqual([]);
+    expect(only(addon('monitor = min(validate.loss) stop_at = 100 diverge_at = 0.01'))).toMatchObject({
+      code: 'ZT3203',
+      at: '100',
+      message: '`stop_at` of `early_stopping` is 100, a number below `diverge_at`, 0.01, expected',
+    });
+    expect(only(addon('monitor = max(validate.loss) stop_at = 1 diverge_at = 1')).code).toBe('ZT3203');
+  });
+});
+
+test('validation may come by time', () => {
+  const validate = (every: string) => ({
+    validate: `step validate(batch in test_set) every ${every} { metric loss = mean(softmax_cross_entropy(Net(batch.image), batch.label)) }`,
+  });
+  expect(codesOf(validate('10.minutes'))).toEqual([]);
+  expect(codesOf(validate('1.hours + 30.minutes'))).toEqual([]);
+  expect(codesOf(validate('0.minutes'))).toEqual(['ZT3203']);
+  expect(codesOf(validate('10.batches'))).toEqual(['ZT3202']);
+});
+
+test('deterministic excludes what goes by the clock; data is read again between epochs', () => {
+  expect(codesOf(trainer('epochs = 1 deterministic = true compile = "graph"'))).toEqual([]);
+  expect(codesOf(trainer('epochs = 1 deterministic = false compile = "xla"'))).toEqual([]);
+  expect(only(trainer('epochs = 1 deterministic = true compile = "xla"'))).toMatchObject({
+    code: 'ZT4203',
+    at: '"xla"',
+  });
+  expect(codesOf(trainer('epochs = 9 reload_data = 5.epochs'))).toEqual([]);
+  expect(only(trainer('epochs = 9 reload_data = 1.5.epochs')).message).toBe(
+    '`reload_data` of the trainer is 1.5, a whole number of epochs expected',
+  );
+});

@@ -1,9 +1,11 @@
 /** Schedules, optimizers, the trainer and add-ons: blocks of attributes with a meaning of their own. */
 import type {
   AddonDecl,
+  Arg,
   Config,
   Decl,
   GroupEntry,
+  Item,
   OptimizerDecl,
   ScheduleDecl,
   TrainerDecl,
@@ -19,16 +21,61 @@ import {
 import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
 import { bindArguments, checkLimits, describe } from './arguments.js';
-import { checkAttributes, namedOf, ownerOf, type Attributes } from './attributes.js';
+import { checkAttributes, monitorOf, namedOf, ownerOf, type Attributes } from './attributes.js';
 import { preludeScope, sourceText } from './calls.js';
 import { isGraphStmt } from './classes.js';
 import { nameHelp } from './foreign.js';
 import { childScope, lookup, makePlace, type Env } from './env.js';
 import { checkExpr, isUnbuilt, kindOf } from './expressions.js';
-import type { IrAddon, IrGroup, IrNamed, IrOptimizer, IrSchedule } from './ir.js';
+import type { IrAddon, IrExpr, IrGroup, IrNamed, IrOptimizer, IrSchedule } from './ir.js';
 import { matchType, noBindings } from './patterns.js';
-import { settingList } from './prelude.js';
+import { settingList, type Builtin } from './prelude.js';
 import { isUnknown, type Value } from './value.js';
+
+/**
+ * The metric that a phase waits for is a path of names, no expression: it is taken out before the other arguments are read.
+ * Null where it is missing or no metric, which is reported.
+ */
+const monitorArgument = (
+  env: Env,
+  builtin: Builtin,
+  phase: ScheduleDecl['phases'][number],
+):
+  | { readonly param: Item; readonly monitor: IrExpr; readonly others: readonly Arg[] }
+  | { readonly param: null; readonly monitor?: never; readonly others: readonly Arg[] }
+  | null => {
+  const { args } = phase;
+  const param = builtin.params.find(({ type }) => type.kind === 'namedType' && type.name.text === 'monitor');
+  if (!param) return { param: null, others: args };
+  const { text } = param.name;
+  const given = args.find(({ name }) => name?.text === text) ?? args.find(({ name }) => !name);
+  if (!given) {
+    env.checker.report(
+      missingArgument(
+        phase.span,
+        { owner: phase.name.text, kind: 'argument', name: text },
+        { help: 'name a metric first: `plateau(validate.loss, over = rest)`' },
+      ),
+    );
+    return null;
+  }
+  const monitor = monitorOf(given.value, 'min');
+  if (!monitor) {
+    env.checker.report(
+      wrongType(
+        given.value.span,
+        {
+          what: `\`${text}\` of \`${phase.name.text}\``,
+          found: given.value.kind === 'string' ? `"${given.value.value}"` : 'something else',
+          expected: 'a metric',
+        },
+        { help: 'name a step and a metric of it: `validate.loss`, or `max(validate.accuracy)`' },
+      ),
+    );
+    return null;
+  }
+  return { param, monitor: monitor.ir, others: args.filter((each) => each !== given) };
+};
 
 export const checkSchedule = (env: Env, decl: ScheduleDecl): IrSchedule | null => {
   const phases: { readonly span: Span; readonly kind: string; readonly options: readonly IrNamed[] }[] = [];
@@ -39,17 +86,6 @@ export const checkSchedule = (env: Env, decl: ScheduleDecl): IrSchedule | null =
     if (!builtin) {
       fine = false;
       const names = env.checker.prelude.names('schedule');
-      const later = ['plateau', 'polynomial', 'one_cycle'];
-      if (later.includes(kind)) {
-        env.checker.report(
-          notBuilt(
-            phase.name.span,
-            { what: `the schedule phase \`${kind}\`` },
-            { help: `phases are ${names.join(', ')}` },
-          ),
-        );
-        continue;
-      }
       const near = nearest(kind, names);
       env.checker.report(
         unknownName(
@@ -60,29 +96,29 @@ export const checkSchedule = (env: Env, decl: ScheduleDecl): IrSchedule | null =
       );
       continue;
     }
+    const watched = monitorArgument(env, builtin, phase);
+    if (watched === null) {
+      fine = false;
+      continue;
+    }
+    const params = builtin.params.filter((param) => param !== watched.param);
     const call = bindArguments(
-      {
-        env,
-        owner: kind,
-        kind: 'argument',
-        params: builtin.params,
-        span: phase.span,
-        scope: preludeScope(env),
-      },
+      { env, owner: kind, kind: 'argument', params, span: phase.span, scope: preludeScope(env) },
       null,
-      phase.args,
+      watched.others,
     );
     if (!call || [...call.bound.values()].some(isUnknown)) {
       fine = false;
       continue;
     }
     if (
-      !checkLimits(env, kind, builtin.params, call.bound, preludeScope(env), (expr) =>
+      !checkLimits(env, kind, params, call.bound, preludeScope(env), (expr) =>
         sourceText(env, env.file, expr.span),
       )
     )
       fine = false;
     const options = builtin.params.flatMap((param): IrNamed[] => {
+      if (param === watched.param) return [{ name: param.name.text, value: watched.monitor }];
       const found = call.bound.get(param.name.text);
       return found && call.given.has(param.name.text) && found.type.kind !== 'none'
         ? [{ name: param.name.text, value: found.ir }]

@@ -124,27 +124,6 @@ describe('what is declared and not built is refused, once', () => {
           'data train_set = digits { batch = 32 shuffle = true parts = folds(5) map row -> { image: cast(row.image, f32) / 16, label: row.label } }',
       },
     ],
-    [
-      'polynomial',
-      {
-        schedule: 'schedule s { polynomial(to = 0, over = rest) }',
-        optimizer: 'optimizer opt = adam { of = Net lr = s }',
-      },
-    ],
-    [
-      'plateau',
-      {
-        schedule: 'schedule s { plateau(factor = 0.5) }',
-        optimizer: 'optimizer opt = adam { of = Net lr = s }',
-      },
-    ],
-    [
-      'one_cycle',
-      {
-        schedule: 'schedule s { one_cycle(to = 0.1, over = rest) }',
-        optimizer: 'optimizer opt = adam { of = Net lr = s }',
-      },
-    ],
     ['a trace of the time', { trainer: 'trainer Digits { epochs = 1 profile = "trace" }' }],
     ['several devices', { trainer: 'trainer Digits { epochs = 1 devices = 2 }' }],
     ['pretrained', { addon: 'addon pretrained { from = "x.safetensors" into = Net }' }],

@@ -69,15 +69,21 @@ export const checkMonitors = (input: TrainingInput, params: HostNames): void => 
       .map((step) => step.name),
   );
   const usable = names.filter((name) => !late.has(name.slice(0, name.indexOf('.'))) && !untaken.has(name));
-  for (const addon of input.trainer.addons) {
-    for (const { value } of addon.options) {
+  const watching = [
+    ...input.trainer.addons.map(({ options }) => ({ options, what: 'an add-on' })),
+    ...input.trainer.schedules.flatMap(({ phases }) =>
+      phases.map(({ options }) => ({ options, what: 'a schedule' })),
+    ),
+  ];
+  for (const { options, what } of watching) {
+    for (const { value } of options) {
       if (value.kind !== 'monitor' || usable.includes(value.metric)) continue;
       const near = suggestions(value.metric, usable);
       const [best, ...others] = near;
       const notes = untaken.has(value.metric)
         ? [`\`${value.metric}\` stands in a branch that is not taken with these params`]
         : names.includes(value.metric)
-          ? [`\`${value.metric}\` is measured after the run, which is too late for an add-on`]
+          ? [`\`${value.metric}\` is measured after the run, which is too late for ${what}`]
           : [];
       input.report(
         unknownMetric(

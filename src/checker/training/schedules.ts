@@ -201,6 +201,10 @@ export const checkPhases = (input: TrainingInput, run: Run): void => {
         before = numberOf('value');
         continue;
       }
+      if (kind === 'one_cycle') {
+        before = undefined;
+        continue;
+      }
       const own = numberOf('from');
       const from: number | null | undefined = own !== null ? own : kind === 'warmup' ? 0 : before;
       const to = numberOf('to');
@@ -224,7 +228,7 @@ export const checkPhases = (input: TrainingInput, run: Run): void => {
           ),
         );
       }
-      before = kind === 'step' ? undefined : to;
+      before = kind === 'step' || kind === 'plateau' ? undefined : to;
     }
   }
 };

@@ -371,6 +371,7 @@ class Saver {
         position: { epoch: at.epoch, batch: (at.step % session.pace.stepsPerEpoch) * session.accumulate },
         seed: session.options.seed,
         seconds: at.seconds,
+        schedules: session.scheduleStates,
         addOns,
       },
     });

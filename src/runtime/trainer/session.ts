@@ -8,9 +8,10 @@ import type { Data, OpenData } from '../data/data.js';
 import { attach, weightsOf, type NamedWeight, type Part } from '../nn/module.js';
 import { bindOptimizer, type BoundOptimizer, type FoundWeight } from '../optim/bound.js';
 import type { Clock, Optimizer } from '../optim/optimizer.js';
+import { showNumber } from '../progress/format.js';
 import { RunError } from '../run/run-error.js';
 import type { Tensor } from '../tensor.js';
-import type { Schedule, SchedulePlan } from '../schedules/index.js';
+import type { Schedule, SchedulePlan, ScheduleState } from '../schedules/index.js';
 import type { Pace } from '../../values/durations.js';
 import { useDrawNames } from '../engine/current.js';
 import { LossScaling } from './loss-scaling.js';
@@ -48,6 +49,8 @@ export interface OpenStage {
 interface ScheduledValue {
   readonly name: string;
   readonly plan: SchedulePlan | null;
+  /** What measurements have left, where it waits for a plateau. */
+  state: ScheduleState;
 }
 
 /** A length set at the start of a run may leave a phase no room, which is for the user to mend. */
@@ -125,10 +128,10 @@ export class Session implements StageHost, UpdateHost {
     const optimizers = bindAll(parts, weights);
     const pace = paceOf(options, parts.steps, opened);
     const training = parts.kinds.includes('train');
-    const schedules = Object.entries(parts.schedules).map(([name, schedule]) => ({
-      name,
-      plan: training ? planned(schedule, pace, name) : null,
-    }));
+    const schedules = Object.entries(parts.schedules).map(([name, schedule]): ScheduledValue => {
+      const plan = training ? planned(schedule, pace, name) : null;
+      return { name, plan, state: plan?.initial ?? [] };
+    });
     const stages: OpenStage[] = [];
     const session = new Session(
       options,
@@ -170,9 +173,31 @@ export class Session implements StageHost, UpdateHost {
   /** The clock on the host: schedules' values for the update after `step` windows. */
   clockAt(step: number): Clock {
     const values = Object.fromEntries(
-      this.schedules.map(({ name, plan }) => [name, plan?.valueAt(step) ?? Number.NaN]),
+      this.schedules.map(({ name, plan, state }) => [name, plan?.valueAt(step, state) ?? Number.NaN]),
     );
     return { ...values, step, epoch: Math.floor(step / this.pace.stepsPerEpoch) };
+  }
+
+  /** Schedules that wait for a plateau learn what was measured when `step` windows were done. What that changed, a line each. */
+  observe(step: number, metrics: ReadonlyMap<string, number>): readonly string[] {
+    return this.schedules.flatMap((schedule) => {
+      if (schedule.plan === null) return [];
+      const { state, reduced } = schedule.plan.observe(step, metrics, schedule.state);
+      schedule.state = state;
+      return reduced.map(
+        ({ metric, best, from, to }) =>
+          `${metric} has not improved on ${showNumber(best ?? Number.NaN)}: ${schedule.name} goes from ${showNumber(from)} to ${showNumber(to)}`,
+      );
+    });
+  }
+
+  /** What a checkpoint keeps of schedules, by name: those that measurements have a part in. */
+  get scheduleStates(): Readonly<Record<string, readonly Readonly<Record<string, number | null>>[]>> {
+    return Object.fromEntries(
+      this.schedules.flatMap(({ name, state }) =>
+        state.length === 0 ? [] : [[name, state.map((one) => ({ ...one }))] as const],
+      ),
+    );
   }
 
   /** The scalars of a step, in the order of `scalarNames`. Rates are needed only where optimizers run. */

@@ -105,19 +105,6 @@ describe('what is declared and not built is refused, once', () => {
       },
     ],
     [
-      'freeze of a group',
-      { optimizer: 'optimizer opt = adam { of = Net group low { match = ["hidden.*"] freeze = 2.epochs } }' },
-    ],
-    [
-      'except of a group',
-      {
-        optimizer:
-          'optimizer opt = adam { of = Net group low { match = ["**"] except = ["head.*"] lr = 0.1 } }',
-      },
-    ],
-    ['match of an optimizer', { optimizer: 'optimizer opt = adam { of = Net match = ["head.*"] }' }],
-    ['except of an optimizer', { optimizer: 'optimizer opt = adam { of = Net except = ["head.*"] }' }],
-    [
       'folds',
       {
         train_set:
@@ -153,7 +140,7 @@ describe('what is declared and not built is refused, once', () => {
       'layer big(units: int) on x: f32[n, a] -> f32[n, units]',
       { block: 'block B on x: f32[n, 4] -> f32[n, 3] { return x |> big(3) as b }' },
     ],
-    ['optimizer lion(of: model)', { optimizer: 'optimizer opt = lion { of = Net }' }],
+    ['optimizer adan(of: model)', { optimizer: 'optimizer opt = adan { of = Net }' }],
     [
       'metric auc(x: f32[n]) -> f32',
       {

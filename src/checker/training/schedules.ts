@@ -23,7 +23,7 @@ const durationUnits: ReadonlyMap<Unit, Duration['unit']> = new Map<Unit, Duratio
   ['percent', 'percent'],
 ]);
 
-const durationOf = (expr: IrExpr, run: Run): Duration | null => {
+export const durationOf = (expr: IrExpr, run: Run): Duration | null => {
   if (expr.kind === 'rest') return { unit: 'rest', value: 1 };
   if (expr.kind !== 'quantity') return null;
   const value = evaluateIr(expr, run.names);
@@ -32,7 +32,7 @@ const durationOf = (expr: IrExpr, run: Run): Duration | null => {
 };
 
 /** Lengths that can be added up: in steps where an epoch's length is known, else in the run's own unit. */
-interface Scale {
+export interface Scale {
   readonly one: string;
   readonly total: number;
   /** Before rounding. */
@@ -40,7 +40,7 @@ interface Scale {
   readonly whole: boolean;
 }
 
-const scaleOf = (run: Run): Scale | null => {
+export const scaleOf = (run: Run): Scale | null => {
   const { pace, epochs, steps, accumulate } = run;
   if (pace) {
     const { totalSteps } = pace;

@@ -5,6 +5,7 @@
 import { checkAddonEffects, checkMonitors } from './addons.js';
 import { checkAttributeValues } from './attribute-values.js';
 import { checkValidationData } from './evaluation-data.js';
+import { checkFreezes } from './freezing.js';
 import { checkReach } from './gradients.js';
 import { checkPatterns } from './groups.js';
 import type { TrainingInput } from './input.js';
@@ -33,6 +34,7 @@ export const checkTraining = (input: TrainingInput): void => {
   checkWindow(input, run);
   checkAttributeValues(input, run);
   checkPhases(input, run);
+  checkFreezes(input, run);
   // With two lengths there is no telling which one a schedule is held against.
   const oneLength = (run.epochs === null) !== (run.steps === null);
   if (oneLength) checkSchedules(input, run);

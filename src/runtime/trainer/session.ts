@@ -9,11 +9,13 @@ import { attach, weightsOf, type NamedWeight, type Part } from '../nn/module.js'
 import { bindOptimizer, type BoundOptimizer, type FoundWeight } from '../optim/bound.js';
 import type { Clock, Optimizer } from '../optim/optimizer.js';
 import { showNumber } from '../progress/format.js';
+import { isAmong, matchesPath } from '../optim/patterns.js';
 import { RunError } from '../run/run-error.js';
 import type { Tensor } from '../tensor.js';
 import type { Schedule, SchedulePlan, ScheduleState } from '../schedules/index.js';
 import type { Pace } from '../../values/durations.js';
 import { useDrawNames } from '../engine/current.js';
+import { Freezing } from './freezing.js';
 import { LossScaling } from './loss-scaling.js';
 import { drawLabel } from './step-context.js';
 import type { ResolvedOptions } from './resolved-options.js';
@@ -86,6 +88,7 @@ export class Session implements StageHost, UpdateHost {
     private readonly schedules: readonly ScheduledValue[],
     readonly stages: readonly OpenStage[],
     readonly pace: Pace,
+    private readonly freezing: Freezing,
     /** What the user should know about the data, one sentence each. */
     readonly notes: readonly string[],
   ) {
@@ -127,6 +130,7 @@ export class Session implements StageHost, UpdateHost {
     }
     const optimizers = bindAll(parts, weights);
     const pace = paceOf(options, parts.steps, opened);
+    const freezing = new Freezing(optimizers.values(), parts.models, pace);
     const training = parts.kinds.includes('train');
     const schedules = Object.entries(parts.schedules).map(([name, schedule]): ScheduledValue => {
       const plan = training ? planned(schedule, pace, name) : null;
@@ -141,6 +145,7 @@ export class Session implements StageHost, UpdateHost {
       schedules,
       stages,
       pace,
+      freezing,
       skippedNotes(parts, opened),
     );
     for (const plan of parts.steps) {
@@ -235,6 +240,10 @@ export class Session implements StageHost, UpdateHost {
     if (this.#trace === null)
       throw new Error(`${called} was called outside a step; call it in the body of a step`);
     return this.#trace;
+  }
+
+  beginBody(trace: StepTrace): void {
+    if (trace.stage.plan.kind === 'train') this.freezing.begin(trace);
   }
 
   finishBody(trace: StepTrace): void {
@@ -407,9 +416,11 @@ function bindAll<S extends object>(
 ): ReadonlyMap<string, BoundOptimizer> {
   const paths = new Map(weights.map(({ path, weight }) => [weight, path]));
   const owners = new Map<string, string>();
+  /** Weights of models of which some optimizer owns a part. */
+  const shared = new Set<string>();
   const bound = new Map<string, BoundOptimizer>();
   for (const [name, optimizer] of parts.optimizers) {
-    const found = optimizer.of.flatMap(weightsOf).flatMap((weight): FoundWeight[] => {
+    const all = optimizer.of.flatMap(weightsOf).flatMap((weight): FoundWeight[] => {
       const path = paths.get(weight);
       if (path === undefined) {
         throw new Error(
@@ -420,16 +431,39 @@ function bindAll<S extends object>(
         ? [{ path, local: path.slice(path.indexOf('.') + 1), variable: weight.variable }]
         : [];
     });
+    const found = owned(name, optimizer, all);
     for (const { path } of found) {
       const other = owners.get(path);
       if (other !== undefined)
         throw new Error(`${path} belongs to ${other} and ${name}; give each weight one optimizer`);
       owners.set(path, name);
     }
+    if (optimizer.owns !== null) for (const { path } of all) shared.add(path);
     const { clip } = parts.options;
     bound.set(name, bindOptimizer(parts.engine, name, optimizer, found, clip, parts.clockOf));
   }
+  for (const path of shared) {
+    if (!owners.has(path))
+      throw new Error(
+        `no optimizer owns ${path}; let one match it, in a group with freeze = rest where it is to be kept`,
+      );
+  }
   return bound;
+}
+
+/** Of its models' weights, those that an optimizer's own patterns leave to it. Throws where a pattern matches none. */
+function owned<S extends object>(
+  name: string,
+  { owns }: Optimizer<S>,
+  all: readonly FoundWeight[],
+): readonly FoundWeight[] {
+  if (owns === null) return all;
+  for (const pattern of [...owns.match, ...(owns.except ?? [])]) {
+    if (all.some(({ local }) => matchesPath(pattern, local))) continue;
+    const paths = all.map(({ local }) => local).join(', ');
+    throw new Error(`optimizer ${name}: no weight matches ${JSON.stringify(pattern)}; there are ${paths}`);
+  }
+  return all.filter(({ local }) => isAmong(owns, local));
 }
 
 function paceOf(

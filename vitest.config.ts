@@ -7,6 +7,7 @@ const onEveryEngine = [
   'test/runtime/checkpoint.test.ts',
   'test/runtime/data-map.test.ts',
   'test/runtime/engine.test.ts',
+  'test/runtime/freezing.test.ts',
   'test/runtime/fused.test.ts',
   'test/runtime/gradients.test.ts',
   'test/runtime/losses.test.ts',

@@ -62,8 +62,15 @@ const clipOf = (env: Env, expr: Expr): Value | null => {
   return setting(expr.span, 'clip', { kind: 'clip', how, most: most.ir });
 };
 
-/** `min(validate.loss)`: the metric's name is checked against the steps later, when all are known. */
-const monitorOf = (expr: Expr): Value | null => {
+/**
+ * `min(validate.loss)`: the metric's name is checked against the steps later, when all are known. With `alone`, a metric without
+ * `min` or `max` is one as well.
+ */
+export const monitorOf = (expr: Expr, alone: 'min' | null = null): Value | null => {
+  if (alone && expr.kind === 'member') {
+    const metric = pathOf(expr);
+    return metric ? setting(expr.span, 'monitor', { kind: 'monitor', mode: alone, metric }) : null;
+  }
   if (expr.kind !== 'call' || expr.callee.kind !== 'ref') return null;
   const mode = expr.callee.name;
   const [arg, ...more] = expr.args;

@@ -1,9 +1,11 @@
 /** Schedules, optimizers, the trainer and add-ons: blocks of attributes with a meaning of their own. */
 import type {
   AddonDecl,
+  Arg,
   Config,
   Decl,
   GroupEntry,
+  Item,
   OptimizerDecl,
   ScheduleDecl,
   TrainerDecl,
@@ -19,17 +21,71 @@ import {
 import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
 import { bindArguments, checkLimits, describe } from './arguments.js';
-import { checkAttributes, namedOf, ownerOf, type Attributes } from './attributes.js';
+import { checkAttributes, monitorOf, namedOf, ownerOf, type Attributes } from './attributes.js';
 import { preludeScope, sourceText } from './calls.js';
 import { isGraphStmt } from './classes.js';
 import { nameHelp } from './foreign.js';
 import { childScope, lookup, makePlace, type Env } from './env.js';
 import { checkExpr, isUnbuilt, kindOf } from './expressions.js';
-import type { IrAddon, IrGroup, IrNamed, IrOptimizer, IrSchedule } from './ir.js';
+import type {
+  IrAddon,
+  IrExpr,
+  IrGroup,
+  IrMatching,
+  IrNamed,
+  IrOptimizer,
+  IrPattern,
+  IrSchedule,
+} from './ir.js';
 import { matchType, noBindings } from './patterns.js';
-import { settingList } from './prelude.js';
+import { settingList, type Builtin } from './prelude.js';
 import { checkFields } from './record-fields.js';
 import { isUnknown, type Value } from './value.js';
+
+/**
+ * The metric that a phase waits for is a path of names, no expression: it is taken out before the other arguments are read.
+ * Null where it is missing or no metric, which is reported.
+ */
+const monitorArgument = (
+  env: Env,
+  builtin: Builtin,
+  phase: ScheduleDecl['phases'][number],
+):
+  | { readonly param: Item; readonly monitor: IrExpr; readonly others: readonly Arg[] }
+  | { readonly param: null; readonly monitor?: never; readonly others: readonly Arg[] }
+  | null => {
+  const { args } = phase;
+  const param = builtin.params.find(({ type }) => type.kind === 'namedType' && type.name.text === 'monitor');
+  if (!param) return { param: null, others: args };
+  const { text } = param.name;
+  const given = args.find(({ name }) => name?.text === text) ?? args.find(({ name }) => !name);
+  if (!given) {
+    env.checker.report(
+      missingArgument(
+        phase.span,
+        { owner: phase.name.text, kind: 'argument', name: text },
+        { help: 'name a metric first: `plateau(validate.loss, over = rest)`' },
+      ),
+    );
+    return null;
+  }
+  const monitor = monitorOf(given.value, 'min');
+  if (!monitor) {
+    env.checker.report(
+      wrongType(
+        given.value.span,
+        {
+          what: `\`${text}\` of \`${phase.name.text}\``,
+          found: given.value.kind === 'string' ? `"${given.value.value}"` : 'something else',
+          expected: 'a metric',
+        },
+        { help: 'name a step and a metric of it: `validate.loss`, or `max(validate.accuracy)`' },
+      ),
+    );
+    return null;
+  }
+  return { param, monitor: monitor.ir, others: args.filter((each) => each !== given) };
+};
 
 export const checkSchedule = (env: Env, decl: ScheduleDecl): IrSchedule | null => {
   const phases: { readonly span: Span; readonly kind: string; readonly options: readonly IrNamed[] }[] = [];
@@ -40,17 +96,6 @@ export const checkSchedule = (env: Env, decl: ScheduleDecl): IrSchedule | null =
     if (!builtin) {
       fine = false;
       const names = env.checker.prelude.names('schedule');
-      const later = ['plateau', 'polynomial', 'one_cycle'];
-      if (later.includes(kind)) {
-        env.checker.report(
-          notBuilt(
-            phase.name.span,
-            { what: `the schedule phase \`${kind}\`` },
-            { help: `phases are ${names.join(', ')}` },
-          ),
-        );
-        continue;
-      }
       const near = nearest(kind, names);
       env.checker.report(
         unknownName(
@@ -61,29 +106,29 @@ export const checkSchedule = (env: Env, decl: ScheduleDecl): IrSchedule | null =
       );
       continue;
     }
+    const watched = monitorArgument(env, builtin, phase);
+    if (watched === null) {
+      fine = false;
+      continue;
+    }
+    const params = builtin.params.filter((param) => param !== watched.param);
     const call = bindArguments(
-      {
-        env,
-        owner: kind,
-        kind: 'argument',
-        params: builtin.params,
-        span: phase.span,
-        scope: preludeScope(env),
-      },
+      { env, owner: kind, kind: 'argument', params, span: phase.span, scope: preludeScope(env) },
       null,
-      phase.args,
+      watched.others,
     );
     if (!call || [...call.bound.values()].some(isUnknown)) {
       fine = false;
       continue;
     }
     if (
-      !checkLimits(env, kind, builtin.params, call.bound, preludeScope(env), (expr) =>
+      !checkLimits(env, kind, params, call.bound, preludeScope(env), (expr) =>
         sourceText(env, env.file, expr.span),
       )
     )
       fine = false;
     const options = builtin.params.flatMap((param): IrNamed[] => {
+      if (param === watched.param) return [{ name: param.name.text, value: watched.monitor }];
       const found = call.bound.get(param.name.text);
       return found && call.given.has(param.name.text) && found.type.kind !== 'none'
         ? [{ name: param.name.text, value: found.ir }]
@@ -97,34 +142,46 @@ export const checkSchedule = (env: Env, decl: ScheduleDecl): IrSchedule | null =
 interface OptimizerInfo {
   readonly kind: string;
   readonly attributes: Attributes;
+  readonly owns: IrMatching | null;
   readonly groups: readonly IrGroup[];
 }
 
-const patternsOf = (env: Env, group: GroupEntry, before: IrGroup | undefined): IrGroup['match'] => {
-  for (const entry of group.config.entries) {
-    if (entry.kind !== 'attribute' || entry.name.text !== 'match') continue;
-    const items = entry.value.kind === 'list' ? entry.value.items : [entry.value];
-    return items.flatMap((item) => {
-      if (item.kind === 'string') return [{ span: item.span, pattern: item.value }];
-      env.checker.report(
-        wrongType(item.span, {
-          what: 'a pattern of `match`',
-          found: 'something else',
-          expected: 'a string like "**.bias"',
-        }),
-      );
-      return [];
-    });
+const isPatterns = (entry: Config['entries'][number]): boolean =>
+  entry.kind === 'attribute' && (entry.name.text === 'match' || entry.name.text === 'except');
+
+/** The patterns that a block gives under a name; null where it says nothing. */
+const patternsIn = (env: Env, config: Config, name: 'match' | 'except'): readonly IrPattern[] | null => {
+  const given = config.entries.filter((entry) => entry.kind === 'attribute' && entry.name.text === name);
+  const [first, second] = given;
+  if (second?.kind === 'attribute') env.checker.report(duplicateKey(second.name.span, { name }));
+  if (first?.kind !== 'attribute') return null;
+  const items = first.value.kind === 'list' ? first.value.items : [first.value];
+  return items.flatMap((item) => {
+    if (item.kind === 'string') return [{ span: item.span, pattern: item.value }];
+    env.checker.report(
+      wrongType(item.span, {
+        what: `a pattern of \`${name}\``,
+        found: 'something else',
+        expected: 'a string like "**.bias"',
+      }),
+    );
+    return [];
+  });
+};
+
+/** `match` and `except` of a group, of which those of the group that it amends are kept. */
+const matchingOf = (env: Env, group: GroupEntry, before: IrGroup | undefined): IrMatching => {
+  const match = patternsIn(env, group.config, 'match') ?? before?.match;
+  if (!match) {
+    env.checker.report(
+      missingArgument(
+        group.name.span,
+        { owner: `group ${group.name.text}`, kind: 'attribute', name: 'match' },
+        { help: 'write `match = ["**.bias"]`' },
+      ),
+    );
   }
-  if (before) return before.match;
-  env.checker.report(
-    missingArgument(
-      group.name.span,
-      { owner: `group ${group.name.text}`, kind: 'attribute', name: 'match' },
-      { help: 'write `match = ["**.bias"]`' },
-    ),
-  );
-  return [];
+  return { match: match ?? [], except: patternsIn(env, group.config, 'except') ?? before?.except ?? [] };
 };
 
 /** Optimizers from this one to what it is made of, where that comes back to this one; else none. */
@@ -206,23 +263,21 @@ const readOptimizer = (
     );
     return null;
   }
-  const refuse = decl.config.entries.find(
-    (entry) => entry.kind === 'attribute' && (entry.name.text === 'match' || entry.name.text === 'except'),
-  );
-  if (refuse) {
-    env.checker.report(
-      notBuilt(
-        refuse.span,
-        { what: 'sharing a model out between optimizers' },
-        { help: 'give each optimizer models of its own' },
-      ),
-    );
-    return null;
-  }
   const inherited = new Map(
     (base?.attributes.given ?? []).map((each) => [each.name, { span: each.span, value: each.value }]),
   );
-  const attributes = checkAttributes(env, ownerOf(kind, [builtin]), decl.config, inherited);
+  const plain: Config = {
+    ...decl.config,
+    entries: decl.config.entries.filter((entry) => !isPatterns(entry)),
+  };
+  const ownParams = builtin.params.filter((param) => !['match', 'except'].includes(param.name.text));
+  const attributes = checkAttributes(env, ownerOf(kind, [builtin], ownParams), plain, inherited);
+  const match = patternsIn(env, decl.config, 'match') ?? base?.owns?.match;
+  const except = patternsIn(env, decl.config, 'except') ?? base?.owns?.except;
+  const owns: IrMatching | null =
+    match || except
+      ? { match: match ?? [{ span: decl.name.span, pattern: '**' }], except: except ?? [] }
+      : null;
   const grouped = settingList(builtin, 'grouped');
   const params = builtin.params.filter((param) => grouped.includes(param.name.text));
   const groups = [...(base?.groups ?? [])];
@@ -238,18 +293,9 @@ const readOptimizer = (
       continue;
     }
     ownGroups.add(entry.name.text);
-    const freeze = entry.config.entries.find(
-      (each) => each.kind === 'attribute' && (each.name.text === 'freeze' || each.name.text === 'except'),
-    );
-    if (freeze?.kind === 'attribute') {
-      env.checker.report(
-        notBuilt(freeze.span, { what: `\`${freeze.name.text}\` of a group` }, { help: 'leave it out' }),
-      );
-      continue;
-    }
     const rest: Config = {
       ...entry.config,
-      entries: entry.config.entries.filter((each) => each.kind !== 'attribute' || each.name.text !== 'match'),
+      entries: entry.config.entries.filter((each) => !isPatterns(each)),
     };
     const own = checkAttributes(env, ownerOf(`group ${entry.name.text}`, [], params), rest, new Map(), false);
     const at = groups.findIndex((each) => each.name === entry.name.text);
@@ -260,13 +306,13 @@ const readOptimizer = (
     const group: IrGroup = {
       span: entry.name.span,
       name: entry.name.text,
-      match: patternsOf(env, entry, before),
+      ...matchingOf(env, entry, before),
       options: [...kept, ...options],
     };
     if (at >= 0) groups[at] = group;
     else groups.push(group);
   }
-  return { kind, attributes, groups };
+  return { kind, attributes, owns, groups };
 };
 
 export const checkOptimizer = (env: Env, decl: OptimizerDecl): IrOptimizer | null => {
@@ -287,6 +333,7 @@ export const checkOptimizer = (env: Env, decl: OptimizerDecl): IrOptimizer | nul
     name: decl.name.text,
     kind: info.kind,
     of: models,
+    owns: info.owns,
     options: namedOf(info.attributes, ['of']),
     groups: info.groups,
   };

@@ -374,6 +374,17 @@ export interface IrSchedule {
   }[];
 }
 
+export interface IrPattern {
+  readonly span: Span;
+  readonly pattern: string;
+}
+
+/** Weights by patterns over paths below the model: those that match, but for the excepted. */
+export interface IrMatching {
+  readonly match: readonly IrPattern[];
+  readonly except: readonly IrPattern[];
+}
+
 export interface IrOptimizer {
   readonly span: Span;
   readonly doc: string | null;
@@ -381,14 +392,15 @@ export interface IrOptimizer {
   readonly kind: string;
   /** `taken` where it is that of the optimizer which this one amends. */
   readonly of: readonly { readonly span: Span; readonly model: string; readonly taken?: true }[];
+  /** Null: all weights of its models. */
+  readonly owns: IrMatching | null;
   readonly options: readonly IrNamed[];
   readonly groups: readonly IrGroup[];
 }
 
-export interface IrGroup {
+export interface IrGroup extends IrMatching {
   readonly span: Span;
   readonly name: string;
-  readonly match: readonly { readonly span: Span; readonly pattern: string }[];
   readonly options: readonly IrNamed[];
 }
 

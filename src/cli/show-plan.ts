@@ -200,21 +200,46 @@ const phaseOf = (kind: string, options: Parameters<typeof optionOf>[0], run: Run
   if (over === null) return null;
   const from = number('from');
   const to = number('to');
+  const every = (): Duration | null => durationOf(optionOf(options, 'every'), run);
   switch (kind) {
     case 'constant': {
       const value = number('value');
       return value === null ? null : { kind, value, over };
     }
     case 'step': {
-      const every = durationOf(optionOf(options, 'every'), run);
+      const interval = every();
       const factor = number('factor');
-      return every === null || factor === null ? null : { kind, factor, every, over, from };
+      return interval === null || factor === null ? null : { kind, factor, every: interval, over, from };
     }
     case 'warmup':
     case 'linear':
     case 'cosine':
     case 'exponential':
-      return to === null ? null : { kind, to, over, from };
+      return to === null ? null : { kind, to, over, from, every: every() };
+    case 'polynomial':
+      return to === null ? null : { kind, to, over, from, every: every(), power: number('power') ?? 1 };
+    case 'one_cycle': {
+      const peak = number('peak');
+      const anneal = optionOf(options, 'anneal');
+      return peak === null
+        ? null
+        : {
+            kind,
+            peak,
+            over,
+            pctStart: number('pct_start') ?? 0.3,
+            divFactor: number('div_factor') ?? 25,
+            finalDivFactor: number('final_div_factor') ?? 1e4,
+            anneal: anneal?.kind === 'literal' && anneal.value === 'linear' ? 'linear' : 'cosine',
+          };
+    }
+    case 'plateau': {
+      const monitor = optionOf(options, 'monitor');
+      if (monitor?.kind !== 'monitor') return null;
+      // What it does depends on measurements; the plan has its length and what it begins with.
+      const numbers = { factor: 0.5, patience: 0, threshold: 0, cooldown: 0, min: 0 };
+      return { kind, monitor, ...numbers, thresholdMode: 'relative', over, from };
+    }
     default:
       return null;
   }
@@ -245,9 +270,11 @@ const scheduleLines = (trainer: IrTrainer, run: Run): readonly string[] =>
     known.forEach((phase, index) => {
       const plan = planSchedule(known.slice(0, index + 1), pace, name);
       const end = plan.length;
-      lines.push(
-        `  ${phase.kind}: steps ${grouped(start + 1)} to ${grouped(end)}, ${shortNumber(plan.valueAt(start))} to ${shortNumber(plan.valueAt(end - 1))}`,
-      );
+      const values =
+        phase.kind === 'plateau'
+          ? `from ${shortNumber(plan.valueAt(start))} down whenever ${phase.monitor.metric} stops improving`
+          : `${shortNumber(plan.valueAt(start))} to ${shortNumber(plan.valueAt(end - 1))}`;
+      lines.push(`  ${phase.kind}: steps ${grouped(start + 1)} to ${grouped(end)}, ${values}`);
       start = end;
     });
     const rest = pace.totalSteps === null ? 0 : pace.totalSteps - start;

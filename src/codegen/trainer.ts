@@ -1,7 +1,17 @@
 /** The trainer's class: its configuration and its steps. */
 import { createHash } from 'node:crypto';
 import type { ts } from 'ts-morph';
-import type { Ir, IrAddon, IrData, IrExpr, IrNamed, IrOptimizer, IrStep, IrTrainer } from '../checker/ir.js';
+import type {
+  Ir,
+  IrAddon,
+  IrData,
+  IrExpr,
+  IrMatching,
+  IrNamed,
+  IrOptimizer,
+  IrStep,
+  IrTrainer,
+} from '../checker/ir.js';
 import {
   EmitError,
   type Place,
@@ -231,10 +241,7 @@ const emitOptimizer = (write: Write, place: Place, optimizer: IrOptimizer): ts.E
       group.span,
       tree.object([
         { key: 'name', value: tree.text(group.name) },
-        {
-          key: 'match',
-          value: tree.array(group.match.map(({ pattern, span }) => tree.at(span, tree.text(pattern)))),
-        },
+        ...patternsOf(tree, group),
         ...settings(write, place, group.options),
       ]),
     ),
@@ -242,10 +249,19 @@ const emitOptimizer = (write: Write, place: Place, optimizer: IrOptimizer): ts.E
   return tree.call(unit.export('optim', optimizer.kind), [
     tree.object([
       { key: 'of', value: tree.array(of) },
+      ...(optimizer.owns === null ? [] : patternsOf(tree, optimizer.owns)),
       ...settings(write, place, optimizer.options),
       ...(groups.length === 0 ? [] : [{ key: 'groups', value: tree.array(groups) }]),
     ]),
   ]);
+};
+
+const patternsOf = (tree: Unit['tree'], { match, except }: IrMatching): readonly Entry[] => {
+  const list = (key: string, patterns: IrMatching['match']): Entry => ({
+    key,
+    value: tree.array(patterns.map(({ pattern, span }) => tree.at(span, tree.text(pattern)))),
+  });
+  return [list('match', match), ...(except.length === 0 ? [] : [list('except', except)])];
 };
 
 const configureSteps = (write: Write): ts.ClassElement => {

@@ -101,6 +101,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT4109: { name: 'metric_name_taken', severity: 'error' },
   ZT4110: { name: 'unmatched_pattern', severity: 'error' },
   ZT4111: { name: 'too_many_ways', severity: 'error' },
+  ZT4115: { name: 'never_thawed', severity: 'error' },
   ZT4201: { name: 'unknown_metric', severity: 'error' },
   ZT4202: { name: 'schedule_length', severity: 'error' },
   ZT4203: { name: 'run_length', severity: 'error' },
@@ -1218,6 +1219,19 @@ export const unownedWeights = (
   span,
 });
 
+/** ZT4101 unowned_weights: no optimizer owns {weights} of `{model}` */
+export const unownedPart = (
+  span: Span,
+  args: { readonly weights: string | number; readonly model: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4101',
+  severity: 'error',
+  message: `no optimizer owns ${args.weights} of \`${args.model}\``,
+  span,
+});
+
 /** ZT4102 owned_twice: the weights of `{model}` have two owners, {first} and {second} */
 export const ownedTwice = (
   span: Span,
@@ -1362,6 +1376,19 @@ export const tooManyWays = (
   code: 'ZT4111',
   severity: 'error',
   message: `there are ${args.found} ways through \`step ${args.name}\`, more than ${args.most}`,
+  span,
+});
+
+/** ZT4115 never_thawed: `freeze` lasts {length}, and the run {run} */
+export const neverThawed = (
+  span: Span,
+  args: { readonly length: string | number; readonly run: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4115',
+  severity: 'error',
+  message: `\`freeze\` lasts ${args.length}, and the run ${args.run}`,
   span,
 });
 

@@ -1,49 +1,80 @@
 /**
  * Schedules as pure functions: a chain of phases and a run's pace give the value of update k. A plan is checked when it
- * is made; after that, `valueAt` needs nothing but k.
+ * is made; after that, `valueAt` needs nothing but k, and where a plateau is waited for, the state that measurements have left.
  *
  * In each phase of n updates, update i (from 0) has done the fraction t = (i + 1) / n of the way: the last update of a
  * phase stands exactly at its end, and the first has already left its start. So `warmup(to = lr, over = 500.steps)`
- * never trains with a rate of 0, and reaches lr in update 500.
+ * never trains with a rate of 0, and reaches lr in update 500. `one_cycle` alone begins at its start, as PyTorch has it.
  */
 import { durationInSteps, wholeSteps, type Pace } from './durations.js';
+import {
+  observePlateau,
+  plateauFault,
+  startOfPlateau,
+  type PlateauPhase,
+  type PlateauState,
+  type Reduced,
+} from './plateau.js';
 import { showQuantity, type Duration } from './units.js';
 
+interface Over {
+  readonly over: Duration;
+}
+
+interface Moving extends Over {
+  readonly to: number;
+  readonly from: number | null;
+  /** How long each value is kept; null: each update has its own. */
+  readonly every?: Duration | null;
+}
+
 export type Phase =
-  | {
-      readonly kind: 'warmup' | 'linear' | 'cosine';
-      readonly to: number;
-      readonly over: Duration;
-      readonly from: number | null;
-    }
-  | {
-      readonly kind: 'exponential';
-      readonly to: number;
-      readonly over: Duration;
-      readonly from: number | null;
-    }
-  | {
+  | (Moving & { readonly kind: 'warmup' | 'linear' | 'cosine' | 'exponential' })
+  | (Moving & { readonly kind: 'polynomial'; readonly power: number })
+  | (Over & {
       readonly kind: 'step';
       readonly factor: number;
       readonly every: Duration;
-      readonly over: Duration;
       readonly from: number | null;
-    }
-  | { readonly kind: 'constant'; readonly value: number; readonly over: Duration };
+    })
+  | (Over & {
+      readonly kind: 'one_cycle';
+      readonly peak: number;
+      readonly pctStart: number;
+      readonly divFactor: number;
+      readonly finalDivFactor: number;
+      readonly anneal: 'cosine' | 'linear';
+    })
+  | PlateauPhase
+  | (Over & { readonly kind: 'constant'; readonly value: number });
 
 interface PlannedPhase {
   readonly start: number;
   readonly length: number;
-  readonly end: number;
-  readonly at: (index: number) => number;
+  /** The value before the phase, where its own `from` does not take its place. */
+  readonly from: number | null;
+  /** The value of update `index` of the phase, which begins at `from`. */
+  readonly at: (index: number, from: number) => number;
+  readonly plateau: PlateauPhase | null;
 }
+
+/** What measurements have left of the plateaus of a schedule, in the order of its phases. Empty where it has none. */
+export type ScheduleState = readonly PlateauState[];
 
 /** A schedule whose lengths are known. */
 export interface SchedulePlan {
-  /** The value of update k, from 0. Past the last phase the last value stays. */
-  valueAt(update: number): number;
+  /** The value of update k, from 0. Past the last phase the last value stays. `state` is the one at the start unless given. */
+  valueAt(update: number, state?: ScheduleState): number;
   /** Updates in all phases. */
   readonly length: number;
+  /** Before anything was measured. */
+  readonly initial: ScheduleState;
+  /** The state after metrics were measured when `step` updates were done, and which values that lowered. */
+  observe(
+    step: number,
+    metrics: ReadonlyMap<string, number>,
+    state: ScheduleState,
+  ): { readonly state: ScheduleState; readonly reduced: readonly Reduced[] };
 }
 
 /**
@@ -63,10 +94,16 @@ export function planSchedule(phases: readonly Phase[], pace: Pace, name = 'sched
     const wanted = phaseEnd(phase.over, { start, exact }, pace, index === phases.length - 1, where);
     const length = Math.max(1, Math.round(wanted) - start);
     exact = wanted;
-    const { at, end } = phaseValues(phase, length, value, pace, where);
-    planned.push({ start, length, end, at });
+    const { from, at } = phaseValues(phase, length, value, pace, where);
+    planned.push({
+      start,
+      length,
+      from: ownStart(phase),
+      at,
+      plateau: phase.kind === 'plateau' ? phase : null,
+    });
     start += length;
-    value = end;
+    value = at(length - 1, from);
   });
   if (pace.totalSteps !== null && start > pace.totalSteps) {
     throw new Error(
@@ -75,13 +112,50 @@ export function planSchedule(phases: readonly Phase[], pace: Pace, name = 'sched
   }
   return {
     length: start,
-    valueAt: (update) => {
-      for (const phase of planned) {
-        if (update < phase.start + phase.length) return phase.at(update - phase.start);
-      }
-      return planned.at(-1)?.end ?? Number.NaN;
-    },
+    initial: planned.flatMap(({ plateau }) => (plateau === null ? [] : [startOfPlateau])),
+    valueAt: (update, state = []) => valueAt(planned, update, state),
+    observe: (step, metrics, state) => observe(planned, step, metrics, state),
   };
+}
+
+function valueAt(planned: readonly PlannedPhase[], update: number, state: ScheduleState): number {
+  let before = Number.NaN;
+  let plateaus = 0;
+  for (const { start, length, from, at, plateau } of planned) {
+    const begin = from ?? before;
+    const index = Math.min(update - start, length - 1);
+    const lowered = plateau === null ? null : (state[plateaus++]?.value ?? null);
+    before = lowered ?? at(index, begin);
+    if (update < start + length) return before;
+  }
+  return before;
+}
+
+function observe(
+  planned: readonly PlannedPhase[],
+  step: number,
+  metrics: ReadonlyMap<string, number>,
+  state: ScheduleState,
+): { readonly state: ScheduleState; readonly reduced: readonly Reduced[] } {
+  const reduced: Reduced[] = [];
+  const waiting = planned.filter(({ plateau }) => plateau !== null);
+  const next = waiting.map(({ plateau, start, length }, index): PlateauState => {
+    const before = state[index] ?? startOfPlateau;
+    const measured = plateau === null ? undefined : metrics.get(plateau.monitor.metric);
+    // What was measured before the phase had a step, or after its last one, says nothing about it.
+    if (plateau === null || measured === undefined || step <= start || step >= start + length) return before;
+    const after = observePlateau(plateau, measured, before, valueAt(planned, start, state));
+    if (after.reduced !== null) reduced.push(after.reduced);
+    return after.state;
+  });
+  return { state: next, reduced };
+}
+
+/** Where a phase begins whatever came before it; null where that decides. */
+function ownStart(phase: Phase): number | null {
+  if (phase.kind === 'constant') return phase.value;
+  if (phase.kind === 'one_cycle') return phase.peak / phase.divFactor;
+  return phase.from ?? (phase.kind === 'warmup' ? 0 : null);
 }
 
 /** Where a phase ends, in steps from the run's start, before rounding. */
@@ -108,49 +182,103 @@ function phaseEnd(
   return exact + durationInSteps(over, pace);
 }
 
+interface PhaseValues {
+  readonly from: number;
+  readonly at: (index: number, from: number) => number;
+}
+
 function phaseValues(
   phase: Phase,
   length: number,
   before: number | null,
   pace: Pace,
   where: string,
-): { readonly at: (index: number) => number; readonly end: number } {
-  if (phase.kind === 'constant') return { at: () => phase.value, end: phase.value };
-  const from = phase.from ?? (phase.kind === 'warmup' ? 0 : before);
+): PhaseValues {
+  const from = ownStart(phase) ?? before;
   if (from === null) {
     throw new Error(
       `${where}: the first phase needs a value to start from; write from = …, or begin with warmup or constant`,
     );
   }
-  if (phase.kind === 'step') {
-    if (!(phase.every.value > 0))
-      throw new Error(`${where}: every must be above 0, got ${showQuantity(phase.every)}`);
-    const every = wholeSteps(phase.every, pace);
-    const at = (index: number): number => from * phase.factor ** Math.floor(index / every);
-    return { at, end: at(length - 1) };
+  switch (phase.kind) {
+    case 'constant':
+      return { from, at: () => phase.value };
+    case 'plateau': {
+      const fault = plateauFault(phase);
+      if (fault !== null) throw new Error(`${where}: ${fault}`);
+      return { from, at: (_index, start) => start };
+    }
+    case 'one_cycle':
+      return { from, at: oneCycle(phase, length) };
+    case 'step': {
+      const every = intervalOf(phase.every, pace, where);
+      return { from, at: (index, start) => start * phase.factor ** Math.floor(index / every) };
+    }
+    default:
+      return { from, at: held(phase, length, pace, where, moving(phase, from, where)) };
   }
+}
+
+function intervalOf(every: Duration, pace: Pace, where: string): number {
+  if (!(every.value > 0)) throw new Error(`${where}: every must be above 0, got ${showQuantity(every)}`);
+  return wholeSteps(every, pace);
+}
+
+type MovingPhase = Extract<Phase, { readonly to: number }>;
+
+/** Moves once an update, or once in each `every`: then the m parts of the phase are what is counted. */
+function held(
+  phase: MovingPhase,
+  length: number,
+  pace: Pace,
+  where: string,
+  at: (t: number, start: number) => number,
+): PhaseValues['at'] {
+  const every = phase.every ? intervalOf(phase.every, pace, where) : 1;
+  const parts = Math.ceil(length / every);
+  return (index, start) => at((Math.floor(index / every) + 1) / parts, start);
+}
+
+/** The value at the fraction t of the way. */
+function moving(phase: MovingPhase, from: number, where: string): (t: number, start: number) => number {
   const { to } = phase;
   switch (phase.kind) {
     case 'warmup':
     case 'linear':
-      return { at: (index) => between(from, to, (index + 1) / length), end: to };
+      return (t, start) => between(start, to, t);
     case 'cosine':
       // Loshchilov & Hutter, 2017 (SGDR), eq. 5, from `from` to `to`.
-      return {
-        at: (index) => between(from, to, (1 - Math.cos((Math.PI * (index + 1)) / length)) / 2),
-        end: to,
-      };
+      return (t, start) => between(start, to, (1 - Math.cos(Math.PI * t)) / 2);
+    case 'polynomial':
+      if (!(phase.power > 0)) throw new Error(`${where}: power is a number above 0, got ${phase.power}`);
+      return (t, start) => to + (start - to) * (1 - t) ** phase.power;
     case 'exponential':
       if (!(from > 0 && to > 0)) {
         throw new Error(
           `${where}: both ends must be above 0, got ${from} and ${to}; use linear or cosine to reach 0`,
         );
       }
-      return {
-        at: (index) => (index + 1 === length ? to : from * (to / from) ** ((index + 1) / length)),
-        end: to,
-      };
+      return (t, start) => (t === 1 ? to : start * (to / start) ** t);
   }
+}
+
+/**
+ * Smith & Topin, 2018, with the numbers of PyTorch's OneCycleLR: update `pctStart` · n - 1 has the peak, the last one the end,
+ * and update 0 the start.
+ */
+function oneCycle(
+  { peak, pctStart, divFactor, finalDivFactor, anneal }: Extract<Phase, { kind: 'one_cycle' }>,
+  length: number,
+): PhaseValues['at'] {
+  const top = pctStart * length - 1;
+  const end = peak / divFactor / finalDivFactor;
+  const along = (a: number, b: number, t: number): number =>
+    between(a, b, anneal === 'linear' ? t : (1 - Math.cos(Math.PI * t)) / 2);
+  return (index, start) => {
+    // A rise of no more than one update has no way to go: it is the peak.
+    if (index <= top) return top > 0 ? along(start, peak, index / top) : peak;
+    return along(peak, end, (index - top) / (length - 1 - top));
+  };
 }
 
 // Written so that t = 1 gives `to` exactly.

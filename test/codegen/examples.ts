@@ -205,11 +205,13 @@ export const digits = (): Ir => {
             lr: expr(float, { kind: 'ref', ref: { kind: 'schedule', name: 'warm' } }),
             weight_decay: lit(0.05),
           }),
+          owns: null,
           groups: [
             {
               span: here(),
               name: 'no_decay',
               match: [{ span: here(), pattern: '**.bias' }],
+              except: [],
               options: named({ weight_decay: lit(0) }),
             },
           ],
@@ -489,6 +491,7 @@ export const gan = (): Ir => {
         kind: 'adam',
         of: [{ span: here(), model: of }],
         options: named({ lr: lit(2e-4), betas: items(lit(0.5), lit(0.999)) }),
+        owns: null,
         groups: [],
       })),
       steps: [
@@ -862,6 +865,7 @@ export const gpt = (): Ir => {
           options: named({
             lr: host('*', expr(float, { kind: 'ref', ref: { kind: 'schedule', name: 'warm_up' } }), lit(0.5)),
           }),
+          owns: null,
           groups: [],
         },
       ],

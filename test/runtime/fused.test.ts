@@ -9,7 +9,7 @@ import * as nn from '../../src/runtime/nn/index.js';
 import { attach } from '../../src/runtime/nn/module.js';
 import * as ops from '../../src/runtime/ops/index.js';
 import { bindOptimizer } from '../../src/runtime/optim/bound.js';
-import { adam, adamw, rmsprop, sgd } from '../../src/runtime/optim/index.js';
+import { adagrad, adam, adamw, lamb, lion, rmsprop, sgd } from '../../src/runtime/optim/index.js';
 import type { Clip, Optimizer } from '../../src/runtime/optim/optimizer.js';
 import type { Scalar, Tensor } from '../../src/runtime/tensor.js';
 import { stepContext, withStepContext } from '../../src/runtime/trainer/step-context.js';
@@ -213,6 +213,10 @@ const optimizers: readonly (readonly [string, Optimizer<object>, Clip | null])[]
   ['adamw', adamw({ of: [], lr: 0.01, weightDecay: 0.1 }), { kind: 'norm', most: 1 }],
   ['adam with a large epsilon', adam({ of: [], lr: 0.01, epsilon: 0.1 }), null],
   ['rmsprop', rmsprop({ of: [], lr: 0.01, momentum: 0.5 }), null],
+  ['centered rmsprop', rmsprop({ of: [], lr: 0.01, centered: true }), null],
+  ['adagrad', adagrad({ of: [], lr: 0.01, weightDecay: 0.1 }), { kind: 'norm', most: 1 }],
+  ['lamb', lamb({ of: [], lr: 0.01, weightDecay: 0.1 }), { kind: 'norm', most: 1 }],
+  ['lion', lion({ of: [], lr: 0.01, weightDecay: 0.1 }), null],
 ];
 
 describe.each(optimizers)('%s', (_name, optimizer, clip) => {

@@ -59,7 +59,7 @@ function reference(
   update: (w: number, g: number, t: number, slots: number[]) => number,
 ): readonly number[] {
   return start.map((first, i) => {
-    const slots = [0, 0];
+    const slots = [0, 0, 0];
     let w = first;
     for (let t = 1; t <= steps; t += 1) w = update(w, gradientAt(t - 1)[i] ?? 0, t, slots);
     return w;
@@ -141,6 +141,119 @@ describe('optimizers follow their published rule', () => {
     expectClose(weights, expected);
   });
 });
+
+/** The same over a whole tensor, for rules in which its elements meet. */
+function referenceOfAll(
+  steps: number,
+  update: (w: readonly number[], g: readonly number[], t: number) => readonly number[],
+): readonly number[] {
+  let w: readonly number[] = start;
+  for (let t = 1; t <= steps; t += 1) w = update(w, gradientAt(t - 1), t);
+  return w;
+}
+
+describe('newer rules', () => {
+  test.each([
+    [0, 0],
+    [0.8, 0.1],
+  ])('centered rmsprop with momentum %d and decay %d', async (momentum, weightDecay) => {
+    const make = (of: never[]) => optim.rmsprop({ of, lr: 0.01, momentum, weightDecay, centered: true });
+    const { weights } = await run(make, 12);
+    const expected = reference(12, (w, given, _t, slots) => {
+      const g = given + weightDecay * w;
+      slots[1] = 0.99 * at(slots, 1) + 0.01 * g * g;
+      slots[2] = 0.99 * at(slots, 2) + 0.01 * g;
+      const spread = Math.sqrt(at(slots, 1) - at(slots, 2) ** 2);
+      slots[0] = momentum * at(slots, 0) + g / (spread + 1e-8);
+      return w - 0.01 * at(slots, 0);
+    });
+    expectClose(weights, expected);
+  });
+
+  test.each([0, 0.1])('adagrad from an accumulator of %d', async (initialAccumulator) => {
+    const make = (of: never[]) => optim.adagrad({ of, lr, initialAccumulator, weightDecay: 0.05 });
+    const { weights } = await run(make, 9);
+    const expected = reference(9, (w, given, t, slots) => {
+      const g = given + 0.05 * w;
+      slots[0] = (t === 1 ? initialAccumulator : at(slots, 0)) + g * g;
+      return w - (lr * g) / (Math.sqrt(at(slots, 0)) + 1e-10);
+    });
+    expectClose(weights, expected);
+  });
+
+  test.each([
+    [[0.9, 0.99] as const, 0],
+    [[0.95, 0.98] as const, 0.5],
+  ])('lion with betas %j and decay %d', async (betas, weightDecay) => {
+    const { weights } = await run((of) => optim.lion({ of, lr, betas, weightDecay }), 15);
+    // Chen et al., 2023, algorithm 2.
+    const expected = reference(15, (w, g, _t, slots) => {
+      const sign = Math.sign(betas[0] * at(slots, 0) + (1 - betas[0]) * g);
+      slots[0] = betas[1] * at(slots, 0) + (1 - betas[1]) * g;
+      return w - lr * (sign + weightDecay * w);
+    });
+    expectClose(weights, expected);
+  });
+
+  test.each([0, 0.1])('lamb with decay %d', async (weightDecay) => {
+    const { weights } = await run((of) => optim.lamb({ of, lr, weightDecay }), 10);
+    const slots = start.map(() => [0, 0, 0]);
+    // You et al., 2020, algorithm 2, without limits on the ratio.
+    const expected = referenceOfAll(10, (w, g, t) => {
+      const r = w.map(
+        (one, i) => adamStep(g[i] ?? 0, t, slots[i] ?? [], [0.9, 0.999], 1e-6) + weightDecay * one,
+      );
+      const ratio = Math.hypot(...w) / Math.hypot(...r);
+      return w.map((one, i) => one - lr * ratio * (r[i] ?? 0));
+    });
+    expectClose(weights, expected);
+  });
+
+  test('lamb moves weights that are all 0, and stays where there is no gradient', async () => {
+    const zero = await runFrom([0, 0], [1, -1], (of) => optim.lamb({ of, lr: 0.1 }));
+    expectClose(zero, [-0.1, 0.1]);
+    expect(await runFrom([1, 2], [0, 0], (of) => optim.lamb({ of, lr: 0.1 }))).toEqual([1, 2]);
+    // Neither square root of 0 makes a NaN.
+    expect(await runFrom([1, 2], [0, 0], (of) => optim.adagrad({ of, lr: 0.1 }))).toEqual([1, 2]);
+    expect(await runFrom([1, 2], [0, 0], (of) => optim.lion({ of, lr: 0.1 }))).toEqual([1, 2]);
+  });
+
+  test('numbers out of range are refused', () => {
+    expect(() => optim.adagrad({ of: [], initialAccumulator: -1 })).toThrow(
+      'initial_accumulator is a number of',
+    );
+    expect(() => optim.lion({ of: [], betas: [0.9, 1] })).toThrow('betas[1] is a number from 0 to below 1');
+    expect(() => optim.lamb({ of: [], epsilon: 0 })).toThrow('epsilon is a number above 0');
+  });
+});
+
+/** Weights of one update. */
+async function runFrom(
+  values: readonly number[],
+  gradient: readonly number[],
+  make: (of: never[]) => optim.Optimizer,
+): Promise<readonly number[]> {
+  const host = (given: readonly number[]) => ({
+    dtype: 'f32' as const,
+    shape: [given.length],
+    values: Float32Array.from(given),
+  });
+  const path = `M${(count += 1)}.dense.weight`;
+  const variable = engine.variable(path, host(values));
+  const found: FoundWeight = { path, local: 'dense.weight', variable };
+  const bound = bindOptimizer(engine, `opt${count}`, make([]), [found], null, (clock) => clock);
+  const step = engine.compile('update', ([given, rate]) => {
+    if (given === undefined || rate === undefined) throw new Error('no gradient');
+    bound.apply(new Map<StateVariable, Tensor>([[variable, given]]), [ranked<Scalar>(rate)], null);
+    return [];
+  });
+  const [rate = 0] = bound.ratesAt({ step: 0, epoch: 0 });
+  const scalar = { dtype: 'f32' as const, shape: [], values: Float32Array.of(rate) };
+  await step.run([host(gradient), scalar], { seed: 0, step: 0, micro: 0, rowOffset: 0 });
+  const after = [...(await variable.download()).values];
+  [variable, ...bound.state].forEach((state) => state.dispose());
+  return after;
+}
 
 describe('clipping', () => {
   test('by norm keeps the direction and reports the norm before', async () => {

@@ -85,8 +85,14 @@ export const checkMonitors = (input: TrainingInput, run: Run): void => {
   const usable = names.filter(
     (name) => !late.has(stepOf(name)) && !off.has(stepOf(name)) && !untaken.has(name),
   );
-  for (const addon of input.trainer.addons) {
-    for (const { value } of addon.options) {
+  const watching = [
+    ...input.trainer.addons.map(({ options }) => ({ options, what: 'an add-on' })),
+    ...input.trainer.schedules.flatMap(({ phases }) =>
+      phases.map(({ options }) => ({ options, what: 'a schedule' })),
+    ),
+  ];
+  for (const { options, what } of watching) {
+    for (const { value } of options) {
       if (value.kind !== 'monitor' || usable.includes(value.metric)) continue;
       const near = suggestions(value.metric, usable);
       const [best, ...others] = near;
@@ -95,7 +101,7 @@ export const checkMonitors = (input: TrainingInput, run: Run): void => {
         : off.has(stepOf(value.metric)) && names.includes(value.metric)
           ? [`\`limit\` turns the step of \`${value.metric}\` off: it is never measured`]
           : names.includes(value.metric)
-            ? [`\`${value.metric}\` is measured after the run, which is too late for an add-on`]
+            ? [`\`${value.metric}\` is measured after the run, which is too late for ${what}`]
             : [];
       input.report(
         unknownMetric(

@@ -1,7 +1,7 @@
 /** ZT4110: each pattern of a group matches a weight of the optimizer's models. */
 import { unmatchedPattern } from '../../parser/messages.gen.js';
 import { nearest } from '../../parser/nearest.js';
-import type { IrOptimizer } from '../ir.js';
+import type { IrMatching, IrOptimizer, IrPattern } from '../ir.js';
 import { counted, listed, trainableWeights, type TrainingInput } from './input.js';
 
 /** Whether a part of a pattern matches a name; a name `*` stands for any number, as `repeat` gives them. */
@@ -67,31 +67,63 @@ const proposals = (
   );
 };
 
+/** Whether a weight is among those of a `match` and `except`; `perhaps` where the number of a `repeat` that a param sets decides. */
+export const isAmong = ({ match, except }: IrMatching, path: string): 'yes' | 'no' | 'perhaps' => {
+  const any = (patterns: readonly IrPattern[], of: string): boolean =>
+    patterns.some(({ pattern }) => matchesPattern(pattern, of));
+  // `*` in a path is any number to a pattern that names one, and no number is this one.
+  const sure = path.replaceAll('*', '4294967295');
+  const matched = any(match, path);
+  const excepted = any(except, sure);
+  if (!matched || excepted) return 'no';
+  return any(match, sure) && !any(except, path) ? 'yes' : 'perhaps';
+};
+
+/** Paths of an optimizer's own weights, as far as they can be told. */
+export const ownedPaths = (input: TrainingInput, optimizer: IrOptimizer): readonly string[] =>
+  optimizer.of.flatMap(({ model }) =>
+    trainableWeights(input, model)
+      .map((weight) => weight.path)
+      .filter((path) => optimizer.owns === null || isAmong(optimizer.owns, path) !== 'no'),
+  );
+
+const checkMatching = (
+  input: TrainingInput,
+  patterns: readonly IrPattern[],
+  paths: readonly string[],
+  models: readonly string[],
+): void => {
+  for (const { span, pattern } of patterns) {
+    if (paths.some((path) => matchesPattern(pattern, path))) continue;
+    const [best] = proposals(pattern, paths, models);
+    const some = paths.slice(0, 5).map((path) => `\`${path}\``);
+    const more = paths.length > some.length ? `, and ${counted(paths.length - some.length, 'other')}` : '';
+    const text = best === undefined ? null : JSON.stringify(best);
+    input.report(
+      unmatchedPattern(
+        span,
+        { pattern, models: listed(models) },
+        {
+          notes: [`its weights are ${some.join(', ')}${more}`],
+          ...(text === null
+            ? {}
+            : { help: `write \`${text}\``, fix: { title: `write \`${text}\``, edits: [{ span, text }] } }),
+        },
+      ),
+    );
+  }
+};
+
 const checkGroups = (input: TrainingInput, optimizer: IrOptimizer): void => {
   const models = optimizer.of.map((each) => each.model);
-  const paths = models.flatMap((model) => trainableWeights(input, model).map((weight) => weight.path));
-  if (paths.length === 0) return;
-  for (const group of optimizer.groups) {
-    for (const { span, pattern } of group.match) {
-      if (paths.some((path) => matchesPattern(pattern, path))) continue;
-      const [best] = proposals(pattern, paths, models);
-      const some = paths.slice(0, 5).map((path) => `\`${path}\``);
-      const more = paths.length > some.length ? `, and ${counted(paths.length - some.length, 'other')}` : '';
-      const text = best === undefined ? null : JSON.stringify(best);
-      input.report(
-        unmatchedPattern(
-          span,
-          { pattern, models: listed(models) },
-          {
-            notes: [`its weights are ${some.join(', ')}${more}`],
-            ...(text === null
-              ? {}
-              : { help: `write \`${text}\``, fix: { title: `write \`${text}\``, edits: [{ span, text }] } }),
-          },
-        ),
-      );
-    }
-  }
+  const all = models.flatMap((model) => trainableWeights(input, model).map((weight) => weight.path));
+  if (all.length === 0) return;
+  const { owns, groups } = optimizer;
+  if (owns) checkMatching(input, [...owns.match, ...owns.except], all, models);
+  const own = ownedPaths(input, optimizer);
+  // That it owns nothing is told where its patterns are.
+  if (own.length === 0) return;
+  for (const { match, except } of groups) checkMatching(input, [...match, ...except], own, models);
 };
 
 export const checkPatterns = (input: TrainingInput): void => {

@@ -24,7 +24,7 @@ const durationUnits: ReadonlyMap<Unit, Duration['unit']> = new Map<Unit, Duratio
   ['percent', 'percent'],
 ]);
 
-const durationOf = (expr: IrExpr, run: Run): Duration | null => {
+export const durationOf = (expr: IrExpr, run: Run): Duration | null => {
   if (expr.kind === 'rest') return { unit: 'rest', value: 1 };
   if (expr.kind !== 'quantity') return null;
   const value = evaluateIr(expr, run.names);
@@ -33,7 +33,7 @@ const durationOf = (expr: IrExpr, run: Run): Duration | null => {
 };
 
 /** Lengths that can be added up: in steps where an epoch's length is known, else in the run's own unit. */
-interface Scale {
+export interface Scale {
   readonly one: string;
   readonly total: number;
   /** Before rounding. */
@@ -41,7 +41,7 @@ interface Scale {
   readonly whole: boolean;
 }
 
-const scaleOf = (run: Run): Scale | null => {
+export const scaleOf = (run: Run): Scale | null => {
   const { pace, epochs, steps, accumulate } = run;
   if (pace) {
     const { totalSteps } = pace;
@@ -202,6 +202,10 @@ export const checkPhases = (input: TrainingInput, run: Run): void => {
         before = numberOf('value');
         continue;
       }
+      if (kind === 'one_cycle') {
+        before = undefined;
+        continue;
+      }
       const own = numberOf('from');
       const from: number | null | undefined = own !== null ? own : kind === 'warmup' ? 0 : before;
       const to = numberOf('to');
@@ -225,7 +229,7 @@ export const checkPhases = (input: TrainingInput, run: Run): void => {
           ),
         );
       }
-      before = kind === 'step' ? undefined : to;
+      before = kind === 'step' || kind === 'plateau' ? undefined : to;
     }
   }
 };

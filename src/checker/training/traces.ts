@@ -1,8 +1,9 @@
 /** ZT4111: a step has few enough ways through it; each is traced once, when it is first taken. */
 import { tooManyWays } from '../../parser/messages.gen.js';
 import type { Span } from '../../parser/source.js';
-import type { IrStepStmt } from '../ir.js';
+import type { IrExpr, IrStepStmt, IrTrainer } from '../ir.js';
 import { readsRun, walkIr } from '../ir-walk.js';
+import { freezesOf } from './freezing.js';
 import type { TrainingInput } from './input.js';
 
 const most = 16;
@@ -39,10 +40,27 @@ const waysOf = (statements: readonly IrStepStmt[], forks: Fork[]): number => {
   return ways;
 };
 
+/** One of those that last equally long, as far as that can be told. */
+const thawsOf = (trainer: IrTrainer): readonly IrExpr[] => {
+  const known = new Map<string, IrExpr>();
+  for (const freeze of freezesOf(trainer)) {
+    if (freeze.kind === 'rest') continue;
+    const value = freeze.kind === 'quantity' && freeze.value.kind === 'literal' ? freeze.value.value : null;
+    const key =
+      value === null || freeze.kind !== 'quantity' ? `${freeze.span.start}` : `${value} ${freeze.unit}`;
+    if (!known.has(key)) known.set(key, freeze);
+  }
+  return [...known.values()];
+};
+
 export const checkTraces = ({ trainer, report }: TrainingInput): void => {
   for (const step of trainer.steps) {
     const forks: Fork[] = [];
-    const ways = waysOf(step.body, forks);
+    const within = waysOf(step.body, forks);
+    // Each time at which something thaws parts the run in one more piece.
+    const thaws = step.stage === 'train' ? thawsOf(trainer) : [];
+    const ways = within * (thaws.length + 1);
+    forks.push(...thaws.map(({ span }) => ({ span, what: '`freeze`' })));
     const [first, ...others] = forks;
     if (ways <= most || !first) continue;
     report(

@@ -5,6 +5,7 @@
 import { checkAddonEffects, checkMonitors } from './addons.js';
 import { checkAttributeValues } from './attribute-values.js';
 import { checkValidationData } from './evaluation-data.js';
+import { checkFreezes } from './freezing.js';
 import { checkReach } from './gradients.js';
 import { checkPatterns } from './groups.js';
 import type { TrainingInput } from './input.js';
@@ -37,6 +38,7 @@ export const checkTraining = (input: TrainingInput): void => {
   checkLimits(input, run);
   checkLeast(input, run);
   checkDeterminism(input, run);
+  checkFreezes(input, run);
   // With two lengths there is no telling which one a schedule is held against.
   if (run.epochs === null || run.steps === null) checkSchedules(input, run);
   checkWeightNames(input);

@@ -88,6 +88,7 @@ export interface DrawOptions {
  *   weight -= rate · (gradient + momentum · velocity)
  * - `adam`: mean += (gradient - mean)(1 - beta1); square += (gradient² - square)(1 - beta2);
  *   weight -= rate · mean / (√square + epsilon)
+ * - `adagrad`: square += gradient²; weight -= rate · gradient / (√square + epsilon)
  */
 export type InPlaceUpdate =
   | { readonly kind: 'subtract'; readonly weight: StateVariable; readonly amount: Tensor }
@@ -114,6 +115,14 @@ export type InPlaceUpdate =
       readonly rate: Tensor;
       readonly beta1: Tensor;
       readonly beta2: Tensor;
+      readonly epsilon: Tensor;
+      readonly gradient: Tensor;
+    }
+  | {
+      readonly kind: 'adagrad';
+      readonly weight: StateVariable;
+      readonly square: StateVariable;
+      readonly rate: Tensor;
       readonly epsilon: Tensor;
       readonly gradient: Tensor;
     };

@@ -6,14 +6,14 @@ import type { Engine, HostTensor, StateVariable } from '../engine/engine.js';
 import * as ops from '../ops/index.js';
 import type { Scalar, Tensor } from '../tensor.js';
 import { applyInPlace, changesInPlace } from './in-place.js';
-import { matchesPath } from './patterns.js';
-import type { Clip, Clock, Optimizer, Rate, Rule, WeightGroup } from './optimizer.js';
+import { isAmong, matchesPath } from './patterns.js';
+import type { Clip, Clock, Freeze, Optimizer, Rate, Rule, WeightGroup } from './optimizer.js';
+import { makeStep } from './steps.js';
 import {
-  biasCorrection,
   clipScale,
+  countUpdate,
   gradientNorm,
-  readScalar,
-  slotOf,
+  type Frozen,
   type OwnedWeight,
   type Update,
 } from './update.js';
@@ -26,16 +26,20 @@ export interface BoundOptimizer {
   /** How many learning rates the step takes in, and their names: the optimizer's first, then groups'. */
   readonly rateNames: readonly string[];
   readonly clip: Clip | null;
+  /** Weights that are kept for some time from the start of the run. */
+  readonly freezes: ReadonlyMap<StateVariable, Freeze>;
   /** The rates at a step, on the host. Throws where one is not a number of at least 0. */
   ratesAt(clock: Clock): readonly number[];
   /**
    * Changes the weights by their gradients (null: no gradient reached the weight, which stays). With `fine`, nothing
-   * changes where it is false. Returns the gradient's norm before clipping, where clipping needed it.
+   * changes where it is false. Weights that are `frozen` have no gradient, and the update does not count for them. Returns the
+   * gradient's norm before clipping, where clipping needed it.
    */
   apply(
     gradients: ReadonlyMap<StateVariable, Tensor>,
     rates: readonly Scalar[],
     fine: Tensor | null,
+    frozen?: Frozen,
   ): Scalar | null;
 }
 
@@ -47,16 +51,34 @@ export interface FoundWeight {
   readonly variable: StateVariable;
 }
 
-const slotNames: Readonly<Record<Rule['kind'], (rule: Rule) => readonly string[]>> = {
-  sgd: (rule) => (rule.kind === 'sgd' && rule.momentum > 0 ? ['momentum'] : []),
-  adam: () => ['m', 'v'],
-  adamw: () => ['m', 'v'],
-  rmsprop: (rule) => (rule.kind === 'rmsprop' && rule.momentum > 0 ? ['square', 'momentum'] : ['square']),
-};
+/** Slots of a rule, and the value that each starts with. */
+function slotsOf(rule: Rule): readonly (readonly [name: string, start: number])[] {
+  switch (rule.kind) {
+    case 'sgd':
+      return rule.momentum > 0 ? [['momentum', 0]] : [];
+    case 'adam':
+    case 'adamw':
+    case 'lamb':
+      return [
+        ['m', 0],
+        ['v', 0],
+      ];
+    case 'lion':
+      return [['m', 0]];
+    case 'adagrad':
+      return [['square', rule.initialAccumulator]];
+    case 'rmsprop':
+      return [
+        ['square', 0],
+        ...(rule.centered ? [['mean', 0] as const] : []),
+        ...(rule.momentum > 0 ? [['momentum', 0] as const] : []),
+      ];
+  }
+}
 
 /**
- * Binds an optimizer. Slots get the paths `name/slot/Model.path`, the count `name/count`. Throws where a group's
- * pattern matches no weight.
+ * Binds an optimizer to the weights that it owns. Slots get the paths `name/slot/Model.path`, the count of its updates `name/count`;
+ * weights that a group freezes have a count of their own, `name/count/group`. Throws where a group's pattern matches no weight.
  */
 export function bindOptimizer<S extends object>(
   engine: Engine,
@@ -75,27 +97,42 @@ export function bindOptimizer<S extends object>(
       rates.push({ name: `${name}.${group.name}`, rate: group.lr });
     }
   }
+  const counts = new Map<WeightGroup<S> | null, StateVariable>([
+    [null, engine.variable(`${name}/count`, filled([], 0))],
+  ]);
+  const countOfGroup = (group: WeightGroup<S> | null): StateVariable => {
+    const count = counts.get(group) ?? engine.variable(`${name}/count/${group?.name ?? ''}`, filled([], 0));
+    counts.set(group, count);
+    return count;
+  };
+  const freezes = new Map<StateVariable, Freeze>();
   const weights = found.map((weight): OwnedWeight => {
+    const { path, variable } = weight;
     let weightDecay = optimizer.weightDecay;
     let rate = 0;
+    let { freeze } = optimizer;
+    let frozenBy: WeightGroup<S> | null = null;
     for (const group of optimizer.groups) {
-      if (group.match.some((pattern) => matchesPath(pattern, weight.local))) {
-        weightDecay = group.weightDecay ?? weightDecay;
-        rate = groupRates.get(group) ?? rate;
-      }
+      if (!isAmong(group, weight.local)) continue;
+      weightDecay = group.weightDecay ?? weightDecay;
+      rate = groupRates.get(group) ?? rate;
+      if (group.freeze === undefined || group.freeze === null) continue;
+      ({ freeze } = group);
+      frozenBy = group;
     }
-    const slots = slotNames[optimizer.rule.kind](optimizer.rule).map((slot): [string, StateVariable] => [
+    if (freeze !== null) freezes.set(variable, freeze);
+    const slots = slotsOf(optimizer.rule).map(([slot, start]): [string, StateVariable] => [
       slot,
-      engine.variable(`${name}/${slot}/${weight.path}`, zeros(weight.variable.shape)),
+      engine.variable(`${name}/${slot}/${path}`, filled(variable.shape, start)),
     ]);
-    return { path: weight.path, variable: weight.variable, slots: new Map(slots), weightDecay, rate };
+    return { path, variable, slots: new Map(slots), weightDecay, rate, count: countOfGroup(frozenBy) };
   });
-  const count = engine.variable(`${name}/count`, zeros([]));
   const clip = optimizer.clip === undefined ? trainerClip : optimizer.clip;
   return {
     name,
     weights: weights.map(({ variable }) => variable),
-    state: [count, ...weights.flatMap(({ slots }) => [...slots.values()])],
+    state: [...counts.values(), ...weights.flatMap(({ slots }) => [...slots.values()])],
+    freezes,
     rateNames: rates.map((rate) => rate.name),
     clip,
     ratesAt: (clock) => {
@@ -110,13 +147,17 @@ export function bindOptimizer<S extends object>(
         return value;
       });
     },
-    apply: (gradients, lr, fine) =>
-      applyUpdate({ engine, rule: optimizer.rule, weights, count, clip }, gradients, lr, fine),
+    apply: (gradients, lr, fine, frozen = new Set()) => {
+      const { rule } = optimizer;
+      const update = { engine, rule, weights, counts: [...counts.values()], clip };
+      return applyUpdate(update, gradients, lr, fine, frozen);
+    },
   };
 }
 
-function zeros(shape: readonly number[]): HostTensor {
-  return { dtype: 'f32', shape, values: new Float32Array(shape.reduce((size, n) => size * n, 1)) };
+function filled(shape: readonly number[], value: number): HostTensor {
+  const values = new Float32Array(shape.reduce((size, n) => size * n, 1));
+  return { dtype: 'f32', shape, values: value === 0 ? values : values.fill(value) };
 }
 
 function checkPatterns<S extends object>(
@@ -125,7 +166,7 @@ function checkPatterns<S extends object>(
   found: readonly FoundWeight[],
 ): void {
   for (const group of groups) {
-    for (const pattern of group.match) {
+    for (const pattern of [...group.match, ...(group.except ?? [])]) {
       if (!found.some(({ local }) => matchesPath(pattern, local))) {
         throw new Error(
           `group ${group.name} of ${name}: no weight matches ${JSON.stringify(pattern)}; there are ${found.map(({ local }) => local).join(', ')}`,
@@ -140,15 +181,14 @@ function applyUpdate(
   gradients: ReadonlyMap<StateVariable, Tensor>,
   rates: readonly Scalar[],
   fine: Tensor | null,
+  frozen: Frozen,
 ): Scalar | null {
-  if (changesInPlace(update)) return applyInPlace(update, gradients, rates, fine);
+  if (changesInPlace(update)) return applyInPlace(update, gradients, rates, fine, frozen);
   const set = (variable: StateVariable, value: Tensor): void => {
     variable.assign(fine === null ? value : ops.select<Tensor>(fine, value, variable.read()));
   };
   const { clipped, norm } = clip(update.clip, gradients);
-  const count = ops.add<Scalar>(readScalar(update.count), 1);
-  set(update.count, count);
-  const step = makeStep(update.rule, count, rates, set);
+  const step = makeStep(update.rule, countUpdate(update, frozen, fine), set);
   for (const weight of update.weights) {
     const gradient = clipped.get(weight.variable);
     const rate = rates[weight.rate];
@@ -174,87 +214,4 @@ function clip(
   const norm = gradientNorm(gradients.values());
   const scale = clipScale(norm, how.most);
   return { clipped: each((gradient) => ops.mul<Tensor>(gradient, scale)), norm };
-}
-
-type Set = (variable: StateVariable, value: Tensor) => void;
-type Step = (weight: OwnedWeight, gradient: Tensor, rate: Scalar) => Tensor;
-
-function makeStep(rule: Rule, count: Scalar, rates: readonly Scalar[], set: Set): Step {
-  switch (rule.kind) {
-    case 'sgd':
-      return sgdStep(rule, set);
-    case 'adam':
-    case 'adamw':
-      return adamStep(rule, count, rates, set);
-    case 'rmsprop':
-      return rmspropStep(rule, set);
-  }
-}
-
-function decayed(weight: OwnedWeight, gradient: Tensor): Tensor {
-  const { weightDecay } = weight;
-  return weightDecay === 0
-    ? gradient
-    : ops.add<Tensor>(gradient, ops.mul<Tensor>(weight.variable.read(), weightDecay));
-}
-
-function sgdStep({ momentum, nesterov }: Extract<Rule, { kind: 'sgd' }>, set: Set): Step {
-  return (weight, given, rate) => {
-    const gradient = decayed(weight, given);
-    if (momentum === 0) return ops.sub<Tensor>(weight.variable.read(), ops.mul<Tensor>(gradient, rate));
-    const slot = slotOf(weight, 'momentum');
-    const velocity = ops.add<Tensor>(ops.mul<Tensor>(slot.read(), momentum), gradient);
-    set(slot, velocity);
-    const direction = nesterov ? ops.add<Tensor>(gradient, ops.mul<Tensor>(velocity, momentum)) : velocity;
-    return ops.sub<Tensor>(weight.variable.read(), ops.mul<Tensor>(direction, rate));
-  };
-}
-
-function adamStep(
-  { kind, betas: [beta1, beta2], epsilon }: Extract<Rule, { kind: 'adam' | 'adamw' }>,
-  count: Scalar,
-  rates: readonly Scalar[],
-  set: Set,
-): Step {
-  const first = biasCorrection(beta1, count);
-  const second = ops.rsqrt(biasCorrection(beta2, count));
-  const corrected = new Map(rates.map((rate) => [rate, ops.div<Scalar>(rate, first)]));
-  return (weight, given, rate) => {
-    const gradient = kind === 'adam' ? decayed(weight, given) : given;
-    const m = slotOf(weight, 'm');
-    const v = slotOf(weight, 'v');
-    const mean = ops.add<Tensor>(ops.mul<Tensor>(m.read(), beta1), ops.mul<Tensor>(gradient, 1 - beta1));
-    const square = ops.add<Tensor>(
-      ops.mul<Tensor>(v.read(), beta2),
-      ops.mul<Tensor>(ops.square(gradient), 1 - beta2),
-    );
-    set(m, mean);
-    set(v, square);
-    const root = ops.add<Tensor>(ops.mul<Tensor>(ops.sqrt(square), second), epsilon);
-    const step = ops.mul<Tensor>(ops.div<Tensor>(mean, root), corrected.get(rate) ?? rate);
-    const before = weight.variable.read();
-    const shrunk =
-      kind === 'adamw' && weight.weightDecay !== 0
-        ? ops.sub<Tensor>(before, ops.mul<Tensor>(before, ops.mul<Scalar>(rate, weight.weightDecay)))
-        : before;
-    return ops.sub<Tensor>(shrunk, step);
-  };
-}
-
-function rmspropStep({ decay, momentum, epsilon }: Extract<Rule, { kind: 'rmsprop' }>, set: Set): Step {
-  return (weight, given, rate) => {
-    const gradient = decayed(weight, given);
-    const slot = slotOf(weight, 'square');
-    const square = ops.add<Tensor>(
-      ops.mul<Tensor>(slot.read(), decay),
-      ops.mul<Tensor>(ops.square(gradient), 1 - decay),
-    );
-    set(slot, square);
-    const scaled = ops.div<Tensor>(gradient, ops.add<Tensor>(ops.sqrt(square), epsilon));
-    if (momentum === 0) return ops.sub<Tensor>(weight.variable.read(), ops.mul<Tensor>(scaled, rate));
-    const buffer = slotOf(weight, 'momentum');
-    const velocity = ops.add<Tensor>(ops.mul<Tensor>(buffer.read(), momentum), scaled);
-    set(buffer, velocity);
-    return ops.sub<Tensor>(weight.variable.read(), ops.mul<Tensor>(velocity, rate));
-  };
 }

@@ -10,16 +10,23 @@ import type { Rule } from './optimizer.js';
 import {
   biasCorrection,
   clipScale,
+  countOf,
+  countUpdate,
   gradientNorm,
-  readScalar,
   slotOf,
+  type Frozen,
   type OwnedWeight,
   type Update,
 } from './update.js';
 
+// TensorFlow's op for RMSprop has its epsilon inside of the root and the rate inside of the momentum: another rule.
+const rulesInPlace: ReadonlySet<Rule['kind']> = new Set<Rule['kind']>(['sgd', 'adam', 'adamw', 'adagrad']);
+
 /** Whether the engine has an op for the rule. */
 export function changesInPlace({ engine, rule }: Update): boolean {
-  return engine.updateInPlace !== undefined && rule.kind !== 'rmsprop' && hasKernel('NativeMultiplyNoNan');
+  return (
+    engine.updateInPlace !== undefined && rulesInPlace.has(rule.kind) && hasKernel('NativeMultiplyNoNan')
+  );
 }
 
 /** Factors that leave things as they are where a step is not to change anything. */
@@ -58,13 +65,11 @@ export function applyInPlace(
   gradients: Gradients,
   rates: readonly Scalar[],
   fine: Tensor | null,
+  frozen: Frozen,
 ): Scalar | null {
   const guard = new Guard(fine);
   const { clipped, norm } = guardedGradients(update, gradients, guard);
-  const before = readScalar(update.count);
-  const count = ops.add<Scalar>(before, 1);
-  update.count.assign(fine === null ? count : ops.select<Scalar>(fine, count, before));
-  const change = changeOf(update, count, rates, guard);
+  const change = changeOf(update, countUpdate(update, frozen, fine), guard);
   for (const weight of update.weights) {
     const gradient = clipped.get(weight.variable);
     const rate = rates[weight.rate];
@@ -93,15 +98,19 @@ function guardedGradients(
 
 type Change = (weight: OwnedWeight, gradient: Tensor, rate: Scalar) => void;
 
-function changeOf({ engine, rule }: Update, count: Scalar, rates: readonly Scalar[], guard: Guard): Change {
+type Counts = ReadonlyMap<StateVariable, Scalar>;
+
+function changeOf({ engine, rule }: Update, counts: Counts, guard: Guard): Change {
   switch (rule.kind) {
     case 'sgd':
       return descent(engine, rule, guard);
     case 'adam':
     case 'adamw':
-      return adam(engine, rule, count, rates, guard);
-    case 'rmsprop':
-      throw new Error('rmsprop has no update in place; this is a fault of the runtime');
+      return adam(engine, rule, counts, guard);
+    case 'adagrad':
+      return adagrad(engine, rule, guard);
+    default:
+      throw new Error(`${rule.kind} has no update in place; this is a fault of the runtime`);
   }
 }
 
@@ -128,26 +137,50 @@ function descent(
   };
 }
 
+function adagrad(engine: Engine, { epsilon }: Extract<Rule, { kind: 'adagrad' }>, guard: Guard): Change {
+  return (weight, given, rate) =>
+    engine.updateInPlace?.({
+      kind: 'adagrad',
+      weight: weight.variable,
+      square: slotOf(weight, 'square'),
+      rate: guard.orZero(rate),
+      epsilon: constant<Scalar>(epsilon),
+      gradient: decayed(weight, given, guard),
+    });
+}
+
+interface Corrected {
+  readonly beta1: Scalar;
+  readonly beta2: Scalar;
+  readonly epsilon: Scalar;
+  readonly correction: Scalar;
+}
+
 function adam(
   engine: Engine,
-  { kind, betas, epsilon }: Extract<Rule, { kind: 'adam' | 'adamw' }>,
-  count: Scalar,
-  rates: readonly Scalar[],
+  { kind, betas, epsilon }: Extract<Rule, { kind: 'adam' | 'adamw' | 'lamb' }>,
+  counts: Counts,
   guard: Guard,
 ): Change {
   // The averages forget by β in f32, so that is the β to correct for.
   const [beta1, beta2] = betas.map(Math.fround);
   if (beta1 === undefined || beta2 === undefined) throw new Error('adam needs two betas');
+  const kept = { beta1: guard.orOne(beta1), beta2: guard.orOne(beta2) };
+  const byCount = new Map<Scalar, Corrected>();
+  const rates = new Map<string, Scalar>();
   // m / c₁ / (√(v / c₂) + ε) = m · (√c₂ / c₁) / (√v + ε√c₂)
-  const root = ops.sqrt(biasCorrection(beta2, count));
-  const correction = ops.div<Scalar>(root, biasCorrection(beta1, count));
-  const shared = {
-    beta1: guard.orOne(beta1),
-    beta2: guard.orOne(beta2),
-    epsilon: ops.mul<Scalar>(root, epsilon),
+  const correctedBy = (count: Scalar): Corrected => {
+    const root = ops.sqrt(biasCorrection(beta2, count));
+    const correction = ops.div<Scalar>(root, biasCorrection(beta1, count));
+    return { ...kept, epsilon: ops.mul<Scalar>(root, epsilon), correction };
   };
-  const corrected = new Map(rates.map((rate) => [rate, guard.orZero(ops.mul<Scalar>(rate, correction))]));
   return (weight, given, rate) => {
+    const count = countOf(counts, weight);
+    const { correction, ...shared } = byCount.get(count) ?? correctedBy(count);
+    byCount.set(count, { correction, ...shared });
+    const key = `${count.id} ${rate.id}`;
+    const corrected = rates.get(key) ?? guard.orZero(ops.mul<Scalar>(rate, correction));
+    rates.set(key, corrected);
     const gradient = kind === 'adam' ? decayed(weight, given, guard) : given;
     const { variable } = weight;
     if (kind === 'adamw' && weight.weightDecay !== 0) {
@@ -159,7 +192,7 @@ function adam(
       weight: variable,
       mean: slotOf(weight, 'm'),
       square: slotOf(weight, 'v'),
-      rate: corrected.get(rate) ?? rate,
+      rate: corrected,
       ...shared,
       gradient,
     });

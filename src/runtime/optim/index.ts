@@ -1,9 +1,13 @@
 /** Optimizers, the namespace `optim` of generated code. */
-export { adam, adamw, clipNorm, clipValue, rmsprop, sgd } from './optimizer.js';
+export { adagrad, adam, adamw, clipNorm, clipValue, lamb, lion, rmsprop, sgd } from './optimizer.js';
 export type {
+  AdagradOptions,
   AdamOptions,
   Clip,
   Clock,
+  Freeze,
+  LionOptions,
+  Matching,
   Optimizer,
   Rate,
   RmspropOptions,

@@ -3,6 +3,7 @@
  * when the trainer starts.
  */
 import type { Part } from '../nn/module.js';
+import type { Duration } from '../../values/units.js';
 
 /** The numbers of a run that a learning rate may follow: each schedule by its name, and the clock. */
 export type Clock<S extends object = object> = { readonly [K in keyof S]: number } & {
@@ -36,20 +37,31 @@ function positive(name: string, most: number): number {
   return most;
 }
 
-/** Weights that differ in some option. Every matching group applies, later ones win key by key. */
-export interface WeightGroup<S extends object> {
-  readonly name: string;
-  /** Patterns over paths below the model: `*` stands for a part of one name, `**` for any number of names. */
+/** How long weights are kept from the start of a run, rounded to whole steps; `rest`: for all of it. */
+export type Freeze = Duration;
+
+/** Patterns over paths below the model: `*` stands for a part of one name, `**` for any number of names. */
+export interface Matching {
   readonly match: readonly string[];
-  readonly lr?: Rate<S>;
-  readonly weightDecay?: number;
+  /** Of those that match, all but these. */
+  readonly except?: readonly string[];
 }
 
-interface Common<S extends object> {
-  /** Models whose weights this optimizer owns. */
+/** Weights that differ in some option. Every matching group applies, later ones win key by key. */
+export interface WeightGroup<S extends object> extends Matching {
+  readonly name: string;
+  readonly lr?: Rate<S>;
+  readonly weightDecay?: number;
+  readonly freeze?: Freeze | null;
+}
+
+interface Common<S extends object> extends Partial<Matching> {
+  /** Models whose weights this optimizer owns: all of them, or those that `match`. */
   readonly of: readonly Part[];
   readonly lr?: Rate<S>;
   readonly weightDecay?: number;
+  /** Its weights change only after this. */
+  readonly freeze?: Freeze | null;
   /** Instead of the trainer's. */
   readonly clip?: Clip | null;
   readonly groups?: readonly WeightGroup<S>[];
@@ -70,20 +82,46 @@ export interface RmspropOptions<S extends object> extends Common<S> {
   readonly decay?: number;
   readonly momentum?: number;
   readonly epsilon?: number;
+  readonly centered?: boolean;
+}
+
+export interface AdagradOptions<S extends object> extends Common<S> {
+  /** What the sum of squares starts at; at least 0. */
+  readonly initialAccumulator?: number;
+  readonly epsilon?: number;
+}
+
+export interface LionOptions<S extends object> extends Common<S> {
+  readonly betas?: readonly [number, number] | readonly number[];
 }
 
 /** The update rule, with its numbers. */
 export type Rule =
   | { readonly kind: 'sgd'; readonly momentum: number; readonly nesterov: boolean }
-  | { readonly kind: 'adam' | 'adamw'; readonly betas: readonly [number, number]; readonly epsilon: number }
-  | { readonly kind: 'rmsprop'; readonly decay: number; readonly momentum: number; readonly epsilon: number };
+  | {
+      readonly kind: 'adam' | 'adamw' | 'lamb';
+      readonly betas: readonly [number, number];
+      readonly epsilon: number;
+    }
+  | { readonly kind: 'lion'; readonly betas: readonly [number, number] }
+  | { readonly kind: 'adagrad'; readonly initialAccumulator: number; readonly epsilon: number }
+  | {
+      readonly kind: 'rmsprop';
+      readonly decay: number;
+      readonly momentum: number;
+      readonly epsilon: number;
+      readonly centered: boolean;
+    };
 
 /** An optimizer that is not bound to weights yet. */
 export interface Optimizer<S extends object = object> {
   readonly rule: Rule;
   readonly of: readonly Part[];
+  /** Null: all weights of the models. */
+  readonly owns: Matching | null;
   readonly lr: Rate<S>;
   readonly weightDecay: number;
+  readonly freeze: Freeze | null;
   /** Undefined: the trainer's. Null: none. */
   readonly clip: Clip | null | undefined;
   readonly groups: readonly WeightGroup<S>[];
@@ -93,8 +131,13 @@ function optimizer<S extends object>(rule: Rule, options: Common<S>, lr: Rate<S>
   return {
     rule,
     of: options.of,
+    owns:
+      options.match === undefined && options.except === undefined
+        ? null
+        : { match: options.match ?? ['**'], except: options.except ?? [] },
     lr: options.lr ?? lr,
     weightDecay: nonNegative('weight_decay', options.weightDecay ?? decay),
+    freeze: options.freeze ?? null,
     clip: options.clip,
     groups: options.groups ?? [],
   };
@@ -123,28 +166,68 @@ export function adamw<S extends object = object>(options: AdamOptions<S>): Optim
   return optimizer<S>(adamRule('adamw', options), options, 1e-3, 0.01);
 }
 
-function adamRule<S extends object>(kind: 'adam' | 'adamw', options: AdamOptions<S>): Rule {
-  const [first = Number.NaN, second = Number.NaN, ...more] = options.betas ?? [0.9, 0.999];
-  if (more.length > 0) throw new Error(`betas are two numbers, got ${2 + more.length}`);
+/**
+ * LAMB (You et al., 2020, algorithm 2): r is Adam's step, with bias correction, plus decay · w; w -= lr · (‖w‖ / ‖r‖) · r, the norms
+ * being each weight tensor's own; where one of them is 0, the ratio is 1.
+ */
+export function lamb<S extends object = object>(options: AdamOptions<S>): Optimizer<S> {
+  return optimizer<S>(adamRule('lamb', options, 1e-6), options, 1e-3);
+}
+
+/**
+ * Lion (Chen et al., 2023, algorithm 2): w -= lr · (sign(β₁ · m + (1 - β₁) · g) + decay · w); m = β₂ · m + (1 - β₂) · g. Its rate is
+ * a third to a tenth of Adam's, its decay so many times larger.
+ */
+export function lion<S extends object = object>(options: LionOptions<S>): Optimizer<S> {
+  return optimizer<S>({ kind: 'lion', betas: betasOf(options.betas ?? [0.9, 0.99]) }, options, 1e-4);
+}
+
+/** Adagrad (Duchi et al., 2011): a = a + g²; w -= lr · g / (√a + ε). Weight decay is added to the gradient. */
+export function adagrad<S extends object = object>(options: AdagradOptions<S>): Optimizer<S> {
+  const { initialAccumulator = 0, epsilon = 1e-10 } = options;
+  return optimizer<S>(
+    {
+      kind: 'adagrad',
+      initialAccumulator: nonNegative('initial_accumulator', initialAccumulator),
+      epsilon: positiveNumber('epsilon', epsilon),
+    },
+    options,
+    1e-2,
+  );
+}
+
+function adamRule<S extends object>(
+  kind: 'adam' | 'adamw' | 'lamb',
+  options: AdamOptions<S>,
+  epsilon = 1e-8,
+): Rule {
   return {
     kind,
-    betas: [fraction('betas[0]', first), fraction('betas[1]', second)],
-    epsilon: positiveNumber('epsilon', options.epsilon ?? 1e-8),
+    betas: betasOf(options.betas ?? [0.9, 0.999]),
+    epsilon: positiveNumber('epsilon', options.epsilon ?? epsilon),
   };
+}
+
+function betasOf(betas: readonly number[]): readonly [number, number] {
+  const [first = Number.NaN, second = Number.NaN, ...more] = betas;
+  if (more.length > 0) throw new Error(`betas are two numbers, got ${2 + more.length}`);
+  return [fraction('betas[0]', first), fraction('betas[1]', second)];
 }
 
 /**
  * RMSprop (Hinton, 2012): a = decay · a + (1 - decay) · g²; w -= lr · g / (√a + ε), with momentum through
- * b = m · b + g / (√a + ε); w -= lr · b. Weight decay is added to the gradient.
+ * b = m · b + g / (√a + ε); w -= lr · b. `centered` takes a running mean c of g off: √max(a - c², 0). Weight decay is added to the
+ * gradient.
  */
 export function rmsprop<S extends object = object>(options: RmspropOptions<S>): Optimizer<S> {
-  const { decay = 0.99, momentum = 0, epsilon = 1e-8 } = options;
+  const { decay = 0.99, momentum = 0, epsilon = 1e-8, centered = false } = options;
   return optimizer<S>(
     {
       kind: 'rmsprop',
       decay: fraction('decay', decay),
       momentum: fraction('momentum', momentum),
       epsilon: positiveNumber('epsilon', epsilon),
+      centered,
     },
     options,
     1e-2,

@@ -29,3 +29,13 @@ function matchName(pattern: string, name: string): boolean {
   }
   return name.length - end.length >= from && name.endsWith(end);
 }
+
+/** Whether a path matches one of the patterns and none of those left out. */
+export function isAmong(
+  { match, except = [] }: { readonly match: readonly string[]; readonly except?: readonly string[] },
+  path: string,
+): boolean {
+  const any = (patterns: readonly string[]): boolean =>
+    patterns.some((pattern) => matchesPath(pattern, path));
+  return any(match) && !any(except);
+}

@@ -13,14 +13,46 @@ export interface OwnedWeight {
   readonly weightDecay: number;
   /** Index into `rates`. */
   readonly rate: number;
+  /** Counts the updates that changed it. */
+  readonly count: StateVariable;
 }
 
 export interface Update {
   readonly engine: Engine;
   readonly rule: Rule;
   readonly weights: readonly OwnedWeight[];
-  readonly count: StateVariable;
+  /** Weights that are frozen for the same time share one. */
+  readonly counts: readonly StateVariable[];
   readonly clip: Clip | null;
+}
+
+/** Weights that this update leaves alone. */
+export type Frozen = ReadonlySet<StateVariable>;
+
+/** Counts this update for the weights that are not frozen, unless it is not `fine`; the counts with it, for their bias corrections. */
+export function countUpdate(
+  { weights, counts }: Update,
+  frozen: Frozen,
+  fine: Tensor | null,
+): ReadonlyMap<StateVariable, Scalar> {
+  return new Map(
+    counts.flatMap((count): [StateVariable, Scalar][] => {
+      const counted = weights.filter((weight) => weight.count === count);
+      if (counted.length > 0 && counted.every(({ variable }) => frozen.has(variable))) return [];
+      const before = readScalar(count);
+      const after = ops.add<Scalar>(before, 1);
+      count.assign(fine === null ? after : ops.select<Scalar>(fine, after, before));
+      return [[count, after]];
+    }),
+  );
+}
+
+/** The count of a weight that this update changes. */
+export function countOf(counts: ReadonlyMap<StateVariable, Scalar>, { count, path }: OwnedWeight): Scalar {
+  const value = counts.get(count);
+  if (value === undefined)
+    throw new Error(`${path} is frozen and has a gradient; this is a fault of the runtime`);
+  return value;
 }
 
 export function readScalar(variable: StateVariable): Scalar {

@@ -1,9 +1,10 @@
 /** Schedules, the namespace `schedules` of generated code: phases one after the other, planned when a run's length is known. */
+import type { Monitor } from '../addons/addon.js';
 import { planSchedule, type Phase, type SchedulePlan } from '../../values/schedule.js';
 import type { Pace } from '../../values/durations.js';
 import type { Duration } from '../../values/units.js';
 
-export type { Phase, SchedulePlan } from '../../values/schedule.js';
+export type { Phase, SchedulePlan, ScheduleState } from '../../values/schedule.js';
 
 /** A number that follows the clock. */
 export interface Schedule {
@@ -17,33 +18,41 @@ interface Over {
   readonly from?: number | null;
 }
 
+interface Moving extends Over {
+  readonly to: number;
+  /** How long each value is kept, e.g. `units.epochs(1)`; each update has its own unless given. */
+  readonly every?: Duration | null;
+}
+
+type PhaseOf<K extends Phase['kind']> = Extract<Phase, { readonly kind: K }>;
+
+const moving = <K extends 'warmup' | 'linear' | 'cosine' | 'exponential'>(
+  kind: K,
+  { to, over, from, every }: Moving,
+): Phase => ({ kind, to, over, from: from ?? null, every: every ?? null });
+
 /** From `from` (0) to `to` in a straight line, reached in the last update. */
-export const warmup = ({ to, over, from }: Over & { readonly to: number }): Phase => ({
-  kind: 'warmup',
-  to,
-  over,
-  from: from ?? null,
-});
+export const warmup = (options: Moving): Phase => moving('warmup', options);
 /** In a straight line to `to`. */
-export const linear = ({ to, over, from }: Over & { readonly to: number }): Phase => ({
-  kind: 'linear',
-  to,
-  over,
-  from: from ?? null,
-});
+export const linear = (options: Moving): Phase => moving('linear', options);
 /** Along half a cosine to `to` (Loshchilov & Hutter, 2017). */
-export const cosine = ({ to, over, from }: Over & { readonly to: number }): Phase => ({
-  kind: 'cosine',
-  to,
-  over,
-  from: from ?? null,
-});
+export const cosine = (options: Moving): Phase => moving('cosine', options);
 /** By equal ratios to `to`; both ends above 0. */
-export const exponential = ({ to, over, from }: Over & { readonly to: number }): Phase => ({
-  kind: 'exponential',
+export const exponential = (options: Moving): Phase => moving('exponential', options);
+/** To `to` as (1 - t)^power falls to 0; a straight line unless `power` is given, which is above 0. */
+export const polynomial = ({
+  power = 1,
+  to,
+  over,
+  from,
+  every,
+}: Moving & { readonly power?: number }): Phase => ({
+  kind: 'polynomial',
+  power,
   to,
   over,
   from: from ?? null,
+  every: every ?? null,
 });
 /** Multiplied by `factor` each `every`. */
 export const step = ({
@@ -55,6 +64,63 @@ export const step = ({
   kind: 'step',
   factor,
   every,
+  over,
+  from: from ?? null,
+});
+
+export interface OneCycleOptions {
+  /** The largest value, which stands at the end of the rise. */
+  readonly peak: number;
+  readonly over: Duration;
+  /** The part of the phase that rises, from 0 to 1; 0.3 unless given. */
+  readonly pctStart?: number;
+  /** It begins at peak / divFactor; 25 unless given. */
+  readonly divFactor?: number;
+  /** It ends at its start / finalDivFactor; 1e4 unless given. */
+  readonly finalDivFactor?: number;
+  readonly anneal?: 'cosine' | 'linear';
+}
+
+/** Up to `peak` and down again, below where it began (Smith & Topin, 2018; PyTorch's OneCycleLR). */
+export const oneCycle = ({
+  peak,
+  over,
+  pctStart = 0.3,
+  divFactor = 25,
+  finalDivFactor = 1e4,
+  anneal = 'cosine',
+}: OneCycleOptions): Phase => {
+  if (!(pctStart >= 0 && pctStart <= 1)) throw new Error(`pct_start is a part from 0 to 1, got ${pctStart}`);
+  if (!(divFactor > 0 && finalDivFactor > 0))
+    throw new Error(`div_factor and final_div_factor are above 0, got ${divFactor} and ${finalDivFactor}`);
+  return { kind: 'one_cycle', peak, over, pctStart, divFactor, finalDivFactor, anneal };
+};
+
+export interface PlateauOptions extends Over, Partial<Omit<PhaseOf<'plateau'>, 'kind' | 'over' | 'from'>> {
+  /** The metric, as `addons.min('validate.loss')` names it. */
+  readonly monitor: Monitor;
+}
+
+/** Multiplied by `factor` when a metric has not improved for more than `patience` measurements (PyTorch's ReduceLROnPlateau). */
+export const plateau = ({
+  monitor,
+  factor = 0.1,
+  patience = 10,
+  threshold = 1e-4,
+  thresholdMode = 'relative',
+  cooldown = 0,
+  min = 0,
+  over,
+  from,
+}: PlateauOptions): Phase => ({
+  kind: 'plateau',
+  monitor,
+  factor,
+  patience,
+  threshold,
+  thresholdMode,
+  cooldown,
+  min,
   over,
   from: from ?? null,
 });

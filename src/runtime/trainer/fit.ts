@@ -445,6 +445,7 @@ class Fit {
 
   async #measured(metrics: Measured): Promise<Asked> {
     for (const [name, value] of metrics) this.#newest.set(name, value);
+    for (const line of this.#session.observe(this.#step, metrics)) this.options.listener.note(line);
     return this.#ask('measured', (hooks) => hooks.measured?.(this.#moment(), metrics));
   }
 

@@ -447,6 +447,7 @@ class Saver {
         seconds: at.seconds,
         compile: session.ways,
         loop: session.loopState(),
+        schedules: session.scheduleStates,
         addOns,
       },
     });

@@ -7,15 +7,18 @@ import type { Engine, HostTensor, StateVariable } from '../engine/engine.js';
 import { downloadAll } from '../checkpoint/write.js';
 import type { Data } from '../data/data.js';
 import { openAgain, type ReopenableData } from '../data/reopened.js';
-import { attach, weightsOf, type NamedWeight, type Part } from '../nn/module.js';
-import { bindOptimizer, type BoundOptimizer, type FoundWeight } from '../optim/bound.js';
+import { attach, type NamedWeight, type Part } from '../nn/module.js';
+import type { BoundOptimizer } from '../optim/bound.js';
 import type { Clock, Optimizer } from '../optim/optimizer.js';
 import { Profile } from '../progress/profile.js';
+import { showNumber } from '../progress/format.js';
 import { RunError } from '../run/run-error.js';
 import type { Tensor } from '../tensor.js';
-import type { Schedule, SchedulePlan } from '../schedules/index.js';
+import type { Schedule, SchedulePlan, ScheduleState } from '../schedules/index.js';
 import { durationInSteps, type Pace } from '../../values/durations.js';
 import { useDrawNames } from '../engine/current.js';
+import { bindAll } from './bind-optimizers.js';
+import { Freezing } from './freezing.js';
 import { LossScaling } from './loss-scaling.js';
 import { drawLabel } from './step-context.js';
 import type { ResolvedOptions } from './resolved-options.js';
@@ -49,6 +52,8 @@ export type { OpenStage } from './open-stage.js';
 interface ScheduledValue {
   readonly name: string;
   readonly plan: SchedulePlan | null;
+  /** What measurements have left, where it waits for a plateau. */
+  state: ScheduleState;
 }
 
 /** A length set at the start of a run may leave a phase no room, which is for the user to mend. */
@@ -87,6 +92,7 @@ export class Session implements StageHost, UpdateHost {
     private readonly schedules: readonly ScheduledValue[],
     readonly stages: readonly OpenStage[],
     readonly pace: Pace,
+    private readonly freezing: Freezing,
     /** What the user should know about the data, one sentence each. */
     readonly notes: readonly string[],
   ) {
@@ -131,11 +137,12 @@ export class Session implements StageHost, UpdateHost {
     }
     const optimizers = bindAll(parts, weights);
     const pace = paceOf(options, parts.steps, opened);
+    const freezing = new Freezing(optimizers.values(), parts.models, pace);
     const training = parts.kinds.includes('train');
-    const schedules = Object.entries(parts.schedules).map(([name, schedule]) => ({
-      name,
-      plan: training ? planned(schedule, pace, name) : null,
-    }));
+    const schedules = Object.entries(parts.schedules).map(([name, schedule]): ScheduledValue => {
+      const plan = training ? planned(schedule, pace, name) : null;
+      return { name, plan, state: plan?.initial ?? [] };
+    });
     const stages: OpenStage[] = [];
     const session = new Session(
       options,
@@ -145,6 +152,7 @@ export class Session implements StageHost, UpdateHost {
       schedules,
       stages,
       pace,
+      freezing,
       skippedNotes(parts, opened),
     );
     for (const plan of parts.steps) {
@@ -183,9 +191,31 @@ export class Session implements StageHost, UpdateHost {
   /** The clock on the host: schedules' values for the update after `step` windows. */
   clockAt(step: number): Clock {
     const values = Object.fromEntries(
-      this.schedules.map(({ name, plan }) => [name, plan?.valueAt(step) ?? Number.NaN]),
+      this.schedules.map(({ name, plan, state }) => [name, plan?.valueAt(step, state) ?? Number.NaN]),
     );
     return { ...values, step, epoch: Math.floor(step / this.pace.stepsPerEpoch) };
+  }
+
+  /** Schedules that wait for a plateau learn what was measured when `step` windows were done. What that changed, a line each. */
+  observe(step: number, metrics: ReadonlyMap<string, number>): readonly string[] {
+    return this.schedules.flatMap((schedule) => {
+      if (schedule.plan === null) return [];
+      const { state, reduced } = schedule.plan.observe(step, metrics, schedule.state);
+      schedule.state = state;
+      return reduced.map(
+        ({ metric, best, from, to }) =>
+          `${metric} has not improved on ${showNumber(best ?? Number.NaN)}: ${schedule.name} goes from ${showNumber(from)} to ${showNumber(to)}`,
+      );
+    });
+  }
+
+  /** What a checkpoint keeps of schedules, by name: those that measurements have a part in. */
+  get scheduleStates(): Readonly<Record<string, readonly Readonly<Record<string, number | null>>[]>> {
+    return Object.fromEntries(
+      this.schedules.flatMap(({ name, state }) =>
+        state.length === 0 ? [] : [[name, state.map((one) => ({ ...one }))] as const],
+      ),
+    );
   }
 
   /** The scalars of a step, in the order of `scalarNames`. Rates are needed only where optimizers run. */
@@ -241,6 +271,10 @@ export class Session implements StageHost, UpdateHost {
     if (this.#trace === null)
       throw new Error(`${called} was called outside a step; call it in the body of a step`);
     return this.#trace;
+  }
+
+  beginBody(trace: StepTrace): void {
+    if (trace.stage.plan.kind === 'train') this.freezing.begin(trace);
   }
 
   finishBody(trace: StepTrace): void {
@@ -411,37 +445,6 @@ function skippedNotes<S extends object>(
           `${skipped} bad rows of ${parts.dataNames.get(set) ?? set.source.name} are left out, ${rows} are used`,
         ],
   );
-}
-
-function bindAll<S extends object>(
-  parts: SessionParts<S>,
-  weights: readonly NamedWeight[],
-): ReadonlyMap<string, BoundOptimizer> {
-  const paths = new Map(weights.map(({ path, weight }) => [weight, path]));
-  const owners = new Map<string, string>();
-  const bound = new Map<string, BoundOptimizer>();
-  for (const [name, optimizer] of parts.optimizers) {
-    const found = optimizer.of.flatMap(weightsOf).flatMap((weight): FoundWeight[] => {
-      const path = paths.get(weight);
-      if (path === undefined) {
-        throw new Error(
-          `optimizer ${name} owns a model that configureModels did not return; return it there`,
-        );
-      }
-      return weight.trainable
-        ? [{ path, local: path.slice(path.indexOf('.') + 1), variable: weight.variable }]
-        : [];
-    });
-    for (const { path } of found) {
-      const other = owners.get(path);
-      if (other !== undefined)
-        throw new Error(`${path} belongs to ${other} and ${name}; give each weight one optimizer`);
-      owners.set(path, name);
-    }
-    const { clip } = parts.options;
-    bound.set(name, bindOptimizer(parts.engine, name, optimizer, found, clip, parts.clockOf));
-  }
-  return bound;
 }
 
 function paceOf(

@@ -2,7 +2,7 @@
  * One stage of a trainer (its train step, a validation, …) as compiled steps: one for each shape of batch, each branch
  * taken, and each place in an accumulation window. Which branches a step asks about is learned when it is traced.
  */
-import type { CompiledStep, Engine, HostTensor, StepClock } from '../engine/engine.js';
+import type { CompiledStep, Engine, HostTensor, StateVariable, StepClock } from '../engine/engine.js';
 import type { Profile } from '../progress/profile.js';
 import type { HostBatch } from '../data/data.js';
 import type { Clock } from '../optim/optimizer.js';
@@ -30,6 +30,8 @@ export interface StepTrace {
   readonly constants: ConstantTotals;
   /** Reductions to be added when their region ends. */
   readonly logged: { readonly name: string; readonly reduction: Reduction }[];
+  /** Weights that this step leaves alone. */
+  readonly frozen: Set<StateVariable>;
   /** How often each set of optimizers was updated in this trace. */
   readonly updates: Map<string, number>;
   /** Names of what the body returned. */
@@ -54,6 +56,8 @@ export interface StageHost {
   expectedRuns(plan: StepPlan, rows: number | null): number;
   /** Called with the trace while a body runs, so that `update`, `log`, … find it. */
   tracing<T>(trace: StepTrace, body: () => T): T;
+  /** Called before a body runs. */
+  beginBody(trace: StepTrace): void;
   /** Adds what a body logged outside its updates. */
   finishBody(trace: StepTrace): void;
 }
@@ -257,6 +261,7 @@ export class Stage {
       answers: new Map(),
       constants: new Map(),
       logged: [],
+      frozen: new Set(),
       updates: new Map(),
       outputs: [],
     };
@@ -265,6 +270,7 @@ export class Stage {
   #body(trace: StepTrace, tensors: readonly (readonly Tensor[])[]): readonly Tensor[] {
     return withStepContext(trace.context, () =>
       this.host.tracing(trace, () => {
+        this.host.beginBody(trace);
         const result = this.plan.run(tensors);
         if (result instanceof Promise) {
           throw new Error(`step ${this.plan.name} returned a promise; the body of a step is synchronous`);

@@ -12,7 +12,8 @@ export type Mode = 'train' | 'eval';
 
 export interface StepContext {
   readonly engine: Engine;
-  readonly mode: Mode;
+  /** Inside of a module: as that one has it. */
+  mode: Mode;
   /** The step's name, e.g. `train`, `validate`, `hard`. */
   readonly stage: string;
   /** The parts of the step around the current call, e.g. `['opt_d']` inside `update opt_d`. */
@@ -21,6 +22,8 @@ export interface StepContext {
   readonly rows: number | null;
   /** Full paths of the modules around the current call, outermost first, and `@label` for each view. */
   readonly path: string[];
+  /** Paths of parts whose weights are frozen in this step: they and what is in them are in evaluation mode. */
+  readonly stillParts: Set<string>;
   /** State to be replaced when the region ends (running statistics), newest value. */
   readonly pending: Map<StateVariable, Tensor>;
 }
@@ -39,7 +42,7 @@ export function withStepContext<T>(context: StepContext, body: () => T): T {
 }
 
 export function stepContext(engine: Engine, stage: string, mode: Mode, rows: number | null): StepContext {
-  return { engine, mode, stage, rows, regions: [], path: [], pending: new Map() };
+  return { engine, mode, stage, rows, regions: [], path: [], stillParts: new Set(), pending: new Map() };
 }
 
 /** The current step. Throws outside of one. */
@@ -54,13 +57,24 @@ export function currentStep(): StepContext {
 
 /** Enters a module's path, or a view's `@label`, for the calls in `body`. */
 export function enterModule<T>(name: string, body: () => T): T {
-  const { path } = currentStep();
+  const step = currentStep();
+  const { path, mode } = step;
   path.push(name);
+  if (isStill(step, name)) step.mode = 'eval';
   try {
     return body();
   } finally {
+    step.mode = mode;
     path.pop();
   }
+}
+
+/** Whether a part, or one around it, is frozen. Groups of layers have weights and a path, and are no modules. */
+function isStill({ stillParts }: StepContext, path: string): boolean {
+  for (let end = path.length; stillParts.size > 0 && end > 0; end = path.lastIndexOf('.', end - 1)) {
+    if (stillParts.has(path.slice(0, end))) return true;
+  }
+  return false;
 }
 
 /** Enters a part of the step (an update) for the calls in `body`. */

@@ -57,7 +57,8 @@ export function runUpdate(
   const region = turn === 1 ? name : `${name}#${turn}`;
   enterRegion(region, () => {
     const start = trace.logged.length;
-    const weights = [...new Set(optimizers.flatMap((optimizer) => optimizer.weights))];
+    const owned = new Set(optimizers.flatMap((optimizer) => optimizer.weights));
+    const weights = [...owned].filter((weight) => !trace.frozen.has(weight));
     let terms: readonly Term[] = [];
     let keys: readonly string[] = [];
     const { gradients, result: objectives } = host.engine.differentiate(() => {
@@ -280,7 +281,7 @@ function applyAll(
         throw new Error(`the rate of ${name} did not reach the step; this is a fault of the runtime`);
       return rate;
     });
-    const norm = optimizer.apply(own, rates, fine);
+    const norm = optimizer.apply(own, rates, fine, trace.frozen);
     return norm === null ? [] : [[optimizer, norm]];
   });
 }

@@ -75,5 +75,12 @@ export function inPlaceOp(update: InPlaceUpdate): InPlaceOp {
         inputs: [none, none, rate, beta1, beta2, epsilon, gradient],
       };
     }
+    case 'adagrad':
+      return {
+        op: 'ResourceApplyAdagradV2',
+        variables: [weight, update.square],
+        inputs: [update.rate, update.epsilon, update.gradient],
+        attributes: { update_slots: true },
+      };
   }
 }

@@ -1,0 +1,99 @@
+/**
+ * A phase of a schedule that waits for a metric to stop improving: PyTorch's ReduceLROnPlateau as a function of its state and a
+ * measurement.
+ */
+import type { Duration } from './units.js';
+
+/** A metric to make small or large, by its full name. */
+export interface Watched {
+  readonly mode: 'min' | 'max';
+  readonly metric: string;
+}
+
+export interface PlateauPhase {
+  readonly kind: 'plateau';
+  readonly monitor: Watched;
+  /** What the value is multiplied by; above 0 and below 1. */
+  readonly factor: number;
+  /** Measurements without improvement that are let pass: the one after them lowers the value. */
+  readonly patience: number;
+  /** How much better than the best a measurement has to be. */
+  readonly threshold: number;
+  /** Whether `threshold` is a part of the best value or a difference. */
+  readonly thresholdMode: 'relative' | 'absolute';
+  /** Measurements after a change during which none counts as bad. */
+  readonly cooldown: number;
+  /** The value is never lowered below this. */
+  readonly min: number;
+  readonly over: Duration;
+  readonly from: number | null;
+}
+
+/** What a plateau remembers between measurements; a JSON value. */
+export interface PlateauState {
+  /** Null before the first measurement. */
+  readonly best: number | null;
+  /** Measurements in a row that were no improvement. */
+  readonly waited: number;
+  /** Measurements of the cooldown that are left. */
+  readonly cooling: number;
+  /** Null: as the phase began. */
+  readonly value: number | null;
+}
+
+export const startOfPlateau: PlateauState = { best: null, waited: 0, cooling: 0, value: null };
+
+/** A value that was lowered. */
+export interface Reduced {
+  readonly metric: string;
+  readonly best: number | null;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What is wrong with the numbers of a plateau, or null. */
+export function plateauFault(phase: PlateauPhase): string | null {
+  const { factor, patience, threshold, cooldown, min } = phase;
+  if (!(factor > 0 && factor < 1)) return `factor is a number above 0 and below 1, got ${factor}`;
+  if (!Number.isSafeInteger(patience) || patience < 0)
+    return `patience is a whole number of at least 0, got ${patience}`;
+  if (!Number.isSafeInteger(cooldown) || cooldown < 0)
+    return `cooldown is a whole number of at least 0, got ${cooldown}`;
+  if (!(threshold >= 0)) return `threshold is a number of at least 0, got ${threshold}`;
+  if (!(min >= 0)) return `min is a number of at least 0, got ${min}`;
+  return null;
+}
+
+function isBetter(
+  { monitor, threshold, thresholdMode }: PlateauPhase,
+  value: number,
+  best: number | null,
+): boolean {
+  if (!Number.isFinite(value)) return false;
+  if (best === null) return true;
+  const sign = monitor.mode === 'min' ? -1 : 1;
+  const limit = thresholdMode === 'relative' ? best * (1 + sign * threshold) : best + sign * threshold;
+  return sign * value > sign * limit;
+}
+
+/** One measurement. `begin` is the value that the phase began with. */
+export function observePlateau(
+  phase: PlateauPhase,
+  measured: number,
+  before: PlateauState,
+  begin: number,
+): { readonly state: PlateauState; readonly reduced: Reduced | null } {
+  const better = isBetter(phase, measured, before.best);
+  const best = better ? measured : before.best;
+  const cooling = Math.max(0, before.cooling - 1);
+  const waited = better || before.cooling > 0 ? 0 : before.waited + 1;
+  if (waited <= phase.patience)
+    return { state: { best, waited, cooling, value: before.value }, reduced: null };
+  const from = before.value ?? begin;
+  const to = Math.max(from * phase.factor, phase.min);
+  const state = { best, waited: 0, cooling: phase.cooldown };
+  // A value that is at `min` already, or began below it, stays.
+  return to < from
+    ? { state: { ...state, value: to }, reduced: { metric: phase.monitor.metric, best, from, to } }
+    : { state: { ...state, value: before.value }, reduced: null };
+}

@@ -1,0 +1,124 @@
+/** Optimizers that share a model, and weights that are frozen for a time. */
+import { describe, expect, test } from 'vitest';
+import { check, codesOf, found, only, specOf } from './training-spec.js';
+
+const two = (first: string, second: string) => ({
+  optimizer: `optimizer a = adam { of = Net ${first} }\noptimizer b = adam { of = Net ${second} }`,
+  train:
+    'step train(batch in train_set) { update a, b { minimize mean(softmax_cross_entropy(Net(batch.image), batch.label)) } }',
+});
+
+describe('match and except of an optimizer', () => {
+  test.each([
+    ['match = ["hidden.*"]', 'match = ["head.*"]'],
+    ['match = ["hidden.*"]', 'except = ["hidden.*"]'],
+    ['match = ["**.weight"] except = ["head.weight"]', 'match = ["**.bias", "head.weight"]'],
+    ['match = "hidden.*"', 'match = "head.*"'],
+    ['match = ["hidden.*"] group g { match = ["**.bias"] weight_decay = 0.1 }', 'match = ["head.*"]'],
+  ])('%s and %s: each weight has one owner', (first, second) => {
+    expect(codesOf(two(first, second))).toEqual([]);
+  });
+
+  test('a weight of two owners is told with its name', () => {
+    const one = only(two('match = ["hidden.*", "head.bias"]', 'match = ["head.*"]'));
+    expect(one).toMatchObject({
+      code: 'ZT4102',
+      message: 'the weights of `Net` have two owners, `a` and `b`',
+      notes: ['both own `head.bias`'],
+    });
+    expect(only(two('', 'match = ["head.*"]')).notes).toEqual(['both own `head.weight` and `head.bias`']);
+  });
+
+  test('a weight of no owner is told with its name', () => {
+    const one = only(two('match = ["hidden.*"]', 'match = ["head.weight"]'));
+    expect(one).toMatchObject({
+      code: 'ZT4101',
+      message: 'no optimizer owns `head.bias` of `Net`',
+      notes: ['1 weight (10 numbers) would keep its random start'],
+    });
+    expect(codesOf({ optimizer: 'optimizer opt = adam { of = Net match = ["head.*"] }' })).toEqual([
+      'ZT4101',
+    ]);
+  });
+
+  test("patterns match weights of the models, and those of groups the optimizer's own", () => {
+    expect(only(two('match = ["hiden.*"]', 'match = ["**"]'))).toMatchObject({
+      code: 'ZT4110',
+      at: '"hiden.*"',
+      help: 'write `"hidden.*"`',
+    });
+    expect(only(two('match = ["**"]', 'except = ["**", "hed.*"]')).at).toBe('"hed.*"');
+    const other = only(
+      two('match = ["hidden.*"] group g { match = ["head.*"] lr = 0.1 }', 'match = ["head.*"]'),
+    );
+    expect(other).toMatchObject({ code: 'ZT4110', at: '"head.*"' });
+    expect(codesOf({ optimizer: 'optimizer opt = adam { of = Net match = [1] }' })).toContain('ZT3203');
+  });
+
+  test('where a param says how often a layer is repeated, the run decides', () => {
+    const model =
+      'param depth: int = 3 where depth > 0\nmodel Net on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image |> flatten() |> repeat depth as blocks { dense(64) as up } |> dense(10) as head }';
+    expect(codesOf({ ...two('match = ["blocks.0.**"]', 'except = ["blocks.0.**"]'), model })).toEqual([]);
+    expect(codesOf({ ...two('match = ["blocks.**"]', 'except = ["blocks.**"]'), model })).toEqual([]);
+    expect(only({ ...two('match = ["blocks.**"]', 'match = ["**"]'), model }).code).toBe('ZT4102');
+  });
+
+  test('an optimizer made of another has its patterns, unless it says others', () => {
+    const amended = (more: string) => ({
+      ...two('', ''),
+      optimizer: `optimizer a = adam { of = Net match = ["hidden.*"] }\noptimizer b = a { ${more} }`,
+    });
+    expect(codesOf(amended('match = ["head.*"]'))).toEqual([]);
+    expect(codesOf(amended(''))).toEqual(['ZT4102', 'ZT4101']);
+  });
+});
+
+describe('freeze', () => {
+  const groups = (text: string) => ({
+    optimizer: `optimizer opt = adam { of = Net ${text} }`,
+    trainer: 'trainer Digits { epochs = 3 }',
+  });
+  test.each([
+    'group low { match = ["hidden.*"] freeze = 2.epochs }',
+    'group low { match = ["hidden.*"] freeze = 100.steps }',
+    'group low { match = ["hidden.*"] freeze = 10.percent }',
+    'group low { match = ["hidden.*"] freeze = rest }',
+    'freeze = 1.epoch group now { match = ["head.*"] freeze = 0.steps }',
+    'group low { match = ["**"] except = ["head.*"] freeze = 0.5.epoch }',
+  ])('%s', (text) => {
+    expect(codesOf(groups(text))).toEqual([]);
+  });
+
+  test('a time as long as the run is refused, and so is one that is none', () => {
+    const long = only(groups('group low { match = ["hidden.*"] freeze = 3.epochs }'));
+    expect(long).toMatchObject({
+      code: 'ZT4115',
+      at: '3.epochs',
+      message: '`freeze` lasts 3 epochs, and the run 135 steps',
+    });
+    expect(codesOf(groups('freeze = -1.steps'))).toEqual(['ZT3203']);
+    expect(codesOf(groups('freeze = 2.minutes'))).toEqual(['ZT3202']);
+    expect(codesOf(groups('freeze = 2'))).toEqual(['ZT3202']);
+  });
+
+  test('each time to thaw is one more way through the train step', () => {
+    const text = Array.from(
+      { length: 9 },
+      (_, i) => `group g${i} { match = ["hidden.*"] freeze = ${i + 1}.steps }`,
+    ).join(' ');
+    const train =
+      'step train(batch in train_set) { update opt { minimize mean(softmax_cross_entropy(Net(batch.image), batch.label)) } every 2.steps { metric a = mean(batch.image) } }';
+    const ways = found({ ...groups(text), train }).map(({ code, message }) => [code, message]);
+    expect(ways).toEqual([['ZT4111', 'there are 20 ways through `step train`, more than 16']]);
+    expect(codesOf(groups(text))).toEqual([]);
+  });
+
+  test('what a group leaves out is in the IR', () => {
+    const { ir } = check(
+      specOf(groups('match = ["**"] group low { match = ["**"] except = ["head.*"] freeze = 1.epoch }')),
+    );
+    const [optimizer] = ir?.trainer?.optimizers ?? [];
+    expect(optimizer?.owns?.match.map(({ pattern }) => pattern)).toEqual(['**']);
+    expect(optimizer?.groups[0]?.except.map(({ pattern }) => pattern)).toEqual(['head.*']);
+  });
+});

@@ -251,6 +251,10 @@ export type IrExprKind =
   | { readonly kind: 'monitor'; readonly mode: 'min' | 'max'; readonly metric: string }
   | { readonly kind: 'clip'; readonly how: 'norm' | 'value'; readonly most: IrExpr }
   | { readonly kind: 'env'; readonly variable: string }
+  /** `folds(5)`, of `parts`. */
+  | { readonly kind: 'folds'; readonly count: IrExpr }
+  /** `only(fold)`, `all_but(fold)`, of `part`. */
+  | { readonly kind: 'part'; readonly how: 'only' | 'all_but'; readonly fold: IrExpr }
   /** A value made when an add-on asks for it. */
   | { readonly kind: 'thunk'; readonly body: readonly IrStmt[]; readonly value: IrExpr };
 

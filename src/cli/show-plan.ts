@@ -48,9 +48,17 @@ const times = (every: Duration, pace: Pace): string => {
   return `${words}: after ${shown.map(grouped).join(', ')}${total > shown.length ? ', …' : ''} (${counted(total, 'time')})`;
 };
 
+interface Rows {
+  readonly rows: number;
+  /** Of how many its part is. */
+  readonly of: number;
+  /** Classes are shared out one by one, so that only the run knows exactly. */
+  readonly about: boolean;
+}
+
 interface Reader {
   readonly run: Run;
-  readonly rowsOf: (data: IrData) => number | null;
+  readonly rowsOf: (data: IrData) => Rows | null;
   readonly whyUnknown: (data: IrData) => string;
 }
 
@@ -60,18 +68,19 @@ const dataLine = (step: IrStep, trainer: IrTrainer, { run, rowsOf, whyUnknown }:
     if (set === undefined) return [];
     const given = optionOf(set.options, 'batch');
     const size = given === null ? 32 : evaluateIr(given, run.names);
-    const rows = rowsOf(set);
-    if (rows === null) return [`  ${data}: ${whyUnknown(set)}`];
-    if (typeof size !== 'number') return [`  ${data}: ${counted(rows, 'row')}`];
+    const found = rowsOf(set);
+    if (found === null) return [`  ${data}: ${whyUnknown(set)}`];
+    const { rows, of, about } = found;
+    const shown = rows === of ? counted(rows, 'row') : `${grouped(rows)} of ${counted(of, 'row')}`;
+    if (about) return [`  ${data}: about ${shown}, by class, in batches of ${String(size)}`];
+    if (typeof size !== 'number') return [`  ${data}: ${shown}`];
     const drop = optionOf(set.options, 'drop_last');
     const dropped = drop !== null && evaluateIr(drop, run.names) === true;
     const count = dropped ? Math.floor(rows / size) : Math.ceil(rows / size);
     const left = rows % size;
     const last =
       left === 0 ? '' : dropped ? `, ${counted(left, 'row')} left out` : `, the last of ${grouped(left)}`;
-    return [
-      `  ${data}: ${counted(rows, 'row')}, ${counted(count, 'batch', 'batches')} of ${grouped(size)}${last}`,
-    ];
+    return [`  ${data}: ${shown}, ${counted(count, 'batch', 'batches')} of ${grouped(size)}${last}`];
   });
 
 const trainLines = (step: IrStep, trainer: IrTrainer, reader: Reader): readonly string[] => {
@@ -218,8 +227,21 @@ export const planLines = (
   const run = runOf(input);
   const reader: Reader = {
     run,
-    rowsOf: (data) =>
-      runOf({ ...input, trainer: readingOnly(trainer, data) }).batches?.rows ?? found.get(data.name) ?? null,
+    rowsOf: (data) => {
+      const read = (without: readonly string[]): number | undefined => {
+        const options = data.options.filter(({ name }) => !without.includes(name));
+        return runOf({ ...input, trainer: readingOnly(trainer, { ...data, options }) }).batches?.rows;
+      };
+      const of = read(['part']) ?? found.get(data.name);
+      if (of === undefined) return null;
+      const rows = optionOf(data.options, 'part') === null ? of : read([]);
+      const about = rows === undefined ? read(['stratify']) : undefined;
+      return rows !== undefined
+        ? { rows, of, about: false }
+        : about === undefined
+          ? null
+          : { rows: about, of, about: true };
+    },
     whyUnknown: (data) => reasons.get(data.name) ?? 'its rows are not known before the run',
   };
   const stage = (name: IrStep['stage']): readonly IrStep[] =>
@@ -239,6 +261,7 @@ export const planLines = (
 /** The trainer as if its train step read this one data set. */
 const readingOnly = (trainer: IrTrainer, data: IrData): IrTrainer => ({
   ...trainer,
+  data: trainer.data.map((each) => (each.name === data.name ? data : each)),
   steps: trainer.steps.map((step) =>
     step.stage === 'train'
       ? { ...step, inputs: [{ span: data.span, name: data.name, data: data.name }] }

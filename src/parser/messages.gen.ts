@@ -109,6 +109,9 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT4206: { name: 'effect_owned_twice', severity: 'error' },
   ZT4207: { name: 'literal_secret', severity: 'error' },
   ZT4208: { name: 'missing_column', severity: 'error' },
+  ZT4301: { name: 'parts_not_whole', severity: 'error' },
+  ZT4302: { name: 'split_twice', severity: 'error' },
+  ZT4303: { name: 'parts_needed', severity: 'error' },
   ZT4900: { name: 'not_built', severity: 'error' },
   ZT5001: { name: 'unnamed_weights', severity: 'warning' },
   ZT5002: { name: 'unused', severity: 'warning' },
@@ -1542,6 +1545,45 @@ export const missingColumn = (
   code: 'ZT4208',
   severity: 'error',
   message: `\`${args.file}\` has no column \`${args.column}\``,
+  span,
+});
+
+/** ZT4301 parts_not_whole: the parts are {found} percent of the rows together, not 100 */
+export const partsNotWhole = (
+  span: Span,
+  args: { readonly found: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4301',
+  severity: 'error',
+  message: `the parts are ${args.found} percent of the rows together, not 100`,
+  span,
+});
+
+/** ZT4302 split_twice: `{name}` is said of `{base}`, whose rows are shared out once */
+export const splitTwice = (
+  span: Span,
+  args: { readonly name: string | number; readonly base: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4302',
+  severity: 'error',
+  message: `\`${args.name}\` is said of \`${args.base}\`, whose rows are shared out once`,
+  span,
+});
+
+/** ZT4303 parts_needed: `{name}` says something of parts, and `{owner}` has none */
+export const partsNeeded = (
+  span: Span,
+  args: { readonly name: string | number; readonly owner: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4303',
+  severity: 'error',
+  message: `\`${args.name}\` says something of parts, and \`${args.owner}\` has none`,
   span,
 });
 

@@ -122,13 +122,6 @@ describe('what is declared and not built is refused, once', () => {
     ['match of an optimizer', { optimizer: 'optimizer opt = adam { of = Net match = ["head.*"] }' }],
     ['except of an optimizer', { optimizer: 'optimizer opt = adam { of = Net except = ["head.*"] }' }],
     [
-      'folds',
-      {
-        train_set:
-          'data train_set = digits { batch = 32 shuffle = true parts = folds(5) map row -> { image: cast(row.image, f32) / 16, label: row.label } }',
-      },
-    ],
-    [
       'polynomial',
       {
         schedule: 'schedule s { polynomial(to = 0, over = rest) }',

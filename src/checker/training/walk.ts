@@ -39,6 +39,10 @@ export const partsOf = (expr: IrExpr): readonly IrExpr[] => {
       return [expr.value];
     case 'clip':
       return [expr.most];
+    case 'folds':
+      return [expr.count];
+    case 'part':
+      return [expr.fold];
     case 'thunk':
       return [...expr.body.flatMap(expressionsOf), expr.value];
     default:

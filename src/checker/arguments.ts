@@ -154,6 +154,8 @@ export const describe = (written: TypeExpr): string => {
       return '`min(step.metric)` or `max(step.metric)`';
     case 'path':
       return 'a path (a string)';
+    case 'axes':
+      return '`axis(name, values)`, or a list of them';
     case 'parts':
       return '`{ train: 80.percent, … }` or `folds(…)`';
     case 'part':

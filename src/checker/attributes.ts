@@ -11,6 +11,7 @@ import {
 } from '../parser/messages.gen.js';
 import type { Span } from '../parser/source.js';
 import { checkLimits, coerce, describe } from './arguments.js';
+import { axesOf } from './axes.js';
 import { preludeScope, sourceText } from './calls.js';
 import { lookup, makePlace, type Env } from './env.js';
 import { checkExpr, kindOf } from './expressions.js';
@@ -155,6 +156,7 @@ export const checkAttribute = (env: Env, owner: string, item: Item, expr: Expr):
   const special =
     (mentions(item, 'clip') ? clipOf(env, expr) : null) ??
     (mentions(item, 'monitor') ? monitorOf(expr) : null) ??
+    (mentions(item, 'axes') ? axesOf(env, expr) : null) ??
     (mentions(item, 'parts') ? partsOf(env, expr) : null) ??
     (mentions(item, 'part') ? partOf(env, expr) : null) ??
     (mentions(item, 'secret') ? envOf(expr) : null);

@@ -251,6 +251,8 @@ export type IrExprKind =
   | { readonly kind: 'monitor'; readonly mode: 'min' | 'max'; readonly metric: string }
   | { readonly kind: 'clip'; readonly how: 'norm' | 'value'; readonly most: IrExpr }
   | { readonly kind: 'env'; readonly variable: string }
+  /** `axis(lr, [1e-4, 1e-3])`, of a sweep: literals and quantities. Its span is the name's. */
+  | { readonly kind: 'axis'; readonly name: string; readonly values: readonly IrExpr[] }
   /** `folds(5)`, of `parts`. */
   | { readonly kind: 'folds'; readonly count: IrExpr }
   /** `only(fold)`, `all_but(fold)`, of `part`. */

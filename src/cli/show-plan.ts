@@ -4,9 +4,11 @@ import { evaluateIr } from '../checker/evaluate.js';
 import type { IrData, IrExpr, IrStep, IrTrainer, Unit } from '../checker/ir.js';
 import { loadPrelude } from '../checker/prelude.js';
 import { optionOf, type TrainingInput } from '../checker/training/input.js';
+import { axesIn } from '../checker/training/sweep.js';
 import { runOf, type Run } from '../checker/training/run.js';
 import { dueAt, durationInSteps, type Pace } from '../values/durations.js';
 import { planSchedule, type Phase } from '../values/schedule.js';
+import { countOf, settingText, type Axis } from '../values/sweep.js';
 import { showQuantity, type Duration } from '../values/units.js';
 import { countRows } from './row-counts.js';
 import type { Settings } from './settings.js';
@@ -134,6 +136,26 @@ const checkpointLines = (trainer: IrTrainer, run: Run): readonly string[] =>
       return `checkpoint: ${parts.join('; ')}`;
     });
 
+/** `lr 0.01, 0.1`, cut where there are many. */
+const axisText = ({ name, values }: Axis): string => {
+  const shown = values.slice(0, 6).map(settingText);
+  return `  ${name}: ${shown.join(', ')}${values.length > shown.length ? `, … (${values.length})` : ''}`;
+};
+
+const sweepLines = (trainer: IrTrainer, fixed: ReadonlySet<string>): readonly string[] =>
+  trainer.addons
+    .filter(({ name }) => name === 'sweep')
+    .flatMap((addon) => {
+      const open = (axes: readonly Axis[]): readonly Axis[] => axes.filter(({ name }) => !fixed.has(name));
+      const [over, average] = [open(axesIn(addon, 'over')), open(axesIn(addon, 'average'))];
+      const [points, each] = [countOf(over), countOf(average)];
+      if (over.length + average.length === 0) return ['sweep: one run, every axis is set'];
+      const pick = optionOf(addon.options, 'pick');
+      const by = pick?.kind === 'monitor' ? `, picked by ${pick.mode}(${pick.metric})` : '';
+      const runs = each === 1 ? '' : `, ${counted(each, 'run')} each: ${counted(points * each, 'run')}`;
+      return [`sweep: ${counted(points, 'point')}${runs}${by}`, ...[...over, ...average].map(axisText)];
+    });
+
 const phaseOf = (kind: string, options: Parameters<typeof optionOf>[0], run: Run): Phase | null => {
   const number = (name: string): number | null => {
     const expr = optionOf(options, name);
@@ -254,6 +276,7 @@ export const planLines = (
       ...dataLine(step, trainer, reader),
     ]),
     ...checkpointLines(trainer, run),
+    ...sweepLines(trainer, settings.overridden),
     ...scheduleLines(trainer, run),
   ];
 };

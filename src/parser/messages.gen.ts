@@ -112,6 +112,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT4301: { name: 'parts_not_whole', severity: 'error' },
   ZT4302: { name: 'split_twice', severity: 'error' },
   ZT4303: { name: 'parts_needed', severity: 'error' },
+  ZT4304: { name: 'axis_fixed', severity: 'error' },
   ZT4900: { name: 'not_built', severity: 'error' },
   ZT5001: { name: 'unnamed_weights', severity: 'warning' },
   ZT5002: { name: 'unused', severity: 'warning' },
@@ -1584,6 +1585,19 @@ export const partsNeeded = (
   code: 'ZT4303',
   severity: 'error',
   message: `\`${args.name}\` says something of parts, and \`${args.owner}\` has none`,
+  span,
+});
+
+/** ZT4304 axis_fixed: `{name}` cannot be swept: it is fixed when the trainer is built */
+export const axisFixed = (
+  span: Span,
+  args: { readonly name: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4304',
+  severity: 'error',
+  message: `\`${args.name}\` cannot be swept: it is fixed when the trainer is built`,
   span,
 });
 

@@ -1017,6 +1017,41 @@ const entries: readonly (readonly [string, readonly OptionDeclaration[]])[] = [
     ],
   ],
   [
+    'addon/sweep',
+    [
+      {
+        name: 'over',
+        key: 'over',
+        nullable: false,
+        type: null,
+        where: null,
+        limits: [],
+        overridable: false,
+        later: false,
+      },
+      {
+        name: 'average',
+        key: 'average',
+        nullable: false,
+        type: null,
+        where: null,
+        limits: [],
+        overridable: false,
+        later: false,
+      },
+      {
+        name: 'pick',
+        key: 'pick',
+        nullable: false,
+        type: null,
+        where: null,
+        limits: [],
+        overridable: false,
+        later: false,
+      },
+    ],
+  ],
+  [
     'addon/tensorboard',
     [
       {
@@ -1137,41 +1172,6 @@ const entries: readonly (readonly [string, readonly OptionDeclaration[]])[] = [
       {
         name: 'into',
         key: 'into',
-        nullable: false,
-        type: null,
-        where: null,
-        limits: [],
-        overridable: false,
-        later: false,
-      },
-    ],
-  ],
-  [
-    'addon/sweep',
-    [
-      {
-        name: 'over',
-        key: 'over',
-        nullable: false,
-        type: null,
-        where: null,
-        limits: [],
-        overridable: false,
-        later: false,
-      },
-      {
-        name: 'average',
-        key: 'average',
-        nullable: false,
-        type: null,
-        where: null,
-        limits: [],
-        overridable: false,
-        later: false,
-      },
-      {
-        name: 'pick',
-        key: 'pick',
         nullable: false,
         type: null,
         where: null,

@@ -15,6 +15,7 @@ import { checkMicroBatches } from './micro-batches.js';
 import { checkOwnership } from './ownership.js';
 import { runOf } from './run.js';
 import { checkPhases, checkSchedules } from './schedules.js';
+import { checkSweep } from './sweep.js';
 import { checkTraces } from './traces.js';
 import { checkWeightNames } from './weight-names.js';
 
@@ -32,6 +33,7 @@ export const checkTraining = (input: TrainingInput): void => {
   checkRunLength(input, run);
   checkWindow(input, run);
   checkAttributeValues(input, run);
+  checkSweep(input);
   checkPhases(input, run);
   // With two lengths there is no telling which one a schedule is held against.
   const oneLength = (run.epochs === null) !== (run.steps === null);

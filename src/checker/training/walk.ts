@@ -6,6 +6,8 @@ export const partsOf = (expr: IrExpr): readonly IrExpr[] => {
   switch (expr.kind) {
     case 'items':
       return expr.items;
+    case 'axis':
+      return expr.values;
     case 'record':
       return expr.fields.map((field) => field.value);
     case 'field':

@@ -134,7 +134,8 @@ const part = (title, intro, builtins) => [`## ${title}`, '', intro, '', ...built
 
 const trainer = options('trainer');
 const data = options('data');
-const clips = prelude.all.filter((each) => each.settings.get('spelled') !== undefined);
+const words = prelude.all.filter((each) => each.settings.get('spelled') !== undefined);
+const wordsOf = (result) => words.filter((each) => result.includes(cut(each.item.result.span)));
 const waiting = prelude.all.filter((each) => !isBuilt(each));
 
 const page = [
@@ -179,7 +180,7 @@ const page = [
   '',
   '| value of `clip` | does |',
   '| --- | --- |',
-  ...clips.map(functionRow),
+  ...wordsOf(['clip']).map(functionRow),
   '',
   ...part(
     'Schedule phases',
@@ -188,10 +189,18 @@ const page = [
   ),
   ...part('Data sources', '[Data](data.md) has the rules of each source.', named('data')),
   ...(data === undefined ? [] : ['### Every data set', ...section(data).slice(1)]),
+  '| value of `parts` or `part` | is |',
+  '| --- | --- |',
+  ...wordsOf(['parts', 'part']).map(functionRow),
+  '',
   '## Trainer',
   '',
   ...(trainer === undefined ? [] : section(trainer).slice(2)),
   ...part('Add-ons', '`addon checkpoint { keep = 3 }`.', named('addon').filter(isBuilt)),
+  '| value of `over` or `average` | is |',
+  '| --- | --- |',
+  ...wordsOf(['axes']).map(functionRow),
+  '',
   '## Declared, not built yet',
   '',
   `A spec that uses one is refused (ZT4900): ${waiting.map((each) => code(each.name)).join(', ')}.`,

@@ -154,6 +154,12 @@ export const describe = (written: TypeExpr): string => {
       return '`min(step.metric)` or `max(step.metric)`';
     case 'path':
       return 'a path (a string)';
+    case 'axes':
+      return '`axis(name, values)`, or a list of them';
+    case 'parts':
+      return '`{ train: 80.percent, … }` or `folds(…)`';
+    case 'part':
+      return '`only(fold)` or `all_but(fold)`';
     case 'secret':
       return '`env("NAME")`';
     default:

@@ -11,11 +11,13 @@ import {
 } from '../parser/messages.gen.js';
 import type { Span } from '../parser/source.js';
 import { checkLimits, coerce, describe } from './arguments.js';
+import { axesOf } from './axes.js';
 import { preludeScope, sourceText } from './calls.js';
 import { lookup, makePlace, type Env } from './env.js';
 import { checkExpr, kindOf } from './expressions.js';
 import { keyHelp, meantKey } from './foreign.js';
 import type { IrNamed } from './ir.js';
+import { partOf, partsOf } from './parts.js';
 import { settingList, type Builtin } from './prelude.js';
 import { isUnknown, unknownValue, value, type Value } from './value.js';
 
@@ -161,6 +163,9 @@ export const checkAttribute = (env: Env, owner: string, item: Item, expr: Expr):
   const special =
     (mentions(item, 'clip') ? clipOf(env, expr) : null) ??
     (mentions(item, 'monitor') ? monitorOf(expr) : null) ??
+    (mentions(item, 'axes') ? axesOf(env, expr) : null) ??
+    (mentions(item, 'parts') ? partsOf(env, expr) : null) ??
+    (mentions(item, 'part') ? partOf(env, expr) : null) ??
     (mentions(item, 'secret') ? envOf(expr) : null);
   if (special) return isUnknown(special) ? null : special;
   if (mentions(item, 'monitor') && expr.kind !== 'ref') {

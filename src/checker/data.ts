@@ -21,6 +21,7 @@ import { moduleOf } from './externs.js';
 import { isGraphStmt } from './classes.js';
 import type { IrData, IrField, IrMap, IrNamed } from './ir.js';
 import { noBindings, resolveType } from './patterns.js';
+import { checkParts } from './parts.js';
 import { liftMap } from './rows.js';
 import type { Builtin } from './prelude.js';
 import { aType, irType, tensorType, type RecordType, type Type, unknownType } from './types.js';
@@ -372,6 +373,12 @@ export const checkData = (env: Env, decl: DataDecl, file: FileScope): DataInfo |
       batch: fields.map((field) => ({ name: field.name, type: irType(batched(field.type)) })),
     };
     rows.set(ir, source.row);
+    checkParts(env, {
+      decl,
+      inherited: inherited?.attributes ?? null,
+      given: source.given,
+      row: source.row,
+    });
     checkFiles(env, file, source.given);
     return {
       ir,

@@ -23,6 +23,7 @@ import {
 } from './env.js';
 import { coerce } from './arguments.js';
 import { noBindings, resolveType } from './patterns.js';
+import { settingText } from './prelude.js';
 import { checkExpr, kindOf } from './expressions.js';
 import { folderOf, joinPath, type Host } from './host.js';
 import { checkInnerNames } from './inner-names.js';
@@ -240,7 +241,9 @@ const constValue = (env: Env, { name, type, value }: ConstDecl): Value => {
 const builtinKind = (checker: Checker, name: string): string | null => {
   for (const what of ['fn', 'layer', 'metric', 'optimizer', 'data'] as const) {
     if (what === 'data' && name === 'options') continue;
-    if (checker.prelude.find(what, name))
+    const builtin = checker.prelude.find(what, name);
+    // A word of attributes is looked for nowhere else.
+    if (builtin && settingText(builtin, 'spelled') === null)
       return what === 'fn' ? 'the function' : what === 'data' ? 'the data source' : `the ${what}`;
   }
   return checker.prelude.fns.has(name) ? 'the function' : null;

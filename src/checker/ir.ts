@@ -251,6 +251,12 @@ export type IrExprKind =
   | { readonly kind: 'monitor'; readonly mode: 'min' | 'max'; readonly metric: string }
   | { readonly kind: 'clip'; readonly how: 'norm' | 'value'; readonly most: IrExpr }
   | { readonly kind: 'env'; readonly variable: string }
+  /** `axis(lr, [1e-4, 1e-3])`, of a sweep: literals and quantities. Its span is the name's. */
+  | { readonly kind: 'axis'; readonly name: string; readonly values: readonly IrExpr[] }
+  /** `folds(5)`, of `parts`. */
+  | { readonly kind: 'folds'; readonly count: IrExpr }
+  /** `only(fold)`, `all_but(fold)`, of `part`. */
+  | { readonly kind: 'part'; readonly how: 'only' | 'all_but'; readonly fold: IrExpr }
   /** A value made when an add-on asks for it. */
   | { readonly kind: 'thunk'; readonly body: readonly IrStmt[]; readonly value: IrExpr };
 

@@ -115,6 +115,7 @@ const addCommands = (program: Command, finish: Finish): void => {
     });
   addRunOptions(program.command('run').description('compile and train'))
     .option('--dev-run [n]', 'n steps (3) and validation batches, nothing is written')
+    .option('--no-sweep', 'one run where the spec has a sweep, with the values given here and the defaults')
     .action(withTrainer(finish, 'train'));
   addRunOptions(program.command('test').description('measure trained weights'))
     .option(

@@ -28,6 +28,7 @@ export interface RunOptions {
   readonly resume?: string;
   readonly devRun?: string | true;
   readonly json?: boolean;
+  readonly sweep?: boolean;
   readonly help?: boolean;
 }
 
@@ -71,6 +72,8 @@ const argumentsOf = (
         ? ['--dev-run']
         : [`--dev-run=${options.devRun}`]),
     ...(options.json === true ? ['--json'] : []),
+    // `--no-sweep`, as commander has it.
+    ...(options.sweep === false ? ['--no-sweep'] : []),
   ];
 };
 

@@ -21,6 +21,8 @@ export interface Settings {
   readonly names: HostNames;
   /** Params that the command line set. */
   readonly given: ReadonlySet<string>;
+  /** All names that the command line set: `lr`, `trainer.epochs`. */
+  readonly overridden: ReadonlySet<string>;
 }
 
 const typeOf = ({ type }: IrParam): OptionType => {
@@ -164,5 +166,6 @@ export const settingsOf = (trainer: IrTrainer, ir: Ir, overrides: readonly Overr
       );
   }
   const amended = overrides.filter(({ path }) => path.length > 1).reduce(amendTrainer, trainer);
-  return { trainer: amended, names, given };
+  const overridden = new Set(overrides.map(({ path }) => path.join('.')));
+  return { trainer: amended, names, given, overridden };
 };

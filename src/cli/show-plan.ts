@@ -4,10 +4,12 @@ import { evaluateIr } from '../checker/evaluate.js';
 import type { IrData, IrExpr, IrStep, IrTrainer, Unit } from '../checker/ir.js';
 import { loadPrelude } from '../checker/prelude.js';
 import { optionOf, type TrainingInput } from '../checker/training/input.js';
+import { axesIn } from '../checker/training/sweep.js';
 import { partIn, runOf, type Run } from '../checker/training/run.js';
 import { dueAt, durationInSteps, type Pace } from '../values/durations.js';
 import { batchesIn, partOf, showPart } from '../values/limits.js';
 import { planSchedule, type Phase } from '../values/schedule.js';
+import { countOf, settingText, type Axis } from '../values/sweep.js';
 import { showQuantity, type Duration } from '../values/units.js';
 import { countRows } from './row-counts.js';
 import type { Settings } from './settings.js';
@@ -50,9 +52,17 @@ const times = (every: Duration, pace: Pace): string => {
   return `${words}: after ${shown.map(grouped).join(', ')}${total > shown.length ? ', …' : ''} (${counted(total, 'time')})`;
 };
 
+interface Rows {
+  readonly rows: number;
+  /** Of how many its part is. */
+  readonly of: number;
+  /** Classes are shared out one by one, so that only the run knows exactly. */
+  readonly about: boolean;
+}
+
 interface Reader {
   readonly run: Run;
-  readonly rowsOf: (data: IrData) => number | null;
+  readonly rowsOf: (data: IrData) => Rows | null;
   readonly whyUnknown: (data: IrData) => string;
 }
 
@@ -67,10 +77,13 @@ const dataLine = (
     if (set === undefined) return [];
     const given = optionOf(set.options, 'batch');
     const size = given === null ? 32 : evaluateIr(given, run.names);
-    const rows = rowsOf(set);
+    const found = rowsOf(set);
     const unknown = part === null ? '' : `; ${showPart(option, part)}`;
-    if (rows === null) return [`  ${data}: ${whyUnknown(set)}${unknown}`];
-    if (typeof size !== 'number') return [`  ${data}: ${counted(rows, 'row')}${unknown}`];
+    if (found === null) return [`  ${data}: ${whyUnknown(set)}${unknown}`];
+    const { rows, of, about } = found;
+    const shown = rows === of ? counted(rows, 'row') : `${grouped(rows)} of ${counted(of, 'row')}`;
+    if (about) return [`  ${data}: about ${shown}, by class, in batches of ${String(size)}${unknown}`];
+    if (typeof size !== 'number') return [`  ${data}: ${shown}${unknown}`];
     const drop = optionOf(set.options, 'drop_last');
     const dropped = drop !== null && evaluateIr(drop, run.names) === true;
     const count = dropped ? Math.floor(rows / size) : Math.ceil(rows / size);
@@ -81,9 +94,7 @@ const dataLine = (
       part === null
         ? ''
         : `; ${counted(batchesIn(part, count), 'is', 'are')} taken (${showPart(option, part)}${option === 'overfit' ? ', unshuffled' : ''})`;
-    return [
-      `  ${data}: ${counted(rows, 'row')}, ${counted(count, 'batch', 'batches')} of ${grouped(size)}${last}${taken}`,
-    ];
+    return [`  ${data}: ${shown}, ${counted(count, 'batch', 'batches')} of ${grouped(size)}${last}${taken}`];
   });
 
 /** What ends the run, and what holds it. */
@@ -188,6 +199,26 @@ const checkpointLines = (trainer: IrTrainer, run: Run): readonly string[] =>
         ...(last !== null && evaluateIr(last, run.names) === false ? [] : ['at the end']),
       ];
       return `checkpoint: ${parts.join('; ')}`;
+    });
+
+/** `lr 0.01, 0.1`, cut where there are many. */
+const axisText = ({ name, values }: Axis): string => {
+  const shown = values.slice(0, 6).map(settingText);
+  return `  ${name}: ${shown.join(', ')}${values.length > shown.length ? `, … (${values.length})` : ''}`;
+};
+
+const sweepLines = (trainer: IrTrainer, fixed: ReadonlySet<string>): readonly string[] =>
+  trainer.addons
+    .filter(({ name }) => name === 'sweep')
+    .flatMap((addon) => {
+      const open = (axes: readonly Axis[]): readonly Axis[] => axes.filter(({ name }) => !fixed.has(name));
+      const [over, average] = [open(axesIn(addon, 'over')), open(axesIn(addon, 'average'))];
+      const [points, each] = [countOf(over), countOf(average)];
+      if (over.length + average.length === 0) return ['sweep: one run, every axis is set'];
+      const pick = optionOf(addon.options, 'pick');
+      const by = pick?.kind === 'monitor' ? `, picked by ${pick.mode}(${pick.metric})` : '';
+      const runs = each === 1 ? '' : `, ${counted(each, 'run')} each: ${counted(points * each, 'run')}`;
+      return [`sweep: ${counted(points, 'point')}${runs}${by}`, ...[...over, ...average].map(axisText)];
     });
 
 const phaseOf = (kind: string, options: Parameters<typeof optionOf>[0], run: Run): Phase | null => {
@@ -310,8 +341,21 @@ export const planLines = (
   const run = runOf(input);
   const reader: Reader = {
     run,
-    rowsOf: (data) =>
-      runOf({ ...input, trainer: readingOnly(trainer, data) }).batches?.rows ?? found.get(data.name) ?? null,
+    rowsOf: (data) => {
+      const read = (without: readonly string[]): number | undefined => {
+        const options = data.options.filter(({ name }) => !without.includes(name));
+        return runOf({ ...input, trainer: readingOnly(trainer, { ...data, options }) }).batches?.rows;
+      };
+      const of = read(['part']) ?? found.get(data.name);
+      if (of === undefined) return null;
+      const rows = optionOf(data.options, 'part') === null ? of : read([]);
+      const about = rows === undefined ? read(['stratify']) : undefined;
+      return rows !== undefined
+        ? { rows, of, about: false }
+        : about === undefined
+          ? null
+          : { rows: about, of, about: true };
+    },
     whyUnknown: (data) => reasons.get(data.name) ?? 'its rows are not known before the run',
   };
   const stage = (name: IrStep['stage']): readonly IrStep[] =>
@@ -327,6 +371,7 @@ export const planLines = (
     }),
     ...testLines(trainer, run),
     ...checkpointLines(trainer, run),
+    ...sweepLines(trainer, settings.overridden),
     ...scheduleLines(trainer, run),
   ];
 };
@@ -341,6 +386,7 @@ const testLines = (trainer: IrTrainer, { taken }: Run): readonly string[] => {
 /** The trainer as if its train step read this one data set. */
 const readingOnly = (trainer: IrTrainer, data: IrData): IrTrainer => ({
   ...trainer,
+  data: trainer.data.map((each) => (each.name === data.name ? data : each)),
   steps: trainer.steps.map((step) =>
     step.stage === 'train'
       ? { ...step, inputs: [{ span: data.span, name: data.name, data: data.name }] }

@@ -121,6 +121,21 @@ const emitKind = (place: Place, expr: IrExpr): ts.Expression => {
       return tree.call(unit.export('optim', `clip_${expr.how}`), [
         tree.object([{ key: 'most', value: emitExpression(place, expr.most) }]),
       ]);
+    case 'axis':
+      return tree.call(unit.export('addons', 'axis'), [
+        tree.object([
+          { key: 'name', value: tree.text(expr.name) },
+          { key: 'values', value: tree.array(emitAll(place, expr.values)) },
+        ]),
+      ]);
+    case 'folds':
+      return tree.call(unit.export('data', 'folds'), [
+        tree.object([{ key: 'count', value: emitExpression(place, expr.count) }]),
+      ]);
+    case 'part':
+      return tree.call(unit.export('data', expr.how), [
+        tree.object([{ key: 'fold', value: emitExpression(place, expr.fold) }]),
+      ]);
     case 'env':
       return tree.call(unit.export('addons', 'env'), [tree.text(expr.variable)]);
     case 'thunk': {

@@ -182,6 +182,16 @@ export const emitSpec = (write: Write, ir: Ir, options: TrainerOptions): ts.Clas
         ),
       },
       { key: 'options', value: runOptions(unit, trainer) },
+      // The command line makes its runs, so it stands with what the command line reads.
+      ...trainer.addons
+        .filter(({ name }) => name === 'sweep')
+        .map((addon) => ({
+          key: 'sweep',
+          value: tree.call(unit.export('addons', 'sweep'), [
+            tree.object(emitOptions(place, addon.options), true),
+          ]),
+          span: addon.span,
+        })),
     ],
     true,
   );

@@ -81,7 +81,7 @@ export const emitTrainer = (
     ...(trainer.schedules.length === 0 ? [] : [configureSchedules(write)]),
     configureOptimizers(write),
     configureSteps(write),
-    ...(trainer.addons.length === 0 ? [] : [configureAddOns(write)]),
+    ...(ownAddOns(trainer).length === 0 ? [] : [configureAddOns(write)]),
     ...trainer.steps.map((step) => stepMethod(write, step)),
   ];
   const made = factory.createClassDeclaration(
@@ -306,16 +306,22 @@ const configureSteps = (write: Write): ts.ClassElement => {
   ]);
 };
 
+/** Add-ons of one run: a sweep is about several. */
+const ownAddOns = ({ addons }: IrTrainer): readonly IrAddon[] =>
+  addons.filter(({ name }) => name !== 'sweep');
+
 const configureAddOns = (write: Write): ts.ClassElement => {
   const { unit } = write;
   const { tree } = unit;
   const body = (place: Place): ts.Expression =>
     tree.array(
-      write.trainer.addons.map((addon) => emitAddon(write, place, addon)),
+      ownAddOns(write.trainer).map((addon) => emitAddon(write, place, addon)),
       true,
     );
   // `models` is declared only where an add-on asks for one: an unused parameter is an error in strict code.
-  const asks = JSON.stringify(write.trainer.addons.map((addon) => addon.options)).includes('"kind":"model"');
+  const asks = JSON.stringify(ownAddOns(write.trainer).map((addon) => addon.options)).includes(
+    '"kind":"model"',
+  );
   const params = asks ? [tree.param('models', tree.type(write.names.models))] : [];
   return method(write, 'configureAddOns', params, undefined, (place) => [tree.giveBack(body(place))]);
 };

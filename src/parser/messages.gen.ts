@@ -111,6 +111,10 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT4207: { name: 'literal_secret', severity: 'error' },
   ZT4208: { name: 'missing_column', severity: 'error' },
   ZT4220: { name: 'part_of_none', severity: 'error' },
+  ZT4301: { name: 'parts_not_whole', severity: 'error' },
+  ZT4302: { name: 'split_twice', severity: 'error' },
+  ZT4303: { name: 'parts_needed', severity: 'error' },
+  ZT4304: { name: 'axis_fixed', severity: 'error' },
   ZT4900: { name: 'not_built', severity: 'error' },
   ZT5001: { name: 'unnamed_weights', severity: 'warning' },
   ZT5002: { name: 'unused', severity: 'warning' },
@@ -1618,6 +1622,58 @@ export const partOfNone = (
   code: 'ZT4220',
   severity: 'error',
   message: `\`${args.option}\` takes none of the ${args.batches} of \`${args.data}\``,
+  span,
+});
+
+/** ZT4301 parts_not_whole: the parts are {found} percent of the rows together, not 100 */
+export const partsNotWhole = (
+  span: Span,
+  args: { readonly found: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4301',
+  severity: 'error',
+  message: `the parts are ${args.found} percent of the rows together, not 100`,
+  span,
+});
+
+/** ZT4302 split_twice: `{name}` is said of `{base}`, whose rows are shared out once */
+export const splitTwice = (
+  span: Span,
+  args: { readonly name: string | number; readonly base: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4302',
+  severity: 'error',
+  message: `\`${args.name}\` is said of \`${args.base}\`, whose rows are shared out once`,
+  span,
+});
+
+/** ZT4303 parts_needed: `{name}` says something of parts, and `{owner}` has none */
+export const partsNeeded = (
+  span: Span,
+  args: { readonly name: string | number; readonly owner: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4303',
+  severity: 'error',
+  message: `\`${args.name}\` says something of parts, and \`${args.owner}\` has none`,
+  span,
+});
+
+/** ZT4304 axis_fixed: `{name}` cannot be swept: it is fixed when the trainer is built */
+export const axisFixed = (
+  span: Span,
+  args: { readonly name: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4304',
+  severity: 'error',
+  message: `\`${args.name}\` cannot be swept: it is fixed when the trainer is built`,
   span,
 });
 

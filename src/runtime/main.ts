@@ -5,6 +5,7 @@
 import { didYouMean } from '../values/near.js';
 import { parseOverride, refuseTwice, showValue, UsageError, type Override } from '../values/overrides.js';
 import { optionTable } from '../values/options.gen.js';
+import { unfixed, type SweepPlan } from '../values/sweep.js';
 import { showType } from '../values/options.js';
 import { csvHeader, csvLines, jsonLines } from './addons/predictions.js';
 import { fileError } from './checkpoint/files.js';
@@ -19,8 +20,9 @@ import { TensorFlowError } from './engine/tensorflow/status.js';
 import { engineNames, type EngineName } from './engine/choose.js';
 import { Control, type StopSignal } from './trainer/control.js';
 import { paramType, parseParam } from './trainer/params.js';
-import { runFit, runPredict, runTest } from './trainer/run.js';
+import { runFit, runPredict, runTest, type RunOptions } from './trainer/run.js';
 import type { ParamSpec, TrainerSpec } from './trainer/spec.js';
+import { runSweep } from './trainer/sweep.js';
 import type { TrainerClass } from './trainer/trainer.js';
 
 /** The process as `main` sees it. */
@@ -63,6 +65,7 @@ interface Arguments {
   readonly device: string | undefined;
   readonly forcePrecision: boolean;
   readonly devRun: number | null;
+  readonly noSweep: boolean;
   readonly json: boolean;
 }
 
@@ -173,6 +176,10 @@ async function runCommand(
     if (args.from !== undefined)
       throw new UsageError('--from goes with test and predict; resuming a run is not built yet');
     if (args.json) throw new UsageError('--json goes with test and predict; a run writes metrics.jsonl');
+    const set = new Set([...args.params, ...args.attributes].map(({ path }) => path.join('.')));
+    const plan = spec.sweep === undefined || args.noSweep ? null : unfixed(spec.sweep, set);
+    if (plan !== null && plan.over.length + plan.average.length > 0)
+      return sweepFrom(trainerClass, plan, args, { ...options, io });
     const trainer = new trainerClass({ params: given, overrides: args.attributes });
     const { signal } = await runFit(trainer, options);
     return signal;
@@ -210,6 +217,31 @@ async function runCommand(
   return control.signal;
 }
 
+/** As a shell takes it. */
+const quoted = (word: string): string =>
+  /^[\w.=+,:/@%-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
+
+/** Runs a sweep, and returns the signal that cut it off. Rejects with a RunError where a run of it failed. */
+async function sweepFrom(
+  trainerClass: TrainerClass,
+  plan: SweepPlan,
+  args: Arguments,
+  { io, ...options }: RunOptions & { readonly io: MainIo },
+): Promise<StopSignal | null> {
+  const called = io.program?.('train') ?? io.called ?? trainerClass.spec.name;
+  const own = [...args.params, ...args.attributes].map(({ path, text }) => `${path.join('.')}=${text}`);
+  const result = await runSweep(trainerClass, plan, args, {
+    ...options,
+    command: (words) => [called, ...[...own, ...words].map(quoted)].join(' '),
+  });
+  if (result.failed > 0) {
+    const again =
+      result.folder === null ? '' : `; --run-dir ${result.folder} runs what is not done once more`;
+    throw new RunError(`${result.failed} of ${result.runs} runs failed${again}`);
+  }
+  return result.signal;
+}
+
 /** The checkpoint's params by key, as far as the trainer still has them. */
 function paramsOf(spec: TrainerSpec<never>, { params }: Checkpoint): Readonly<Record<string, StrictValue>> {
   return Object.fromEntries(
@@ -236,7 +268,7 @@ const notBuilt: ReadonlyMap<string, string> = new Map([
   ['--nodes', 'several machines are not built yet; leave it out'],
   ['--profile', 'the spec sets it: profile = "simple" or "trace" on the trainer, or trainer.profile=simple'],
 ]);
-const flags = ['--force-precision', '--dev-run', '--json', '--help', '--version'];
+const flags = ['--force-precision', '--dev-run', '--no-sweep', '--json', '--help', '--version'];
 
 /** Reads a command line. `names` are the trainer's params, for messages. Throws a UsageError. */
 export function readArguments(
@@ -250,6 +282,7 @@ export function readArguments(
   let command: Arguments['command'] | null = null;
   let devRun: number | null = null;
   let json = false;
+  let noSweep = false;
   let forcePrecision = false;
   const rest = [...argv];
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
@@ -274,6 +307,7 @@ export function readArguments(
     if (name === '--help' || name === '-h') command = 'help';
     else if (name === '--version' || name === '-V') command = 'version';
     else if (name === '--json') json = true;
+    else if (name === '--no-sweep') noSweep = true;
     else if (name === '--force-precision') forcePrecision = true;
     else if (name === '--dev-run') {
       const next = attached ?? (/^\d+$/.test(rest[0] ?? '') ? rest.shift() : '3');
@@ -311,6 +345,7 @@ export function readArguments(
     device: deviceOf(values.get('--devices')),
     forcePrecision,
     devRun,
+    noSweep,
     json,
   };
 }
@@ -400,6 +435,9 @@ export function helpText(spec: TrainerSpec<never>, program?: MainIo['program'], 
     '  --devices NAME    auto, cpu, gpu or gpu:N',
     '  --force-precision bf16 or f16 also where the device has no units for it',
     '  --dev-run [N]     N steps (3) and validation batches, nothing is written',
+    ...(spec.sweep === undefined
+      ? []
+      : ['  --no-sweep        one run, with the values given here and the defaults']),
     '  --json            print metrics or rows as JSON',
     '  --help, --version',
     '',

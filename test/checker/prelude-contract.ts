@@ -86,9 +86,9 @@ export const contractOf = (prelude: Prelude): string => {
   const lines = prelude.all.flatMap((builtin): readonly string[] => {
     const { what, name } = builtin;
     if (name === 'options' || settingList(builtin, 'later').includes(name)) return [];
-    // Words of an optimizer's options have a spelling of their own.
+    // Words of attributes have a spelling of their own; those of an optimizer's options need no home.
     const word = settingText(builtin, 'spelled') !== null;
-    const home = word ? 'optim' : (settingText(builtin, 'home') ?? namespaces[what]);
+    const home = settingText(builtin, 'home') ?? (word ? 'optim' : namespaces[what]);
     if (home === undefined) return [];
     const inputs = what === 'fn' || what === 'metric' ? builtin.params.filter(isInput).length : 0;
     const own = what === 'metric' ? builtKeys(builtin).slice(inputs) : builtKeys(builtin);

@@ -108,13 +108,6 @@ describe('what is declared and not built is refused, once', () => {
         train: `step measure as seen(batch in train_set) { metric m = mean(batch.image) }\nstep train(batch in train_set) { update opt { minimize ${loss} } }`,
       },
     ],
-    [
-      'folds',
-      {
-        train_set:
-          'data train_set = digits { batch = 32 shuffle = true parts = folds(5) map row -> { image: cast(row.image, f32) / 16, label: row.label } }',
-      },
-    ],
     ['several devices', { trainer: 'trainer Digits { epochs = 1 devices = 2 }' }],
     ['pretrained', { addon: 'addon pretrained { from = "x.safetensors" into = Net }' }],
     ['a sweep', { addon: 'addon sweep { over = [] pick = max(validate.loss) }' }],

@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { DcganTrainer, type DcganData } from '../../specs/generated/dcgan.js';
 import { DigitsTrainer, type DigitsData } from '../../specs/generated/digits.js';
 import { FashionTrainer, type FashionData } from '../../specs/generated/fashion.js';
+import { FoldsTrainer, type FoldsData } from '../../specs/generated/folds.js';
 import { GptTrainer, type GptData } from '../../specs/generated/gpt.js';
 import { IrisTrainer, type IrisData } from '../../specs/generated/iris.js';
 import { MpgTrainer, type MpgData } from '../../specs/generated/mpg.js';
@@ -80,6 +81,16 @@ class Dcgan extends DcganTrainer {
     return { reals: withoutFiles(super.configureData().reals) };
   }
 }
+class Folds extends FoldsTrainer {
+  protected override configureData(): FoldsData {
+    const { trainSet, heldOut, testSet } = super.configureData();
+    return {
+      trainSet: withoutFiles(trainSet),
+      heldOut: withoutFiles(heldOut),
+      testSet: withoutFiles(testSet),
+    };
+  }
+}
 class Gpt extends GptTrainer {
   protected override configureData(): GptData {
     const { trainSet, valSet } = super.configureData();
@@ -94,6 +105,7 @@ const trainers: readonly (readonly [string, () => AnyTrainer])[] = [
   ['mpg', () => new Mpg()],
   ['fashion', () => new Fashion({ params: { ...small, width: 4 } })],
   ['dcgan', () => new Dcgan({ params: { ...small, width: 4 } })],
+  ['folds', () => new Folds()],
   ['gpt', () => new Gpt({ params: { ...small, drop: 0.1 } })],
 ];
 

@@ -51,6 +51,21 @@ test('iris tells 9 of 10 flowers apart', async () => {
   expect(best.get('validate.loss')).toBeLessThan(0.3);
 }, 120_000);
 
+test('folds tells 9 of 10 held-out flowers apart, by the mean over five folds', async () => {
+  const program = await place.build('folds');
+  const words = ['lr=0.1', 'units=8', '--run-dir', 'folds'];
+  await place.call(program, words);
+  const sweep: unknown = JSON.parse(readFileSync(join(place.folder, 'folds', 'sweep.json'), 'utf8'));
+  expect(sweep).toMatchObject({
+    points: [{ runs: [0, 1, 2, 3, 4].map((fold) => ({ settings: { fold }, state: 'finished' })) }],
+    picked: { point: 1 },
+  });
+  expect(sweep).toHaveProperty(
+    ['points', 0, 'metrics', 'validate.accuracy', 'mean'],
+    expect.toSatisfy((mean: number) => mean >= 0.9),
+  );
+}, 120_000);
+
 test('mpg explains 85 % of the variance, tests its best weights and writes its guesses', async () => {
   const program = await place.build('mpg');
   const { best, records, folder } = await place.train(program, 'mpg', []);

@@ -25,6 +25,24 @@ const argumentsOf = (input: TrainingInput, data: IrData, names: HostNames): Read
 
 type Overlap = 'same' | 'part' | 'none';
 
+/** Two data sets over the same rows: whether the parts that they read share some. */
+const partsOverlap = (a: IrData, b: IrData, names: HostNames): Overlap => {
+  const said = (data: IrData, name: string): string => {
+    const given = optionOf(data.options, name);
+    return given ? textOf(given, names) : '';
+  };
+  const [left, right] = [optionOf(a.options, 'part'), optionOf(b.options, 'part')];
+  const alike = ['parts', 'split_seed', 'stratify'].every((name) => said(a, name) === said(b, name));
+  if (!left && !right) return 'same';
+  // Another split of the same rows shares some with every part of this one.
+  if (!left || !right || !alike) return 'part';
+  if (left.kind !== 'part' || right.kind !== 'part')
+    return textOf(left, names) === textOf(right, names) ? 'same' : 'none';
+  const same = textOf(left.fold, names) === textOf(right.fold, names);
+  if (left.how === right.how) return same ? 'same' : left.how === 'only' ? 'none' : 'part';
+  return same ? 'none' : 'part';
+};
+
 const overlapOf = (input: TrainingInput, names: HostNames, a: IrData, b: IrData): Overlap => {
   if (a.name === b.name) return 'same';
   if (
@@ -37,18 +55,28 @@ const overlapOf = (input: TrainingInput, names: HostNames, a: IrData, b: IrData)
   const differs = [...new Set([...left.keys(), ...right.keys()])].filter(
     (key) => left.get(key) !== right.get(key),
   );
-  if (differs.length === 0) {
-    const part = (data: IrData): string => {
-      const given = optionOf(data.options, 'part');
-      return given ? textOf(given, names) : '';
-    };
-    return part(a) === part(b) ? 'same' : 'none';
-  }
+  if (differs.length === 0) return partsOverlap(a, b, names);
   const all = JSON.stringify('all');
   const splits = [left.get('split'), right.get('split')];
   return differs.length === 1 && differs[0] === 'split' && splits.includes(all) && !splits.includes(undefined)
     ? 'part'
     : 'none';
+};
+
+const hasParts = (data: IrData): boolean => optionOf(data.options, 'parts') !== null;
+
+/** What reads rows that `base` does not. */
+const otherPart = (data: IrData, base: IrData): string => {
+  const [parts, part] = [optionOf(base.options, 'parts'), optionOf(base.options, 'part')];
+  const own = optionOf(data.options, 'parts');
+  if (part?.kind === 'part' && own?.kind === 'folds')
+    return `the other folds are \`${part.how === 'only' ? 'all_but' : 'only'}(…)\` of the same fold`;
+  const names =
+    parts?.kind === 'record' && own?.kind === 'record' ? parts.fields.map(({ name }) => name) : [];
+  const others = names.filter((name) => part?.kind !== 'literal' || part.value !== name);
+  return part && others.length > 0
+    ? `read another part here: \`part = "${others[0] ?? ''}"\``
+    : 'read one part here, and train on another';
 };
 
 export const checkValidationData = (input: TrainingInput, names: HostNames): void => {
@@ -71,11 +99,14 @@ export const checkValidationData = (input: TrainingInput, names: HostNames): voi
                 notes: [
                   overlap === 'same'
                     ? `\`${data.name}\` and \`${base.name}\` have the same source with the same arguments`
-                    : `\`split = "all"\` holds the rows of every split`,
+                    : hasParts(data) || hasParts(base)
+                      ? `\`${data.name}\` and \`${base.name}\` share rows of one source`
+                      : `\`split = "all"\` holds the rows of every split`,
                 ],
               }),
-          help:
-            data.source.name === 'digits' || data.source.name === 'fashion_mnist'
+          help: hasParts(data)
+            ? otherPart(data, base)
+            : data.source.name === 'digits' || data.source.name === 'fashion_mnist'
               ? 'read `split = "test"` here'
               : 'read rows here that the train step does not read',
         };

@@ -4,6 +4,7 @@ import type { Pace } from '../../values/durations.js';
 import { evaluateIr, type HostNames, type HostValue } from '../evaluate.js';
 import type { IrData, IrExpr, IrStep } from '../ir.js';
 import { batchesIn, partOf, type Limits, type Part, type Taken } from '../../values/limits.js';
+import { shareOut, weightOfPercent } from '../../values/split.js';
 import { showQuantity } from '../../values/units.js';
 import { counted, optionOf, type TrainingInput } from './input.js';
 
@@ -92,7 +93,33 @@ const rowsOf = (input: TrainingInput, data: IrData, names: HostNames): number | 
   const splits = data.source.kind === 'prelude' ? fixedRows.get(data.source.name) : undefined;
   const given = optionOf(data.arguments, 'split');
   const split = given ? evaluateIr(given, names) : builtinDefault(input, 'data', data.source.name, 'split');
-  return input.rows?.get(data.name) ?? (typeof split === 'string' ? splits?.get(split) : undefined);
+  const all = input.rows?.get(data.name) ?? (typeof split === 'string' ? splits?.get(split) : undefined);
+  return all === undefined ? undefined : rowsOfPart(data, all, names);
+};
+
+/**
+ * How many of the `rows` of its source a data set reads; undefined where that is not known before the run: rows of classes
+ * that are shared out in percent are rounded class by class.
+ */
+export const rowsOfPart = (data: IrData, rows: number, names: HostNames): number | undefined => {
+  const [parts, part] = [optionOf(data.options, 'parts'), optionOf(data.options, 'part')];
+  if (!parts || !part) return rows;
+  if (parts.kind === 'folds') {
+    const count = evaluateIr(parts.count, names);
+    const fold = part.kind === 'part' ? evaluateIr(part.fold, names) : undefined;
+    if (part.kind !== 'part' || typeof count !== 'number' || typeof fold !== 'number') return undefined;
+    const own = shareOut(
+      rows,
+      Array.from({ length: count }, () => 1),
+    )[fold];
+    return own === undefined ? undefined : part.how === 'only' ? own : rows - own;
+  }
+  if (parts.kind !== 'record' || optionOf(data.options, 'stratify')) return undefined;
+  const name = evaluateIr(part, names);
+  const shares = parts.fields.map(({ value }) => evaluateIr(value, names));
+  const known = shares.filter((share) => typeof share === 'number');
+  if (known.length < shares.length) return undefined;
+  return shareOut(rows, known.map(weightOfPercent))[parts.fields.findIndex((each) => each.name === name)];
 };
 
 type DataBatches = Omit<StepBatches, 'all'>;

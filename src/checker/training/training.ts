@@ -17,6 +17,7 @@ import { checkMicroBatches } from './micro-batches.js';
 import { checkOwnership } from './ownership.js';
 import { runOf } from './run.js';
 import { checkPhases, checkSchedules } from './schedules.js';
+import { checkSweep } from './sweep.js';
 import { checkTraces } from './traces.js';
 import { checkWeightNames } from './weight-names.js';
 
@@ -34,6 +35,7 @@ export const checkTraining = (input: TrainingInput): void => {
   checkRunLength(input, run);
   checkWindow(input, run);
   checkAttributeValues(input, run);
+  checkSweep(input);
   checkPhases(input, run);
   checkLimits(input, run);
   checkLeast(input, run);

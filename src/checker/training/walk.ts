@@ -6,6 +6,8 @@ export const partsOf = (expr: IrExpr): readonly IrExpr[] => {
   switch (expr.kind) {
     case 'items':
       return expr.items;
+    case 'axis':
+      return expr.values;
     case 'record':
       return expr.fields.map((field) => field.value);
     case 'field':
@@ -39,6 +41,10 @@ export const partsOf = (expr: IrExpr): readonly IrExpr[] => {
       return [expr.value];
     case 'clip':
       return [expr.most];
+    case 'folds':
+      return [expr.count];
+    case 'part':
+      return [expr.fold];
     case 'thunk':
       return [...expr.body.flatMap(expressionsOf), expr.value];
     default:

@@ -20,3 +20,5 @@ export { imageGrid } from './image-grid.js';
 export type { ImageGridOptions } from './image-grid.js';
 export { predictions } from './predictions.js';
 export type { PredictionsOptions } from './predictions.js';
+export { axis, sweep } from './sweep.js';
+export type { SweepOptions } from './sweep.js';

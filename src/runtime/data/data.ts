@@ -7,6 +7,7 @@ import type { HostTensor } from '../engine/engine.js';
 import { DataError } from './data-error.js';
 import type { FileHost, ReadFile } from './files.js';
 import { epochOrder } from './order.js';
+import { checkSplit, partText, rowsOfPart, type Part, type Parts, type Split } from './parts.js';
 import { toRecord, type Batch, type RecordType } from './record.js';
 
 /** Options that every data set takes. */
@@ -19,6 +20,14 @@ export interface DataOptions {
   readonly dropLast: boolean;
   /** What a row that does not fit its declaration does. */
   readonly onBadRow: 'error' | 'skip';
+  /** How the rows are shared out, or null. */
+  readonly parts: Parts | null;
+  /** Which of the parts this data set is; all rows where it is null. */
+  readonly part: Part | null;
+  /** Fixes which rows are whose, with their numbers and classes. */
+  readonly splitSeed: number;
+  /** The field by whose values each part has its share of every class, or null. */
+  readonly stratify: string | null;
 }
 
 /** The common options as emitted code gives them; what is not named has its default. */
@@ -84,10 +93,19 @@ export class Data<B> {
     private readonly build: (tensors: readonly Tensor[]) => B,
   ) {
     const { batch = 32, shuffle = false, dropLast = false, onBadRow = 'error' } = options;
+    const { parts = null, part = null, splitSeed = 0, stratify = null } = options;
     if (!Number.isInteger(batch) || batch < 1) {
       throw new DataError(`batch is a whole number of at least 1, got ${batch}`);
     }
-    this.options = { batch, shuffle, dropLast, onBadRow };
+    if (parts === null && part !== null)
+      throw new DataError(`${partText(part)} needs parts; say what they are`);
+    this.options = { batch, shuffle, dropLast, onBadRow, parts, part, splitSeed, stratify };
+    if (parts !== null) checkSplit({ parts, part, seed: splitSeed, stratify }, source.record);
+  }
+
+  get #split(): Split | null {
+    const { parts, part, splitSeed, stratify } = this.options;
+    return parts === null ? null : { parts, part, seed: splitSeed, stratify };
   }
 
   /** Names of the source's fields, in the order of a batch's tensors. */
@@ -115,14 +133,23 @@ export class Data<B> {
     const { batch, shuffle, dropLast, onBadRow } = this.options;
     const files: ReadFile[] = [];
     const opened = await this.source.open({ ...host, note: (file) => files.push(file) }, onBadRow);
-    const rows = opened.length;
+    const split = this.#split;
+    const chosen =
+      split === null
+        ? null
+        : await chosenRows(split, opened, this.fields).catch(async (error: unknown) => {
+            // The first error is the one to tell.
+            await opened.close().catch(() => undefined);
+            throw error;
+          });
+    const rows = chosen?.length ?? opened.length;
     const batchesPerEpoch = dropLast ? Math.floor(rows / batch) : Math.ceil(rows / batch);
     if (batchesPerEpoch === 0) {
       await opened.close();
       const left = opened.skipped === 0 ? '' : ` (${opened.skipped} bad rows were skipped)`;
       throw new DataError(
         rows === 0
-          ? `data '${host.label}' (${this.source.name}) has no rows${left}; give it at least one`
+          ? emptyText(host.label, this.source.name, opened.length, this.options.part, left)
           : `data '${host.label}' (${this.source.name}) has ${rows} rows${left}, fewer than one batch of ${batch}, and drop_last leaves them out; lower batch or set drop_last = false`,
       );
     }
@@ -132,7 +159,8 @@ export class Data<B> {
       if (!Number.isInteger(index) || index < 0 || index >= batchesPerEpoch) {
         throw new RangeError(`data '${host.label}' has batches 0 to ${batchesPerEpoch - 1}, got ${index}`);
       }
-      return order(epoch, index * batch, (index + 1) * batch);
+      const places = order(epoch, index * batch, (index + 1) * batch);
+      return chosen === null ? places : places.map((place) => chosen[place] ?? 0);
     };
     return {
       label: host.label,
@@ -148,6 +176,32 @@ export class Data<B> {
       close: () => opened.close(),
     };
   }
+}
+
+/** Rows that are read at once to see their classes. */
+const classChunk = 1024;
+
+/** The rows of the part, or null where all are meant. Reads the classes of every row where the split is by class. */
+async function chosenRows(
+  split: Split,
+  from: OpenRows,
+  fields: readonly string[],
+): Promise<Int32Array | null> {
+  if (split.part === null || split.stratify === null) return rowsOfPart(split, from.length, null);
+  const field = fields.indexOf(split.stratify);
+  const classes = new Int32Array(from.length);
+  for (let first = 0; first < from.length; first += classChunk) {
+    const count = Math.min(classChunk, from.length - first);
+    const read = await from.read(Int32Array.from({ length: count }, (_, row) => first + row));
+    classes.set(read[field]?.values ?? [], first);
+  }
+  return rowsOfPart(split, from.length, classes);
+}
+
+function emptyText(label: string, source: string, all: number, part: Part | null, left: string): string {
+  return part === null || all === 0
+    ? `data '${label}' (${source}) has no rows${left}; give it at least one`
+    : `data '${label}' (${source}) has no rows: ${partText(part)} of ${all} rows is none${left}; make the part larger, or add rows`;
 }
 
 /** A data set whose batch is the source's record. */

@@ -17,4 +17,6 @@ export { idx } from './idx.js';
 export type { IdxOptions } from './idx.js';
 export { jsonl } from './jsonl.js';
 export type { JsonlOptions } from './jsonl.js';
+export { allBut, folds, only } from './parts.js';
+export type { FoldPart, Folds, Part, Parts } from './parts.js';
 export type { Batch, FieldType, RecordType } from './record.js';

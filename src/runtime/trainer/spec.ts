@@ -1,6 +1,7 @@
 /** What generated code says about its spec, as data: name, params, limits, options of the run. */
 import type { Clip } from '../optim/optimizer.js';
 import type { Limits, Part } from '../../values/limits.js';
+import type { SweepPlan } from '../../values/sweep.js';
 import type { Quantity } from '../../values/units.js';
 import type { CompileMode } from '../engine/tensorflow/compiled-step.js';
 
@@ -94,4 +95,6 @@ export interface TrainerSpec<P> {
   /** Names of data sets in the spec by their key in `configureData`; the key itself unless given. */
   readonly data?: Readonly<Record<string, string>>;
   readonly options?: TrainerOptions | ((params: P) => TrainerOptions);
+  /** Which runs `train` makes, where it is not one. */
+  readonly sweep?: SweepPlan;
 }

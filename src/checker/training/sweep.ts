@@ -1,0 +1,240 @@
+/** Axes of a sweep: that each names what a command line may set, and that every value, and every point, is one that can run. */
+import {
+  axisFixed,
+  duplicateKey,
+  missingArgument,
+  outOfLimits,
+  unknownAttribute,
+  unknownName,
+  wrongType,
+} from '../../parser/messages.gen.js';
+import { nearest } from '../../parser/nearest.js';
+import type { Span } from '../../parser/source.js';
+import { optionTable } from '../../values/options.gen.js';
+import { showType, withinLimits, type OptionDeclaration, type OptionType } from '../../values/options.js';
+import { parseValue, showValue, UsageError, type OptionValue } from '../../values/overrides.js';
+import { combinations, countOf, settingText, type Axis } from '../../values/sweep.js';
+import type { Unit } from '../../values/units.js';
+import { evaluateIr, type HostValue } from '../evaluate.js';
+import type { IrAddon, IrExpr, IrParam, IrTrainer } from '../ir.js';
+import { listed, optionOf, type TrainingInput } from './input.js';
+import { hostNamesOf } from './run.js';
+
+/** An axis with the places of its parts. */
+export interface PlacedAxis extends Axis {
+  readonly span: Span;
+  readonly spans: readonly Span[];
+}
+
+const valueOf = (expr: IrExpr): OptionValue => {
+  const number = evaluateIr(expr, new Map());
+  if (expr.kind !== 'quantity' || typeof number !== 'number') return number ?? null;
+  const unit: Unit = expr.unit === 'seconds' ? 'time' : expr.unit;
+  return { unit, value: number };
+};
+
+export const axesIn = (addon: IrAddon, attribute: 'over' | 'average'): readonly PlacedAxis[] => {
+  const given = optionOf(addon.options, attribute);
+  return (given?.kind === 'items' ? given.items : []).flatMap((axis): PlacedAxis[] =>
+    axis.kind === 'axis'
+      ? [
+          {
+            name: axis.name,
+            span: axis.span,
+            values: axis.values.map(valueOf),
+            spans: axis.values.map(({ span }) => span),
+          },
+        ]
+      : [],
+  );
+};
+
+const paramType = ({ type }: IrParam): OptionType =>
+  type.kind === 'choice'
+    ? { kind: 'choice', choices: type.values }
+    : type.kind === 'int' || type.kind === 'float' || type.kind === 'bool' || type.kind === 'path'
+      ? { kind: type.kind }
+      : { kind: 'string' };
+
+/** What has attributes, by name, with its kinds in the table of options. */
+const ownersOf = (trainer: IrTrainer): ReadonlyMap<string, readonly string[]> =>
+  new Map<string, readonly string[]>([
+    ['trainer', ['trainer/options']],
+    ...trainer.data.map(({ name, source }) => [name, ['data/options', `data/${source.name}`]] as const),
+    ...trainer.optimizers.map(({ name, kind }) => [name, [`optimizer/${kind}`]] as const),
+    ...trainer.addons
+      .filter(({ name }) => name !== 'sweep')
+      .map(({ name, label }) => [label, [`addon/${name}`]] as const),
+  ]);
+
+interface Target {
+  readonly type: OptionType;
+  readonly nullable: boolean;
+  readonly option: OptionDeclaration | null;
+}
+
+const targetOf = ({ trainer, report }: TrainingInput, { name, span }: PlacedAxis): Target | null => {
+  const [first = '', second, ...more] = name.split('.');
+  const owners = ownersOf(trainer);
+  if (second === undefined) {
+    const param = trainer.params.find((each) => each.name === first);
+    if (param) return { type: paramType(param), nullable: false, option: null };
+    const params = trainer.params.map((each) => each.name);
+    const [near] = nearest(first, params);
+    const isOption = (optionTable.get('trainer/options') ?? []).some(
+      (each) => each.name === first && each.overridable,
+    );
+    const help = isOption
+      ? `write \`trainer.${first}\``
+      : near !== undefined
+        ? `write \`${near}\``
+        : params.length > 0
+          ? `params are ${listed(params)}; an attribute has its owner in front, \`trainer.epochs\``
+          : 'an attribute has its owner in front, `trainer.epochs`';
+    report(unknownName(span, { kind: 'param', name: first }, { help }));
+    return null;
+  }
+  const kinds = owners.get(first);
+  if (!kinds || more.length > 0) {
+    const [near] = nearest(first, owners.keys());
+    const help = kinds
+      ? 'an axis is a param, `lr`, or an attribute of one thing, `opt.lr`'
+      : near !== undefined
+        ? `write \`${near}.${second}\``
+        : `what has attributes are ${listed([...owners.keys()])}`;
+    report(unknownName(span, { kind: 'setting', name }, { help }));
+    return null;
+  }
+  const options = kinds.flatMap((kind) => optionTable.get(kind) ?? []);
+  const option = options.find((each) => each.name === second);
+  const settable = options.filter(({ overridable }) => overridable).map((each) => each.name);
+  if (!option) {
+    const [near] = nearest(second, settable);
+    const help = near !== undefined ? `write \`${first}.${near}\`` : `it has ${listed(settable)}`;
+    report(unknownAttribute(span, { kind: 'attribute', name: second, owner: first }, { help }));
+    return null;
+  }
+  if (!option.overridable || option.type === null) {
+    report(
+      axisFixed(
+        span,
+        { name },
+        { help: 'make it a `param`, write that into the spec, and sweep over the param' },
+      ),
+    );
+    return null;
+  }
+  return { type: option.type, nullable: option.nullable, option };
+};
+
+/** Whether every value can be set, once. */
+const checkValues = (
+  { report }: TrainingInput,
+  axis: PlacedAxis,
+  { type, nullable, option }: Target,
+): boolean => {
+  const seen = new Set<string>();
+  for (const [at, given] of axis.values.entries()) {
+    const span = axis.spans[at] ?? axis.span;
+    const text = settingText(given);
+    const what = `a value of \`${axis.name}\``;
+    let read: OptionValue;
+    try {
+      // A text that looks like a number is a text in the spec.
+      if (typeof given === 'string' && !['string', 'path', 'choice'].includes(type.kind))
+        throw new UsageError('');
+      read = parseValue(axis.name, type, text, nullable);
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      report(wrongType(span, { what, found: showValue(given), expected: showType(type) }));
+      return false;
+    }
+    if (typeof read === 'number' && option && !withinLimits(read, option.limits)) {
+      report(outOfLimits(span, { what, value: read, text: option.where ?? '' }));
+      return false;
+    }
+    // Two ways to write one value are one point all the same.
+    if (seen.has(showValue(read))) {
+      report(duplicateKey(span, { name: text }, { help: 'each value is run once; leave one out' }));
+      return false;
+    }
+    seen.add(showValue(read));
+  }
+  return true;
+};
+
+/** Points are looked at one by one up to this many. */
+const mostPoints = 10_000;
+
+/** Conditions on params, at every point: those that join several params only fail at some. */
+const checkPoints = (input: TrainingInput, axes: readonly PlacedAxis[]): void => {
+  const { trainer, report } = input;
+  const swept = axes.filter(({ name }) => !name.includes('.'));
+  if (swept.length === 0 || countOf(swept) > mostPoints) return;
+  for (const point of combinations(swept)) {
+    const own = new Map(input.params);
+    for (const { name, text } of point) {
+      const param = trainer.params.find((each) => each.name === name);
+      const value = param ? parseValue(name, paramType(param), text) : null;
+      own.set(name, typeof value === 'object' ? null : (value satisfies HostValue));
+    }
+    const names = hostNamesOf({ ...input, params: own });
+    const conditions = [
+      ...trainer.params.flatMap(({ name, where }) => (where ? [{ name, ...where }] : [])),
+      ...trainer.asserts.map(({ test, text }) => ({ name: null, test, text })),
+    ];
+    const broken = conditions.find(({ test }) => evaluateIr(test, names) === false);
+    if (!broken) continue;
+    const axis =
+      swept.find(({ name }) => name === broken.name) ?? swept.find(({ name }) => broken.text.includes(name));
+    // A condition that no axis has a part in is broken by the spec's own values, and told of there.
+    if (!axis) continue;
+    const at = point.find(({ name }) => name === axis.name)?.text ?? '';
+    const index = axis.values.findIndex((value) => settingText(value) === at);
+    const others = point.map(({ name, text }) => `${name} = ${text}`).join(', ');
+    report(
+      outOfLimits(
+        axis.spans[index] ?? axis.span,
+        { what: `\`${axis.name}\` at a point of the sweep`, value: at, text: broken.text },
+        swept.length > 1 ? { notes: [`the point is ${others}`] } : {},
+      ),
+    );
+    return;
+  }
+};
+
+export const checkSweep = (input: TrainingInput): void => {
+  const { trainer, report } = input;
+  for (const addon of trainer.addons) {
+    if (addon.name !== 'sweep') continue;
+    const axes = [...axesIn(addon, 'over'), ...axesIn(addon, 'average')];
+    if (axes.length === 0) {
+      report(
+        missingArgument(
+          addon.span,
+          { owner: 'sweep', kind: 'attribute', name: 'over' },
+          { help: 'write `over = [axis(lr, [1e-4, 1e-3])]`, or `average = axis(fold, range(5))`, or both' },
+        ),
+      );
+      continue;
+    }
+    let fine = true;
+    for (const [at, axis] of axes.entries()) {
+      const before = axes.slice(0, at).find(({ name }) => name === axis.name);
+      if (before) {
+        report(
+          duplicateKey(
+            axis.span,
+            { name: axis.name },
+            { related: [{ span: before.span, label: 'the first' }], help: 'join their values in one axis' },
+          ),
+        );
+        fine = false;
+        continue;
+      }
+      const target = targetOf(input, axis);
+      if (!target || !checkValues(input, axis, target)) fine = false;
+    }
+    if (fine) checkPoints(input, axes);
+  }
+};

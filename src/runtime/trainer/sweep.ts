@@ -1,0 +1,388 @@
+/**
+ * A sweep: every point of its axes is run, one after the other, each in a folder of its own and just as it would be run
+ * alone. What is done is known by the runs' own summaries, so that a second start goes on where the first one ended.
+ */
+import { join, relative, resolve } from 'node:path';
+import type { Json } from '../addons/addon.js';
+import { showNumber, showSeconds, table } from '../progress/format.js';
+import { jsonNumber, runName } from '../run/folder.js';
+import { RunError } from '../run/run-error.js';
+import {
+  openSweepFolder,
+  readSummary,
+  setAside,
+  type RunSummary,
+  type SweepFolder,
+} from '../run/sweep-folder.js';
+import { UsageError, type Override } from '../../values/overrides.js';
+import {
+  combinations,
+  settingText,
+  spreadOf,
+  type Setting,
+  type Spread,
+  type SweepPlan,
+} from '../../values/sweep.js';
+import { Control, type StopSignal } from './control.js';
+import { parseParam } from './params.js';
+import { runFit, type RunOptions } from './run.js';
+import type { TrainerClass, TrainerSetup } from './trainer.js';
+
+export interface SweepRunOptions extends RunOptions {
+  /** How the user would run one point from here, with these words. */
+  readonly command: (words: readonly string[]) => string;
+}
+
+/** What the command line says of every run. */
+export interface SweepBase {
+  /** Params as `name=value`. */
+  readonly params: readonly Override[];
+  readonly attributes: readonly Override[];
+}
+
+export interface SweepResult {
+  /** What interrupted it, or null. */
+  readonly signal: StopSignal | null;
+  readonly runs: number;
+  readonly failed: number;
+  /** The sweep's folder, or null where nothing was written. */
+  readonly folder: string | null;
+}
+
+type State = 'open' | 'finished' | 'failed' | 'interrupted';
+
+interface PointRun {
+  readonly point: number;
+  readonly settings: readonly Setting[];
+  /** Below the sweep's folder. */
+  readonly name: string;
+  state: State;
+  summary: RunSummary | null;
+  error: string | null;
+}
+
+/** Runs what is not done yet. Rejects with a RunError where the folder is of another sweep; a run that fails is told of. */
+export async function runSweep(
+  trainerClass: TrainerClass,
+  plan: SweepPlan,
+  base: SweepBase,
+  options: SweepRunOptions,
+): Promise<SweepResult> {
+  const { control = new Control(), stream = process.stderr, devRun = null } = options;
+  const say = (line: string): void => void stream.write(`${line}\n`);
+  const runs = runsOf(plan);
+  const writes = devRun === null && options.runDir !== null;
+  const path = writes ? folderOf(trainerClass, plan, base, options) : null;
+  const folder = path === null ? null : await openSweepFolder(path);
+  try {
+    const about = aboutOf(trainerClass, plan, base);
+    if (folder !== null) await takeUp(folder, about, runs);
+    const points = combinations(plan.over).length;
+    const done = runs.filter(({ state }) => state === 'finished').length;
+    say(
+      `sweep of ${counted(points, 'point')}${runs.length === points ? '' : `, ${counted(runs.length, 'run')}`}${folder === null ? '' : `, in ${shortPath(folder.path)}`}${done === 0 ? '' : `; ${done} done before`}`,
+    );
+    const write = async (ended: boolean): Promise<void> =>
+      folder?.write({
+        ...about,
+        ended,
+        points: pointsJson(plan, runs),
+        picked: pickedJson(plan, runs, options),
+      });
+    await write(false);
+    for (const [index, run] of runs.entries()) {
+      if (run.state === 'finished') continue;
+      if (control.signal !== null) break;
+      say(`run ${index + 1} of ${runs.length}: ${wordsOf(run.settings).join(' ')}`);
+      await runOne(trainerClass, base, run, folder, { ...options, control, stream });
+      if (run.error !== null) say(`error: ${run.error}`);
+      await write(false);
+    }
+    const signal = runs.every(({ state }) => state === 'finished' || state === 'failed')
+      ? null
+      : control.signal;
+    await write(signal === null);
+    for (const line of tableLines(plan, runs, columnsOf(options))) say(line);
+    for (const line of closing(plan, runs, options, folder)) say(line);
+    return {
+      signal,
+      runs: runs.length,
+      failed: runs.filter(({ state }) => state === 'failed').length,
+      folder: folder === null ? null : shortPath(folder.path),
+    };
+  } finally {
+    folder?.close();
+  }
+}
+
+function runsOf(plan: SweepPlan): readonly PointRun[] {
+  const points = combinations(plan.over);
+  const each = combinations(plan.average);
+  const digits = String(points.length).length;
+  return points.flatMap((settings, point) =>
+    each.map((more, run): PointRun => {
+      const name = `point-${String(point + 1).padStart(digits, '0')}`;
+      return {
+        point,
+        settings: [...settings, ...more],
+        name: plan.average.length === 0 ? name : join(name, `run-${run + 1}`),
+        state: 'open',
+        summary: null,
+        error: null,
+      };
+    }),
+  );
+}
+
+/** A trainer's setup with these settings added to what the command line says. */
+function setupOf(trainerClass: TrainerClass, base: SweepBase, settings: readonly Setting[]): TrainerSetup {
+  const own = settings.map(({ name, text }): Override => ({ path: name.split('.'), text }));
+  const all = [...base.params, ...base.attributes, ...own];
+  const params = all.filter(({ path }) => path.length === 1);
+  return {
+    params: Object.fromEntries(
+      params.map(({ path: [name = ''], text }) => parseParam(trainerClass.spec, name, text)),
+    ),
+    overrides: all.filter(({ path }) => path.length > 1),
+  };
+}
+
+async function runOne(
+  trainerClass: TrainerClass,
+  base: SweepBase,
+  run: PointRun,
+  folder: SweepFolder | null,
+  options: RunOptions,
+): Promise<void> {
+  const path = folder === null ? null : join(folder.path, run.name);
+  try {
+    if (path !== null) await setAside(path);
+    const trainer = new trainerClass(setupOf(trainerClass, base, run.settings));
+    const result = await runFit(trainer, { ...options, runDir: path });
+    run.state = result.reason === 'interrupted' ? 'interrupted' : 'finished';
+    run.error = null;
+    run.summary =
+      run.state !== 'finished'
+        ? null
+        : path === null
+          ? { metrics: result.metrics, seconds: result.at.seconds }
+          : await readSummary(path);
+  } catch (error) {
+    run.state = 'failed';
+    run.error = error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** Marks what another start has done. Rejects where that was another sweep. */
+async function takeUp(
+  folder: SweepFolder,
+  about: Readonly<Record<string, Json>>,
+  runs: readonly PointRun[],
+): Promise<void> {
+  if (folder.before !== null) {
+    for (const key of identity) {
+      const [was, is] = [plainJson(folder.before.get(key)), JSON.stringify(about[key])];
+      if (was !== is)
+        throw new RunError(
+          `${folder.path} is a sweep with other ${key} (${was}, now ${is}); choose another --run-dir, or go on with what it was started with`,
+        );
+    }
+  }
+  for (const run of runs) {
+    run.summary = await readSummary(join(folder.path, run.name));
+    if (run.summary !== null) run.state = 'finished';
+  }
+}
+
+const identity = ['trainer', 'sha256', 'settings', 'over', 'average', 'pick'] as const;
+
+/** A strictly read value as the text that it was written from. */
+function plainJson(value: unknown): string {
+  return JSON.stringify(value, (_key, each: unknown) =>
+    each instanceof Map ? Object.fromEntries(each) : each,
+  );
+}
+
+/** What makes it this sweep, as `sweep.json` has it. */
+function aboutOf({ spec }: TrainerClass, plan: SweepPlan, base: SweepBase): Readonly<Record<string, Json>> {
+  const axes = (of: SweepPlan['over']): Json =>
+    of.map(({ name, values }) => ({ name, values: values.map(settingText) }));
+  return {
+    trainer: spec.trainer,
+    sha256: spec.sha256 ?? '',
+    settings: [...base.params, ...base.attributes].map(({ path, text }) => `${path.join('.')}=${text}`),
+    over: axes(plan.over),
+    average: axes(plan.average),
+    pick: `${plan.pick.mode}(${plan.pick.metric})`,
+  };
+}
+
+interface Point {
+  readonly settings: readonly Setting[];
+  readonly runs: readonly PointRun[];
+  /** Null where a run of it is not finished. */
+  readonly metrics: ReadonlyMap<string, Spread> | null;
+}
+
+function pointsOf(plan: SweepPlan, runs: readonly PointRun[]): readonly Point[] {
+  return combinations(plan.over).map((settings, point) => {
+    const own = runs.filter((run) => run.point === point);
+    const summaries = own.flatMap(({ summary }) => (summary === null ? [] : [summary]));
+    const names = [...new Set(summaries.flatMap(({ metrics }) => [...metrics.keys()]))];
+    const metrics = names.flatMap((name): [string, Spread][] => {
+      const spread = spreadOf(summaries.flatMap((summary) => summary.metrics.get(name) ?? []));
+      return spread === null ? [] : [[name, spread]];
+    });
+    return { settings, runs: own, metrics: summaries.length < own.length ? null : new Map(metrics) };
+  });
+}
+
+/** The best of the points whose runs are all finished, the first of several; null where there is none. */
+function pickedOf(plan: SweepPlan, points: readonly Point[]): Point | null {
+  let best: { readonly point: Point; readonly value: number } | null = null;
+  for (const point of points) {
+    const value = point.metrics?.get(plan.pick.metric)?.mean;
+    if (value === undefined || Number.isNaN(value)) continue;
+    const better = best === null || (plan.pick.mode === 'min' ? value < best.value : value > best.value);
+    if (better) best = { point, value };
+  }
+  return best?.point ?? null;
+}
+
+function pointsJson(plan: SweepPlan, runs: readonly PointRun[]): Json {
+  return pointsOf(plan, runs).map(({ settings, runs: own, metrics }) => ({
+    settings: settingsJson(settings),
+    metrics: metrics === null ? null : metricsJson(metrics),
+    runs: own.map((run) => ({
+      folder: run.name,
+      settings: settingsJson(run.settings),
+      state: run.state,
+      error: run.error,
+      seconds: run.summary?.seconds ?? null,
+      metrics:
+        run.summary === null
+          ? null
+          : Object.fromEntries([...run.summary.metrics].map(([name, value]) => [name, jsonNumber(value)])),
+    })),
+  }));
+}
+
+const settingsJson = (settings: readonly Setting[]): Json =>
+  Object.fromEntries(
+    settings.map(({ name, value, text }) => [
+      name,
+      typeof value === 'object' && value !== null ? text : value,
+    ]),
+  );
+
+const metricsJson = (metrics: ReadonlyMap<string, Spread>): Json =>
+  Object.fromEntries(
+    [...metrics].map(([name, { mean, deviation }]) => [
+      name,
+      { mean: jsonNumber(mean), deviation: deviation === null ? null : jsonNumber(deviation) },
+    ]),
+  );
+
+function pickedJson(plan: SweepPlan, runs: readonly PointRun[], options: SweepRunOptions): Json {
+  const points = pointsOf(plan, runs);
+  const picked = pickedOf(plan, points);
+  if (picked === null) return null;
+  return {
+    point: points.indexOf(picked) + 1,
+    settings: settingsJson(picked.settings),
+    command: commandOf(plan, picked, options),
+  };
+}
+
+/** A single run with the settings of a point. */
+function commandOf(plan: SweepPlan, point: Point, { command }: SweepRunOptions): string {
+  return command([...wordsOf(point.settings), ...(plan.average.length === 0 ? [] : ['--no-sweep'])]);
+}
+
+const wordsOf = (settings: readonly Setting[]): readonly string[] =>
+  settings.map(({ name, text }) => `${name}=${text}`);
+
+const showSpread = ({ mean, deviation }: Spread): string =>
+  deviation === null ? showNumber(mean) : `${showNumber(mean)} ± ${showNumber(deviation)}`;
+
+function tableLines(plan: SweepPlan, runs: readonly PointRun[], columns: number): readonly string[] {
+  const points = pointsOf(plan, runs);
+  const picked = pickedOf(plan, points);
+  const known = new Set(points.flatMap(({ metrics }) => [...(metrics?.keys() ?? [])]));
+  known.delete(plan.pick.metric);
+  // A lone point has no settings of its own.
+  const names = plan.over.map(({ name }) => name);
+  const shown = [plan.pick.metric, ...[...known].filter((name) => !name.startsWith('train.'))];
+  const rows = points.map((point, index) => {
+    const failed = point.runs.filter(({ state }) => state === 'failed').length;
+    const cells =
+      point.metrics === null
+        ? [failed > 0 ? `failed (${failed} of ${point.runs.length})` : 'not done']
+        : shown.map((name) => {
+            const spread = point.metrics?.get(name);
+            return spread === undefined ? '' : showSpread(spread);
+          });
+    return [
+      `${point === picked ? '>' : ' '} ${index + 1}`,
+      ...point.settings.map(({ text }) => text),
+      ...cells,
+    ];
+  });
+  return table([['  point', ...names, ...shown], ...rows], columns);
+}
+
+/** What to do next. */
+function closing(
+  plan: SweepPlan,
+  runs: readonly PointRun[],
+  options: SweepRunOptions,
+  folder: SweepFolder | null,
+): readonly string[] {
+  const points = pointsOf(plan, runs);
+  const picked = pickedOf(plan, points);
+  const seconds = runs.reduce((sum, { summary }) => sum + (summary?.seconds ?? 0), 0);
+  const lines = [
+    `${counted(runs.filter(({ state }) => state === 'finished').length, 'run')} of ${runs.length} finished in ${showSeconds(seconds)}`,
+  ];
+  if (picked !== null) {
+    const { mode, metric } = plan.pick;
+    lines.push(
+      `picked by ${mode}(${metric}): point ${points.indexOf(picked) + 1}`,
+      `run it: ${commandOf(plan, picked, options)}`,
+    );
+  }
+  if (folder !== null) lines.push(`sweep: ${shortPath(join(folder.path, 'sweep.json'))}`);
+  return lines;
+}
+
+function folderOf(trainerClass: TrainerClass, plan: SweepPlan, base: SweepBase, options: RunOptions): string {
+  const name = trainerClass.spec.trainer;
+  return resolve(
+    options.runDir ??
+      specFolder(trainerClass, plan, base) ??
+      join('runs', name, `${runName(new Date())}-sweep`),
+  );
+}
+
+/** The folder that the spec itself names, as far as that is known without a point. */
+function specFolder(trainerClass: TrainerClass, plan: SweepPlan, base: SweepBase): string | null {
+  const [first = []] = combinations([...plan.over, ...plan.average]);
+  try {
+    return new trainerClass(setupOf(trainerClass, base, first)).options.runDir;
+  } catch (error) {
+    // What is wrong with one point is told when it is run.
+    if (error instanceof UsageError || error instanceof RunError) return null;
+    throw error;
+  }
+}
+
+const columnsOf = ({ stream }: RunOptions): number =>
+  stream?.isTTY === true ? Math.max(10, stream.columns ?? 80) : Number.POSITIVE_INFINITY;
+
+const counted = (count: number, one: string): string => `${count} ${one}${count === 1 ? '' : 's'}`;
+
+/** As a reader would type it from here. */
+function shortPath(path: string): string {
+  const here = relative(process.cwd(), path);
+  return here === '' || here.startsWith('..') ? path : here;
+}

@@ -1,0 +1,276 @@
+/** Sweeps from a command line: each run as it would be alone, what fails or is cut off, and going on. */
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import * as addons from '../../src/runtime/addons/index.js';
+import { main, type MainIo } from '../../src/runtime/main.js';
+import type { StopSignal } from '../../src/runtime/trainer/control.js';
+import type { TrainerClass } from '../../src/runtime/trainer/trainer.js';
+import { combinations, settingText, spreadOf, unfixed, type SweepPlan } from '../../src/values/sweep.js';
+import { steps } from '../../src/values/units.js';
+import { LineTrainer } from './tiny-trainer.js';
+
+const root = mkdtempSync(join(tmpdir(), 'ztrain-sweep-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+const swept = (sweep: SweepPlan, checkpoint: Parameters<typeof addons.checkpoint>[0] = {}): TrainerClass =>
+  class extends LineTrainer {
+    static override readonly spec = { ...LineTrainer.spec, sweep };
+    protected override configureAddOns() {
+      return [addons.checkpoint(checkpoint)];
+    }
+  };
+
+const axis = (name: string, ...values: readonly number[]) => addons.axis({ name, values });
+const plan = addons.sweep({
+  over: [axis('lr', 0.05, 0.2), axis('opt.momentum', 0, 0.5)],
+  average: [axis('trainer.seed', 1, 2)],
+  pick: addons.min('validate.loss'),
+});
+
+interface Ended {
+  readonly code: number;
+  readonly err: string;
+}
+
+/** `signalAt`: once this was said, the signal comes. */
+async function run(trainer: TrainerClass, argv: readonly string[], signalAt = '\u0000'): Promise<Ended> {
+  let err = '';
+  const listeners: ((signal: StopSignal) => void)[] = [];
+  const io: MainIo = {
+    stdout: { write: () => undefined },
+    stderr: {
+      write: (text) => {
+        const before = err.includes(signalAt);
+        err += text;
+        if (!before && err.includes(signalAt)) listeners.forEach((listener) => listener('SIGINT'));
+      },
+    },
+    environment: {},
+    onSignal: (listener) => {
+      listeners.push(listener);
+      return () => undefined;
+    },
+    exit: () => undefined,
+    called: './line.mjs',
+  };
+  const code = await main(trainer, argv, io);
+  return { code, err };
+}
+
+interface Written {
+  readonly ended: boolean;
+  readonly picked: { readonly point: number; readonly command: string } | null;
+  readonly points: readonly {
+    readonly settings: object;
+    readonly metrics: Readonly<
+      Record<string, { readonly mean: number; readonly deviation: number | null }>
+    > | null;
+    readonly runs: readonly {
+      readonly folder: string;
+      readonly state: string;
+      readonly error: string | null;
+      readonly metrics: Readonly<Record<string, number>> | null;
+    }[];
+  }[];
+}
+
+const isWritten = (value: unknown): value is Written =>
+  typeof value === 'object' && value !== null && 'points' in value && 'picked' in value;
+function written(folder: string): Written {
+  const value: unknown = JSON.parse(readFileSync(join(folder, 'sweep.json'), 'utf8'));
+  if (!isWritten(value)) throw new Error('no sweep.json');
+  return value;
+}
+
+const weights = (folder: string): Buffer => {
+  const name = readFileSync(join(folder, 'checkpoints', 'last'), 'utf8').trim();
+  return readFileSync(join(folder, 'checkpoints', name, 'model.safetensors'));
+};
+const short = ['trainer.epochs=2', 'trainer.summary=false'];
+
+describe('a sweep', () => {
+  const folder = join(root, 'whole');
+  test('runs every point, each as it would be alone, and picks the best mean', async () => {
+    const { code, err } = await run(swept(plan), [...short, '--run-dir', folder]);
+    expect(code).toBe(0);
+    expect(err).toContain('sweep of 4 points, 8 runs, in ');
+    expect(err).toContain('run 8 of 8: lr=0.2 opt.momentum=0.5 trainer.seed=2');
+    const { points, picked, ended } = written(folder);
+    expect(ended).toBe(true);
+    expect(points.map(({ settings }) => settings)).toEqual([
+      { lr: 0.05, 'opt.momentum': 0 },
+      { lr: 0.05, 'opt.momentum': 0.5 },
+      { lr: 0.2, 'opt.momentum': 0 },
+      { lr: 0.2, 'opt.momentum': 0.5 },
+    ]);
+    const alone = join(root, 'alone');
+    const words = ['lr=0.2', 'opt.momentum=0', 'trainer.seed=2'];
+    expect((await run(swept(plan), [...short, ...words, '--run-dir', alone])).err).not.toContain('sweep of');
+    expect(weights(join(folder, 'point-3', 'run-2')).equals(weights(alone))).toBe(true);
+    expect(weights(join(folder, 'point-3', 'run-1')).equals(weights(alone))).toBe(false);
+
+    const losses = points.map(({ runs }) =>
+      runs.map(({ metrics }) => metrics?.['validate.loss'] ?? Number.NaN),
+    );
+    for (const [at, own] of losses.entries()) {
+      const [a = Number.NaN, b = Number.NaN] = own;
+      expect(points[at]?.metrics?.['validate.loss']?.mean).toBeCloseTo((a + b) / 2, 12);
+      expect(points[at]?.metrics?.['validate.loss']?.deviation).toBeCloseTo(Math.abs(a - b) / Math.SQRT2, 12);
+    }
+    const means = points.map(({ metrics }) => metrics?.['validate.loss']?.mean ?? Number.NaN);
+    expect(picked?.point).toBe(means.indexOf(Math.min(...means)) + 1);
+    expect(err).toMatch(
+      /picked by min\(validate.loss\): point \d\nrun it: \.\/line\.mjs trainer\.epochs=2 .*--no-sweep\n/,
+    );
+    expect(err).toMatch(/ +point +lr +opt\.momentum +validate\.loss +validate\.rmse/);
+    expect(readdirSync(folder).sort()).toEqual(['point-1', 'point-2', 'point-3', 'point-4', 'sweep.json']);
+  });
+
+  test('a second start finds everything done', async () => {
+    const before = readFileSync(join(folder, 'sweep.json'), 'utf8');
+    const { code, err } = await run(swept(plan), [...short, '--run-dir', folder]);
+    expect([code, err.includes('8 done before'), err.includes('run 1 of 8')]).toEqual([0, true, false]);
+    expect(readFileSync(join(folder, 'sweep.json'), 'utf8')).toBe(before);
+  });
+
+  test('of other settings is refused', async () => {
+    const { code, err } = await run(swept(plan), ['trainer.epochs=3', '--run-dir', folder]);
+    expect(code).toBe(3);
+    expect(err).toContain(
+      'is a sweep with other settings (["trainer.epochs=2","trainer.summary=false"], now',
+    );
+    const other = addons.sweep({ over: [axis('lr', 0.05)], average: [], pick: plan.pick });
+    expect((await run(swept(other), [...short, '--run-dir', folder])).err).toContain('with other over');
+  });
+
+  test('names that are set are no axes any more', async () => {
+    const words = [...short, 'lr=0.2', 'trainer.seed=1', '--dev-run', '1'];
+    const { code, err } = await run(swept(plan), words);
+    expect(code).toBe(0);
+    expect(err).toContain('sweep of 2 points\n');
+    expect(err).toContain('run 2 of 2: opt.momentum=0.5');
+    const single = await run(swept(plan), ['--no-sweep', '--dev-run', '1']);
+    expect([single.code, single.err.includes('sweep')]).toEqual([0, false]);
+  });
+});
+
+describe('going on', () => {
+  test('a signal ends the sweep after its run was saved; the next start runs what is left', async () => {
+    const folder = join(root, 'cut');
+    const first = await run(swept(plan), [...short, '--run-dir', folder], 'run 2 of 8');
+    expect(first.code).toBe(130);
+    const cut = written(folder);
+    expect(cut.ended).toBe(false);
+    expect(cut.points.flatMap(({ runs }) => runs.map(({ state }) => state)).slice(0, 3)).toEqual([
+      'finished',
+      'interrupted',
+      'open',
+    ]);
+    expect(existsSync(join(folder, 'point-1', 'run-2', 'checkpoints', 'last'))).toBe(true);
+
+    const second = await run(swept(plan), [...short, '--run-dir', folder]);
+    expect(second.code).toBe(0);
+    expect(second.err).toContain('1 done before');
+    expect(second.err).not.toContain('run 1 of 8');
+    // What was cut off is kept beside the run that replaces it.
+    expect(readdirSync(join(folder, 'point-1')).sort()).toEqual(['run-1', 'run-2', 'run-2.before-1']);
+    const [whole, done] = [written(join(root, 'whole')), written(folder)];
+    const losses = ({ points }: Written): unknown => points.map(({ metrics }) => metrics?.['validate.loss']);
+    expect(losses(done)).toEqual(losses(whole));
+  });
+
+  test('a run that fails is told of, the others go on, and the exit code says so', async () => {
+    const folder = join(root, 'failing');
+    const failing = addons.sweep({
+      over: [axis('rows', 12, 2, 16)],
+      average: [],
+      pick: addons.max('validate.loss'),
+    });
+    const { code, err } = await run(swept(failing), [...short, '--run-dir', folder]);
+    expect(code).toBe(3);
+    expect(err).toContain(
+      'error: a batch is more than the data: batch_size <= rows, got rows = 2, batch_size = 4',
+    );
+    expect(err).toMatch(/2 +2 +failed \(1 of 1\)/);
+    expect(err).toContain('error: 1 of 3 runs failed; --run-dir ');
+    const { points, picked } = written(folder);
+    expect(points.map(({ runs }) => runs[0]?.state)).toEqual(['finished', 'failed', 'finished']);
+    expect(points[1]?.metrics).toBeNull();
+    expect([1, 3]).toContain(picked?.point);
+    const again = await run(swept(failing), [...short, '--run-dir', folder]);
+    expect(again.err).toContain('2 done before');
+    expect(again.code).toBe(3);
+  });
+
+  test('a folder with other files, or in use, is left alone', async () => {
+    const other = join(root, 'other');
+    mkdirSync(other);
+    writeFileSync(join(other, 'notes.txt'), '');
+    expect((await run(swept(plan), [...short, '--run-dir', other])).err).toContain(
+      'holds other files (notes.txt)',
+    );
+    const used = join(root, 'used');
+    mkdirSync(used);
+    writeFileSync(join(used, 'sweep.pid'), `${process.ppid}\n`);
+    expect((await run(swept(plan), [...short, '--run-dir', used])).err).toContain(
+      `is being swept by process ${process.ppid}`,
+    );
+    // A process that is gone holds nothing.
+    writeFileSync(join(used, 'sweep.pid'), '999999999\n');
+    const one = addons.sweep({ over: [axis('lr', 0.1)], average: [], pick: plan.pick });
+    expect((await run(swept(one), [...short, '--run-dir', used])).code).toBe(0);
+  });
+});
+
+test('a run that keeps its best checkpoint is known by what that measured', async () => {
+  const folder = join(root, 'best');
+  // Too large a step: the loss grows, and the first validation is the best.
+  const one = addons.sweep({ over: [axis('lr', 1.3)], average: [], pick: plan.pick });
+  const kept = swept(one, { best: addons.min('validate.loss') });
+  expect((await run(kept, ['trainer.epochs=3', '--run-dir', folder])).code).toBe(0);
+  const summary: unknown = JSON.parse(readFileSync(join(folder, 'point-1', 'summary.json'), 'utf8'));
+  const own = written(folder).points[0]?.runs[0]?.metrics?.['validate.loss'];
+  expect(summary).toMatchObject({ best: [{ value: own }] });
+  expect(summary).not.toMatchObject({ metrics: { 'validate.loss': own } });
+});
+
+describe('values', () => {
+  test('combinations, the last axis first', () => {
+    const texts = combinations([axis('a', 1, 2), axis('b', 3, 4)]).map((point) =>
+      point.map(({ text }) => text).join(),
+    );
+    expect(texts).toEqual(['1,3', '1,4', '2,3', '2,4']);
+    expect(combinations([])).toEqual([[]]);
+  });
+  test('as a command line takes them', () => {
+    expect([1e-4, 1e-7, true, 'a b', null, steps(500)].map(settingText)).toEqual([
+      '0.0001',
+      '1e-7',
+      'true',
+      'a b',
+      'none',
+      '500.steps',
+    ]);
+    expect(settingText({ unit: 'time', value: 60 })).toBe('60.seconds');
+  });
+  test('mean and deviation of a sample', () => {
+    expect(spreadOf([1, 2, 3, 4])).toEqual({ mean: 2.5, deviation: Math.sqrt(5 / 3) });
+    expect(spreadOf([7])).toEqual({ mean: 7, deviation: null });
+    expect(spreadOf([])).toBeNull();
+  });
+  test('what is set is no axis', () => {
+    expect(unfixed(plan, new Set(['lr', 'trainer.seed'])).over.map(({ name }) => name)).toEqual([
+      'opt.momentum',
+    ]);
+  });
+});

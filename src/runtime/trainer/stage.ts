@@ -3,6 +3,7 @@
  * taken, and each place in an accumulation window. Which branches a step asks about is learned when it is traced.
  */
 import type { CompiledStep, Engine, HostTensor, StepClock } from '../engine/engine.js';
+import type { KernelLog } from '../engine/inspect.js';
 import type { HostBatch } from '../data/data.js';
 import type { Clock } from '../optim/optimizer.js';
 import type { Reduction } from '../rows/reduction.js';
@@ -152,6 +153,17 @@ export class Stage {
         for (let done = from; done < to; done += 1) await this.totals.endBatch(trace.constants);
       }
       from = to;
+    }
+  }
+
+  /** Runs the step over one batch op by op, without keeping anything of it. */
+  async inspect(one: BatchRun, log: KernelLog): Promise<void> {
+    const { compiled } = this.#variantOf(one);
+    current = one.run;
+    try {
+      await compiled.inspect(inputsOf(one), one.run.draws, log);
+    } finally {
+      current = null;
     }
   }
 

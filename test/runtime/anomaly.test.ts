@@ -9,6 +9,7 @@ import type { Tensor1D, Tensor2D } from '../../src/runtime/tensor.js';
 import { Control } from '../../src/runtime/trainer/control.js';
 import { fit } from '../../src/runtime/trainer/fit.js';
 import type { TrainerOptions } from '../../src/runtime/trainer/spec.js';
+import * as units from '../../src/values/units.js';
 import {
   LineTrainer,
   setup,
@@ -147,5 +148,39 @@ describe('an anomaly', () => {
 
   test('what is ignored is not looked for', () => {
     expect(() => new LineTrainer(setup({}, anomalous({ onNan: 'ignore' })))).toThrow('is not looked for');
+  });
+});
+
+describe('on_nan at its edges', () => {
+  // The fourth batch of each epoch is the bad one; lines of metrics are far apart.
+  const quiet: TrainerOptions = { epochs: null, logEvery: units.steps(1000) };
+
+  test('stop: the last step of the run is looked at as well, and none after it', async () => {
+    expect(await failure(new Rooted(setup({}, { ...quiet, steps: 4 })))).toContain('not finite at step 4 ');
+    const before = await train(new Rooted(setup({}, { ...quiet, steps: 3 })));
+    expect(before.result.reason).toBe('finished');
+    await before.session.close();
+  });
+
+  test('skip: a bad batch takes its whole window, and nothing of it into the next', async () => {
+    // Windows are batches 1 to 3 and 4 to 5: the bad one is followed by one that is fine.
+    const run = async (steps: number): Promise<readonly number[]> => {
+      const { session } = await train(
+        new Rooted(setup({}, { ...quiet, steps, accumulate: 3, onNan: 'skip' })),
+      );
+      const skipped = (await session.skipped.download()).values[0] ?? 0;
+      return [skipped, ...(await weightsOf(session))];
+    };
+    const [first, second, third] = [await run(1), await run(2), await run(3)];
+    expect([first[0], second[0], third[0]]).toEqual([0, 1, 1]);
+    expect(second.slice(1)).toEqual(first.slice(1));
+    expect(third.every((value) => Number.isFinite(value))).toBe(true);
+    expect(third.slice(1)).not.toEqual(second.slice(1));
+  });
+
+  test('ignore: the run goes on with what comes of it', async () => {
+    const { session, result } = await train(new Rooted(setup({}, { ...quiet, steps: 6, onNan: 'ignore' })));
+    expect(result).toMatchObject({ reason: 'finished', at: { step: 6 } });
+    expect((await weightsOf(session)).some((value) => Number.isNaN(value))).toBe(true);
   });
 });

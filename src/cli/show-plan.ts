@@ -97,6 +97,16 @@ const dataLine = (
     return [`  ${data}: ${shown}, ${counted(count, 'batch', 'batches')} of ${grouped(size)}${last}${taken}`];
   });
 
+const reloadText = (every: number, pace: Pace | null): string => {
+  const steps = pace === null || pace.totalSteps === null ? null : pace.totalSteps;
+  const epochs = steps === null || pace === null ? null : Math.ceil(steps / pace.stepsPerEpoch);
+  const count = epochs === null ? null : Math.max(0, Math.ceil(epochs / every) - 1);
+  if (count === 0) return `data is never opened again: the run has ${counted(epochs ?? 0, 'epoch')}`;
+  const shown = Array.from({ length: Math.min(3, count ?? 3) }, (_, time) => grouped((time + 1) * every + 1));
+  const all = count === null ? ', …' : `${count > shown.length ? ', …' : ''} (${counted(count, 'time')})`;
+  return `data is opened again before epoch ${shown.join(', ')}${all}`;
+};
+
 /** What ends the run, and what holds it. */
 const lengthLines = (trainer: IrTrainer, run: Run): readonly string[] => {
   const number = (name: string): number | null => {
@@ -115,12 +125,14 @@ const lengthLines = (trainer: IrTrainer, run: Run): readonly string[] => {
     pace === null
       ? ''
       : ` (step ${grouped(Math.max(leastSteps ?? 0, (leastEpochs ?? 0) * pace.stepsPerEpoch))})`;
+  const reload = number('reload_data');
   const dev = partIn(optionOf(trainer.options, 'dev_run'), run.names);
   return [
     ...(typeof maxTime === 'number'
       ? [`  ends after the step in which ${showTime(maxTime)} have passed`]
       : []),
     ...(least.length === 0 ? [] : [`  early stopping is held until ${least.join(' and ')}${until}`]),
+    ...(reload === null ? [] : [`  ${reloadText(reload, pace)}`]),
     ...(dev === null
       ? []
       : [`  a dev run: at most ${counted(dev.value, 'step')} of one epoch, and nothing is written`]),
@@ -184,6 +196,9 @@ const validateLines = (step: IrStep, trainer: IrTrainer, reader: Reader): readon
   return [`${step.name}: ${when}`, ...dataLine(step, trainer, reader), ...before];
 };
 
+const isTrue = (expr: IrExpr | null, run: Run): boolean =>
+  expr !== null && evaluateIr(expr, run.names) === true;
+
 const checkpointLines = (trainer: IrTrainer, run: Run): readonly string[] =>
   trainer.addons
     .filter(({ name }) => name === 'checkpoint')
@@ -197,6 +212,7 @@ const checkpointLines = (trainer: IrTrainer, run: Run): readonly string[] =>
           : [run.pace === null ? `every ${showQuantity(every)}` : times(every, run.pace)]),
         ...(best?.kind === 'monitor' ? [`after a validation with the best ${best.metric}`] : []),
         ...(last !== null && evaluateIr(last, run.names) === false ? [] : ['at the end']),
+        ...(isTrue(optionOf(options, 'on_error'), run) ? ['where the run fails, as failed-N'] : []),
       ];
       return `checkpoint: ${parts.join('; ')}`;
     });

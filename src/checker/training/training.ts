@@ -10,7 +10,7 @@ import { checkReach } from './gradients.js';
 import { checkPatterns } from './groups.js';
 import type { TrainingInput } from './input.js';
 import { checkRunLength, checkWindow } from './length.js';
-import { checkDeterminism, checkLeast, checkLimits } from './limits.js';
+import { checkGuards, checkLeast, checkLimits } from './limits.js';
 import { checkActivations, checkHeads } from './losses.js';
 import { checkMetricNames } from './metric-names.js';
 import { checkMicroBatches } from './micro-batches.js';
@@ -39,7 +39,7 @@ export const checkTraining = (input: TrainingInput): void => {
   checkPhases(input, run);
   checkLimits(input, run);
   checkLeast(input, run);
-  checkDeterminism(input, run);
+  checkGuards(input, run);
   checkFreezes(input, run);
   // With two lengths there is no telling which one a schedule is held against.
   if (run.epochs === null || run.steps === null) checkSchedules(input, run);

@@ -9,6 +9,7 @@ import { IndexError } from '../run/index-error.js';
 import { RunError } from '../run/run-error.js';
 import { breathe, type Control, type StopSignal } from './control.js';
 import { Ahead, type BatchPlace } from './ahead.js';
+import { AnomalyWatch } from './anomaly.js';
 import { lastStep, Least, strongest, type Asked, type EndReason } from './ending.js';
 import { evaluateStage, withRows } from './evaluate.js';
 import { prepareSteps } from './prepare-steps.js';
@@ -91,6 +92,7 @@ class Fit {
   readonly #validations: readonly Validation[];
   readonly #newest = new Map<string, number>();
   readonly #least: Least;
+  readonly #watch: AnomalyWatch | null;
   readonly #window = new Tally();
   readonly #epochs = new Tally();
   /** Seconds that a step of the last call took. */
@@ -116,6 +118,10 @@ class Fit {
     this.#ahead = new Ahead(train.data);
     this.#total = lastStep(session, limit);
     this.#least = new Least(session, options.listener);
+    const { listener } = options;
+    this.#watch = session.options.detectAnomaly
+      ? new AnomalyWatch(session, (line) => listener.note(line))
+      : null;
     this.#validations = session.of('validate').map((open) => ({
       open,
       recurrence: recurrence(open.stage.plan.every ?? { unit: 'epochs', value: 1 }, session.pace),
@@ -274,7 +280,7 @@ class Fit {
    */
   #quietUntil(end: number): number {
     const { atOnce } = this.#train.stage;
-    if (atOnce === 1) return this.#step + 1;
+    if (atOnce === 1 || this.#watch !== null) return this.#step + 1;
     const { logEvery: log, maxTime } = this.#session.options;
     const logEvery = log.value;
     const speed: Speed = { seconds: this.options.now(), perStep: this.#perStep };
@@ -344,6 +350,7 @@ class Fit {
     const last = runs.at(-1);
     if (last === undefined) return;
     const { stage, data, batches } = this.#train;
+    const watch = this.#watch;
     const details = {
       step: (runs[0] ?? last).run.clock.step + 1,
       // Those that end here: with accumulation a step is several batches.
@@ -351,7 +358,7 @@ class Fit {
       batches: runs.length,
     };
     const done = this.#timed({ name: `step ${stage.plan.name}`, category: 'step', details }, () =>
-      stage.runAll(runs),
+      watch === null ? stage.runAll(runs) : watch.runAll(stage, runs),
     );
     const inEpoch = last.index + 1 < batches;
     const from = inEpoch ? last.index + 1 : 0;

@@ -17,6 +17,7 @@ import type { Tensor } from '../tensor.js';
 import type { Schedule, SchedulePlan, ScheduleState } from '../schedules/index.js';
 import { durationInSteps, type Pace } from '../../values/durations.js';
 import { useDrawNames } from '../engine/current.js';
+import type { Inspection } from './anomaly.js';
 import { bindAll } from './bind-optimizers.js';
 import { Freezing } from './freezing.js';
 import { LossScaling } from './loss-scaling.js';
@@ -80,6 +81,8 @@ export class Session implements StageHost, UpdateHost {
   readonly optimizers: ReadonlyMap<string, BoundOptimizer>;
   /** What add-ons have had evaluated, oldest first. */
   readonly #evaluations: { readonly body: () => readonly Tensor[]; readonly stage: Stage }[] = [];
+  /** Set while a step that failed is run once more. */
+  inspection: Inspection | null = null;
   /** What the loop has to say to `state.json`; set by the loop. */
   loopState: () => Readonly<Record<string, Json>> = () => ({});
   #trace: StepTrace | null = null;
@@ -321,13 +324,13 @@ export class Session implements StageHost, UpdateHost {
     if (step >= 0) {
       const meaning = this.engine.meaningOfNaN ?? null;
       throw new RunError(
-        `the loss, a gradient or a running statistic was not finite at step ${step} (${this.#rowsAt(step)}); ${meaning === null ? '' : `${meaning}; or `}look at these rows, lower the learning rate, clip gradients, or set on_nan = "skip"`,
+        `the loss, a gradient or a running statistic was not finite at step ${step} (${this.rowsAt(step)}); ${meaning === null ? '' : `${meaning}; or `}look at these rows, lower the learning rate, clip gradients, or set on_nan = "skip"`,
       );
     }
   }
 
   /** The rows that step `step` (from 1) trained on, for messages: `rows 3, 17, 1 of train`. Rows count from 1. */
-  #rowsAt(step: number): string {
+  rowsAt(step: number): string {
     const { stepsPerEpoch, accumulate } = this.pace;
     const epoch = Math.floor((step - 1) / stepsPerEpoch);
     const first = ((step - 1) % stepsPerEpoch) * accumulate;

@@ -3,6 +3,7 @@
  * taken, and each place in an accumulation window. Which branches a step asks about is learned when it is traced.
  */
 import type { CompiledStep, Engine, HostTensor, StateVariable, StepClock } from '../engine/engine.js';
+import type { KernelLog } from '../engine/inspect.js';
 import type { Profile } from '../progress/profile.js';
 import type { HostBatch } from '../data/data.js';
 import type { Clock } from '../optim/optimizer.js';
@@ -175,6 +176,17 @@ export class Stage {
       }
       ended?.();
       from = to;
+    }
+  }
+
+  /** Runs the step over one batch op by op, without keeping anything of it. */
+  async inspect(one: BatchRun, log: KernelLog): Promise<void> {
+    const { compiled } = this.#variantOf(one);
+    current = one.run;
+    try {
+      await compiled.inspect(inputsOf(one), one.run.draws, log);
+    } finally {
+      current = null;
     }
   }
 

@@ -4,6 +4,7 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 /** What must hold on every engine. The other suites never start one, or are about the embedded one. */
 const onEveryEngine = [
   'test/runtime/checkpoint.test.ts',
+  'test/runtime/copies.test.ts',
   'test/runtime/data-map.test.ts',
   'test/runtime/engine.test.ts',
   'test/runtime/freezing.test.ts',

@@ -5,6 +5,7 @@
 import { checkAddonEffects, checkMonitors } from './addons.js';
 import { checkAttributeValues } from './attribute-values.js';
 import { checkValidationData } from './evaluation-data.js';
+import { checkCopies } from './copies.js';
 import { checkFreezes } from './freezing.js';
 import { checkReach } from './gradients.js';
 import { checkPatterns } from './groups.js';
@@ -35,6 +36,7 @@ export const checkTraining = (input: TrainingInput): void => {
   checkAttributeValues(input, run);
   checkPhases(input, run);
   checkFreezes(input, run);
+  checkCopies(input, run);
   // With two lengths there is no telling which one a schedule is held against.
   const oneLength = (run.epochs === null) !== (run.steps === null);
   if (oneLength) checkSchedules(input, run);

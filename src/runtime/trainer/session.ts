@@ -5,16 +5,19 @@
 import type { Engine, HostTensor, StateVariable } from '../engine/engine.js';
 import { downloadAll } from '../checkpoint/write.js';
 import type { Data, OpenData } from '../data/data.js';
-import { attach, weightsOf, type NamedWeight, type Part } from '../nn/module.js';
-import { bindOptimizer, type BoundOptimizer, type FoundWeight } from '../optim/bound.js';
+import type { Copy } from '../copies/index.js';
+import { attach, type NamedWeight, type Part } from '../nn/module.js';
+import type { Weight } from '../nn/weight.js';
+import type { BoundOptimizer } from '../optim/bound.js';
 import type { Clock, Optimizer } from '../optim/optimizer.js';
 import { showNumber } from '../progress/format.js';
-import { isAmong, matchesPath } from '../optim/patterns.js';
 import { RunError } from '../run/run-error.js';
 import type { Tensor } from '../tensor.js';
 import type { Schedule, SchedulePlan, ScheduleState } from '../schedules/index.js';
 import type { Pace } from '../../values/durations.js';
 import { useDrawNames } from '../engine/current.js';
+import { bindAll } from './bind-optimizers.js';
+import { copiedPaths, Copies } from './copies.js';
 import { Freezing } from './freezing.js';
 import { LossScaling } from './loss-scaling.js';
 import { drawLabel } from './step-context.js';
@@ -30,6 +33,8 @@ export interface SessionParts<S extends object> {
   /** Models by their names in the spec. */
   readonly models: ReadonlyMap<string, Part>;
   readonly optimizers: ReadonlyMap<string, Optimizer<S>>;
+  /** Models that have their weights from others, by name. */
+  readonly copies: ReadonlyMap<string, Copy<S>>;
   readonly schedules: Readonly<Record<string, Schedule>>;
   /** Names of data sets. */
   readonly dataNames: ReadonlyMap<Data<unknown>, string>;
@@ -40,6 +45,9 @@ export interface SessionParts<S extends object> {
   /** Gives optimizers the clock with the schedules' own type. */
   readonly clockOf: (clock: Clock) => Clock<S>;
 }
+
+/** Copies, whatever the schedules are that they follow. */
+type SessionCopies = Pick<Copies<never>, 'scalarNames' | 'pullsAt' | 'begin' | 'follow' | 'finish' | 'state'>;
 
 /** A stage with its open data. */
 export interface OpenStage {
@@ -89,6 +97,9 @@ export class Session implements StageHost, UpdateHost {
     readonly stages: readonly OpenStage[],
     readonly pace: Pace,
     private readonly freezing: Freezing,
+    private readonly copies: SessionCopies,
+    /** Weights of copies, and the path of what each is a copy of. */
+    readonly copied: ReadonlyMap<Weight, string>,
     /** What the user should know about the data, one sentence each. */
     readonly notes: readonly string[],
   ) {
@@ -104,6 +115,7 @@ export class Session implements StageHost, UpdateHost {
       'step',
       ...schedules.map(({ name }) => `schedule:${name}`),
       ...[...optimizers.values()].flatMap(({ rateNames }) => rateNames.map((name) => `rate:${name}`)),
+      ...copies.scalarNames,
     ];
   }
 
@@ -125,12 +137,15 @@ export class Session implements StageHost, UpdateHost {
   ): Session {
     const { engine, options } = parts;
     const weights = [...parts.models].flatMap(([name, model]) => attach(model, name));
+    const copied = copiedPaths(parts.copies, weights);
     for (const { path, weight } of weights) {
-      weight.bind(engine.variable(path, weight.initial(options.seed, path)));
+      weight.bind(engine.variable(path, weight.initial(options.seed, copied.get(weight) ?? path)));
     }
-    const optimizers = bindAll(parts, weights);
+    const optimizers = bindAll(parts, weights, copied);
     const pace = paceOf(options, parts.steps, opened);
     const freezing = new Freezing(optimizers.values(), parts.models, pace);
+    const nameOf = new Map([...parts.models].map(([name, part]) => [part, name]));
+    const copies = new Copies(engine, parts.copies, pace, (part) => nameOf.get(part) ?? '', parts.clockOf);
     const training = parts.kinds.includes('train');
     const schedules = Object.entries(parts.schedules).map(([name, schedule]): ScheduledValue => {
       const plan = training ? planned(schedule, pace, name) : null;
@@ -146,6 +161,8 @@ export class Session implements StageHost, UpdateHost {
       stages,
       pace,
       freezing,
+      copies,
+      copied,
       skippedNotes(parts, opened),
     );
     for (const plan of parts.steps) {
@@ -214,6 +231,7 @@ export class Session implements StageHost, UpdateHost {
       ...[...this.optimizers.values()].flatMap((optimizer) =>
         training ? optimizer.ratesAt(clock) : optimizer.rateNames.map(() => 0),
       ),
+      ...(training ? this.copies.pullsAt(clock) : this.copies.scalarNames.map(() => 0)),
     ];
   }
 
@@ -243,11 +261,18 @@ export class Session implements StageHost, UpdateHost {
   }
 
   beginBody(trace: StepTrace): void {
-    if (trace.stage.plan.kind === 'train') this.freezing.begin(trace);
+    if (trace.stage.plan.kind !== 'train') return;
+    this.freezing.begin(trace);
+    this.copies.begin(trace);
+  }
+
+  updated(trace: StepTrace, changed: ReadonlySet<StateVariable>, fine: Tensor | null): void {
+    this.copies.follow(trace, changed, fine);
   }
 
   finishBody(trace: StepTrace): void {
     settlePending(trace, null);
+    if (trace.stage.plan.kind === 'train') this.copies.finish(trace);
     for (const { name, reduction } of trace.logged) {
       trace.stage.totals.record(name, reduction, trace.constants, null);
     }
@@ -334,7 +359,11 @@ export class Session implements StageHost, UpdateHost {
   }
 
   get optimizerState(): readonly StateVariable[] {
-    return [...[...this.optimizers.values()].flatMap(({ state }) => state), ...(this.scaling?.state ?? [])];
+    return [
+      ...[...this.optimizers.values()].flatMap(({ state }) => state),
+      ...this.copies.state,
+      ...(this.scaling?.state ?? []),
+    ];
   }
 
   async close(): Promise<void> {
@@ -408,62 +437,6 @@ function skippedNotes<S extends object>(
           `${skipped} bad rows of ${parts.dataNames.get(set) ?? set.source.name} are left out, ${rows} are used`,
         ],
   );
-}
-
-function bindAll<S extends object>(
-  parts: SessionParts<S>,
-  weights: readonly NamedWeight[],
-): ReadonlyMap<string, BoundOptimizer> {
-  const paths = new Map(weights.map(({ path, weight }) => [weight, path]));
-  const owners = new Map<string, string>();
-  /** Weights of models of which some optimizer owns a part. */
-  const shared = new Set<string>();
-  const bound = new Map<string, BoundOptimizer>();
-  for (const [name, optimizer] of parts.optimizers) {
-    const all = optimizer.of.flatMap(weightsOf).flatMap((weight): FoundWeight[] => {
-      const path = paths.get(weight);
-      if (path === undefined) {
-        throw new Error(
-          `optimizer ${name} owns a model that configureModels did not return; return it there`,
-        );
-      }
-      return weight.trainable
-        ? [{ path, local: path.slice(path.indexOf('.') + 1), variable: weight.variable }]
-        : [];
-    });
-    const found = owned(name, optimizer, all);
-    for (const { path } of found) {
-      const other = owners.get(path);
-      if (other !== undefined)
-        throw new Error(`${path} belongs to ${other} and ${name}; give each weight one optimizer`);
-      owners.set(path, name);
-    }
-    if (optimizer.owns !== null) for (const { path } of all) shared.add(path);
-    const { clip } = parts.options;
-    bound.set(name, bindOptimizer(parts.engine, name, optimizer, found, clip, parts.clockOf));
-  }
-  for (const path of shared) {
-    if (!owners.has(path))
-      throw new Error(
-        `no optimizer owns ${path}; let one match it, in a group with freeze = rest where it is to be kept`,
-      );
-  }
-  return bound;
-}
-
-/** Of its models' weights, those that an optimizer's own patterns leave to it. Throws where a pattern matches none. */
-function owned<S extends object>(
-  name: string,
-  { owns }: Optimizer<S>,
-  all: readonly FoundWeight[],
-): readonly FoundWeight[] {
-  if (owns === null) return all;
-  for (const pattern of [...owns.match, ...(owns.except ?? [])]) {
-    if (all.some(({ local }) => matchesPath(pattern, local))) continue;
-    const paths = all.map(({ local }) => local).join(', ');
-    throw new Error(`optimizer ${name}: no weight matches ${JSON.stringify(pattern)}; there are ${paths}`);
-  }
-  return all.filter(({ local }) => isAmong(owns, local));
 }
 
 function paceOf(

@@ -3,7 +3,8 @@ import type { Arg, Stage, TypeExpr } from '../parser/ast.js';
 import { blockCalled, wrongKind } from '../parser/messages.gen.js';
 import { textOf, type Span } from '../parser/source.js';
 import { bindArguments, checkLimits, isConstant, parameterEnv } from './arguments.js';
-import { applyBlock, callModel } from './uses.js';
+import { applyBlock, callModel, modelItself } from './uses.js';
+import { derivedOf } from './copies.js';
 import { bindValue, lookup, type Binding, type Env, type FileScope } from './env.js';
 import { judgeAtCall, orSwapped } from './judging.js';
 import { checkExpr, isUnbuilt, kindOf, reportUnknown } from './expressions.js';
@@ -134,11 +135,14 @@ const callBinding = (
   if (binding.kind === 'decl') {
     const { decl, file } = binding;
     if (decl.kind === 'fn') return inline(env, decl, file, args, span, piped);
-    if (decl.kind === 'model') return callModel(env, decl, file, args, span, piped);
+    if (decl.kind === 'model') return callModel(env, modelItself(decl, file), args, span, piped);
     if (decl.kind === 'externItem' && decl.what === 'fn')
       return callExternFn(env, decl, file, args, span, piped);
-    // Said where it is declared: it is not built.
-    if (decl.kind === 'modelAlias') return unknownValue(span);
+    if (decl.kind === 'modelAlias') {
+      const derived = derivedOf(env, decl, file);
+      if (!derived) return unknownValue(span);
+      return callModel(env, { ...derived, name: decl.name.text }, args, span, piped);
+    }
     if (decl.kind === 'block') {
       const parameters = args
         .slice(1)

@@ -4,6 +4,9 @@
  * TypeScript in it, and every record can be written as JSON (`show --ir` prints exactly this).
  */
 import type { Span } from '../parser/source.js';
+import type { IrModel, IrOptimizer } from './ir-models.js';
+
+export type { IrCopy, IrGroup, IrMatching, IrModel, IrOptimizer, IrPattern } from './ir-models.js';
 
 export interface Ir {
   readonly language: 1;
@@ -362,13 +365,6 @@ export interface IrMap {
   readonly fields: readonly IrNamed[];
 }
 
-export interface IrModel {
-  readonly span: Span;
-  /** Of the spec: key in checkpoints and of the class. */
-  readonly name: string;
-  readonly options: readonly IrNamed[];
-}
-
 export interface IrSchedule {
   readonly span: Span;
   readonly doc: string | null;
@@ -378,36 +374,6 @@ export interface IrSchedule {
     readonly kind: string;
     readonly options: readonly IrNamed[];
   }[];
-}
-
-export interface IrPattern {
-  readonly span: Span;
-  readonly pattern: string;
-}
-
-/** Weights by patterns over paths below the model: those that match, but for the excepted. */
-export interface IrMatching {
-  readonly match: readonly IrPattern[];
-  readonly except: readonly IrPattern[];
-}
-
-export interface IrOptimizer {
-  readonly span: Span;
-  readonly doc: string | null;
-  readonly name: string;
-  readonly kind: string;
-  /** `taken` where it is that of the optimizer which this one amends. */
-  readonly of: readonly { readonly span: Span; readonly model: string; readonly taken?: true }[];
-  /** Null: all weights of its models. */
-  readonly owns: IrMatching | null;
-  readonly options: readonly IrNamed[];
-  readonly groups: readonly IrGroup[];
-}
-
-export interface IrGroup extends IrMatching {
-  readonly span: Span;
-  readonly name: string;
-  readonly options: readonly IrNamed[];
 }
 
 export type Stage = 'train' | 'validate' | 'test' | 'predict';

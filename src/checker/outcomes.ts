@@ -17,6 +17,7 @@ import { asConstant, showSize } from './dims/size.js';
 import { lookup, type Env } from './env.js';
 import { checkExpr } from './expressions.js';
 import type { IrNamed, IrReduction } from './ir.js';
+import { maskedIn } from './masked-means.js';
 import { lossTerms, reductionOf, totalOf } from './totals.js';
 import { aType, showType } from './types.js';
 import { isUnknown, type Total, type Value } from './value.js';
@@ -38,7 +39,7 @@ export const termsOf = (env: Env, found: Value, span: Span): readonly IrReductio
     );
     return null;
   }
-  const terms = lossTerms(total);
+  const terms = lossTerms(total, maskedIn(env.place.statements));
   const figures = figuresOf(env.place);
   const exact = (term: IrReduction): boolean =>
     term.kind !== 'times' || (figures(term.by) === null && exact(term.of));

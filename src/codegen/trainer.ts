@@ -80,6 +80,7 @@ export const emitTrainer = (
     configureModels(write),
     ...(trainer.schedules.length === 0 ? [] : [configureSchedules(write)]),
     configureOptimizers(write),
+    ...(trainer.models.some(({ copy }) => copy !== null) ? [configureCopies(write)] : []),
     configureSteps(write),
     ...(ownAddOns(trainer).length === 0 ? [] : [configureAddOns(write)]),
     ...trainer.steps.map((step) => stepMethod(write, step)),
@@ -157,7 +158,7 @@ const configureModels = (write: Write): ts.ClassElement =>
       write.trainer.models.map((model) => ({
         key: nameIn(write.models, `model:${model.name}`),
         value: place.unit.tree.factory.createNewExpression(
-          place.unit.tree.id(place.unit.classOf(model.name)),
+          place.unit.tree.id(place.unit.classOf(model.class)),
           undefined,
           [...withOptions(place, [], emitOptions(place, model.options))],
         ),
@@ -228,6 +229,27 @@ const configureOptimizers = (write: Write): ts.ClassElement => {
         value: emitOptimizer(write, place, optimizer),
         span: optimizer.span,
       })),
+    ),
+  );
+};
+
+const configureCopies = (write: Write): ts.ClassElement => {
+  const { tree } = write.unit;
+  const models = tree.param('models', tree.type(write.names.models));
+  return method(write, 'configureCopies', [models], undefined, (place) =>
+    giveObject(
+      place,
+      write.trainer.models.flatMap(({ name, copy, span }) => {
+        if (copy === null) return [];
+        const value = tree.call(write.unit.export('copies', copy.kind), [
+          tree.object([
+            { key: 'of', value: place.read.model(copy.of) },
+            { key: 'into', value: place.read.model(name) },
+            ...settings(write, place, copy.options),
+          ]),
+        ]);
+        return [{ key: name, value: tree.at(copy.span, value), span }];
+      }),
     ),
   );
 };

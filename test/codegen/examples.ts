@@ -175,7 +175,15 @@ export const digits = (): Ir => {
         log_every: quantity(20),
       }),
       data: [set('train_set', 'train', true), set('test_set', 'test', false)],
-      models: [{ span: here(), name: 'Classifier', options: named({ width: param('width') }) }],
+      models: [
+        {
+          span: here(),
+          name: 'Classifier',
+          class: 'Classifier',
+          copy: null,
+          options: named({ width: param('width') }),
+        },
+      ],
       schedules: [
         {
           span: here(),
@@ -481,8 +489,14 @@ export const gan = (): Ir => {
         }),
       ],
       models: [
-        { span: here(), name: 'Generator', options: named({ latent: param('latent') }) },
-        { span: here(), name: 'Discriminator', options: [] },
+        {
+          span: here(),
+          name: 'Generator',
+          class: 'Generator',
+          copy: null,
+          options: named({ latent: param('latent') }),
+        },
+        { span: here(), name: 'Discriminator', class: 'Discriminator', copy: null, options: [] },
       ],
       optimizers: ['Discriminator', 'Generator'].map((of, index) => ({
         span: here(),
@@ -837,6 +851,8 @@ export const gpt = (): Ir => {
         {
           span: here(),
           name: 'GPT',
+          class: 'GPT',
+          copy: null,
           options: named({ depth: param('depth'), width: param('width'), context: param('context') }),
         },
       ],

@@ -5,6 +5,7 @@
 import { checkAddonEffects, checkMonitors } from './addons.js';
 import { checkAttributeValues } from './attribute-values.js';
 import { checkValidationData } from './evaluation-data.js';
+import { checkCopies } from './copies.js';
 import { checkFreezes } from './freezing.js';
 import { checkReach } from './gradients.js';
 import { checkPatterns } from './groups.js';
@@ -41,6 +42,7 @@ export const checkTraining = (input: TrainingInput): void => {
   checkLeast(input, run);
   checkGuards(input, run);
   checkFreezes(input, run);
+  checkCopies(input, run);
   // With two lengths there is no telling which one a schedule is held against.
   if (run.epochs === null || run.steps === null) checkSchedules(input, run);
   checkWeightNames(input);

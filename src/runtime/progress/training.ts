@@ -10,16 +10,17 @@ import type { Reporter } from './reporter.js';
 export function weightTable(session: Session, columns: number): readonly string[] {
   const rows = session.weights.map(({ path, weight }) => {
     const count = weight.shape.reduce((product, n) => product * n, 1);
+    const isTrained = weight.trainable && !session.copied.has(weight);
     return {
       cells: [
         path,
         `[${weight.shape.join(', ')}]`,
         showCount(count),
         showBytes(4 * count),
-        weight.trainable ? '' : 'kept',
+        isTrained ? '' : 'kept',
       ],
       count,
-      trained: weight.trainable ? count : 0,
+      trained: isTrained ? count : 0,
     };
   });
   const total = rows.reduce((sum, { count }) => sum + count, 0);

@@ -7,7 +7,9 @@ import type { Engine, HostTensor, StateVariable } from '../engine/engine.js';
 import { downloadAll } from '../checkpoint/write.js';
 import type { Data } from '../data/data.js';
 import { openAgain, type ReopenableData } from '../data/reopened.js';
+import type { Copy } from '../copies/index.js';
 import { attach, type NamedWeight, type Part } from '../nn/module.js';
+import type { Weight } from '../nn/weight.js';
 import type { BoundOptimizer } from '../optim/bound.js';
 import type { Clock, Optimizer } from '../optim/optimizer.js';
 import { Profile } from '../progress/profile.js';
@@ -19,6 +21,7 @@ import { durationInSteps, type Pace } from '../../values/durations.js';
 import { useDrawNames } from '../engine/current.js';
 import type { Inspection } from './anomaly.js';
 import { bindAll } from './bind-optimizers.js';
+import { copiedPaths, Copies } from './copies.js';
 import { Freezing } from './freezing.js';
 import { LossScaling } from './loss-scaling.js';
 import { drawLabel } from './step-context.js';
@@ -35,6 +38,8 @@ export interface SessionParts<S extends object> {
   /** Models by their names in the spec. */
   readonly models: ReadonlyMap<string, Part>;
   readonly optimizers: ReadonlyMap<string, Optimizer<S>>;
+  /** Models that have their weights from others, by name. */
+  readonly copies: ReadonlyMap<string, Copy<S>>;
   readonly schedules: Readonly<Record<string, Schedule>>;
   /** Names of data sets. */
   readonly dataNames: ReadonlyMap<Data<unknown>, string>;
@@ -49,6 +54,9 @@ export interface SessionParts<S extends object> {
 }
 
 export type { OpenStage } from './open-stage.js';
+
+/** Copies, whatever the schedules are that they follow. */
+type SessionCopies = Pick<Copies<never>, 'scalarNames' | 'pullsAt' | 'begin' | 'follow' | 'finish' | 'state'>;
 
 interface ScheduledValue {
   readonly name: string;
@@ -96,6 +104,9 @@ export class Session implements StageHost, UpdateHost {
     readonly stages: readonly OpenStage[],
     readonly pace: Pace,
     private readonly freezing: Freezing,
+    private readonly copies: SessionCopies,
+    /** Weights of copies, and the path of what each is a copy of. */
+    readonly copied: ReadonlyMap<Weight, string>,
     /** What the user should know about the data, one sentence each. */
     readonly notes: readonly string[],
   ) {
@@ -112,6 +123,7 @@ export class Session implements StageHost, UpdateHost {
       'step',
       ...schedules.map(({ name }) => `schedule:${name}`),
       ...[...optimizers.values()].flatMap(({ rateNames }) => rateNames.map((name) => `rate:${name}`)),
+      ...copies.scalarNames,
     ];
   }
 
@@ -135,12 +147,15 @@ export class Session implements StageHost, UpdateHost {
   ): Session {
     const { engine, options } = parts;
     const weights = [...parts.models].flatMap(([name, model]) => attach(model, name));
+    const copied = copiedPaths(parts.copies, weights);
     for (const { path, weight } of weights) {
-      weight.bind(engine.variable(path, weight.initial(options.seed, path)));
+      weight.bind(engine.variable(path, weight.initial(options.seed, copied.get(weight) ?? path)));
     }
-    const optimizers = bindAll(parts, weights);
+    const optimizers = bindAll(parts, weights, copied);
     const pace = paceOf(options, parts.steps, opened);
     const freezing = new Freezing(optimizers.values(), parts.models, pace);
+    const nameOf = new Map([...parts.models].map(([name, part]) => [part, name]));
+    const copies = new Copies(engine, parts.copies, pace, (part) => nameOf.get(part) ?? '', parts.clockOf);
     const training = parts.kinds.includes('train');
     const schedules = Object.entries(parts.schedules).map(([name, schedule]): ScheduledValue => {
       const plan = training ? planned(schedule, pace, name) : null;
@@ -156,6 +171,8 @@ export class Session implements StageHost, UpdateHost {
       stages,
       pace,
       freezing,
+      copies,
+      copied,
       skippedNotes(parts, opened),
     );
     for (const plan of parts.steps) {
@@ -230,6 +247,7 @@ export class Session implements StageHost, UpdateHost {
       ...[...this.optimizers.values()].flatMap((optimizer) =>
         training ? optimizer.ratesAt(clock) : optimizer.rateNames.map(() => 0),
       ),
+      ...(training ? this.copies.pullsAt(clock) : this.copies.scalarNames.map(() => 0)),
     ];
   }
 
@@ -277,11 +295,18 @@ export class Session implements StageHost, UpdateHost {
   }
 
   beginBody(trace: StepTrace): void {
-    if (trace.stage.plan.kind === 'train') this.freezing.begin(trace);
+    if (trace.stage.plan.kind !== 'train') return;
+    this.freezing.begin(trace);
+    this.copies.begin(trace);
+  }
+
+  updated(trace: StepTrace, changed: ReadonlySet<StateVariable>, fine: Tensor | null): void {
+    this.copies.follow(trace, changed, fine);
   }
 
   finishBody(trace: StepTrace): void {
     settlePending(trace, null);
+    if (trace.stage.plan.kind === 'train') this.copies.finish(trace);
     for (const { name, reduction } of trace.logged) {
       trace.stage.totals.record(name, reduction, trace.constants, null);
     }
@@ -371,7 +396,11 @@ export class Session implements StageHost, UpdateHost {
   }
 
   get optimizerState(): readonly StateVariable[] {
-    return [...[...this.optimizers.values()].flatMap(({ state }) => state), ...(this.scaling?.state ?? [])];
+    return [
+      ...[...this.optimizers.values()].flatMap(({ state }) => state),
+      ...this.copies.state,
+      ...(this.scaling?.state ?? []),
+    ];
   }
 
   async close(): Promise<void> {

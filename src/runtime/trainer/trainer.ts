@@ -7,6 +7,7 @@ import { checkpoint } from '../addons/checkpoint.js';
 import type { Data } from '../data/data.js';
 import { chooseEngine, engineNames, type EngineName } from '../engine/choose.js';
 import type { Engine } from '../engine/engine.js';
+import type { Copy } from '../copies/index.js';
 import type { Part } from '../nn/module.js';
 import type { Clock, Optimizer } from '../optim/optimizer.js';
 import type { Reduction } from '../rows/reduction.js';
@@ -117,6 +118,8 @@ export abstract class Trainer<
   protected abstract configureModels(): M;
   protected configureSchedules?(): S;
   protected abstract configureOptimizers(models: M): Named<Optimizer<S>>;
+  /** Models that have their weights from others, by name. */
+  protected configureCopies?(models: M): Named<Copy<S>>;
   protected abstract configureSteps(from: D): readonly StepPlan[];
   protected configureAddOns?(models: M): readonly AddOn[];
 
@@ -173,6 +176,7 @@ export abstract class Trainer<
       options: this.options,
       models: named,
       optimizers: overridden.optimizers,
+      copies: new Map(Object.entries(this.configureCopies?.(models) ?? {})),
       schedules,
       dataNames,
       steps,

@@ -35,6 +35,8 @@ export interface UpdateHost {
   readonly accumulators: Map<string, StateVariable>;
   /** Keys of a region's terms, fixed by its first trace. */
   readonly keys: Map<string, string>;
+  /** Called when an update has changed weights, unless it was not `fine`. */
+  updated(trace: StepTrace, changed: ReadonlySet<StateVariable>, fine: Tensor | null): void;
   /** `loss` and `grad_norm`, or with the optimizers' names before them where the trainer has several. */
   metricName(optimizers: readonly BoundOptimizer[], name: 'loss' | 'grad_norm'): string;
 }
@@ -95,6 +97,7 @@ export function runUpdate(
     settlePending(trace, skip);
     if (overflow !== null) host.scaling?.settle(overflow);
     const norms = total === null ? [] : applyAll(trace, optimizers, total, bothOf(skip, overflow));
+    if (total !== null) host.updated(trace, new Set(total.keys()), bothOf(skip, overflow));
     logUpdate(host, trace, optimizers, start, terms, skip);
     logNorms(host, trace, norms, bothOf(skip, overflow));
   });

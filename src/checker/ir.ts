@@ -403,8 +403,8 @@ export interface IrStep {
   readonly inputs: readonly { readonly span: Span; readonly name: string; readonly data: string }[];
   readonly every: IrExpr | null;
   readonly body: readonly IrStepStmt[];
-  /** In the order of the text; a record gives `m.field`. */
-  readonly metrics: readonly { readonly span: Span; readonly name: string }[];
+  /** In the order of the text; a record gives `m.field`. `table` where it is no number, and cannot be watched. */
+  readonly metrics: readonly { readonly span: Span; readonly name: string; readonly table?: true }[];
 }
 
 export type IrStepStmt =
@@ -465,8 +465,8 @@ export type IrReduction = { readonly span: Span } & (
       readonly parts: readonly { readonly name: string; readonly of: IrReduction }[];
       readonly value: IrExpr;
     }
-  /** A reduction under a name. */
-  | { readonly kind: 'named'; readonly name: string }
+  /** A reduction under a name; `finished` where it is a metric of the prelude. */
+  | { readonly kind: 'named'; readonly name: string; readonly finished?: true }
 );
 
 export interface IrAddon {

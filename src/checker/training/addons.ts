@@ -11,7 +11,9 @@ import { visitStatements } from './walk.js';
 export const metricNames = ({ trainer }: TrainingInput): readonly string[] => {
   const names: string[] = [];
   for (const step of trainer.steps) {
-    names.push(...step.metrics.map((metric) => `${step.name}.${metric.name}`));
+    names.push(
+      ...step.metrics.flatMap(({ name, table }) => (table === true ? [] : [`${step.name}.${name}`])),
+    );
     if (step.stage !== 'train') continue;
     // The run adds these for each update: without a prefix where there is one optimizer.
     visitStatements(step.body, (statement) => {
@@ -56,7 +58,10 @@ const untakenMetrics = ({ trainer }: TrainingInput, params: HostNames): Readonly
   };
   for (const step of trainer.steps) visit(step.name, step.body);
   const all = trainer.steps.flatMap((step) => step.metrics.map((each) => `${step.name}.${each.name}`));
-  return new Set(all.filter((name) => !logged.has(name)));
+  // One statement may log several figures: `f1` has `f1.class_0`, ….
+  const isLogged = (name: string): boolean =>
+    logged.has(name) || [...logged].some((each) => name.startsWith(`${each}.`));
+  return new Set(all.filter((name) => !isLogged(name)));
 };
 
 export const checkMonitors = (input: TrainingInput, params: HostNames): void => {
@@ -69,6 +74,11 @@ export const checkMonitors = (input: TrainingInput, params: HostNames): void => 
       .map((step) => step.name),
   );
   const usable = names.filter((name) => !late.has(name.slice(0, name.indexOf('.'))) && !untaken.has(name));
+  const tables = new Set(
+    input.trainer.steps.flatMap((step) =>
+      step.metrics.flatMap(({ name, table }) => (table === true ? [`${step.name}.${name}`] : [])),
+    ),
+  );
   for (const addon of input.trainer.addons) {
     for (const { value } of addon.options) {
       if (value.kind !== 'monitor' || usable.includes(value.metric)) continue;
@@ -78,7 +88,9 @@ export const checkMonitors = (input: TrainingInput, params: HostNames): void => 
         ? [`\`${value.metric}\` stands in a branch that is not taken with these params`]
         : names.includes(value.metric)
           ? [`\`${value.metric}\` is measured after the run, which is too late for an add-on`]
-          : [];
+          : tables.has(value.metric)
+            ? [`\`${value.metric}\` is a table, and no one number that could be watched`]
+            : [];
       input.report(
         unknownMetric(
           value.span,

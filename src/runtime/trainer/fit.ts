@@ -5,6 +5,7 @@
 import { recurrence, type Recurrence } from '../../values/durations.js';
 import type { Answer, Hooks, Measured, Moment } from '../addons/addon.js';
 import type { Timed } from '../progress/profile.js';
+import type { Table } from '../rows/reduction.js';
 import { IndexError } from '../run/index-error.js';
 import { RunError } from '../run/run-error.js';
 import { breathe, type Control, type StopSignal } from './control.js';
@@ -27,6 +28,8 @@ export interface MetricsRecord {
   readonly over: 'window' | 'epoch' | 'pass';
   readonly at: Moment;
   readonly metrics: Finished;
+  /** Metrics that are no one number. */
+  readonly tables: ReadonlyMap<string, Table>;
   /** Learning rates by name; only of training. */
   readonly rates: ReadonlyMap<string, number>;
 }
@@ -309,6 +312,7 @@ class Fit {
       over,
       at: this.#moment(),
       metrics,
+      tables: this.#train.stage.totals.tables,
       rates,
     });
   }
@@ -347,7 +351,8 @@ class Fit {
       // What was measured before the signal is whole, and counts.
       if (metrics === null) break;
       validation.measuredAt = this.#step;
-      listener.metrics({ stage: name, over: 'pass', at: this.#moment(), metrics, rates: new Map() });
+      const { tables } = stage.totals;
+      listener.metrics({ stage: name, over: 'pass', at: this.#moment(), metrics, tables, rates: new Map() });
       for (const [metric, value] of metrics) all.set(`${name}.${metric}`, value);
     }
     return all.size === 0 ? undefined : this.#measured(all);

@@ -2,6 +2,7 @@
 import { cpus } from 'node:os';
 import type { Json } from '../addons/addon.js';
 import type { CheckpointHead } from '../checkpoint/write.js';
+import type { Table } from '../rows/reduction.js';
 import { jsonNumber } from '../run/folder.js';
 import type { GitState } from '../run/git.js';
 import type { MetricsRecord } from './fit.js';
@@ -94,12 +95,18 @@ function devices({ engine }: Session): Json {
   };
 }
 
+/** Row by row. */
+export function jsonTable(table: Table): Json {
+  return table.map((row) => row.map(jsonNumber));
+}
+
 /** A line of `metrics.jsonl`. */
 export function jsonRecord({
   stage,
   over,
   at,
   metrics,
+  tables,
   rates,
 }: MetricsRecord): Readonly<Record<string, Json>> {
   const numbers = (values: ReadonlyMap<string, number>, prefix: string): Record<string, Json> =>
@@ -111,6 +118,7 @@ export function jsonRecord({
     epoch: at.epoch,
     wall: Number(at.seconds.toFixed(3)),
     ...numbers(metrics, ''),
+    ...Object.fromEntries([...tables].map(([name, table]) => [name, jsonTable(table)])),
     ...numbers(rates, 'lr.'),
   };
 }

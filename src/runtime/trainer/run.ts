@@ -16,7 +16,8 @@ import {
 import { findCheckpoint, loadInto, readTensors, type Checkpoint } from '../checkpoint/read.js';
 import { deleteCheckpoint, pointTo, writeCheckpoint } from '../checkpoint/write.js';
 import { reporterFor, type LineStream, type Reporter } from '../progress/reporter.js';
-import { summaryLines, TrainingProgress, weightTable, type Best } from '../progress/training.js';
+import { summaryLines, tableLines, TrainingProgress, weightTable, type Best } from '../progress/training.js';
+import type { Table } from '../rows/reduction.js';
 import { jsonNumber, openRunFolder, runName, type RunFolder } from '../run/folder.js';
 import { RunError } from '../run/run-error.js';
 import { Control } from './control.js';
@@ -127,6 +128,8 @@ async function train(
     const where = { folder: folder === null ? null : shortPath(folder.path), checkpoints: saver.shown() };
     for (const line of summaryLines(result, [...best.values()], where, reporter.columns()))
       reporter.line(line);
+    for (const [name, table] of listener.tables)
+      tableLines(name, table, reporter.columns()).forEach((line) => reporter.line(line));
     const { profile } = session;
     for (const line of profile?.lines(result.at.seconds, reporter.columns()) ?? []) reporter.line(line);
     const traced = await writeTrace(trainer, session, folder, result.reason);
@@ -172,7 +175,11 @@ async function writeTrace(
 export async function runTest(
   trainer: AnyTrainer,
   from: Checkpoint,
-  options: RunOptions & { readonly kind?: 'test' | 'validate' },
+  options: RunOptions & {
+    readonly kind?: 'test' | 'validate';
+    /** Called with each metric that is a table, by its full name. */
+    readonly table?: (name: string, table: Table) => void;
+  },
 ): Promise<ReadonlyMap<string, number>> {
   const { control = new Control() } = options;
   let kind: 'test' | 'validate' = 'validate';
@@ -200,6 +207,8 @@ export async function runTest(
         each: (_outputs, done) => reporter.live(`${name} ${done}/${open.batches}`),
       });
       for (const [metric, value] of metrics ?? []) all.set(`${name}.${metric}`, value);
+      if (metrics === null) continue;
+      for (const [metric, table] of open.stage.totals.tables) options.table?.(`${name}.${metric}`, table);
     }
     return all;
   } finally {

@@ -6,7 +6,7 @@ import type { CompiledStep, Engine, HostTensor, StepClock } from '../engine/engi
 import type { Profile } from '../progress/profile.js';
 import type { HostBatch } from '../data/data.js';
 import type { Clock } from '../optim/optimizer.js';
-import type { Reduction } from '../rows/reduction.js';
+import type { Figures, Reduction } from '../rows/reduction.js';
 import { IndexError } from '../run/index-error.js';
 import { RunError } from '../run/run-error.js';
 import { Tensor } from '@tensorflow/tfjs-core';
@@ -29,7 +29,7 @@ export interface StepTrace {
   readonly answers: Map<string, boolean>;
   readonly constants: ConstantTotals;
   /** Reductions to be added when their region ends. */
-  readonly logged: { readonly name: string; readonly reduction: Reduction }[];
+  readonly logged: { readonly name: string; readonly reduction: Reduction | Figures }[];
   /** How often each set of optimizers was updated in this trace. */
   readonly updates: Map<string, number>;
   /** Names of what the body returned. */

@@ -9,7 +9,7 @@ import { chooseEngine, engineNames, type EngineName } from '../engine/choose.js'
 import type { Engine } from '../engine/engine.js';
 import type { Part } from '../nn/module.js';
 import type { Clock, Optimizer } from '../optim/optimizer.js';
-import type { Reduction } from '../rows/reduction.js';
+import type { Figures, Reduction } from '../rows/reduction.js';
 import type { Schedule } from '../schedules/index.js';
 import type { Scalar } from '../tensor.js';
 import { dueAt, durationInSteps } from '../../values/durations.js';
@@ -234,7 +234,7 @@ export abstract class Trainer<
   }
 
   /** Adds a batch's part to metrics, by name. Only in a step. Throws for a name that each line of metrics has. */
-  protected log(metrics: Named<Reduction>): void {
+  protected log(metrics: Named<Reduction | Figures>): void {
     const trace = this.session.trace('log');
     for (const [name, reduction] of Object.entries(metrics)) {
       if (lineKeys.has(name)) {

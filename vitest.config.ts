@@ -9,6 +9,7 @@ const onEveryEngine = [
   'test/runtime/engine.test.ts',
   'test/runtime/fused.test.ts',
   'test/runtime/gradients.test.ts',
+  'test/runtime/hooks.test.ts',
   'test/runtime/losses.test.ts',
   'test/runtime/metrics.test.ts',
   'test/runtime/nn.test.ts',

@@ -4,6 +4,7 @@
  * TypeScript in it, and every record can be written as JSON (`show --ir` prints exactly this).
  */
 import type { Span } from '../parser/source.js';
+import type { Phase } from '../values/phases.js';
 
 export interface Ir {
   readonly language: 1;
@@ -36,13 +37,15 @@ export interface IrExtern {
 export interface IrExternItem {
   readonly span: Span;
   readonly doc: string | null;
-  readonly what: 'fn' | 'data';
+  readonly what: 'fn' | 'data' | 'addon';
   readonly name: string;
   readonly params: readonly IrOption[];
   /** Tensor arguments of a function, in order. */
   readonly inputs: readonly IrField[];
   /** What a function returns, or the fields of one row of a data source. */
   readonly result: IrType;
+  /** Of an add-on: whether each of several is told its label. */
+  readonly many: boolean;
 }
 
 export interface IrConst {
@@ -64,6 +67,8 @@ export type IrType =
   | { readonly kind: 'choice'; readonly values: readonly string[] }
   | { readonly kind: 'unit'; readonly unit: Unit }
   | { readonly kind: 'tensors' }
+  /** Options of an add-on in TypeScript. */
+  | { readonly kind: 'monitor' | 'metric' | 'secret' }
   /** Of attributes only: monitors, clips, schedules. */
   | { readonly kind: 'setting' };
 
@@ -248,7 +253,8 @@ export type IrExprKind =
   | { readonly kind: 'batchSize'; readonly batch: string }
   | { readonly kind: 'quantity'; readonly unit: Unit; readonly value: IrExpr }
   | { readonly kind: 'rest' }
-  | { readonly kind: 'monitor'; readonly mode: 'min' | 'max'; readonly metric: string }
+  /** `mode` is null for a metric that is only named. */
+  | { readonly kind: 'monitor'; readonly mode: 'min' | 'max' | null; readonly metric: string }
   | { readonly kind: 'clip'; readonly how: 'norm' | 'value'; readonly most: IrExpr }
   | { readonly kind: 'env'; readonly variable: string }
   /** A value made when an add-on asks for it. */
@@ -474,5 +480,12 @@ export interface IrAddon {
   readonly doc: string | null;
   readonly name: string;
   readonly label: string;
+  /** The file that it is written in, where it is an extern. */
+  readonly module: string | null;
+  readonly phase: Phase;
+  /** Effects that no other add-on may own. */
+  readonly owns: readonly string[];
+  /** Whether there may be several, each under a label. */
+  readonly many: boolean;
   readonly options: readonly IrNamed[];
 }

@@ -6,6 +6,7 @@ import { loadPrelude } from '../checker/prelude.js';
 import { optionOf, type TrainingInput } from '../checker/training/input.js';
 import { runOf, type Run } from '../checker/training/run.js';
 import { dueAt, durationInSteps, type Pace } from '../values/durations.js';
+import { phases } from '../values/phases.js';
 import { planSchedule, type Phase } from '../values/schedule.js';
 import { showQuantity, type Duration } from '../values/units.js';
 import { countRows } from './row-counts.js';
@@ -125,6 +126,19 @@ const checkpointLines = (trainer: IrTrainer, run: Run): readonly string[] =>
       return `checkpoint: ${parts.join('; ')}`;
     });
 
+/** Add-ons in the order in which their hooks are called: by phase, then as the spec has them. */
+const addonLines = (trainer: IrTrainer): readonly string[] => {
+  const placed = trainer.addons.map((addon) => ({
+    name: addon.label === addon.name ? addon.name : `${addon.name} as ${addon.label}`,
+    phase: addon.phase,
+  }));
+  const all = trainer.addons.some(({ name }) => name === 'checkpoint')
+    ? placed
+    : [...placed, { name: 'checkpoint', phase: 'dependent' }];
+  const inOrder = phases.flatMap((phase) => all.filter((addon) => addon.phase === phase));
+  return [`add-ons, in the order of their hooks: ${inOrder.map(({ name }) => name).join(', ')}`];
+};
+
 const phaseOf = (kind: string, options: Parameters<typeof optionOf>[0], run: Run): Phase | null => {
   const number = (name: string): number | null => {
     const expr = optionOf(options, name);
@@ -231,6 +245,7 @@ export const planLines = (
       `${step.name}: on demand`,
       ...dataLine(step, trainer, reader),
     ]),
+    ...addonLines(trainer),
     ...checkpointLines(trainer, run),
     ...scheduleLines(trainer, run),
   ];

@@ -278,6 +278,10 @@ export const digits = (): Ir => {
           doc: null,
           name: 'checkpoint',
           label: 'checkpoint',
+          module: null,
+          phase: 'dependent',
+          owns: ['checkpoint'],
+          many: false,
           options: named({
             keep: lit(3),
             best: expr(setting, { kind: 'monitor', mode: 'max', metric: 'validate.accuracy' }),
@@ -288,6 +292,10 @@ export const digits = (): Ir => {
           doc: null,
           name: 'early_stopping',
           label: 'early_stopping',
+          module: null,
+          phase: 'trigger',
+          owns: ['stop'],
+          many: false,
           options: named({
             monitor: expr(setting, { kind: 'monitor', mode: 'min', metric: 'validate.loss' }),
             patience: lit(3),
@@ -570,6 +578,10 @@ export const gan = (): Ir => {
           doc: null,
           name: 'image_grid',
           label: 'image_grid',
+          module: null,
+          phase: 'independent',
+          owns: [],
+          many: true,
           options: named({
             of: expr(image, {
               kind: 'thunk',
@@ -807,6 +819,7 @@ export const gpt = (): Ir => {
                 span: here(),
                 doc: null,
                 what: 'data',
+                many: false,
                 name: 'token_windows',
                 params: [
                   { name: 'file', doc: null, origin: 'declared', type: string, value: null },

@@ -3,7 +3,6 @@ import { addonTwice, effectOwnedTwice, unknownMetric } from '../../parser/messag
 import { nearest } from '../../parser/nearest.js';
 import { evaluateIr, type HostNames } from '../evaluate.js';
 import type { IrAddon, IrStepStmt } from '../ir.js';
-import { settingList } from '../prelude.js';
 import { listed, type TrainingInput } from './input.js';
 import { visitStatements } from './walk.js';
 
@@ -80,10 +79,13 @@ export const checkMonitors = (input: TrainingInput, params: HostNames): void => 
     ),
   );
   for (const addon of input.trainer.addons) {
-    for (const { value } of addon.options) {
+    for (const value of addon.options.flatMap((option) =>
+      option.value.kind === 'items' ? option.value.items : [option.value],
+    )) {
       if (value.kind !== 'monitor' || usable.includes(value.metric)) continue;
       const near = suggestions(value.metric, usable);
       const [best, ...others] = near;
+      const named = (metric: string): string => (value.mode === null ? metric : `${value.mode}(${metric})`);
       const notes = untaken.has(value.metric)
         ? [`\`${value.metric}\` stands in a branch that is not taken with these params`]
         : names.includes(value.metric)
@@ -103,13 +105,13 @@ export const checkMonitors = (input: TrainingInput, params: HostNames): void => 
                   ? `the metrics are ${listed(usable)}`
                   : 'write `metric name = …` into a `validate` step'
                 : others.length === 0
-                  ? `write \`${value.mode}(${best})\``
+                  ? `write \`${named(best)}\``
                   : `the nearest are ${listed(near)}`,
             ...(best !== undefined && others.length === 0
               ? {
                   fix: {
-                    title: `write \`${value.mode}(${best})\``,
-                    edits: [{ span: value.span, text: `${value.mode}(${best})` }],
+                    title: `write \`${named(best)}\``,
+                    edits: [{ span: value.span, text: named(best) }],
                   },
                 }
               : {}),
@@ -129,13 +131,11 @@ const effects: ReadonlyMap<string, string> = new Map([
   ['sweep', 'the sweep'],
 ]);
 
-export const checkAddonEffects = ({ trainer, prelude, report }: TrainingInput): void => {
+export const checkAddonEffects = ({ trainer, report }: TrainingInput): void => {
   const labels = new Map<string, IrAddon>();
   const owners = new Map<string, IrAddon>();
   for (const addon of trainer.addons) {
-    const builtin = prelude.find('addon', addon.name);
-    const many = builtin?.settings.get('many') === true;
-    const owned = builtin ? settingList(builtin, 'owns') : [];
+    const { many, owns: owned } = addon;
     const effect = many ? undefined : owned.find((each) => owners.has(each));
     const owner = effect === undefined ? undefined : owners.get(effect);
     const same = labels.get(addon.label);
@@ -164,7 +164,9 @@ export const checkAddonEffects = ({ trainer, prelude, report }: TrainingInput): 
           { name: addon.label },
           {
             related: [{ span: same.span, label: 'the first' }],
-            help: `give this one a name: \`addon ${addon.name} as other { … }\``,
+            help: many
+              ? `give this one a name: \`addon ${addon.name} as other { … }\``
+              : 'join their attributes in one add-on',
           },
         ),
       );

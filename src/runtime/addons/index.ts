@@ -1,5 +1,5 @@
 /** Add-ons, the namespace `addons` of generated code. */
-export { max, min } from './addon.js';
+export { max, metric, min } from './addon.js';
 export type {
   AddOn,
   AddOnHost,
@@ -7,10 +7,14 @@ export type {
   Hooks,
   Json,
   Measured,
+  Metric,
+  MetricsLine,
   Moment,
   Monitor,
   Phase,
   SavedCheckpoint,
+  Start,
+  ValidationPass,
 } from './addon.js';
 export { checkpoint } from './checkpoint.js';
 export type { CheckpointOptions } from './checkpoint.js';
@@ -20,3 +24,7 @@ export { imageGrid } from './image-grid.js';
 export type { ImageGridOptions } from './image-grid.js';
 export { predictions } from './predictions.js';
 export type { PredictionsOptions } from './predictions.js';
+export { extern } from './extern-add-on.js';
+export type { ExternAddOn } from './extern-add-on.js';
+export { env } from './secret.js';
+export type { Secret } from './secret.js';

@@ -3,9 +3,8 @@
  * comes before the checkpoint that may depend on it.
  */
 import { recurrence, type Recurrence } from '../../values/durations.js';
-import type { Answer, Hooks, Measured, Moment } from '../addons/addon.js';
+import type { Answer, Hooks, Measured, MetricsLine, Moment } from '../addons/addon.js';
 import type { Timed } from '../progress/profile.js';
-import type { Table } from '../rows/reduction.js';
 import { IndexError } from '../run/index-error.js';
 import { RunError } from '../run/run-error.js';
 import { breathe, type Control, type StopSignal } from './control.js';
@@ -22,17 +21,7 @@ export interface LiveAddOn {
 }
 
 /** A finished line of metrics. */
-export interface MetricsRecord {
-  readonly stage: string;
-  /** Training metrics cover a logging window or a whole epoch, others one pass. */
-  readonly over: 'window' | 'epoch' | 'pass';
-  readonly at: Moment;
-  readonly metrics: Finished;
-  /** Metrics that are no one number. */
-  readonly tables: ReadonlyMap<string, Table>;
-  /** Learning rates by name; only of training. */
-  readonly rates: ReadonlyMap<string, number>;
-}
+export type MetricsRecord = MetricsLine;
 
 /** What the loop tells while it runs. */
 export interface FitListener {
@@ -53,6 +42,8 @@ export interface FitOptions {
   readonly now: () => number;
   /** At most so many windows, and batches of each validation. */
   readonly limit: number | null;
+  /** Keeps the state where a hook threw: the weights are as good as before. */
+  readonly rescue?: (at: Moment) => Promise<void>;
 }
 
 export interface FitResult {
@@ -112,9 +103,23 @@ class Fit {
   async run(): Promise<FitResult> {
     try {
       return await this.#runAll();
+    } catch (error) {
+      await this.#fail(error);
+      throw error;
     } finally {
       await this.#ahead.drain();
     }
+  }
+
+  /** The first error is the one to tell: what goes wrong from here on is only said. */
+  async #fail(error: unknown): Promise<void> {
+    const { addOns, listener, rescue } = this.options;
+    const at = this.#moment();
+    const say = (problem: unknown): void =>
+      listener.note(problem instanceof Error ? problem.message : String(problem));
+    if (error instanceof HookError) await rescue?.(at).catch(say);
+    for (const { kind, hooks } of addOns)
+      await named(kind, 'failed', () => hooks.failed?.(at, error)).catch(say);
   }
 
   async #runAll(): Promise<FitResult> {
@@ -136,6 +141,9 @@ class Fit {
     }
     await this.#session.checkFinite();
     const at = this.#moment();
+    const { signal: stop } = this.options.control;
+    if (reason === 'interrupted' && stop !== null)
+      await this.#each('interrupted', (hooks) => hooks.interrupted?.(at, stop));
     await this.#each('fitEnd', (hooks) => hooks.fitEnd?.(at, this.#newest));
     const signal = reason === 'interrupted' ? this.options.control.signal : null;
     return { reason, signal, at, rows: this.#rows, metrics: this.#newest };
@@ -153,9 +161,14 @@ class Fit {
   async #epoch(): Promise<FitResult['reason'] | null> {
     const { stepsPerEpoch } = this.#session.pace;
     const end = Math.min(this.#total, (Math.floor(this.#step / stepsPerEpoch) + 1) * stepsPerEpoch);
+    if (this.#step % stepsPerEpoch === 0)
+      await this.#each('epochStart', (hooks) => hooks.epochStart?.(this.#moment()));
     while (this.#step < end) {
+      await this.#each('stepStart', (hooks) => hooks.stepStart?.(this.#moment()));
       await this.#windows(this.#quietUntil(end));
       this.options.listener.step(this.#moment(), this.#rows);
+      for (const name of this.#train.stage.updated)
+        await this.#each('updateEnd', (hooks) => hooks.updateEnd?.(this.#moment(), name));
       const answers = [await this.#measureTraining()];
       const due = this.#validations.filter(({ recurrence: every }) =>
         every.due(this.#step, this.options.now()),
@@ -206,9 +219,11 @@ class Fit {
     const events = [
       (Math.floor(this.#step / logEvery) + 1) * logEvery,
       ...this.#validations.map(({ recurrence: every }) => every.next(this.#step)),
-      ...this.options.addOns.flatMap(({ hooks }) =>
-        hooks.stepEnd === undefined ? [] : [hooks.nextStepEnd?.(this.#step) ?? this.#step + 1],
-      ),
+      ...this.options.addOns.flatMap(({ hooks }) => [
+        ...(hooks.stepEnd === undefined ? [] : [hooks.nextStepEnd?.(this.#step) ?? this.#step + 1]),
+        ...(hooks.updateEnd === undefined ? [] : [hooks.nextUpdateEnd?.(this.#step) ?? this.#step + 1]),
+        ...(hooks.stepStart === undefined ? [] : [hooks.nextStepStart?.(this.#step) ?? this.#step + 1]),
+      ]),
     ];
     return Math.max(this.#step + 1, Math.min(end, this.#step + atOnce, ...events));
   }
@@ -301,13 +316,8 @@ class Fit {
   }
 
   #tell(over: 'window' | 'epoch', metrics: Finished): void {
-    const clock = this.#session.clockAt(Math.max(0, this.#step - 1));
-    const rates = new Map<string, number>();
-    for (const optimizer of this.#session.optimizers.values()) {
-      const values = optimizer.ratesAt(clock);
-      optimizer.rateNames.forEach((name, index) => rates.set(name, values[index] ?? Number.NaN));
-    }
-    this.options.listener.metrics({
+    const rates = this.#session.ratesAt(Math.max(0, this.#step - 1));
+    this.#log({
       stage: this.#train.stage.plan.name,
       over,
       at: this.#moment(),
@@ -315,6 +325,11 @@ class Fit {
       tables: this.#train.stage.totals.tables,
       rates,
     });
+  }
+
+  #log(line: MetricsLine): void {
+    this.options.listener.metrics(line);
+    tellLine(this.options.addOns, line);
   }
 
   /** Finishes the epoch's training metrics, where there are any since the last time. */
@@ -335,6 +350,8 @@ class Fit {
     await this.#session.checkFinite();
     const { session, control, listener, limit } = this.options;
     const all = new Map<string, number>();
+    const names = due.map(({ open }) => open.stage.plan.name);
+    await this.#each('validationStart', (hooks) => hooks.validationStart?.(this.#moment(), names));
     for (const validation of due) {
       const { stage, batches } = validation.open;
       const { name } = stage.plan;
@@ -345,17 +362,23 @@ class Fit {
           step: this.#step,
           limit,
           control,
-          each: (_outputs, done) => listener.validating(name, done, count),
+          each: async (_outputs, done) => {
+            listener.validating(name, done, count);
+            const pass = { step: name, done, of: count };
+            await this.#each('validationBatch', (hooks) => hooks.validationBatch?.(this.#moment(), pass));
+          },
         }),
       );
       // What was measured before the signal is whole, and counts.
       if (metrics === null) break;
       validation.measuredAt = this.#step;
       const { tables } = stage.totals;
-      listener.metrics({ stage: name, over: 'pass', at: this.#moment(), metrics, tables, rates: new Map() });
+      this.#log({ stage: name, over: 'pass', at: this.#moment(), metrics, tables, rates: new Map() });
       for (const [metric, value] of metrics) all.set(`${name}.${metric}`, value);
     }
-    return all.size === 0 ? undefined : this.#measured(all);
+    if (all.size === 0) return undefined;
+    await this.#each('validationEnd', (hooks) => hooks.validationEnd?.(this.#moment(), all));
+    return this.#measured(all);
   }
 
   async #measured(metrics: Measured): Promise<Answer> {
@@ -385,17 +408,31 @@ class Fit {
   }
 }
 
+/** A hook that threw. */
+export class HookError extends RunError {}
+
 /** Runs a hook; an error says whose it is. */
 export async function named<T>(kind: string, hook: string, call: () => Promise<T> | T): Promise<T> {
   try {
     return await call();
   } catch (error) {
-    if (error instanceof RunError) throw error;
-    throw new RunError(
-      `add-on ${kind} failed in ${hook}: ${error instanceof Error ? error.message : String(error)}`,
-      {
-        cause: error,
-      },
-    );
+    throw hookError(kind, hook, error);
+  }
+}
+
+function hookError(kind: string, hook: string, error: unknown): RunError {
+  if (error instanceof RunError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new HookError(`add-on ${kind} failed in ${hook}: ${message}`, { cause: error });
+}
+
+/** Shows a line of metrics to add-ons, but not to the one that wrote it. */
+export function tellLine(addOns: readonly LiveAddOn[], line: MetricsLine): void {
+  for (const { kind, hooks } of addOns) {
+    try {
+      hooks.logged?.(line);
+    } catch (error) {
+      throw hookError(kind, 'logged', error);
+    }
   }
 }

@@ -95,6 +95,18 @@ function devices({ engine }: Session): Json {
   };
 }
 
+/** Bytes that the process holds (`process`, its JavaScript heap `heap`), and those of tensors on the device (`device`). */
+export function memoryOf({ engine }: Session): ReadonlyMap<string, number> {
+  const { rss, heapUsed } = process.memoryUsage();
+  const { bytes, tensors } = engine.memory();
+  return new Map([
+    ['process', rss],
+    ['heap', heapUsed],
+    ['device', bytes],
+    ['tensors', tensors],
+  ]);
+}
+
 /** Row by row. */
 export function jsonTable(table: Table): Json {
   return table.map((row) => row.map(jsonNumber));

@@ -4,17 +4,9 @@
  */
 import { join, relative, resolve } from 'node:path';
 import { gitState } from '../run/git.js';
-import {
-  ordered,
-  type AddOn,
-  type AddOnHost,
-  type Hooks,
-  type Json,
-  type Moment,
-  type SavedCheckpoint,
-} from '../addons/addon.js';
+import type { MetricsLine, Moment, SavedCheckpoint } from '../addons/addon.js';
 import { findCheckpoint, loadInto, readTensors, type Checkpoint } from '../checkpoint/read.js';
-import { deleteCheckpoint, pointTo, writeCheckpoint } from '../checkpoint/write.js';
+import { pointTo, writeCheckpoint } from '../checkpoint/write.js';
 import { reporterFor, type LineStream, type Reporter } from '../progress/reporter.js';
 import { summaryLines, tableLines, TrainingProgress, weightTable, type Best } from '../progress/training.js';
 import type { Table } from '../rows/reduction.js';
@@ -23,7 +15,9 @@ import { RunError } from '../run/run-error.js';
 import { Control } from './control.js';
 import type { EngineName } from '../engine/choose.js';
 import { evaluateStage } from './evaluate.js';
-import { fit, named, type FitResult, type LiveAddOn, type MetricsRecord } from './fit.js';
+import { statesOf } from './add-on-states.js';
+import { fit, named, tellLine, type FitResult, type LiveAddOn } from './fit.js';
+import { addOnHost, closeAddOns, idleHost, startAddOns } from './live-add-ons.js';
 import type { Session } from './session.js';
 import { describe, headOf, jsonRecord } from './run-record.js';
 import type { Outputs } from './stage.js';
@@ -72,6 +66,8 @@ export async function runFit(trainer: AnyTrainer, options: RunOptions = {}): Pro
     ...preparing(options),
   });
   try {
+    // One that is missing would be noticed when a run is over.
+    for (const { secrets = [] } of prepared.addOns) for (const secret of secrets) secret.reveal();
     const writes = (options.devRun ?? null) === null && options.runDir !== null;
     const folder = writes ? await openRunFolder(folderOf(trainer, options)) : null;
     try {
@@ -96,6 +92,7 @@ async function train(
   const reporter = reporterOf(trainer, options, folder);
   const best = new Map<string, Best>();
   const start = { at: started, git: folder === null ? null : gitState(rootOf(options)) };
+  const live: LiveAddOn[] = [];
   let forget = (): void => undefined;
   try {
     const described = await describe(trainer, session, start, null);
@@ -109,12 +106,23 @@ async function train(
     begin(trainer, session, reporter, folder, note);
     const saver = new Saver(trainer, session, folder);
     const total = Math.min(session.pace.totalSteps ?? 0, devRun ?? Number.POSITIVE_INFINITY);
-    const record = (line: MetricsRecord): void => folder?.metrics(jsonRecord(line));
+    const record = (line: MetricsLine): void => folder?.metrics(jsonRecord(line));
     const listener = new TrainingProgress(session, reporter, total, record);
     const notable = (step: number): void => listener.best(step);
-    const addOns = startAddOns(configured, addOnHost(session, saver, reporter, folder, best, notable));
-    saver.addOns = addOns;
-    const result = await fit({ session, addOns, control, listener, now, limit: devRun });
+    const log = (line: MetricsLine): void => {
+      record(line);
+      tellLine(live, line);
+    };
+    const host = addOnHost(session, saver, reporter, folder?.path ?? null, { best, notable, log });
+    startAddOns(configured, host, live);
+    saver.addOns = live;
+    const rescue = async (at: Moment): Promise<void> => {
+      const saved = await saver.save(at);
+      if (saved === null || saver.pointers.get('last')?.step === saved.step) return;
+      await saver.point('last', saved);
+      reporter.line(`the state of step ${at.step} was saved: ${shortPath(saved.folder)}`);
+    };
+    const result = await fit({ session, addOns: live, control, listener, now, limit: devRun, rescue });
     if (result.reason === 'interrupted' && saver.newest?.step !== result.at.step) {
       const saved = await saver.save(result.at);
       if (saved !== null) await saver.point('last', saved);
@@ -134,6 +142,7 @@ async function train(
     for (const line of profile?.lines(result.at.seconds, reporter.columns()) ?? []) reporter.line(line);
     const traced = await writeTrace(trainer, session, folder, result.reason);
     if (traced !== null) reporter.line(traced);
+    await closeAddOns(live.splice(0));
     await folder?.write('summary.json', summary(result, best, saver));
     await folder?.write('run.json', await describe(trainer, session, start, result.reason));
     return result;
@@ -152,6 +161,8 @@ async function train(
     throw error;
   } finally {
     forget();
+    // Of what failed before: its error is the one to tell.
+    await closeAddOns(live).catch(() => undefined);
   }
 }
 
@@ -183,7 +194,7 @@ export async function runTest(
 ): Promise<ReadonlyMap<string, number>> {
   const { control = new Control() } = options;
   let kind: 'test' | 'validate' = 'validate';
-  const { session, note } = await trainer.prepare({
+  const { session, addOns, note } = await trainer.prepare({
     kinds: (steps) => {
       if (options.kind !== 'validate' && steps.some((step) => step.kind === 'test')) kind = 'test';
       return [kind];
@@ -191,6 +202,7 @@ export async function runTest(
     ...preparing(options),
   });
   const reporter = reporterOf(trainer, options, null);
+  const live: LiveAddOn[] = [];
   try {
     notesOf(session, note).forEach((line) => reporter.line(line));
     await loadWeights(session, from);
@@ -198,6 +210,9 @@ export async function runTest(
     if (stages.length === 0)
       throw new RunError('the trainer has no test and no validate step; add one to the spec');
     const all = new Map<string, number>();
+    startAddOns(addOns, idleHost(session, reporter), live);
+    const at = momentOf(from);
+    for (const { kind: own, hooks } of live) await named(own, 'testStart', () => hooks.testStart?.(at));
     for (const open of stages) {
       const { name } = open.stage.plan;
       const metrics = await evaluateStage(session, open, {
@@ -210,8 +225,11 @@ export async function runTest(
       if (metrics === null) continue;
       for (const [metric, table] of open.stage.totals.tables) options.table?.(`${name}.${metric}`, table);
     }
+    for (const { kind: own, hooks } of live) await named(own, 'testEnd', () => hooks.testEnd?.(at, all));
+    await closeAddOns(live.splice(0));
     return all;
   } finally {
+    await closeAddOns(live).catch(() => undefined);
     reporter.end();
     await session.close();
   }
@@ -233,6 +251,7 @@ export async function runPredict(
   });
   const reporter = reporterOf(trainer, options, null);
   const limit = options.devRun ?? null;
+  const all: LiveAddOn[] = [];
   let live: readonly LiveAddOn[] = [];
   let count = 0;
   try {
@@ -240,10 +259,13 @@ export async function runPredict(
     await loadWeights(session, from);
     const stages = session.of('predict');
     if (stages.length === 0) throw new RunError('the trainer has no predict step; add one to the spec');
-    const host = addOnHost(session, new Saver(trainer, session, null), reporter, null, new Map());
     // A dev run writes nothing, and the rows of a few batches would replace a whole file.
     const takers = limit === null ? addOns : [];
-    live = startAddOns(takers, host).filter(({ hooks }) => hooks.predicted !== undefined);
+    startAddOns(takers, idleHost(session, reporter), all);
+    live = all;
+    const at = momentOf(from);
+    for (const { kind, hooks } of all) await named(kind, 'predictStart', () => hooks.predictStart?.(at));
+    const isTaken = all.some(({ hooks }) => hooks.predicted !== undefined);
     for (const open of stages) {
       const whole = await evaluateStage(session, open, {
         step: from.step,
@@ -251,9 +273,8 @@ export async function runPredict(
         control,
         each: async (outputs, done, rows) => {
           count += rows;
-          for (const { kind, hooks } of live)
-            await named(kind, 'predicted', () => hooks.predicted?.(outputs));
-          if (live.length === 0) await options.rows(outputs);
+          for (const { kind, hooks } of all) await named(kind, 'predicted', () => hooks.predicted?.(outputs));
+          if (!isTaken) await options.rows(outputs);
           reporter.live(`${open.stage.plan.name} ${done}/${open.batches}`);
         },
       });
@@ -261,14 +282,19 @@ export async function runPredict(
     }
     for (const { kind, hooks } of live) await named(kind, 'predictEnd', () => hooks.predictEnd?.());
     live = [];
+    await closeAddOns(all.splice(0));
     return count;
   } finally {
     // The first error is the one to tell.
     for (const { hooks } of live) await Promise.resolve(hooks.predictFailed?.()).catch(() => undefined);
+    await closeAddOns(all).catch(() => undefined);
     reporter.end();
     await session.close();
   }
 }
+
+/** Where a checkpoint is in its run. */
+const momentOf = ({ step, epoch }: Checkpoint): Moment => ({ step, epoch, seconds: 0 });
 
 async function loadWeights(session: Session, from: Checkpoint): Promise<void> {
   loadInto(session.modelState, await readTensors(from, 'model.safetensors'), from.folder);
@@ -322,43 +348,6 @@ function begin(
   notesOf(session, note).forEach((line) => reporter.line(line));
 }
 
-function startAddOns(addOns: readonly AddOn[], host: AddOnHost): readonly LiveAddOn[] {
-  return ordered(addOns).map((addOn) => ({ kind: addOn.kind, hooks: startNamed(addOn, host) }));
-}
-
-function startNamed(addOn: AddOn, host: AddOnHost): Hooks {
-  try {
-    return addOn.start(host);
-  } catch (error) {
-    throw new RunError(
-      `add-on ${addOn.kind} did not start: ${error instanceof Error ? error.message : String(error)}`,
-      { cause: error },
-    );
-  }
-}
-
-function addOnHost(
-  session: Session,
-  saver: Saver,
-  reporter: Reporter,
-  folder: RunFolder | null,
-  best: Map<string, Best>,
-  notable: (step: number) => void = () => undefined,
-): AddOnHost {
-  return {
-    pace: session.pace,
-    folder: folder?.path ?? null,
-    root: process.cwd(),
-    report: (line) => reporter.line(line),
-    evaluate: (name, body) => session.evaluate(name, body),
-    save: (at) => saver.save(at),
-    point: (name, checkpoint) => saver.point(name, checkpoint),
-    forget: (checkpoint) => deleteCheckpoint(checkpoint.folder),
-    notable,
-    best: (metric, value, at) => best.set(metric, { metric, value, at }),
-  };
-}
-
 /** Writes this run's checkpoints. */
 class Saver {
   addOns: readonly LiveAddOn[] = [];
@@ -389,13 +378,7 @@ class Saver {
     // Weights that are not finite must not take the place of the last good ones.
     await session.checkFinite();
     const { model, optimizer } = await session.downloadState();
-    const addOns: Record<string, Json> = {};
-    for (const { kind, hooks } of this.addOns) {
-      const state = hooks.state?.();
-      if (state === undefined) continue;
-      const before = Object.keys(addOns).filter((name) => name === kind || name.startsWith(`${kind}#`));
-      addOns[before.length === 0 ? kind : `${kind}#${before.length + 1}`] = state;
-    }
+    const addOns = statesOf(this.addOns);
     const folder = await writeCheckpoint(checkpoints, {
       head: headOf(this.trainer, session),
       step: at.step,
@@ -412,8 +395,11 @@ class Saver {
         addOns,
       },
     });
-    this.newest = { folder, step: at.step };
-    return this.newest;
+    const saved = { folder, step: at.step };
+    this.newest = saved;
+    for (const { kind, hooks } of this.addOns)
+      await named(kind, 'checkpointSaved', () => hooks.checkpointSaved?.(at, saved));
+    return saved;
   }
 
   async point(name: 'last' | 'best', checkpoint: SavedCheckpoint): Promise<void> {

@@ -178,6 +178,17 @@ export class Session implements StageHost, UpdateHost {
     return { ...values, step, epoch: Math.floor(step / this.pace.stepsPerEpoch) };
   }
 
+  /** Learning rates by name, for the update after `step` windows. */
+  ratesAt(step: number): ReadonlyMap<string, number> {
+    const clock = this.clockAt(step);
+    const rates = new Map<string, number>();
+    for (const optimizer of this.optimizers.values()) {
+      const values = optimizer.ratesAt(clock);
+      optimizer.rateNames.forEach((name, index) => rates.set(name, values[index] ?? Number.NaN));
+    }
+    return rates;
+  }
+
   /** The scalars of a step, in the order of `scalarNames`. Rates are needed only where optimizers run. */
   scalarsAt(clock: Clock, training: boolean): readonly number[] {
     const own = new Map<string, number>(Object.entries(clock));

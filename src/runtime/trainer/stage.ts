@@ -78,6 +78,7 @@ export type Outputs = ReadonlyMap<string, HostTensor>;
 export class Stage {
   readonly totals: StageTotals;
   readonly #variants: Variant[] = [];
+  #newest: StepTrace | null = null;
   readonly #questions = new Map<string, (clock: Clock) => boolean>();
 
   constructor(
@@ -110,6 +111,7 @@ export class Stage {
       current = null;
     }
     const trace = this.#traceOf(variant);
+    this.#newest = trace;
     await this.totals.endBatch(trace.constants);
     return new Map(
       trace.outputs.flatMap((name, index): [string, HostTensor][] => {
@@ -157,6 +159,7 @@ export class Stage {
           .finally(() => {
             current = null;
           });
+        this.#newest = trace;
         for (let done = from; done < to; done += 1) await this.totals.endBatch(trace.constants);
       }
       ended?.();
@@ -167,6 +170,11 @@ export class Stage {
   /** How many runs in a row the engine would take at once: what the last one was compiled to says so. */
   get atOnce(): number {
     return Math.max(1, ...this.#variants.map(({ compiled }) => compiled.atOnce));
+  }
+
+  /** Optimizers that the newest run updated, in the order of the step. */
+  get updated(): readonly string[] {
+    return [...new Set([...(this.#newest?.updates.keys() ?? [])].flatMap((names) => names.split('+')))];
   }
 
   /** How the engine runs the step, once it has found out. */

@@ -2,7 +2,7 @@
  * The class that generated trainers extend. It also works with no spec at all: a subclass says what its models, data,
  * optimizers and steps are, and `fit`, `validate`, `test` and `predict` run them.
  */
-import type { AddOn, Measured } from '../addons/addon.js';
+import { ordered, type AddOn, type Measured } from '../addons/addon.js';
 import { checkpoint } from '../addons/checkpoint.js';
 import type { Data } from '../data/data.js';
 import { chooseEngine, engineNames, type EngineName } from '../engine/choose.js';
@@ -80,6 +80,8 @@ export abstract class Trainer<
   readonly overrides: readonly string[];
   readonly #overrides: ReadonlyMap<string, readonly Override[]>;
   #models: M | null = null;
+  /** Made once: what add-ons are conflicts before the run, and works in it. */
+  #made: { readonly models: M; readonly addOns: readonly AddOn[] } | null = null;
   #session: Session | null = null;
 
   /** Throws a UsageError where params or options are wrong. */
@@ -118,6 +120,31 @@ export abstract class Trainer<
   protected abstract configureSteps(from: D): readonly StepPlan[];
   protected configureAddOns?(models: M): readonly AddOn[];
 
+  /**
+   * This class with more add-ons, after its own of the same phase: `class Mine extends Digits.addOn(notify({ … })) {}` or
+   * `new (Digits.addOn(a, b))()`. Making a trainer of it throws where two add-ons own the same effect, naming both.
+   */
+  static addOn<T extends TrainerClass>(this: T, ...addOns: readonly AddOn[]): T {
+    const made = withAddOns(this, addOns);
+    return isSubclass(made, this) ? made : fault();
+  }
+
+  /** What `addOn` has added to this class. */
+  static readonly addedOn: readonly AddOn[] = [];
+
+  /** Throws an Error where two add-ons own the same effect, naming both. */
+  checkAddOns(): void {
+    ordered(this.#makeOnce().addOns);
+  }
+
+  #makeOnce(): { readonly models: M; readonly addOns: readonly AddOn[] } {
+    if (this.#made !== null) return this.#made;
+    const models = this.configureModels();
+    const addOns = [...(this.configureAddOns?.(models) ?? []), ...classOf(this).addedOn];
+    this.#made = { models, addOns };
+    return this.#made;
+  }
+
   /** Names of the data sets in the spec, without opening any. */
   dataNames(): readonly string[] {
     return dataOf(this.configureData()).map(([key]) => this.spec.data?.[key] ?? key);
@@ -128,12 +155,11 @@ export abstract class Trainer<
     if (this.#session !== null) throw new Error('a trainer runs once; make another one');
     const { spec } = this;
     const from = this.configureData();
-    const models = this.configureModels();
+    const { models, addOns } = this.#makeOnce();
     this.#models = models;
     const parts = partsOf(models);
     const dataNames = new Map(dataOf(from).map(([key, set]) => [set, spec.data?.[key] ?? key]));
     const named = new Map([...parts].map(([key, part]) => [spec.models?.[key] ?? capital(key), part]));
-    const addOns = this.configureAddOns?.(models) ?? [];
     const configured = {
       data: new Map([...dataNames].map(([set, name]) => [name, set])),
       optimizers: new Map(Object.entries(this.configureOptimizers(models))),
@@ -276,17 +302,41 @@ const lineKeys: ReadonlySet<string> = new Set(['stage', 'over', 'step', 'epoch',
 
 /** A trainer's class, as `main` takes it. */
 export interface TrainerClass {
-  new (setup?: TrainerSetup): AnyTrainer;
+  new (setup?: TrainerSetup): AnyTrainer & Pick<Trainer, 'checkAddOns'>;
   readonly spec: TrainerSpec<never>;
+  readonly addedOn: readonly AddOn[];
 }
 
-function classOf(trainer: object): { readonly spec: TrainerSpec<never> } {
+interface SpecClass {
+  readonly spec: TrainerSpec<never>;
+  readonly addedOn: readonly AddOn[];
+}
+
+function classOf(trainer: object): SpecClass {
   const made: unknown = trainer.constructor;
-  return hasSpec(made) ? made : Trainer;
+  return isSpecClass(made) ? made : Trainer;
 }
 
-function hasSpec(made: unknown): made is { readonly spec: TrainerSpec<never> } {
-  return typeof made === 'function' && 'spec' in made;
+function isSpecClass(made: unknown): made is SpecClass {
+  return typeof made === 'function' && 'spec' in made && 'addedOn' in made;
+}
+
+function withAddOns(base: TrainerClass, addOns: readonly AddOn[]): TrainerClass {
+  const made = class extends base {
+    static override readonly addedOn = [...base.addedOn, ...addOns];
+
+    constructor(setup?: TrainerSetup) {
+      super(setup);
+      this.checkAddOns();
+    }
+  };
+  Object.defineProperty(made, 'name', { value: base.name });
+  return made;
+}
+
+// A subclass that adds nothing but add-ons is what the class is.
+function isSubclass<T extends TrainerClass>(made: TrainerClass, of: T): made is T {
+  return Object.getPrototypeOf(made) === of;
 }
 
 // Generated code writes the spec and the class's type parameters from the same declarations.

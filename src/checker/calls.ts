@@ -11,6 +11,7 @@ import { checkExpr, isUnbuilt, kindOf, reportUnknown } from './expressions.js';
 import { callExternFn } from './externs.js';
 import type { IrNamed, IrReduction } from './ir.js';
 import { applyLayer } from './layers.js';
+import { metricRules } from './metric-rules.js';
 import { isTensorType, matchType, noBindings, resolveType, type Bindings } from './patterns.js';
 import { settingText, type Builtin } from './prelude.js';
 import { applyRepeat } from './repeats.js';
@@ -390,12 +391,13 @@ const callMetric = (
   const call = bindBuiltin(env, builtin, args, span, piped);
   const bindings = noBindings();
   if (!call) return unknownValue(span);
-  const fits = orSwapped(env, namesOf(call.inputs), call.bound, (each) =>
-    inputsFit(env, builtin, { ...call, bound: each }, bindings),
+  const { bound, given } = call;
+  const inputs = call.inputs.filter((param) => !isOptional(param.type));
+  const rule = metricRules.get(settingText(builtin, 'rule') ?? '');
+  const type = orSwapped(env, namesOf(inputs), bound, (each) =>
+    judgeAtCall(env, span, () => rule?.({ env, name: builtin.name, span, args: each }) ?? null),
   );
-  if (!fits) return unknownValue(span);
-  const { bound, given, values } = call;
-  if (!limitsHold(env, builtin, bound, bindings, span)) return unknownValue(span);
+  if (!type || !limitsHold(env, builtin, bound, bindings, span)) return unknownValue(span);
   if (env.place.kind !== 'step') {
     env.checker.report(
       wrongKind(
@@ -410,13 +412,8 @@ const callMetric = (
     span,
     kind: 'metric',
     metric: builtin.name,
-    args: values.map((each) => each.ir),
+    args: inputs.flatMap((param) => bound.get(param.name.text)?.ir ?? []),
     options: optionsOf(builtin, bound, given, env),
   };
-  return value(
-    span,
-    tensorType('f32', []),
-    { kind: 'literal', value: null },
-    { total: { kind: 'leaf', reduction } },
-  );
+  return value(span, type, { kind: 'literal', value: null }, { total: { kind: 'leaf', reduction } });
 };

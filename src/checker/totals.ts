@@ -189,11 +189,18 @@ const timesOf = (term: Term): IrReduction =>
 export const lossTerms = (total: Total, masked: Masked): readonly IrReduction[] | null =>
   termsOf(total, masked)?.map(timesOf) ?? null;
 
+/** Whether what a reduction gives exists only at the end, as a metric of the prelude does. */
+export const isFinished = (reduction: IrReduction): boolean =>
+  reduction.kind === 'metric' ||
+  (reduction.kind === 'named' && reduction.finished === true) ||
+  (reduction.kind === 'times' && isFinished(reduction.of));
+
 /** A total as one reduction: itself, a multiple of one, or arithmetic on finished parts. */
 export const reductionOf = (total: Total, span: Span): IrReduction => {
   const terms = termsOf(total);
   const [only, ...others] = terms ?? [];
-  if (only && others.length === 0) return timesOf(only);
+  // A metric is finished before it is multiplied.
+  if (only && others.length === 0 && !(only.by && isFinished(only.of))) return timesOf(only);
   const parts: { readonly name: string; readonly of: IrReduction }[] = [];
   const finished = (each: Total): IrExpr => {
     if (each.kind === 'host' && isDevice(each.ir)) {

@@ -8,6 +8,7 @@ import { axesIn } from '../checker/training/sweep.js';
 import { partIn, runOf, type Run } from '../checker/training/run.js';
 import { dueAt, durationInSteps, type Pace } from '../values/durations.js';
 import { batchesIn, partOf, showPart } from '../values/limits.js';
+import { phases } from '../values/phases.js';
 import { planSchedule, type Phase } from '../values/schedule.js';
 import { countOf, settingText, type Axis } from '../values/sweep.js';
 import { showQuantity, type Duration } from '../values/units.js';
@@ -237,6 +238,19 @@ const sweepLines = (trainer: IrTrainer, fixed: ReadonlySet<string>): readonly st
       return [`sweep: ${counted(points, 'point')}${runs}${by}`, ...[...over, ...average].map(axisText)];
     });
 
+/** Add-ons in the order in which their hooks are called: by phase, then as the spec has them. */
+const addonLines = (trainer: IrTrainer): readonly string[] => {
+  const placed = trainer.addons.map((addon) => ({
+    name: addon.label === addon.name ? addon.name : `${addon.name} as ${addon.label}`,
+    phase: addon.phase,
+  }));
+  const all = trainer.addons.some(({ name }) => name === 'checkpoint')
+    ? placed
+    : [...placed, { name: 'checkpoint', phase: 'dependent' }];
+  const inOrder = phases.flatMap((phase) => all.filter((addon) => addon.phase === phase));
+  return [`add-ons, in the order of their hooks: ${inOrder.map(({ name }) => name).join(', ')}`];
+};
+
 const phaseOf = (kind: string, options: Parameters<typeof optionOf>[0], run: Run): Phase | null => {
   const number = (name: string): number | null => {
     const expr = optionOf(options, name);
@@ -281,8 +295,9 @@ const phaseOf = (kind: string, options: Parameters<typeof optionOf>[0], run: Run
           };
     }
     case 'plateau': {
-      const monitor = optionOf(options, 'monitor');
-      if (monitor?.kind !== 'monitor') return null;
+      const watched = optionOf(options, 'monitor');
+      if (watched?.kind !== 'monitor') return null;
+      const monitor = { mode: watched.mode ?? 'min', metric: watched.metric };
       // What it does depends on measurements; the plan has its length and what it begins with.
       const numbers = { factor: 0.5, patience: 0, threshold: 0, cooldown: 0, min: 0 };
       return { kind, monitor, ...numbers, thresholdMode: 'relative', over, from };
@@ -386,6 +401,7 @@ export const planLines = (
         : [`${step.name}: on demand`, ...dataLine(step, trainer, reader)];
     }),
     ...testLines(trainer, run),
+    ...addonLines(trainer),
     ...checkpointLines(trainer, run),
     ...sweepLines(trainer, settings.overridden),
     ...scheduleLines(trainer, run),

@@ -39,7 +39,7 @@ import { namesRead, unreadIn } from './unread.js';
 
 /** Members of `Trainer` that a step's method must not hide. */
 const TRAINER_MEMBERS = (
-  'addons addOns constructor data decide every fit log models now optimizers options params predict run schedules ' +
+  'addons addOns checkAddOns constructor data decide every fit log models now optimizers options params predict run schedules ' +
   'spec steps test update validate'
 ).split(' ');
 
@@ -354,6 +354,17 @@ const LABELLED: ReadonlySet<string> = new Set(['image_grid']);
 const emitAddon = (write: Write, place: Place, addon: IrAddon): ts.Expression => {
   const { unit } = place;
   const { tree } = unit;
+  if (addon.module !== null) {
+    const about = tree.object([
+      { key: 'kind', value: tree.text(addon.name) },
+      { key: 'phase', value: tree.text(addon.phase) },
+      { key: 'owns', value: tree.array(addon.owns.map((effect) => tree.text(effect))) },
+    ]);
+    const made = tree.member(unit.extern(addon.module), camel(addon.name));
+    const own = addon.many ? [{ key: 'label', value: tree.text(addon.label) }] : [];
+    const options = tree.object([...own, ...settings(write, place, addon.options)]);
+    return tree.at(addon.span, tree.call(unit.export('addons', 'extern'), [about, made, options]));
+  }
   const isNamed = addon.label !== addon.name && LABELLED.has(addon.name);
   const label = isNamed ? [{ key: 'label', value: tree.text(addon.label) }] : [];
   return tree.at(

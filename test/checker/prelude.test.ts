@@ -138,7 +138,6 @@ describe('what is declared and not built is refused, once', () => {
           'step validate(batch in test_set) every 1.epoch { metric auc = auc(cast(batch.label, f32)) metric loss = mean(Net(batch.image)) }',
       },
     ],
-    ['addon notify()', { addon: 'addon notify { }' }],
     ['model big(x: f32[n]) -> f32', {}],
     ['schedule wave(to: float)', {}],
     ['trainer other()', {}],

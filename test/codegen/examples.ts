@@ -288,6 +288,10 @@ export const digits = (): Ir => {
           doc: null,
           name: 'checkpoint',
           label: 'checkpoint',
+          module: null,
+          phase: 'dependent',
+          owns: ['checkpoint'],
+          many: false,
           options: named({
             keep: lit(3),
             best: expr(setting, { kind: 'monitor', mode: 'max', metric: 'validate.accuracy' }),
@@ -298,6 +302,10 @@ export const digits = (): Ir => {
           doc: null,
           name: 'early_stopping',
           label: 'early_stopping',
+          module: null,
+          phase: 'trigger',
+          owns: ['stop'],
+          many: false,
           options: named({
             monitor: expr(setting, { kind: 'monitor', mode: 'min', metric: 'validate.loss' }),
             patience: lit(3),
@@ -587,6 +595,10 @@ export const gan = (): Ir => {
           doc: null,
           name: 'image_grid',
           label: 'image_grid',
+          module: null,
+          phase: 'independent',
+          owns: [],
+          many: true,
           options: named({
             of: expr(image, {
               kind: 'thunk',
@@ -824,6 +836,7 @@ export const gpt = (): Ir => {
                 span: here(),
                 doc: null,
                 what: 'data',
+                many: false,
                 name: 'token_windows',
                 params: [
                   { name: 'file', doc: null, origin: 'declared', type: string, value: null },

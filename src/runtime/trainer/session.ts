@@ -24,6 +24,7 @@ import { bindAll } from './bind-optimizers.js';
 import { copiedPaths, Copies } from './copies.js';
 import { Freezing } from './freezing.js';
 import { LossScaling } from './loss-scaling.js';
+import { someNames, someRows } from './shown.js';
 import { drawLabel } from './step-context.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import { settlePending, type UpdateHost } from './update.js';
@@ -238,6 +239,17 @@ export class Session implements StageHost, UpdateHost {
     );
   }
 
+  /** Learning rates by name, for the update after `step` windows. */
+  ratesAt(step: number): ReadonlyMap<string, number> {
+    const clock = this.clockAt(step);
+    const rates = new Map<string, number>();
+    for (const optimizer of this.optimizers.values()) {
+      const values = optimizer.ratesAt(clock);
+      optimizer.rateNames.forEach((name, index) => rates.set(name, values[index] ?? Number.NaN));
+    }
+    return rates;
+  }
+
   /** The scalars of a step, in the order of `scalarNames`. Rates are needed only where optimizers run. */
   scalarsAt(clock: Clock, training: boolean): readonly number[] {
     const own = new Map<string, number>(Object.entries(clock));
@@ -418,22 +430,8 @@ type HostTensors = ReadonlyMap<string, HostTensor>;
 
 /** Steps a second, where a run's time is known and its steps are not. */
 const likelySteps = 20;
-const shownRows = 8;
-const shownNames = 3;
 /** As many compiled bodies of add-ons are kept. */
 const mostEvaluations = 8;
-
-function someNames(names: readonly string[]): string {
-  const more = names.length > shownNames ? ` and ${names.length - shownNames} more` : '';
-  return `${names.slice(0, shownNames).join(', ')}${more}`;
-}
-
-/** Numbers of rows (from 0) as a reader counts them: `rows 3, 17, 1`. */
-export function someRows(numbers: readonly number[]): string {
-  const shown = numbers.slice(0, shownRows).map((number) => number + 1);
-  const more = numbers.length > shownRows ? `, … (${numbers.length})` : '';
-  return `row${numbers.length === 1 ? '' : 's'} ${shown.join(', ')}${more}`;
-}
 
 function scalar(value: number): HostTensor {
   return { dtype: 'f32', shape: [], values: Float32Array.of(value) };

@@ -10,6 +10,7 @@ const onEveryEngine = [
   'test/runtime/fused.test.ts',
   'test/runtime/gradients.test.ts',
   'test/runtime/losses.test.ts',
+  'test/runtime/measured.test.ts',
   'test/runtime/nn.test.ts',
   'test/runtime/ops.test.ts',
   'test/runtime/optim.test.ts',

@@ -103,12 +103,6 @@ describe('what is declared and not built is refused, once', () => {
     ['ema', { model: `${model}\nmodel Slow = ema(Net, decay = 0.99)` }],
     ['frozen', { model: `${model}\nmodel Old = frozen(Net)` }],
     [
-      'a measure step',
-      {
-        train: `step measure as seen(batch in train_set) { metric m = mean(batch.image) }\nstep train(batch in train_set) { update opt { minimize ${loss} } }`,
-      },
-    ],
-    [
       'freeze of a group',
       { optimizer: 'optimizer opt = adam { of = Net group low { match = ["hidden.*"] freeze = 2.epochs } }' },
     ],

@@ -23,6 +23,7 @@ import { Control } from './control.js';
 import type { EngineName } from '../engine/choose.js';
 import { evaluateStage } from './evaluate.js';
 import { fit, named, type FitResult, type LiveAddOn, type MetricsRecord } from './fit.js';
+import { measureAll } from './measure.js';
 import type { Session } from './session.js';
 import { describe, headOf, jsonRecord } from './run-record.js';
 import type { Outputs } from './stage.js';
@@ -67,7 +68,7 @@ export interface RunOptions {
 export async function runFit(trainer: AnyTrainer, options: RunOptions = {}): Promise<FitResult> {
   const started = Date.now();
   const prepared = await trainer.prepare({
-    kinds: ['train', 'validate'],
+    kinds: ['measure', 'train', 'validate'],
     ...preparing(options),
   });
   try {
@@ -113,8 +114,11 @@ async function train(
     const notable = (step: number): void => listener.best(step);
     const addOns = startAddOns(configured, addOnHost(session, saver, reporter, folder, best, notable));
     saver.addOns = addOns;
-    const result = await fit({ session, addOns, control, listener, now, limit: devRun });
-    if (result.reason === 'interrupted' && saver.newest?.step !== result.at.step) {
+    const measured = await measureAll(session, control, (text) => reporter.live(text));
+    const result = measured
+      ? await fit({ session, addOns, control, listener, now, limit: devRun })
+      : notStarted(control, now());
+    if (measured && result.reason === 'interrupted' && saver.newest?.step !== result.at.step) {
       const saved = await saver.save(result.at);
       if (saved !== null) await saver.point('last', saved);
     }
@@ -150,6 +154,11 @@ async function train(
   } finally {
     forget();
   }
+}
+
+/** What a run comes to that was interrupted before its first step. */
+function notStarted({ signal }: Control, seconds: number): FitResult {
+  return { reason: 'interrupted', signal, at: { step: 0, epoch: 0, seconds }, rows: 0, metrics: new Map() };
 }
 
 /** Writes what was traced of the run's time, and returns a line that says where it is. Null where no trace was asked for. */
@@ -262,7 +271,9 @@ export async function runPredict(
 }
 
 async function loadWeights(session: Session, from: Checkpoint): Promise<void> {
-  loadInto(session.modelState, await readTensors(from, 'model.safetensors'), from.folder);
+  const tensors = await readTensors(from, 'model.safetensors');
+  session.takeMeasured(tensors);
+  loadInto(session.modelState, tensors, from.folder);
 }
 
 export { findCheckpoint };

@@ -75,6 +75,7 @@ export class Session implements StageHost, UpdateHost {
   readonly optimizers: ReadonlyMap<string, BoundOptimizer>;
   /** What add-ons have had evaluated, oldest first. */
   readonly #evaluations: { readonly body: () => readonly Tensor[]; readonly stage: Stage }[] = [];
+  readonly #measured = new Map<string, StateVariable>();
   #trace: StepTrace | null = null;
 
   private constructor(
@@ -300,7 +301,27 @@ export class Session implements StageHost, UpdateHost {
 
   /** All state that a checkpoint holds: weights in one part, optimizers' state in the other. */
   get modelState(): readonly StateVariable[] {
-    return this.weights.map(({ weight }) => weight.variable);
+    return [...this.weights.map(({ weight }) => weight.variable), ...this.#measured.values()];
+  }
+
+  /** A figure of the data by `step.name`. Throws where it was not measured. */
+  measured(name: string): StateVariable {
+    const found = this.#measured.get(name);
+    if (found !== undefined) return found;
+    throw new RunError(
+      `${name} was not measured: it comes from a measure step before training, or from a checkpoint that has it`,
+    );
+  }
+
+  /** Keeps a figure for the steps to read, and for checkpoints. */
+  keepMeasured(name: string, value: HostTensor): void {
+    this.#measured.set(name, this.engine.variable(`${measuredPrefix}${name}`, value));
+  }
+
+  /** Takes up the figures that a checkpoint has; they are not measured again. */
+  takeMeasured(tensors: HostTensors): void {
+    for (const [path, value] of tensors)
+      if (path.startsWith(measuredPrefix)) this.keepMeasured(path.slice(measuredPrefix.length), value);
   }
 
   get optimizerState(): readonly StateVariable[] {
@@ -320,6 +341,8 @@ export class Session implements StageHost, UpdateHost {
 
 type HostTensors = ReadonlyMap<string, HostTensor>;
 
+/** Before the names of figures of the data, as keys of checkpoints. */
+const measuredPrefix = 'measured/';
 const shownRows = 8;
 const shownNames = 3;
 /** As many compiled bodies of add-ons are kept. */

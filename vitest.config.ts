@@ -16,6 +16,7 @@ const onEveryEngine = [
   'test/runtime/losses.test.ts',
   'test/runtime/masked.test.ts',
   'test/runtime/metrics.test.ts',
+  'test/runtime/measured.test.ts',
   'test/runtime/nn.test.ts',
   'test/runtime/ops.test.ts',
   'test/runtime/optim.test.ts',

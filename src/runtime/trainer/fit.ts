@@ -426,7 +426,7 @@ function hookError(kind: string, hook: string, error: unknown): RunError {
   return new HookError(`add-on ${kind} failed in ${hook}: ${message}`, { cause: error });
 }
 
-/** Shows a line of metrics to add-ons, but not to the one that wrote it. */
+/** Shows a line of metrics to all add-ons. */
 export function tellLine(addOns: readonly LiveAddOn[], line: MetricsLine): void {
   for (const { kind, hooks } of addOns) {
     try {

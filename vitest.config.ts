@@ -8,6 +8,7 @@ const onEveryEngine = [
   'test/runtime/data-map.test.ts',
   'test/runtime/engine.test.ts',
   'test/runtime/fused.test.ts',
+  'test/runtime/generation.test.ts',
   'test/runtime/gradients.test.ts',
   'test/runtime/losses.test.ts',
   'test/runtime/measured.test.ts',

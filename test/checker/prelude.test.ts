@@ -138,7 +138,6 @@ describe('what is declared and not built is refused, once', () => {
     ],
     ['several devices', { trainer: 'trainer Digits { epochs = 1 devices = 2 }' }],
     ['pretrained', { addon: 'addon pretrained { from = "x.safetensors" into = Net }' }],
-    ['a sweep', { addon: 'addon sweep { over = [] pick = max(validate.loss) }' }],
     [
       'validation by time',
       { validate: `step validate(batch in test_set) every 2.hours { metric loss = ${loss} }` },

@@ -11,6 +11,7 @@ const onEveryEngine = [
   'test/runtime/engine.test.ts',
   'test/runtime/freezing.test.ts',
   'test/runtime/fused.test.ts',
+  'test/runtime/generation.test.ts',
   'test/runtime/gradients.test.ts',
   'test/runtime/hooks.test.ts',
   'test/runtime/losses.test.ts',

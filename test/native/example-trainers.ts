@@ -189,4 +189,12 @@ export const trainers: Readonly<Record<string, () => AnyTrainer>> = {
       }),
       options,
     ),
+  'adagrad and lion': () =>
+    new Pair(
+      (line, wide) => ({
+        opt_a: optim.adagrad({ of: [line], lr: 0.05 }),
+        opt_b: optim.lion({ of: [wide], lr: 0.001 }),
+      }),
+      options,
+    ),
 };

@@ -140,6 +140,26 @@ describe('an anomaly', () => {
     expect([looked.weights, looked.state, looked.lines]).toEqual([plain.weights, plain.state, plain.lines]);
   });
 
+  test('what a step asks and logs after the update that was looked at goes on', async () => {
+    class Asking extends Rooted {
+      override trainStep(batch: Row): void {
+        super.trainStep(batch);
+        if (this.every('third', units.steps(3))) this.log({ third: rows.mean(batch.y) });
+        this.log({ always: rows.mean(ops.add(ops.mul(batch.y, 0), 1)) });
+      }
+    }
+    const lines = async (options: TrainerOptions): Promise<readonly unknown[]> => {
+      const { session, records } = await train(
+        new Asking(setup({}, { epochs: 4, onNan: 'skip', ...options })),
+      );
+      await session.close();
+      return records.map(({ stage, at, metrics }) => [stage, at.step, ...metrics]);
+    };
+    const looked = await lines({ detectAnomaly: true });
+    expect(looked).toEqual(await lines({}));
+    expect(JSON.stringify(looked)).toContain('"always",1]');
+  });
+
   test('a run without one is the same as without looking', async () => {
     const weights = async (options: TrainerOptions): Promise<readonly number[]> =>
       weightsOf((await train(new LineTrainer(setup({}, { epochs: 3, accumulate: 2, ...options })))).session);

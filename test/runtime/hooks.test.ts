@@ -203,6 +203,19 @@ describe('a hook that throws', () => {
     );
   });
 
+  test('lines that an add-on writes when it is told of a line do not come back to it', async () => {
+    const seen: string[] = [];
+    const echo = (name: string, other: string): AddOn =>
+      addOn(name, (host) => ({
+        logged: ({ stage, at }) => {
+          seen.push(`${name} ${stage}`);
+          if (stage !== other) host.log(at, name, new Map([['n', 1]]));
+        },
+      }));
+    await run('echoes', [echo('one', 'none'), echo('two', 'none')]);
+    expect(seen.slice(0, 4)).toEqual(['one train', 'two one', 'two train', 'one two']);
+  });
+
   test('the error of the run stays the one to tell', async () => {
     const told: string[] = [];
     const breaks = addOn('breaks', {

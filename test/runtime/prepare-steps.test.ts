@@ -23,7 +23,7 @@ async function prepared(rows: number, options: TrainerOptions): Promise<Watched>
   const trainer = new Watched({ params: { rows, batchSize: 4 }, options });
   const engine = await createEngineUnderTest();
   const { session } = await trainer.prepare({ kinds: ['train', 'validate'], dataRoot: '.', engine });
-  await prepareSteps(session);
+  await prepareSteps(session, session.pace.totalSteps ?? 0);
   await session.close();
   return trainer;
 }

@@ -116,7 +116,7 @@ export function bindOptimizer<S extends object>(
       if (!isAmong(group, weight.local)) continue;
       weightDecay = group.weightDecay ?? weightDecay;
       rate = groupRates.get(group) ?? rate;
-      if (group.freeze === undefined || group.freeze === null) continue;
+      if (group.freeze === undefined) continue;
       ({ freeze } = group);
       frozenBy = group;
     }

@@ -112,7 +112,7 @@ export async function readSummary(folder: string): Promise<RunSummary | null> {
   const read = parseStrictJson(await readFile(file, 'utf8'));
   if (!(read instanceof Map)) return null;
   const reason = read.get('reason');
-  if (reason !== 'finished' && reason !== 'stopped') return null;
+  if (reason !== 'finished' && reason !== 'stopped' && reason !== 'out-of-time') return null;
   const metrics = numbersOf(read.get('metrics'));
   const checkpoints = read.get('checkpoints');
   const best = checkpoints instanceof Map ? checkpoints.get('best') : undefined;
@@ -141,7 +141,9 @@ async function measuredAt(folder: string, step: number): Promise<ReadonlyMap<str
     const record = parseStrictJson(line);
     if (!(record instanceof Map) || record.get('step') !== step || record.get('over') !== 'pass') continue;
     const stage = String(record.get('stage'));
-    for (const [name, value] of record) if (!about.has(name)) found.set(`${stage}.${name}`, Number(value));
+    // A table is no one number.
+    for (const [name, value] of record)
+      if (!about.has(name) && !Array.isArray(value)) found.set(`${stage}.${name}`, Number(value));
   }
   return found;
 }

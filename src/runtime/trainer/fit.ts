@@ -223,7 +223,9 @@ class Fit {
       await this.#windows(this.#quietUntil(end));
       if (!this.#isReady) {
         this.#isReady = true;
-        await this.#timed({ name: 'prepare steps', category: 'compile' }, () => prepareSteps(this.#session));
+        await this.#timed({ name: 'prepare steps', category: 'compile' }, () =>
+          prepareSteps(this.#session, this.#total),
+        );
       }
       this.options.listener.step(this.#moment(), this.#rows);
       for (const name of this.#train.stage.updated)

@@ -26,13 +26,20 @@ function hookError(kind: string, hook: string, error: unknown): RunError {
   return new HookError(`add-on ${kind} failed in ${hook}: ${message}`, { cause: error });
 }
 
-/** Shows a line of metrics to add-ons, but not to the one that wrote it. */
+/** Add-ons that are being told of a line. */
+const told = new WeakSet<Hooks>();
+
+/** Shows a line of metrics to add-ons, but not to those that write it while they are told of another: it would not end. */
 export function tellLine(addOns: readonly LiveAddOn[], line: MetricsLine): void {
   for (const { kind, hooks } of addOns) {
+    if (hooks.logged === undefined || told.has(hooks)) continue;
+    told.add(hooks);
     try {
-      hooks.logged?.(line);
+      hooks.logged(line);
     } catch (error) {
       throw hookError(kind, 'logged', error);
+    } finally {
+      told.delete(hooks);
     }
   }
 }

@@ -8,17 +8,24 @@ import type { Control } from './control.js';
 import { evaluateStage } from './evaluate.js';
 import type { Session } from './session.js';
 
+export interface MeasureOptions {
+  /** A dev run: at most so many batches, for nothing of it is kept. */
+  readonly limit?: number | null;
+  readonly live?: (text: string) => void;
+}
+
 /** Runs the measure steps. False where a signal ended it: nothing may be trained then. Rejects where a figure is not finite. */
 export async function measureAll(
   session: Session,
   control: Control,
-  live: (text: string) => void = () => undefined,
+  { limit = null, live = () => undefined }: MeasureOptions = {},
 ): Promise<boolean> {
   for (const open of session.of('measure')) {
     const { plan } = open.stage;
     const joined = new Map<string, Joined>();
     const whole = await evaluateStage(session, open, {
       step: 0,
+      limit,
       control,
       each: (outputs, done, rows) => {
         for (const [name, { how, perRow }] of plan.measures ?? []) {

@@ -7,13 +7,13 @@ import type { HostTensor } from '../engine/engine.js';
 import { batchesAt } from './evaluate.js';
 import type { OpenStage, Session } from './session.js';
 
-/** Rejects with what a later step would have rejected with. Where the engine traces nothing, nothing is done. */
-export async function prepareSteps(session: Session): Promise<void> {
+/** Of a run of so many steps. Rejects with what a later step would have rejected with. Where the engine traces nothing, nothing is done. */
+export async function prepareSteps(session: Session, steps: number): Promise<void> {
   if (!session.engine.traces) return;
-  const { stepsPerEpoch, totalSteps } = session.pace;
+  const { stepsPerEpoch } = session.pace;
   for (const open of session.of('train')) {
     // A run may end before the end of its first epoch.
-    if ((totalSteps ?? 0) >= stepsPerEpoch) await prepareLast(session, open, stepsPerEpoch - 1, true);
+    if (steps >= stepsPerEpoch) await prepareLast(session, open, stepsPerEpoch - 1, true);
   }
   for (const open of session.of('validate')) {
     if (open.batches === 0) continue;

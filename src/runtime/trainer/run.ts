@@ -132,7 +132,10 @@ async function train(
       await saver.point('last', saved);
       reporter.line(`the state of step ${at.step} was saved: ${shortPath(saved.folder)}`);
     };
-    const measured = await measureAll(session, control, (text) => reporter.live(text));
+    const measured = await measureAll(session, control, {
+      limit: devRun,
+      live: (text) => reporter.live(text),
+    });
     const result = measured
       ? await fit({ session, addOns: live, control, listener, now, limit: devRun, rescue })
       : notStarted(control, now());

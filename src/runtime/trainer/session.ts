@@ -13,10 +13,9 @@ import type { Weight } from '../nn/weight.js';
 import type { BoundOptimizer } from '../optim/bound.js';
 import type { Clock, Optimizer } from '../optim/optimizer.js';
 import { Profile } from '../progress/profile.js';
-import { showNumber } from '../progress/format.js';
 import { RunError } from '../run/run-error.js';
 import type { Tensor } from '../tensor.js';
-import type { Schedule, SchedulePlan, ScheduleState } from '../schedules/index.js';
+import type { Schedule } from '../schedules/index.js';
 import { durationInSteps, type Pace } from '../../values/durations.js';
 import { useDrawNames } from '../engine/current.js';
 import type { Inspection } from './anomaly.js';
@@ -25,6 +24,7 @@ import { copiedPaths, Copies } from './copies.js';
 import { Freezing } from './freezing.js';
 import { LossScaling } from './loss-scaling.js';
 import { MeasuredFigures } from './measured-figures.js';
+import { Schedules } from './schedules.js';
 import { someNames, someRows } from './shown.js';
 import { drawLabel } from './step-context.js';
 import type { ResolvedOptions } from './resolved-options.js';
@@ -60,22 +60,6 @@ export type { OpenStage } from './open-stage.js';
 /** Copies, whatever the schedules are that they follow. */
 type SessionCopies = Pick<Copies<never>, 'scalarNames' | 'pullsAt' | 'begin' | 'follow' | 'finish' | 'state'>;
 
-interface ScheduledValue {
-  readonly name: string;
-  readonly plan: SchedulePlan | null;
-  /** What measurements have left, where it waits for a plateau. */
-  state: ScheduleState;
-}
-
-/** A length set at the start of a run may leave a phase no room, which is for the user to mend. */
-function planned(schedule: Schedule, pace: Pace, name: string): SchedulePlan {
-  try {
-    return schedule.plan(pace, `schedule ${name}`);
-  } catch (error) {
-    throw error instanceof Error ? new RunError(error.message) : error;
-  }
-}
-
 export class Session implements StageHost, UpdateHost {
   readonly engine: Engine;
   readonly accumulate: number;
@@ -97,6 +81,8 @@ export class Session implements StageHost, UpdateHost {
   loopState: () => Readonly<Record<string, Json>> = () => ({});
   /** Figures of the data that measure steps have found. */
   readonly figures: MeasuredFigures;
+  /** Rates of the last update before measurements changed them. */
+  #madeWith: { readonly step: number; readonly rates: ReadonlyMap<string, number> } | null = null;
   #trace: StepTrace | null = null;
 
   private constructor(
@@ -104,7 +90,7 @@ export class Session implements StageHost, UpdateHost {
     engine: Engine,
     weights: readonly NamedWeight[],
     optimizers: ReadonlyMap<string, BoundOptimizer>,
-    private readonly schedules: readonly ScheduledValue[],
+    private readonly schedules: Schedules,
     readonly stages: readonly OpenStage[],
     readonly pace: Pace,
     private readonly freezing: Freezing,
@@ -126,7 +112,7 @@ export class Session implements StageHost, UpdateHost {
     this.profile = options.profile === null ? null : new Profile(options.profile);
     this.scalarNames = [
       'step',
-      ...schedules.map(({ name }) => `schedule:${name}`),
+      ...schedules.names.map((name) => `schedule:${name}`),
       ...[...optimizers.values()].flatMap(({ rateNames }) => rateNames.map((name) => `rate:${name}`)),
       ...copies.scalarNames,
     ];
@@ -162,10 +148,7 @@ export class Session implements StageHost, UpdateHost {
     const nameOf = new Map([...parts.models].map(([name, part]) => [part, name]));
     const copies = new Copies(engine, parts.copies, pace, (part) => nameOf.get(part) ?? '', parts.clockOf);
     const training = parts.kinds.includes('train');
-    const schedules = Object.entries(parts.schedules).map(([name, schedule]): ScheduledValue => {
-      const plan = training ? planned(schedule, pace, name) : null;
-      return { name, plan, state: plan?.initial ?? [] };
-    });
+    const schedules = new Schedules(parts.schedules, training ? pace : null);
     const stages: OpenStage[] = [];
     const session = new Session(
       options,
@@ -215,36 +198,26 @@ export class Session implements StageHost, UpdateHost {
 
   /** The clock on the host: schedules' values for the update after `step` windows. */
   clockAt(step: number): Clock {
-    const values = Object.fromEntries(
-      this.schedules.map(({ name, plan, state }) => [name, plan?.valueAt(step, state) ?? Number.NaN]),
-    );
-    return { ...values, step, epoch: Math.floor(step / this.pace.stepsPerEpoch) };
+    return { ...this.schedules.valuesAt(step), step, epoch: Math.floor(step / this.pace.stepsPerEpoch) };
   }
 
   /** Schedules that wait for a plateau learn what was measured when `step` windows were done. What that changed, a line each. */
   observe(step: number, metrics: ReadonlyMap<string, number>): readonly string[] {
-    return this.schedules.flatMap((schedule) => {
-      if (schedule.plan === null) return [];
-      const { state, reduced } = schedule.plan.observe(step, metrics, schedule.state);
-      schedule.state = state;
-      return reduced.map(
-        ({ metric, best, from, to }) =>
-          `${metric} has not improved on ${showNumber(best ?? Number.NaN)}: ${schedule.name} goes from ${showNumber(from)} to ${showNumber(to)}`,
-      );
-    });
+    const before = this.ratesAt(step - 1);
+    const told = this.schedules.observe(step, metrics);
+    if (told.length > 0) this.#madeWith = { step: step - 1, rates: before };
+    return told;
   }
 
   /** What a checkpoint keeps of schedules, by name: those that measurements have a part in. */
   get scheduleStates(): Readonly<Record<string, readonly Readonly<Record<string, number | null>>[]>> {
-    return Object.fromEntries(
-      this.schedules.flatMap(({ name, state }) =>
-        state.length === 0 ? [] : [[name, state.map((one) => ({ ...one }))] as const],
-      ),
-    );
+    return this.schedules.states;
   }
 
   /** Learning rates by name, for the update after `step` windows. */
   ratesAt(step: number): ReadonlyMap<string, number> {
+    // A measurement after an update changes the rates of those that follow, not of the one that is done.
+    if (this.#madeWith?.step === step) return this.#madeWith.rates;
     const clock = this.clockAt(step);
     const rates = new Map<string, number>();
     for (const optimizer of this.optimizers.values()) {
@@ -259,7 +232,7 @@ export class Session implements StageHost, UpdateHost {
     const own = new Map<string, number>(Object.entries(clock));
     return [
       clock.step,
-      ...this.schedules.map(({ name }) => own.get(name) ?? Number.NaN),
+      ...this.schedules.names.map((name) => own.get(name) ?? Number.NaN),
       ...[...this.optimizers.values()].flatMap((optimizer) =>
         training ? optimizer.ratesAt(clock) : optimizer.rateNames.map(() => 0),
       ),
@@ -269,7 +242,7 @@ export class Session implements StageHost, UpdateHost {
 
   /** Whether schedules have values: only a training run has a length. */
   hasSchedule(name: string): boolean {
-    return this.schedules.some((schedule) => schedule.name === name && schedule.plan !== null);
+    return this.schedules.has(name);
   }
 
   expectedRuns(plan: StepPlan, rows: number | null): number {

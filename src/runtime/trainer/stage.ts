@@ -184,12 +184,15 @@ export class Stage {
 
   /** Runs the step over one batch op by op, without keeping anything of it. */
   async inspect(one: BatchRun, log: KernelLog): Promise<void> {
-    const { compiled } = this.#variantOf(one);
+    const variant = this.#variantOf(one);
+    const { trace } = variant;
     current = one.run;
     try {
-      await compiled.inspect(inputsOf(one), one.run.draws, log);
+      await variant.compiled.inspect(inputsOf(one), one.run.draws, log);
     } finally {
       current = null;
+      // What was looked at may have ended in the middle of the body: its trace is not the step's.
+      variant.trace = trace;
     }
   }
 

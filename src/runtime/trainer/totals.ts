@@ -47,8 +47,8 @@ export class StageTotals {
   record(name: string, reduction: Reduction | Figures, constants: ConstantTotals, fine: Tensor | null): void {
     const finish = 'figures' in reduction ? reduction.figures : reduction.finish;
     this.#metrics.set(name, { finish, totals: [...reduction.totals.keys()] });
-    // A number that the host knows has no totals: only this says that it was logged.
-    if (reduction.totals.size === 0) this.#count(writesOf(name), 1, constants, fine);
+    // A total that is 0 and a number that the host knows do not say by themselves that they were logged.
+    this.#count(writesOf(name), 1, constants, fine);
     for (const [total, part] of reduction.totals) {
       const key = `${name}/${total}`;
       if (part.kind === 'constant') {
@@ -154,8 +154,7 @@ export class StageTotals {
         if (values !== undefined) own.set(total, values);
       }
       // Nothing was logged under this name in these batches (an update that did not run).
-      const isLogged = totals.length === 0 ? (sums.get(writesOf(name))?.[0] ?? 0) > 0 : own.size > 0;
-      if (!isLogged) continue;
+      if (!((sums.get(writesOf(name))?.[0] ?? 0) > 0)) continue;
       const value = finish(own);
       if (typeof value === 'number') {
         if (!Number.isNaN(value) || !isEmpty(own)) finished.set(name, value);

@@ -224,8 +224,9 @@ function checkFinite(
   if (host.onNan === 'ignore') return null;
   host.inspection?.judge(judged(trace, objectives, gradients));
   // x · 0 is 0 for every finite number and NaN for the others, so one sum tells of all.
-  const values = [...(gradients?.values() ?? []), ...trace.context.pending.values()];
-  const sums = [...objectives, ...values.map(sumOfAll)];
+  // Statistics are never scaled: a product in 16 bits could leave the range where they do not.
+  const kept = [...trace.context.pending.values()].map((value) => ops.sum<Scalar>(value));
+  const sums = [...objectives, ...[...(gradients?.values() ?? [])].map(sumOfAll), ...kept];
   const zero = sumOf(sums.map((value) => ops.mul<Scalar>(value, 0)));
   const finite: Tensor = ops.equal(zero, 0);
   const fine = exhausted === null ? finite : ops.and<Tensor>(finite, ops.not(exhausted));

@@ -44,7 +44,20 @@ export function assignUpdate(update: InPlaceUpdate): void {
       lower(ops.div(ops.mul(m, rate), ops.add(ops.sqrt(v), epsilon)));
       break;
     }
+    case 'adagrad': {
+      const { square, rate, epsilon, gradient } = update;
+      const sum: Tensor = ops.add(square.read(), ops.square(gradient));
+      square.assign(sum);
+      lower(ops.div(ops.mul(gradient, rate), ops.add(ops.sqrt(sum), epsilon)));
+      break;
+    }
+    default:
+      unknown(update);
   }
+}
+
+function unknown(update: never): never {
+  throw new Error(`there is no update ${JSON.stringify(update)}; this is a fault of the engine`);
 }
 
 export function inPlaceOp(update: InPlaceUpdate): InPlaceOp {

@@ -1,0 +1,71 @@
+/** The schedules of a run: their values for each update, and what measurements do to those that wait for a plateau. */
+import type { Pace } from '../../values/durations.js';
+import { showNumber } from '../progress/format.js';
+import { RunError } from '../run/run-error.js';
+import type { Schedule, SchedulePlan, ScheduleState } from '../schedules/index.js';
+
+interface ScheduledValue {
+  readonly name: string;
+  readonly plan: SchedulePlan | null;
+  /** What measurements have left, where it waits for a plateau. */
+  state: ScheduleState;
+}
+
+/** A length set at the start of a run may leave a phase no room, which is for the user to mend. */
+function planned(schedule: Schedule, pace: Pace, name: string): SchedulePlan {
+  try {
+    return schedule.plan(pace, `schedule ${name}`);
+  } catch (error) {
+    throw error instanceof Error ? new RunError(error.message) : error;
+  }
+}
+
+export class Schedules {
+  readonly #all: readonly ScheduledValue[];
+
+  /** `pace` is null outside of training: schedules have no values then. Throws a RunError where one does not fit the run. */
+  constructor(schedules: Readonly<Record<string, Schedule>>, pace: Pace | null) {
+    this.#all = Object.entries(schedules).map(([name, schedule]): ScheduledValue => {
+      const plan = pace === null ? null : planned(schedule, pace, name);
+      return { name, plan, state: plan?.initial ?? [] };
+    });
+  }
+
+  get names(): readonly string[] {
+    return this.#all.map(({ name }) => name);
+  }
+
+  /** Whether it has values. */
+  has(name: string): boolean {
+    return this.#all.some((schedule) => schedule.name === name && schedule.plan !== null);
+  }
+
+  /** Values for the update after `step` windows. */
+  valuesAt(step: number): Readonly<Record<string, number>> {
+    return Object.fromEntries(
+      this.#all.map(({ name, plan, state }) => [name, plan?.valueAt(step, state) ?? Number.NaN]),
+    );
+  }
+
+  /** Learns what was measured when `step` windows were done. What that changed, a line each. */
+  observe(step: number, metrics: ReadonlyMap<string, number>): readonly string[] {
+    return this.#all.flatMap((schedule) => {
+      if (schedule.plan === null) return [];
+      const { state, reduced } = schedule.plan.observe(step, metrics, schedule.state);
+      schedule.state = state;
+      return reduced.map(
+        ({ metric, best, from, to }) =>
+          `${metric} has not improved on ${showNumber(best ?? Number.NaN)}: ${schedule.name} goes from ${showNumber(from)} to ${showNumber(to)}`,
+      );
+    });
+  }
+
+  /** What a checkpoint keeps, by name: of those that measurements have a part in. */
+  get states(): Readonly<Record<string, readonly Readonly<Record<string, number | null>>[]>> {
+    return Object.fromEntries(
+      this.#all.flatMap(({ name, state }) =>
+        state.length === 0 ? [] : [[name, state.map((one) => ({ ...one }))] as const],
+      ),
+    );
+  }
+}

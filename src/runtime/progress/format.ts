@@ -74,6 +74,18 @@ export function wrapParts(parts: readonly string[], width: number): readonly str
   return lines;
 }
 
+/** Words over as many lines as the width asks for, all but the first indented; a longer word has a line of its own. */
+export function wrapWords(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    const longer = last === undefined ? word : `${last} ${word}`;
+    if (last !== undefined && longer.length > width) lines.push(`  ${word}`);
+    else lines.splice(-1, 1, longer);
+  }
+  return lines;
+}
+
 /** Rows in columns: the first left-aligned, the others right-aligned; last columns are left out where they don't fit. */
 export function table(rows: readonly (readonly string[])[], width: number): readonly string[] {
   const columns = Math.max(0, ...rows.map((row) => row.length));

@@ -3,7 +3,16 @@ import type { Measured, Moment } from '../addons/addon.js';
 import type { FitListener, FitResult, MetricsRecord } from '../trainer/fit.js';
 import type { Session } from '../trainer/session.js';
 import type { Throughput } from '../trainer/throughput.js';
-import { fitParts, showBytes, showCount, showNumber, showSeconds, table, wrapParts } from './format.js';
+import {
+  fitParts,
+  showBytes,
+  showCount,
+  showNumber,
+  showSeconds,
+  table,
+  wrapParts,
+  wrapWords,
+} from './format.js';
 import type { Reporter } from './reporter.js';
 
 /** The table of weights, one line each and a total. */
@@ -33,10 +42,15 @@ export function weightTable(session: Session, columns: number): readonly string[
   ];
 }
 
-/** `epoch 3/10` for a run of epochs, else the epoch alone. Epochs are shown from 1. */
+/** The epoch of the step that ended last, counted from 1. */
+function epochOf(step: number, { stepsPerEpoch }: { readonly stepsPerEpoch: number }): number {
+  return Math.max(1, Math.ceil(step / stepsPerEpoch));
+}
+
+/** `epoch 3/10` for a run of epochs, else the epoch alone. */
 function epochText(step: number, session: Session): string {
-  const { stepsPerEpoch, totalSteps } = session.pace;
-  const epoch = Math.max(1, Math.ceil(step / stepsPerEpoch));
+  const { totalSteps } = session.pace;
+  const epoch = epochOf(step, session.pace);
   return session.options.epochs === null || totalSteps === null
     ? `epoch ${epoch}`
     : `epoch ${epoch}/${session.options.epochs}`;
@@ -201,28 +215,42 @@ function endText({ reason, signal, because }: FitResult): string {
   }
 }
 
-/** The final lines: why it ended, best and last values, time and rate, where the files are. */
+/** Where a run's files are, as a reader would type it. */
+export interface RunFiles {
+  readonly folder: string | null;
+  readonly checkpoints: readonly string[];
+  /** The command that draws a folder's curves; null where it is not at hand. */
+  readonly plot: ((folder: string) => string) | null;
+}
+
+/** The final lines: why it ended, best and last values, time and rate, where the files are. Paths alone may be wider. */
 export function summaryLines(
   result: FitResult,
   best: readonly Best[],
-  files: { readonly folder: string | null; readonly checkpoints: readonly string[] },
+  pace: { readonly stepsPerEpoch: number },
+  files: RunFiles,
   columns: number,
 ): readonly string[] {
   const { at, rows } = result;
-  const why = endText(result);
-  const speed =
+  const rates =
     at.seconds > 0
-      ? `, ${showNumber(at.step / at.seconds)} steps/s, ${showNumber(rows / at.seconds)} rows/s`
-      : '';
+      ? [`${showNumber(at.step / at.seconds)} steps/s`, `${showNumber(rows / at.seconds)} rows/s`]
+      : [];
+  const ended = [endText(result), `after ${at.step} steps`, `in ${showSeconds(at.seconds)}`];
+  const whole = [ended.join(' '), ...rates].join(', ');
   const values = [...result.metrics].map(([name, value]) => [name, showNumber(value)]);
   return [
-    `${why} after ${at.step} steps in ${showSeconds(at.seconds)}${speed}`,
+    ...(whole.length <= columns ? [whole] : wrapWords([ended.join(' '), ...rates].join(' '), columns)),
     // A name without its value says nothing: in a narrow terminal the columns go, not the values.
     ...(values.every((row) => row.join('  ').length <= columns)
       ? table(values, columns)
       : values.map((row) => row.join(' '))),
-    ...best.map(({ metric, value, at: when }) => `best ${metric} ${showNumber(value)} at step ${when.step}`),
+    ...best.flatMap(({ metric, value, at: when }) => {
+      const where = `at step ${when.step}, epoch ${epochOf(when.step, pace)}`;
+      return wrapWords(`best ${metric} ${showNumber(value)} ${where}`, columns);
+    }),
     ...files.checkpoints.map((checkpoint) => `checkpoint: ${checkpoint}`),
     ...(files.folder === null ? [] : [`run: ${files.folder}`]),
+    ...(files.folder === null || files.plot === null ? [] : [`plot: ${files.plot(files.folder)}`]),
   ];
 }

@@ -4,13 +4,18 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 /** What must hold on every engine. The other suites never start one, or are about the embedded one. */
 const onEveryEngine = [
   'test/runtime/ahead.test.ts',
+  'test/runtime/anomaly.test.ts',
   'test/runtime/checkpoint.test.ts',
+  'test/runtime/copies.test.ts',
   'test/runtime/data-map.test.ts',
   'test/runtime/engine.test.ts',
   'test/runtime/freezing.test.ts',
   'test/runtime/fused.test.ts',
   'test/runtime/gradients.test.ts',
+  'test/runtime/hooks.test.ts',
   'test/runtime/losses.test.ts',
+  'test/runtime/masked.test.ts',
+  'test/runtime/metrics.test.ts',
   'test/runtime/nn.test.ts',
   'test/runtime/ops.test.ts',
   'test/runtime/optim.test.ts',

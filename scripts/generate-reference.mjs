@@ -171,8 +171,13 @@ const page = [
     named('metric'),
   ),
   ...part(
+    'Models made from others',
+    '`model Smooth = ema(Net, decay = 0.999)`. [The language](../grammar/language.md#models-made-from-others) has their rules.',
+    named('model'),
+  ),
+  ...part(
     'Optimizers',
-    '`optimizer opt = adamw { of = Net lr = 1e-3 }`. The options `lr` and `weight_decay` may differ by group. ' +
+    '`optimizer opt = adamw { of = Net lr = 1e-3 }`. The options `lr`, `weight_decay` and `freeze` may differ by group. ' +
       'A column says what a command line may set: `opt.lr=1e-4`.',
     named('optimizer'),
   ),

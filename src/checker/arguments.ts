@@ -132,7 +132,7 @@ export const describe = (written: TypeExpr): string => {
   if (written.shape) {
     const [dim] = written.shape.dims;
     const length = dim?.kind === 'size' && dim.size.kind === 'number' ? `${dim.size.value} ` : '';
-    return `a list of ${length}${name}s`;
+    return name === 'secret' ? `a list of ${length}\`env("NAME")\`` : `a list of ${length}${name}s`;
   }
   const allowed = unitTypes.get(name);
   if (allowed)
@@ -152,6 +152,8 @@ export const describe = (written: TypeExpr): string => {
       return '`norm(…)` or `value(…)`';
     case 'monitor':
       return '`min(step.metric)` or `max(step.metric)`';
+    case 'metric':
+      return '`step.metric`, `min(step.metric)` or `max(step.metric)`';
     case 'path':
       return 'a path (a string)';
     case 'axes':

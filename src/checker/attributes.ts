@@ -81,6 +81,12 @@ export const monitorOf = (expr: Expr, alone: 'min' | null = null): Value | null 
   return metric ? setting(expr.span, 'monitor', { kind: 'monitor', mode, metric }) : null;
 };
 
+/** `validate.loss`, of which nothing is said but its name. */
+const metricOf = (expr: Expr): Value | null => {
+  const metric = expr.kind === 'member' ? pathOf(expr) : null;
+  return metric === null ? null : setting(expr.span, 'metric', { kind: 'monitor', mode: null, metric });
+};
+
 const pathOf = (expr: Expr): string | null => {
   if (expr.kind === 'ref') return expr.name;
   if (expr.kind !== 'member') return null;
@@ -144,12 +150,19 @@ const modelsOf = (env: Env, expr: Expr): Value => {
   );
 };
 
-export const checkAttribute = (env: Env, owner: string, item: Item, expr: Expr): Value | null => {
-  const what = `\`${item.name.text}\` of \`${owner}\``;
-  if (mentions(item, 'model')) {
-    const found = modelsOf(env, expr);
-    return isUnknown(found) ? null : found;
-  }
+/** What is written in a way of its own, of which there may be lists. */
+const specials = ['monitor', 'metric', 'secret'] as const;
+
+const listOf = (item: Item): string | null => {
+  const members = item.type.kind === 'unionType' ? item.type.members : [item.type];
+  const list = members.find((member) => member.kind === 'namedType' && member.shape !== null);
+  return list?.kind === 'namedType' && specials.some((name) => name === list.name.text)
+    ? list.name.text
+    : null;
+};
+
+/** A clip, monitor, metric or secret. Null after an error, `other` where the type asks for none of these. */
+const specialOf = (env: Env, item: Item, expr: Expr, what: string): Value | 'other' | null => {
   if (mentions(item, 'secret') && expr.kind === 'string') {
     env.checker.report(
       literalSecret(
@@ -162,31 +175,64 @@ export const checkAttribute = (env: Env, owner: string, item: Item, expr: Expr):
   }
   const special =
     (mentions(item, 'clip') ? clipOf(env, expr) : null) ??
-    (mentions(item, 'monitor') ? monitorOf(expr) : null) ??
+    (mentions(item, 'monitor') || mentions(item, 'metric') ? monitorOf(expr) : null) ??
+    (mentions(item, 'metric') ? metricOf(expr) : null) ??
     (mentions(item, 'axes') ? axesOf(env, expr) : null) ??
     (mentions(item, 'parts') ? partsOf(env, expr) : null) ??
     (mentions(item, 'part') ? partOf(env, expr) : null) ??
     (mentions(item, 'secret') ? envOf(expr) : null);
-  if (special) return isUnknown(special) ? null : special;
-  if (mentions(item, 'monitor') && expr.kind !== 'ref') {
-    const path = pathOf(expr);
-    env.checker.report(
-      wrongType(
-        expr.span,
-        {
-          what,
-          found: path ? `\`${path}\`` : expr.kind === 'string' ? `"${expr.value}"` : 'something else',
-          expected: describe(item.type),
-        },
-        {
-          help: path
-            ? `write \`max(${path})\` or \`min(${path})\``
-            : 'name a step and a metric of it: `min(validate.loss)`',
-        },
-      ),
-    );
-    return null;
+  if (special) return special;
+  const isWatched = mentions(item, 'monitor') || mentions(item, 'metric');
+  if (!isWatched || (expr.kind === 'ref' && !mentions(item, 'metric'))) return 'other';
+  const isNone = expr.kind === 'ref' && expr.name === 'none';
+  if (isNone) return 'other';
+  const path = pathOf(expr);
+  env.checker.report(
+    wrongType(
+      expr.span,
+      {
+        what,
+        found: path ? `\`${path}\`` : expr.kind === 'string' ? `"${expr.value}"` : 'something else',
+        expected: describe(item.type),
+      },
+      {
+        help: path?.includes('.')
+          ? `write \`max(${path})\` or \`min(${path})\``
+          : 'name a step and a metric of it: `min(validate.loss)`',
+      },
+    ),
+  );
+  return null;
+};
+
+export const checkAttribute = (env: Env, owner: string, item: Item, expr: Expr): Value | null => {
+  const what = `\`${item.name.text}\` of \`${owner}\``;
+  if (mentions(item, 'model')) {
+    const found = modelsOf(env, expr);
+    return isUnknown(found) ? null : found;
   }
+  if (expr.kind === 'list' && listOf(item) !== null) {
+    const items = expr.items.map((each) => specialOf(env, item, each, what));
+    const known = items.filter((each) => each !== null && each !== 'other');
+    if (known.length < items.length && items.every((each) => each !== null)) {
+      const found = checkExpr(env, expr);
+      return isUnknown(found) ? null : coerce(env, item.type, found, what);
+    }
+    const [first] = known;
+    if (known.length < items.length || known.some(isUnknown)) return null;
+    return value(
+      expr.span,
+      {
+        kind: 'list',
+        of: first?.type ?? { kind: 'setting', what: listOf(item) ?? '' },
+        length: items.length,
+      },
+      { kind: 'items', items: known.map((each) => each.ir) },
+      { items: known },
+    );
+  }
+  const special = specialOf(env, item, expr, what);
+  if (special === null || special !== 'other') return special === null || isUnknown(special) ? null : special;
   const found = checkExpr(env, expr);
   if (isUnknown(found)) return null;
   return coerce(env, item.type, found, what);

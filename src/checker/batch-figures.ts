@@ -43,7 +43,8 @@ const namesOf = (statements: readonly IrStepStmt[]): ReadonlyMap<string, IrStepS
   return known.of;
 };
 
-const lookUp = (statements: readonly IrStepStmt[], name: string): IrStepStmt | undefined => {
+/** The statement that gives a name to a value or a reduction, from here or around it. */
+export const lookUp = (statements: readonly IrStepStmt[], name: string): IrStepStmt | undefined => {
   let at: readonly IrStepStmt[] | undefined = statements;
   while (at) {
     const found = namesOf(at).get(name);

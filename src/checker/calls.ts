@@ -3,13 +3,15 @@ import type { Arg, Stage, TypeExpr } from '../parser/ast.js';
 import { blockCalled, wrongKind } from '../parser/messages.gen.js';
 import { textOf, type Span } from '../parser/source.js';
 import { bindArguments, checkLimits, isConstant, parameterEnv } from './arguments.js';
-import { applyBlock, callModel } from './uses.js';
+import { applyBlock, callModel, modelItself } from './uses.js';
+import { derivedOf } from './copies.js';
 import { bindValue, lookup, type Binding, type Env, type FileScope } from './env.js';
 import { judgeAtCall, orSwapped } from './judging.js';
 import { checkExpr, isUnbuilt, kindOf, reportUnknown } from './expressions.js';
 import { callExternFn } from './externs.js';
 import type { IrNamed, IrReduction } from './ir.js';
 import { applyLayer } from './layers.js';
+import { metricRules } from './metric-rules.js';
 import { isTensorType, matchType, noBindings, resolveType, type Bindings } from './patterns.js';
 import { settingText, type Builtin } from './prelude.js';
 import { applyRepeat } from './repeats.js';
@@ -134,11 +136,14 @@ const callBinding = (
   if (binding.kind === 'decl') {
     const { decl, file } = binding;
     if (decl.kind === 'fn') return inline(env, decl, file, args, span, piped);
-    if (decl.kind === 'model') return callModel(env, decl, file, args, span, piped);
+    if (decl.kind === 'model') return callModel(env, modelItself(decl, file), args, span, piped);
     if (decl.kind === 'externItem' && decl.what === 'fn')
       return callExternFn(env, decl, file, args, span, piped);
-    // Said where it is declared: it is not built.
-    if (decl.kind === 'modelAlias') return unknownValue(span);
+    if (decl.kind === 'modelAlias') {
+      const derived = derivedOf(env, decl, file);
+      if (!derived) return unknownValue(span);
+      return callModel(env, { ...derived, name: decl.name.text }, args, span, piped);
+    }
     if (decl.kind === 'block') {
       const parameters = args
         .slice(1)
@@ -386,12 +391,13 @@ const callMetric = (
   const call = bindBuiltin(env, builtin, args, span, piped);
   const bindings = noBindings();
   if (!call) return unknownValue(span);
-  const fits = orSwapped(env, namesOf(call.inputs), call.bound, (each) =>
-    inputsFit(env, builtin, { ...call, bound: each }, bindings),
+  const { bound, given } = call;
+  const inputs = call.inputs.filter((param) => !isOptional(param.type));
+  const rule = metricRules.get(settingText(builtin, 'rule') ?? '');
+  const type = orSwapped(env, namesOf(inputs), bound, (each) =>
+    judgeAtCall(env, span, () => rule?.({ env, name: builtin.name, span, args: each }) ?? null),
   );
-  if (!fits) return unknownValue(span);
-  const { bound, given, values } = call;
-  if (!limitsHold(env, builtin, bound, bindings, span)) return unknownValue(span);
+  if (!type || !limitsHold(env, builtin, bound, bindings, span)) return unknownValue(span);
   if (env.place.kind !== 'step') {
     env.checker.report(
       wrongKind(
@@ -406,13 +412,8 @@ const callMetric = (
     span,
     kind: 'metric',
     metric: builtin.name,
-    args: values.map((each) => each.ir),
+    args: inputs.flatMap((param) => bound.get(param.name.text)?.ir ?? []),
     options: optionsOf(builtin, bound, given, env),
   };
-  return value(
-    span,
-    tensorType('f32', []),
-    { kind: 'literal', value: null },
-    { total: { kind: 'leaf', reduction } },
-  );
+  return value(span, type, { kind: 'literal', value: null }, { total: { kind: 'leaf', reduction } });
 };

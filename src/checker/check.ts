@@ -5,7 +5,7 @@ import type { SourceFile } from '../parser/source.js';
 import { noFacts } from './dims/facts.js';
 import type { Checker, Env, FileScope } from './env.js';
 import type { Host } from './host.js';
-import type { Ir, IrModule } from './ir.js';
+import type { Ir, IrClass, IrModule } from './ir.js';
 import { loadPrelude } from './prelude.js';
 import { loadProgram, type Program, type ProgramFile } from './program.js';
 import { checkTraining } from './training/training.js';
@@ -142,9 +142,13 @@ const checkLoaded = (program: Program, entry: string, host: Host): Checked => {
     const classes = new Map(
       modules.flatMap((module) => module.classes.map((each) => [each.name, each] as const)),
     );
+    const byModel = trainer.ir.models.flatMap((model): [string, IrClass][] => {
+      const found = classes.get(model.class);
+      return found ? [[model.name, found]] : [];
+    });
     checkTraining({
       trainer: trainer.ir,
-      classes,
+      classes: new Map([...classes, ...byModel]),
       weights: trainer.weights,
       meetsRows: trainer.meetsRows,
       consts: new Map(

@@ -20,10 +20,12 @@ import {
 } from '../parser/messages.gen.js';
 import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
+import { isPhase } from '../values/phases.js';
 import { bindArguments, checkLimits, describe } from './arguments.js';
 import { checkAttributes, monitorOf, namedOf, ownerOf, type Attributes } from './attributes.js';
 import { preludeScope, sourceText } from './calls.js';
 import { isGraphStmt } from './classes.js';
+import { checkExternAddon } from './extern-addons.js';
 import { nameHelp } from './foreign.js';
 import { childScope, lookup, makePlace, type Env } from './env.js';
 import { checkExpr, isUnbuilt, kindOf } from './expressions.js';
@@ -38,7 +40,7 @@ import type {
   IrSchedule,
 } from './ir.js';
 import { matchType, noBindings } from './patterns.js';
-import { settingList, type Builtin } from './prelude.js';
+import { settingList, settingText, type Builtin } from './prelude.js';
 import { checkFields } from './record-fields.js';
 import { isUnknown, type Value } from './value.js';
 
@@ -378,6 +380,12 @@ export const checkAddons = (env: Env, decls: readonly Decl[]): readonly IrAddon[
 
 const checkAddon = (env: Env, decl: AddonDecl): IrAddon | null => {
   const name = decl.name.text;
+  const own = lookup(env.scope, name);
+  if (own?.kind === 'decl' && own.decl.kind === 'externItem' && own.decl.what === 'addon') {
+    env.checker.used.add(own);
+    refuseParts(env, decl.config);
+    return checkExternAddon(env, decl, own.decl, own.file);
+  }
   const builtin = env.checker.prelude.find('addon', name);
   if (!builtin) {
     const binding = lookup(env.scope, name);
@@ -462,5 +470,16 @@ const checkAddon = (env: Env, decl: AddonDecl): IrAddon | null => {
       },
     });
   }
-  return { span: decl.span, doc: decl.doc, name, label: decl.as?.text ?? name, options };
+  const phase = settingText(builtin, 'phase') ?? '';
+  return {
+    span: decl.span,
+    doc: decl.doc,
+    name,
+    label: decl.as?.text ?? name,
+    module: null,
+    phase: isPhase(phase) ? phase : 'independent',
+    owns: settingList(builtin, 'owns'),
+    many: builtin.settings.get('many') === true,
+    options,
+  };
 };

@@ -69,7 +69,10 @@ const isData = (binding: Binding): boolean => binding.kind === 'decl' && binding
 const importable = (binding: Binding): boolean =>
   binding.kind === 'value'
     ? binding.what === 'const'
-    : binding.kind === 'decl' && ['fn', 'block', 'model', 'externItem'].includes(binding.decl.kind);
+    : binding.kind === 'decl' &&
+      ['fn', 'block', 'model', 'externItem'].includes(binding.decl.kind) &&
+      // What belongs to a run is not imported.
+      !(binding.decl.kind === 'externItem' && binding.decl.what === 'addon');
 
 export const declare = (
   checker: Checker,

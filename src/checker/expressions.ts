@@ -97,7 +97,8 @@ export const isUnbuilt = (binding: Binding): boolean =>
   binding.kind === 'decl' &&
   binding.decl.kind === 'externItem' &&
   binding.decl.what !== 'fn' &&
-  binding.decl.what !== 'data';
+  binding.decl.what !== 'data' &&
+  binding.decl.what !== 'addon';
 
 export const kindOf = (binding: Binding): string => {
   if (binding.kind === 'layer') return 'a layer';
@@ -114,6 +115,7 @@ export const kindOf = (binding: Binding): string => {
     case 'data':
       return 'a data set';
     case 'externItem':
+      if (binding.decl.what === 'addon') return 'an add-on';
       return binding.decl.what === 'fn' ? 'a function' : aKind(binding.decl.what);
     default:
       return `a ${binding.decl.kind}`;

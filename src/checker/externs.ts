@@ -5,6 +5,7 @@ import type { Span } from '../parser/source.js';
 import { parameterEnv } from './arguments.js';
 import { bindDeclared } from './declared-calls.js';
 import type { Env, FileScope } from './env.js';
+import { declaredOf, isOptionalOption, optionType, reportHidden } from './extern-addons.js';
 import type { IrExtern, IrExternItem, IrNamed } from './ir.js';
 import { isPath } from './data.js';
 import { isTensorType, noBindings, resolveType } from './patterns.js';
@@ -55,12 +56,16 @@ export const externsOf = (env: Env, file: FileScope): readonly IrExtern[] =>
     if (decl.kind !== 'extern') return [];
     const items: IrExternItem[] = [];
     for (const item of decl.items) {
+      if (item.what === 'addon') {
+        items.push(addonItem({ ...env, file, scope: file }, item));
+        continue;
+      }
       if (item.what !== 'fn' && item.what !== 'data') {
         env.checker.report(
           notBuilt(
             item.span,
             { what: `an extern ${item.what}` },
-            { help: 'functions and data sources can be written in TypeScript today' },
+            { help: 'functions, data sources and add-ons can be written in TypeScript today' },
           ),
         );
         continue;
@@ -94,7 +99,32 @@ export const externsOf = (env: Env, file: FileScope): readonly IrExtern[] =>
           type: irType(resolveType(inner, param.type, bindings, free)),
         })),
         result: item.result ? irType(resolveType(inner, item.result, bindings, free)) : { kind: 'none' },
+        many: false,
       });
     }
     return [{ span: decl.span, module: decl.module.value, items }];
   });
+
+/** An add-on: its options alone. What it declares is checked here, where it stands. */
+const addonItem = (env: Env, item: ExternItem): IrExternItem => {
+  reportHidden(env, item);
+  const { many } = declaredOf(env, item);
+  return {
+    span: item.span,
+    doc: item.doc,
+    what: 'addon',
+    name: item.name.text,
+    params: item.params.map((param) => ({
+      name: param.name.text,
+      doc: param.doc,
+      origin: 'declared',
+      type: optionType(env, param.type),
+      value: isOptionalOption(param.type)
+        ? { kind: 'literal', value: null, span: param.span, type: { kind: 'none' } }
+        : null,
+    })),
+    inputs: [],
+    result: { kind: 'none' },
+    many,
+  };
+};

@@ -7,9 +7,11 @@ import { decide, factsWith } from './conditions.js';
 import type { Facts } from './dims/facts.js';
 import { lookup, type Env } from './env.js';
 import { checkCondition, checkExpr, kindOf, recordValue } from './expressions.js';
+import type { IrReduction } from './ir.js';
 import { nameLayer } from './layers.js';
 import { isTensorType, matchType, noBindings, showWitness } from './patterns.js';
 import { sourceText } from './calls.js';
+import { isFinished } from './totals.js';
 import { isUnknown, unknownValue, value, type Value } from './value.js';
 
 export interface CheckedGraph {
@@ -31,8 +33,15 @@ export const hoist = (env: Env, name: string, found: Value): Value => {
     if (found.total.kind === 'leaf' && found.total.reduction.kind === 'named') return found;
     if (found.total.kind !== 'leaf') return found;
     const own = place.unique(name);
-    place.statements.push({ kind: 'reduce', span: found.span, name: own, value: found.total.reduction });
-    return { ...found, total: { kind: 'leaf', reduction: { span: found.span, kind: 'named', name: own } } };
+    const { reduction } = found.total;
+    place.statements.push({ kind: 'reduce', span: found.span, name: own, value: reduction });
+    const named: IrReduction = {
+      span: found.span,
+      kind: 'named',
+      name: own,
+      ...(isFinished(reduction) ? { finished: true } : {}),
+    };
+    return { ...found, total: { kind: 'leaf', reduction: named } };
   }
   const { ir } = found;
   const simple =

@@ -4,6 +4,10 @@
  * TypeScript in it, and every record can be written as JSON (`show --ir` prints exactly this).
  */
 import type { Span } from '../parser/source.js';
+import type { Phase } from '../values/phases.js';
+import type { IrModel, IrOptimizer } from './ir-models.js';
+
+export type { IrCopy, IrGroup, IrMatching, IrModel, IrOptimizer, IrPattern } from './ir-models.js';
 
 export interface Ir {
   readonly language: 1;
@@ -36,13 +40,15 @@ export interface IrExtern {
 export interface IrExternItem {
   readonly span: Span;
   readonly doc: string | null;
-  readonly what: 'fn' | 'data';
+  readonly what: 'fn' | 'data' | 'addon';
   readonly name: string;
   readonly params: readonly IrOption[];
   /** Tensor arguments of a function, in order. */
   readonly inputs: readonly IrField[];
   /** What a function returns, or the fields of one row of a data source. */
   readonly result: IrType;
+  /** Of an add-on: whether each of several is told its label. */
+  readonly many: boolean;
 }
 
 export interface IrConst {
@@ -64,6 +70,8 @@ export type IrType =
   | { readonly kind: 'choice'; readonly values: readonly string[] }
   | { readonly kind: 'unit'; readonly unit: Unit }
   | { readonly kind: 'tensors' }
+  /** Options of an add-on in TypeScript. */
+  | { readonly kind: 'monitor' | 'metric' | 'secret' }
   /** Of attributes only: monitors, clips, schedules. */
   | { readonly kind: 'setting' };
 
@@ -248,7 +256,8 @@ export type IrExprKind =
   | { readonly kind: 'batchSize'; readonly batch: string }
   | { readonly kind: 'quantity'; readonly unit: Unit; readonly value: IrExpr }
   | { readonly kind: 'rest' }
-  | { readonly kind: 'monitor'; readonly mode: 'min' | 'max'; readonly metric: string }
+  /** `mode` is null for a metric that is only named. */
+  | { readonly kind: 'monitor'; readonly mode: 'min' | 'max' | null; readonly metric: string }
   | { readonly kind: 'clip'; readonly how: 'norm' | 'value'; readonly most: IrExpr }
   | { readonly kind: 'env'; readonly variable: string }
   /** `axis(lr, [1e-4, 1e-3])`, of a sweep: literals and quantities. Its span is the name's. */
@@ -362,13 +371,6 @@ export interface IrMap {
   readonly fields: readonly IrNamed[];
 }
 
-export interface IrModel {
-  readonly span: Span;
-  /** Of the spec: key in checkpoints and of the class. */
-  readonly name: string;
-  readonly options: readonly IrNamed[];
-}
-
 export interface IrSchedule {
   readonly span: Span;
   readonly doc: string | null;
@@ -378,36 +380,6 @@ export interface IrSchedule {
     readonly kind: string;
     readonly options: readonly IrNamed[];
   }[];
-}
-
-export interface IrPattern {
-  readonly span: Span;
-  readonly pattern: string;
-}
-
-/** Weights by patterns over paths below the model: those that match, but for the excepted. */
-export interface IrMatching {
-  readonly match: readonly IrPattern[];
-  readonly except: readonly IrPattern[];
-}
-
-export interface IrOptimizer {
-  readonly span: Span;
-  readonly doc: string | null;
-  readonly name: string;
-  readonly kind: string;
-  /** `taken` where it is that of the optimizer which this one amends. */
-  readonly of: readonly { readonly span: Span; readonly model: string; readonly taken?: true }[];
-  /** Null: all weights of its models. */
-  readonly owns: IrMatching | null;
-  readonly options: readonly IrNamed[];
-  readonly groups: readonly IrGroup[];
-}
-
-export interface IrGroup extends IrMatching {
-  readonly span: Span;
-  readonly name: string;
-  readonly options: readonly IrNamed[];
 }
 
 export type Stage = 'train' | 'validate' | 'test' | 'predict';
@@ -421,8 +393,8 @@ export interface IrStep {
   readonly inputs: readonly { readonly span: Span; readonly name: string; readonly data: string }[];
   readonly every: IrExpr | null;
   readonly body: readonly IrStepStmt[];
-  /** In the order of the text; a record gives `m.field`. */
-  readonly metrics: readonly { readonly span: Span; readonly name: string }[];
+  /** In the order of the text; a record gives `m.field`. `table` where it is no number, and cannot be watched. */
+  readonly metrics: readonly { readonly span: Span; readonly name: string; readonly table?: true }[];
 }
 
 export type IrStepStmt =
@@ -483,8 +455,8 @@ export type IrReduction = { readonly span: Span } & (
       readonly parts: readonly { readonly name: string; readonly of: IrReduction }[];
       readonly value: IrExpr;
     }
-  /** A reduction under a name. */
-  | { readonly kind: 'named'; readonly name: string }
+  /** A reduction under a name; `finished` where it is a metric of the prelude. */
+  | { readonly kind: 'named'; readonly name: string; readonly finished?: true }
 );
 
 export interface IrAddon {
@@ -492,5 +464,12 @@ export interface IrAddon {
   readonly doc: string | null;
   readonly name: string;
   readonly label: string;
+  /** The file that it is written in, where it is an extern. */
+  readonly module: string | null;
+  readonly phase: Phase;
+  /** Effects that no other add-on may own. */
+  readonly owns: readonly string[];
+  /** Whether there may be several, each under a label. */
+  readonly many: boolean;
   readonly options: readonly IrNamed[];
 }

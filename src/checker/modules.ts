@@ -1,7 +1,8 @@
 /** One file for itself: its constants, functions and classes. */
+import { derivedOf } from './copies.js';
 import type { AssertStmt, Decl, TypeExpr } from '../parser/ast.js';
 import type { Span } from '../parser/source.js';
-import { assertFails, notBuilt, notImportable, notKnown, wrongResult } from '../parser/messages.gen.js';
+import { assertFails, notImportable, notKnown, wrongResult } from '../parser/messages.gen.js';
 import { sourceText } from './calls.js';
 import { checkCollisions, checkDefault } from './parameters.js';
 import { classOf } from './classes.js';
@@ -72,9 +73,7 @@ export const checkModule = (
       const info = classOf(env, decl, scope);
       if (info) classes.push(info.ir);
     } else if (decl.kind === 'modelAlias') {
-      env.checker.report(
-        notBuilt(decl.span, { what: `\`${decl.source.text}(…)\`` }, { help: 'leave it out' }),
-      );
+      derivedOf(env, decl, scope);
     } else if (decl.kind === 'fn') {
       reportFractionsOnce(env.checker, env.checker.capture(() => checkFn(env, decl)).diagnostics);
     }

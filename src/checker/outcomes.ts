@@ -17,7 +17,8 @@ import { asConstant, showSize } from './dims/size.js';
 import { lookup, type Env } from './env.js';
 import { checkExpr } from './expressions.js';
 import type { IrNamed, IrReduction } from './ir.js';
-import { lossTerms, reductionOf, totalOf } from './totals.js';
+import { maskedIn } from './masked-means.js';
+import { isFinished, lossTerms, reductionOf, totalOf } from './totals.js';
 import { aType, showType } from './types.js';
 import { isUnknown, type Total, type Value } from './value.js';
 import type { StepState } from './steps.js';
@@ -38,7 +39,17 @@ export const termsOf = (env: Env, found: Value, span: Span): readonly IrReductio
     );
     return null;
   }
-  const terms = lossTerms(total);
+  if (hasMetric(total)) {
+    env.checker.report(
+      lossNotScalar(
+        span,
+        { found: 'a metric' },
+        { help: 'minimize a mean over rows; a metric is a number of all batches, which no gradient reaches' },
+      ),
+    );
+    return null;
+  }
+  const terms = lossTerms(total, maskedIn(env.place.statements));
   const figures = figuresOf(env.place);
   const exact = (term: IrReduction): boolean =>
     term.kind !== 'times' || (figures(term.by) === null && exact(term.of));
@@ -50,7 +61,7 @@ export const termsOf = (env: Env, found: Value, span: Span): readonly IrReductio
 const minimizable = (reduction: IrReduction): boolean =>
   reduction.kind === 'times'
     ? minimizable(reduction.of)
-    : reduction.kind !== 'metric' && reduction.kind !== 'derive' && reduction.kind !== 'last';
+    : reduction.kind !== 'derive' && reduction.kind !== 'last';
 
 export const checkMetric = (env: Env, statement: MetricStmt, state: StepState): void => {
   const name = statement.name.text;
@@ -99,13 +110,28 @@ const logMetric = (
     return;
   }
   if (isUnknown(found)) return;
-  const known = state.metrics.find((each) => each.name === name);
+  const figures = found.type.kind === 'setting' ? found.type.figures : undefined;
+  const names = [name, ...(figures ?? []).map((figure) => `${name}.${figure}`)];
+  const known = state.metrics.find((each) => names.includes(each.name));
   if (known) {
-    env.checker.report(duplicateKey(span, { name }, { related: [{ span: known.span, label: 'the first' }] }));
+    env.checker.report(
+      duplicateKey(span, { name: known.name }, { related: [{ span: known.span, label: 'the first' }] }),
+    );
     return;
   }
   const total = totalOf(found);
   const scalar = found.type.kind !== 'tensor' || found.type.shape.length === 0;
+  if (by !== null && total && hasMetric(total)) {
+    // What a metric of the prelude gives exists only at the end.
+    env.checker.report(
+      wrongType(
+        span,
+        { what: `metric \`${name}\``, found: `by ${by}`, expected: 'a value of each batch' },
+        { help: `leave out \`by ${by}\`: the metric is counted over all batches` },
+      ),
+    );
+    return;
+  }
   if (!total || !scalar) {
     env.checker.report(
       metricNotScalar(
@@ -116,7 +142,9 @@ const logMetric = (
     );
     return;
   }
-  state.metrics.push({ span, name });
+  if (figures === undefined) state.metrics.push({ span, name });
+  else if (figures.length === 0) state.metrics.push({ span, name, table: true });
+  else state.metrics.push(...names.slice(1).map((each) => ({ span, name: each })));
   const reduction =
     by === 'last' || (total.kind === 'host' && !figuresOf(env.place)(found.ir))
       ? { span, kind: 'last' as const, value: found.ir }
@@ -137,9 +165,7 @@ const exactly = (
     total.kind === 'host' ? { span, kind: 'each', value: found.ir } : reductionOf(total, span);
   const figure = figuresOf(env.place)(reduction);
   if (!figure) return reduction;
-  // What a metric of the prelude gives exists only at the end.
-  if (by === 'mean' && found.type.kind === 'tensor' && !hasMetric(total))
-    return { span, kind: 'each', value: found.ir };
+  if (by === 'mean' && found.type.kind === 'tensor') return { span, kind: 'each', value: found.ir };
   env.checker.report(
     batchFigure(
       figure.expr.span.file === span.file ? figure.expr.span : found.span,
@@ -155,10 +181,9 @@ const exactly = (
 
 const figureName = (name: string): string => (/^\w+$/.test(name) ? `this \`${name}\`` : name);
 
+/** Whether a total holds a metric of the prelude. */
 const hasMetric = (total: Total): boolean =>
-  total.kind === 'op'
-    ? total.args.some(hasMetric)
-    : total.kind === 'leaf' && total.reduction.kind === 'metric';
+  total.kind === 'op' ? total.args.some(hasMetric) : total.kind === 'leaf' && isFinished(total.reduction);
 
 export const checkReturn = (env: Env, span: Span, found: Value, state: StepState): void => {
   if (state.stage === 'train') {

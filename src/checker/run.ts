@@ -1,5 +1,5 @@
 /** The run that a spec describes: data, schedules, optimizers, steps, the trainer and its add-ons. */
-import type { Decl, StepBody, StepDecl } from '../parser/ast.js';
+import type { Decl, Name, StepBody, StepDecl } from '../parser/ast.js';
 import { missingPart, notBuilt, shadowing, unknownName, wrongKind } from '../parser/messages.gen.js';
 import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
@@ -10,12 +10,14 @@ import { checkAddons, checkOptimizer, checkSchedule, checkTrainerOptions } from 
 import { checkData, type DataInfo } from './data.js';
 import type { Env, FileScope } from './env.js';
 import { checkExpr } from './expressions.js';
-import type { IrModel, IrStep, IrTrainer } from './ir.js';
+import { derivedOf } from './copies.js';
+import type { IrCopy, IrModel, IrNamed, IrStep, IrTrainer } from './ir.js';
 import { walkIr } from './ir-walk.js';
 import { checkStep, isStage } from './steps.js';
 import { counted } from './training/input.js';
 import { irType } from './types.js';
 import type { Weight } from './env.js';
+import type { Value } from './value.js';
 
 export interface TrainerResult {
   readonly ir: IrTrainer | null;
@@ -162,35 +164,42 @@ export const checkTrainer = (env: Env, scope: FileScope, files: readonly FileSco
     );
   }
   const options = checkTrainerOptions(env, trainer);
-  const used = modelsIn([made, addons, optimizers.map((each) => each.of)]);
-  const infos: ClassInfo[] = [];
+  const derived = decls.flatMap((decl) =>
+    decl.kind === 'modelAlias' ? (derivedOf(env, decl, scope) ?? []) : [],
+  );
+  const named = modelsIn([made, addons, optimizers.map((each) => each.of)]);
+  const copied = derived.flatMap(({ decl, copy }) => (copy && named.has(decl.name.text) ? [copy.of] : []));
+  const used = new Set([...named, ...copied]);
+  const weights = new Map<string, readonly Weight[]>();
+  const meetsRows = new Set<string>();
   const models: IrModel[] = [];
+  const addModel = (
+    name: Name,
+    info: ClassInfo,
+    given: ReadonlyMap<string, Value>,
+    copy: IrCopy | null,
+  ): void => {
+    const { text, span } = name;
+    weights.set(text, copy ? info.weights.map((weight) => ({ ...weight, trainable: false })) : info.weights);
+    if (info.meetsRows) meetsRows.add(text);
+    const options = info.ir.options.flatMap((option): IrNamed[] => {
+      const own = given.get(option.name)?.ir ?? option.value;
+      if (option.origin === 'param') {
+        const ref = { kind: 'param' as const, name: option.name };
+        return [{ name: option.name, value: { kind: 'ref', ref, type: option.type, span } }];
+      }
+      return own ? [{ name: option.name, value: own }] : [];
+    });
+    models.push({ span, name: text, class: info.ir.name, options, copy });
+  };
   for (const { decl, file } of modelsOf(files, used)) {
     const info = classOf(env, decl, file);
-    if (!info) continue;
-    const { text: name, span } = decl.name;
-    infos.push(info);
-    models.push({
-      span,
-      name,
-      options: info.ir.options.flatMap((option) =>
-        option.origin === 'param'
-          ? [
-              {
-                name: option.name,
-                value: {
-                  kind: 'ref' as const,
-                  ref: { kind: 'param' as const, name: option.name },
-                  type: option.type,
-                  span,
-                },
-              },
-            ]
-          : option.value
-            ? [{ name: option.name, value: option.value }]
-            : [],
-      ),
-    });
+    if (info) addModel(decl.name, info, new Map(), null);
+  }
+  for (const { decl, model, file, params, copy } of derived) {
+    if (!used.has(decl.name.text)) continue;
+    const info = classOf(env, model, file);
+    if (info) addModel(decl.name, info, params, copy);
   }
   const ir: IrTrainer = {
     span: trainer.span,
@@ -239,11 +248,7 @@ export const checkTrainer = (env: Env, scope: FileScope, files: readonly FileSco
     steps: made,
     addons,
   };
-  return {
-    ir,
-    weights: new Map(infos.map((info) => [info.decl.name.text, info.weights])),
-    meetsRows: new Set(infos.filter((info) => info.meetsRows).map((info) => info.decl.name.text)),
-  };
+  return { ir, weights, meetsRows };
 };
 
 const modelsIn = (node: unknown): ReadonlySet<string> => {

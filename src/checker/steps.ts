@@ -34,7 +34,7 @@ export const isStage = (text: string): text is Stage => stages.includes(text);
 export interface StepState {
   readonly stage: Stage;
   readonly name: string;
-  readonly metrics: { readonly span: Span; readonly name: string }[];
+  readonly metrics: IrStep['metrics'][number][];
   /** Set inside an update: what it minimized so far. */
   minimized: Span[] | null;
   /** Set inside `for`: labels repeat there. */

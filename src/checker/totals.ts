@@ -3,6 +3,7 @@ import type { Span } from '../parser/source.js';
 import type { Env } from './env.js';
 import { symbolsOf } from './dims/size.js';
 import type { IrExpr, IrReduction } from './ir.js';
+import type { Masked } from './masked-means.js';
 import { floatType, irType, isNumber, type TensorType } from './types.js';
 import type { Total, Value } from './value.js';
 
@@ -118,18 +119,18 @@ const hostOf = (total: Total): IrExpr | null => {
 
 const isOperator = (op: string): boolean => ['+', '-', '*', '/', '%', '**'].includes(op);
 
-const termsOf = (total: Total): readonly Term[] | null => {
+const termsOf = (total: Total, masked: Masked | null = null): readonly Term[] | null => {
   if (total.kind === 'host') return null;
   if (total.kind === 'leaf') return [{ by: null, of: total.reduction }];
   const [a, b] = total.args;
   if (!a) return null;
   if (total.op === 'neg') {
-    return termsOf(a)?.map((term) => ({ by: negative(total.span, term.by), of: term.of })) ?? null;
+    return termsOf(a, masked)?.map((term) => ({ by: negative(total.span, term.by), of: term.of })) ?? null;
   }
   if (!b) return null;
   if (total.op === '+' || total.op === '-') {
-    const left = termsOf(a);
-    const right = termsOf(b);
+    const left = termsOf(a, masked);
+    const right = termsOf(b, masked);
     if (!left || !right) return null;
     if (total.op === '+') return [...left, ...right];
     return [...left, ...right.map((term) => ({ by: negative(total.span, term.by), of: term.of }))];
@@ -146,14 +147,22 @@ const termsOf = (total: Total): readonly Term[] | null => {
           of: term.of,
         }))
       : null;
-  if (total.op === '*') return scaled(termsOf(b), hostOf(a), '*') ?? scaled(termsOf(a), hostOf(b), '*');
+  if (total.op === '*')
+    return scaled(termsOf(b, masked), hostOf(a), '*') ?? scaled(termsOf(a, masked), hostOf(b), '*');
   if (total.op === '/') {
-    const terms = termsOf(a);
+    const terms = termsOf(a, masked);
+    if (masked && terms && b.kind === 'leaf') {
+      const means = terms.map((term) => ({ ...term, of: masked(term.of, b.reduction) }));
+      return means.every(isWhole) ? means : null;
+    }
     const by = hostOf(b);
     return (by?.kind === 'batchSize' ? terms && overRows(terms, by.batch) : null) ?? scaled(terms, by, '/');
   }
   return null;
 };
+
+const isWhole = (term: { readonly by: IrExpr | null; readonly of: IrReduction | null }): term is Term =>
+  term.of !== null;
 
 /** Sums divided by the rows of their batch are means, times what else is summed in a row; null where they are not. */
 const overRows = (terms: readonly Term[], batch: string): readonly Term[] | null => {
@@ -177,14 +186,21 @@ const timesOf = (term: Term): IrReduction =>
   term.by ? { span: term.of.span, kind: 'times', by: term.by, of: term.of } : term.of;
 
 /** The terms of a loss, or null where it is no sum of c · mean or sum over rows. */
-export const lossTerms = (total: Total): readonly IrReduction[] | null =>
-  termsOf(total)?.map(timesOf) ?? null;
+export const lossTerms = (total: Total, masked: Masked): readonly IrReduction[] | null =>
+  termsOf(total, masked)?.map(timesOf) ?? null;
+
+/** Whether what a reduction gives exists only at the end, as a metric of the prelude does. */
+export const isFinished = (reduction: IrReduction): boolean =>
+  reduction.kind === 'metric' ||
+  (reduction.kind === 'named' && reduction.finished === true) ||
+  (reduction.kind === 'times' && isFinished(reduction.of));
 
 /** A total as one reduction: itself, a multiple of one, or arithmetic on finished parts. */
 export const reductionOf = (total: Total, span: Span): IrReduction => {
   const terms = termsOf(total);
   const [only, ...others] = terms ?? [];
-  if (only && others.length === 0) return timesOf(only);
+  // A metric is finished before it is multiplied.
+  if (only && others.length === 0 && !(only.by && isFinished(only.of))) return timesOf(only);
   const parts: { readonly name: string; readonly of: IrReduction }[] = [];
   const finished = (each: Total): IrExpr => {
     if (each.kind === 'host' && isDevice(each.ir)) {

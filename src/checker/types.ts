@@ -13,7 +13,8 @@ export type Type =
   | { readonly kind: 'list'; readonly of: Type; readonly length: number | null }
   | RecordType
   | { readonly kind: 'unit'; readonly unit: Unit }
-  | { readonly kind: 'setting'; readonly what: string };
+  /** `figures`: of a metric that is several numbers, their names; empty for one that is a table. */
+  | { readonly kind: 'setting'; readonly what: string; readonly figures?: readonly string[] };
 
 export interface TensorType {
   readonly kind: 'tensor';

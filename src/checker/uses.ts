@@ -298,15 +298,29 @@ export const applyNamedBlock = (
   };
 };
 
+/** A model that is called: one with a graph of its own, or one made from it. */
+interface Called {
+  readonly name: string;
+  readonly model: ModelDecl;
+  readonly file: FileScope;
+  /** Parameters that are not the model's defaults. */
+  readonly params: ReadonlyMap<string, Value>;
+}
+
+export const modelItself = (model: ModelDecl, file: FileScope): Called => ({
+  name: model.name.text,
+  model,
+  file,
+  params: new Map(),
+});
+
 export const callModel = (
   env: Env,
-  decl: ModelDecl,
-  file: FileScope,
+  { name, model: decl, file, params: given }: Called,
   args: readonly Arg[],
   span: Span,
   piped: Value | null,
 ): Value => {
-  const name = decl.name.text;
   const info = classOf(env, decl, file);
   if (!info) {
     if (env.checker.open.classes.has(decl)) recursion(env, decl, span);
@@ -367,7 +381,9 @@ export const callModel = (
   }
   const params = new Map<string, Value>();
   for (const item of decl.params) {
-    if (item.value) params.set(item.name.text, checkExpr({ ...env, file, scope: file }, item.value));
+    const own = given.get(item.name.text);
+    if (own) params.set(item.name.text, own);
+    else if (item.value) params.set(item.name.text, checkExpr({ ...env, file, scope: file }, item.value));
   }
   const use = instantiate(env, info, params, found, span);
   if (!use) return unknownValue(span);

@@ -8,6 +8,7 @@ import { axesIn } from '../checker/training/sweep.js';
 import { partIn, runOf, type Run } from '../checker/training/run.js';
 import { dueAt, durationInSteps, type Pace } from '../values/durations.js';
 import { batchesIn, partOf, showPart } from '../values/limits.js';
+import { phases } from '../values/phases.js';
 import { planSchedule, type Phase } from '../values/schedule.js';
 import { countOf, settingText, type Axis } from '../values/sweep.js';
 import { showQuantity, type Duration } from '../values/units.js';
@@ -97,6 +98,16 @@ const dataLine = (
     return [`  ${data}: ${shown}, ${counted(count, 'batch', 'batches')} of ${grouped(size)}${last}${taken}`];
   });
 
+const reloadText = (every: number, pace: Pace | null): string => {
+  const steps = pace === null || pace.totalSteps === null ? null : pace.totalSteps;
+  const epochs = steps === null || pace === null ? null : Math.ceil(steps / pace.stepsPerEpoch);
+  const count = epochs === null ? null : Math.max(0, Math.ceil(epochs / every) - 1);
+  if (count === 0) return `data is never opened again: the run has ${counted(epochs ?? 0, 'epoch')}`;
+  const shown = Array.from({ length: Math.min(3, count ?? 3) }, (_, time) => grouped((time + 1) * every + 1));
+  const all = count === null ? ', …' : `${count > shown.length ? ', …' : ''} (${counted(count, 'time')})`;
+  return `data is opened again before epoch ${shown.join(', ')}${all}`;
+};
+
 /** What ends the run, and what holds it. */
 const lengthLines = (trainer: IrTrainer, run: Run): readonly string[] => {
   const number = (name: string): number | null => {
@@ -115,12 +126,14 @@ const lengthLines = (trainer: IrTrainer, run: Run): readonly string[] => {
     pace === null
       ? ''
       : ` (step ${grouped(Math.max(leastSteps ?? 0, (leastEpochs ?? 0) * pace.stepsPerEpoch))})`;
+  const reload = number('reload_data');
   const dev = partIn(optionOf(trainer.options, 'dev_run'), run.names);
   return [
     ...(typeof maxTime === 'number'
       ? [`  ends after the step in which ${showTime(maxTime)} have passed`]
       : []),
     ...(least.length === 0 ? [] : [`  early stopping is held until ${least.join(' and ')}${until}`]),
+    ...(reload === null ? [] : [`  ${reloadText(reload, pace)}`]),
     ...(dev === null
       ? []
       : [`  a dev run: at most ${counted(dev.value, 'step')} of one epoch, and nothing is written`]),
@@ -184,6 +197,9 @@ const validateLines = (step: IrStep, trainer: IrTrainer, reader: Reader): readon
   return [`${step.name}: ${when}`, ...dataLine(step, trainer, reader), ...before];
 };
 
+const isTrue = (expr: IrExpr | null, run: Run): boolean =>
+  expr !== null && evaluateIr(expr, run.names) === true;
+
 const checkpointLines = (trainer: IrTrainer, run: Run): readonly string[] =>
   trainer.addons
     .filter(({ name }) => name === 'checkpoint')
@@ -197,6 +213,7 @@ const checkpointLines = (trainer: IrTrainer, run: Run): readonly string[] =>
           : [run.pace === null ? `every ${showQuantity(every)}` : times(every, run.pace)]),
         ...(best?.kind === 'monitor' ? [`after a validation with the best ${best.metric}`] : []),
         ...(last !== null && evaluateIr(last, run.names) === false ? [] : ['at the end']),
+        ...(isTrue(optionOf(options, 'on_error'), run) ? ['where the run fails, as failed-N'] : []),
       ];
       return `checkpoint: ${parts.join('; ')}`;
     });
@@ -220,6 +237,19 @@ const sweepLines = (trainer: IrTrainer, fixed: ReadonlySet<string>): readonly st
       const runs = each === 1 ? '' : `, ${counted(each, 'run')} each: ${counted(points * each, 'run')}`;
       return [`sweep: ${counted(points, 'point')}${runs}${by}`, ...[...over, ...average].map(axisText)];
     });
+
+/** Add-ons in the order in which their hooks are called: by phase, then as the spec has them. */
+const addonLines = (trainer: IrTrainer): readonly string[] => {
+  const placed = trainer.addons.map((addon) => ({
+    name: addon.label === addon.name ? addon.name : `${addon.name} as ${addon.label}`,
+    phase: addon.phase,
+  }));
+  const all = trainer.addons.some(({ name }) => name === 'checkpoint')
+    ? placed
+    : [...placed, { name: 'checkpoint', phase: 'dependent' }];
+  const inOrder = phases.flatMap((phase) => all.filter((addon) => addon.phase === phase));
+  return [`add-ons, in the order of their hooks: ${inOrder.map(({ name }) => name).join(', ')}`];
+};
 
 const phaseOf = (kind: string, options: Parameters<typeof optionOf>[0], run: Run): Phase | null => {
   const number = (name: string): number | null => {
@@ -265,8 +295,9 @@ const phaseOf = (kind: string, options: Parameters<typeof optionOf>[0], run: Run
           };
     }
     case 'plateau': {
-      const monitor = optionOf(options, 'monitor');
-      if (monitor?.kind !== 'monitor') return null;
+      const watched = optionOf(options, 'monitor');
+      if (watched?.kind !== 'monitor') return null;
+      const monitor = { mode: watched.mode ?? 'min', metric: watched.metric };
       // What it does depends on measurements; the plan has its length and what it begins with.
       const numbers = { factor: 0.5, patience: 0, threshold: 0, cooldown: 0, min: 0 };
       return { kind, monitor, ...numbers, thresholdMode: 'relative', over, from };
@@ -370,6 +401,7 @@ export const planLines = (
         : [`${step.name}: on demand`, ...dataLine(step, trainer, reader)];
     }),
     ...testLines(trainer, run),
+    ...addonLines(trainer),
     ...checkpointLines(trainer, run),
     ...sweepLines(trainer, settings.overridden),
     ...scheduleLines(trainer, run),

@@ -1,5 +1,6 @@
 /** `show --weights`: what a model holds, with sizes for the params at hand. */
 import type { Checked } from '../checker/check.js';
+import { evaluateIr } from '../checker/evaluate.js';
 import { evaluate, showSize, type Size } from '../checker/dims/size.js';
 import type { Weight } from '../checker/env.js';
 import type { IrTrainer } from '../checker/ir.js';
@@ -24,8 +25,14 @@ export const weightLines = (
 ): readonly string[] => {
   const numbers = new Map<string, number>();
   for (const [name, value] of names.params) if (typeof value === 'number') numbers.set(name, value);
-  const sizeOf = (size: Size): number => evaluate(size, numbers);
   const rowOf = (model: string, weight: Weight): Counted => {
+    const own = new Map(numbers);
+    // A model's own parameters, as this one was made.
+    for (const { name, value } of trainer.models.find((each) => each.name === model)?.options ?? []) {
+      const known = evaluateIr(value, names);
+      if (typeof known === 'number') own.set(name, known);
+    }
+    const sizeOf = (size: Size): number => evaluate(size, own);
     const sizes = weight.shape.map(sizeOf);
     const times = weight.count === null ? 1 : sizeOf(weight.count);
     const values = sizes.reduce((product, size) => product * size, times);

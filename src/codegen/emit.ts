@@ -201,13 +201,14 @@ const emitExternCheck = (unit: Unit, module: string, item: IrExternItem, isFirst
   const { factory } = tree;
   const options = tree.param(
     'options',
-    tree.recordType(
-      item.params.map((param) => ({
+    tree.recordType([
+      ...(item.many ? [{ key: 'label', type: tree.keyword('string') }] : []),
+      ...item.params.map((param) => ({
         key: camel(param.name),
         type: typeNode(unit, param.type),
         optional: param.value !== null,
       })),
-    ),
+    ]),
   );
   const params = [
     ...item.inputs.map(({ name, type }) =>
@@ -220,11 +221,13 @@ const emitExternCheck = (unit: Unit, module: string, item: IrExternItem, isFirst
   ];
   const source = (): ts.TypeNode => unit.exportType('data', 'RowSource');
   const result =
-    item.what === 'fn'
-      ? item.result.kind === 'record'
-        ? recordType(unit, item.result.fields)
-        : typeNode(unit, item.result)
-      : factory.createUnionTypeNode([source(), tree.type('Promise', [source()])]);
+    item.what === 'addon'
+      ? unit.exportType('addons', 'Start')
+      : item.what === 'fn'
+        ? item.result.kind === 'record'
+          ? recordType(unit, item.result.fields)
+          : typeNode(unit, item.result)
+        : factory.createUnionTypeNode([source(), tree.type('Promise', [source()])]);
   const made = factory.createExpressionStatement(
     factory.createSatisfiesExpression(
       tree.member(unit.extern(module), camel(item.name)),

@@ -116,7 +116,7 @@ const emitKind = (place: Place, expr: IrExpr): ts.Expression => {
     case 'rest':
       return unit.export('units', 'rest');
     case 'monitor':
-      return tree.call(unit.export('addons', expr.mode), [tree.text(expr.metric)]);
+      return tree.call(unit.export('addons', expr.mode ?? 'metric'), [tree.text(expr.metric)]);
     case 'clip':
       return tree.call(unit.export('optim', `clip_${expr.how}`), [
         tree.object([{ key: 'most', value: emitExpression(place, expr.most) }]),

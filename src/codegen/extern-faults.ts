@@ -15,6 +15,8 @@ export interface ExternFaults {
 interface Declared {
   readonly module: string;
   readonly item: ExternItem;
+  /** Where it is declared, not where it is used. */
+  readonly own: boolean;
 }
 
 /** Which extern of the program stands at a place; a call of one is told by its name. */
@@ -29,7 +31,16 @@ const externAt = (program: Program, path: string, line: number, column: number):
     const item = decl.items.find((each) => each.span.start <= offset && offset < each.span.end);
     const [first] = decl.items;
     const found = item ?? first;
-    if (found) return { module: decl.module.value, item: found };
+    if (found) return { module: decl.module.value, item: found, own: true };
+  }
+  const used = file.spec.decls.find(
+    (decl) => decl.kind === 'addon' && decl.span.start <= offset && offset < decl.span.end,
+  );
+  if (used?.kind !== 'addon') return null;
+  for (const decl of file.spec.decls) {
+    if (decl.kind !== 'extern') continue;
+    const item = decl.items.find((each) => each.what === 'addon' && each.name.text === used.name.text);
+    if (item) return { module: decl.module.value, item, own: false };
   }
   return null;
 };
@@ -48,16 +59,23 @@ export const externFaults = (
 ): ExternFaults => {
   const diagnostics: Diagnostic[] = [];
   const rest: TypeFault[] = [];
-  for (const fault of faults) {
-    const { spec } = fault;
-    const declared = spec ? externAt(program, resolve(folder, spec.path), spec.line, spec.column) : null;
+  const told = new Set<ExternItem>();
+  const placed = faults.map(({ spec, ...fault }) => ({
+    fault: { spec, ...fault },
+    declared: spec ? externAt(program, resolve(folder, spec.path), spec.line, spec.column) : null,
+  }));
+  // What a use says is told only where the declaration says nothing: it follows from it.
+  placed.sort((a, b) => Number(b.declared?.own ?? true) - Number(a.declared?.own ?? true));
+  for (const { fault, declared } of placed) {
     if (!declared) {
       rest.push(fault);
       continue;
     }
     const { item, module } = declared;
+    if (!declared.own && told.has(item)) continue;
+    told.add(item);
     const args = {
-      kind: item.what === 'data' ? 'data source' : item.what,
+      kind: item.what === 'data' ? 'data source' : item.what === 'addon' ? 'add-on' : item.what,
       name: item.name.text,
       module,
       problem: reasonOf(fault.message),

@@ -123,10 +123,13 @@ export const emitTurns = (
   let random = false;
   walkIr(drawn, (node) => {
     if (typeof node['draw'] === 'string') random = true;
-    if (node['kind'] === 'model')
+    if (node['kind'] === 'model') {
+      const made = ir.trainer?.models.find((model) => model.name === node['model']);
+      const name = made?.class ?? node['model'];
       random ||= ir.modules.some((module) =>
-        module.classes.some((each) => each.name === node['model'] && each.random),
+        module.classes.some((each) => each.name === name && each.random),
       );
+    }
   });
   if (!random) return tree.countTo(name.index, from, to, body);
   // TypeScript lets a loop's variable go unused where its name says so.

@@ -77,7 +77,7 @@ export const emitInterfaces = ({ unit, trainer, names, models, sets }: Write): r
       names.models,
       trainer.models.map((model) => ({
         key: nameIn(models, `model:${model.name}`),
-        type: tree.type(unit.classOf(model.name)),
+        type: tree.type(unit.classOf(model.class)),
         span: model.span,
       })),
       '',

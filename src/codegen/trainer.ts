@@ -39,7 +39,7 @@ import { namesRead, unreadIn } from './unread.js';
 
 /** Members of `Trainer` that a step's method must not hide. */
 const TRAINER_MEMBERS = (
-  'addons addOns constructor data decide every fit log models now optimizers options params predict run schedules ' +
+  'addons addOns checkAddOns constructor data decide every fit log models now optimizers options params predict run schedules ' +
   'spec steps test update validate'
 ).split(' ');
 
@@ -80,6 +80,7 @@ export const emitTrainer = (
     configureModels(write),
     ...(trainer.schedules.length === 0 ? [] : [configureSchedules(write)]),
     configureOptimizers(write),
+    ...(trainer.models.some(({ copy }) => copy !== null) ? [configureCopies(write)] : []),
     configureSteps(write),
     ...(ownAddOns(trainer).length === 0 ? [] : [configureAddOns(write)]),
     ...trainer.steps.map((step) => stepMethod(write, step)),
@@ -157,7 +158,7 @@ const configureModels = (write: Write): ts.ClassElement =>
       write.trainer.models.map((model) => ({
         key: nameIn(write.models, `model:${model.name}`),
         value: place.unit.tree.factory.createNewExpression(
-          place.unit.tree.id(place.unit.classOf(model.name)),
+          place.unit.tree.id(place.unit.classOf(model.class)),
           undefined,
           [...withOptions(place, [], emitOptions(place, model.options))],
         ),
@@ -228,6 +229,27 @@ const configureOptimizers = (write: Write): ts.ClassElement => {
         value: emitOptimizer(write, place, optimizer),
         span: optimizer.span,
       })),
+    ),
+  );
+};
+
+const configureCopies = (write: Write): ts.ClassElement => {
+  const { tree } = write.unit;
+  const models = tree.param('models', tree.type(write.names.models));
+  return method(write, 'configureCopies', [models], undefined, (place) =>
+    giveObject(
+      place,
+      write.trainer.models.flatMap(({ name, copy, span }) => {
+        if (copy === null) return [];
+        const value = tree.call(write.unit.export('copies', copy.kind), [
+          tree.object([
+            { key: 'of', value: place.read.model(copy.of) },
+            { key: 'into', value: place.read.model(name) },
+            ...settings(write, place, copy.options),
+          ]),
+        ]);
+        return [{ key: name, value: tree.at(copy.span, value), span }];
+      }),
     ),
   );
 };
@@ -332,6 +354,17 @@ const LABELLED: ReadonlySet<string> = new Set(['image_grid']);
 const emitAddon = (write: Write, place: Place, addon: IrAddon): ts.Expression => {
   const { unit } = place;
   const { tree } = unit;
+  if (addon.module !== null) {
+    const about = tree.object([
+      { key: 'kind', value: tree.text(addon.name) },
+      { key: 'phase', value: tree.text(addon.phase) },
+      { key: 'owns', value: tree.array(addon.owns.map((effect) => tree.text(effect))) },
+    ]);
+    const made = tree.member(unit.extern(addon.module), camel(addon.name));
+    const own = addon.many ? [{ key: 'label', value: tree.text(addon.label) }] : [];
+    const options = tree.object([...own, ...settings(write, place, addon.options)]);
+    return tree.at(addon.span, tree.call(unit.export('addons', 'extern'), [about, made, options]));
+  }
   const isNamed = addon.label !== addon.name && LABELLED.has(addon.name);
   const label = isNamed ? [{ key: 'label', value: tree.text(addon.label) }] : [];
   return tree.at(

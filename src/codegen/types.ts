@@ -49,6 +49,10 @@ export const typeNode = (unit: Unit, type: IrType): ts.TypeNode => {
       return tree.factory.createUnionTypeNode(type.values.map((value) => tree.literalType(value)));
     case 'unit':
       return unit.exportType('units', 'Quantity');
+    case 'monitor':
+    case 'metric':
+    case 'secret':
+      return unit.exportType('addons', { monitor: 'Monitor', metric: 'Metric', secret: 'Secret' }[type.kind]);
     case 'setting':
       throw new EmitError('a monitor, clip or schedule has no type of its own in emitted code');
   }

@@ -14,6 +14,8 @@ import type { StrictValue } from './checkpoint/strict-json.js';
 import { DataError } from './data/data-error.js';
 import { showNumber } from './progress/format.js';
 import type { LineStream } from './progress/reporter.js';
+import { tableLines } from './progress/training.js';
+import type { Table } from './rows/reduction.js';
 import { jsonNumber } from './run/folder.js';
 import { RunError } from './run/run-error.js';
 import { TensorFlowError } from './engine/tensorflow/status.js';
@@ -21,6 +23,7 @@ import { engineNames, type EngineName } from './engine/choose.js';
 import { Control, type StopSignal } from './trainer/control.js';
 import { paramType, parseParam } from './trainer/params.js';
 import { runFit, runPredict, runTest, type RunOptions } from './trainer/run.js';
+import { jsonTable } from './trainer/run-record.js';
 import type { ParamSpec, TrainerSpec } from './trainer/spec.js';
 import { runSweep } from './trainer/sweep.js';
 import type { TrainerClass } from './trainer/trainer.js';
@@ -205,7 +208,9 @@ async function runCommand(
     overrides: args.attributes,
   });
   if (args.command === 'test') {
-    printMetrics(await runTest(trainer, from, options), args.json, io);
+    const tables = new Map<string, Table>();
+    const table = (name: string, values: Table): void => void tables.set(name, values);
+    printMetrics(await runTest(trainer, from, { ...options, table }), tables, args.json, io);
     return control.signal;
   }
   let header = true;
@@ -255,13 +260,27 @@ function paramsOf(spec: TrainerSpec<never>, { params }: Checkpoint): Readonly<Re
   );
 }
 
-function printMetrics(metrics: ReadonlyMap<string, number>, json: boolean, io: MainIo): void {
+function printMetrics(
+  metrics: ReadonlyMap<string, number>,
+  tables: ReadonlyMap<string, Table>,
+  json: boolean,
+  io: MainIo,
+): void {
   if (json) {
-    const numbers = [...metrics].map(([name, value]) => [name, jsonNumber(value)] as const);
-    io.stdout.write(`${JSON.stringify(Object.fromEntries(numbers))}\n`);
+    const all = [
+      ...[...metrics].map(([name, value]) => [name, jsonNumber(value)] as const),
+      ...[...tables].map(([name, table]) => [name, jsonTable(table)] as const),
+    ];
+    io.stdout.write(`${JSON.stringify(Object.fromEntries(all))}\n`);
     return;
   }
   for (const [name, value] of metrics) io.stdout.write(`${name} ${showNumber(value)}\n`);
+  for (const [name, table] of tables)
+    io.stdout.write(
+      tableLines(name, table, Number.POSITIVE_INFINITY)
+        .map((line) => `${line}\n`)
+        .join(''),
+    );
 }
 
 const commands = ['train', 'test', 'predict', 'help'] as const;

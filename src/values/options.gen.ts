@@ -1146,8 +1146,8 @@ const entries: readonly (readonly [string, readonly OptionDeclaration[]])[] = [
         type: { kind: 'bool' },
         where: null,
         limits: [],
-        overridable: false,
-        later: true,
+        overridable: true,
+        later: false,
       },
       {
         name: 'device',

@@ -15,9 +15,10 @@ const namespaces: Readonly<Record<string, string>> = {
   data: 'data',
   metric: 'metrics',
   addon: 'addons',
+  model: 'copies',
 };
 
-const head = `import { addons, data, losses, metrics, nn, ops, optim, schedules, type TrainerOptions } from 'ztrain/runtime';
+const head = `import { addons, copies, data, losses, metrics, nn, ops, optim, schedules, type TrainerOptions } from 'ztrain/runtime';
 type Callable = (...args: never[]) => unknown;
 type Options<F extends Callable, At extends number> = NonNullable<Parameters<F>[At]>;
 type Same<Name extends string, Runtime, Prelude> = [Runtime] extends [Prelude]
@@ -57,6 +58,8 @@ const addedTo = (builtin: Builtin, common: readonly string[]): readonly string[]
       return weightsIn(builtin) && builtin.name !== 'embedding' ? ['inputs'] : [];
     case 'optimizer':
       return ['groups'];
+    case 'model':
+      return ['into'];
     case 'data': {
       // A source whose rows the spec declares is told what they are.
       const declared = builtin.item.result?.kind === 'namedType';

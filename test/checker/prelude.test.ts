@@ -100,8 +100,7 @@ describe('what is declared and not built is refused, once', () => {
     'model Net on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image |> flatten() |> dense(16) as hidden |> relu() |> dense(10) as head }';
   const loss = 'mean(softmax_cross_entropy(Net(batch.image), batch.label))';
   test.each([
-    ['ema', { model: `${model}\nmodel Slow = ema(Net, decay = 0.99)` }],
-    ['frozen', { model: `${model}\nmodel Old = frozen(Net)` }],
+    ['frozen from a file', { model: `${model}\nmodel Old = frozen(Net, from = "old")` }],
     [
       'a measure step',
       {
@@ -110,7 +109,6 @@ describe('what is declared and not built is refused, once', () => {
     ],
     ['several devices', { trainer: 'trainer Digits { epochs = 1 devices = 2 }' }],
     ['pretrained', { addon: 'addon pretrained { from = "x.safetensors" into = Net }' }],
-    ['a sweep', { addon: 'addon sweep { over = [] pick = max(validate.loss) }' }],
     [
       'a missing field',
       {
@@ -140,7 +138,6 @@ describe('what is declared and not built is refused, once', () => {
           'step validate(batch in test_set) every 1.epoch { metric auc = auc(cast(batch.label, f32)) metric loss = mean(Net(batch.image)) }',
       },
     ],
-    ['addon notify()', { addon: 'addon notify { }' }],
     ['model big(x: f32[n]) -> f32', {}],
     ['schedule wave(to: float)', {}],
     ['trainer other()', {}],

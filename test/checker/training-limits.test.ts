@@ -230,6 +230,11 @@ test('deterministic excludes what goes by the clock; data is read again between 
     code: 'ZT4203',
     at: '"xla"',
   });
+  expect(codesOf(trainer('epochs = 1 detect_anomaly = true on_nan = "skip"'))).toEqual([]);
+  expect(only(trainer('epochs = 1 detect_anomaly = true on_nan = "ignore"'))).toMatchObject({
+    code: 'ZT4203',
+    message: '`detect_anomaly` and `on_nan = "ignore"` exclude each other',
+  });
   expect(codesOf(trainer('epochs = 9 reload_data = 5.epochs'))).toEqual([]);
   expect(only(trainer('epochs = 9 reload_data = 1.5.epochs')).message).toBe(
     '`reload_data` of the trainer is 1.5, a whole number of epochs expected',

@@ -233,6 +233,38 @@ describe('show', () => {
     expect(stdout).toContain('cosine: steps 31 to 60');
   });
 
+  test('the plan with limits applied, from the spec or the command line', async () => {
+    const plan = async (...overrides: readonly string[]): Promise<string> =>
+      (await desk.ztrainc(['show', digits, '--plan', 'batch_size=32', ...overrides])).stdout;
+    const limited = await plan(
+      'trainer.epochs=4',
+      'trainer.accumulate=4',
+      'trainer.limit.train=60.percent',
+      'trainer.min_epochs=2',
+      'trainer.max_time=90.minutes',
+      'trainer.sanity=2.batches',
+      'trainer.reload_data=2.epochs',
+    );
+    expect(limited).toContain('train: 7 steps an epoch, 28 in all (4 epochs)');
+    expect(limited).toContain('45 batches of 32, the last of 30; 27 are taken (limit.train = 60 percent)');
+    expect(limited).toContain('7 windows of 4 batches, the last has 3 of 4 batches');
+    expect(limited).toContain('ends after the step in which 1 hour 30 minutes have passed');
+    expect(limited).toContain('early stopping is held until min_epochs = 2 (step 14)');
+    expect(limited).toContain('data is opened again before epoch 3 (1 time)');
+    expect(limited).toContain('validate: every 1 epoch: after 7, 14, 21, … (4 times)');
+    expect(limited).toContain('before training: 2 batches, whose metrics are thrown away');
+    expect(await plan('trainer.limit.validate=0.batches')).toContain(
+      'validate: never (limit.validate = 0 batches)',
+    );
+    expect(await plan('trainer.overfit=3.batches')).toContain(
+      '3 are taken (overfit = 3 batches, unshuffled)',
+    );
+    const wrong = await desk.ztrainc(['show', digits, '--plan', 'trainer.limit.training=3.batches']);
+    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('did you mean limit.train?')]);
+    const resolved = await desk.ztrainc(['show', digits, '--resolved', 'trainer.limit.test=2.batches']);
+    expect(resolved.stdout).toContain('limit = { test: 2.batches }');
+  });
+
   test('the plan says why a run would not start', async () => {
     const { code, stdout } = await desk.ztrainc([
       'show',

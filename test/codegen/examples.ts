@@ -175,7 +175,15 @@ export const digits = (): Ir => {
         log_every: quantity(20),
       }),
       data: [set('train_set', 'train', true), set('test_set', 'test', false)],
-      models: [{ span: here(), name: 'Classifier', options: named({ width: param('width') }) }],
+      models: [
+        {
+          span: here(),
+          name: 'Classifier',
+          class: 'Classifier',
+          copy: null,
+          options: named({ width: param('width') }),
+        },
+      ],
       schedules: [
         {
           span: here(),
@@ -280,6 +288,10 @@ export const digits = (): Ir => {
           doc: null,
           name: 'checkpoint',
           label: 'checkpoint',
+          module: null,
+          phase: 'dependent',
+          owns: ['checkpoint'],
+          many: false,
           options: named({
             keep: lit(3),
             best: expr(setting, { kind: 'monitor', mode: 'max', metric: 'validate.accuracy' }),
@@ -290,6 +302,10 @@ export const digits = (): Ir => {
           doc: null,
           name: 'early_stopping',
           label: 'early_stopping',
+          module: null,
+          phase: 'trigger',
+          owns: ['stop'],
+          many: false,
           options: named({
             monitor: expr(setting, { kind: 'monitor', mode: 'min', metric: 'validate.loss' }),
             patience: lit(3),
@@ -481,8 +497,14 @@ export const gan = (): Ir => {
         }),
       ],
       models: [
-        { span: here(), name: 'Generator', options: named({ latent: param('latent') }) },
-        { span: here(), name: 'Discriminator', options: [] },
+        {
+          span: here(),
+          name: 'Generator',
+          class: 'Generator',
+          copy: null,
+          options: named({ latent: param('latent') }),
+        },
+        { span: here(), name: 'Discriminator', class: 'Discriminator', copy: null, options: [] },
       ],
       optimizers: ['Discriminator', 'Generator'].map((of, index) => ({
         span: here(),
@@ -573,6 +595,10 @@ export const gan = (): Ir => {
           doc: null,
           name: 'image_grid',
           label: 'image_grid',
+          module: null,
+          phase: 'independent',
+          owns: [],
+          many: true,
           options: named({
             of: expr(image, {
               kind: 'thunk',
@@ -810,6 +836,7 @@ export const gpt = (): Ir => {
                 span: here(),
                 doc: null,
                 what: 'data',
+                many: false,
                 name: 'token_windows',
                 params: [
                   { name: 'file', doc: null, origin: 'declared', type: string, value: null },
@@ -837,6 +864,8 @@ export const gpt = (): Ir => {
         {
           span: here(),
           name: 'GPT',
+          class: 'GPT',
+          copy: null,
           options: named({ depth: param('depth'), width: param('width'), context: param('context') }),
         },
       ],

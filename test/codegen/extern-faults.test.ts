@@ -45,3 +45,64 @@ test('an extern that disagrees is an error on the line that declares it', async 
 test('one that agrees is none', async () => {
   expect(await faultsWith('number')).toEqual({ diagnostics: [], rest: [] });
 }, 60_000);
+
+const addonSpec = `extern "./notify.ts" {
+  addon notify(channel: string, monitor: metric, times: int | none = none) { phase = "dependent" owns = [] }
+}
+data train_set = digits { batch = 4 map row -> { x: cast(row.image, f32), y: row.label } }
+model Net on x: f32[n, 8, 8, 1] -> f32[n, 10] { return x |> flatten() |> dense(10) as out }
+optimizer opt = sgd { of = Net lr = 0.1 }
+step train(batch in train_set) { update opt { minimize mean(softmax_cross_entropy(Net(batch.x), batch.y)) } }
+trainer Notified { epochs = 1 }
+addon notify { channel = "#ml" monitor = min(train.loss) }
+`;
+
+const addonFaults = async (declared: string, result = 'addons.Start') => {
+  const path = join(folder, 'notified.ztrain');
+  writeFileSync(path, addonSpec);
+  writeFileSync(
+    join(folder, 'notify.ts'),
+    `import type { addons } from 'ztrain/runtime';
+export const notify = (options: ${declared}): ${result} => {
+  throw new Error(String(options));
+};
+`,
+  );
+  const compiled = await compile(path, { host: nodeHost });
+  if (compiled.emitted === null) throw new Error(JSON.stringify(compiled.diagnostics));
+  return checkExterns(compiled, compiled.emitted, compiled.folder);
+};
+
+test.each([
+  ['an option of another type', '{ readonly channel: number; readonly monitor: addons.Metric }', undefined],
+  ['an option that the spec does not give', '{ readonly channel: string; readonly url: string }', undefined],
+  [
+    'an option that may be missing',
+    '{ readonly channel: string; readonly monitor: addons.Metric; readonly times: number }',
+    undefined,
+  ],
+  ['a result that is no add-on', '{ readonly channel: string }', '() => string'],
+])(
+  'an add-on with %s is one error, where it is declared',
+  async (_name, declared, result) => {
+    const { diagnostics, rest } = await addonFaults(declared, result);
+    expect(rest).toEqual([]);
+    expect(diagnostics.map(({ code, span }) => [code, addonSpec.slice(span.start, span.end)])).toEqual([
+      ['ZT6001', 'notify'],
+    ]);
+    expect(diagnostics[0]?.message).toContain('add-on `notify`');
+  },
+  60_000,
+);
+
+test('an option that the add-on does not take is one too: nothing would read it', async () => {
+  const { diagnostics, rest } = await addonFaults('{ readonly channel: string; readonly times?: number }');
+  expect(rest).toEqual([]);
+  expect(diagnostics.map(({ code }) => code)).toEqual(['ZT6001']);
+  expect(diagnostics[0]?.message).toContain("'monitor' does not exist");
+}, 60_000);
+
+test('an add-on that agrees is none', async () => {
+  const declared = '{ readonly channel: string; readonly monitor: addons.Metric; readonly times?: number }';
+  expect(await addonFaults(declared)).toEqual({ diagnostics: [], rest: [] });
+}, 60_000);

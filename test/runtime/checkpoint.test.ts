@@ -314,6 +314,9 @@ function fakeHost() {
     folder: null,
     root: '.',
     report: () => undefined,
+    rates: () => new Map(),
+    log: () => undefined,
+    memory: () => new Map(),
     evaluate: () => Promise.resolve([]),
     save: ({ step }) => {
       kept.add(step);

@@ -1,10 +1,9 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { createEngineUnderTest } from '../engine-under-test.js';
 import type { Engine, HostTensor } from '../../src/runtime/engine/engine.js';
-import * as metrics from '../../src/runtime/metrics/index.js';
 import * as ops from '../../src/runtime/ops/index.js';
 import * as rows from '../../src/runtime/rows/index.js';
-import { ranked, type Scalar, type Tensor, type Tensor1D, type Tensor2D } from '../../src/runtime/tensor.js';
+import { ranked, type Scalar, type Tensor, type Tensor1D } from '../../src/runtime/tensor.js';
 import { foldEvery, StageTotals, type ConstantTotals } from '../../src/runtime/trainer/totals.js';
 
 let engine: Engine;
@@ -35,11 +34,6 @@ const f32 = (values: readonly number[], shape: readonly number[] = [values.lengt
   dtype: 'f32',
   shape,
   values: Float32Array.from(values),
-});
-const i32 = (values: readonly number[]): HostTensor => ({
-  dtype: 'i32',
-  shape: [values.length],
-  values: Int32Array.from(values),
 });
 
 describe('totals', () => {
@@ -214,64 +208,5 @@ describe('reductions over rows', () => {
     }
     // f32 holds 1e7 + 0.125 as 1e7; what matters is that fifty of them are exact.
     expect((await totals.finishEpoch()).get('s')).toBe(5e8);
-  });
-});
-
-describe('metrics of classes', () => {
-  // 7 rows of 3 classes: guesses 0 0 1 1 2 0 1, labels 0 1 1 2 2 0 0.
-  const guesses = [0, 0, 1, 1, 2, 0, 1];
-  const labels = [0, 1, 1, 2, 2, 0, 0];
-  const logits = (from: number, to: number): HostTensor =>
-    f32(
-      guesses.slice(from, to).flatMap((guess) => [0, 1, 2].map((c) => (c === guess ? 2 : -1))),
-      [to - from, 3],
-    );
-  const batches = [
-    [logits(0, 4), i32(labels.slice(0, 4))],
-    [logits(4, 7), i32(labels.slice(4, 7))],
-  ];
-  type Classes = (
-    logits: Tensor2D,
-    label: Tensor1D,
-    options?: { readonly average?: metrics.Average },
-  ) => rows.Reduction;
-  const measure = (metric: Classes, average: metrics.Average): Promise<number> =>
-    over(batches, (x, y) => {
-      if (x === undefined || y === undefined) throw new Error('no input');
-      return metric(ranked<Tensor2D>(x), ranked<Tensor1D>(y), { average });
-    });
-
-  // By class: hits 2 1 1, predicted 3 3 1, actual 3 2 2.
-  test.each([
-    ['f1 macro', metrics.f1, 'macro', (4 / 6 + 2 / 5 + 2 / 3) / 3],
-    ['f1 micro', metrics.f1, 'micro', 4 / 7],
-    ['f1 weighted', metrics.f1, 'weighted', (3 * (4 / 6) + 2 * (2 / 5) + 2 * (2 / 3)) / 7],
-    ['precision macro', metrics.precision, 'macro', (2 / 3 + 1 / 3 + 1) / 3],
-    ['precision weighted', metrics.precision, 'weighted', (3 * (2 / 3) + 2 * (1 / 3) + 2) / 7],
-    ['recall macro', metrics.recall, 'macro', (2 / 3 + 1 / 2 + 1 / 2) / 3],
-    ['recall micro', metrics.recall, 'micro', 4 / 7],
-  ] as const)('%s over two batches', async (_name, metric, average, expected) => {
-    expect(await measure(metric, average)).toBeCloseTo(expected, 6);
-  });
-
-  test('r2 against its definition', async () => {
-    const y = [1, 2, 4, 8, 3];
-    const p = [1.5, 2, 3, 7, 5];
-    const mean = 18 / 5;
-    const expected =
-      1 -
-      y.reduce((sum, value, i) => sum + (value - (p[i] ?? 0)) ** 2, 0) /
-        y.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-    const r2 = await over(
-      [
-        [f32(p.slice(0, 2)), f32(y.slice(0, 2))],
-        [f32(p.slice(2)), f32(y.slice(2))],
-      ],
-      (a, b) =>
-        a === undefined || b === undefined
-          ? rows.last(0)
-          : metrics.r2(ranked<Tensor1D>(a), ranked<Tensor1D>(b)),
-    );
-    expect(r2).toBeCloseTo(expected, 6);
   });
 });

@@ -9,6 +9,7 @@ import { Control } from '../../src/runtime/trainer/control.js';
 import { fit, type FitResult, type LiveAddOn, type MetricsRecord } from '../../src/runtime/trainer/fit.js';
 import type { TrainerOptions } from '../../src/runtime/trainer/spec.js';
 import * as steps from '../../src/runtime/trainer/steps.js';
+import { parseOverride } from '../../src/values/overrides.js';
 import * as units from '../../src/values/units.js';
 import { LineTrainer, lineSet, setup, train, weightsOf, type LineData, type Row } from './tiny-trainer.js';
 
@@ -167,6 +168,33 @@ describe('limits', () => {
     [{ sanity: units.batches(0) }, 'sanity takes a whole number of batches of at least 1'],
   ] satisfies [TrainerOptions, string][])('%j is refused', (options, message) => {
     expect(() => line(options)).toThrow(message);
+  });
+});
+
+describe('the command line', () => {
+  const given = (...texts: readonly string[]): LineTrainer =>
+    new LineTrainer({ overrides: texts.map((text) => parseOverride(text)) });
+  test('sets each limit by its name, and leaves the others', () => {
+    const trainer = new LineTrainer({
+      options: { limit: { train: units.batches(4), test: units.batches(2) } },
+      overrides: ['trainer.limit.train=50.percent', 'trainer.limit.validate=0.batches'].map(parseOverride),
+    });
+    expect(trainer.options.limit).toEqual({
+      train: units.percent(50),
+      validate: units.batches(0),
+      test: units.batches(2),
+    });
+    expect(given('trainer.limit.train=none').options.limit).toEqual({ train: null });
+  });
+  test('sets times and least lengths, which are held against each other', () => {
+    expect(given('trainer.max_time=2.hours').options.maxTime).toBe(7200);
+    expect(() => given('trainer.min_epochs=9')).toThrow('min_epochs = 9 is more than epochs = 3');
+    expect(() => given('trainer.limit.train=0.batches')).toThrow('at least 1, got 0');
+    expect(() => given('trainer.overfit=2.batches', 'trainer.limit.train=1.batches')).toThrow(
+      'keep one of them',
+    );
+    expect(() => given('trainer.limit.val=2.batches')).toThrow('trainer has no option "limit.val"');
+    expect(() => given('trainer.limit.train.of=2.batches')).toThrow('is no option');
   });
 });
 

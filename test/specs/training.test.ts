@@ -44,6 +44,14 @@ describe('digits', () => {
   }, 120_000);
 });
 
+test('averaged ends with an average that is as good as its weights, of layers that began at different times', async () => {
+  const { best, metrics } = await place.train(await place.build('averaged'), 'averaged', [
+    'trainer.epochs=8',
+  ]);
+  expect(best.get('validate.smooth.accuracy')).toBeGreaterThanOrEqual(0.96);
+  expect(metrics.get('validate.plain.accuracy')).toBeGreaterThanOrEqual(0.96);
+}, 120_000);
+
 test('iris tells 9 of 10 flowers apart', async () => {
   const { metrics, best } = await place.train(await place.build('iris'), 'iris', []);
   expect(metrics.get('validate.accuracy')).toBeGreaterThanOrEqual(0.9);

@@ -4,7 +4,6 @@ import { nearest } from '../../parser/nearest.js';
 import { partOf } from '../../values/limits.js';
 import { evaluateIr, type HostNames } from '../evaluate.js';
 import type { IrAddon, IrStepStmt } from '../ir.js';
-import { settingList } from '../prelude.js';
 import { listed, type TrainingInput } from './input.js';
 import type { Run } from './run.js';
 import { visitStatements } from './walk.js';
@@ -13,7 +12,9 @@ import { visitStatements } from './walk.js';
 export const metricNames = ({ trainer }: TrainingInput): readonly string[] => {
   const names: string[] = [];
   for (const step of trainer.steps) {
-    names.push(...step.metrics.map((metric) => `${step.name}.${metric.name}`));
+    names.push(
+      ...step.metrics.flatMap(({ name, table }) => (table === true ? [] : [`${step.name}.${name}`])),
+    );
     if (step.stage !== 'train') continue;
     // The run adds these for each update: without a prefix where there is one optimizer.
     visitStatements(step.body, (statement) => {
@@ -58,7 +59,10 @@ const untakenMetrics = ({ trainer }: TrainingInput, params: HostNames): Readonly
   };
   for (const step of trainer.steps) visit(step.name, step.body);
   const all = trainer.steps.flatMap((step) => step.metrics.map((each) => `${step.name}.${each.name}`));
-  return new Set(all.filter((name) => !logged.has(name)));
+  // One statement may log several figures: `f1` has `f1.class_0`, ….
+  const isLogged = (name: string): boolean =>
+    logged.has(name) || [...logged].some((each) => name.startsWith(`${each}.`));
+  return new Set(all.filter((name) => !isLogged(name)));
 };
 
 /** Names of steps that a limit of no batches turns off. */
@@ -91,18 +95,28 @@ export const checkMonitors = (input: TrainingInput, run: Run): void => {
       phases.map(({ options }) => ({ options, what: 'a schedule' })),
     ),
   ];
+  const tables = new Set(
+    input.trainer.steps.flatMap((step) =>
+      step.metrics.flatMap(({ name, table }) => (table === true ? [`${step.name}.${name}`] : [])),
+    ),
+  );
   for (const { options, what } of watching) {
-    for (const { value } of options) {
+    for (const value of options.flatMap((option) =>
+      option.value.kind === 'items' ? option.value.items : [option.value],
+    )) {
       if (value.kind !== 'monitor' || usable.includes(value.metric)) continue;
       const near = suggestions(value.metric, usable);
       const [best, ...others] = near;
+      const named = (metric: string): string => (value.mode === null ? metric : `${value.mode}(${metric})`);
       const notes = untaken.has(value.metric)
         ? [`\`${value.metric}\` stands in a branch that is not taken with these params`]
         : off.has(stepOf(value.metric)) && names.includes(value.metric)
           ? [`\`limit\` turns the step of \`${value.metric}\` off: it is never measured`]
           : names.includes(value.metric)
             ? [`\`${value.metric}\` is measured after the run, which is too late for ${what}`]
-            : [];
+            : tables.has(value.metric)
+              ? [`\`${value.metric}\` is a table, and no one number that could be watched`]
+              : [];
       input.report(
         unknownMetric(
           value.span,
@@ -115,13 +129,13 @@ export const checkMonitors = (input: TrainingInput, run: Run): void => {
                   ? `the metrics are ${listed(usable)}`
                   : 'write `metric name = …` into a `validate` step'
                 : others.length === 0
-                  ? `write \`${value.mode}(${best})\``
+                  ? `write \`${named(best)}\``
                   : `the nearest are ${listed(near)}`,
             ...(best !== undefined && others.length === 0
               ? {
                   fix: {
-                    title: `write \`${value.mode}(${best})\``,
-                    edits: [{ span: value.span, text: `${value.mode}(${best})` }],
+                    title: `write \`${named(best)}\``,
+                    edits: [{ span: value.span, text: named(best) }],
                   },
                 }
               : {}),
@@ -141,13 +155,11 @@ const effects: ReadonlyMap<string, string> = new Map([
   ['sweep', 'the sweep'],
 ]);
 
-export const checkAddonEffects = ({ trainer, prelude, report }: TrainingInput): void => {
+export const checkAddonEffects = ({ trainer, report }: TrainingInput): void => {
   const labels = new Map<string, IrAddon>();
   const owners = new Map<string, IrAddon>();
   for (const addon of trainer.addons) {
-    const builtin = prelude.find('addon', addon.name);
-    const many = builtin?.settings.get('many') === true;
-    const owned = builtin ? settingList(builtin, 'owns') : [];
+    const { many, owns: owned } = addon;
     const effect = many ? undefined : owned.find((each) => owners.has(each));
     const owner = effect === undefined ? undefined : owners.get(effect);
     const same = labels.get(addon.label);
@@ -176,7 +188,9 @@ export const checkAddonEffects = ({ trainer, prelude, report }: TrainingInput): 
           { name: addon.label },
           {
             related: [{ span: same.span, label: 'the first' }],
-            help: `give this one a name: \`addon ${addon.name} as other { … }\``,
+            help: many
+              ? `give this one a name: \`addon ${addon.name} as other { … }\``
+              : 'join their attributes in one add-on',
           },
         ),
       );

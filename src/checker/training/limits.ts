@@ -117,23 +117,40 @@ export const checkLimits = (input: TrainingInput, run: Run): void => {
   }
 };
 
-/** `deterministic` and what goes by the clock exclude each other. */
-export const checkDeterminism = ({ trainer, report }: TrainingInput, run: Run): void => {
-  const deterministic = optionOf(trainer.options, 'deterministic');
-  const compile = optionOf(trainer.options, 'compile');
-  if (!deterministic || !compile) return;
-  if (evaluateIr(deterministic, run.names) !== true || evaluateIr(compile, run.names) !== 'xla') return;
-  report(
-    excludingOptions(
-      compile.span,
-      { first: 'deterministic', second: 'compile = "xla"' },
-      {
-        related: [{ span: deterministic.span, label: 'the same bits each time' }],
-        notes: ['XLA may choose kernels by the clock'],
-        help: 'write `compile = "graph"`, or leave it out',
-      },
-    ),
-  );
+/** Guards and the values of other options that leave nothing of them. */
+const guards = [
+  {
+    guard: 'deterministic',
+    label: 'the same bits each time',
+    option: 'compile',
+    value: 'xla',
+    note: 'XLA may choose kernels by the clock',
+    help: 'write `compile = "graph"`, or leave it out',
+  },
+  {
+    guard: 'detect_anomaly',
+    label: 'looks for values that are not finite',
+    option: 'on_nan',
+    value: 'ignore',
+    note: 'what is ignored is not looked for',
+    help: 'write `on_nan = "stop"` or `"skip"`, or leave `detect_anomaly` out',
+  },
+] as const;
+
+export const checkGuards = ({ trainer, report }: TrainingInput, run: Run): void => {
+  for (const { guard, label, option, value, note, help } of guards) {
+    const given = optionOf(trainer.options, guard);
+    const other = optionOf(trainer.options, option);
+    if (!given || !other || evaluateIr(given, run.names) !== true) continue;
+    if (evaluateIr(other, run.names) !== value) continue;
+    report(
+      excludingOptions(
+        other.span,
+        { first: guard, second: `${option} = "${value}"` },
+        { related: [{ span: given.span, label }], notes: [note], help },
+      ),
+    );
+  }
 };
 
 /** `min_epochs` and `min_steps`: within the run's length, and something there that they hold. */

@@ -59,8 +59,14 @@ export const checkTraces = ({ trainer, report }: TrainingInput): void => {
     const within = waysOf(step.body, forks);
     // Each time at which something thaws parts the run in one more piece.
     const thaws = step.stage === 'train' ? thawsOf(trainer) : [];
-    const ways = within * (thaws.length + 1);
+    // An average waits, takes weights in, or does neither.
+    const averages =
+      step.stage === 'train'
+        ? trainer.models.flatMap(({ copy }) => (copy?.kind === 'average' ? [copy] : []))
+        : [];
+    const ways = within * (thaws.length + 1) * 3 ** averages.length;
     forks.push(...thaws.map(({ span }) => ({ span, what: '`freeze`' })));
+    forks.push(...averages.map(({ span }) => ({ span, what: '`average`' })));
     const [first, ...others] = forks;
     if (ways <= most || !first) continue;
     report(

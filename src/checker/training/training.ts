@@ -5,12 +5,13 @@
 import { checkAddonEffects, checkMonitors } from './addons.js';
 import { checkAttributeValues } from './attribute-values.js';
 import { checkValidationData } from './evaluation-data.js';
+import { checkCopies } from './copies.js';
 import { checkFreezes } from './freezing.js';
 import { checkReach } from './gradients.js';
 import { checkPatterns } from './groups.js';
 import type { TrainingInput } from './input.js';
 import { checkRunLength, checkWindow } from './length.js';
-import { checkDeterminism, checkLeast, checkLimits } from './limits.js';
+import { checkGuards, checkLeast, checkLimits } from './limits.js';
 import { checkActivations, checkHeads } from './losses.js';
 import { checkMetricNames } from './metric-names.js';
 import { checkMicroBatches } from './micro-batches.js';
@@ -39,8 +40,9 @@ export const checkTraining = (input: TrainingInput): void => {
   checkPhases(input, run);
   checkLimits(input, run);
   checkLeast(input, run);
-  checkDeterminism(input, run);
+  checkGuards(input, run);
   checkFreezes(input, run);
+  checkCopies(input, run);
   // With two lengths there is no telling which one a schedule is held against.
   if (run.epochs === null || run.steps === null) checkSchedules(input, run);
   checkWeightNames(input);

@@ -3,14 +3,14 @@
  * add-on declares what it owns, so that two never do the same thing.
  */
 import type { HostTensor } from '../engine/engine.js';
+import type { Table } from '../rows/reduction.js';
 import type { Tensor } from '../tensor.js';
+import type { Secret } from './secret.js';
 import type { OptionValue } from '../../values/overrides.js';
 import type { Pace } from '../../values/durations.js';
+import { phases, type Phase } from '../../values/phases.js';
 
-export type Phase = 'core' | 'independent' | 'trigger' | 'dependent';
-
-/** Phases in the order in which their hooks are called. */
-export const phases: readonly Phase[] = ['core', 'independent', 'trigger', 'dependent'];
+export type { Phase } from '../../values/phases.js';
 
 /** Where a run is: whole windows and epochs done, seconds since its start. */
 export interface Moment {
@@ -39,9 +39,45 @@ export type Measured = ReadonlyMap<string, number>;
 /** A value that can be written as JSON, for `state.json`. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
-/** The hooks, all optional. One that throws ends the run with its add-on's name in the error. */
+/** A line of `metrics.jsonl`. */
+export interface MetricsLine {
+  /** The step's name, or that of the add-on which wrote it. */
+  readonly stage: string;
+  /** Training metrics cover a logging window or a whole epoch, a validation one pass, lines of an add-on a moment. */
+  readonly over: 'window' | 'epoch' | 'pass' | 'step';
+  readonly at: Moment;
+  readonly metrics: ReadonlyMap<string, number>;
+  /** Metrics that are no one number. */
+  readonly tables: ReadonlyMap<string, Table>;
+  /** Learning rates by name; only of training. */
+  readonly rates: ReadonlyMap<string, number>;
+  /** Of the training steps that the line is over; null for other lines, and where none ran or no time went by. */
+  readonly throughput: Throughput | null;
+}
+
+/** How fast training went. */
+export interface Throughput {
+  readonly stepsPerSecond: number;
+  readonly rowsPerSecond: number;
+}
+
+/**
+ * The hooks, all optional. Each is called for every add-on that has it, by phase and then in the order of the spec, and awaited
+ * before the next. One that throws ends the run with its add-on's name in the error, once the state has been saved.
+ */
 export interface Hooks {
+  /** Before the first step. */
   fitStart?(at: Moment): Hooked<void>;
+  /** Before the first window of each epoch. */
+  epochStart?(at: Moment): Hooked<void>;
+  /** Before a window; `at.step` windows are done. */
+  stepStart?(at: Moment): Hooked<void>;
+  /** The first step after `step` before which `stepStart` may do something. Without this, steps are run one by one. */
+  nextStepStart?(step: number): number;
+  /** After a window in which an optimizer changed its weights, for each that did, in the order of the step. */
+  updateEnd?(at: Moment, optimizer: string): Hooked<void>;
+  /** The first step after `step` at whose end `updateEnd` may do something. Without this, steps are run one by one. */
+  nextUpdateEnd?(step: number): number;
   /** After each window, its log line and the validations that were due. */
   stepEnd?(at: Moment): Hooked<Answer>;
   /**
@@ -49,20 +85,49 @@ export interface Hooks {
    * it is called after every step, and steps are run one by one.
    */
   nextStepEnd?(step: number): number;
+  /** Before validations that are due together, with their steps' names. */
+  validationStart?(at: Moment, steps: readonly string[]): Hooked<void>;
+  /** After each batch of a validation. */
+  validationBatch?(at: Moment, pass: ValidationPass): Hooked<void>;
+  /** After validations, with all that they measured. Not where a signal cut them off before the first was done. */
+  validationEnd?(at: Moment, metrics: Measured): Hooked<void>;
   /** After metrics came out of validations, or of the epoch's training. */
   measured?(at: Moment, metrics: Measured): Hooked<Answer>;
+  /** After each line of `metrics.jsonl`, those of other add-ons too. It cannot wait for anything. */
+  logged?(line: MetricsLine): void;
   epochEnd?(at: Moment): Hooked<Answer>;
-  /** Once, also after a stop; not after an error. */
+  /** After a checkpoint is on disk. */
+  checkpointSaved?(at: Moment, checkpoint: SavedCheckpoint): Hooked<void>;
+  /** Once, when a signal ends the run, before `fitEnd`. */
+  interrupted?(at: Moment, signal: string): Hooked<void>;
+  /** Once, after an error, instead of `fitEnd`. What it throws itself is only reported. */
+  failed?(at: Moment, error: unknown): Hooked<void>;
+  /** Once, also after a stop or a signal; not after an error. */
   fitEnd?(at: Moment, metrics: Measured): Hooked<void>;
-  /** Once, after an error: instead of `fitEnd`. `at` is what was done before the step that failed. */
-  fitFailed?(at: Moment, error: unknown): Hooked<void>;
+  /** Before the first batch of `test` (or `validate`); `at` is the checkpoint's. */
+  testStart?(at: Moment): Hooked<void>;
+  testEnd?(at: Moment, metrics: Measured): Hooked<void>;
+  /** Before the first batch of `predict`; `at` is the checkpoint's. */
+  predictStart?(at: Moment): Hooked<void>;
   /** Rows that a predict step returned, by name. */
   predicted?(rows: ReadonlyMap<string, HostTensor>): Hooked<void>;
   predictEnd?(): Hooked<void>;
   /** Instead of `predictEnd`, after an error or a signal: takes back what is half done. */
   predictFailed?(): Hooked<void>;
+  /** Last of all, also after an error: lets go of what is open. */
+  close?(): Hooked<void>;
   /** What a checkpoint keeps of this add-on. */
   state?(): Json;
+  /** Takes back what `state` gave, before `fitStart`. Throws where it is not what `state` gives. */
+  restore?(state: Json): void;
+}
+
+/** How far a validation is. */
+export interface ValidationPass {
+  readonly step: string;
+  /** Batches done, and how many there are. */
+  readonly done: number;
+  readonly of: number;
 }
 
 /** What an add-on sees of its run. */
@@ -74,6 +139,12 @@ export interface AddOnHost {
   readonly root: string;
   /** Writes a line to the console. */
   report(line: string): void;
+  /** Learning rates by name at a step, as lines of training metrics have them. */
+  rates(step: number): ReadonlyMap<string, number>;
+  /** Writes a line of `metrics.jsonl` under the add-on's own name, where the run has a folder. */
+  log(at: Moment, stage: string, metrics: ReadonlyMap<string, number>): void;
+  /** Bytes by name that the process and the device hold now. */
+  memory(): ReadonlyMap<string, number>;
   /** Runs `body` once as a step in evaluation mode and fetches what it returns. Give the same function each time: it is compiled once. */
   evaluate(name: string, body: () => readonly Tensor[]): Promise<readonly HostTensor[]>;
   /** Saves a checkpoint, or returns null where nothing is written. */
@@ -105,10 +176,15 @@ export interface AddOn {
   readonly phase: Phase;
   /** Effects that no other add-on may own. */
   readonly owns: readonly string[];
+  /** Secrets that must be there before a run starts. */
+  readonly secrets?: readonly Secret[];
   /** The same add-on with some options replaced, already checked against the prelude. */
   withOptions(values: Readonly<Record<string, OptionValue>>): AddOn;
-  start(host: AddOnHost): Hooks;
+  readonly start: Start;
 }
+
+/** Makes the hooks of one run, of one test or of one prediction. */
+export type Start = (host: AddOnHost) => Hooks;
 
 /** A metric to make small or large. */
 export interface Monitor {
@@ -117,6 +193,14 @@ export interface Monitor {
   readonly metric: string;
 }
 
+/** A metric to look at, with or without saying which way is better. */
+export interface Metric {
+  readonly mode: 'min' | 'max' | null;
+  /** With its step's name: `validate.accuracy`. */
+  readonly metric: string;
+}
+
+export const metric = (name: string): Metric => ({ mode: null, metric: name });
 export const min = (metric: string): Monitor => ({ mode: 'min', metric });
 export const max = (metric: string): Monitor => ({ mode: 'max', metric });
 

@@ -85,7 +85,7 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
         fitEnd: async (at) => {
           if (last || improved) await save(at);
         },
-        fitFailed: async (at, error) => {
+        failed: async (at, error) => {
           const folder = onError ? await host.saveFailed(at, error) : null;
           if (folder !== null) host.report(`the state as it failed: ${folder}`);
         },

@@ -1,5 +1,5 @@
 /** Add-ons, the namespace `addons` of generated code. */
-export { max, min } from './addon.js';
+export { max, metric, min } from './addon.js';
 export type {
   AddOn,
   AddOnHost,
@@ -7,10 +7,14 @@ export type {
   Hooks,
   Json,
   Measured,
+  Metric,
+  MetricsLine,
   Moment,
   Monitor,
   Phase,
   SavedCheckpoint,
+  Start,
+  ValidationPass,
 } from './addon.js';
 export { checkpoint } from './checkpoint.js';
 export type { CheckpointOptions } from './checkpoint.js';
@@ -22,3 +26,7 @@ export { predictions } from './predictions.js';
 export type { PredictionsOptions } from './predictions.js';
 export { axis, sweep } from './sweep.js';
 export type { SweepOptions } from './sweep.js';
+export { extern } from './extern-add-on.js';
+export type { ExternAddOn } from './extern-add-on.js';
+export { env } from './secret.js';
+export type { Secret } from './secret.js';

@@ -14,6 +14,7 @@ import type {
   StateVariable,
   StepClock,
 } from './engine.js';
+import { endReplay, isReplayed } from './inspect.js';
 import { normalValues, seededMicro, uniformValues, type DrawKey } from './philox.js';
 import { DeviceVariable, elementType, toDevice, toHost } from './state-variable.js';
 import { checkOutputs, refusingReads } from './step-body.js';
@@ -150,6 +151,18 @@ export function makeDeviceEngine(options: DeviceOptions): Engine {
         run: async (inputs, at) => runBody(this, name, body, inputs, at),
         runAll: async (runs) => {
           for (const { inputs, clock: at } of runs) runBody(this, name, body, inputs, at);
+        },
+        inspect: async (inputs, at, log) => {
+          const watched = (given: readonly Tensor[]): readonly Tensor[] =>
+            log.watch(() => {
+              body(given);
+              return endReplay();
+            });
+          try {
+            runBody(this, name, watched, inputs, at);
+          } catch (error) {
+            if (!isReplayed(error)) throw error;
+          }
         },
         dispose: () => undefined,
       };

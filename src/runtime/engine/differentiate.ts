@@ -10,6 +10,13 @@ import { beginOf } from './gradients/rule.js';
 type Tape = ReturnType<typeof engine>['state']['activeTape'];
 type Node = Tape[number];
 
+let backwardNode: Node | null = null;
+
+/** The op whose gradient is computed now; null outside of the reverse pass. */
+export function backwardOf(): Node | null {
+  return backwardNode;
+}
+
 /** Runs `body` without recording it: no gradient passes through what it returns. */
 export function offTape<T>(body: () => T): T {
   const { state } = engine();
@@ -51,6 +58,7 @@ export function differentiateTape<T>(
     });
     return { gradients, result };
   } finally {
+    backwardNode = null;
     for (const node of tape) {
       node.saved?.forEach((saved) => saved.dispose());
     }
@@ -120,7 +128,9 @@ function stepBack(
     .map(([name]) => name);
   const outgoing = node.outputs.map((output) => gradients.get(output.id));
   if (names.length > 0) {
+    backwardNode = node;
     const found = engine().tidy(() => inputGradients(node, names, outgoing));
+    backwardNode = null;
     names.forEach((name, i) => {
       const input = node.inputs[name];
       const gradient = found[i];

@@ -3,6 +3,7 @@
  * engines is behind this interface, and everything in a step goes through tensors, so that an engine may trace the
  * step once and replay it as one graph.
  */
+import type { KernelLog } from './inspect.js';
 import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
 
 /** Element types of the language. `u8` travels as bytes and may be widened on the device. */
@@ -68,6 +69,8 @@ export interface CompiledStep {
   runAll(runs: readonly StepRun[]): Promise<void>;
   /** Runs the step once. Rejects where the body read a value on the host or an op failed. */
   run(inputs: readonly HostTensor[], clock: StepClock): Promise<readonly HostTensor[]>;
+  /** Runs the step once op by op with a look at each, and takes back all that it changed. */
+  inspect(inputs: readonly HostTensor[], clock: StepClock, log: KernelLog): Promise<void>;
   dispose(): void;
 }
 

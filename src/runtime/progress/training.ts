@@ -1,8 +1,9 @@
 /** What a training run prints: the table of weights, lines of metrics, the live line, the final summary. */
 import type { Measured, Moment } from '../addons/addon.js';
+import type { Table } from '../rows/reduction.js';
 import type { FitListener, FitResult, MetricsRecord } from '../trainer/fit.js';
 import type { Session } from '../trainer/session.js';
-import type { Throughput } from '../trainer/throughput.js';
+import type { Throughput } from '../addons/addon.js';
 import {
   fitParts,
   showBytes,
@@ -19,16 +20,17 @@ import type { Reporter } from './reporter.js';
 export function weightTable(session: Session, columns: number): readonly string[] {
   const rows = session.weights.map(({ path, weight }) => {
     const count = weight.shape.reduce((product, n) => product * n, 1);
+    const isTrained = weight.trainable && !session.copied.has(weight);
     return {
       cells: [
         path,
         `[${weight.shape.join(', ')}]`,
         showCount(count),
         showBytes(4 * count),
-        weight.trainable ? '' : 'kept',
+        isTrained ? '' : 'kept',
       ],
       count,
-      trained: weight.trainable ? count : 0,
+      trained: isTrained ? count : 0,
     };
   });
   const total = rows.reduce((sum, { count }) => sum + count, 0);
@@ -67,6 +69,17 @@ const plainSeconds = 5;
 const manyEpochs = 60;
 const oftenSeconds = 1;
 
+/** A metric that is a table: its name, then its rows. */
+export function tableLines(name: string, values: Table, columns: number): readonly string[] {
+  return [
+    name,
+    ...table(
+      values.map((row) => row.map(showNumber)),
+      columns,
+    ),
+  ];
+}
+
 /** Prints what the loop tells. */
 export class TrainingProgress implements FitListener {
   #drawn = Number.NEGATIVE_INFINITY;
@@ -77,6 +90,7 @@ export class TrainingProgress implements FitListener {
   #leftOut: MetricsRecord[] = [];
   #running: readonly string[] = [];
   #throughput: Throughput | null = null;
+  readonly #tables = new Map<string, Table>();
 
   constructor(
     private readonly session: Session,
@@ -92,6 +106,11 @@ export class TrainingProgress implements FitListener {
     this.reporter.live(this.#live(at));
   }
 
+  /** The newest of each metric that is a table, by its full name. */
+  get tables(): ReadonlyMap<string, Table> {
+    return this.#tables;
+  }
+
   note(line: string): void {
     this.reporter.line(line);
   }
@@ -102,6 +121,7 @@ export class TrainingProgress implements FitListener {
 
   metrics(record: MetricsRecord): void {
     this.record(record);
+    for (const [name, values] of record.tables) this.#tables.set(`${record.stage}.${name}`, values);
     const { over, at } = record;
     if (over !== 'pass') this.#running = metricParts(record.metrics);
     // On a terminal the live line shows windows; elsewhere a line now and then is enough.

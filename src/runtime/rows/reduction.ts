@@ -38,6 +38,15 @@ export interface Reduction {
   readonly terms: readonly Term[] | null;
 }
 
+/** Numbers in rows and columns. */
+export type Table = readonly (readonly number[])[];
+
+/** A metric that is several numbers, by name, or a table of them. It can be logged, and nothing else. */
+export interface Figures {
+  readonly totals: ReadonlyMap<string, Total>;
+  readonly figures: (totals: Totals) => ReadonlyMap<string, number> | Table;
+}
+
 /** Whether nothing was counted: all weights of a mean were 0. A mean of nothing is no number. */
 export function isEmpty(totals: Totals): boolean {
   let empty = false;

@@ -1,24 +1,16 @@
-/** Gives each weight its optimizer. */
-import type { Engine } from '../engine/engine.js';
+/** Optimizers of a trainer bound to the weights that they own: each weight has one owner. */
 import { weightsOf, type NamedWeight } from '../nn/module.js';
 import { bindOptimizer, type BoundOptimizer, type FoundWeight } from '../optim/bound.js';
-import type { Clock, Optimizer } from '../optim/optimizer.js';
+import type { Optimizer } from '../optim/optimizer.js';
 import { isAmong, matchesPath } from '../optim/patterns.js';
-import type { ResolvedOptions } from './resolved-options.js';
+import type { Weight } from '../nn/weight.js';
+import type { SessionParts } from './session.js';
 
-/** What binding needs of a session's parts. */
-export interface BindingParts<S extends object> {
-  readonly engine: Engine;
-  /** Clips the gradients of optimizers that have no clip of their own. */
-  readonly options: Pick<ResolvedOptions, 'clip'>;
-  readonly optimizers: ReadonlyMap<string, Optimizer<S>>;
-  readonly clockOf: (clock: Clock) => Clock<S>;
-}
-
-/** Optimizers by name, each with its own weights. Throws where a weight has two owners, or none in a model that is shared out. */
+/** Throws where a weight has two owners, or none in a model that is shared out, and where one is a copy's. */
 export function bindAll<S extends object>(
-  parts: BindingParts<S>,
+  parts: SessionParts<S>,
   weights: readonly NamedWeight[],
+  copied: ReadonlyMap<Weight, string>,
 ): ReadonlyMap<string, BoundOptimizer> {
   const paths = new Map(weights.map(({ path, weight }) => [weight, path]));
   const owners = new Map<string, string>();
@@ -31,6 +23,11 @@ export function bindAll<S extends object>(
       if (path === undefined) {
         throw new Error(
           `optimizer ${name} owns a model that configureModels did not return; return it there`,
+        );
+      }
+      if (copied.has(weight)) {
+        throw new Error(
+          `optimizer ${name} owns ${path}, which is a copy of ${copied.get(weight)}; own the model itself`,
         );
       }
       return weight.trainable

@@ -2,7 +2,8 @@
 import type { HostBatch, OpenData } from '../data/data.js';
 import { IndexError } from '../run/index-error.js';
 import { breathe, type Control } from './control.js';
-import { someRows, type Session, type OpenStage } from './session.js';
+import type { OpenStage, Session } from './session.js';
+import { someRows } from './shown.js';
 import type { Outputs, StepRun } from './stage.js';
 import type { Finished } from './totals.js';
 

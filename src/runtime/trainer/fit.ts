@@ -3,39 +3,27 @@
  * comes before the checkpoint that may depend on it.
  */
 import { recurrence, stepsBefore, type Recurrence, type Speed } from '../../values/durations.js';
-import type { Answer, Hooks, Measured, Moment } from '../addons/addon.js';
+import type { Answer, Hooks, Measured, MetricsLine, Moment } from '../addons/addon.js';
 import type { Timed } from '../progress/profile.js';
 import { IndexError } from '../run/index-error.js';
 import { RunError } from '../run/run-error.js';
 import { breathe, type Control, type StopSignal } from './control.js';
 import { Ahead, type BatchPlace } from './ahead.js';
+import { AnomalyWatch } from './anomaly.js';
 import { lastStep, Least, strongest, type Asked, type EndReason } from './ending.js';
 import { evaluateStage, withRows } from './evaluate.js';
+import { HookError, named, tellLine, type LiveAddOn } from './hook-calls.js';
 import { prepareSteps } from './prepare-steps.js';
 import { reloadData } from './open-stage.js';
 import type { OpenStage, Session } from './session.js';
 import type { BatchRun } from './stage.js';
-import { Tally, type Throughput } from './throughput.js';
+import { Tally } from './throughput.js';
 import type { Finished } from './totals.js';
 
-/** An add-on at work, with its name for messages. */
-export interface LiveAddOn {
-  readonly kind: string;
-  readonly hooks: Hooks;
-}
+export type { LiveAddOn } from './hook-calls.js';
 
 /** A finished line of metrics. */
-export interface MetricsRecord {
-  readonly stage: string;
-  /** Training metrics cover a logging window or a whole epoch, others one pass. */
-  readonly over: 'window' | 'epoch' | 'pass';
-  readonly at: Moment;
-  readonly metrics: Finished;
-  /** Learning rates by name; only of training. */
-  readonly rates: ReadonlyMap<string, number>;
-  /** Of the steps that the line is over; null where none ran, or no time went by. */
-  readonly throughput: Throughput | null;
-}
+export type MetricsRecord = MetricsLine;
 
 /** What the loop tells while it runs. */
 export interface FitListener {
@@ -56,6 +44,8 @@ export interface FitOptions {
   readonly now: () => number;
   /** A dev run: at most so many windows, in one epoch, and batches of each validation. */
   readonly limit: number | null;
+  /** Keeps the state where a hook threw: the weights are as good as before. */
+  readonly rescue?: (at: Moment) => Promise<void>;
 }
 
 export interface FitResult {
@@ -91,6 +81,7 @@ class Fit {
   readonly #validations: readonly Validation[];
   readonly #newest = new Map<string, number>();
   readonly #least: Least;
+  readonly #watch: AnomalyWatch | null;
   readonly #window = new Tally();
   readonly #epochs = new Tally();
   /** Seconds that a step of the last call took. */
@@ -116,6 +107,10 @@ class Fit {
     this.#ahead = new Ahead(train.data);
     this.#total = lastStep(session, limit);
     this.#least = new Least(session, options.listener);
+    const { listener } = options;
+    this.#watch = session.options.detectAnomaly
+      ? new AnomalyWatch(session, (line) => listener.note(line))
+      : null;
     this.#validations = session.of('validate').map((open) => ({
       open,
       recurrence: recurrence(open.stage.plan.every ?? { unit: 'epochs', value: 1 }, session.pace),
@@ -133,23 +128,22 @@ class Fit {
     try {
       return await this.#runAll();
     } catch (error) {
-      await this.#failed(error);
+      await this.#fail(error);
       throw error;
     } finally {
       await this.#ahead.drain();
     }
   }
 
-  /** Tells add-ons that the run failed. The first error is the one to throw; another one is only told. */
-  async #failed(error: unknown): Promise<void> {
+  /** The first error is the one to tell: what goes wrong from here on is only said. */
+  async #fail(error: unknown): Promise<void> {
+    const { addOns, listener, rescue } = this.options;
     const at = this.#moment();
-    for (const { kind, hooks } of this.options.addOns) {
-      try {
-        await named(kind, 'fitFailed', () => hooks.fitFailed?.(at, error));
-      } catch (second) {
-        this.options.listener.note(second instanceof Error ? second.message : String(second));
-      }
-    }
+    const say = (problem: unknown): void =>
+      listener.note(problem instanceof Error ? problem.message : String(problem));
+    if (error instanceof HookError) await rescue?.(at).catch(say);
+    for (const { kind, hooks } of addOns)
+      await named(kind, 'failed', () => hooks.failed?.(at, error)).catch(say);
   }
 
   async #runAll(): Promise<FitResult> {
@@ -172,6 +166,9 @@ class Fit {
     }
     await this.#session.checkFinite();
     const at = this.#moment();
+    const { signal: stop } = this.options.control;
+    if (reason === 'interrupted' && stop !== null)
+      await this.#each('interrupted', (hooks) => hooks.interrupted?.(at, stop));
     await this.#each('fitEnd', (hooks) => hooks.fitEnd?.(at, this.#newest));
     const signal = reason === 'interrupted' ? this.options.control.signal : null;
     const because = reason === 'stopped' ? this.#because : null;
@@ -219,13 +216,18 @@ class Fit {
   async #epoch(): Promise<EndReason | null> {
     const { stepsPerEpoch } = this.#session.pace;
     const end = Math.min(this.#total, (Math.floor(this.#step / stepsPerEpoch) + 1) * stepsPerEpoch);
+    if (this.#step % stepsPerEpoch === 0)
+      await this.#each('epochStart', (hooks) => hooks.epochStart?.(this.#moment()));
     while (this.#step < end) {
+      await this.#each('stepStart', (hooks) => hooks.stepStart?.(this.#moment()));
       await this.#windows(this.#quietUntil(end));
       if (!this.#isReady) {
         this.#isReady = true;
         await this.#timed({ name: 'prepare steps', category: 'compile' }, () => prepareSteps(this.#session));
       }
       this.options.listener.step(this.#moment(), this.#rows);
+      for (const name of this.#train.stage.updated)
+        await this.#each('updateEnd', (hooks) => hooks.updateEnd?.(this.#moment(), name));
       const answers = [await this.#measureTraining()];
       answers.push(await this.#validate(this.#due()));
       answers.push(await this.#ask('stepEnd', (hooks) => hooks.stepEnd?.(this.#moment())));
@@ -274,7 +276,7 @@ class Fit {
    */
   #quietUntil(end: number): number {
     const { atOnce } = this.#train.stage;
-    if (atOnce === 1) return this.#step + 1;
+    if (atOnce === 1 || this.#watch !== null) return this.#step + 1;
     const { logEvery: log, maxTime } = this.#session.options;
     const logEvery = log.value;
     const speed: Speed = { seconds: this.options.now(), perStep: this.#perStep };
@@ -282,9 +284,11 @@ class Fit {
       ...(maxTime === null ? [] : [this.#step + stepsBefore(maxTime, speed)]),
       (Math.floor(this.#step / logEvery) + 1) * logEvery,
       ...this.#validations.map(({ recurrence: every }) => every.next(this.#step, speed)),
-      ...this.options.addOns.flatMap(({ hooks }) =>
-        hooks.stepEnd === undefined ? [] : [hooks.nextStepEnd?.(this.#step) ?? this.#step + 1],
-      ),
+      ...this.options.addOns.flatMap(({ hooks }) => [
+        ...(hooks.stepEnd === undefined ? [] : [hooks.nextStepEnd?.(this.#step) ?? this.#step + 1]),
+        ...(hooks.updateEnd === undefined ? [] : [hooks.nextUpdateEnd?.(this.#step) ?? this.#step + 1]),
+        ...(hooks.stepStart === undefined ? [] : [hooks.nextStepStart?.(this.#step) ?? this.#step + 1]),
+      ]),
     ];
     return Math.max(this.#step + 1, Math.min(end, this.#step + atOnce, ...events));
   }
@@ -344,6 +348,7 @@ class Fit {
     const last = runs.at(-1);
     if (last === undefined) return;
     const { stage, data, batches } = this.#train;
+    const watch = this.#watch;
     const details = {
       step: (runs[0] ?? last).run.clock.step + 1,
       // Those that end here: with accumulation a step is several batches.
@@ -351,7 +356,7 @@ class Fit {
       batches: runs.length,
     };
     const done = this.#timed({ name: `step ${stage.plan.name}`, category: 'step', details }, () =>
-      stage.runAll(runs),
+      watch === null ? stage.runAll(runs) : watch.runAll(stage, runs),
     );
     const inEpoch = last.index + 1 < batches;
     const from = inEpoch ? last.index + 1 : 0;
@@ -382,22 +387,23 @@ class Fit {
   }
 
   #tell(over: 'window' | 'epoch', metrics: Finished): void {
-    const clock = this.#session.clockAt(Math.max(0, this.#step - 1));
-    const rates = new Map<string, number>();
-    for (const optimizer of this.#session.optimizers.values()) {
-      const values = optimizer.ratesAt(clock);
-      optimizer.rateNames.forEach((name, index) => rates.set(name, values[index] ?? Number.NaN));
-    }
+    const rates = this.#session.ratesAt(Math.max(0, this.#step - 1));
     const window = this.#window.take();
     const throughput = over === 'epoch' ? this.#epochs.take() : window;
-    this.options.listener.metrics({
+    this.#log({
       stage: this.#train.stage.plan.name,
       over,
       at: this.#moment(),
       metrics,
+      tables: this.#train.stage.totals.tables,
       rates,
       throughput,
     });
+  }
+
+  #log(line: MetricsLine): void {
+    this.options.listener.metrics(line);
+    tellLine(this.options.addOns, line);
   }
 
   /** Finishes the epoch's training metrics, where there are any since the last time. */
@@ -418,6 +424,8 @@ class Fit {
     await this.#session.checkFinite();
     const { session, control, listener, limit } = this.options;
     const all = new Map<string, number>();
+    const names = due.map(({ open }) => open.stage.plan.name);
+    await this.#each('validationStart', (hooks) => hooks.validationStart?.(this.#moment(), names));
     for (const validation of due) {
       const { stage, batches } = validation.open;
       const { name } = stage.plan;
@@ -428,19 +436,26 @@ class Fit {
           step: this.#step,
           limit,
           control,
-          each: (_outputs, done) => listener.validating(name, done, count),
+          each: async (_outputs, done) => {
+            listener.validating(name, done, count);
+            const pass = { step: name, done, of: count };
+            await this.#each('validationBatch', (hooks) => hooks.validationBatch?.(this.#moment(), pass));
+          },
         }),
       );
       // What was measured before the signal is whole, and counts.
       if (metrics === null) break;
       validation.measuredAt = this.#step;
-      const rates = new Map<string, number>();
-      listener.metrics({ stage: name, over: 'pass', at: this.#moment(), metrics, rates, throughput: null });
+      const { tables } = stage.totals;
+      const line = { stage: name, over: 'pass', at: this.#moment(), metrics, tables } as const;
+      this.#log({ ...line, rates: new Map(), throughput: null });
       for (const [metric, value] of metrics) all.set(`${name}.${metric}`, value);
     }
     const now = this.options.now();
     for (const { recurrence: every } of due) every.skipTo(now);
-    return all.size === 0 ? undefined : this.#measured(all);
+    if (all.size === 0) return undefined;
+    await this.#each('validationEnd', (hooks) => hooks.validationEnd?.(this.#moment(), all));
+    return this.#measured(all);
   }
 
   async #measured(metrics: Measured): Promise<Asked> {
@@ -473,20 +488,5 @@ class Fit {
 
   #hook(kind: string, hook: string): Timed {
     return { name: `add-on ${kind}`, category: 'add-on', details: { hook, step: this.#step } };
-  }
-}
-
-/** Runs a hook; an error says whose it is. */
-export async function named<T>(kind: string, hook: string, call: () => Promise<T> | T): Promise<T> {
-  try {
-    return await call();
-  } catch (error) {
-    if (error instanceof RunError) throw error;
-    throw new RunError(
-      `add-on ${kind} failed in ${hook}: ${error instanceof Error ? error.message : String(error)}`,
-      {
-        cause: error,
-      },
-    );
   }
 }

@@ -21,6 +21,7 @@ export interface ResolvedOptions {
   readonly sanity: number;
   readonly reloadData: number | null;
   readonly deterministic: boolean;
+  readonly detectAnomaly: boolean;
   readonly accumulate: number;
   readonly clip: Clip | null;
   readonly seed: number;
@@ -54,6 +55,10 @@ export function resolveOptions(options: TrainerOptions): ResolvedOptions {
   checkParts(taken, overfit);
   if (devRun !== null) checkPart('dev_run', devRun, false);
   if (sanity !== null) checkPart('sanity', sanity, false);
+  if (options.detectAnomaly === true && options.onNan === 'ignore')
+    throw new UsageError(
+      'both detect_anomaly = true and on_nan = "ignore" are set; what is ignored is not looked for, take one of them away',
+    );
   if (options.deterministic === true && options.compile === 'xla')
     throw new UsageError(
       'both deterministic = true and compile = "xla" are set; XLA may choose kernels by the clock, take compile = "graph"',
@@ -76,6 +81,7 @@ export function resolveOptions(options: TrainerOptions): ResolvedOptions {
     overfit,
     devRun: devRun?.value ?? null,
     sanity: sanity?.value ?? 0,
+    detectAnomaly: options.detectAnomaly ?? false,
     deterministic: options.deterministic ?? false,
     reloadData: options.reloadData?.value ?? null,
     accumulate,

@@ -2,6 +2,7 @@
 import { cpus } from 'node:os';
 import type { Json, SavedCheckpoint } from '../addons/addon.js';
 import type { CheckpointHead } from '../checkpoint/write.js';
+import type { Table } from '../rows/reduction.js';
 import { jsonNumber } from '../run/folder.js';
 import type { GitState } from '../run/git.js';
 import type { Part } from '../../values/limits.js';
@@ -117,12 +118,30 @@ function devices({ engine }: Session): Json {
   };
 }
 
+/** Bytes that the process holds (`process`, its JavaScript heap `heap`), and those of tensors on the device (`device`). */
+export function memoryOf({ engine }: Session): ReadonlyMap<string, number> {
+  const { rss, heapUsed } = process.memoryUsage();
+  const { bytes, tensors } = engine.memory();
+  return new Map([
+    ['process', rss],
+    ['heap', heapUsed],
+    ['device', bytes],
+    ['tensors', tensors],
+  ]);
+}
+
+/** Row by row. */
+export function jsonTable(table: Table): Json {
+  return table.map((row) => row.map(jsonNumber));
+}
+
 /** A line of `metrics.jsonl`. */
 export function jsonRecord({
   stage,
   over,
   at,
   metrics,
+  tables,
   rates,
   throughput,
 }: MetricsRecord): Readonly<Record<string, Json>> {
@@ -141,6 +160,7 @@ export function jsonRecord({
           rows_per_second: Number(throughput.rowsPerSecond.toPrecision(5)),
         }),
     ...numbers(metrics, ''),
+    ...Object.fromEntries([...tables].map(([name, table]) => [name, jsonTable(table)])),
     ...numbers(rates, 'lr.'),
   };
 }

@@ -4,26 +4,22 @@
  */
 import { join, relative, resolve } from 'node:path';
 import { gitState } from '../run/git.js';
-import {
-  ordered,
-  type AddOn,
-  type AddOnHost,
-  type Hooks,
-  type Json,
-  type Moment,
-  type SavedCheckpoint,
-} from '../addons/addon.js';
+import type { MetricsLine, Moment, SavedCheckpoint } from '../addons/addon.js';
 import { findCheckpoint, loadInto, readTensors, type Checkpoint } from '../checkpoint/read.js';
-import { deleteCheckpoint, pointTo, writeCheckpoint } from '../checkpoint/write.js';
+import { pointTo, writeCheckpoint } from '../checkpoint/write.js';
 import { reporterFor, type LineStream, type Reporter } from '../progress/reporter.js';
-import { summaryLines, TrainingProgress, weightTable, type Best } from '../progress/training.js';
+import { summaryLines, tableLines, TrainingProgress, weightTable, type Best } from '../progress/training.js';
+import type { Table } from '../rows/reduction.js';
 import { openRunFolder, runName, type RunFolder } from '../run/folder.js';
 import { RunError } from '../run/run-error.js';
 import { Control } from './control.js';
 import type { EngineName } from '../engine/choose.js';
 import { lastStep } from './ending.js';
 import { evaluateStage } from './evaluate.js';
-import { fit, named, type FitResult, type LiveAddOn, type MetricsRecord } from './fit.js';
+import { statesOf } from './add-on-states.js';
+import { fit, type FitResult } from './fit.js';
+import { named, tellLine, type LiveAddOn } from './hook-calls.js';
+import { addOnHost, closeAddOns, idleHost, startAddOns } from './live-add-ons.js';
 import { isOff } from './open-stage.js';
 import type { Session } from './session.js';
 import { describe, headOf, jsonRecord, summaryOf } from './run-record.js';
@@ -75,6 +71,8 @@ export async function runFit(trainer: AnyTrainer, options: RunOptions = {}): Pro
     ...preparing(options),
   });
   try {
+    // One that is missing would be noticed when a run is over.
+    for (const { secrets = [] } of prepared.addOns) for (const secret of secrets) secret.reveal();
     const writes = devRunOf(trainer, options) === null && options.runDir !== null;
     const folder = writes ? await openRunFolder(folderOf(trainer, options)) : null;
     try {
@@ -100,6 +98,7 @@ async function train(
   const reporter = reporterOf(trainer, options, folder);
   const best = new Map<string, Best>();
   const start = { at: started, git: folder === null ? null : gitState(rootOf(options)) };
+  const live: LiveAddOn[] = [];
   let forget = (): void => undefined;
   try {
     const described = await describe(trainer, session, start, null);
@@ -113,17 +112,28 @@ async function train(
     begin(trainer, session, reporter, folder, note);
     const saver = new Saver(trainer, session, folder);
     const total = lastStep(session, devRun);
-    const record = (line: MetricsRecord): void => folder?.metrics(jsonRecord(line));
-    const listener = new TrainingProgress(session, reporter, total, record);
-    const notable = (step: number): void => listener.best(step);
     // A dev run neither saves nor stops early: it shows that everything runs.
     const taking =
       devRun === null
         ? configured
         : configured.filter(({ owns }) => !owns.some((effect) => untried.has(effect)));
-    const addOns = startAddOns(taking, addOnHost(session, saver, reporter, folder, best, notable));
-    saver.addOns = addOns;
-    const result = await fit({ session, addOns, control, listener, now, limit: devRun });
+    const record = (line: MetricsLine): void => folder?.metrics(jsonRecord(line));
+    const listener = new TrainingProgress(session, reporter, total, record);
+    const notable = (step: number): void => listener.best(step);
+    const log = (line: MetricsLine): void => {
+      record(line);
+      tellLine(live, line);
+    };
+    const host = addOnHost(session, saver, reporter, folder?.path ?? null, { best, notable, log });
+    startAddOns(taking, host, live);
+    saver.addOns = live;
+    const rescue = async (at: Moment): Promise<void> => {
+      const saved = await saver.save(at);
+      if (saved === null || saver.pointers.get('last')?.step === saved.step) return;
+      await saver.point('last', saved);
+      reporter.line(`the state of step ${at.step} was saved: ${shortPath(saved.folder)}`);
+    };
+    const result = await fit({ session, addOns: live, control, listener, now, limit: devRun, rescue });
     if (result.reason === 'interrupted' && saver.newest?.step !== result.at.step) {
       const saved = await saver.save(result.at);
       if (saved !== null) await saver.point('last', saved);
@@ -141,10 +151,13 @@ async function train(
     };
     for (const line of summaryLines(result, [...best.values()], session.pace, where, reporter.columns()))
       reporter.line(line);
+    for (const [name, table] of listener.tables)
+      tableLines(name, table, reporter.columns()).forEach((line) => reporter.line(line));
     const { profile } = session;
     for (const line of profile?.lines(result.at.seconds, reporter.columns()) ?? []) reporter.line(line);
     const traced = await writeTrace(trainer, session, folder, result.reason);
     if (traced !== null) reporter.line(traced);
+    await closeAddOns(live.splice(0));
     await folder?.write('summary.json', summaryOf(result, best, saver.pointers));
     await folder?.write('run.json', await describe(trainer, session, start, result.reason));
     return result;
@@ -163,6 +176,8 @@ async function train(
     throw error;
   } finally {
     forget();
+    // Of what failed before: its error is the one to tell.
+    await closeAddOns(live).catch(() => undefined);
   }
 }
 
@@ -186,11 +201,15 @@ async function writeTrace(
 export async function runTest(
   trainer: AnyTrainer,
   from: Checkpoint,
-  options: RunOptions & { readonly kind?: 'test' | 'validate' },
+  options: RunOptions & {
+    readonly kind?: 'test' | 'validate';
+    /** Called with each metric that is a table, by its full name. */
+    readonly table?: (name: string, table: Table) => void;
+  },
 ): Promise<ReadonlyMap<string, number>> {
   const { control = new Control() } = options;
   let kind: 'test' | 'validate' = 'validate';
-  const { session, note } = await trainer.prepare({
+  const { session, addOns, note } = await trainer.prepare({
     kinds: (steps) => {
       if (options.kind !== 'validate' && steps.some((step) => step.kind === 'test')) kind = 'test';
       return [kind];
@@ -200,12 +219,16 @@ export async function runTest(
     ...preparing(options),
   });
   const reporter = reporterOf(trainer, options, null);
+  const live: LiveAddOn[] = [];
   try {
     notesOf(session, note).forEach((line) => reporter.line(line));
     await loadWeights(session, from);
     const stages = session.of(kind);
     if (stages.length === 0) throw noStages(trainer, options.kind ?? 'test', 'test and no validate step');
     const all = new Map<string, number>();
+    startAddOns(addOns, idleHost(session, reporter), live);
+    const at = momentOf(from);
+    for (const { kind: own, hooks } of live) await named(own, 'testStart', () => hooks.testStart?.(at));
     for (const open of stages) {
       const { name } = open.stage.plan;
       const metrics = await evaluateStage(session, open, {
@@ -215,9 +238,14 @@ export async function runTest(
         each: (_outputs, done) => reporter.live(`${name} ${done}/${open.batches}`),
       });
       for (const [metric, value] of metrics ?? []) all.set(`${name}.${metric}`, value);
+      if (metrics === null) continue;
+      for (const [metric, table] of open.stage.totals.tables) options.table?.(`${name}.${metric}`, table);
     }
+    for (const { kind: own, hooks } of live) await named(own, 'testEnd', () => hooks.testEnd?.(at, all));
+    await closeAddOns(live.splice(0));
     return all;
   } finally {
+    await closeAddOns(live).catch(() => undefined);
     reporter.end();
     await session.close();
   }
@@ -239,6 +267,7 @@ export async function runPredict(
   });
   const reporter = reporterOf(trainer, options, null);
   const limit = devRunOf(trainer, options);
+  const all: LiveAddOn[] = [];
   let live: readonly LiveAddOn[] = [];
   let count = 0;
   try {
@@ -246,10 +275,13 @@ export async function runPredict(
     await loadWeights(session, from);
     const stages = session.of('predict');
     if (stages.length === 0) throw noStages(trainer, 'predict', 'predict step');
-    const host = addOnHost(session, new Saver(trainer, session, null), reporter, null, new Map());
     // A dev run writes nothing, and the rows of a few batches would replace a whole file.
     const takers = limit === null ? addOns : [];
-    live = startAddOns(takers, host).filter(({ hooks }) => hooks.predicted !== undefined);
+    startAddOns(takers, idleHost(session, reporter), all);
+    live = all;
+    const at = momentOf(from);
+    for (const { kind, hooks } of all) await named(kind, 'predictStart', () => hooks.predictStart?.(at));
+    const isTaken = all.some(({ hooks }) => hooks.predicted !== undefined);
     for (const open of stages) {
       const whole = await evaluateStage(session, open, {
         step: from.step,
@@ -257,9 +289,8 @@ export async function runPredict(
         control,
         each: async (outputs, done, rows) => {
           count += rows;
-          for (const { kind, hooks } of live)
-            await named(kind, 'predicted', () => hooks.predicted?.(outputs));
-          if (live.length === 0) await options.rows(outputs);
+          for (const { kind, hooks } of all) await named(kind, 'predicted', () => hooks.predicted?.(outputs));
+          if (!isTaken) await options.rows(outputs);
           reporter.live(`${open.stage.plan.name} ${done}/${open.batches}`);
         },
       });
@@ -267,14 +298,19 @@ export async function runPredict(
     }
     for (const { kind, hooks } of live) await named(kind, 'predictEnd', () => hooks.predictEnd?.());
     live = [];
+    await closeAddOns(all.splice(0));
     return count;
   } finally {
     // The first error is the one to tell.
     for (const { hooks } of live) await Promise.resolve(hooks.predictFailed?.()).catch(() => undefined);
+    await closeAddOns(all).catch(() => undefined);
     reporter.end();
     await session.close();
   }
 }
+
+/** Where a checkpoint is in its run. */
+const momentOf = ({ step, epoch }: Checkpoint): Moment => ({ step, epoch, seconds: 0 });
 
 async function loadWeights(session: Session, from: Checkpoint): Promise<void> {
   loadInto(session.modelState, await readTensors(from, 'model.safetensors'), from.folder);
@@ -344,44 +380,6 @@ function begin(
   notesOf(session, note).forEach((line) => reporter.line(line));
 }
 
-function startAddOns(addOns: readonly AddOn[], host: AddOnHost): readonly LiveAddOn[] {
-  return ordered(addOns).map((addOn) => ({ kind: addOn.kind, hooks: startNamed(addOn, host) }));
-}
-
-function startNamed(addOn: AddOn, host: AddOnHost): Hooks {
-  try {
-    return addOn.start(host);
-  } catch (error) {
-    throw new RunError(
-      `add-on ${addOn.kind} did not start: ${error instanceof Error ? error.message : String(error)}`,
-      { cause: error },
-    );
-  }
-}
-
-function addOnHost(
-  session: Session,
-  saver: Saver,
-  reporter: Reporter,
-  folder: RunFolder | null,
-  best: Map<string, Best>,
-  notable: (step: number) => void = () => undefined,
-): AddOnHost {
-  return {
-    pace: session.pace,
-    folder: folder?.path ?? null,
-    root: process.cwd(),
-    report: (line) => reporter.line(line),
-    evaluate: (name, body) => session.evaluate(name, body),
-    save: (at) => saver.save(at),
-    saveFailed: (at, error) => saver.saveFailed(at, error),
-    point: (name, checkpoint) => saver.point(name, checkpoint),
-    forget: (checkpoint) => deleteCheckpoint(checkpoint.folder),
-    notable,
-    best: (metric, value, at) => best.set(metric, { metric, value, at }),
-  };
-}
-
 /** Writes this run's checkpoints. */
 class Saver {
   addOns: readonly LiveAddOn[] = [];
@@ -412,8 +410,11 @@ class Saver {
     // Weights that are not finite must not take the place of the last good ones.
     await session.checkFinite();
     const folder = await this.#write(runFolder, at, await session.downloadState(), null);
-    this.newest = { folder, step: at.step };
-    return this.newest;
+    const saved = { folder, step: at.step };
+    this.newest = saved;
+    for (const { kind, hooks } of this.addOns)
+      await named(kind, 'checkpointSaved', () => hooks.checkpointSaved?.(at, saved));
+    return saved;
   }
 
   /** The state that a failed run left: it counts as no checkpoint of the run. */
@@ -430,13 +431,7 @@ class Saver {
     error: string | null,
   ): Promise<string> {
     const { session } = this;
-    const addOns: Record<string, Json> = {};
-    for (const { kind, hooks } of this.addOns) {
-      const state = hooks.state?.();
-      if (state === undefined) continue;
-      const before = Object.keys(addOns).filter((name) => name === kind || name.startsWith(`${kind}#`));
-      addOns[before.length === 0 ? kind : `${kind}#${before.length + 1}`] = state;
-    }
+    const addOns = statesOf(this.addOns);
     return writeCheckpoint(checkpoints, {
       error,
       head: headOf(this.trainer, session),

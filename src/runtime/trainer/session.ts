@@ -7,7 +7,9 @@ import type { Engine, HostTensor, StateVariable } from '../engine/engine.js';
 import { downloadAll } from '../checkpoint/write.js';
 import type { Data } from '../data/data.js';
 import { openAgain, type ReopenableData } from '../data/reopened.js';
+import type { Copy } from '../copies/index.js';
 import { attach, type NamedWeight, type Part } from '../nn/module.js';
+import type { Weight } from '../nn/weight.js';
 import type { BoundOptimizer } from '../optim/bound.js';
 import type { Clock, Optimizer } from '../optim/optimizer.js';
 import { Profile } from '../progress/profile.js';
@@ -17,9 +19,12 @@ import type { Tensor } from '../tensor.js';
 import type { Schedule, SchedulePlan, ScheduleState } from '../schedules/index.js';
 import { durationInSteps, type Pace } from '../../values/durations.js';
 import { useDrawNames } from '../engine/current.js';
+import type { Inspection } from './anomaly.js';
 import { bindAll } from './bind-optimizers.js';
+import { copiedPaths, Copies } from './copies.js';
 import { Freezing } from './freezing.js';
 import { LossScaling } from './loss-scaling.js';
+import { someNames, someRows } from './shown.js';
 import { drawLabel } from './step-context.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import { settlePending, type UpdateHost } from './update.js';
@@ -34,6 +39,8 @@ export interface SessionParts<S extends object> {
   /** Models by their names in the spec. */
   readonly models: ReadonlyMap<string, Part>;
   readonly optimizers: ReadonlyMap<string, Optimizer<S>>;
+  /** Models that have their weights from others, by name. */
+  readonly copies: ReadonlyMap<string, Copy<S>>;
   readonly schedules: Readonly<Record<string, Schedule>>;
   /** Names of data sets. */
   readonly dataNames: ReadonlyMap<Data<unknown>, string>;
@@ -48,6 +55,9 @@ export interface SessionParts<S extends object> {
 }
 
 export type { OpenStage } from './open-stage.js';
+
+/** Copies, whatever the schedules are that they follow. */
+type SessionCopies = Pick<Copies<never>, 'scalarNames' | 'pullsAt' | 'begin' | 'follow' | 'finish' | 'state'>;
 
 interface ScheduledValue {
   readonly name: string;
@@ -80,6 +90,8 @@ export class Session implements StageHost, UpdateHost {
   readonly optimizers: ReadonlyMap<string, BoundOptimizer>;
   /** What add-ons have had evaluated, oldest first. */
   readonly #evaluations: { readonly body: () => readonly Tensor[]; readonly stage: Stage }[] = [];
+  /** Set while a step that failed is run once more. */
+  inspection: Inspection | null = null;
   /** What the loop has to say to `state.json`; set by the loop. */
   loopState: () => Readonly<Record<string, Json>> = () => ({});
   #trace: StepTrace | null = null;
@@ -93,6 +105,9 @@ export class Session implements StageHost, UpdateHost {
     readonly stages: readonly OpenStage[],
     readonly pace: Pace,
     private readonly freezing: Freezing,
+    private readonly copies: SessionCopies,
+    /** Weights of copies, and the path of what each is a copy of. */
+    readonly copied: ReadonlyMap<Weight, string>,
     /** What the user should know about the data, one sentence each. */
     readonly notes: readonly string[],
   ) {
@@ -109,6 +124,7 @@ export class Session implements StageHost, UpdateHost {
       'step',
       ...schedules.map(({ name }) => `schedule:${name}`),
       ...[...optimizers.values()].flatMap(({ rateNames }) => rateNames.map((name) => `rate:${name}`)),
+      ...copies.scalarNames,
     ];
   }
 
@@ -132,12 +148,15 @@ export class Session implements StageHost, UpdateHost {
   ): Session {
     const { engine, options } = parts;
     const weights = [...parts.models].flatMap(([name, model]) => attach(model, name));
+    const copied = copiedPaths(parts.copies, weights);
     for (const { path, weight } of weights) {
-      weight.bind(engine.variable(path, weight.initial(options.seed, path)));
+      weight.bind(engine.variable(path, weight.initial(options.seed, copied.get(weight) ?? path)));
     }
-    const optimizers = bindAll(parts, weights);
+    const optimizers = bindAll(parts, weights, copied);
     const pace = paceOf(options, parts.steps, opened);
     const freezing = new Freezing(optimizers.values(), parts.models, pace);
+    const nameOf = new Map([...parts.models].map(([name, part]) => [part, name]));
+    const copies = new Copies(engine, parts.copies, pace, (part) => nameOf.get(part) ?? '', parts.clockOf);
     const training = parts.kinds.includes('train');
     const schedules = Object.entries(parts.schedules).map(([name, schedule]): ScheduledValue => {
       const plan = training ? planned(schedule, pace, name) : null;
@@ -153,6 +172,8 @@ export class Session implements StageHost, UpdateHost {
       stages,
       pace,
       freezing,
+      copies,
+      copied,
       skippedNotes(parts, opened),
     );
     for (const plan of parts.steps) {
@@ -218,6 +239,17 @@ export class Session implements StageHost, UpdateHost {
     );
   }
 
+  /** Learning rates by name, for the update after `step` windows. */
+  ratesAt(step: number): ReadonlyMap<string, number> {
+    const clock = this.clockAt(step);
+    const rates = new Map<string, number>();
+    for (const optimizer of this.optimizers.values()) {
+      const values = optimizer.ratesAt(clock);
+      optimizer.rateNames.forEach((name, index) => rates.set(name, values[index] ?? Number.NaN));
+    }
+    return rates;
+  }
+
   /** The scalars of a step, in the order of `scalarNames`. Rates are needed only where optimizers run. */
   scalarsAt(clock: Clock, training: boolean): readonly number[] {
     const own = new Map<string, number>(Object.entries(clock));
@@ -227,6 +259,7 @@ export class Session implements StageHost, UpdateHost {
       ...[...this.optimizers.values()].flatMap((optimizer) =>
         training ? optimizer.ratesAt(clock) : optimizer.rateNames.map(() => 0),
       ),
+      ...(training ? this.copies.pullsAt(clock) : this.copies.scalarNames.map(() => 0)),
     ];
   }
 
@@ -274,11 +307,18 @@ export class Session implements StageHost, UpdateHost {
   }
 
   beginBody(trace: StepTrace): void {
-    if (trace.stage.plan.kind === 'train') this.freezing.begin(trace);
+    if (trace.stage.plan.kind !== 'train') return;
+    this.freezing.begin(trace);
+    this.copies.begin(trace);
+  }
+
+  updated(trace: StepTrace, changed: ReadonlySet<StateVariable>, fine: Tensor | null): void {
+    this.copies.follow(trace, changed, fine);
   }
 
   finishBody(trace: StepTrace): void {
     settlePending(trace, null);
+    if (trace.stage.plan.kind === 'train') this.copies.finish(trace);
     for (const { name, reduction } of trace.logged) {
       trace.stage.totals.record(name, reduction, trace.constants, null);
     }
@@ -321,13 +361,13 @@ export class Session implements StageHost, UpdateHost {
     if (step >= 0) {
       const meaning = this.engine.meaningOfNaN ?? null;
       throw new RunError(
-        `the loss, a gradient or a running statistic was not finite at step ${step} (${this.#rowsAt(step)}); ${meaning === null ? '' : `${meaning}; or `}look at these rows, lower the learning rate, clip gradients, or set on_nan = "skip"`,
+        `the loss, a gradient or a running statistic was not finite at step ${step} (${this.rowsAt(step)}); ${meaning === null ? '' : `${meaning}; or `}look at these rows, lower the learning rate, clip gradients, or set on_nan = "skip"`,
       );
     }
   }
 
   /** The rows that step `step` (from 1) trained on, for messages: `rows 3, 17, 1 of train`. Rows count from 1. */
-  #rowsAt(step: number): string {
+  rowsAt(step: number): string {
     const { stepsPerEpoch, accumulate } = this.pace;
     const epoch = Math.floor((step - 1) / stepsPerEpoch);
     const first = ((step - 1) % stepsPerEpoch) * accumulate;
@@ -368,7 +408,11 @@ export class Session implements StageHost, UpdateHost {
   }
 
   get optimizerState(): readonly StateVariable[] {
-    return [...[...this.optimizers.values()].flatMap(({ state }) => state), ...(this.scaling?.state ?? [])];
+    return [
+      ...[...this.optimizers.values()].flatMap(({ state }) => state),
+      ...this.copies.state,
+      ...(this.scaling?.state ?? []),
+    ];
   }
 
   async close(): Promise<void> {
@@ -386,22 +430,8 @@ type HostTensors = ReadonlyMap<string, HostTensor>;
 
 /** Steps a second, where a run's time is known and its steps are not. */
 const likelySteps = 20;
-const shownRows = 8;
-const shownNames = 3;
 /** As many compiled bodies of add-ons are kept. */
 const mostEvaluations = 8;
-
-function someNames(names: readonly string[]): string {
-  const more = names.length > shownNames ? ` and ${names.length - shownNames} more` : '';
-  return `${names.slice(0, shownNames).join(', ')}${more}`;
-}
-
-/** Numbers of rows (from 0) as a reader counts them: `rows 3, 17, 1`. */
-export function someRows(numbers: readonly number[]): string {
-  const shown = numbers.slice(0, shownRows).map((number) => number + 1);
-  const more = numbers.length > shownRows ? `, … (${numbers.length})` : '';
-  return `row${numbers.length === 1 ? '' : 's'} ${shown.join(', ')}${more}`;
-}
 
 function scalar(value: number): HostTensor {
   return { dtype: 'f32', shape: [], values: Float32Array.of(value) };

@@ -51,6 +51,8 @@ export interface TrainerOptions {
   readonly devRun?: Quantity<'batches'> | null;
   /** Batches of each validation before training; their metrics are thrown away. */
   readonly sanity?: Quantity<'batches'> | null;
+  /** Looks after each batch whether it was finite, and names the op that made it so where it was not. Slow. */
+  readonly detectAnomaly?: boolean;
   /** Forbids whatever may give other bits in another run on the same machine. */
   readonly deterministic?: boolean;
   /** Closes the data and opens it again before the first epoch after each so many. */

@@ -3,10 +3,11 @@
  * taken, and each place in an accumulation window. Which branches a step asks about is learned when it is traced.
  */
 import type { CompiledStep, Engine, HostTensor, StateVariable, StepClock } from '../engine/engine.js';
+import type { KernelLog } from '../engine/inspect.js';
 import type { Profile } from '../progress/profile.js';
 import type { HostBatch } from '../data/data.js';
 import type { Clock } from '../optim/optimizer.js';
-import type { Reduction } from '../rows/reduction.js';
+import type { Figures, Reduction } from '../rows/reduction.js';
 import { IndexError } from '../run/index-error.js';
 import { RunError } from '../run/run-error.js';
 import { Tensor } from '@tensorflow/tfjs-core';
@@ -29,7 +30,7 @@ export interface StepTrace {
   readonly answers: Map<string, boolean>;
   readonly constants: ConstantTotals;
   /** Reductions to be added when their region ends. */
-  readonly logged: { readonly name: string; readonly reduction: Reduction }[];
+  readonly logged: { readonly name: string; readonly reduction: Reduction | Figures }[];
   /** Weights that this step leaves alone. */
   readonly frozen: Set<StateVariable>;
   /** How often each set of optimizers was updated in this trace. */
@@ -82,6 +83,7 @@ export type Outputs = ReadonlyMap<string, HostTensor>;
 export class Stage {
   readonly totals: StageTotals;
   readonly #variants: Variant[] = [];
+  #newest: StepTrace | null = null;
   readonly #questions = new Map<string, (clock: Clock) => boolean>();
 
   constructor(
@@ -124,6 +126,7 @@ export class Stage {
       current = null;
     }
     const trace = this.#traceOf(variant);
+    this.#newest = trace;
     await this.totals.endBatch(trace.constants);
     return new Map(
       trace.outputs.flatMap((name, index): [string, HostTensor][] => {
@@ -171,6 +174,7 @@ export class Stage {
           .finally(() => {
             current = null;
           });
+        this.#newest = trace;
         for (let done = from; done < to; done += 1) await this.totals.endBatch(trace.constants);
       }
       ended?.();
@@ -178,9 +182,25 @@ export class Stage {
     }
   }
 
+  /** Runs the step over one batch op by op, without keeping anything of it. */
+  async inspect(one: BatchRun, log: KernelLog): Promise<void> {
+    const { compiled } = this.#variantOf(one);
+    current = one.run;
+    try {
+      await compiled.inspect(inputsOf(one), one.run.draws, log);
+    } finally {
+      current = null;
+    }
+  }
+
   /** How many runs in a row the engine would take at once: what the last one was compiled to says so. */
   get atOnce(): number {
     return Math.max(1, ...this.#variants.map(({ compiled }) => compiled.atOnce));
+  }
+
+  /** Optimizers that the newest run updated, in the order of the step. */
+  get updated(): readonly string[] {
+    return [...new Set([...(this.#newest?.updates.keys() ?? [])].flatMap((names) => names.split('+')))];
   }
 
   /** How the engine runs the step, once it has found out. */

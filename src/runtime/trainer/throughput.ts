@@ -1,9 +1,5 @@
 /** How fast steps run: counted over a line of metrics, without what happens between steps. */
-
-export interface Throughput {
-  readonly stepsPerSecond: number;
-  readonly rowsPerSecond: number;
-}
+import type { Throughput } from '../addons/addon.js';
 
 /** Adds up steps and their time until somebody asks. */
 export class Tally {

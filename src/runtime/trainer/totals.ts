@@ -4,11 +4,11 @@
  */
 import type { Engine, StateVariable } from '../engine/engine.js';
 import * as ops from '../ops/index.js';
-import { isEmpty, type Reduction } from '../rows/reduction.js';
+import { isEmpty, type Figures, type Reduction, type Table, type Totals } from '../rows/reduction.js';
 import type { Scalar, Tensor } from '../tensor.js';
 
 interface Metric {
-  readonly finish: Reduction['finish'];
+  readonly finish: (totals: Totals) => number | ReadonlyMap<string, number> | Table;
   /** Names of its totals. */
   readonly totals: readonly string[];
 }
@@ -36,6 +36,7 @@ export class StageTotals {
   #window: Sums = new Map();
   #epoch: Sums = new Map();
   #unfolded = 0;
+  #tables: ReadonlyMap<string, Table> = new Map();
 
   constructor(
     private readonly engine: Engine,
@@ -43,8 +44,9 @@ export class StageTotals {
   ) {}
 
   /** Adds a batch's part of a metric. Only inside a step. With `fine`, a batch for which it is false adds nothing. */
-  record(name: string, reduction: Reduction, constants: ConstantTotals, fine: Tensor | null): void {
-    this.#metrics.set(name, { finish: reduction.finish, totals: [...reduction.totals.keys()] });
+  record(name: string, reduction: Reduction | Figures, constants: ConstantTotals, fine: Tensor | null): void {
+    const finish = 'figures' in reduction ? reduction.figures : reduction.finish;
+    this.#metrics.set(name, { finish, totals: [...reduction.totals.keys()] });
     // A number that the host knows has no totals: only this says that it was logged.
     if (reduction.totals.size === 0) this.#count(writesOf(name), 1, constants, fine);
     for (const [total, part] of reduction.totals) {
@@ -136,8 +138,15 @@ export class StageTotals {
     await this.finishEpoch();
   }
 
+  /** Metrics that are tables, of what was finished last. */
+  get tables(): ReadonlyMap<string, Table> {
+    return this.#tables;
+  }
+
   #finish(sums: Sums): Finished {
     const finished = new Map<string, number>();
+    const tables = new Map<string, Table>();
+    this.#tables = tables;
     for (const [name, { finish, totals }] of this.#metrics) {
       const own = new Map<string, Float64Array>();
       for (const total of totals) {
@@ -148,10 +157,17 @@ export class StageTotals {
       const isLogged = totals.length === 0 ? (sums.get(writesOf(name))?.[0] ?? 0) > 0 : own.size > 0;
       if (!isLogged) continue;
       const value = finish(own);
-      if (!Number.isNaN(value) || !isEmpty(own)) finished.set(name, value);
+      if (typeof value === 'number') {
+        if (!Number.isNaN(value) || !isEmpty(own)) finished.set(name, value);
+      } else if (isTable(value)) tables.set(name, value);
+      else for (const [part, each] of value) finished.set(`${name}.${part}`, each);
     }
     return finished;
   }
+}
+
+function isTable(value: ReadonlyMap<string, number> | Table): value is Table {
+  return Array.isArray(value);
 }
 
 /** Key of how often a total that keeps the newest value, or a metric without totals, was written. */

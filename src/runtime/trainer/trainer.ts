@@ -2,14 +2,15 @@
  * The class that generated trainers extend. It also works with no spec at all: a subclass says what its models, data,
  * optimizers and steps are, and `fit`, `validate`, `test` and `predict` run them.
  */
-import type { AddOn, Measured } from '../addons/addon.js';
+import { ordered, type AddOn, type Measured } from '../addons/addon.js';
 import { checkpoint } from '../addons/checkpoint.js';
 import type { Data } from '../data/data.js';
 import { chooseEngine, engineNames, type EngineName } from '../engine/choose.js';
 import type { Engine } from '../engine/engine.js';
+import type { Copy } from '../copies/index.js';
 import type { Part } from '../nn/module.js';
 import type { Clock, Optimizer } from '../optim/optimizer.js';
-import type { Reduction } from '../rows/reduction.js';
+import type { Figures, Reduction } from '../rows/reduction.js';
 import type { Schedule } from '../schedules/index.js';
 import type { Scalar } from '../tensor.js';
 import { dueAt, durationInSteps } from '../../values/durations.js';
@@ -82,6 +83,8 @@ export abstract class Trainer<
   readonly overrides: readonly string[];
   readonly #overrides: ReadonlyMap<string, readonly Override[]>;
   #models: M | null = null;
+  /** Made once: what add-ons are conflicts before the run, and works in it. */
+  #made: { readonly models: M; readonly addOns: readonly AddOn[] } | null = null;
   #session: Session | null = null;
 
   /** Throws a UsageError where params or options are wrong. */
@@ -117,8 +120,35 @@ export abstract class Trainer<
   protected abstract configureModels(): M;
   protected configureSchedules?(): S;
   protected abstract configureOptimizers(models: M): Named<Optimizer<S>>;
+  /** Models that have their weights from others, by name. */
+  protected configureCopies?(models: M): Named<Copy<S>>;
   protected abstract configureSteps(from: D): readonly StepPlan[];
   protected configureAddOns?(models: M): readonly AddOn[];
+
+  /**
+   * This class with more add-ons, after its own of the same phase: `class Mine extends Digits.addOn(notify({ … })) {}` or
+   * `new (Digits.addOn(a, b))()`. Making a trainer of it throws where two add-ons own the same effect, naming both.
+   */
+  static addOn<T extends TrainerClass>(this: T, ...addOns: readonly AddOn[]): T {
+    const made = withAddOns(this, addOns);
+    return isSubclass(made, this) ? made : fault();
+  }
+
+  /** What `addOn` has added to this class. */
+  static readonly addedOn: readonly AddOn[] = [];
+
+  /** Throws an Error where two add-ons own the same effect, naming both. */
+  checkAddOns(): void {
+    ordered(this.#makeOnce().addOns);
+  }
+
+  #makeOnce(): { readonly models: M; readonly addOns: readonly AddOn[] } {
+    if (this.#made !== null) return this.#made;
+    const models = this.configureModels();
+    const addOns = [...(this.configureAddOns?.(models) ?? []), ...classOf(this).addedOn];
+    this.#made = { models, addOns };
+    return this.#made;
+  }
 
   /** Names of the data sets in the spec, without opening any. */
   dataNames(): readonly string[] {
@@ -130,12 +160,11 @@ export abstract class Trainer<
     if (this.#session !== null) throw new Error('a trainer runs once; make another one');
     const { spec } = this;
     const from = this.configureData();
-    const models = this.configureModels();
+    const { models, addOns } = this.#makeOnce();
     this.#models = models;
     const parts = partsOf(models);
     const dataNames = new Map(dataOf(from).map(([key, set]) => [set, spec.data?.[key] ?? key]));
     const named = new Map([...parts].map(([key, part]) => [spec.models?.[key] ?? capital(key), part]));
-    const addOns = this.configureAddOns?.(models) ?? [];
     const configured = {
       data: new Map([...dataNames].map(([set, name]) => [name, set])),
       optimizers: new Map(Object.entries(this.configureOptimizers(models))),
@@ -173,6 +202,7 @@ export abstract class Trainer<
       options: this.options,
       models: named,
       optimizers: overridden.optimizers,
+      copies: new Map(Object.entries(this.configureCopies?.(models) ?? {})),
       schedules,
       dataNames,
       steps,
@@ -243,7 +273,7 @@ export abstract class Trainer<
   }
 
   /** Adds a batch's part to metrics, by name. Only in a step. Throws for a name that each line of metrics has. */
-  protected log(metrics: Named<Reduction>): void {
+  protected log(metrics: Named<Reduction | Figures>): void {
     const trace = this.session.trace('log');
     for (const [name, reduction] of Object.entries(metrics)) {
       if (lineKeys.has(name)) {
@@ -293,17 +323,41 @@ const lineKeys: ReadonlySet<string> = new Set([
 
 /** A trainer's class, as `main` takes it. */
 export interface TrainerClass {
-  new (setup?: TrainerSetup): AnyTrainer;
+  new (setup?: TrainerSetup): AnyTrainer & Pick<Trainer, 'checkAddOns'>;
   readonly spec: TrainerSpec<never>;
+  readonly addedOn: readonly AddOn[];
 }
 
-function classOf(trainer: object): { readonly spec: TrainerSpec<never> } {
+interface SpecClass {
+  readonly spec: TrainerSpec<never>;
+  readonly addedOn: readonly AddOn[];
+}
+
+function classOf(trainer: object): SpecClass {
   const made: unknown = trainer.constructor;
-  return hasSpec(made) ? made : Trainer;
+  return isSpecClass(made) ? made : Trainer;
 }
 
-function hasSpec(made: unknown): made is { readonly spec: TrainerSpec<never> } {
-  return typeof made === 'function' && 'spec' in made;
+function isSpecClass(made: unknown): made is SpecClass {
+  return typeof made === 'function' && 'spec' in made && 'addedOn' in made;
+}
+
+function withAddOns(base: TrainerClass, addOns: readonly AddOn[]): TrainerClass {
+  const made = class extends base {
+    static override readonly addedOn = [...base.addedOn, ...addOns];
+
+    constructor(setup?: TrainerSetup) {
+      super(setup);
+      this.checkAddOns();
+    }
+  };
+  Object.defineProperty(made, 'name', { value: base.name });
+  return made;
+}
+
+// A subclass that adds nothing but add-ons is what the class is.
+function isSubclass<T extends TrainerClass>(made: TrainerClass, of: T): made is T {
+  return Object.getPrototypeOf(made) === of;
 }
 
 // Generated code writes the spec and the class's type parameters from the same declarations.

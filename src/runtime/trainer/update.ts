@@ -8,6 +8,7 @@ import * as ops from '../ops/index.js';
 import type { BoundOptimizer } from '../optim/bound.js';
 import { plus, type Denominator, type Reduction, type Term, type Total } from '../rows/reduction.js';
 import type { Scalar, Tensor } from '../tensor.js';
+import type { Inspection } from './anomaly.js';
 import type { LossScaling } from './loss-scaling.js';
 import { enterRegion } from './step-context.js';
 import type { StepTrace } from './stage.js';
@@ -28,10 +29,14 @@ export interface UpdateHost {
   readonly scaling: LossScaling | null;
   /** How many updates were skipped. */
   readonly skipped: StateVariable;
+  /** Looks at values while a step that failed is run once more, else null. */
+  readonly inspection: Inspection | null;
   /** Gradient sums of a window, by path. */
   readonly accumulators: Map<string, StateVariable>;
   /** Keys of a region's terms, fixed by its first trace. */
   readonly keys: Map<string, string>;
+  /** Called when an update has changed weights, unless it was not `fine`. */
+  updated(trace: StepTrace, changed: ReadonlySet<StateVariable>, fine: Tensor | null): void;
   /** `loss` and `grad_norm`, or with the optimizers' names before them where the trainer has several. */
   metricName(optimizers: readonly BoundOptimizer[], name: 'loss' | 'grad_norm'): string;
 }
@@ -92,6 +97,7 @@ export function runUpdate(
     settlePending(trace, skip);
     if (overflow !== null) host.scaling?.settle(overflow);
     const norms = total === null ? [] : applyAll(trace, optimizers, total, bothOf(skip, overflow));
+    if (total !== null) host.updated(trace, new Set(total.keys()), bothOf(skip, overflow));
     logUpdate(host, trace, optimizers, start, terms, skip);
     logNorms(host, trace, norms, bothOf(skip, overflow));
   });
@@ -216,6 +222,7 @@ function checkFinite(
   exhausted: Tensor | null,
 ): Tensor | null {
   if (host.onNan === 'ignore') return null;
+  host.inspection?.judge(judged(trace, objectives, gradients));
   // x · 0 is 0 for every finite number and NaN for the others, so one sum tells of all.
   const values = [...(gradients?.values() ?? []), ...trace.context.pending.values()];
   const sums = [...objectives, ...values.map(sumOfAll)];
@@ -235,6 +242,21 @@ function checkFinite(
     );
   }
   return fine;
+}
+
+/** What is to be finite, in the order in which it came to be, with names for messages. */
+function judged(
+  trace: StepTrace,
+  objectives: readonly Scalar[],
+  gradients: Gradients | null,
+): readonly (readonly [string, Tensor])[] {
+  return [
+    ...objectives.map((value) => ['the loss', value] as const),
+    ...[...trace.context.pending].map(
+      ([{ path }, value]) => [`the running statistic ${path}`, value] as const,
+    ),
+    ...[...(gradients ?? [])].map(([{ path }, value]) => [`the gradient of ${path}`, value] as const),
+  ];
 }
 
 /**

@@ -11,6 +11,7 @@ import type { Address } from './c-api.js';
 import { CompileChoice } from './compile-choice.js';
 import { tf } from './element-types.js';
 import { disposeAll, type GraphOptions } from './graph.js';
+import { endReplay, isReplayed, type KernelLog } from '../inspect.js';
 import { optimized } from './optimized.js';
 import { operationsIn, placeOf, withDeepStacks } from './places.js';
 import type { NarrowType } from './precision.js';
@@ -370,7 +371,20 @@ export class TensorFlowStep implements CompiledStep {
     }
   }
 
-  #runEagerly(inputs: readonly HostTensor[], clock: StepClock): readonly HostTensor[] {
+  async inspect(inputs: readonly HostTensor[], clock: StepClock, log: KernelLog): Promise<void> {
+    try {
+      this.#runEagerly(inputs, clock, log);
+    } catch (error) {
+      if (!isReplayed(error)) throw error;
+    }
+  }
+
+  /** With `log`, each op is looked at, and nothing that the step changes is kept. */
+  #runEagerly(
+    inputs: readonly HostTensor[],
+    clock: StepClock,
+    log: KernelLog | null = null,
+  ): readonly HostTensor[] {
     const { tensorflow, backend } = this.host;
     const access: VariableAccess<true> = {
       load: (variable) => {
@@ -398,7 +412,14 @@ export class TensorFlowStep implements CompiledStep {
       const given = this.#put(
         inputs.map((input) => [storageType(input.dtype), input.shape, storedElements(input)] as const),
       );
-      const outputs = this.host.during({ words, rowOffset }, state, () => this.#runBody(given));
+      const outputs = this.host.during({ words, rowOffset }, state, () =>
+        log === null
+          ? this.#runBody(given)
+          : log.watch(() => {
+              this.#runBody(given);
+              return endReplay();
+            }),
+      );
       const results = outputs.map((output) =>
         hostTensor(elementType(output), output.shape, tensorflow.download(backend.eagerOf(output))),
       );

@@ -1,0 +1,28 @@
+/** Add-ons of a spec that are written in TypeScript. */
+import type { AddOn, Phase, Start } from './addon.js';
+import { isSecret } from './secret.js';
+
+/** What the spec declares of it. */
+export interface ExternAddOn {
+  readonly kind: string;
+  readonly phase: Phase;
+  readonly owns: readonly string[];
+}
+
+/** The add-on that `make` gives for these options. It is made anew for each run, when add-ons start. */
+export function extern<O extends object>(
+  { kind, phase, owns }: ExternAddOn,
+  make: (options: O) => Start,
+  options: NoInfer<O>,
+): AddOn {
+  const values: readonly unknown[] = Object.values(options).flat();
+  const made: AddOn = {
+    kind,
+    phase,
+    owns,
+    secrets: values.filter(isSecret),
+    withOptions: () => made,
+    start: (host) => make(options)(host),
+  };
+  return made;
+}

@@ -1,0 +1,60 @@
+/**
+ * Models that have their weights from another one, the namespace `copies` of generated code: they follow it or keep what it began
+ * with. No gradient reaches them and no optimizer owns them; checkpoints have them under their own names.
+ */
+import type { Part } from '../nn/module.js';
+import type { Rate } from '../optim/optimizer.js';
+import { epochs, type Duration } from '../../values/units.js';
+
+interface Pair {
+  readonly of: Part;
+  /** A model like it, which gets its weights. */
+  readonly into: Part;
+}
+
+/** How a model has its weights from another one. */
+export type Copy<S extends object = object> =
+  | (Pair & { readonly kind: 'ema'; readonly decay: Rate<S> })
+  | (Pair & { readonly kind: 'average'; readonly from: Duration; readonly every: Duration })
+  | (Pair & { readonly kind: 'frozen' });
+
+interface PairOptions<M extends Part> {
+  readonly of: M;
+  readonly into: M;
+}
+
+/**
+ * An exponential moving average: after each update of the model's weights, s = decay · s + (1 - decay) · w. It begins with
+ * the model's first weights, so that there is no bias to correct.
+ */
+export function ema<M extends Part, S extends object = object>({
+  of,
+  into,
+  decay = 0.999,
+}: PairOptions<M> & { readonly decay?: Rate<S> }): Copy<S> {
+  return { kind: 'ema', of, into, decay };
+}
+
+/**
+ * The mean of the model's weights at `from` and at each `every` after it (stochastic weight averaging, Izmailov et al., 2018).
+ * Before that, its weights are the model's.
+ */
+export function average<M extends Part>({
+  of,
+  into,
+  from,
+  every = epochs(1),
+}: PairOptions<M> & { readonly from: Duration; readonly every?: Duration }): Extract<
+  Copy,
+  { readonly kind: 'average' }
+> {
+  return { kind: 'average', of, into, from, every };
+}
+
+/** The weights that the model began with, in evaluation mode also where a step trains. */
+export function frozen<M extends Part>({
+  of,
+  into,
+}: PairOptions<M>): Extract<Copy, { readonly kind: 'frozen' }> {
+  return { kind: 'frozen', of, into };
+}

@@ -1,0 +1,173 @@
+/** Copies of models in a run: whose weights each of theirs follows, and how they do so on the device. */
+import type { Copy } from '../copies/index.js';
+import type { Engine, StateVariable } from '../engine/engine.js';
+import { weightsOf, type NamedWeight, type Part } from '../nn/module.js';
+import type { Weight } from '../nn/weight.js';
+import * as ops from '../ops/index.js';
+import type { Clock } from '../optim/optimizer.js';
+import { readScalar } from '../optim/update.js';
+import type { Scalar, Tensor } from '../tensor.js';
+import { dueAt, durationInSteps, type Pace } from '../../values/durations.js';
+import type { StepTrace } from './stage.js';
+
+/** A weight of a copy and the one that it is a copy of. */
+export interface CopiedWeight {
+  readonly own: Weight;
+  readonly source: Weight;
+}
+
+/** Pairs the weights of a copy with its model's. Throws where the two are not alike. */
+export function copiedWeights(name: string, { of, into }: Copy<never>): readonly CopiedWeight[] {
+  const [sources, own] = [weightsOf(of), weightsOf(into)];
+  const shapes = (weights: readonly Weight[]): string =>
+    weights.map(({ shape }) => `[${shape.join()}]`).join();
+  if (of === into || shapes(sources) !== shapes(own)) {
+    throw new Error(
+      `copy ${name} is not like its model: its weights are ${shapes(own)}, the model's ${shapes(sources)}; make both of one class with the same options, two instances`,
+    );
+  }
+  return own.flatMap((weight, index): CopiedWeight[] => {
+    const source = sources[index];
+    return source === undefined ? [] : [{ own: weight, source }];
+  });
+}
+
+interface BoundCopy<S extends object> {
+  readonly name: string;
+  readonly copy: Copy<S>;
+  readonly weights: readonly CopiedWeight[];
+  /** The model's path, under which its modules are called. */
+  readonly path: string;
+  /** Of an average: how many weights are in it. */
+  readonly count: StateVariable | null;
+}
+
+export class Copies<S extends object> {
+  readonly #copies: readonly BoundCopy<S>[];
+
+  constructor(
+    private readonly engine: Engine,
+    copies: ReadonlyMap<string, Copy<S>>,
+    private readonly pace: Pace,
+    pathOf: (part: Part) => string,
+    private readonly clockOf: (clock: Clock) => Clock<S>,
+  ) {
+    this.#copies = [...copies].map(([name, copy]) => ({
+      name,
+      copy,
+      weights: copiedWeights(name, copy),
+      path: pathOf(copy.into),
+      count:
+        copy.kind === 'average'
+          ? engine.variable(`${name}/count`, { dtype: 'f32', shape: [], values: new Float32Array(1) })
+          : null,
+    }));
+  }
+
+  /** What checkpoints keep besides the weights. */
+  get state(): readonly StateVariable[] {
+    return this.#copies.flatMap(({ count }) => count ?? []);
+  }
+
+  /** Names of the scalars that each step takes in. */
+  get scalarNames(): readonly string[] {
+    return this.#copies.flatMap(({ name, copy }) => (copy.kind === 'ema' ? [`pull:${name}`] : []));
+  }
+
+  /** 1 - decay of each average at a step: taken here, where it keeps its digits. Throws for a decay that is none. */
+  pullsAt(clock: Clock): readonly number[] {
+    const own = this.clockOf(clock);
+    return this.#copies.flatMap(({ name, copy }) => {
+      if (copy.kind !== 'ema') return [];
+      const decay = typeof copy.decay === 'number' ? copy.decay : copy.decay(own);
+      if (!(decay >= 0 && decay <= 1)) {
+        throw new Error(`the decay of ${name} is ${decay} at step ${clock.step}; it must be from 0 to 1`);
+      }
+      return [1 - decay];
+    });
+  }
+
+  /** Before a step that trains: what is frozen is in evaluation mode. */
+  begin(trace: StepTrace): void {
+    for (const { copy, path } of this.#copies) if (copy.kind === 'frozen') trace.context.stillParts.add(path);
+  }
+
+  /** After an update that changed weights, unless it was not `fine`. */
+  follow(trace: StepTrace, changed: ReadonlySet<StateVariable>, fine: Tensor | null): void {
+    for (const { name, copy, weights } of this.#copies) {
+      if (copy.kind !== 'ema' || !weights.some(({ source }) => changed.has(source.variable))) continue;
+      const given = trace.scalars.get(`pull:${name}`);
+      if (given === undefined)
+        throw new Error(`the decay of ${name} did not reach the step; this is a fault of the runtime`);
+      const pull = fine === null ? given : ops.select<Scalar>(fine, given, 0);
+      for (const { own, source } of weights) {
+        if (own.trainable) this.#move(own.variable, source.variable, pull);
+      }
+    }
+  }
+
+  /** At the end of a window of the train step: averages take weights in, and running statistics are those of the model. */
+  finish(trace: StepTrace): void {
+    if (!trace.last) return;
+    for (const one of this.#copies) {
+      if (one.copy.kind === 'frozen') continue;
+      if (one.copy.kind === 'average') this.#average(trace, one, one.copy);
+      for (const { own, source } of one.weights) {
+        if (!own.trainable) own.variable.assign(source.variable.read());
+      }
+    }
+  }
+
+  #average(
+    trace: StepTrace,
+    { name, weights, count }: BoundCopy<S>,
+    { from, every }: Extract<Copy<S>, { kind: 'average' }>,
+  ): void {
+    const first = Math.max(0, Math.round(durationInSteps(from, this.pace)));
+    const interval = durationInSteps(every, this.pace);
+    const early = trace.stage.ask(trace, `${name} waits`, ({ step }) => step + 1 < first);
+    const takes = trace.stage.ask(trace, `${name} takes weights in`, ({ step }) => {
+      const done = step + 1 - first;
+      return done === 0 || (done > 0 && dueAt(done, interval));
+    });
+    const trained = weights.filter(({ own }) => own.trainable);
+    if (early) for (const { own, source } of trained) own.variable.assign(source.variable.read());
+    if (!takes || count === null) return;
+    const taken = ops.add<Scalar>(readScalar(count), 1);
+    count.assign(taken);
+    const pull = ops.div<Scalar>(1, taken);
+    for (const { own, source } of trained) this.#move(own.variable, source.variable, pull);
+  }
+
+  /** own += pull · (source - own) */
+  #move(own: StateVariable, source: StateVariable, pull: Scalar): void {
+    const before = own.read();
+    const amount = ops.mul<Tensor>(ops.sub<Tensor>(before, source.read()), pull);
+    if (this.engine.updateInPlace) this.engine.updateInPlace({ kind: 'subtract', weight: own, amount });
+    else own.assign(ops.sub<Tensor>(before, amount));
+  }
+}
+
+/** Where a copy's first values come from: the path of the weight that each of its weights is a copy of. */
+export function copiedPaths(
+  copies: ReadonlyMap<string, Copy<never>>,
+  weights: readonly NamedWeight[],
+): ReadonlyMap<Weight, string> {
+  const paths = new Map(weights.map(({ path, weight }) => [weight, path]));
+  const found = new Map<Weight, string>();
+  for (const [name, copy] of copies) {
+    for (const { own, source } of copiedWeights(name, copy)) {
+      const path = paths.get(source);
+      if (path === undefined || !paths.has(own)) {
+        throw new Error(`copy ${name} is of a model that configureModels did not return; return it there`);
+      }
+      if (found.has(own) || found.has(source)) {
+        throw new Error(
+          `copy ${name} and another one share a model; copy a model that is no copy, each into its own`,
+        );
+      }
+      found.set(own, path);
+    }
+  }
+  return found;
+}

@@ -1,0 +1,88 @@
+/** Add-ons at work: how they are started and closed, and what they see of their run. */
+import {
+  ordered,
+  type AddOn,
+  type AddOnHost,
+  type Hooks,
+  type MetricsLine,
+  type Moment,
+  type SavedCheckpoint,
+} from '../addons/addon.js';
+import { deleteCheckpoint } from '../checkpoint/write.js';
+import type { Reporter } from '../progress/reporter.js';
+import type { Best } from '../progress/training.js';
+import { RunError } from '../run/run-error.js';
+import { named, type LiveAddOn } from './hook-calls.js';
+import { memoryOf } from './run-record.js';
+import type { Session } from './session.js';
+
+/** What writes the checkpoints of a run. */
+export interface CheckpointSaver {
+  save(at: Moment): Promise<SavedCheckpoint | null>;
+  saveFailed(at: Moment, error: unknown): Promise<string | null>;
+  point(name: 'last' | 'best', checkpoint: SavedCheckpoint): Promise<void>;
+}
+
+/** Starts add-ons in their order, each put into `live` as it is: what was started is to be closed. */
+export function startAddOns(addOns: readonly AddOn[], host: AddOnHost, live: LiveAddOn[]): void {
+  for (const addOn of ordered(addOns)) live.push({ kind: addOn.kind, hooks: startNamed(addOn, host) });
+}
+
+/** Closes all of them, and then rejects with the first error. */
+export async function closeAddOns(live: readonly LiveAddOn[]): Promise<void> {
+  const closed: PromiseSettledResult<void>[] = [];
+  for (const { kind, hooks } of live)
+    closed.push(...(await Promise.allSettled([named(kind, 'close', () => hooks.close?.())])));
+  for (const each of closed) if (each.status === 'rejected') throw each.reason;
+}
+
+function startNamed(addOn: AddOn, host: AddOnHost): Hooks {
+  try {
+    return addOn.start(host);
+  } catch (error) {
+    throw new RunError(
+      `add-on ${addOn.kind} did not start: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+export function addOnHost(
+  session: Session,
+  saver: CheckpointSaver | null,
+  reporter: Reporter,
+  folder: string | null,
+  {
+    best,
+    notable,
+    log,
+  }: {
+    readonly best: Map<string, Best>;
+    readonly notable: (step: number) => void;
+    readonly log: (line: MetricsLine) => void;
+  },
+): AddOnHost {
+  return {
+    pace: session.pace,
+    folder,
+    root: process.cwd(),
+    report: (line) => reporter.line(line),
+    rates: (step) => session.ratesAt(step),
+    log: (at, stage, metrics) =>
+      log({ stage, over: 'step', at, metrics, tables: new Map(), rates: new Map(), throughput: null }),
+    memory: () => memoryOf(session),
+    evaluate: (name, body) => session.evaluate(name, body),
+    save: async (at) => saver?.save(at) ?? null,
+    saveFailed: async (at, error) => saver?.saveFailed(at, error) ?? null,
+    point: async (name, checkpoint) => saver?.point(name, checkpoint),
+    forget: (checkpoint) => deleteCheckpoint(checkpoint.folder),
+    notable,
+    best: (metric, value, at) => best.set(metric, { metric, value, at }),
+  };
+}
+
+/** What add-ons see where nothing is trained and nothing is written. */
+export function idleHost(session: Session, reporter: Reporter): AddOnHost {
+  const nothing = (): undefined => undefined;
+  return addOnHost(session, null, reporter, null, { best: new Map(), notable: nothing, log: nothing });
+}

@@ -51,13 +51,12 @@ export function fit(text: string, width: number): string {
   return text.length <= width ? text : width < 1 ? '' : `${text.slice(0, width - 1)}…`;
 }
 
-/** As many of the parts, in order, as fit a width; at least the first, cut. */
+/** The parts, in order, that fit a width; one that is too long gives way to those after it. At least the first, cut. */
 export function fitParts(parts: readonly string[], width: number): string {
   let line = '';
   for (const part of parts) {
     const longer = line === '' ? part : `${line}  ${part}`;
-    if (longer.length > width) break;
-    line = longer;
+    if (longer.length <= width) line = longer;
   }
   return line === '' ? fit(parts[0] ?? '', width) : line;
 }

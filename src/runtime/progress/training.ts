@@ -62,12 +62,18 @@ function metricParts(metrics: Measured): readonly string[] {
   return [...metrics].map(([name, value]) => `${name} ${showNumber(value)}`);
 }
 
-// The live line is redrawn at most this often; plain lines of training come at most this often.
+// The live line is redrawn at most this often; plain lines of training come at most this often, and ever less so.
 const liveSeconds = 0.1;
 const plainSeconds = 5;
-// With more epochs than this, lines of epochs and validations come at most this often.
+// With more epochs than this, lines of epochs and validations come at most this often, and ever less so.
 const manyEpochs = 60;
 const oftenSeconds = 1;
+const seldomSeconds = 60;
+
+/** How far apart lines are after so many seconds of a run: who follows a long run wants a line a minute, its log no more. */
+export function spacing(least: number, seconds: number): number {
+  return Math.max(least, Math.min(seldomSeconds, seconds / 200));
+}
 
 /** A metric that is a table: its name, then its rows. */
 export function tableLines(name: string, values: Table, columns: number): readonly string[] {
@@ -90,6 +96,9 @@ export class TrainingProgress implements FitListener {
   #leftOut: MetricsRecord[] = [];
   #running: readonly string[] = [];
   #throughput: Throughput | null = null;
+  #newest: Moment | null = null;
+  /** When a batch of a validation was shown last, by the process's clock. */
+  #validated = Number.NEGATIVE_INFINITY;
   readonly #tables = new Map<string, Table>();
 
   constructor(
@@ -101,6 +110,7 @@ export class TrainingProgress implements FitListener {
 
   step(at: Moment): void {
     this.#started ??= at;
+    this.#newest = at;
     if (!this.reporter.isLive || at.seconds - this.#drawn < liveSeconds) return;
     this.#drawn = at.seconds;
     this.reporter.live(this.#live(at));
@@ -116,7 +126,13 @@ export class TrainingProgress implements FitListener {
   }
 
   validating(name: string, done: number, of: number): void {
-    if (this.reporter.isLive) this.reporter.live(`${name} ${done}/${of}`);
+    if (!this.reporter.isLive) return;
+    const now = performance.now() / 1000;
+    if (done < of && now - this.#validated < liveSeconds) return;
+    this.#validated = now;
+    // Before the first step there is no place in the run yet.
+    const where = this.#newest === null ? [] : this.#place(this.#newest);
+    this.reporter.live(fitParts([`${name} ${done}/${of}`, ...where], this.reporter.columns() - 1));
   }
 
   metrics(record: MetricsRecord): void {
@@ -125,10 +141,18 @@ export class TrainingProgress implements FitListener {
     const { over, at } = record;
     if (over !== 'pass') this.#running = metricParts(record.metrics);
     // On a terminal the live line shows windows; elsewhere a line now and then is enough.
-    if (over === 'window' && (this.reporter.isLive || at.seconds - this.#lined < plainSeconds)) return;
+    if (
+      over === 'window' &&
+      (this.reporter.isLive || at.seconds - this.#lined < spacing(plainSeconds, at.seconds))
+    )
+      return;
     // A run of very many short epochs would drown its reader; the file has every line.
     const often = this.total / this.session.pace.stepsPerEpoch > manyEpochs && at.step < this.total;
-    if (often && at.step !== this.#shownStep && at.seconds - this.#lined < oftenSeconds) {
+    if (
+      often &&
+      at.step !== this.#shownStep &&
+      at.seconds - this.#lined < spacing(oftenSeconds, at.seconds)
+    ) {
       this.#leftOut = [...this.#leftOut.filter((line) => line.at.step === at.step), record];
       return;
     }
@@ -150,14 +174,15 @@ export class TrainingProgress implements FitListener {
       over === 'pass'
         ? []
         : [...record.rates].map(([name, value]) => `${rateName(name, record)} ${showNumber(value)}`);
+    const width = this.reporter.isLive ? this.reporter.columns() : Number.POSITIVE_INFINITY;
+    const where = [epochText(at.step, this.session), `step ${at.step}`];
     const parts = [
-      `${epochText(at.step, this.session)} step ${at.step}`,
+      ...(where.join(' ').length <= width ? [where.join(' ')] : where),
       stage,
       ...metricParts(record.metrics),
       ...rates,
     ];
     const rate = over === 'pass' ? [] : this.#rate(at, record.throughput);
-    const width = this.reporter.isLive ? this.reporter.columns() : Number.POSITIVE_INFINITY;
     for (const line of wrapParts([...parts, ...rate], width)) this.reporter.line(line);
   }
 
@@ -179,13 +204,24 @@ export class TrainingProgress implements FitListener {
     return (at.step - start.step) / (at.seconds - start.seconds);
   }
 
-  #live(at: Moment): string {
+  /** How far the run is: percent, step, epoch, and what is left. */
+  #place(at: Moment): readonly string[] {
     const speed = this.#speed(at);
     const { maxTime } = this.session.options;
     const time = maxTime ?? Number.POSITIVE_INFINITY;
     const seconds =
       speed === null ? null : Math.min((this.total - at.step) / speed, Math.max(0, time - at.seconds));
     const left = seconds === null ? [] : [`ETA ${showSeconds(seconds)}`];
+    const done = Math.min(1, Math.max(at.step / this.total, at.seconds / time));
+    const percent = `${Math.floor(100 * done)}%`;
+    const of = Number.isFinite(this.total) ? `/${this.total}` : '';
+    const where = [`step ${at.step}${of}`, epochText(at.step, this.session)];
+    const all = [percent, ...where, ...left];
+    // Where there is no room for all, how long it will take tells more than the step.
+    return all.join('  ').length < this.reporter.columns() ? all : [percent, ...left, ...where];
+  }
+
+  #live(at: Moment): string {
     const clock = this.session.clockAt(at.step - 1);
     const rates = [...this.session.optimizers.values()].flatMap((optimizer) => {
       const [rate] = optimizer.ratesAt(clock);
@@ -193,19 +229,8 @@ export class TrainingProgress implements FitListener {
         ? []
         : [`${this.session.optimizers.size === 1 ? 'lr' : `lr ${optimizer.name}`} ${showNumber(rate)}`];
     });
-    const done = Math.min(1, Math.max(at.step / this.total, at.seconds / time));
-    const percent = `${Math.floor(100 * done)}%`;
-    const of = Number.isFinite(this.total) ? `/${this.total}` : '';
     return fitParts(
-      [
-        percent,
-        `step ${at.step}${of}`,
-        epochText(at.step, this.session),
-        ...left,
-        ...this.#running,
-        ...this.#rate(at),
-        ...rates,
-      ],
+      [...this.#place(at), ...this.#running, ...this.#rate(at), ...rates],
       this.reporter.columns() - 1,
     );
   }

@@ -171,7 +171,7 @@ function panel(
   });
   return [
     `<g>`,
-    `<text x="${left}" y="${top + 14}" font-size="13" font-weight="bold">${escaped(tail(metric, 60))}${remarks === '' ? '' : `<tspan font-size="11" font-weight="normal" fill="#666"> (${escaped(remarks)})</tspan>`}</text>`,
+    `<text x="${left}" y="${top + 14}" font-size="13" font-weight="bold">${escaped(tail(metric, 60))}${remarks === '' ? '' : `<tspan dx="6" font-size="11" font-weight="normal" fill="#666">(${escaped(remarks)})</tspan>`}</text>`,
     ...grid,
     ...below,
     `<path d="M${left} ${from}V${bottom}H${width - right}" fill="none" stroke="#444"/>`,

@@ -203,6 +203,8 @@ describe('the summary', () => {
   test('fits 20 columns but for names and paths, which are to be copied', () => {
     const lines = at(20);
     expect(lines.at(-1)).toBe('run: runs/a');
+    expect(lines.slice(0, 2)).toEqual(['stopped early', '  (validate.loss did']);
+    expect(lines.slice(3, 7)).toEqual(['  180 steps in 1m', '  30s', '  2 steps/s', '  64 rows/s']);
     const wide = lines.filter((line) => line.length > 20);
     expect(wide).toEqual(['validate.a_metric_of_a_long_name 0.5000', 'checkpoint: runs/a/checkpoints/best']);
     expect(lines.slice(-5, -2)).toEqual(['best validate.loss', '  0.1310 at step 91,', '  epoch 3']);

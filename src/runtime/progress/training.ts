@@ -285,7 +285,9 @@ export function summaryLines(
   const whole = [ended.join(' '), ...rates].join(', ');
   const values = [...result.metrics].map(([name, value]) => [name, showNumber(value)]);
   return [
-    ...(whole.length <= columns ? [whole] : wrapWords([ended.join(' '), ...rates].join(' '), columns)),
+    ...(whole.length <= columns
+      ? [whole]
+      : [...wrapWords(ended.join(' '), columns), ...wrapParts(['', ...rates], columns)]),
     // A name without its value says nothing: in a narrow terminal the columns go, not the values.
     ...(values.every((row) => row.join('  ').length <= columns)
       ? table(values, columns)

@@ -23,6 +23,7 @@ import { binary, negate, not } from './operators.js';
 import { aType, isDType, isNumber, showType, units, unknownType, type Type } from './types.js';
 import { constantOf, isUnknown, literal, unknownValue, value, withSpan, type Value } from './value.js';
 import { judgeSizes } from './judging.js';
+import { measuredValue } from './measures.js';
 import { checkIndex } from './indexing.js';
 import { keyHelp, memberHelp, nameHelp } from './foreign.js';
 
@@ -406,6 +407,11 @@ const checkMember = (env: Env, expr: MemberExpr): Value => {
       );
     }
   }
+  const measured =
+    object.kind === 'ref' && !lookup(env.scope, object.name)
+      ? measuredValue(env, object.name, name, expr.span)
+      : null;
+  if (measured) return measured;
   const of = checkExpr(env, object);
   if (isUnknown(of)) return unknownValue(expr.span);
   const unit = units.get(name.text);

@@ -304,6 +304,8 @@ export type IrRef =
   | { readonly kind: 'schedule'; readonly name: string }
   /** `run.step`, `run.epoch`: host numbers, only in a `decide` and in the test of an `if`. */
   | { readonly kind: 'run'; readonly name: 'step' | 'epoch' }
+  /** A figure of a measure step: a tensor, in steps and maps. */
+  | { readonly kind: 'measured'; readonly step: string; readonly name: string }
   /** A part of a `derive`: a finished number. */
   | { readonly kind: 'part'; readonly name: string };
 
@@ -382,7 +384,7 @@ export interface IrSchedule {
   }[];
 }
 
-export type Stage = 'train' | 'validate' | 'test' | 'predict';
+export type Stage = 'train' | 'validate' | 'test' | 'predict' | 'measure';
 
 export interface IrStep {
   readonly span: Span;
@@ -432,6 +434,15 @@ export type IrStepStmt =
       readonly from: IrExpr;
       readonly to: IrExpr;
       readonly body: readonly IrStepStmt[];
+    }
+  /** In a measure step: a figure over all rows. `axes` are those that are joined, 0 among them; null for all. */
+  | {
+      readonly kind: 'measure';
+      readonly span: Span;
+      readonly name: string;
+      readonly how: 'mean' | 'sum' | 'variance' | 'std' | 'max_of' | 'min_of';
+      readonly values: IrExpr;
+      readonly axes: readonly number[] | null;
     }
   | { readonly kind: 'return'; readonly span: Span; readonly fields: readonly IrNamed[] };
 

@@ -8,6 +8,7 @@ import { checkCollisions, checkDefault } from './parameters.js';
 import { classOf } from './classes.js';
 import { holdsByDefault, showDefaults } from './defaults.js';
 import { asSymbol, symbol } from './dims/size.js';
+import { factsWith } from './conditions.js';
 import { bindValue, childScope, lookup, makePlace, type Env, type FileScope } from './env.js';
 import { checkExpr } from './expressions.js';
 import { externsOf } from './externs.js';
@@ -211,8 +212,13 @@ const checkFn = (env: Env, decl: Extract<Decl, { kind: 'fn' }>): void => {
     const code = { kind: 'ref' as const, ref: { kind: 'dim' as const, name } };
     bindValue(inner, name, decl.name.span, 'size', value(decl.name.span, { kind: 'int' }, code, { size }));
   }
+  // What each call is held to is known here.
+  const facts = decl.params.reduce(
+    (known, { where }) => (where ? factsWith({ ...inner, facts: known }, where) : known),
+    inner.facts,
+  );
   env.checker.open.classes.add(decl);
-  const graph = checkGraph(childScope(inner), decl.body, false);
+  const graph = checkGraph(childScope({ ...inner, facts }), decl.body, false);
   env.checker.open.classes.delete(decl);
   // A name that only the result has is no size of anything.
   if (resolveType(inner, decl.result, bindings).kind === 'unknown') return;

@@ -186,11 +186,11 @@ const hasMetric = (total: Total): boolean =>
   total.kind === 'op' ? total.args.some(hasMetric) : total.kind === 'leaf' && isFinished(total.reduction);
 
 export const checkReturn = (env: Env, span: Span, found: Value, state: StepState): void => {
-  if (state.stage === 'train') {
+  if (state.stage === 'train' || state.stage === 'measure') {
     env.checker.report(
       updateNotHere(span, {
         statement: 'return',
-        reason: 'gives rows of output, which `step train` does not have',
+        reason: `gives rows of output, which \`step ${state.stage}\` does not have`,
       }),
     );
     return;

@@ -241,7 +241,9 @@ const turnsOf = (env: Env, input: Value, stage: RepeatStage): Value => {
     place.symbols.set(name, counted);
     const binder = value(stage.from.span, intType, counted, { size: symbol(name) });
     const bounded = withLower(env.facts, name, low);
-    const facts = start === null ? assume(bounded, first, '<=', symbol(name)) : bounded;
+    const above = start === null ? assume(bounded, first, '<=', symbol(name)) : bounded;
+    // A turn that there is has a number below the end.
+    const facts = assume(above, symbol(name), '<', last);
     const made = turn(input, binder, facts, item, h);
     if (isUnknown(made.result)) return unknownValue(stage.span);
     if (!sameShape(env, input.type, made.result.type)) {

@@ -30,6 +30,7 @@ const refused = new Set([
   'flatten',
   'transpose',
   'pad',
+  'put',
   'range',
   'zeros',
   'ones',

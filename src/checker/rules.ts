@@ -21,6 +21,7 @@ import {
   stack,
   repeatAxis,
   pad,
+  put,
 } from './shape-rules.js';
 
 export interface RuleCall {
@@ -376,6 +377,7 @@ export const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['stack', stack],
   ['repeat_axis', repeatAxis],
   ['pad', pad],
+  ['put', put],
   ['cast', cast],
   ['select', conditional],
   ['broadcast', elementwise],

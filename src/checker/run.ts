@@ -1,6 +1,6 @@
 /** The run that a spec describes: data, schedules, optimizers, steps, the trainer and its add-ons. */
 import type { Decl, Name, StepBody, StepDecl } from '../parser/ast.js';
-import { missingPart, notBuilt, shadowing, unknownName, wrongKind } from '../parser/messages.gen.js';
+import { missingPart, shadowing, unknownName, wrongKind } from '../parser/messages.gen.js';
 import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
 import { sourceText } from './calls.js';
@@ -13,6 +13,7 @@ import { checkExpr } from './expressions.js';
 import { derivedOf } from './copies.js';
 import type { IrCopy, IrModel, IrNamed, IrStep, IrTrainer } from './ir.js';
 import { walkIr } from './ir-walk.js';
+import { measureOf } from './measures.js';
 import { checkStep, isStage } from './steps.js';
 import { counted } from './training/input.js';
 import { irType } from './types.js';
@@ -93,23 +94,17 @@ export const checkTrainer = (env: Env, scope: FileScope, files: readonly FileSco
   for (const decl of steps) {
     const name = (decl.as ?? decl.stage).text;
     const before = names.get(name);
-    if (decl.stage.text === 'measure') {
-      env.checker.report(
-        notBuilt(
-          decl.stage.span,
-          { what: '`step measure`' },
-          { help: 'leave it out, and put the numbers into the spec as constants' },
-        ),
-      );
-      continue;
-    }
     if (!isStage(decl.stage.text)) {
       const near = nearest(decl.stage.text, ['train', 'validate', 'test', 'predict', 'measure']);
       env.checker.report(
         unknownName(
           decl.stage.span,
           { kind: 'step', name: decl.stage.text },
-          { help: near[0] ? `write \`step ${near[0]}\`` : 'steps are train, validate, test and predict' },
+          {
+            help: near[0]
+              ? `write \`step ${near[0]}\``
+              : 'steps are train, validate, test, predict and measure',
+          },
         ),
       );
       continue;
@@ -128,6 +123,11 @@ export const checkTrainer = (env: Env, scope: FileScope, files: readonly FileSco
       continue;
     }
     names.set(name, (decl.as ?? decl.stage).span);
+    if (decl.stage.text === 'measure') {
+      const measure = measureOf(env, decl);
+      if (measure) made.push(measure.ir);
+      continue;
+    }
     const whole = withBody(env, decl);
     const step = whole ? checkStep(env, whole.decl, whole.body, datas) : null;
     if (step) made.push(step);

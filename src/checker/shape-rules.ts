@@ -1,6 +1,7 @@
 /** Shape rules of functions that rearrange values. */
 import {
   notKnown,
+  outOfLimits,
   reshapeCount,
   wrongDtype,
   wrongRank,
@@ -11,7 +12,8 @@ import type { Span } from '../parser/source.js';
 import { add, asConstant, constant, mul, noSize, showSize, type Size } from './dims/size.js';
 import { castHelp, product } from './operators.js';
 import { aType, showShape, tensorType, type TensorType } from './types.js';
-import { judgeSizes } from './judging.js';
+import { judgeOrder, judgeSizes } from './judging.js';
+import { showWitness } from './patterns.js';
 import { type RuleCall, type Rule, tensorArg, axisOf } from './rules.js';
 
 /** Sizes of a `shape` argument. */
@@ -288,6 +290,35 @@ export const repeatAxis: Rule = (call) => {
     x.shape.map((size, each) => (each === axis ? mul(size, count) : size)),
     x.below,
   );
+};
+
+/** A slice of x replaced: x's own type, where the value has the slice's and there is one at this place. */
+export const put: Rule = (call) => {
+  const [x, part] = [tensorArg(call, 'x'), tensorArg(call, 'value')];
+  const [value, at, given] = ['value', 'at', 'axis'].map((name) => call.args.get(name));
+  if (!x || !part || !value || !at || !given) return null;
+  const axis = axisOf(call.env, given, x.shape.length, 'the input of `put`');
+  const length = axis === null ? undefined : x.shape[axis];
+  if (axis === null || length === undefined) return null;
+  const slice = tensorType(
+    x.dtype,
+    x.shape.filter((_, each) => each !== axis),
+  );
+  if (!sameExcept(call, slice, part, value.span, -1)) return null;
+  if (at.size) {
+    const { verdict, witness } = judgeOrder(call.env, add(at.size, constant(1)), length);
+    if (verdict === 'never' || verdict === 'refuted') {
+      call.env.checker.report(
+        outOfLimits(
+          at.span,
+          { what: '`at` of `put`', value: showSize(at.size), text: `at < ${showSize(length)}` },
+          verdict === 'refuted' && witness ? { notes: [`not so with ${showWitness(witness)}`] } : {},
+        ),
+      );
+      return null;
+    }
+  }
+  return tensorType(x.dtype, x.shape);
 };
 
 export const pad: Rule = (call) => {

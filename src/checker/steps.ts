@@ -23,11 +23,12 @@ import { checkCondition, checkExpr, kindOf } from './expressions.js';
 import { checkAssert, checkFresh, checkLet, reportUnusedLets } from './graphs.js';
 import type { IrStep, IrStepStmt, Stage } from './ir.js';
 import { readsRun } from './ir-walk.js';
+import { checkFigure } from './measures.js';
 import { aType, intType, type Type } from './types.js';
 import { isUnknown, value, type Value } from './value.js';
 import { termsOf, checkMetric, checkReturn } from './outcomes.js';
 
-const stages: readonly string[] = ['train', 'validate', 'test', 'predict'];
+const stages: readonly string[] = ['train', 'validate', 'test', 'predict', 'measure'];
 
 export const isStage = (text: string): text is Stage => stages.includes(text);
 
@@ -75,6 +76,7 @@ export const checkStep = (
   decl: StepDecl,
   body: StepBody,
   datas: ReadonlyMap<string, DataInfo>,
+  begun: (state: StepState) => void = () => undefined,
 ): IrStep | null => {
   const stage = decl.stage.text;
   if (!isStage(stage)) return null;
@@ -181,6 +183,7 @@ export const checkStep = (
     counts: { every: 0, branch: 0, update: 0 },
     returns: [],
   };
+  begun(state);
   checkStatements(inner, body.statements, state);
   if (stage === 'train' && state.counts.update === 0) {
     const written = mentions(body.statements, 'minimize');
@@ -257,7 +260,8 @@ const checkStatements = (outer: Env, statements: readonly StepStmt[], state: Ste
         break;
       }
       case 'metric':
-        checkMetric(env, statement, state);
+        if (state.stage === 'measure') checkFigure(env, statement, state);
+        else checkMetric(env, statement, state);
         break;
       case 'every': {
         const found = checkExpr(env, statement.interval);

@@ -392,6 +392,10 @@ export const planLines = (
   const stage = (name: IrStep['stage']): readonly IrStep[] =>
     trainer.steps.filter((step) => step.stage === name);
   return [
+    ...stage('measure').flatMap((step) => [
+      `${step.name}: once, before training`,
+      ...dataLine(step, trainer, reader),
+    ]),
     ...stage('train').flatMap((step) => trainLines(step, trainer, reader)),
     ...stage('validate').flatMap((step) => validateLines(step, trainer, reader)),
     ...[...stage('test'), ...stage('predict')].flatMap((step) => {

@@ -57,6 +57,14 @@ const emitKind = (place: Place, expr: IrExpr): ts.Expression => {
     case 'field':
       return tree.member(emitExpression(place, expr.of), expr.name);
     case 'ref':
+      if (expr.ref.kind === 'measured') {
+        const own = tree.member(tree.self(), 'measured');
+        return tree.call(
+          own,
+          [tree.text(expr.ref.step), tree.text(expr.ref.name)],
+          [typeNode(unit, expr.type)],
+        );
+      }
       return emitRef(place, expr.ref);
     case 'host':
       // Quantities of one unit compare and add up as their numbers; `run.step` is a number too.
@@ -196,7 +204,7 @@ const known = (place: Place, key: string): string => {
   return name;
 };
 
-const emitRef = (place: Place, ref: IrRef): ts.Expression => {
+const emitRef = (place: Place, ref: Exclude<IrRef, { readonly kind: 'measured' }>): ts.Expression => {
   const { unit, read } = place;
   const { tree } = unit;
   switch (ref.kind) {

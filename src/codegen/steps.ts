@@ -74,6 +74,8 @@ export const emitStepBody = (place: Place, body: readonly IrStepStmt[]): readonl
   let logged: Entry[] = [];
   /** What is minimized is given back, so it comes last. */
   let minimized: { readonly value: ts.Expression; readonly of: IrStepStmt } | null = null;
+  /** Figures of a measure step, which it returns. */
+  const figures: Entry[] = [];
   const flush = (): void => {
     if (logged.length === 0) return;
     const [first] = logged;
@@ -95,12 +97,15 @@ export const emitStepBody = (place: Place, body: readonly IrStepStmt[]): readonl
         of: statement,
         value: only !== undefined && terms.length === 1 ? only : tree.array(terms),
       };
+    } else if (statement.kind === 'measure') {
+      figures.push({ key: statement.name, value: emitFigure(place, statement), span: statement.span });
     } else {
       flush();
       statements.push(...emitOther(place, statement).map((each) => tree.at(statement.span, each)));
     }
   }
   flush();
+  if (figures.length > 0) statements.push(tree.giveBack(tree.object(figures, true)));
   if (minimized !== null) {
     const result = tree.object([{ key: 'minimize', value: minimized.value, span: minimized.of.span }]);
     statements.push(tree.at(minimized.of.span, tree.giveBack(result)));
@@ -108,7 +113,24 @@ export const emitStepBody = (place: Place, body: readonly IrStepStmt[]): readonl
   return statements;
 };
 
-type OtherStatement = Exclude<IrStepStmt, { readonly kind: 'log' | 'minimize' }>;
+const emitFigure = (
+  place: Place,
+  { how, values, axes }: Extract<IrStepStmt, { readonly kind: 'measure' }>,
+): ts.Expression => {
+  const { unit } = place;
+  const { tree } = unit;
+  const joined =
+    axes === null ? [] : [{ key: 'axis', value: tree.array(axes.map((axis) => tree.number(axis))) }];
+  return tree.call(unit.export('rows', 'measured'), [
+    tree.object([
+      { key: 'how', value: tree.text(how) },
+      { key: 'of', value: emitExpression(place, values) },
+      ...joined,
+    ]),
+  ]);
+};
+
+type OtherStatement = Exclude<IrStepStmt, { readonly kind: 'log' | 'minimize' | 'measure' }>;
 
 const emitOther = (place: Place, statement: OtherStatement): readonly ts.Statement[] => {
   const { unit } = place;

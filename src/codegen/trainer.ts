@@ -39,7 +39,7 @@ import { namesRead, unreadIn } from './unread.js';
 
 /** Members of `Trainer` that a step's method must not hide. */
 const TRAINER_MEMBERS = (
-  'addons addOns checkAddOns constructor data decide every fit log models now optimizers options params predict run schedules ' +
+  'addons addOns checkAddOns constructor data decide every fit log measured models now optimizers options params predict run schedules ' +
   'spec steps test update validate'
 ).split(' ');
 
@@ -414,11 +414,19 @@ const stepMethod = (write: Write, step: IrStep): ts.ClassElement => {
   const place = createPlace(unit, names, readers, unread);
   const returned = step.body.find((statement) => statement.kind === 'return');
   const result =
-    returned === undefined
-      ? tree.keyword('void')
-      : tree.recordType(
-          returned.fields.map(({ name, value }) => ({ key: name, type: typeNode(unit, value.type) })),
-        );
+    step.stage === 'measure'
+      ? tree.recordType(
+          step.body.flatMap((statement) =>
+            statement.kind === 'measure'
+              ? [{ key: statement.name, type: unit.exportType('rows', 'Measured') }]
+              : [],
+          ),
+        )
+      : returned === undefined
+        ? tree.keyword('void')
+        : tree.recordType(
+            returned.fields.map(({ name, value }) => ({ key: name, type: typeNode(unit, value.type) })),
+          );
   const body = emitStepBody(place, step.body);
   const made = tree.factory.createMethodDeclaration(
     undefined,

@@ -124,6 +124,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT5008: { name: 'rows_meet', severity: 'warning' },
   ZT5009: { name: 'hides_builtin', severity: 'warning' },
   ZT5010: { name: 'allow_unknown', severity: 'warning' },
+  ZT5015: { name: 'measures_held_out', severity: 'warning' },
   ZT5020: { name: 'idle_option', severity: 'warning' },
   ZT6001: { name: 'extern_disagrees', severity: 'error' },
 };
@@ -1804,6 +1805,19 @@ export const allowUnknown = (
   code: 'ZT5010',
   severity: 'warning',
   message: `${args.problem}`,
+  span,
+});
+
+/** ZT5015 measures_held_out: `{step}` measures rows that `{other}` holds the model against */
+export const measuresHeldOut = (
+  span: Span,
+  args: { readonly step: string | number; readonly other: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5015',
+  severity: 'warning',
+  message: `\`${args.step}\` measures rows that \`${args.other}\` holds the model against`,
   span,
 });
 

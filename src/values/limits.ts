@@ -34,12 +34,13 @@ export function batchesIn(part: Part | null, all: number): number {
 
 /** Which part of its data a kind of step takes, and the option that says so. */
 export function partOf(
-  kind: keyof Limits,
+  kind: keyof Limits | 'measure',
   { limit, overfit }: Taken,
 ): { readonly option: string; readonly part: Part | null } {
   if (overfit !== null && (kind === 'train' || kind === 'validate'))
     return { option: 'overfit', part: overfit };
-  return { option: `limit.${kind}`, part: limit[kind] ?? null };
+  // What is measured before training is measured whole.
+  return { option: `limit.${kind}`, part: kind === 'measure' ? null : (limit[kind] ?? null) };
 }
 
 /** What is wrong with a part by itself, as the end of a sentence that names the option; null where nothing is. */

@@ -1452,6 +1452,21 @@ const entries: readonly (readonly [string, readonly OptionDeclaration[]])[] = [
     ],
   ],
   [
+    'addon/lr_log',
+    [
+      {
+        name: 'every',
+        key: 'every',
+        nullable: false,
+        type: { kind: 'quantity', units: ['steps'] },
+        where: null,
+        limits: [],
+        overridable: true,
+        later: false,
+      },
+    ],
+  ],
+  [
     'addon/sweep',
     [
       {
@@ -1569,21 +1584,6 @@ const entries: readonly (readonly [string, readonly OptionDeclaration[]])[] = [
         key: 'project',
         nullable: false,
         type: { kind: 'string' },
-        where: null,
-        limits: [],
-        overridable: false,
-        later: false,
-      },
-    ],
-  ],
-  [
-    'addon/lr_log',
-    [
-      {
-        name: 'every',
-        key: 'every',
-        nullable: false,
-        type: { kind: 'quantity', units: ['steps'] },
         where: null,
         limits: [],
         overridable: false,

@@ -98,15 +98,8 @@ describe('what is declared and not built is refused, once', () => {
 
   const model =
     'model Net on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image |> flatten() |> dense(16) as hidden |> relu() |> dense(10) as head }';
-  const loss = 'mean(softmax_cross_entropy(Net(batch.image), batch.label))';
   test.each([
     ['frozen from a file', { model: `${model}\nmodel Old = frozen(Net, from = "old")` }],
-    [
-      'a measure step',
-      {
-        train: `step measure as seen(batch in train_set) { metric m = mean(batch.image) }\nstep train(batch in train_set) { update opt { minimize ${loss} } }`,
-      },
-    ],
     ['several devices', { trainer: 'trainer Digits { epochs = 1 devices = 2 }' }],
     ['pretrained', { addon: 'addon pretrained { from = "x.safetensors" into = Net }' }],
     [

@@ -265,6 +265,25 @@ describe('show', () => {
     expect(resolved.stdout).toContain('limit = { test: 2.batches }');
   });
 
+  test('the plan has the add-ons by phase, then in the order of the spec', async () => {
+    const text = readFileSync(digits, 'utf8').replace(/^addon .*$/gm, '');
+    const addons = [
+      'addon checkpoint { keep = 2 }',
+      'addon early_stopping { monitor = max(validate.accuracy) }',
+      'addon lr_log { }',
+      'addon device_stats { }',
+    ];
+    write('ordered.ztrain', [text, ...addons].join('\n'));
+    const { stdout } = await desk.ztrainc(['show', 'ordered.ztrain', '--plan']);
+    expect(stdout).toContain(
+      'add-ons, in the order of their hooks: lr_log, device_stats, early_stopping, checkpoint\n',
+    );
+    write('ordered.ztrain', [text, ...addons.slice(1, 2)].join('\n'));
+    // A run has a checkpoint at its end also where none is declared.
+    const bare = await desk.ztrainc(['show', 'ordered.ztrain', '--plan']);
+    expect(bare.stdout).toContain('add-ons, in the order of their hooks: early_stopping, checkpoint\n');
+  });
+
   test('the plan says why a run would not start', async () => {
     const { code, stdout } = await desk.ztrainc([
       'show',

@@ -100,8 +100,12 @@ class Dcgan extends DcganTrainer {
 }
 class Gpt extends GptTrainer {
   protected override configureData(): GptData {
-    const { trainSet, valSet } = super.configureData();
-    return { trainSet: madeUp(trainSet, 22, 256), valSet: madeUp(valSet, 10, 256) };
+    const { trainSet, valSet, prompts } = super.configureData();
+    return {
+      trainSet: madeUp(trainSet, 22, 256),
+      valSet: madeUp(valSet, 10, 256),
+      prompts: madeUp(prompts, 10, 256),
+    };
   }
 }
 

@@ -206,6 +206,10 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
     inputs: [[2, 3]],
     run: (x: Tensor) => ops.repeatAxis(x, { count: 3, axis }),
   })),
+  put: [0, 1, 2].map((at) => ({
+    inputs: [[2, 3], [2]],
+    run: (x: Tensor, value: Tensor) => ops.put(x, value, { at, axis: 1 }),
+  })),
   pad: [
     {
       inputs: [[2, 3]],

@@ -138,13 +138,24 @@ test('dcgan changes both networks and shows what it draws', async () => {
 }, 120_000);
 
 test('gpt learns to guess the next byte far better than chance', async () => {
-  const { metrics } = await place.train(await place.build('gpt'), 'gpt', [
+  const program = await place.build('gpt');
+  const { metrics, folder } = await place.train(program, 'gpt', [
     ...['depth=1', 'width=32', 'n_head=2', 'context=32', 'batch_size=16', 'lr=1e-2'],
     ...['trainer.steps=220', 'checkpoint.every=200.steps'],
   ]);
   // A guess among 256 bytes has ln(256) = 5.55; letter frequencies alone give about 3.
   expect(metrics.get('validate.loss')).toBeLessThan(2.9);
   expect(metrics.get('validate.perplexity')).toBeCloseTo(Math.exp(metrics.get('validate.loss') ?? 0), 6);
+  // It writes on from what a window starts with; at a low temperature, the likeliest letters alone.
+  const words = ['predict', '--from', folder, '--json', '--dev-run=4', 'prompt=24', 'temperature=0.2'];
+  const lines = (await place.call(program, words)).trim().split('\n');
+  const [first, again] = [lines, (await place.call(program, words)).trim().split('\n')];
+  expect(again).toEqual(first);
+  const bytes = lines.map((line): readonly number[] => Object(JSON.parse(line)).bytes);
+  expect(new Set(bytes.map((row) => row.length))).toEqual(new Set([32]));
+  const written = bytes.flatMap((row) => row.slice(24));
+  const letters = written.filter((byte) => byte === 32 || (byte >= 97 && byte <= 122));
+  expect(letters.length / written.length).toBeGreaterThan(0.8);
 }, 120_000);
 
 /** The bytes of each tensor of a safetensors file. */

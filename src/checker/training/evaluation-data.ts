@@ -1,5 +1,5 @@
-/** ZT5004: validation reads other rows than training. */
-import { validatesOnTrainingData, validationOverlaps } from '../../parser/messages.gen.js';
+/** ZT5004 and ZT5015: validation reads other rows than training, and than what is measured before it. */
+import { measuresHeldOut, validatesOnTrainingData, validationOverlaps } from '../../parser/messages.gen.js';
 import { evaluateIr, type HostNames } from '../evaluate.js';
 import type { IrData, IrExpr } from '../ir.js';
 import { optionOf, type TrainingInput } from './input.js';
@@ -117,6 +117,37 @@ export const checkValidationData = (input: TrainingInput, names: HostNames): voi
         );
         break;
       }
+    }
+  }
+};
+
+/** What is measured of held-out rows is known to the model before it is held against them. */
+export const checkMeasuredData = (input: TrainingInput, names: HostNames): void => {
+  const { trainer, report } = input;
+  const dataOf = (name: string): IrData | undefined => trainer.data.find((each) => each.name === name);
+  const inputsOf = (...stages: readonly string[]) =>
+    trainer.steps
+      .filter(({ stage }) => stages.includes(stage))
+      .flatMap((step) => step.inputs.map((own) => ({ step, own })));
+  const trained = inputsOf('train').map(({ own }) => dataOf(own.data));
+  for (const { step, own } of inputsOf('measure')) {
+    const measured = dataOf(own.data);
+    for (const { step: other, own: held } of inputsOf('validate', 'test')) {
+      const data = dataOf(held.data);
+      if (!measured || !data || overlapOf(input, names, measured, data) === 'none') continue;
+      // Validating on what is trained on is told of by itself.
+      if (trained.some((each) => each && overlapOf(input, names, each, data) !== 'none')) continue;
+      report(
+        measuresHeldOut(
+          own.span,
+          { step: `step ${step.name}`, other: `step ${other.name}` },
+          {
+            related: [{ span: held.span, label: 'held out here' }],
+            help: 'measure the part that is trained on',
+          },
+        ),
+      );
+      break;
     }
   }
 };

@@ -60,7 +60,8 @@ const isPart = ({ report }: TrainingInput, { option, value, part, isOffAllowed }
 const checkNone = (input: TrainingInput, run: Run, { option, value, part, kinds }: Given): void => {
   if (part.unit !== 'percent') return;
   for (const step of input.trainer.steps) {
-    if (!kinds.includes(step.stage) || partOf(step.stage, run.taken).option !== option) continue;
+    const { stage } = step;
+    if (stage === 'measure' || !kinds.includes(stage) || partOf(stage, run.taken).option !== option) continue;
     const batches = stepBatches(input, step, run.names, run.taken);
     if (!batches || batches.all < 1 || batchesIn(part, batches.all) > 0) continue;
     const all = counted(batches.all, 'batch', 'batches');

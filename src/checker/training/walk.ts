@@ -109,6 +109,8 @@ export const expressionsOf = (statement: IrStepStmt): readonly IrExpr[] => {
       return [statement.from, statement.to, ...inner];
     case 'return':
       return statement.fields.map((field) => field.value);
+    case 'measure':
+      return [statement.values];
     case 'update':
       return inner;
     case 'branch':

@@ -143,7 +143,7 @@ export interface AddOnHost {
   rates(step: number): ReadonlyMap<string, number>;
   /** Writes a line of `metrics.jsonl` under the add-on's own name, where the run has a folder. */
   log(at: Moment, stage: string, metrics: ReadonlyMap<string, number>): void;
-  /** Bytes by name that the process and the device hold now. */
+  /** What the process and the device hold now: `process_bytes`, `heap_bytes`, `device_bytes`, `device_tensors`. */
   memory(): ReadonlyMap<string, number>;
   /** Runs `body` once as a step in evaluation mode and fetches what it returns. Give the same function each time: it is compiled once. */
   evaluate(name: string, body: () => readonly Tensor[]): Promise<readonly HostTensor[]>;

@@ -22,6 +22,8 @@ export { earlyStopping } from './early-stopping.js';
 export type { EarlyStoppingOptions } from './early-stopping.js';
 export { imageGrid } from './image-grid.js';
 export type { ImageGridOptions } from './image-grid.js';
+export { csvLog, deviceStats, lrLog } from './logs.js';
+export type { LrLogOptions } from './logs.js';
 export { predictions } from './predictions.js';
 export type { PredictionsOptions } from './predictions.js';
 export { axis, sweep } from './sweep.js';

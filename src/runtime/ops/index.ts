@@ -30,6 +30,7 @@ export {
   ones,
   onesLike,
   pad,
+  put,
   range,
   repeatAxis,
   reshape,

@@ -2,6 +2,8 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { currentEngine, drawLabel } from '../engine/current.js';
 import { ranked } from '../tensor.js';
+import { add, div, log, max, neg } from './arithmetic.js';
+import { argmax } from './reductions.js';
 
 export interface Draw {
   /** The stable name of the place of this draw. */
@@ -45,4 +47,22 @@ export function normalLike<T extends Tensor>(x: T, draw: Draw): T {
 /** Uniform draws from [0, 1) in the shape of x. */
 export function uniformLike<T extends Tensor>(x: T, draw: Draw): T {
   return ranked<T>(currentEngine().uniform(options(x.shape, draw)));
+}
+
+/** The smallest draw that has a logarithm worth having: uniform draws are multiples of 2^-24, and 0 among them. */
+const leastDraw = 2 ** -25;
+
+/**
+ * A class along the last axis, drawn with the probabilities softmax(logits / temperature): the largest of logits to which
+ * Gumbel noise was added. Draws have 24 bits, so what is less likely than about 1 in 10 million is never drawn.
+ */
+export function choose<R extends Tensor>(
+  logits: Tensor,
+  { temperature = 1, ...draw }: Draw & { readonly temperature?: number },
+): R {
+  if (!(temperature > 0)) throw new Error(`choose takes a temperature above 0, got ${temperature}`);
+  const uniformly = max<Tensor>(uniformLike(logits, draw), leastDraw);
+  const noise = neg<Tensor>(log<Tensor>(neg<Tensor>(log<Tensor>(uniformly))));
+  const scaled = temperature === 1 ? logits : div<Tensor>(logits, temperature);
+  return argmax<R>(add<Tensor>(scaled, noise), { axis: -1 });
 }

@@ -276,3 +276,30 @@ function extent(
   }
   return [from, to];
 }
+
+/** x with `value` (of x's shape without the axis) in the place of slice `at` of an axis. */
+export function put<R extends Tensor>(
+  x: Tensor,
+  value: Tensor,
+  { at, axis }: { readonly at: number; readonly axis: number },
+): R {
+  const along = axisOf('put', axis, x.rank);
+  const length = sizeAt(x.shape, along);
+  if (!Number.isInteger(at) || at < 0 || at >= length)
+    throw new Error(
+      `put takes a place from 0 to ${length - 1} of axis ${axis} of ${tensorText(x)}, got ${at}`,
+    );
+  const before = x.shape.map((): Index => null);
+  const part = (from: number, to: number): readonly Tensor[] =>
+    from === to
+      ? []
+      : [
+          slice<Tensor>(
+            x,
+            before.map((all, each) => (each === along ? [from, to] : all)),
+          ),
+        ];
+  return concat<R>([...part(0, at), expandDims<Tensor>(value, { axis: along }), ...part(at + 1, length)], {
+    axis: along,
+  });
+}

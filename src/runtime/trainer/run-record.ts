@@ -118,15 +118,18 @@ function devices({ engine }: Session): Json {
   };
 }
 
-/** Bytes that the process holds (`process`, its JavaScript heap `heap`), and those of tensors on the device (`device`). */
+/**
+ * What the process holds (`process_bytes`, of which `heap_bytes` is JavaScript's heap), and the device (`device_bytes` of tensors, or of
+ * state where steps are compiled, and how many `device_tensors`).
+ */
 export function memoryOf({ engine }: Session): ReadonlyMap<string, number> {
   const { rss, heapUsed } = process.memoryUsage();
   const { bytes, tensors } = engine.memory();
   return new Map([
-    ['process', rss],
-    ['heap', heapUsed],
-    ['device', bytes],
-    ['tensors', tensors],
+    ['process_bytes', rss],
+    ['heap_bytes', heapUsed],
+    ['device_bytes', bytes],
+    ['device_tensors', tensors],
   ]);
 }
 

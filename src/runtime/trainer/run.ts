@@ -21,6 +21,7 @@ import { fit, type FitResult } from './fit.js';
 import { named, tellLine, type LiveAddOn } from './hook-calls.js';
 import { addOnHost, closeAddOns, idleHost, startAddOns } from './live-add-ons.js';
 import { isOff } from './open-stage.js';
+import { measureAll } from './measure.js';
 import type { Session } from './session.js';
 import { describe, headOf, jsonRecord, summaryOf } from './run-record.js';
 import type { Outputs } from './stage.js';
@@ -67,7 +68,7 @@ export interface RunOptions {
 export async function runFit(trainer: AnyTrainer, options: RunOptions = {}): Promise<FitResult> {
   const started = Date.now();
   const prepared = await trainer.prepare({
-    kinds: ['train', 'validate'],
+    kinds: ['measure', 'train', 'validate'],
     ...preparing(options),
   });
   try {
@@ -133,8 +134,11 @@ async function train(
       await saver.point('last', saved);
       reporter.line(`the state of step ${at.step} was saved: ${shortPath(saved.folder)}`);
     };
-    const result = await fit({ session, addOns: live, control, listener, now, limit: devRun, rescue });
-    if (result.reason === 'interrupted' && saver.newest?.step !== result.at.step) {
+    const measured = await measureAll(session, control, (text) => reporter.live(text));
+    const result = measured
+      ? await fit({ session, addOns: live, control, listener, now, limit: devRun, rescue })
+      : notStarted(control, now());
+    if (measured && result.reason === 'interrupted' && saver.newest?.step !== result.at.step) {
       const saved = await saver.save(result.at);
       if (saved !== null) await saver.point('last', saved);
     }
@@ -179,6 +183,12 @@ async function train(
     // Of what failed before: its error is the one to tell.
     await closeAddOns(live).catch(() => undefined);
   }
+}
+
+/** What a run comes to that was interrupted before its first step. */
+function notStarted({ signal }: Control, seconds: number): FitResult {
+  const at = { step: 0, epoch: 0, seconds };
+  return { reason: 'interrupted', because: null, signal, at, rows: 0, metrics: new Map() };
 }
 
 /** Writes what was traced of the run's time, and returns a line that says where it is. Null where no trace was asked for. */
@@ -313,7 +323,9 @@ export async function runPredict(
 const momentOf = ({ step, epoch }: Checkpoint): Moment => ({ step, epoch, seconds: 0 });
 
 async function loadWeights(session: Session, from: Checkpoint): Promise<void> {
-  loadInto(session.modelState, await readTensors(from, 'model.safetensors'), from.folder);
+  const tensors = await readTensors(from, 'model.safetensors');
+  session.figures.take(tensors);
+  loadInto(session.modelState, tensors, from.folder);
 }
 
 export { findCheckpoint };

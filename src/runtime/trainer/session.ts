@@ -24,6 +24,7 @@ import { bindAll } from './bind-optimizers.js';
 import { copiedPaths, Copies } from './copies.js';
 import { Freezing } from './freezing.js';
 import { LossScaling } from './loss-scaling.js';
+import { MeasuredFigures } from './measured-figures.js';
 import { someNames, someRows } from './shown.js';
 import { drawLabel } from './step-context.js';
 import type { ResolvedOptions } from './resolved-options.js';
@@ -94,6 +95,8 @@ export class Session implements StageHost, UpdateHost {
   inspection: Inspection | null = null;
   /** What the loop has to say to `state.json`; set by the loop. */
   loopState: () => Readonly<Record<string, Json>> = () => ({});
+  /** Figures of the data that measure steps have found. */
+  readonly figures: MeasuredFigures;
   #trace: StepTrace | null = null;
 
   private constructor(
@@ -112,6 +115,7 @@ export class Session implements StageHost, UpdateHost {
     readonly notes: readonly string[],
   ) {
     this.engine = engine;
+    this.figures = new MeasuredFigures(engine);
     this.accumulate = options.accumulate;
     this.onNan = options.onNan;
     this.weights = weights;
@@ -404,7 +408,7 @@ export class Session implements StageHost, UpdateHost {
 
   /** All state that a checkpoint holds: weights in one part, optimizers' state in the other. */
   get modelState(): readonly StateVariable[] {
-    return this.weights.map(({ weight }) => weight.variable);
+    return [...this.weights.map(({ weight }) => weight.variable), ...this.figures.variables];
   }
 
   get optimizerState(): readonly StateVariable[] {

@@ -1,10 +1,11 @@
 /** Steps as `configureSteps` lists them: what each is called, which data it reads, when it runs. */
 import type { Data } from '../data/data.js';
+import type { Measured } from '../rows/measured.js';
 import type { Tensor } from '../tensor.js';
 import type { Duration } from '../../values/units.js';
 import { epochs } from '../../values/units.js';
 
-export type StageKind = 'train' | 'validate' | 'test' | 'predict';
+export type StageKind = 'train' | 'validate' | 'test' | 'predict' | 'measure';
 
 /** A step without its batches' types. */
 export interface StepPlan {
@@ -16,6 +17,8 @@ export interface StepPlan {
   readonly every: Duration | null;
   /** Runs the body over the tensors of one batch of each data set. Only inside a step. */
   readonly run: (tensors: readonly (readonly Tensor[])[]) => unknown;
+  /** Of a measure step: how each figure is joined, by name, known once the body was traced. */
+  readonly measures?: ReadonlyMap<string, Pick<Measured, 'how' | 'perRow'>>;
 }
 
 export interface ValidateOptions {
@@ -91,4 +94,21 @@ export function predict<B extends readonly unknown[]>(
   body: (...batches: B) => unknown,
 ): StepPlan {
   return plan('predict', name, data, null, body);
+}
+
+/** A step that finds figures of the data before training. The body returns them by name. */
+export function measure<B extends readonly unknown[]>(
+  name: string,
+  data: DataOf<B>,
+  body: (...batches: B) => Readonly<Record<string, Measured>>,
+): StepPlan {
+  const measures = new Map<string, Pick<Measured, 'how' | 'perRow'>>();
+  const flat = (...batches: B): Readonly<Record<string, Tensor>> =>
+    Object.fromEntries(
+      Object.entries(body(...batches)).flatMap(([figure, { how, perRow, parts }]) => {
+        measures.set(figure, { how, perRow });
+        return Object.entries(parts).map(([part, value]) => [`${figure}/${part}`, value]);
+      }),
+    );
+  return { ...plan('measure', name, data, null, flat), measures };
 }

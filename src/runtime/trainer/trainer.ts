@@ -12,7 +12,7 @@ import type { Part } from '../nn/module.js';
 import type { Clock, Optimizer } from '../optim/optimizer.js';
 import type { Figures, Reduction } from '../rows/reduction.js';
 import type { Schedule } from '../schedules/index.js';
-import type { Scalar } from '../tensor.js';
+import { ranked, type Scalar, type Tensor } from '../tensor.js';
 import { dueAt, durationInSteps } from '../../values/durations.js';
 import { optionTable } from '../../values/options.gen.js';
 import type { Override } from '../../values/overrides.js';
@@ -297,6 +297,12 @@ export abstract class Trainer<
   protected decide(label: string, test: (run: Clock<S>) => boolean): boolean {
     const trace = this.session.trace('decide');
     return trace.stage.ask(trace, label, (clock) => test(isClockOf<S>(clock, {}) ? clock : fault()));
+  }
+
+  /** A figure of the data that the measure step `step` has found. Only in a step. */
+  protected measured<T extends Tensor>(step: string, name: string): T {
+    this.session.trace('measured');
+    return ranked<T>(this.session.figures.get(`${step}.${name}`).read());
   }
 
   /** The value of a schedule as a tensor. Only in a step of a training run. */

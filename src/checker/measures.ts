@@ -1,0 +1,259 @@
+/** `step measure`: figures of the data that are found before training, `seen.mu`, and what reads them. */
+import type { MetricStmt, StepDecl } from '../parser/ast.js';
+import {
+  duplicateKey,
+  missingPart,
+  notBuilt,
+  unknownField,
+  wrongKind,
+  wrongType,
+} from '../parser/messages.gen.js';
+import { nearest } from '../parser/nearest.js';
+import type { Span } from '../parser/source.js';
+import { checkData, type DataInfo } from './data.js';
+import { envOf } from './declarations.js';
+import { showSize } from './dims/size.js';
+import { lookupData, type Env } from './env.js';
+import { checkExpr } from './expressions.js';
+import type { IrExpr, IrStep, IrStepStmt } from './ir.js';
+import { checkStep, type StepState } from './steps.js';
+import { aType, tensorType, type TensorType } from './types.js';
+import { isUnknown, unknownValue, value, type Value } from './value.js';
+
+export interface Measure {
+  readonly ir: IrStep;
+  /** Figures by name. */
+  readonly types: ReadonlyMap<string, TensorType>;
+}
+
+type How = Extract<IrStepStmt, { readonly kind: 'measure' }>['how'];
+
+const hows: readonly string[] = ['mean', 'sum', 'variance', 'std', 'max_of', 'min_of'];
+const isHow = (name: string): name is How => hows.includes(name);
+
+const nameOf = (decl: StepDecl): string => (decl.as ?? decl.stage).text;
+
+/** The axes that a reduction joins, counted from the front; null for all, undefined where they are not known. */
+const axesOf = (
+  expr: IrExpr & { readonly kind: 'op' },
+  rank: number,
+): readonly number[] | null | undefined => {
+  const given = expr.options.find(({ name }) => name === 'axis')?.value;
+  if (given === undefined) return null;
+  const items = given.kind === 'items' ? given.items : [given];
+  const axes = items.flatMap((item) =>
+    item.kind === 'literal' && typeof item.value === 'number' ? [item.value] : [],
+  );
+  return axes.length < items.length ? undefined : axes.map((axis) => (axis < 0 ? axis + rank : axis));
+};
+
+const types = new WeakMap<object, Map<string, TensorType>>();
+
+/** `metric mu = mean(batch.x, axis = 0)` in a measure step. */
+export const checkFigure = (env: Env, statement: MetricStmt, state: StepState): void => {
+  const { name, by } = statement;
+  if (by) {
+    env.checker.report(
+      wrongKind(
+        by.span,
+        { name: by.text, found: 'a way to join batches', expected: 'a figure over all rows, without `by`,' },
+        { help: 'leave it out' },
+      ),
+    );
+    return;
+  }
+  const found = statement.value ? checkExpr(env, statement.value) : unknownValue(name.span);
+  const wrong = (what: string, help: string): void =>
+    env.checker.report(
+      wrongType(
+        statement.value?.span ?? name.span,
+        {
+          what: `the figure \`${name.text}\``,
+          found: what,
+          expected: 'a `mean`, `sum`, `std`, `variance`, `max_of` or `min_of` over rows',
+        },
+        { help },
+      ),
+    );
+  if (!statement.value)
+    return wrong('only a name', `write \`metric ${name.text} = mean(batch.x, axis = 0)\``);
+  if (isUnknown(found)) return;
+  const { ir } = found;
+  if (ir.kind !== 'op' || !isHow(ir.name) || ir.home !== 'ops')
+    return wrong(aType(found.type), 'measure its parts, and compute with them where they are read');
+  const [of] = ir.args;
+  if (!of || of.type.kind !== 'tensor' || found.type.kind !== 'tensor') return;
+  if (ir.options.some((option) => option.name === 'weight')) {
+    env.checker.report(
+      notBuilt(
+        statement.value.span,
+        { what: 'a weight in `step measure`' },
+        { help: 'measure the sum of the products and the sum of the weights' },
+      ),
+    );
+    return;
+  }
+  const rows = of.type.shape[0];
+  const axes = axesOf(ir, of.type.shape.length);
+  if (rows === undefined || ![...env.place.batchSizes].includes(rows) || (axes && !axes.includes(0)))
+    return wrong(
+      `${aType(found.type)}, not joined over rows`,
+      'the rows are axis 0: write `axis = 0`, or leave `axis` out to join everything',
+    );
+  if (axes === undefined) return wrong('joined over axes that a param sets', 'write the axes out');
+  if (found.type.shape.some((size) => env.place.batchSizes.has(showSize(size)))) return;
+  const own = types.get(state) ?? new Map<string, TensorType>();
+  types.set(state, own);
+  if (own.has(name.text)) {
+    env.checker.report(duplicateKey(name.span, { name: name.text }));
+    return;
+  }
+  own.set(name.text, tensorType('f32', found.type.shape));
+  env.place.statements.push({
+    kind: 'measure',
+    span: name.span,
+    name: name.text,
+    how: ir.name,
+    values: of,
+    axes,
+  });
+};
+
+export const figuresOf = (state: StepState): ReadonlyMap<string, TensorType> => types.get(state) ?? new Map();
+
+/** A measure step with its figures, checked once, whoever asks first; null after an error. */
+export const measureOf = (env: Env, decl: StepDecl): Measure | null => {
+  const { main, open } = env.checker;
+  const { scope } = main;
+  if (!scope) return null;
+  if (open.others.has(decl)) return null;
+  return env.checker.memo(decl, 'measure', (): Measure | null => {
+    open.others.add(decl);
+    try {
+      return checkMeasure(envOf(env.checker, scope), decl);
+    } finally {
+      open.others.delete(decl);
+    }
+  });
+};
+
+const checkMeasure = (env: Env, decl: StepDecl): Measure | null => {
+  const { body } = decl;
+  if (body.kind !== 'body') {
+    env.checker.report(
+      wrongKind(body.span, {
+        name: body.text,
+        found: 'the body of another step',
+        expected: 'figures of its own',
+      }),
+    );
+    return null;
+  }
+  const [, second] = decl.inputs;
+  if (second) {
+    env.checker.report(
+      notBuilt(
+        second.data.span,
+        { what: '`step measure` over several data sets' },
+        { help: 'write one step for each: `step measure as other(…)`' },
+      ),
+    );
+    return null;
+  }
+  const datas = new Map<string, DataInfo>();
+  for (const { data } of decl.inputs) {
+    const binding = lookupData(env.scope, data.text);
+    if (binding?.kind !== 'decl' || binding.decl.kind !== 'data') continue;
+    const info = checkData(env, binding.decl, binding.file);
+    if (info) datas.set(data.text, info);
+  }
+  const found: { state: StepState | null } = { state: null };
+  const ir = checkStep(env, decl, body, datas, (state) => (found.state = state));
+  if (!ir || !found.state) return null;
+  const own = figuresOf(found.state);
+  if (own.size === 0) {
+    if (!body.statements.some((each) => each.kind === 'metric'))
+      env.checker.report(
+        missingPart(
+          decl.stage.span,
+          { what: '`step measure` measures nothing' },
+          { help: 'write `metric mu = mean(batch.x, axis = 0)`' },
+        ),
+      );
+    return null;
+  }
+  return { ir, types: own };
+};
+
+const measureNamed = (env: Env, name: string): StepDecl | null =>
+  env.checker.main.scope?.decls.find(
+    (decl): decl is StepDecl =>
+      decl.kind === 'step' && decl.stage.text === 'measure' && nameOf(decl) === name,
+  ) ?? null;
+
+/** `seen.mu`; null where no measure step has this name. */
+export const measuredValue = (
+  env: Env,
+  step: string,
+  figure: { readonly text: string; readonly span: Span },
+  span: Span,
+): Value | null => {
+  const decl = measureNamed(env, step);
+  if (!decl) return null;
+  if (env.checker.open.others.has(decl)) {
+    env.checker.report(
+      wrongKind(
+        span,
+        {
+          name: `${step}.${figure.text}`,
+          found: 'what is being measured',
+          expected: 'a value that is known before',
+        },
+        { help: 'measure a data set whose `map` does not need the figures, and amend it' },
+      ),
+    );
+    return unknownValue(span);
+  }
+  if (env.place.kind === 'host' || env.place.kind === 'graph') {
+    env.checker.report(
+      wrongKind(
+        span,
+        {
+          name: `${step}.${figure.text}`,
+          found: 'a measured tensor',
+          expected:
+            env.place.kind === 'graph' ? 'a value of the model' : 'a value that is known before the run',
+        },
+        { help: 'it can be read in steps and in `map`; a model takes it as an input' },
+      ),
+    );
+    return unknownValue(span);
+  }
+  const measure = measureOf(env, decl);
+  if (!measure) return unknownValue(span);
+  const type = measure.types.get(figure.text);
+  const { body } = decl;
+  // A figure that is wrong was told of where it stands.
+  if (
+    !type &&
+    body.kind === 'body' &&
+    body.statements.some((each) => each.kind === 'metric' && each.name.text === figure.text)
+  )
+    return unknownValue(span);
+  if (!type) {
+    const names = [...measure.types.keys()];
+    const [near] = nearest(figure.text, names);
+    const help = near
+      ? `write \`${step}.${near}\``
+      : `it has ${names.map((each) => `\`${each}\``).join(', ')}`;
+    env.checker.report(
+      unknownField(figure.span, { name: figure.text, owner: `\`step measure as ${step}\`` }, { help }),
+    );
+    return unknownValue(span);
+  }
+  const made = value(span, type, { kind: 'ref', ref: { kind: 'measured', step, name: figure.text } });
+  // One number is the same in every batch: it multiplies a total as a schedule does.
+  return type.shape.length === 0 && env.place.kind === 'step'
+    ? { ...made, total: { kind: 'host', ir: made.ir } }
+    : made;
+};

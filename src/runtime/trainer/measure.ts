@@ -1,0 +1,44 @@
+/**
+ * Measure steps: figures of the data that are found once, before the first training step, and kept from then on. A
+ * checkpoint holds them; whoever starts from one never measures again.
+ */
+import { RunError } from '../run/run-error.js';
+import { Joined } from '../rows/measured.js';
+import type { Control } from './control.js';
+import { evaluateStage } from './evaluate.js';
+import type { Session } from './session.js';
+
+/** Runs the measure steps. False where a signal ended it: nothing may be trained then. Rejects where a figure is not finite. */
+export async function measureAll(
+  session: Session,
+  control: Control,
+  live: (text: string) => void = () => undefined,
+): Promise<boolean> {
+  for (const open of session.of('measure')) {
+    const { plan } = open.stage;
+    const joined = new Map<string, Joined>();
+    const whole = await evaluateStage(session, open, {
+      step: 0,
+      control,
+      each: (outputs, done, rows) => {
+        for (const [name, { how, perRow }] of plan.measures ?? []) {
+          const own = joined.get(name) ?? new Joined(how);
+          joined.set(name, own);
+          const parts = [...outputs].filter(([key]) => key.startsWith(`${name}/`));
+          own.add(new Map(parts.map(([key, value]) => [key.slice(name.length + 1), value])), rows * perRow);
+        }
+        live(`${plan.name} ${done}/${open.batches}`);
+      },
+    });
+    if (whole === null) return false;
+    for (const [name, figure] of joined) {
+      const value = figure.finish();
+      if (!value.values.every((each) => Number.isFinite(each)))
+        throw new RunError(
+          `${plan.name}.${name} is not finite; look at the rows of ${open.data[0]?.label ?? 'the data'}`,
+        );
+      session.figures.keep(`${plan.name}.${name}`, value);
+    }
+  }
+  return true;
+}

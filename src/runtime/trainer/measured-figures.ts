@@ -1,0 +1,36 @@
+/** Figures of the data that are found once before training, or taken from a checkpoint; steps and maps read them. */
+import type { Engine, HostTensor, StateVariable } from '../engine/engine.js';
+import { RunError } from '../run/run-error.js';
+
+/** Before the names of figures, as keys of checkpoints. */
+const prefix = 'measured/';
+
+export class MeasuredFigures {
+  readonly #figures = new Map<string, StateVariable>();
+
+  constructor(private readonly engine: Engine) {}
+
+  get variables(): readonly StateVariable[] {
+    return [...this.#figures.values()];
+  }
+
+  /** A figure by `step.name`. Throws where it was not measured. */
+  get(name: string): StateVariable {
+    const found = this.#figures.get(name);
+    if (found !== undefined) return found;
+    throw new RunError(
+      `${name} was not measured: it comes from a measure step before training, or from a checkpoint that has it`,
+    );
+  }
+
+  /** Keeps a figure for the steps to read, and for checkpoints. */
+  keep(name: string, value: HostTensor): void {
+    this.#figures.set(name, this.engine.variable(`${prefix}${name}`, value));
+  }
+
+  /** Takes up the figures that a checkpoint has; they are not measured again. */
+  take(tensors: ReadonlyMap<string, HostTensor>): void {
+    for (const [path, value] of tensors)
+      if (path.startsWith(prefix)) this.keep(path.slice(prefix.length), value);
+  }
+}

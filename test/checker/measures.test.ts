@@ -1,0 +1,111 @@
+/** `step measure`: what can be measured, where it can be read, and what may not be measured. */
+import { describe, expect, test } from 'vitest';
+import { check, codesOf, found, only, specOf } from './training-spec.js';
+
+const measure = (
+  body: string,
+  map = 'cast(row.image, f32)',
+  from = 'train_part',
+): Parameters<typeof found>[0] & object => ({
+  train_set: [
+    'data rows = digits { split = "all" batch = 32 parts = { train: 80.percent, validate: 20.percent } }',
+    'data train_part = rows { part = "train" }',
+    `data train_set = train_part { map row -> { image: ${map}, label: row.label } }`,
+  ].join('\n'),
+  test_set: `data test_set = train_set { part = "validate" }\nstep measure as seen(batch in ${from}) { ${body} }`,
+});
+
+describe('a measure step', () => {
+  test('gives tensors without rows', () => {
+    const spec = measure(
+      'metric mu = mean(cast(batch.image, f32), axis = 0) metric sigma = std(cast(batch.image, f32), axis = [0, 1, 2]) metric most = max_of(cast(batch.image, f32)) metric n = sum(batch.label)',
+      '(cast(row.image, f32) - seen.mu) / seen.sigma / seen.most',
+    );
+    expect(found(spec)).toEqual([]);
+    const step = check(specOf(spec)).ir?.trainer?.steps.find(({ stage }) => stage === 'measure');
+    expect(step?.body).toMatchObject([
+      { kind: 'measure', name: 'mu', how: 'mean', axes: [0] },
+      { kind: 'measure', name: 'sigma', how: 'std', axes: [0, 1, 2] },
+      { kind: 'measure', name: 'most', how: 'max_of', axes: null },
+      { kind: 'measure', name: 'n', how: 'sum', axes: null },
+    ]);
+  });
+  test.each([
+    ['metric m = mean(cast(batch.image, f32), axis = 1)', 'ZT3203', 'not joined over rows'],
+    ['metric m = sqrt(mean(cast(batch.label, f32)))', 'ZT3203', 'the figure `m` is f32 (one number)'],
+    ['metric m = cast(batch.label, f32)', 'ZT3203', 'a `mean`, `sum`, `std`'],
+    [
+      'metric m = mean(cast(batch.image, f32), weight = cast(batch.image, f32))',
+      'ZT4900',
+      'a weight in `step measure`',
+    ],
+    [
+      'metric m = mean(cast(batch.image, f32)) metric m = mean(cast(batch.image, f32))',
+      'ZT2011',
+      '`m` is given twice',
+    ],
+    ['metric m = mean(cast(batch.image, f32)) by last', 'ZT2006', 'a way to join batches'],
+    ['let x = cast(batch.label, f32) assert 1 > 0', 'ZT4205', '`step measure` measures nothing'],
+    ['return { m: batch.label }', 'ZT4106', '`step measure` does not have'],
+    ['update opt { minimize mean(cast(batch.label, f32)) }', 'ZT4106', ''],
+  ])('%s', (body, code, message) => {
+    const all = found(measure(body)).filter(
+      (each) => (each.code !== 'ZT5002' && each.code !== 'ZT4205') || code === 'ZT4205',
+    );
+    expect(all.map((each) => each.code)).toContain(code);
+    expect(all.find((each) => each.code === code)?.message).toContain(message);
+  });
+  test('is read by its own name and the figure’s', () => {
+    const body = 'metric mu = mean(cast(batch.image, f32))';
+    expect(only(measure(body, 'cast(row.image, f32) - seen.my'))).toMatchObject({
+      code: 'ZT2003',
+      help: 'write `seen.mu`',
+    });
+    expect(codesOf(measure(body, 'cast(row.image, f32) - saw.mu'))).toEqual(['ZT2001']);
+  });
+  test('is read in steps and maps, not in models and attributes', () => {
+    const body = 'metric mu = mean(cast(batch.image, f32))';
+    const inStep = {
+      ...measure(body),
+      validate:
+        'step validate(batch in test_set) every 1.epoch { metric loss = mean(softmax_cross_entropy(Net(batch.image), batch.label)) * seen.mu }',
+    };
+    expect(found(inStep)).toEqual([]);
+    const inModel =
+      'model Net on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image - seen.mu |> flatten() |> dense(10) as head }';
+    expect(only({ ...measure(body), model: inModel })).toMatchObject({
+      at: 'seen.mu',
+      help: expect.stringContaining('as an input'),
+    });
+    expect(
+      codesOf({ ...measure(body), optimizer: 'optimizer opt = adam { of = Net lr = seen.mu }' }),
+    ).toHaveLength(1);
+  });
+  test('cannot need itself', () => {
+    const spec = measure(
+      'metric mu = mean(cast(batch.image, f32))',
+      'cast(row.image, f32) - seen.mu',
+      'train_set',
+    );
+    expect(found(spec).map(({ message }) => message)).toEqual([
+      expect.stringContaining('what is being measured'),
+    ]);
+  });
+  test('of held-out rows is warned of', () => {
+    const body = 'metric most = max_of(cast(batch.image, f32))';
+    const map = 'cast(row.image, f32) / seen.most';
+    expect(codesOf(measure(body, map))).toEqual([]);
+    expect(only(measure(body, map, 'rows'))).toMatchObject({
+      code: 'ZT5015',
+      message: '`step seen` measures rows that `step validate` holds the model against',
+      at: 'rows',
+    });
+  });
+  test('is no metric that can be watched', () => {
+    const spec = {
+      ...measure('metric mu = mean(cast(batch.image, f32))', 'cast(row.image, f32) - seen.mu'),
+      addon: 'addon checkpoint { best = min(seen.mu) }',
+    };
+    expect(only(spec)).toMatchObject({ code: 'ZT4201' });
+  });
+});

@@ -22,7 +22,12 @@ const record = () => {
     {
       cwd: folder,
       stdio: ['ignore', 'ignore', 'inherit'],
-      env: { ...process.env, TERM: 'xterm-256color', CI: '', NO_COLOR: '' },
+      env: {
+        ...process.env,
+        ...{ TERM: 'xterm-256color', CI: '', NO_COLOR: '' },
+        // As npx calls it, for lines that name a command.
+        ...{ npm_lifecycle_event: 'npx', npm_lifecycle_script: 'ztrainc' },
+      },
     },
   );
   const text = readFileSync(join(folder, 'log'), 'utf8');

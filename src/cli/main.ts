@@ -9,6 +9,7 @@ import type { BuildOptions } from './build.js';
 import type { CheckOptions } from './check.js';
 import type { InstallOptions } from './engine-install.js';
 import type { EngineRequest } from './engine.js';
+import type { PlotOptions } from './plot.js';
 import type { RunOptions } from './run.js';
 import type { ShowOptions } from './show.js';
 import { optionTable } from '../values/options.gen.js';
@@ -145,6 +146,24 @@ const addCommands = (program: Command, finish: Finish): void => {
     .action(async (spec: string, words: readonly string[], options: ShowOptions) => {
       const { showCommand } = await import('./show.js');
       finish(showCommand(spec, words, options));
+    });
+  program
+    .command('plot')
+    .description('the curves of runs, also of one that still goes on')
+    .argument('<run...>', 'runs’ folders, or a sweep’s')
+    .option('--metrics <names>', 'loss,validate.accuracy,lr (all but rates and speeds)', once('--metrics'))
+    .option('--out <file>', 'an SVG file instead of text', once('--out'))
+    .addOption(
+      new Option('--x <axis>', 'what the curves run along')
+        .choices(['step', 'epoch', 'time'])
+        .default('step'),
+    )
+    .option('--smooth <n>', 'each point is the mean of the n newest', once('--smooth'))
+    .option('--log', 'logarithmic (the default for values far apart)')
+    .option('--no-log', 'never logarithmic')
+    .action(async (runs: readonly string[], options: PlotOptions) => {
+      const { plotCommand } = await import('./plot.js');
+      finish(await plotCommand(runs, options));
     });
   program
     .command('explain')

@@ -36,7 +36,7 @@ export interface RunOptions {
 interface Executable {
   readonly main: (
     argv: readonly string[],
-    io: { readonly program: (command: 'train' | 'test' | 'predict') => string },
+    io: { readonly program: (command: 'train' | 'test' | 'predict') => string; readonly plot: string },
   ) => Promise<number>;
 }
 
@@ -171,5 +171,8 @@ export const trainerCommand = async (
   if (!isExecutable(executable)) throw new Error(`${path} is not a trainer's bundle`);
   const program = (called: 'train' | 'test' | 'predict'): string =>
     `${calledAs()} ${called === 'train' ? 'run' : called} ${spec.shown}`;
-  return executable.main(argumentsOf(command, overrides, spec, options), { program });
+  return executable.main(argumentsOf(command, overrides, spec, options), {
+    program,
+    plot: `${calledAs()} plot`,
+  });
 };

@@ -14,7 +14,8 @@ export interface Streams {
 
 const isSet = (value: string | undefined): boolean => value !== undefined && value !== '';
 
-const wantsColor = (terminal: boolean, environment: NodeJS.ProcessEnv): boolean =>
+/** Colour on a stream: a terminal that can, and nobody against it. */
+export const wantsColor = (terminal: boolean, environment: NodeJS.ProcessEnv): boolean =>
   terminal && !isSet(environment['NO_COLOR']) && !isSet(environment['CI']) && environment['TERM'] !== 'dumb';
 
 const makeStreams = (): Streams => {

@@ -41,6 +41,8 @@ export interface MainIo {
   readonly program?: (command: 'train' | 'test' | 'predict') => string;
   /** The executable as a reader would call it from here: `./digits.mjs`. */
   readonly called?: string;
+  /** What draws a run's curves, `ztrainc plot`, for who has it. */
+  readonly plot?: string;
 }
 
 const exitCodes: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
@@ -174,6 +176,7 @@ async function runCommand(
     devRun: args.devRun,
     ...(args.dataRoot === undefined ? {} : { dataRoot: args.dataRoot }),
     ...(args.runDir === undefined ? {} : { runDir: args.runDir }),
+    ...(io.plot === undefined ? {} : { plot: (folder: string) => `${io.plot} ${quoted(folder)}` }),
   };
   if (args.command === 'train') {
     if (args.from !== undefined)

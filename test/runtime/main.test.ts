@@ -112,7 +112,7 @@ describe('the executable', () => {
     [['trainer.epoch=2'], 'did you mean epochs?'],
     [['trainer.epochs=2', 'trainer.steps=4'], 'both epochs = 2 and steps = 4 are set'],
     [['trainer.epochs=0'], 'trainer.epochs must keep epochs >= 1, got 0'],
-    [['trainer.deterministic=true'], 'declared but not built yet'],
+    [['trainer.nodes=2'], 'declared but not built yet'],
     [['trainer.devices=1'], 'cannot be set at the command line'],
     [['trainer.log_every=2.epochs'], 'takes steps'],
     [['checkpoints.keep=2'], 'did you mean checkpoint?'],

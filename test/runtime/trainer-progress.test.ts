@@ -12,7 +12,8 @@ import * as ops from '../../src/runtime/ops/index.js';
 import * as format from '../../src/runtime/progress/format.js';
 import { liveReporter, reporterFor } from '../../src/runtime/progress/reporter.js';
 import type { Tensor } from '../../src/runtime/tensor.js';
-import { steps } from '../../src/values/units.js';
+import { spacing, summaryLines } from '../../src/runtime/progress/training.js';
+import { seconds, steps } from '../../src/values/units.js';
 import { createEngineUnderTest } from '../engine-under-test.js';
 import { LineTrainer } from './tiny-trainer.js';
 
@@ -49,6 +50,14 @@ describe('numbers', () => {
     expect(format.showCount(1234567)).toBe('1,234,567');
     expect(format.fitParts(['step 3', 'loss 0.5', 'lr 0.1'], 17)).toBe('step 3  loss 0.5');
     expect(format.fitParts(['a long first part'], 5)).toBe('a lo…');
+    // What does not fit gives way to what does.
+    expect(format.fitParts(['12%', 'step 12345/675000', 'ETA 3m 05s'], 19)).toBe('12%  ETA 3m 05s');
+    expect(format.wrapWords('best a.very.long.name 0.5 at step 3', 12)).toEqual([
+      'best',
+      '  a.very.long.name',
+      '  0.5 at',
+      '  step 3',
+    ]);
     expect(
       format.table(
         [
@@ -110,10 +119,100 @@ describe('the live line', () => {
     fixed.forEach((line) => expect(line.length).toBeLessThanOrEqual(columns));
   });
 
+  test('is taken back from all rows that it has where the terminal became narrower', () => {
+    const screen = { ...terminal(40), columns: 40 };
+    const reporter = liveReporter(screen, () => undefined);
+    reporter.live('x'.repeat(39));
+    screen.columns = 20;
+    reporter.live('y'.repeat(39));
+    expect(screen.text()).toBe(`\r\u001b[2K${'x'.repeat(39)}\r\u001b[1A\u001b[J${'y'.repeat(18)}…`);
+    screen.columns = 10;
+    reporter.line('stays');
+    expect(screen.text().endsWith(`…\r\u001b[1A\u001b[Jstays\n${'y'.repeat(8)}…`)).toBe(true);
+    screen.columns = 40;
+    reporter.end();
+    expect(screen.text().endsWith(`${'y'.repeat(8)}…\r\u001b[2K`)).toBe(true);
+  });
+
+  test('a terminal that does not know its width counts as one of 80 columns', () => {
+    const reporter = liveReporter({ ...terminal(0) }, () => undefined);
+    expect(reporter.columns()).toBe(80);
+  });
+
+  test.each([20, 40, 80])('a run that only time ends is timed in %d columns', async (columns) => {
+    const screen = terminal(columns);
+    const trainer = new LineTrainer({ options: { epochs: null, maxTime: seconds(0.5) } });
+    await trainer.fit({ stream: screen, environment: {}, runDir: null });
+    const live = [...screen.text().matchAll(/\r\u001b\[2K([^\r\n]*)/g)].map(([, line = '']) => line);
+    const timed = live.filter((line) => /^\d+%/.test(line));
+    expect(timed.length).toBeGreaterThan(1);
+    timed.forEach((line) => {
+      expect(line.length).toBeLessThan(columns);
+      expect(line).not.toMatch(/NaN|Infinity|\?/);
+    });
+    expect(timed.some((line) => /ETA 0\.\ds/.test(line))).toBe(true);
+    // While validating, the run's place stays in sight where there is room.
+    const validating = live.filter((line) => line.startsWith('validate '));
+    validating.forEach((line) => expect(line.length).toBeLessThan(columns));
+    if (columns === 80)
+      expect(validating.at(-1)).toMatch(/^validate \d+\/\d+ {2}\d+% {2}step \d+ {2}epoch \d+/);
+  });
+
+  test('lines of a long run grow apart, to one a minute', () => {
+    expect([1, 200, 1000, 4000].map((at) => spacing(1, at))).toEqual([1, 1, 5, 20]);
+    expect([1, 1000, 12_000, 1e6].map((at) => spacing(5, at))).toEqual([5, 5, 60, 60]);
+  });
+
   test('none prints nothing', async () => {
     const screen = terminal(80);
     await new LineTrainer({ options: { progress: 'none' } }).fit({ stream: screen, runDir: null });
     expect(screen.text()).toBe('');
+  });
+});
+
+describe('the summary', () => {
+  const result = {
+    reason: 'stopped',
+    because: 'validate.loss did not improve',
+    signal: null,
+    at: { step: 180, epoch: 4, seconds: 90 },
+    rows: 5760,
+    metrics: new Map([
+      ['train.loss', 0.1881],
+      ['validate.a_metric_of_a_long_name', 0.5],
+    ]),
+  } as const;
+  const best = [{ metric: 'validate.loss', value: 0.131, at: { step: 91, epoch: 2, seconds: 40 } }];
+  const files = { folder: 'runs/a', checkpoints: ['runs/a/checkpoints/best'], plot: null };
+  const at = (columns: number, plot: ((folder: string) => string) | null = null): readonly string[] =>
+    summaryLines(result, best, { stepsPerEpoch: 45 }, { ...files, plot }, columns);
+
+  test('says why the run ended, what it came to, the best and where, and where the files are', () => {
+    expect(at(120, (folder) => `ztrainc plot ${folder}`)).toEqual([
+      'stopped early (validate.loss did not improve) after 180 steps in 1m 30s, 2 steps/s, 64 rows/s',
+      'train.loss                        0.1881',
+      'validate.a_metric_of_a_long_name  0.5000',
+      // The 91st step is the first of the third epoch.
+      'best validate.loss 0.1310 at step 91, epoch 3',
+      'checkpoint: runs/a/checkpoints/best',
+      'run: runs/a',
+      'plot: ztrainc plot runs/a',
+    ]);
+  });
+
+  test('fits 20 columns but for names and paths, which are to be copied', () => {
+    const lines = at(20);
+    expect(lines.at(-1)).toBe('run: runs/a');
+    expect(lines.slice(0, 2)).toEqual(['stopped early', '  (validate.loss did']);
+    expect(lines.slice(3, 7)).toEqual(['  180 steps in 1m', '  30s', '  2 steps/s', '  64 rows/s']);
+    const wide = lines.filter((line) => line.length > 20);
+    expect(wide).toEqual(['validate.a_metric_of_a_long_name 0.5000', 'checkpoint: runs/a/checkpoints/best']);
+    expect(lines.slice(-5, -2)).toEqual(['best validate.loss', '  0.1310 at step 91,', '  epoch 3']);
+  });
+
+  test('names no plot where nothing was written', () => {
+    const none = { folder: null, checkpoints: [], plot: () => 'ztrainc plot' };
+    expect(summaryLines(result, [], { stepsPerEpoch: 45 }, none, 200)).toHaveLength(3);
   });
 });
 

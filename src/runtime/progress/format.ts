@@ -51,13 +51,12 @@ export function fit(text: string, width: number): string {
   return text.length <= width ? text : width < 1 ? '' : `${text.slice(0, width - 1)}…`;
 }
 
-/** As many of the parts, in order, as fit a width; at least the first, cut. */
+/** The parts, in order, that fit a width; one that is too long gives way to those after it. At least the first, cut. */
 export function fitParts(parts: readonly string[], width: number): string {
   let line = '';
   for (const part of parts) {
     const longer = line === '' ? part : `${line}  ${part}`;
-    if (longer.length > width) break;
-    line = longer;
+    if (longer.length <= width) line = longer;
   }
   return line === '' ? fit(parts[0] ?? '', width) : line;
 }
@@ -69,6 +68,18 @@ export function wrapParts(parts: readonly string[], width: number): readonly str
     const last = lines.at(-1);
     const longer = last === undefined ? part : `${last}  ${part}`;
     if (last !== undefined && longer.length > width) lines.push(`  ${part}`);
+    else lines.splice(-1, 1, longer);
+  }
+  return lines;
+}
+
+/** Words over as many lines as the width asks for, all but the first indented; a longer word has a line of its own. */
+export function wrapWords(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    const longer = last === undefined ? word : `${last} ${word}`;
+    if (last !== undefined && longer.length > width) lines.push(`  ${word}`);
     else lines.splice(-1, 1, longer);
   }
   return lines;

@@ -47,24 +47,37 @@ export function plainReporter(stream: LineStream, log: (line: string) => void): 
 
 const clear = '\r\u001b[2K';
 
+/** Columns of a terminal, which may not know them: some say 0. */
+const widthOf = ({ columns = 0 }: LineStream): number => (columns > 0 ? columns : 80);
+
+/** Takes a line away. One that was drawn in a wider terminal takes several rows of a narrower one. */
+function erase(shown: string, columns: number): string {
+  const rows = Math.ceil(shown.length / columns);
+  return rows <= 1 ? clear : `\r\u001b[${rows - 1}A\u001b[J`;
+}
+
 /** Lines above, one live line below. Only for a terminal. */
 export function liveReporter(stream: LineStream, log: (line: string) => void): Reporter {
   let shown = '';
-  const columns = (): number => Math.max(10, stream.columns ?? 80);
+  const columns = (): number => Math.max(10, widthOf(stream));
+  const away = (): string => erase(shown, widthOf(stream));
   return {
     line: (text) => {
-      stream.write(`${shown === '' ? '' : clear}${text}\n${shown}`);
+      const before = shown === '' ? '' : away();
+      shown = fit(shown, columns() - 1);
+      stream.write(`${before}${text}\n${shown}`);
       log(text);
     },
     live: (text) => {
+      const before = away();
       // One column is left free: a full line would wrap, and could not be taken back.
       shown = fit(text, columns() - 1);
-      stream.write(clear + shown);
+      stream.write(before + shown);
     },
     isLive: true,
     columns,
     end: () => {
-      if (shown !== '') stream.write(clear);
+      if (shown !== '') stream.write(away());
       shown = '';
     },
   };

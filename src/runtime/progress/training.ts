@@ -4,7 +4,16 @@ import type { Table } from '../rows/reduction.js';
 import type { FitListener, FitResult, MetricsRecord } from '../trainer/fit.js';
 import type { Session } from '../trainer/session.js';
 import type { Throughput } from '../addons/addon.js';
-import { fitParts, showBytes, showCount, showNumber, showSeconds, table, wrapParts } from './format.js';
+import {
+  fitParts,
+  showBytes,
+  showCount,
+  showNumber,
+  showSeconds,
+  table,
+  wrapParts,
+  wrapWords,
+} from './format.js';
 import type { Reporter } from './reporter.js';
 
 /** The table of weights, one line each and a total. */
@@ -35,10 +44,15 @@ export function weightTable(session: Session, columns: number): readonly string[
   ];
 }
 
-/** `epoch 3/10` for a run of epochs, else the epoch alone. Epochs are shown from 1. */
+/** The epoch of the step that ended last, counted from 1. */
+function epochOf(step: number, { stepsPerEpoch }: { readonly stepsPerEpoch: number }): number {
+  return Math.max(1, Math.ceil(step / stepsPerEpoch));
+}
+
+/** `epoch 3/10` for a run of epochs, else the epoch alone. */
 function epochText(step: number, session: Session): string {
-  const { stepsPerEpoch, totalSteps } = session.pace;
-  const epoch = Math.max(1, Math.ceil(step / stepsPerEpoch));
+  const { totalSteps } = session.pace;
+  const epoch = epochOf(step, session.pace);
   return session.options.epochs === null || totalSteps === null
     ? `epoch ${epoch}`
     : `epoch ${epoch}/${session.options.epochs}`;
@@ -48,12 +62,18 @@ function metricParts(metrics: Measured): readonly string[] {
   return [...metrics].map(([name, value]) => `${name} ${showNumber(value)}`);
 }
 
-// The live line is redrawn at most this often; plain lines of training come at most this often.
+// The live line is redrawn at most this often; plain lines of training come at most this often, and ever less so.
 const liveSeconds = 0.1;
 const plainSeconds = 5;
-// With more epochs than this, lines of epochs and validations come at most this often.
+// With more epochs than this, lines of epochs and validations come at most this often, and ever less so.
 const manyEpochs = 60;
 const oftenSeconds = 1;
+const seldomSeconds = 60;
+
+/** How far apart lines are after so many seconds of a run: who follows a long run wants a line a minute, its log no more. */
+export function spacing(least: number, seconds: number): number {
+  return Math.max(least, Math.min(seldomSeconds, seconds / 200));
+}
 
 /** A metric that is a table: its name, then its rows. */
 export function tableLines(name: string, values: Table, columns: number): readonly string[] {
@@ -76,6 +96,9 @@ export class TrainingProgress implements FitListener {
   #leftOut: MetricsRecord[] = [];
   #running: readonly string[] = [];
   #throughput: Throughput | null = null;
+  #newest: Moment | null = null;
+  /** When a batch of a validation was shown last, by the process's clock. */
+  #validated = Number.NEGATIVE_INFINITY;
   readonly #tables = new Map<string, Table>();
 
   constructor(
@@ -87,6 +110,7 @@ export class TrainingProgress implements FitListener {
 
   step(at: Moment): void {
     this.#started ??= at;
+    this.#newest = at;
     if (!this.reporter.isLive || at.seconds - this.#drawn < liveSeconds) return;
     this.#drawn = at.seconds;
     this.reporter.live(this.#live(at));
@@ -102,7 +126,13 @@ export class TrainingProgress implements FitListener {
   }
 
   validating(name: string, done: number, of: number): void {
-    if (this.reporter.isLive) this.reporter.live(`${name} ${done}/${of}`);
+    if (!this.reporter.isLive) return;
+    const now = performance.now() / 1000;
+    if (done < of && now - this.#validated < liveSeconds) return;
+    this.#validated = now;
+    // Before the first step there is no place in the run yet.
+    const where = this.#newest === null ? [] : this.#place(this.#newest);
+    this.reporter.live(fitParts([`${name} ${done}/${of}`, ...where], this.reporter.columns() - 1));
   }
 
   metrics(record: MetricsRecord): void {
@@ -111,10 +141,18 @@ export class TrainingProgress implements FitListener {
     const { over, at } = record;
     if (over !== 'pass') this.#running = metricParts(record.metrics);
     // On a terminal the live line shows windows; elsewhere a line now and then is enough.
-    if (over === 'window' && (this.reporter.isLive || at.seconds - this.#lined < plainSeconds)) return;
+    if (
+      over === 'window' &&
+      (this.reporter.isLive || at.seconds - this.#lined < spacing(plainSeconds, at.seconds))
+    )
+      return;
     // A run of very many short epochs would drown its reader; the file has every line.
     const often = this.total / this.session.pace.stepsPerEpoch > manyEpochs && at.step < this.total;
-    if (often && at.step !== this.#shownStep && at.seconds - this.#lined < oftenSeconds) {
+    if (
+      often &&
+      at.step !== this.#shownStep &&
+      at.seconds - this.#lined < spacing(oftenSeconds, at.seconds)
+    ) {
       this.#leftOut = [...this.#leftOut.filter((line) => line.at.step === at.step), record];
       return;
     }
@@ -136,14 +174,15 @@ export class TrainingProgress implements FitListener {
       over === 'pass'
         ? []
         : [...record.rates].map(([name, value]) => `${rateName(name, record)} ${showNumber(value)}`);
+    const width = this.reporter.isLive ? this.reporter.columns() : Number.POSITIVE_INFINITY;
+    const where = [epochText(at.step, this.session), `step ${at.step}`];
     const parts = [
-      `${epochText(at.step, this.session)} step ${at.step}`,
+      ...(where.join(' ').length <= width ? [where.join(' ')] : where),
       stage,
       ...metricParts(record.metrics),
       ...rates,
     ];
     const rate = over === 'pass' ? [] : this.#rate(at, record.throughput);
-    const width = this.reporter.isLive ? this.reporter.columns() : Number.POSITIVE_INFINITY;
     for (const line of wrapParts([...parts, ...rate], width)) this.reporter.line(line);
   }
 
@@ -165,13 +204,24 @@ export class TrainingProgress implements FitListener {
     return (at.step - start.step) / (at.seconds - start.seconds);
   }
 
-  #live(at: Moment): string {
+  /** How far the run is: percent, step, epoch, and what is left. */
+  #place(at: Moment): readonly string[] {
     const speed = this.#speed(at);
     const { maxTime } = this.session.options;
     const time = maxTime ?? Number.POSITIVE_INFINITY;
     const seconds =
       speed === null ? null : Math.min((this.total - at.step) / speed, Math.max(0, time - at.seconds));
     const left = seconds === null ? [] : [`ETA ${showSeconds(seconds)}`];
+    const done = Math.min(1, Math.max(at.step / this.total, at.seconds / time));
+    const percent = `${Math.floor(100 * done)}%`;
+    const of = Number.isFinite(this.total) ? `/${this.total}` : '';
+    const where = [`step ${at.step}${of}`, epochText(at.step, this.session)];
+    const all = [percent, ...where, ...left];
+    // Where there is no room for all, how long it will take tells more than the step.
+    return all.join('  ').length < this.reporter.columns() ? all : [percent, ...left, ...where];
+  }
+
+  #live(at: Moment): string {
     const clock = this.session.clockAt(at.step - 1);
     const rates = [...this.session.optimizers.values()].flatMap((optimizer) => {
       const [rate] = optimizer.ratesAt(clock);
@@ -179,19 +229,8 @@ export class TrainingProgress implements FitListener {
         ? []
         : [`${this.session.optimizers.size === 1 ? 'lr' : `lr ${optimizer.name}`} ${showNumber(rate)}`];
     });
-    const done = Math.min(1, Math.max(at.step / this.total, at.seconds / time));
-    const percent = `${Math.floor(100 * done)}%`;
-    const of = Number.isFinite(this.total) ? `/${this.total}` : '';
     return fitParts(
-      [
-        percent,
-        `step ${at.step}${of}`,
-        epochText(at.step, this.session),
-        ...left,
-        ...this.#running,
-        ...this.#rate(at),
-        ...rates,
-      ],
+      [...this.#place(at), ...this.#running, ...this.#rate(at), ...rates],
       this.reporter.columns() - 1,
     );
   }
@@ -221,28 +260,44 @@ function endText({ reason, signal, because }: FitResult): string {
   }
 }
 
-/** The final lines: why it ended, best and last values, time and rate, where the files are. */
+/** Where a run's files are, as a reader would type it. */
+export interface RunFiles {
+  readonly folder: string | null;
+  readonly checkpoints: readonly string[];
+  /** The command that draws a folder's curves; null where it is not at hand. */
+  readonly plot: ((folder: string) => string) | null;
+}
+
+/** The final lines: why it ended, best and last values, time and rate, where the files are. Paths alone may be wider. */
 export function summaryLines(
   result: FitResult,
   best: readonly Best[],
-  files: { readonly folder: string | null; readonly checkpoints: readonly string[] },
+  pace: { readonly stepsPerEpoch: number },
+  files: RunFiles,
   columns: number,
 ): readonly string[] {
   const { at, rows } = result;
-  const why = endText(result);
-  const speed =
+  const rates =
     at.seconds > 0
-      ? `, ${showNumber(at.step / at.seconds)} steps/s, ${showNumber(rows / at.seconds)} rows/s`
-      : '';
+      ? [`${showNumber(at.step / at.seconds)} steps/s`, `${showNumber(rows / at.seconds)} rows/s`]
+      : [];
+  const ended = [endText(result), `after ${at.step} steps`, `in ${showSeconds(at.seconds)}`];
+  const whole = [ended.join(' '), ...rates].join(', ');
   const values = [...result.metrics].map(([name, value]) => [name, showNumber(value)]);
   return [
-    `${why} after ${at.step} steps in ${showSeconds(at.seconds)}${speed}`,
+    ...(whole.length <= columns
+      ? [whole]
+      : [...wrapWords(ended.join(' '), columns), ...wrapParts(['', ...rates], columns)]),
     // A name without its value says nothing: in a narrow terminal the columns go, not the values.
     ...(values.every((row) => row.join('  ').length <= columns)
       ? table(values, columns)
       : values.map((row) => row.join(' '))),
-    ...best.map(({ metric, value, at: when }) => `best ${metric} ${showNumber(value)} at step ${when.step}`),
+    ...best.flatMap(({ metric, value, at: when }) => {
+      const where = `at step ${when.step}, epoch ${epochOf(when.step, pace)}`;
+      return wrapWords(`best ${metric} ${showNumber(value)} ${where}`, columns);
+    }),
     ...files.checkpoints.map((checkpoint) => `checkpoint: ${checkpoint}`),
     ...(files.folder === null ? [] : [`run: ${files.folder}`]),
+    ...(files.folder === null || files.plot === null ? [] : [`plot: ${files.plot(files.folder)}`]),
   ];
 }

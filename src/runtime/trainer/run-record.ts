@@ -1,13 +1,14 @@
-/** What a run writes about itself: `run.json`, the head of its checkpoints, lines of metrics. */
+/** What a run writes about itself: `run.json`, `summary.json`, the head of its checkpoints, lines of metrics. */
 import { cpus } from 'node:os';
-import type { Json } from '../addons/addon.js';
+import type { Json, SavedCheckpoint } from '../addons/addon.js';
 import type { CheckpointHead } from '../checkpoint/write.js';
 import type { Table } from '../rows/reduction.js';
 import { jsonNumber } from '../run/folder.js';
 import type { GitState } from '../run/git.js';
 import type { Part } from '../../values/limits.js';
 import { showQuantity } from '../../values/units.js';
-import type { MetricsRecord } from './fit.js';
+import type { Best } from '../progress/training.js';
+import type { FitResult, MetricsRecord } from './fit.js';
 import type { AnyTrainer } from './run.js';
 import type { Session } from './session.js';
 
@@ -164,5 +165,33 @@ export function jsonRecord({
     ...numbers(metrics, ''),
     ...Object.fromEntries([...tables].map(([name, table]) => [name, jsonTable(table)])),
     ...numbers(rates, 'lr.'),
+  };
+}
+
+/** `summary.json`. */
+export function summaryOf(
+  result: FitResult,
+  best: ReadonlyMap<string, Best>,
+  pointers: ReadonlyMap<string, SavedCheckpoint>,
+): unknown {
+  const { at, rows } = result;
+  return {
+    reason: result.reason,
+    because: result.because,
+    signal: result.signal,
+    steps: at.step,
+    epochs: at.epoch,
+    rows,
+    seconds: at.seconds,
+    stepsPerSecond: at.seconds > 0 ? at.step / at.seconds : null,
+    rowsPerSecond: at.seconds > 0 ? rows / at.seconds : null,
+    metrics: Object.fromEntries([...result.metrics].map(([name, value]) => [name, jsonNumber(value)])),
+    best: [...best.values()].map(({ metric, value, at: when }) => ({
+      metric,
+      value: jsonNumber(value),
+      step: when.step,
+      epoch: when.epoch,
+    })),
+    checkpoints: Object.fromEntries([...pointers].map(([name, checkpoint]) => [name, checkpoint.folder])),
   };
 }

@@ -10,7 +10,7 @@ import { pointTo, writeCheckpoint } from '../checkpoint/write.js';
 import { reporterFor, type LineStream, type Reporter } from '../progress/reporter.js';
 import { summaryLines, tableLines, TrainingProgress, weightTable, type Best } from '../progress/training.js';
 import type { Table } from '../rows/reduction.js';
-import { jsonNumber, openRunFolder, runName, type RunFolder } from '../run/folder.js';
+import { openRunFolder, runName, type RunFolder } from '../run/folder.js';
 import { RunError } from '../run/run-error.js';
 import { Control } from './control.js';
 import type { EngineName } from '../engine/choose.js';
@@ -23,7 +23,7 @@ import { addOnHost, closeAddOns, idleHost, startAddOns } from './live-add-ons.js
 import { isOff } from './open-stage.js';
 import { measureAll } from './measure.js';
 import type { Session } from './session.js';
-import { describe, headOf, jsonRecord } from './run-record.js';
+import { describe, headOf, jsonRecord, summaryOf } from './run-record.js';
 import type { Outputs } from './stage.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import type { Prepared, PrepareOptions } from './trainer.js';
@@ -60,6 +60,8 @@ export interface RunOptions {
   readonly forcePrecision?: boolean | undefined;
   /** At most so many windows and batches, and nothing is written. */
   readonly devRun?: number | null;
+  /** The command that draws a run's curves, to be named at its end. */
+  readonly plot?: (folder: string) => string;
 }
 
 /** Trains from the first step. */
@@ -149,8 +151,12 @@ async function train(
       reporter.line(
         `${skipped} updates were skipped: their loss, gradient or running statistics were not finite`,
       );
-    const where = { folder: folder === null ? null : shortPath(folder.path), checkpoints: saver.shown() };
-    for (const line of summaryLines(result, [...best.values()], where, reporter.columns()))
+    const where = {
+      folder: folder === null ? null : shortPath(folder.path),
+      checkpoints: saver.shown(),
+      plot: options.plot ?? null,
+    };
+    for (const line of summaryLines(result, [...best.values()], session.pace, where, reporter.columns()))
       reporter.line(line);
     for (const [name, table] of listener.tables)
       tableLines(name, table, reporter.columns()).forEach((line) => reporter.line(line));
@@ -159,7 +165,7 @@ async function train(
     const traced = await writeTrace(trainer, session, folder, result.reason);
     if (traced !== null) reporter.line(traced);
     await closeAddOns(live.splice(0));
-    await folder?.write('summary.json', summary(result, best, saver));
+    await folder?.write('summary.json', summaryOf(result, best, saver.pointers));
     await folder?.write('run.json', await describe(trainer, session, start, result.reason));
     return result;
   } catch (error) {
@@ -476,28 +482,4 @@ class Saver {
       return [best ?? last].flatMap((one) => (one === undefined ? [] : [shortPath(one.folder)]));
     return [`${shortPath(best.folder)} (best)`, `${shortPath(last.folder)} (last)`];
   }
-}
-
-function summary(result: FitResult, best: ReadonlyMap<string, Best>, saver: Saver): unknown {
-  const { at, rows } = result;
-  return {
-    reason: result.reason,
-    because: result.because,
-    signal: result.signal,
-    steps: at.step,
-    epochs: at.epoch,
-    rows,
-    seconds: at.seconds,
-    stepsPerSecond: at.seconds > 0 ? at.step / at.seconds : null,
-    rowsPerSecond: at.seconds > 0 ? rows / at.seconds : null,
-    metrics: Object.fromEntries([...result.metrics].map(([name, value]) => [name, jsonNumber(value)])),
-    best: [...best.values()].map(({ metric, value, at: when }) => ({
-      metric,
-      value: jsonNumber(value),
-      step: when.step,
-    })),
-    checkpoints: Object.fromEntries(
-      [...saver.pointers].map(([name, checkpoint]) => [name, checkpoint.folder]),
-    ),
-  };
 }

@@ -1,0 +1,39 @@
+/** What a run has measured, as curves: one for each metric of each step (`train`, `validate`, …). */
+
+export interface Point {
+  /** Windows of the train step so far. */
+  readonly step: number;
+  /** Epochs so far, with a fraction. */
+  readonly epoch: number;
+  /** Seconds since the run's start. */
+  readonly time: number;
+  /** NaN and infinities are kept: they are gaps of the curve. */
+  readonly value: number;
+}
+
+export interface Curve {
+  /** The step that measured it: `train`, `validate`, or the name given by `as`. */
+  readonly stage: string;
+  /** Without the stage: `loss`, `lr.opt`, `steps_per_second`. */
+  readonly metric: string;
+  readonly points: readonly Point[];
+}
+
+export interface RunCurves {
+  /** The run as its reader named it. */
+  readonly path: string;
+  /** The trainer, where `run.json` says it; else an empty text. */
+  readonly trainer: string;
+  readonly curves: readonly Curve[];
+}
+
+/** A run's folder that cannot be drawn, or what of it. `missing`: it has measured nothing so far. */
+export class PlotError extends Error {
+  override readonly name = 'PlotError';
+  constructor(
+    message: string,
+    readonly kind: 'misuse' | 'missing' | 'broken',
+  ) {
+    super(message);
+  }
+}

@@ -24,7 +24,9 @@ const read = (...folders: readonly string[]): string =>
 const checker = read('checker', 'codegen', 'cli');
 /** Where the options of each kind are read. */
 const readers: Readonly<Record<string, string>> = {
-  fn: read('runtime/ops', 'runtime/losses', 'runtime/optim'),
+  // `only` and `all_but` choose rows of a data set.
+  fn: read('runtime/ops', 'runtime/losses', 'runtime/optim', 'runtime/data'),
+  model: read('runtime/copies', 'runtime/trainer'),
   layer: read('runtime/nn'),
   optimizer: read('runtime/optim'),
   schedule: read('runtime/schedules', 'values'),

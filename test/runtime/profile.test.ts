@@ -144,6 +144,7 @@ describe('the lines', () => {
     const phases = phasesOf(lines);
     expect([...phases.keys()].sort()).toEqual([
       'add-on checkpoint',
+      ...(nativeUnderTest ? ['prepare steps'] : []),
       'read metrics',
       'step train',
       'step validate',
@@ -164,7 +165,7 @@ describe('a trace', () => {
     const spans = read(folder);
     expectNested(spans);
     const phases = phasesOf(lines);
-    expect(phases.size).toBe(5);
+    expect(phases.size).toBe(nativeUnderTest ? 6 : 5);
     for (const [name, { calls, ms }] of phases) {
       const own = spans.filter((span) => span.name === name);
       expect(own.length, name).toBe(calls);

@@ -199,11 +199,13 @@ describe('reductions over rows', () => {
   test('many windows in f32 add up in f64', async () => {
     const totals = new StageTotals(engine, 'long');
     for (let window = 0; window < 50; window += 1) {
+      const constants: ConstantTotals = new Map();
       const step = engine.compile('probe', ([x]) => {
-        if (x !== undefined) totals.record('s', rows.sum(x), new Map(), null);
+        if (x !== undefined) totals.record('s', rows.sum(x), constants, null);
         return [];
       });
       await step.run([f32([1e7, 0.125])], { seed: 0, step: 0, micro: 0, rowOffset: 0 });
+      await totals.endBatch(constants);
       await totals.fold();
     }
     // f32 holds 1e7 + 0.125 as 1e7; what matters is that fifty of them are exact.

@@ -90,7 +90,15 @@ function widen(file: string, folder: string, columns: readonly string[], added: 
 
 const quoted = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
-function cellsOf({ stage, over, at, metrics, tables, rates }: MetricsLine): ReadonlyMap<string, string> {
+function cellsOf({
+  stage,
+  over,
+  at,
+  metrics,
+  tables,
+  rates,
+  throughput,
+}: MetricsLine): ReadonlyMap<string, string> {
   return new Map([
     ['stage', quoted(stage)],
     ['over', over],
@@ -100,5 +108,11 @@ function cellsOf({ stage, over, at, metrics, tables, rates }: MetricsLine): Read
     ...[...metrics].map(([name, value]) => [name, String(value)] as const),
     ...[...rates].map(([name, value]) => [`lr.${name}`, String(value)] as const),
     ...[...tables].map(([name, table]) => [name, quoted(JSON.stringify(table))] as const),
+    ...(throughput === null
+      ? []
+      : ([
+          ['steps_per_second', String(throughput.stepsPerSecond)],
+          ['rows_per_second', String(throughput.rowsPerSecond)],
+        ] as const)),
   ]);
 }

@@ -221,7 +221,7 @@ class Fit {
     while (this.#step < end) {
       await this.#each('stepStart', (hooks) => hooks.stepStart?.(this.#moment()));
       await this.#windows(this.#quietUntil(end));
-      if (!this.#isReady) {
+      if (!this.#isReady && this.#session.engine.traces) {
         this.#isReady = true;
         await this.#timed({ name: 'prepare steps', category: 'compile' }, () =>
           prepareSteps(this.#session, this.#total),

@@ -23,7 +23,10 @@ async function prepared(rows: number, options: TrainerOptions): Promise<Watched>
   const trainer = new Watched({ params: { rows, batchSize: 4 }, options });
   const engine = await createEngineUnderTest();
   const { session } = await trainer.prepare({ kinds: ['train', 'validate'], dataRoot: '.', engine });
-  await prepareSteps(session, session.pace.totalSteps ?? 0);
+  const trained = await Promise.all(
+    session.of('train').flatMap(({ data }) => data.map((set) => set.batch(0, 0))),
+  );
+  await prepareSteps(session, session.pace.totalSteps ?? 0, trained);
   await session.close();
   return trainer;
 }

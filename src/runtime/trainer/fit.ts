@@ -11,6 +11,7 @@ import { breathe, type Control, type StopSignal } from './control.js';
 import { Ahead, type BatchPlace } from './ahead.js';
 import { AnomalyWatch } from './anomaly.js';
 import { lastStep, Least, strongest, type Asked, type EndReason } from './ending.js';
+import type { HostBatch } from '../data/data.js';
 import { evaluateStage, withRows } from './evaluate.js';
 import { HookError, named, tellLine, type LiveAddOn } from './hook-calls.js';
 import { prepareSteps } from './prepare-steps.js';
@@ -93,6 +94,8 @@ class Fit {
   #windowsInEpoch = 0;
   #decided = false;
   #isReady = false;
+  /** Batches that the train step has had. */
+  #sample: readonly HostBatch[] = [];
 
   constructor(private readonly options: FitOptions) {
     const { session, limit } = options;
@@ -224,7 +227,7 @@ class Fit {
       if (!this.#isReady && this.#session.engine.traces) {
         this.#isReady = true;
         await this.#timed({ name: 'prepare steps', category: 'compile' }, () =>
-          prepareSteps(this.#session, this.#total),
+          prepareSteps(this.#session, this.#total, this.#sample),
         );
       }
       this.options.listener.step(this.#moment(), this.#rows);
@@ -351,6 +354,7 @@ class Fit {
     if (last === undefined) return;
     const { stage, data, batches } = this.#train;
     const watch = this.#watch;
+    if (!this.#isReady) this.#sample = last.batches;
     const details = {
       step: (runs[0] ?? last).run.clock.step + 1,
       // Those that end here: with accumulation a step is several batches.

@@ -7,33 +7,41 @@ import type { HostTensor } from '../engine/engine.js';
 import { batchesAt } from './evaluate.js';
 import type { OpenStage, Session } from './session.js';
 
-/** Of a run of so many steps. Rejects with what a later step would have rejected with. Where the engine traces nothing, nothing is done. */
-export async function prepareSteps(session: Session, steps: number): Promise<void> {
+/**
+ * Of a run of so many steps, `trained` being batches that its train step has had. Rejects with what a later step would have rejected
+ * with. Where the engine traces nothing, nothing is done.
+ */
+export async function prepareSteps(
+  session: Session,
+  steps: number,
+  trained: readonly HostBatch[],
+): Promise<void> {
   if (!session.engine.traces) return;
   const { stepsPerEpoch } = session.pace;
   for (const open of session.of('train')) {
     // A run may end before the end of its first epoch.
-    if (steps >= stepsPerEpoch) await prepareLast(session, open, stepsPerEpoch - 1, true);
+    if (steps >= stepsPerEpoch) prepareLast(session, open, trained, stepsPerEpoch - 1, true);
   }
   for (const open of session.of('validate')) {
     if (open.batches === 0) continue;
-    prepare(session, open, await batchesAt(open.data, 0, 0), 0, false);
-    await prepareLast(session, open, 0, false);
+    const first = await batchesAt(open.data, 0, 0);
+    prepare(session, open, first, 0, false);
+    prepareLast(session, open, first, 0, false);
   }
 }
 
-/** The last batch of an epoch, where it has fewer rows than the first: as zeros of its shapes, for it may be far away in the data. */
-async function prepareLast(
+/** The last batch of an epoch, where it has fewer rows than `full`: as zeros of its shapes, for it may be far away in the data. */
+function prepareLast(
   session: Session,
   open: OpenStage,
+  full: readonly HostBatch[],
   step: number,
   training: boolean,
-): Promise<void> {
+): void {
   const last = open.batches - 1;
-  const rows = open.data.map((set) => [set.rowsOf(0, 0).length, set.rowsOf(0, last).length] as const);
-  if (rows.every(([first, end]) => first === end)) return;
-  const full = await batchesAt(open.data, 0, 0);
-  const short = full.map((batch, index) => shortened(batch, rows[index]?.[1] ?? batch.rows));
+  const rows = open.data.map((set) => set.rowsOf(0, last).length);
+  if (full.every((batch, index) => batch.rows === rows[index])) return;
+  const short = full.map((batch, index) => shortened(batch, rows[index] ?? batch.rows));
   prepare(session, open, short, step, training);
 }
 

@@ -93,12 +93,13 @@ class Fit {
   #windowLogged = true;
   #windowsInEpoch = 0;
   #decided = false;
-  #isReady = false;
-  /** Batches that the train step has had. */
+  /** Whether what comes later is traced, or nothing is to be. */
+  #isReady: boolean;
+  /** Batches that the train step has had, until it is. */
   #sample: readonly HostBatch[] = [];
 
   constructor(private readonly options: FitOptions) {
-    const { session, limit } = options;
+    const { session, limit, listener } = options;
     this.#session = session;
     const [train, ...others] = session.of('train');
     if (train === undefined || others.length > 0) {
@@ -107,10 +108,10 @@ class Fit {
       );
     }
     this.#train = train;
+    this.#isReady = !session.engine.traces;
     this.#ahead = new Ahead(train.data);
     this.#total = lastStep(session, limit);
-    this.#least = new Least(session, options.listener);
-    const { listener } = options;
+    this.#least = new Least(session, listener);
     this.#watch = session.options.detectAnomaly
       ? new AnomalyWatch(session, (line) => listener.note(line))
       : null;
@@ -224,11 +225,12 @@ class Fit {
     while (this.#step < end) {
       await this.#each('stepStart', (hooks) => hooks.stepStart?.(this.#moment()));
       await this.#windows(this.#quietUntil(end));
-      if (!this.#isReady && this.#session.engine.traces) {
+      if (!this.#isReady) {
         this.#isReady = true;
         await this.#timed({ name: 'prepare steps', category: 'compile' }, () =>
           prepareSteps(this.#session, this.#total, this.#sample),
         );
+        this.#sample = [];
       }
       this.options.listener.step(this.#moment(), this.#rows);
       for (const name of this.#train.stage.updated)

@@ -34,13 +34,16 @@ export const start = ({ program, args, count }, threads) => {
   const answer = async () => {
     for (;;) {
       const { value, done } = await lines.next();
-      if (done) throw new Error(`${program} ${args.join(' ')} ended without an answer\n${faults}`);
+      if (done) {
+        const how = await ended;
+        throw new Error(`${program} ${args.join(' ')} ended (${how}) without an answer\n${faults}`);
+      }
       // What a library prints is no answer.
       if (value.startsWith('{')) return JSON.parse(value);
     }
   };
   const ended = new Promise((resolve) => {
-    child.on('exit', resolve);
+    child.on('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
   });
   const tell = (order) => child.stdin.write(`${JSON.stringify(order)}\n`);
   child.stdin.on('error', () => undefined);

@@ -107,6 +107,14 @@ function isFields(values: unknown): values is Readonly<Record<string, SourceValu
 }
 
 function firstMisfit(dtype: FieldType['dtype'], values: SourceValues): number {
+  if (values instanceof Float32Array && dtype === 'f32') {
+    // Each batch passes here. What is not finite less itself is NaN.
+    for (let i = 0; i < values.length; i += 1) {
+      const value = values[i] ?? Number.NaN;
+      if (value - value !== 0) return i;
+    }
+    return -1;
+  }
   for (let i = 0; i < values.length; i += 1) if (!fits(dtype, values[i] ?? Number.NaN)) return i;
   return -1;
 }

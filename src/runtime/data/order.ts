@@ -10,8 +10,9 @@ export type EpochOrder = (epoch: number, from: number, to: number) => Int32Array
 export function epochOrder(rows: number, shuffle: boolean, seed: number, label: string): EpochOrder {
   if (!shuffle) {
     return (_, from, to) => {
-      const count = Math.max(0, Math.min(rows, to) - from);
-      return Int32Array.from({ length: count }, (_unused, place) => from + place);
+      const order = new Int32Array(Math.max(0, Math.min(rows, to) - from));
+      for (let place = 0; place < order.length; place += 1) order[place] = from + place;
+      return order;
     };
   }
   let known: { readonly epoch: number; readonly order: Int32Array } | undefined;

@@ -51,11 +51,18 @@ export function rangeText(dtype: DType): string {
   return dtype === 'u8' ? 'a whole number from 0 to 255' : 'true, false, 1 or 0';
 }
 
+// Of so many values a row is copied faster one by one than by making a view of it.
+const fewValues = 48;
+
 /** The rows at `indices` of a field's values, as a batch. */
 export function gatherRows(field: FieldType, values: Values, indices: Int32Array): HostTensor {
   const size = rowSize(field);
   const out = allocate(field.dtype, indices.length * size);
-  indices.forEach((row, i) => out.set(values.subarray(row * size, (row + 1) * size), i * size));
+  for (let i = 0; i < indices.length; i += 1) {
+    const from = (indices[i] ?? 0) * size;
+    if (size > fewValues) out.set(values.subarray(from, from + size), i * size);
+    else for (let at = 0; at < size; at += 1) out[i * size + at] = values[from + at] ?? 0;
+  }
   return { dtype: field.dtype, shape: [indices.length, ...field.shape], values: out };
 }
 

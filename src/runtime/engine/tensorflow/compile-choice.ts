@@ -17,6 +17,8 @@ export interface Way {
   readonly loop: boolean;
 }
 
+const ownKernels: Way = { xla: false, loop: false };
+
 /** What is timed. Milliseconds a run. */
 interface Trial {
   readonly way: Way;
@@ -76,12 +78,16 @@ export class CompileChoice {
     }
     this.#chosen = recall(keyOf(options));
     if (this.#chosen !== null) this.#text = `${nameOf(this.#chosen)} (as measured before)`;
-    else this.#trials.push({ way: { xla: false, loop: false }, times: [] });
+    else this.#trials.push({ way: ownKernels, times: [] });
   }
 
-  /** How the next call is made. */
+  /**
+   * How the next call is made. The first is one of TensorFlow's own kernels also where it is known that XLA is faster: XLA compiles for
+   * about a second, and whoever waits for the first step should not wait for that as well.
+   */
   get way(): Way {
-    return this.#chosen ?? this.#trials.at(-1)?.way ?? { xla: false, loop: false };
+    if (this.#options.mode === 'auto' && this.#done === 0) return ownKernels;
+    return this.#chosen ?? this.#trials.at(-1)?.way ?? ownKernels;
   }
 
   /** How long a call took lately, once the way is chosen; 0 before, when calls are timed with nothing beside them. */

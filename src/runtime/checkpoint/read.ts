@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HostTensor, StateVariable } from '../engine/engine.js';
 import { RunError } from '../run/run-error.js';
+import { sha256 } from './files.js';
 import { insteadOf, isFile, isFolder, whyUnread } from './list.js';
 import { SafetensorsError } from './safetensors.js';
 import { parseStrictJson, type StrictValue } from './strict-json.js';
@@ -16,6 +17,8 @@ export interface Checkpoint {
   readonly epoch: number;
   readonly trainer: string;
   readonly specSha256: string;
+  /** The engine that wrote it, with its version. */
+  readonly engine: string;
   /** Params by name, as the run had them. */
   readonly params: ReadonlyMap<string, StrictValue>;
   readonly files: ReadonlyMap<string, { readonly bytes: number; readonly sha256: string }>;
@@ -92,6 +95,7 @@ function checkpointOf(folder: string, file: string, manifest: StrictValue): Chec
     epoch: asNumber('"epoch"', fields.get('epoch')),
     trainer: asText('"trainer" of "spec"', spec.get('trainer')),
     specSha256: asText('"sha256" of "spec"', spec.get('sha256')),
+    engine: asText('"engine"', fields.get('engine')),
     params: asMap('"params"', fields.get('params')),
     files: new Map(
       asList('"files"', fields.get('files')).map((entry) => {
@@ -200,3 +204,31 @@ function some(names: readonly string[]): string {
   const shown = names.slice(0, 5).join(', ');
   return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
 }
+
+/** What `state.json` says, its checksum verified: plain values. Rejects with a RunError where it is damaged. */
+export async function readState(checkpoint: Checkpoint): Promise<Readonly<Record<string, unknown>>> {
+  const path = join(checkpoint.folder, 'state.json');
+  const expected = checkpoint.files.get('state.json');
+  const instead = await insteadOf(checkpoint.folder);
+  let text: Buffer;
+  try {
+    text = await readFile(path);
+  } catch (error) {
+    throw new RunError(`cannot read ${path}: ${whyUnread(error)}; ${instead}`, { cause: error });
+  }
+  if (expected === undefined || text.length !== expected.bytes || sha256([text]) !== expected.sha256)
+    throw new RunError(`${path} is damaged: its checksum differs; ${instead}`);
+  const state = plain(parseStrictJson(text.toString('utf8')));
+  if (typeof state !== 'object' || state === null || Array.isArray(state))
+    throw new RunError(`${path} is not what a trainer writes; ${instead}`);
+  return Object.fromEntries(Object.entries(state));
+}
+
+/** Maps as records: every key is the record's own, `__proto__` too. */
+function plain(value: StrictValue): unknown {
+  if (value instanceof Map)
+    return Object.fromEntries([...value].map(([key, each]: [string, StrictValue]) => [key, plain(each)]));
+  return isList(value) ? value.map(plain) : value;
+}
+
+const isList = (value: StrictValue): value is readonly StrictValue[] => Array.isArray(value);

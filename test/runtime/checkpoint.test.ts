@@ -270,8 +270,10 @@ describe('checkpoints', () => {
   test('a newer format is refused by number', async () => {
     const folder = await writeCheckpoint(join(root, 'newer'), contents(1));
     const path = join(folder, 'manifest.json');
-    writeFileSync(path, readFileSync(path, 'utf8').replace('"format": 1', '"format": 2'));
-    await expect(findCheckpoint(folder)).rejects.toThrow('format 2; this trainer reads up to 1');
+    writeFileSync(path, readFileSync(path, 'utf8').replace('"format": 2', '"format": 3'));
+    await expect(findCheckpoint(folder)).rejects.toThrow(
+      'format 3; this trainer reads up to 2, build it with ztrainc 0 or newer',
+    );
     writeFileSync(path, '{"format": 1}');
     await expect(findCheckpoint(folder)).rejects.toThrow(
       /not a manifest as a trainer writes it: "spec" must be an object, got nothing; there is no other/,

@@ -5,6 +5,7 @@ import { makeFolder } from '../../values/folders.js';
 import { join } from 'node:path';
 import type { Json } from '../addons/addon.js';
 import { fileError, replaceText, replaceTextNow } from '../checkpoint/files.js';
+import { lockFolder, lockName } from '../checkpoint/lock.js';
 import { RunError } from './run-error.js';
 
 /** `20260131-142501-3f1c`, in UTC, for a new run. */
@@ -34,22 +35,23 @@ export interface RunFolder {
 
 /**
  * Makes the folder and opens its files. Rejects with a RunError where that is not possible, or where the folder holds a run
- * already, or anything else: a run's files are never mixed with others.
+ * already, or anything else: a run's files are never mixed with others. One process at a time has it.
  */
 export async function openRunFolder(path: string): Promise<RunFolder> {
-  if (existsSync(join(path, 'run.json'))) {
-    throw new RunError(`${path} holds a run already; choose another --run-dir, or remove it`);
-  }
+  let release = (): void => undefined;
   try {
     makeFolder(path);
-    const others = readdirSync(path);
+    release = lockFolder(path);
+    if (existsSync(join(path, 'run.json')))
+      throw new RunError(`${path} holds a run already; choose another --run-dir, or remove it`);
+    const others = readdirSync(path).filter((name) => !name.startsWith(lockName));
     if (others.length > 0) {
       const some = others.slice(0, 3).join(', ');
       throw new RunError(
         `${path} holds other files (${others.length > 3 ? `${some}, …` : some}); choose a --run-dir that is empty or not there yet`,
       );
     }
-    const metrics = claim(path, 'metrics.jsonl');
+    const metrics = openSync(join(path, 'metrics.jsonl'), 'ax');
     const log = openSync(join(path, 'console.log'), 'a');
     const append = (file: number, text: string): void => {
       try {
@@ -76,25 +78,16 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
       close: () => {
         closeSync(metrics);
         closeSync(log);
+        release();
       },
     };
   } catch (error) {
+    release();
     throw fileError(`cannot use ${path} as the run's folder`, error);
   }
 }
 
 const pretty = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
-
-/** Makes a file that nobody else makes: of two runs that find the folder empty at once, one gets it. */
-function claim(folder: string, name: string): number {
-  try {
-    return openSync(join(folder, name), 'ax');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST')
-      throw new RunError(`${folder} was taken by another run just now; choose another --run-dir`);
-    throw error;
-  }
-}
 
 /** JSON has no NaN and no infinities: they are written as text, which every reader of the file understands. */
 export function jsonNumber(value: number): Json {

@@ -10,7 +10,6 @@ import { parseStrictJson } from '../../src/runtime/checkpoint/strict-json.js';
 import { readTensorFile } from '../../src/runtime/checkpoint/tensor-file.js';
 import { tensorChecksum } from '../../src/runtime/checkpoint/write.js';
 import type { HostTensor } from '../../src/runtime/engine/engine.js';
-import { openRunFolder } from '../../src/runtime/run/folder.js';
 
 vi.mock('node:fs/promises', async (original) => ({ ...(await original<typeof fs>()) }));
 

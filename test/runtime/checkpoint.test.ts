@@ -9,8 +9,9 @@ import { makeFolder, replaceText } from '../../src/runtime/checkpoint/files.js';
 import { findCheckpoint, loadInto, readTensors } from '../../src/runtime/checkpoint/read.js';
 import { readSafetensors, writeSafetensors } from '../../src/runtime/checkpoint/safetensors.js';
 import { parseStrictJson } from '../../src/runtime/checkpoint/strict-json.js';
-import { pointTo, writeCheckpoint, type CheckpointContents } from '../../src/runtime/checkpoint/write.js';
+import { pointTo, writeCheckpoint } from '../../src/runtime/checkpoint/write.js';
 import type { HostTensor } from '../../src/runtime/engine/engine.js';
+import { contents, weights } from './checkpoint-contents.js';
 
 const root = mkdtempSync(join(tmpdir(), 'ztrain-checkpoint-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -162,31 +163,6 @@ describe('safetensors', () => {
       }),
     );
   });
-});
-
-const weights: ReadonlyMap<string, HostTensor> = new Map([
-  ['M.a.weight', { dtype: 'f32', shape: [2, 2], values: Float32Array.of(1, -0, Number.NaN, 1e-45) }],
-  ['M.a.bias', { dtype: 'f32', shape: [2], values: Float32Array.of(3, 4) }],
-]);
-const contents = (step: number): CheckpointContents => ({
-  head: {
-    spec: {
-      name: 's',
-      trainer: 'T',
-      sha256: 'abc',
-      language: 1,
-      compiler: '0',
-      files: [{ path: 'a', text: 'b' }],
-    },
-    params: { lr: 0.1 },
-    engine: 'e',
-    seed: 1,
-  },
-  step,
-  epoch: 1,
-  model: weights,
-  optimizer: new Map([['opt/count', { dtype: 'f32', shape: [], values: Float32Array.of(step) }]]),
-  state: { step },
 });
 
 describe('checkpoints', () => {

@@ -114,7 +114,13 @@ describe('safetensors', () => {
     ],
     ['an unknown type', file(`{"a":${entry('[]', '[0,4]', 'F31')}}`, four), 'element type F31'],
     ['a negative size', file(`{"a":${entry('[-1]', '[0,4]')}}`, four), 'holds -1'],
-    ['a size that is no whole number', file(`{"a":${entry('[1.5]', '[0,4]')}}`, four), 'holds 1.5'],
+    [
+      'a size that is no whole number',
+      file(`{"a":${entry('[1.5]', '[0,4]')}}`, four),
+      '1.5 is not written as a',
+    ],
+    ['a size with an exponent', file(`{"a":${entry('[1e0]', '[0,4]')}}`, four), '1e0 is not written as a'],
+    ['an overflow with a 0', file(`{"a":${entry('[1099511627776,1099511627776,0]', '[0,0]')}}`), 'needs'],
     [
       'a size beyond whole numbers',
       file(`{"a":${entry('[99999999999999999]', '[0,4]')}}`, four),

@@ -153,7 +153,7 @@ function parseHeader(encoded: Uint8Array): ReadonlyMap<string, StrictValue> {
   }
   let header: StrictValue;
   try {
-    header = parseStrictJson(text);
+    header = parseStrictJson(text, true);
   } catch (error) {
     fail(`the header is no JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
@@ -197,7 +197,9 @@ function readEntry(name: string, value: StrictValue, start: number): Entry {
       `${where} has the data_offsets [${offsets.join(', ')}]; they are two, the first not above the second`,
     );
   }
-  const size = shape.reduce((product, n) => product * n, type.size);
+  let size = type.size;
+  // A later 0 does not mend what no number holds.
+  for (const n of shape) size = Number.isSafeInteger(size) ? size * n : size;
   if (!Number.isSafeInteger(size) || size !== end - begin) {
     fail(`${where} has ${end - begin} bytes, its shape [${shape.join(', ')}] needs ${size}`);
   }

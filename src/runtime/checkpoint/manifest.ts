@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Json } from '../addons/addon.js';
+import type { DType } from '../engine/engine.js';
 import { RunError } from '../run/run-error.js';
 import { parseStrictJson, type StrictValue } from './strict-json.js';
 
@@ -18,7 +19,7 @@ export const manifestLimit = 2 ** 26;
 
 /** A tensor as a manifest has it. */
 export interface TensorRecord {
-  readonly dtype: string;
+  readonly dtype: DType;
   readonly shape: readonly number[];
   readonly sha256: string;
 }
@@ -112,7 +113,7 @@ function checkpointOf(folder: string, fields: Fields, inOneFile: boolean): Check
     tensors.set(file, ofFile);
     if (ofFile.has(name)) throw new Misfit(`"tensors" has ${JSON.stringify(name)} of ${file} twice`);
     ofFile.set(name, {
-      dtype: asText(`"dtype" of ${name}`, own.get('dtype')),
+      dtype: asDType(`"dtype" of ${name}`, own.get('dtype')),
       shape: asList(`"shape" of ${name}`, own.get('shape')).map((size) => asWhole(`a size of ${name}`, size)),
       sha256: asDigest(`"sha256" of ${name}`, own.get('sha256')),
     });
@@ -160,3 +161,6 @@ const asDigest = (what: string, value: StrictValue | undefined): string =>
   typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
     ? value
     : misfit(what, '64 hexadecimal digits', value);
+const dtypes: readonly DType[] = ['f32', 'i32', 'u8', 'bool'];
+const asDType = (what: string, value: StrictValue | undefined): DType =>
+  dtypes.find((one) => one === value) ?? misfit(what, `one of ${dtypes.join(', ')}`, value);

@@ -7,7 +7,7 @@ import { RunError } from '../run/run-error.js';
 import { sha256 } from './files.js';
 import { fileEnding, insteadOf, isCheckpointName, isFile, isFolder, whyUnread } from './list.js';
 import { manifestLimit, Misfit, readManifest, type Checkpoint, type TensorRecord } from './manifest.js';
-import { headerLimit, SafetensorsError, type Entry } from './safetensors.js';
+import { headerLimit, SafetensorsError, storedName, type Entry } from './safetensors.js';
 import { parseStrictJson, type StrictValue } from './strict-json.js';
 import {
   hashFile,
@@ -113,7 +113,7 @@ function compareLayout({ entries }: OpenTensorFile, records: ReadonlyMap<string,
     if (record === undefined)
       throw new SafetensorsError(`the manifest does not list its tensor ${JSON.stringify(name)}`);
     const own = `${type.name}[${shape.join(', ')}]`;
-    const listed = `${record.dtype.toUpperCase()}[${record.shape.join(', ')}]`;
+    const listed = `${storedName(record.dtype)}[${record.shape.join(', ')}]`;
     if (own !== listed)
       throw new SafetensorsError(`tensor ${name} is ${own} there and ${listed} in the manifest`);
   }

@@ -53,19 +53,41 @@ export function inFileOrder(
   );
 }
 
+/** A tensor without its values. */
+export interface TensorShape {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+const elementBytes: Readonly<Record<DType, number>> = { f32: 4, i32: 4, u8: 1, bool: 1 };
+
+/** How many bytes a tensor's values have. */
+export const bytesOf = ({ dtype, shape }: Pick<TensorShape, 'dtype' | 'shape'>): number =>
+  shape.reduce((product, n) => product * n, elementBytes[dtype]);
+
+/** Where the tensors of a file will lie. */
+export interface PlannedFile {
+  /** The length of the header, and the header. */
+  readonly start: readonly Uint8Array[];
+  /** Where each tensor begins in the file, by name. */
+  readonly begins: ReadonlyMap<string, number>;
+}
+
 /**
- * A file's bytes in pieces: the length of its header, the header, and one piece for each tensor. Tensors are sorted by size of element, then name, so that
- * each is aligned. Throws a SafetensorsError where the header grows too long for any reader.
+ * Lays tensors out one after the other, in the given order. Throws a SafetensorsError where the header grows too long for any
+ * reader.
  */
-export function writeSafetensors(
-  tensors: ReadonlyMap<string, HostTensor>,
+export function planSafetensors(
+  tensors: readonly TensorShape[],
   metadata: Readonly<Record<string, string>> = {},
-): readonly Uint8Array[] {
-  const sorted = inFileOrder(tensors);
+): PlannedFile {
   let offset = 0;
-  const entries = sorted.map(([name, { dtype, shape, values }]) => {
+  const offsets = new Map<string, number>();
+  const entries = tensors.map(({ name, dtype, shape }) => {
     const begin = offset;
-    offset += values.byteLength;
+    offsets.set(name, begin);
+    offset += bytesOf({ dtype, shape });
     return `${JSON.stringify(name)}:${JSON.stringify({ dtype: names[dtype], shape, data_offsets: [begin, offset] })}`;
   });
   const meta = Object.keys(metadata).length === 0 ? [] : [`"__metadata__":${JSON.stringify(metadata)}`];
@@ -77,7 +99,27 @@ export function writeSafetensors(
     fail(`the header would have ${header.length} bytes, more than ${headerLimit}`);
   const length = new Uint8Array(8);
   new DataView(length.buffer).setUint32(0, header.length, true);
-  return [length, header, ...sorted.map(([, { values }]) => littleEndian(values))];
+  const data = length.length + header.length;
+  return {
+    start: [length, header],
+    begins: new Map([...offsets].map(([name, begin]) => [name, data + begin])),
+  };
+}
+
+/**
+ * A file's bytes in pieces: the length of its header, the header, and one piece for each tensor. Tensors are sorted by size of
+ * element, then name, so that each is aligned. Throws a SafetensorsError where the header grows too long for any reader.
+ */
+export function writeSafetensors(
+  tensors: ReadonlyMap<string, HostTensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): readonly Uint8Array[] {
+  const sorted = inFileOrder(tensors);
+  const { start } = planSafetensors(
+    sorted.map(([name, { dtype, shape }]) => ({ name, dtype, shape })),
+    metadata,
+  );
+  return [...start, ...sorted.map(([, { values }]) => littleEndian(values))];
 }
 
 const hostIsLittle = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;

@@ -9,6 +9,7 @@ import type { BuildOptions } from './build.js';
 import type { CheckOptions } from './check.js';
 import type { InstallOptions } from './engine-install.js';
 import type { EngineRequest } from './engine.js';
+import type { ExportOptions } from './export.js';
 import type { PlotOptions } from './plot.js';
 import type { RunOptions } from './run.js';
 import type { ShowOptions } from './show.js';
@@ -164,6 +165,16 @@ const addCommands = (program: Command, finish: Finish): void => {
     .action(async (runs: readonly string[], options: PlotOptions) => {
       const { plotCommand } = await import('./plot.js');
       finish(await plotCommand(runs, options));
+    });
+  program
+    .command('export')
+    .description('the weights of a run or a checkpoint, for other programs')
+    .argument('<run>', 'a run’s folder (its best checkpoint, else the last) or a checkpoint')
+    .option('--to <format>', 'safetensors, npz (NumPy) or tfjs (TensorFlow.js)', once('--to'))
+    .option('--out <path>', 'where to, instead of a name in the current folder', once('--out'))
+    .action(async (run: string, options: ExportOptions) => {
+      const { exportCommand } = await import('./export.js');
+      finish(await exportCommand(run, options));
     });
   program
     .command('explain')

@@ -8,7 +8,7 @@ import { RunError } from './run/run-error.js';
 import { setAside } from './run/sweep-folder.js';
 import type { FitResult } from './trainer/fit.js';
 import { record } from './trainer/loop-state.js';
-import { newestIn, resumePointAt, unfinishedIn, type ResumePoint } from './trainer/resume.js';
+import { newestIn, noneWhole, resumePointAt, unfinishedIn, type ResumePoint } from './trainer/resume.js';
 import { runFit, type RunOptions } from './trainer/run.js';
 import type { ParamValue, TrainerSpec } from './trainer/spec.js';
 import type { TrainerClass } from './trainer/trainer.js';
@@ -63,10 +63,7 @@ async function pointToGoOn(trainer: string, runDir: string | undefined): Promise
   if (runDir === undefined) return unfinishedIn(join('runs', trainer));
   if (!existsSync(join(runDir, 'run.json'))) return null;
   const { point, passed } = await newestIn(runDir);
-  if (point === null && passed.length > 0)
-    throw new RunError(
-      [`${runDir} has no checkpoint that is whole:`, ...passed.map((why) => `  ${why}`)].join('\n'),
-    );
+  if (point === null && passed.length > 0) throw noneWhole(runDir, passed);
   // A run that was killed before it saved anything starts anew.
   if (point === null) await setAside(runDir);
   return point;

@@ -182,6 +182,8 @@ export interface AddOn {
   readonly owns: readonly string[];
   /** Where a run goes on that is not told otherwise: `auto`, or the path of a run or a checkpoint. */
   readonly resume?: string | null;
+  /** Of what saves the run: whether a checkpoint is a folder or one file; a folder unless given. */
+  readonly format?: 'folder' | 'ckpt';
   /** Secrets that must be there before a run starts. */
   readonly secrets?: readonly Secret[];
   /** The same add-on with some options replaced, already checked against the prelude. */

@@ -14,6 +14,8 @@ export interface CheckpointOptions {
   readonly onError?: boolean;
   /** What the run goes on with unless the command line says otherwise: `auto`, or the path of a run or a checkpoint. */
   readonly resume?: string | null;
+  /** Whether a checkpoint is a folder, or one file with the same in it. */
+  readonly format?: 'folder' | 'ckpt';
 }
 
 /**
@@ -30,6 +32,7 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
     phase: 'dependent',
     owns: ['checkpoint'],
     resume: options.resume ?? null,
+    format: options.format ?? 'folder',
     withOptions: (values) => checkpoint(replaced(options, values)),
     start: (host) => {
       const due = every === null ? null : recurrence(every, host.pace);

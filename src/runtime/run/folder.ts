@@ -15,6 +15,7 @@ import { makeFolder } from '../../values/folders.js';
 import { join } from 'node:path';
 import type { Json } from '../addons/addon.js';
 import { fileError, replaceText, replaceTextNow } from '../checkpoint/files.js';
+import { lockFolder, lockName } from '../checkpoint/lock.js';
 import { RunError } from './run-error.js';
 
 /** `20260131-142501-3f1c`, in UTC, for a new run. */
@@ -51,26 +52,30 @@ export interface RunFolder {
  * already, or anything else: a run's files are never mixed with others.
  */
 export async function openRunFolder(path: string): Promise<RunFolder> {
-  if (existsSync(join(path, 'run.json'))) {
-    throw new RunError(`${path} holds a run already; choose another --run-dir, or remove it`);
-  }
+  let release = (): void => undefined;
   try {
     makeFolder(path);
-    const others = readdirSync(path);
+    release = lockFolder(path);
+    if (existsSync(join(path, 'run.json')))
+      throw new RunError(
+        `${path} holds a run already; go on with it by --resume ${path}, choose another --run-dir, or remove it`,
+      );
+    const others = readdirSync(path).filter((name) => !name.startsWith(lockName));
     if (others.length > 0) {
       const some = others.slice(0, 3).join(', ');
       throw new RunError(
         `${path} holds other files (${others.length > 3 ? `${some}, …` : some}); choose a --run-dir that is empty or not there yet`,
       );
     }
-    return openFiles(path, claim(path, 'metrics.jsonl'));
+    return openFiles(path, openSync(join(path, 'metrics.jsonl'), 'ax'), release);
   } catch (error) {
+    release();
     throw fileError(`cannot use ${path} as the run's folder`, error);
   }
 }
 
 /**
- * Opens the folder of a run that goes on, and cuts `metrics.jsonl` back to what it was at the checkpoint, of which `lengths` tells.
+ * Opens the folder of a run that goes on, which no other process may have open, and cuts `metrics.jsonl` back to what it was at the checkpoint, of which `lengths` tells.
  * Rejects with a RunError where that is not possible.
  */
 export async function reopenRunFolder(
@@ -80,7 +85,9 @@ export async function reopenRunFolder(
   const length = lengths['metrics.jsonl'];
   if (typeof length !== 'number')
     throw new RunError(`the checkpoint does not say how long ${join(path, 'metrics.jsonl')} was`);
+  let release = (): void => undefined;
   try {
+    release = lockFolder(path);
     const metrics = openSync(join(path, 'metrics.jsonl'), constants.O_RDWR | constants.O_CREAT, 0o644);
     const { size } = fstatSync(metrics);
     if (size < length) {
@@ -91,13 +98,14 @@ export async function reopenRunFolder(
     }
     ftruncateSync(metrics, length);
     closeSync(metrics);
-    return openFiles(path, openSync(join(path, 'metrics.jsonl'), 'a'));
+    return openFiles(path, openSync(join(path, 'metrics.jsonl'), 'a'), release);
   } catch (error) {
+    release();
     throw fileError(`cannot use ${path} as the run's folder`, error);
   }
 }
 
-function openFiles(path: string, metrics: number): RunFolder {
+function openFiles(path: string, metrics: number, release: () => void): RunFolder {
   const log = openSync(join(path, 'console.log'), 'a');
   const append = (file: number, text: string): void => {
     try {
@@ -132,22 +140,12 @@ function openFiles(path: string, metrics: number): RunFolder {
     close: () => {
       closeSync(metrics);
       closeSync(log);
+      release();
     },
   };
 }
 
 const pretty = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
-
-/** Makes a file that nobody else makes: of two runs that find the folder empty at once, one gets it. */
-function claim(folder: string, name: string): number {
-  try {
-    return openSync(join(folder, name), 'ax');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST')
-      throw new RunError(`${folder} was taken by another run just now; choose another --run-dir`);
-    throw error;
-  }
-}
 
 /** JSON has no NaN and no infinities: they are written as text, which every reader of the file understands. */
 export function jsonNumber(value: number): Json {

@@ -4,7 +4,16 @@ import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fromExactNumber } from '../../values/exact-number.js';
 import type { SavedCheckpoint } from '../addons/addon.js';
-import { findCheckpoint, readState, readTensors, type Checkpoint } from '../checkpoint/read.js';
+import { checkpointPaths, fileEnding } from '../checkpoint/list.js';
+import { newestVerified } from '../checkpoint/newest.js';
+import {
+  findCheckpoint,
+  openCheckpoint,
+  readState,
+  readTensors,
+  type Checkpoint,
+} from '../checkpoint/read.js';
+import { plainJson } from '../checkpoint/strict-json.js';
 import { checkpointName, pointTo } from '../checkpoint/write.js';
 import type { HostTensor } from '../engine/engine.js';
 import type { Best } from '../progress/training.js';
@@ -25,23 +34,24 @@ export interface ResumePoint {
 }
 
 /**
- * The point that `path` names: a checkpoint, or a run's folder, of which the newest checkpoint that is whole is taken. Rejects with a
+ * The point that `path` names: a checkpoint, or a run's folder, of which the newest checkpoint that verifies is taken. Rejects with a
  * RunError where there is none.
  */
 export async function resumePointAt(path: string): Promise<ResumePoint> {
-  if (existsSync(join(path, 'manifest.json'))) {
-    const folder = resolve(path);
-    return read(dirname(dirname(folder)), folder, []);
-  }
+  const isOne = path.endsWith(fileEnding) || existsSync(join(path, 'manifest.json'));
+  if (isOne) return read(dirname(dirname(resolve(path))), await openCheckpoint(resolve(path)), []);
   const { point, passed } = await newestIn(path);
   if (point !== null) return point;
-  if (passed.length === 0) {
-    // Says what is there instead.
-    await findCheckpoint(path);
-    throw new RunError(`${path} has no checkpoint to go on from`);
-  }
-  throw new RunError(
-    [`${path} has no checkpoint that is whole:`, ...passed.map((why) => `  ${why}`)].join('\n'),
+  if (passed.length > 0) throw noneWhole(path, passed);
+  // Says what is there instead.
+  await findCheckpoint(path);
+  throw new RunError(`${path} has no checkpoint to go on from`);
+}
+
+/** The error about a run whose checkpoints are all damaged. */
+export function noneWhole(run: string, passed: readonly string[]): RunError {
+  return new RunError(
+    [`${run} has no checkpoint that is whole:`, ...passed.map((why) => `  ${why}`)].join('\n'),
   );
 }
 
@@ -72,42 +82,25 @@ async function reasonOf(folder: string): Promise<string | null | undefined> {
   }
 }
 
-/** The newest checkpoint of a run that is whole, and what was passed over. */
+/** The newest checkpoint of a run that verifies, and what was passed over. */
 export async function newestIn(
   run: string,
 ): Promise<{ readonly point: ResumePoint | null; readonly passed: readonly string[] }> {
-  const passed: string[] = [];
-  for (const folder of (await checkpointsIn(run)).reverse()) {
-    try {
-      return { point: await read(resolve(run), folder, passed), passed };
-    } catch (error) {
-      if (!(error instanceof RunError)) throw error;
-      passed.push(
-        error.message.replace(/; (?:take another checkpoint|there is no other checkpoint).*$/s, ''),
-      );
-    }
-  }
-  return { point: null, passed };
+  if (!existsSync(join(run, 'checkpoints'))) return { point: null, passed: [] };
+  const { checkpoint, skipped } = await newestVerified(run);
+  const passed = skipped.map(({ why }) => why);
+  return { point: checkpoint === null ? null : await read(resolve(run), checkpoint, passed), passed };
 }
 
-async function checkpointsIn(run: string): Promise<string[]> {
-  const folder = join(run, 'checkpoints');
-  const names = await readdir(folder).catch((): string[] => []);
-  return names
-    .filter((name) => /^step-\d+$/.test(name))
-    .sort()
-    .map((name) => join(folder, name));
-}
-
-async function read(run: string, folder: string, passed: readonly string[]): Promise<ResumePoint> {
-  const checkpoint = await findCheckpoint(folder);
+async function read(run: string, checkpoint: Checkpoint, passed: readonly string[]): Promise<ResumePoint> {
+  const state = plainJson(await readState(checkpoint));
   return {
     run,
     checkpoint,
     model: await readTensors(checkpoint, 'model.safetensors'),
     optimizer: await readTensors(checkpoint, 'optimizer.safetensors'),
-    state: await readState(checkpoint),
-    passed: [...passed],
+    state: record('state.json', state),
+    passed,
   };
 }
 
@@ -133,7 +126,7 @@ export async function pointersOf(run: string): Promise<ReadonlyMap<'last' | 'bes
   const found = new Map<'last' | 'best', SavedCheckpoint>();
   for (const name of ['last', 'best'] as const) {
     const text = await readFile(join(run, 'checkpoints', name), 'utf8').catch(() => '');
-    const [, step] = /^step-(\d+)\n?$/.exec(text) ?? [];
+    const [, step] = /^step-(\d+)(?:\.ckpt)?\n?$/.exec(text) ?? [];
     if (step === undefined) continue;
     found.set(name, { folder: join(run, 'checkpoints', text.trim()), step: Number(step) });
   }
@@ -147,12 +140,12 @@ export async function pointersOf(run: string): Promise<ReadonlyMap<'last' | 'bes
 export async function setNewerAside({ run, checkpoint, state }: ResumePoint): Promise<readonly string[]> {
   const lines: string[] = [];
   const parent = join(run, 'checkpoints');
-  for (const folder of await checkpointsIn(run)) {
-    const name = basename(folder);
-    if (Number(name.slice('step-'.length)) <= checkpoint.step) continue;
+  for (const path of await checkpointPaths(parent)) {
+    const name = basename(path);
+    if (Number.parseInt(name.slice('step-'.length), 10) <= checkpoint.step) continue;
     let aside = join(parent, `aside-${name}`);
     for (let turn = 2; existsSync(aside); turn += 1) aside = join(parent, `aside-${name}-${turn}`);
-    await rename(folder, aside);
+    await rename(path, aside);
     lines.push(`${name} is newer and is written anew: it is ${basename(aside)} now`);
   }
   const pointers = await pointersOf(run);
@@ -160,7 +153,9 @@ export async function setNewerAside({ run, checkpoint, state }: ResumePoint): Pr
   const best = pointers.get('best');
   if (best !== undefined && best.step > checkpoint.step) {
     const step = bestStepOf(state);
-    if (step !== null && existsSync(join(parent, checkpointName(step)))) await pointTo(parent, 'best', step);
+    const name = step === null ? '' : join(parent, checkpointName(step));
+    if (step !== null && (existsSync(name) || existsSync(`${name}${fileEnding}`)))
+      await pointTo(parent, 'best', step);
     else await rm(join(parent, 'best'), { force: true });
   }
   return lines;

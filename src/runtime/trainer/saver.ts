@@ -1,5 +1,10 @@
 /** Writes a run's checkpoints, and keeps what their `state.json` says. */
-import { pointTo, writeCheckpoint, type CheckpointContents } from '../checkpoint/write.js';
+import {
+  pointTo,
+  writeCheckpoint,
+  type CheckpointContents,
+  type CheckpointLayout,
+} from '../checkpoint/write.js';
 import type { Json, Moment, SavedCheckpoint } from '../addons/addon.js';
 import { exactNumber } from '../../values/exact-number.js';
 import type { Best } from '../progress/training.js';
@@ -21,6 +26,8 @@ export interface SaverOptions {
   readonly session: Session;
   /** Null: nothing is written. */
   readonly folder: RunFolder | null;
+  /** Whether a checkpoint is a folder or one file. */
+  readonly layout: CheckpointLayout;
   /** Best values so far, by metric. */
   readonly best: ReadonlyMap<string, Best>;
   readonly pointers: ReadonlyMap<'last' | 'best', SavedCheckpoint>;
@@ -98,6 +105,7 @@ export class Saver implements CheckpointSaver, StateKeeper {
     // The checkpoint counts on its lines.
     runFolder.flush();
     return writeCheckpoint(runFolder.checkpoints, {
+      layout: this.options.layout,
       error,
       head,
       step: at.step,

@@ -94,6 +94,7 @@ async function train(
       trainer,
       session,
       folder,
+      layout: configured.find(({ kind }) => kind === 'checkpoint')?.format ?? 'folder',
       best,
       pointers: resume === null ? new Map() : await pointersOf(resume.run),
       newest: resume === null ? null : { folder: resume.checkpoint.folder, step: resume.checkpoint.step },

@@ -379,10 +379,11 @@ describe('what is kept', () => {
       await hooks.measured?.(moment(index + 1), new Map([['v.m', value]]));
       await hooks.stepEnd?.(moment(index + 1));
     }
-    expect(states).toEqual([
-      { best: 0.1, bestStep: 1 },
-      { best: 0.5, bestStep: 2 },
-      { best: 0.5, bestStep: 2 },
+    const own = { metric: 'max(v.m)', improved: false };
+    expect(states).toMatchObject([
+      { ...own, best: 0.1, bestStep: 1, kept: [1] },
+      { ...own, best: 0.5, bestStep: 2, bestAt: { step: 2 }, kept: [1, 2] },
+      { ...own, best: 0.5, bestStep: 2, bestAt: { step: 2 }, kept: [2, 3] },
     ]);
   });
 

@@ -204,6 +204,9 @@ export const metric = (name: string): Metric => ({ mode: null, metric: name });
 export const min = (metric: string): Monitor => ({ mode: 'min', metric });
 export const max = (metric: string): Monitor => ({ mode: 'max', metric });
 
+/** A monitor as a spec writes it: `max(validate.accuracy)`. */
+export const watchedName = ({ mode, metric: name }: Monitor): string => `${mode}(${name})`;
+
 /** Whether `value` is better than `best` by more than `delta`. NaN is never better; anything else is better than null. */
 export function improves({ mode }: Monitor, value: number, best: number | null, delta = 0): boolean {
   if (Number.isNaN(value)) return false;

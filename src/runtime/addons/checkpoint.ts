@@ -1,7 +1,19 @@
 /** Saves the run: at its end, every so often, and when a metric is best. */
 import { recurrence } from '../../values/durations.js';
 import type { Quantity } from '../../values/units.js';
-import { improves, replaced, type AddOn, type Monitor, type SavedCheckpoint } from './addon.js';
+import { join } from 'node:path';
+import { checkpointName } from '../checkpoint/write.js';
+import {
+  improves,
+  replaced,
+  watchedName,
+  type AddOn,
+  type Json,
+  type Moment,
+  type Monitor,
+  type SavedCheckpoint,
+} from './addon.js';
+import { countIn, exactly, fieldsOf, flagIn, listIn, maybeIn, numberIn } from './kept-state.js';
 
 export interface CheckpointOptions {
   readonly every?: Quantity<'steps'> | Quantity<'epochs'> | null;
@@ -12,6 +24,13 @@ export interface CheckpointOptions {
   readonly last?: boolean;
   /** Whether a run that fails saves the state it left, in `checkpoints/failed-N`: neither the last nor the best. */
   readonly onError?: boolean;
+}
+
+/** The best value so far, when it was measured, and the checkpoint that has it, once one does. */
+interface Best {
+  readonly value: number;
+  readonly at: Moment;
+  readonly checkpoint: SavedCheckpoint | null;
 }
 
 /**
@@ -31,7 +50,7 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
     start: (host) => {
       const due = every === null ? null : recurrence(every, host.pace);
       let saved: readonly SavedCheckpoint[] = [];
-      let best: { readonly value: number; readonly checkpoint: SavedCheckpoint | null } | null = null;
+      let best: Best | null = null;
       let improved = false;
       // The step of the checkpoint that is being written, whose own state must name it where it is the best.
       let saving: number | null = null;
@@ -66,7 +85,7 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
           if (monitor === null || value === undefined || !improves(monitor, value, best?.value ?? null))
             return undefined;
           // What was best before stays on disk until the new one is.
-          best = { value, checkpoint: best?.checkpoint ?? null };
+          best = { value, at, checkpoint: best?.checkpoint ?? null };
           improved = true;
           host.best(monitor.metric, value, at);
           host.notable(at.step);
@@ -89,10 +108,38 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
           const folder = onError ? await host.saveFailed(at, error) : null;
           if (folder !== null) host.report(`the state as it failed: ${folder}`);
         },
-        state: () => ({
-          best: best?.value ?? null,
+        // Written into the checkpoint that is being saved, it is the state once that is done, but for old checkpoints that go then:
+        // a run that is killed before they are gone sees to it at its next save.
+        state: (): Json => ({
+          metric: monitor === null ? null : watchedName(monitor),
+          best: best === null ? null : exactly(best.value),
+          bestAt: best === null ? null : { ...best.at, seconds: exactly(best.at.seconds) },
           bestStep: (improved ? saving : null) ?? best?.checkpoint?.step ?? null,
+          improved: improved && saving === null,
+          kept: [...new Set([...saved.map(({ step }) => step), ...(saving === null ? [] : [saving])])],
         }),
+        restore: (state) => {
+          const fields = fieldsOf(state, ['metric', 'best', 'bestAt', 'bestStep', 'improved', 'kept']);
+          const { folder } = host;
+          const at = (step: number): SavedCheckpoint => ({
+            step,
+            folder: join(folder ?? '', 'checkpoints', checkpointName(step)),
+          });
+          saved = folder === null ? [] : listIn(fields, 'kept', countIn).map(at);
+          const value = maybeIn(fields, 'best', numberIn);
+          // The best of another metric is none of this one.
+          if (monitor === null || value === null || fields['metric'] !== watchedName(monitor)) return;
+          const moment = fieldsOf(fields['bestAt'], ['step', 'epoch', 'seconds']);
+          const bestAt = {
+            step: countIn(moment, 'step'),
+            epoch: countIn(moment, 'epoch'),
+            seconds: numberIn(moment, 'seconds'),
+          };
+          const step = folder === null ? null : maybeIn(fields, 'bestStep', countIn);
+          best = { value, at: bestAt, checkpoint: step === null ? null : at(step) };
+          improved = flagIn(fields, 'improved');
+          host.best(monitor.metric, value, bestAt);
+        },
       };
     },
   };

@@ -1,6 +1,15 @@
 /** Ends the run when a metric has stopped improving, has got where it was to get, or cannot get there any more. */
 import { showNumber } from '../progress/format.js';
-import { improves, replaced, type AddOn, type Ending, type Json, type Monitor } from './addon.js';
+import { countIn, exactly, fieldsOf, maybeIn, numberIn, textIn } from './kept-state.js';
+import {
+  improves,
+  replaced,
+  watchedName,
+  type AddOn,
+  type Ending,
+  type Json,
+  type Monitor,
+} from './addon.js';
 
 export interface EarlyStoppingOptions {
   readonly monitor: Monitor;
@@ -65,7 +74,21 @@ export function earlyStopping(options: EarlyStoppingOptions): AddOn {
         // Only where the run was held: it ends as soon as it may.
         stepEnd: answer,
         nextStepEnd: (step) => (watched.because === null ? Number.POSITIVE_INFINITY : step + 1),
-        state: (): Json => ({ ...watched }),
+        state: (): Json => ({
+          ...watched,
+          best: watched.best === null ? null : exactly(watched.best),
+          metric: watchedName(monitor),
+        }),
+        restore: (state) => {
+          const fields = fieldsOf(state, ['best', 'waited', 'because', 'metric']);
+          // What was known of another metric says nothing about this one.
+          if (textIn(fields, 'metric') !== watchedName(monitor)) return;
+          watched = {
+            best: maybeIn(fields, 'best', numberIn),
+            waited: countIn(fields, 'waited'),
+            because: maybeIn(fields, 'because', textIn),
+          };
+        },
       };
     },
   };

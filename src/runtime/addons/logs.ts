@@ -1,10 +1,11 @@
 /** Lines of `metrics.jsonl` besides those of the steps: learning rates, memory; and all lines as one CSV file. */
-import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { appendFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { makeFolder } from '../../values/folders.js';
 import { recurrence } from '../../values/durations.js';
 import { steps, type Quantity } from '../../values/units.js';
 import { replaced, type AddOn, type MetricsLine } from './addon.js';
+import { countIn, fieldsOf, listIn, textIn } from './kept-state.js';
 
 export interface LrLogOptions {
   /** A line each so many steps; 10 unless given. */
@@ -63,6 +64,7 @@ export function csvLog(): AddOn {
       if (folder === null) return {};
       const file = join(folder, 'logs', 'metrics.csv');
       let columns: readonly string[] = [];
+      let rows = 0;
       return {
         logged: (line) => {
           const cells = cellsOf(line);
@@ -72,10 +74,50 @@ export function csvLog(): AddOn {
             widen(file, join(folder, 'logs'), columns, added.length);
           }
           appendFileSync(file, `${columns.map((name) => cells.get(name) ?? '').join(',')}\n`);
+          rows += 1;
+        },
+        state: () => ({ columns: [...columns], rows }),
+        restore: (state) => {
+          const fields = fieldsOf(state, ['columns', 'rows']);
+          columns = listIn(fields, 'columns', textIn);
+          rows = cutBack(file, columns, countIn(fields, 'rows'));
         },
       };
     },
   };
+}
+
+/**
+ * Takes away what was written after `rows` lines, and the columns that came with it: lines before have nothing in these. Throws
+ * where the file has fewer lines. One that is not there begins anew, with the columns that are known. Returns its lines.
+ */
+function cutBack(file: string, columns: readonly string[], rows: number): number {
+  if (columns.length === 0) {
+    rmSync(file, { force: true });
+    return 0;
+  }
+  makeFolder(dirname(file));
+  const header = columns.map(quoted).join(',');
+  if (!existsSync(file)) {
+    writeFileSync(file, `${header}\n`, { flush: true });
+    return 0;
+  }
+  const [written = '', ...lines] = readFileSync(file, 'utf8').trimEnd().split('\n');
+  const kept = lines.slice(0, rows);
+  if (kept.length < rows || !`${written},`.startsWith(`${header},`))
+    throw new Error(`${file} has not the ${rows} lines that were written to it; move it away`);
+  const added = written.slice(header.length);
+  const extra = added === '' ? 0 : cellsIn(added.slice(1));
+  const cut = kept.map((line) => (extra === 0 ? line : line.slice(0, -extra)));
+  const temporary = `${file}.tmp`;
+  writeFileSync(temporary, [header, ...cut, ''].join('\n'), { flush: true });
+  renameSync(temporary, file);
+  return rows;
+}
+
+/** How many cells a part of a line has; a comma in quotes parts none. */
+function cellsIn(text: string): number {
+  return text.replace(/"(?:[^"]|"")*"/g, '').split(',').length;
 }
 
 function widen(file: string, folder: string, columns: readonly string[], added: number): void {

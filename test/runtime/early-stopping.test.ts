@@ -15,6 +15,7 @@ const host: AddOnHost = {
   memory: () => new Map(),
   evaluate: () => Promise.resolve([]),
   save: () => Promise.resolve(null),
+  savedAt: () => null,
   point: () => Promise.resolve(),
   saveFailed: () => Promise.resolve(null),
   notable: () => undefined,
@@ -96,10 +97,10 @@ describe('early stopping', () => {
     await measure(2);
     const because = 'v.m has not improved on 1 for 1 measurements';
     expect([hooks.stepEnd?.(moment), hooks.nextStepEnd?.(4)]).toEqual([{ end: 'run', because }, 5]);
-    expect(hooks.state?.()).toEqual({ best: 1, waited: 1, because, metric: 'min(v.m)' });
+    expect(hooks.state?.()).toEqual({ best: 1, waited: 1, because });
     await measure(0.5);
     expect(hooks.stepEnd?.(moment)).toBe(undefined);
-    expect(hooks.state?.()).toEqual({ best: 0.5, waited: 0, because: null, metric: 'min(v.m)' });
+    expect(hooks.state?.()).toEqual({ best: 0.5, waited: 0, because: null });
   });
 
   test('held by min_steps, the run ends at that step', async () => {

@@ -1,19 +1,9 @@
 /** Saves the run: at its end, every so often, and when a metric is best. */
 import { recurrence } from '../../values/durations.js';
 import type { Quantity } from '../../values/units.js';
-import { join } from 'node:path';
-import { checkpointName } from '../checkpoint/write.js';
-import {
-  improves,
-  replaced,
-  watchedName,
-  type AddOn,
-  type Json,
-  type Moment,
-  type Monitor,
-  type SavedCheckpoint,
-} from './addon.js';
-import { countIn, exactly, fieldsOf, flagIn, listIn, maybeIn, numberIn } from './kept-state.js';
+import { exactNumber, fromExactNumber, fromExactNumbers } from '../../values/exact-number.js';
+import { record } from '../../values/json-record.js';
+import { improves, replaced, type AddOn, type Monitor, type SavedCheckpoint } from './addon.js';
 
 export interface CheckpointOptions {
   readonly every?: Quantity<'steps'> | Quantity<'epochs'> | null;
@@ -24,13 +14,10 @@ export interface CheckpointOptions {
   readonly last?: boolean;
   /** Whether a run that fails saves the state it left, in `checkpoints/failed-N`: neither the last nor the best. */
   readonly onError?: boolean;
-}
-
-/** The best value so far, when it was measured, and the checkpoint that has it, once one does. */
-interface Best {
-  readonly value: number;
-  readonly at: Moment;
-  readonly checkpoint: SavedCheckpoint | null;
+  /** What the run goes on with unless the command line says otherwise: `auto`, or the path of a run or a checkpoint. */
+  readonly resume?: string | null;
+  /** Whether a checkpoint is a folder, or one file with the same in it. */
+  readonly format?: 'folder' | 'ckpt';
 }
 
 /**
@@ -46,11 +33,13 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
     kind: 'checkpoint',
     phase: 'dependent',
     owns: ['checkpoint'],
+    resume: options.resume ?? null,
+    format: options.format ?? 'folder',
     withOptions: (values) => checkpoint(replaced(options, values)),
     start: (host) => {
       const due = every === null ? null : recurrence(every, host.pace);
       let saved: readonly SavedCheckpoint[] = [];
-      let best: Best | null = null;
+      let best: { readonly value: number; readonly checkpoint: SavedCheckpoint | null } | null = null;
       let improved = false;
       // The step of the checkpoint that is being written, whose own state must name it where it is the best.
       let saving: number | null = null;
@@ -85,22 +74,18 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
           if (monitor === null || value === undefined || !improves(monitor, value, best?.value ?? null))
             return undefined;
           // What was best before stays on disk until the new one is.
-          best = { value, at, checkpoint: best?.checkpoint ?? null };
+          best = { value, checkpoint: best?.checkpoint ?? null };
           improved = true;
           host.best(monitor.metric, value, at);
           host.notable(at.step);
           return undefined;
         },
-        stepEnd: async (at) => {
+        // All else of the step is done then, so that a run which goes on from here goes on with the next one.
+        settled: async (at) => {
           const now = due?.due(at.step, at.seconds) ?? false;
           if (now || improved) await save(at);
-          return undefined;
         },
-        nextStepEnd: (step) => due?.next(step) ?? Number.POSITIVE_INFINITY,
-        epochEnd: async (at) => {
-          if (improved) await save(at);
-          return undefined;
-        },
+        nextSettled: (step) => due?.next(step) ?? Number.POSITIVE_INFINITY,
         fitEnd: async (at) => {
           if (last || improved) await save(at);
         },
@@ -108,37 +93,23 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
           const folder = onError ? await host.saveFailed(at, error) : null;
           if (folder !== null) host.report(`the state as it failed: ${folder}`);
         },
-        // Written into the checkpoint that is being saved, it is the state once that is done, but for old checkpoints that go then:
-        // a run that is killed before they are gone sees to it at its next save.
-        state: (): Json => ({
-          metric: monitor === null ? null : watchedName(monitor),
-          best: best === null ? null : exactly(best.value),
-          bestAt: best === null ? null : { ...best.at, seconds: exactly(best.at.seconds) },
+        state: () => ({
+          best: best === null ? null : exactNumber(best.value),
           bestStep: (improved ? saving : null) ?? best?.checkpoint?.step ?? null,
-          improved: improved && saving === null,
-          kept: [...new Set([...saved.map(({ step }) => step), ...(saving === null ? [] : [saving])])],
+          saved: [...saved.map(({ step }) => step), ...(saving === null ? [] : [saving])],
         }),
-        restore: (state) => {
-          const fields = fieldsOf(state, ['metric', 'best', 'bestAt', 'bestStep', 'improved', 'kept']);
-          const { folder } = host;
-          const at = (step: number): SavedCheckpoint => ({
-            step,
-            folder: join(folder ?? '', 'checkpoints', checkpointName(step)),
-          });
-          saved = folder === null ? [] : listIn(fields, 'kept', countIn).map(at);
-          const value = maybeIn(fields, 'best', numberIn);
-          // The best of another metric is none of this one.
-          if (monitor === null || value === null || fields['metric'] !== watchedName(monitor)) return;
-          const moment = fieldsOf(fields['bestAt'], ['step', 'epoch', 'seconds']);
-          const bestAt = {
-            step: countIn(moment, 'step'),
-            epoch: countIn(moment, 'epoch'),
-            seconds: numberIn(moment, 'seconds'),
-          };
-          const step = folder === null ? null : maybeIn(fields, 'bestStep', countIn);
-          best = { value, at: bestAt, checkpoint: step === null ? null : at(step) };
-          improved = flagIn(fields, 'improved');
-          host.best(monitor.metric, value, bestAt);
+        restore: (json) => {
+          const state = record('checkpoint', json);
+          const steps = fromExactNumbers(state['saved']);
+          saved = steps.flatMap((step) => host.savedAt(step) ?? []);
+          const bestStep = state['bestStep'] ?? null;
+          best =
+            (state['best'] ?? null) === null
+              ? null
+              : {
+                  value: fromExactNumber(state['best']),
+                  checkpoint: bestStep === null ? null : host.savedAt(fromExactNumber(bestStep)),
+                };
         },
       };
     },

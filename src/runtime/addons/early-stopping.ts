@@ -1,15 +1,8 @@
 /** Ends the run when a metric has stopped improving, has got where it was to get, or cannot get there any more. */
+import { exactNumber, fromExactNumber } from '../../values/exact-number.js';
+import { record } from '../../values/json-record.js';
 import { showNumber } from '../progress/format.js';
-import { countIn, exactly, fieldsOf, maybeIn, numberIn, textIn } from './kept-state.js';
-import {
-  improves,
-  replaced,
-  watchedName,
-  type AddOn,
-  type Ending,
-  type Json,
-  type Monitor,
-} from './addon.js';
+import { improves, replaced, type AddOn, type Ending, type Json, type Monitor } from './addon.js';
 
 export interface EarlyStoppingOptions {
   readonly monitor: Monitor;
@@ -74,19 +67,13 @@ export function earlyStopping(options: EarlyStoppingOptions): AddOn {
         // Only where the run was held: it ends as soon as it may.
         stepEnd: answer,
         nextStepEnd: (step) => (watched.because === null ? Number.POSITIVE_INFINITY : step + 1),
-        state: (): Json => ({
-          ...watched,
-          best: watched.best === null ? null : exactly(watched.best),
-          metric: watchedName(monitor),
-        }),
-        restore: (state) => {
-          const fields = fieldsOf(state, ['best', 'waited', 'because', 'metric']);
-          // What was known of another metric says nothing about this one.
-          if (textIn(fields, 'metric') !== watchedName(monitor)) return;
+        state: (): Json => ({ ...watched, best: watched.best === null ? null : exactNumber(watched.best) }),
+        restore: (json) => {
+          const { best, waited, because } = record('early_stopping', json);
           watched = {
-            best: maybeIn(fields, 'best', numberIn),
-            waited: countIn(fields, 'waited'),
-            because: maybeIn(fields, 'because', textIn),
+            best: (best ?? null) === null ? null : fromExactNumber(best),
+            waited: fromExactNumber(waited),
+            because: typeof because === 'string' ? because : null,
           };
         },
       };

@@ -1,11 +1,12 @@
 /** Lines of `metrics.jsonl` besides those of the steps: learning rates, memory; and all lines as one CSV file. */
-import { appendFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { makeFolder } from '../../values/folders.js';
 import { recurrence } from '../../values/durations.js';
+import { fromExactNumber } from '../../values/exact-number.js';
+import { record } from '../../values/json-record.js';
 import { steps, type Quantity } from '../../values/units.js';
 import { replaced, type AddOn, type MetricsLine } from './addon.js';
-import { countIn, fieldsOf, listIn, textIn } from './kept-state.js';
 
 export interface LrLogOptions {
   /** A line each so many steps; 10 unless given. */
@@ -64,8 +65,14 @@ export function csvLog(): AddOn {
       if (folder === null) return {};
       const file = join(folder, 'logs', 'metrics.csv');
       let columns: readonly string[] = [];
-      let rows = 0;
+      let lines = 0;
       return {
+        state: () => ({ columns: [...columns], lines }),
+        restore: (json) => {
+          const state = record('csv_log', json);
+          columns = Array.isArray(state['columns']) ? state['columns'].map(String) : [];
+          lines = cutBack(file, columns, fromExactNumber(state['lines']));
+        },
         logged: (line) => {
           const cells = cellsOf(line);
           const added = [...cells.keys()].filter((name) => !columns.includes(name));
@@ -74,13 +81,7 @@ export function csvLog(): AddOn {
             widen(file, join(folder, 'logs'), columns, added.length);
           }
           appendFileSync(file, `${columns.map((name) => cells.get(name) ?? '').join(',')}\n`);
-          rows += 1;
-        },
-        state: () => ({ columns: [...columns], rows }),
-        restore: (state) => {
-          const fields = fieldsOf(state, ['columns', 'rows']);
-          columns = listIn(fields, 'columns', textIn);
-          rows = cutBack(file, columns, countIn(fields, 'rows'));
+          lines += 1;
         },
       };
     },
@@ -88,36 +89,35 @@ export function csvLog(): AddOn {
 }
 
 /**
- * Takes away what was written after `rows` lines, and the columns that came with it: lines before have nothing in these. Throws
- * where the file has fewer lines. One that is not there begins anew, with the columns that are known. Returns its lines.
+ * The file as it was with these columns and so many lines. Columns that came later are the last, and empty in lines before them. One that
+ * is not there begins anew with the columns. Returns how many lines it has. Throws where they are fewer than were written.
  */
-function cutBack(file: string, columns: readonly string[], rows: number): number {
-  if (columns.length === 0) {
-    rmSync(file, { force: true });
-    return 0;
-  }
-  makeFolder(dirname(file));
-  const header = columns.map(quoted).join(',');
+function cutBack(file: string, columns: readonly string[], lines: number): number {
   if (!existsSync(file)) {
-    writeFileSync(file, `${header}\n`, { flush: true });
+    if (columns.length === 0) return 0;
+    makeFolder(dirname(file));
+    replaceFile(file, `${columns.map(quoted).join(',')}\n`);
     return 0;
   }
-  const [written = '', ...lines] = readFileSync(file, 'utf8').trimEnd().split('\n');
-  const kept = lines.slice(0, rows);
-  if (kept.length < rows || !`${written},`.startsWith(`${header},`))
-    throw new Error(`${file} has not the ${rows} lines that were written to it; move it away`);
-  const added = written.slice(header.length);
-  const extra = added === '' ? 0 : cellsIn(added.slice(1));
-  const cut = kept.map((line) => (extra === 0 ? line : line.slice(0, -extra)));
-  const temporary = `${file}.tmp`;
-  writeFileSync(temporary, [header, ...cut, ''].join('\n'), { flush: true });
-  renameSync(temporary, file);
-  return rows;
+  const [header = '', ...rows] = readFileSync(file, 'utf8').trimEnd().split('\n');
+  const before = columns.map(quoted).join(',');
+  if (rows.length < lines)
+    throw new Error(`${file} has ${rows.length} of the ${lines} lines that were written to it; move it away`);
+  const later = header.length > before.length ? commasIn(header.slice(before.length)) : 0;
+  const kept = rows.slice(0, lines).map((row) => row.slice(0, row.length - later));
+  replaceFile(file, lines === 0 ? '' : [before, ...kept, ''].join('\n'));
+  return lines;
 }
 
-/** How many cells a part of a line has; a comma in quotes parts none. */
-function cellsIn(text: string): number {
-  return text.replace(/"(?:[^"]|"")*"/g, '').split(',').length;
+/** Commas that part cells: none in quotes does. */
+function commasIn(text: string): number {
+  return text.replace(/"(?:[^"]|"")*"/g, '').split(',').length - 1;
+}
+
+function replaceFile(file: string, text: string): void {
+  const temporary = `${file}.tmp`;
+  writeFileSync(temporary, text, { flush: true });
+  renameSync(temporary, file);
 }
 
 function widen(file: string, folder: string, columns: readonly string[], added: number): void {
@@ -125,9 +125,7 @@ function widen(file: string, folder: string, columns: readonly string[], added: 
   const [, ...lines] = existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n') : [];
   const header = columns.map(quoted).join(',');
   const before = lines.map((line) => `${line}${','.repeat(added)}`);
-  const temporary = `${file}.tmp`;
-  writeFileSync(temporary, [header, ...before, ''].join('\n'), { flush: true });
-  renameSync(temporary, file);
+  replaceFile(file, [header, ...before, ''].join('\n'));
 }
 
 const quoted = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);

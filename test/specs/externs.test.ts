@@ -88,6 +88,23 @@ test('a layer with a layer of the runtime inside, random numbers and a second in
   expect(metrics.get('validate.accuracy')).toBeGreaterThan(0.85);
 }, 120_000);
 
+test('a run that goes on from a checkpoint ends with the same bytes: slots, running statistics and the place in a schedule', async () => {
+  const spec = `${specOf(externs)}addon checkpoint { every = 1.epoch keep = 3 }\n`;
+  const whole = await train('resumed', spec.replace('epochs = 2', 'epochs = 3'));
+  const bytes = (): readonly Buffer[] =>
+    ['model.safetensors', 'optimizer.safetensors'].map((file) =>
+      readFileSync(join(lastCheckpoint(whole), file)),
+    );
+  const before = bytes();
+  const lines = whole.records.length;
+  const from = join(whole.folder, 'checkpoints', 'step-00000023');
+  await place.call(join(place.folder, 'dist', 'resumed.mjs'), ['--resume', from]);
+  const after = bytes();
+  expect(after.map((own, index) => own.equals(before[index] ?? Buffer.of()))).toEqual([true, true]);
+  const written = readFileSync(join(whole.folder, 'metrics.jsonl'), 'utf8').trim().split('\n');
+  expect(written).toHaveLength(lines);
+}, 240_000);
+
 /** What the program says before it ends, with its exit code 3. */
 const failureOf = async (name: string, code: string, parts: Parts, more = ''): Promise<string> => {
   writeFileSync(join(place.folder, `${name}-own.ts`), code);

@@ -10,6 +10,7 @@ const onEveryEngine = [
   'test/runtime/copies.test.ts',
   'test/runtime/data-map.test.ts',
   'test/runtime/engine.test.ts',
+  'test/runtime/externs.test.ts',
   'test/runtime/freezing.test.ts',
   'test/runtime/fused.test.ts',
   'test/runtime/generation.test.ts',
@@ -32,6 +33,7 @@ const onEveryEngine = [
   'test/runtime/trainer-progress.test.ts',
   'test/runtime/trainer.test.ts',
   'test/runtime/turns.test.ts',
+  'test/specs/externs.test.ts',
   'test/specs/training.test.ts',
 ];
 

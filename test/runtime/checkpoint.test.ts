@@ -334,7 +334,7 @@ describe('what is kept', () => {
     const values = [0.1, 0.5, Number.NaN, 0.4, 0.5, 0.2, 0.3];
     for (const [index, value] of values.entries()) {
       await hooks.measured?.(moment(index + 1), new Map([['v.m', value]]));
-      await hooks.stepEnd?.(moment(index + 1));
+      await hooks.settled?.(moment(index + 1));
     }
     expect([...kept].sort()).toEqual([2, 4, 6]);
     expect(pointers).toEqual(
@@ -361,7 +361,7 @@ describe('what is kept', () => {
       .start({ ...host, save });
     for (const [index, value] of [0.1, 0.5, 0.2].entries()) {
       await hooks.measured?.(moment(index + 1), new Map([['v.m', value]]));
-      await hooks.stepEnd?.(moment(index + 1));
+      await hooks.settled?.(moment(index + 1));
     }
     expect(states).toEqual([
       { best: 0.1, bestStep: 1 },
@@ -390,7 +390,7 @@ describe('what is kept', () => {
   test('without anything but the end, one checkpoint', async () => {
     const { host, kept } = fakeHost();
     const hooks = addons.checkpoint().start(host);
-    await hooks.stepEnd?.(moment(1));
+    await hooks.settled?.(moment(1));
     await hooks.fitEnd?.(moment(9), new Map());
     expect([...kept]).toEqual([9]);
   });

@@ -12,6 +12,10 @@ export interface CheckpointOptions {
   readonly last?: boolean;
   /** Whether a run that fails saves the state it left, in `checkpoints/failed-N`: neither the last nor the best. */
   readonly onError?: boolean;
+  /** What the run goes on with unless the command line says otherwise: `auto`, or the path of a run or a checkpoint. */
+  readonly resume?: string | null;
+  /** Whether a checkpoint is a folder, or one file with the same in it. */
+  readonly format?: 'folder' | 'ckpt';
 }
 
 /**
@@ -27,6 +31,8 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
     kind: 'checkpoint',
     phase: 'dependent',
     owns: ['checkpoint'],
+    resume: options.resume ?? null,
+    format: options.format ?? 'folder',
     withOptions: (values) => checkpoint(replaced(options, values)),
     start: (host) => {
       const due = every === null ? null : recurrence(every, host.pace);
@@ -72,16 +78,12 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
           host.notable(at.step);
           return undefined;
         },
-        stepEnd: async (at) => {
+        // All else of the step is done then, so that a run which goes on from here goes on with the next one.
+        settled: async (at) => {
           const now = due?.due(at.step, at.seconds) ?? false;
           if (now || improved) await save(at);
-          return undefined;
         },
-        nextStepEnd: (step) => due?.next(step) ?? Number.POSITIVE_INFINITY,
-        epochEnd: async (at) => {
-          if (improved) await save(at);
-          return undefined;
-        },
+        nextSettled: (step) => due?.next(step) ?? Number.POSITIVE_INFINITY,
         fitEnd: async (at) => {
           if (last || improved) await save(at);
         },

@@ -34,6 +34,8 @@ export interface Checkpoint {
   readonly epoch: number;
   readonly trainer: string;
   readonly specSha256: string;
+  /** The engine that wrote it, with its version. */
+  readonly engine: string;
   /** The text of what the spec imports and, last, of the spec; none where the run did not know it. */
   readonly specFiles: readonly { readonly path: string; readonly text: string }[];
   /** Params by name, as the run had them. */
@@ -125,6 +127,7 @@ function checkpointOf(folder: string, fields: Fields, inOneFile: boolean): Check
     epoch: asWhole('"epoch"', fields.get('epoch')),
     trainer: asText('"trainer" of "spec"', spec.get('trainer')),
     specSha256: asText('"sha256" of "spec"', spec.get('sha256')),
+    engine: asText('"engine"', fields.get('engine')),
     specFiles: asList('"files" of "spec"', spec.get('files')).map((entry) => {
       const own = asMap('an entry of "files" of "spec"', entry);
       return {

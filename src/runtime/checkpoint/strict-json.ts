@@ -3,8 +3,22 @@
  * copies turn into a prototype. Only what headers and manifests need; nesting is bounded.
  */
 
+import type { Json } from '../addons/addon.js';
+
 export type StrictValue =
   null | boolean | number | string | readonly StrictValue[] | ReadonlyMap<string, StrictValue>;
+
+/** Maps as records: every key is the record's own, `__proto__` too. */
+export function plainJson(value: StrictValue): Json {
+  if (value instanceof Map)
+    return Object.fromEntries([...value].map(([key, each]: [string, StrictValue]) => [key, plainJson(each)]));
+  if (isList(value)) return value.map(plainJson);
+  return isPlain(value) ? value : null;
+}
+
+const isList = (value: StrictValue): value is readonly StrictValue[] => Array.isArray(value);
+const isPlain = (value: StrictValue): value is null | boolean | number | string =>
+  value === null || typeof value !== 'object';
 
 const deepest = 64;
 

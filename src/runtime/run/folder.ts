@@ -1,6 +1,16 @@
 /** A run's folder: what it was (`run.json`), what it measured (`metrics.jsonl`), said (`console.log`) and came to (`summary.json`). */
 import { randomBytes } from 'node:crypto';
-import { appendFileSync, closeSync, existsSync, openSync, readdirSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+} from 'node:fs';
 import { makeFolder } from '../../values/folders.js';
 import { join } from 'node:path';
 import type { Json } from '../addons/addon.js';
@@ -28,6 +38,10 @@ export interface RunFolder {
   write(name: 'run.json' | 'summary.json', value: unknown): Promise<void>;
   /** Replaces `run.json` without waiting, for a process that ends now. */
   writeNow(value: unknown): void;
+  /** Bytes of the files that grow: whoever goes on from here cuts off what came later. */
+  lengths(): Readonly<Record<'metrics.jsonl', number>>;
+  /** Waits until what was written is on the disk. */
+  flush(): void;
   /** Replaces `trace.json` by a text that is JSON already. */
   trace(text: string): Promise<void>;
   close(): void;
@@ -35,7 +49,7 @@ export interface RunFolder {
 
 /**
  * Makes the folder and opens its files. Rejects with a RunError where that is not possible, or where the folder holds a run
- * already, or anything else: a run's files are never mixed with others. One process at a time has it.
+ * already, or anything else: a run's files are never mixed with others.
  */
 export async function openRunFolder(path: string): Promise<RunFolder> {
   let release = (): void => undefined;
@@ -43,7 +57,9 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
     makeFolder(path);
     release = lockFolder(path);
     if (existsSync(join(path, 'run.json')))
-      throw new RunError(`${path} holds a run already; choose another --run-dir, or remove it`);
+      throw new RunError(
+        `${path} holds a run already; go on with it by --resume ${path}, choose another --run-dir, or remove it`,
+      );
     const others = readdirSync(path).filter((name) => !name.startsWith(lockName));
     if (others.length > 0) {
       const some = others.slice(0, 3).join(', ');
@@ -51,40 +67,82 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
         `${path} holds other files (${others.length > 3 ? `${some}, …` : some}); choose a --run-dir that is empty or not there yet`,
       );
     }
-    const metrics = openSync(join(path, 'metrics.jsonl'), 'ax');
-    const log = openSync(join(path, 'console.log'), 'a');
-    const append = (file: number, text: string): void => {
-      try {
-        appendFileSync(file, text);
-      } catch (error) {
-        throw fileError(`cannot write to ${path}`, error);
-      }
-    };
-    const replace = async (name: string, text: string): Promise<void> => {
-      try {
-        await replaceText(join(path, name), text);
-      } catch (error) {
-        throw fileError(`cannot write ${join(path, name)}`, error);
-      }
-    };
-    return {
-      path,
-      checkpoints: join(path, 'checkpoints'),
-      metrics: (record) => append(metrics, `${JSON.stringify(record)}\n`),
-      console: (line) => append(log, `${line}\n`),
-      write: (name, value) => replace(name, pretty(value)),
-      trace: (text) => replace('trace.json', text),
-      writeNow: (value) => replaceTextNow(join(path, 'run.json'), pretty(value)),
-      close: () => {
-        closeSync(metrics);
-        closeSync(log);
-        release();
-      },
-    };
+    return openFiles(path, openSync(join(path, 'metrics.jsonl'), 'ax'), release);
   } catch (error) {
     release();
     throw fileError(`cannot use ${path} as the run's folder`, error);
   }
+}
+
+/**
+ * Opens the folder of a run that goes on, which no other process may have open, and cuts `metrics.jsonl` back to what it was at the checkpoint, of which `lengths` tells.
+ * Rejects with a RunError where that is not possible.
+ */
+export async function reopenRunFolder(
+  path: string,
+  lengths: Readonly<Record<string, unknown>>,
+): Promise<RunFolder> {
+  const length = lengths['metrics.jsonl'];
+  if (typeof length !== 'number')
+    throw new RunError(`the checkpoint does not say how long ${join(path, 'metrics.jsonl')} was`);
+  let release = (): void => undefined;
+  try {
+    release = lockFolder(path);
+    const metrics = openSync(join(path, 'metrics.jsonl'), constants.O_RDWR | constants.O_CREAT, 0o644);
+    const { size } = fstatSync(metrics);
+    if (size < length) {
+      closeSync(metrics);
+      throw new RunError(
+        `${join(path, 'metrics.jsonl')} has ${size} bytes, and had ${length} when the checkpoint was written: lines of it are gone; put it back, or start another run`,
+      );
+    }
+    ftruncateSync(metrics, length);
+    closeSync(metrics);
+    return openFiles(path, openSync(join(path, 'metrics.jsonl'), 'a'), release);
+  } catch (error) {
+    release();
+    throw fileError(`cannot use ${path} as the run's folder`, error);
+  }
+}
+
+function openFiles(path: string, metrics: number, release: () => void): RunFolder {
+  const log = openSync(join(path, 'console.log'), 'a');
+  const append = (file: number, text: string): void => {
+    try {
+      appendFileSync(file, text);
+    } catch (error) {
+      throw fileError(`cannot write to ${path}`, error);
+    }
+  };
+  const replace = async (name: string, text: string): Promise<void> => {
+    try {
+      await replaceText(join(path, name), text);
+    } catch (error) {
+      throw fileError(`cannot write ${join(path, name)}`, error);
+    }
+  };
+  return {
+    path,
+    checkpoints: join(path, 'checkpoints'),
+    metrics: (record) => append(metrics, `${JSON.stringify(record)}\n`),
+    console: (line) => append(log, `${line}\n`),
+    write: (name, value) => replace(name, pretty(value)),
+    lengths: () => ({ 'metrics.jsonl': fstatSync(metrics).size }),
+    flush: () => {
+      try {
+        fsyncSync(metrics);
+      } catch (error) {
+        throw fileError(`cannot write to ${path}`, error);
+      }
+    },
+    trace: (text) => replace('trace.json', text),
+    writeNow: (value) => replaceTextNow(join(path, 'run.json'), pretty(value)),
+    close: () => {
+      closeSync(metrics);
+      closeSync(log);
+      release();
+    },
+  };
 }
 
 const pretty = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;

@@ -52,6 +52,44 @@ describe('without the spec', () => {
     writeFileSync(join(desk.folder, 'cars', 'parts', 'shares.ztrain'), part ?? '');
   }, 60_000);
 
+  test('checkpoints of one file serve as folders do', async () => {
+    const text = readFileSync(join(desk.folder, 'cars', 'mpg.ztrain'), 'utf8');
+    const inOne = text.replace(
+      /^addon checkpoint \{/m,
+      'addon checkpoint { format = "ckpt" every = 1.epoch keep = 2 ',
+    );
+    expect(inOne).toContain('format = "ckpt"');
+    writeFileSync(join(desk.folder, 'cars', 'one.ztrain'), inOne);
+    const run = ['run', 'cars/one.ztrain', '--run-dir', 'one'];
+    expect((await desk.ztrainc([...run, 'trainer.epochs=4'])).stderr).toContain(
+      'checkpoints/step-00000040.ckpt',
+    );
+    const saved = readdirSync(join(desk.folder, 'one', 'checkpoints')).filter((name) =>
+      name.startsWith('step-'),
+    );
+    expect(saved.length).toBeGreaterThanOrEqual(2);
+    for (const name of saved) expect(name).toMatch(/^step-\d{8}\.ckpt$/);
+    const data = ['--data-root', 'cars', '--json'];
+    const ofRun = await desk.ztrainc(['test', '--from', 'one', ...data]);
+    expect(JSON.parse(ofRun.stdout)).toHaveProperty('test.rmse');
+    const best = readFileSync(join(desk.folder, 'one', 'checkpoints', 'best'), 'utf8').trim();
+    const ofFile = await desk.ztrainc(['test', '--from', `one/checkpoints/${best}`, ...data]);
+    expect([ofFile.code, ofFile.stdout]).toEqual([0, ofRun.stdout]);
+    const folders = await desk.ztrainc([
+      'run',
+      'cars/mpg.ztrain',
+      'trainer.epochs=4',
+      '--run-dir',
+      'several',
+    ]);
+    expect(folders.code).toBe(0);
+    for (const from of ['one', 'several'])
+      expect((await desk.ztrainc(['export', from, '--to', 'npz', '--out', `${from}.npz`])).code).toBe(0);
+    expect(
+      readFileSync(join(desk.folder, 'one.npz')).equals(readFileSync(join(desk.folder, 'several.npz'))),
+    ).toBe(true);
+  }, 60_000);
+
   test('what is missing is said', async () => {
     for (const [words, code, message] of [
       [['test'], 2, 'test needs --from RUN or --from CHECKPOINT, and the spec where that keeps none'],

@@ -12,6 +12,7 @@ import type { EngineRequest } from './engine.js';
 import type { ExportOptions } from './export.js';
 import type { PlotOptions } from './plot.js';
 import type { RunOptions } from './run.js';
+import type { VerifyOptions } from './verify-resume.js';
 import type { ShowOptions } from './show.js';
 import { optionTable } from '../values/options.gen.js';
 import { Misuse, exits, streams } from './streams.js';
@@ -36,7 +37,6 @@ const addRunOptions = (command: Command, spec: readonly [string, string] = ['<sp
     .option('--data-root <dir>', 'where relative data paths start (the spec’s folder)', once('--data-root'))
     .option('--engine <name>', 'auto, embedded or tensorflow', once('--engine'))
     .option('--devices <devices>', 'auto, cpu, gpu or gpu:N', once('--devices'))
-    .addOption(new Option('--resume <run>').hideHelp())
     .option('--json', 'print metrics or rows as JSON')
     // With a spec, its params are the help.
     .helpOption(false)
@@ -119,6 +119,12 @@ const addCommands = (program: Command, finish: Finish): void => {
       finish(await buildCommand(specs, options));
     });
   addRunOptions(program.command('run').description('compile and train'))
+    .option(
+      '--resume <run>',
+      'go on with a run: its folder, one of its checkpoints, or auto, the newest that was left',
+      once('--resume'),
+    )
+    .option('--allow <names>', 'what may have changed since, such as lr,epochs', once('--allow'))
     .option('--dev-run [n]', 'n steps (3) and validation batches, nothing is written')
     .option('--no-sweep', 'one run where the spec has a sweep, with the values given here and the defaults')
     .action(withTrainer(finish, 'train'));
@@ -171,6 +177,20 @@ const addCommands = (program: Command, finish: Finish): void => {
     .action(async (runs: readonly string[], options: PlotOptions) => {
       const { plotCommand } = await import('./plot.js');
       finish(await plotCommand(runs, options));
+    });
+  program
+    .command('verify-resume')
+    .description('train twice, once killed at random moments and resumed, and compare every byte')
+    .argument('<spec>', 'the spec')
+    .argument('[name=value...]', 'params, and attributes as owner.name=value')
+    .option('--kills <n>', 'how often it is killed (5)', once('--kills'))
+    .option('--every <n>', 'steps between checkpoints (three for each kill)', once('--every'))
+    .option('--engine <name>', 'auto, embedded or tensorflow', once('--engine'))
+    .option('--data-root <dir>', 'where relative data paths start (the spec’s folder)', once('--data-root'))
+    .option('--out <dir>', 'keep both runs there', once('--out'))
+    .action(async (spec: string, words: readonly string[], options: VerifyOptions) => {
+      const { verifyResumeCommand } = await import('./verify-resume.js');
+      finish(await verifyResumeCommand(spec, words, options));
     });
   program
     .command('export')

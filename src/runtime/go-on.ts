@@ -7,7 +7,7 @@ import type { StrictValue } from './checkpoint/strict-json.js';
 import { RunError } from './run/run-error.js';
 import { setAside } from './run/sweep-folder.js';
 import type { FitResult } from './trainer/fit.js';
-import { record } from './trainer/loop-state.js';
+import { record } from '../values/json-record.js';
 import { newestIn, noneWhole, resumePointAt, unfinishedIn, type ResumePoint } from './trainer/resume.js';
 import { runFit, type RunOptions } from './trainer/run.js';
 import type { ParamValue, TrainerSpec } from './trainer/spec.js';

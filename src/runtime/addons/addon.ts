@@ -158,6 +158,8 @@ export interface AddOnHost {
    * null where nothing is written.
    */
   saveFailed(at: Moment, error: unknown): Promise<string | null>;
+  /** The run's checkpoint of that step, or null where there is none. */
+  savedAt(step: number): SavedCheckpoint | null;
   /** Points `checkpoints/last` or `checkpoints/best` at a checkpoint. */
   point(name: 'last' | 'best', checkpoint: SavedCheckpoint): Promise<void>;
   /** Deletes a checkpoint of this run. */

@@ -1,6 +1,8 @@
 /** Saves the run: at its end, every so often, and when a metric is best. */
 import { recurrence } from '../../values/durations.js';
 import type { Quantity } from '../../values/units.js';
+import { exactNumber, fromExactNumber, fromExactNumbers } from '../../values/exact-number.js';
+import { record } from '../../values/json-record.js';
 import { improves, replaced, type AddOn, type Monitor, type SavedCheckpoint } from './addon.js';
 
 export interface CheckpointOptions {
@@ -92,9 +94,23 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
           if (folder !== null) host.report(`the state as it failed: ${folder}`);
         },
         state: () => ({
-          best: best?.value ?? null,
+          best: best === null ? null : exactNumber(best.value),
           bestStep: (improved ? saving : null) ?? best?.checkpoint?.step ?? null,
+          saved: [...saved.map(({ step }) => step), ...(saving === null ? [] : [saving])],
         }),
+        restore: (json) => {
+          const state = record('checkpoint', json);
+          const steps = fromExactNumbers(state['saved']);
+          saved = steps.flatMap((step) => host.savedAt(step) ?? []);
+          const bestStep = state['bestStep'] ?? null;
+          best =
+            (state['best'] ?? null) === null
+              ? null
+              : {
+                  value: fromExactNumber(state['best']),
+                  checkpoint: bestStep === null ? null : host.savedAt(fromExactNumber(bestStep)),
+                };
+        },
       };
     },
   };

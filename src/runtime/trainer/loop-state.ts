@@ -1,5 +1,6 @@
 /** Where the training loop is, as `state.json` keeps it: a run that goes on from there does what the first would have done. */
 import { fromExactNumber } from '../../values/exact-number.js';
+import { record } from '../../values/json-record.js';
 
 /** A part of a step that comes after its window. */
 export type StepPart = 'validate' | 'skip';
@@ -47,16 +48,6 @@ export function loopStateOf(state: Readonly<Record<string, unknown>>): LoopState
     left,
     due: Array.isArray(loop['due']) ? loop['due'].map(String) : [],
   };
-}
-
-/** A record of JSON. Throws where it is none. */
-export function record(name: string, value: unknown): Readonly<Record<string, unknown>> {
-  if (isRecord(value)) return value;
-  throw new Error(`"${name}" must be an object, got ${JSON.stringify(value) ?? 'nothing'}`);
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function count(name: string, value: unknown): number {

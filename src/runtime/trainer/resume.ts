@@ -18,7 +18,7 @@ import { checkpointName, pointTo } from '../checkpoint/write.js';
 import type { HostTensor } from '../engine/engine.js';
 import type { Best } from '../progress/training.js';
 import { RunError } from '../run/run-error.js';
-import { record } from './loop-state.js';
+import { record } from '../../values/json-record.js';
 
 /** A checkpoint to go on from: read, and whole. */
 export interface ResumePoint {
@@ -151,8 +151,9 @@ export async function setNewerAside({ run, checkpoint, state }: ResumePoint): Pr
   const pointers = await pointersOf(run);
   await pointTo(parent, 'last', checkpoint.step);
   const best = pointers.get('best');
-  if (best !== undefined && best.step > checkpoint.step) {
-    const step = bestStepOf(state);
+  const step = bestStepOf(state);
+  // The run may have been killed after it saved its best and before it said so.
+  if (step !== null || (best !== undefined && best.step > checkpoint.step)) {
     const name = step === null ? '' : join(parent, checkpointName(step));
     if (step !== null && (existsSync(name) || existsSync(`${name}${fileEnding}`)))
       await pointTo(parent, 'best', step);

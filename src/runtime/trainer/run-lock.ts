@@ -8,7 +8,7 @@ import { UsageError } from '../../values/overrides.js';
 import { showQuantity } from '../../values/units.js';
 import { RunError } from '../run/run-error.js';
 import { jsonNumber } from '../run/folder.js';
-import { record } from './loop-state.js';
+import { record } from '../../values/json-record.js';
 import { paramsByName, readFiles } from './run-record.js';
 import type { AnyTrainer } from './run.js';
 import type { Session } from './session.js';

@@ -4,7 +4,7 @@ import { exactNumber, fromExactNumber, type ExactNumber } from '../../values/exa
 import { showNumber } from '../progress/format.js';
 import { RunError } from '../run/run-error.js';
 import type { Schedule, SchedulePlan, ScheduleState } from '../schedules/index.js';
-import { record } from './loop-state.js';
+import { record } from '../../values/json-record.js';
 
 /** A plateau as `state.json` has it. */
 type PhaseState = Readonly<Record<string, ExactNumber | null>>;

@@ -14,7 +14,7 @@ import { RunError } from '../run/run-error.js';
 import { Tensor } from '@tensorflow/tfjs-core';
 import { ranked, type Scalar } from '../tensor.js';
 import { stepContext, withStepContext, type StepContext } from './step-context.js';
-import { record } from './loop-state.js';
+import { record } from '../../values/json-record.js';
 import type { StepPlan } from './steps.js';
 import { StageTotals, type ConstantTotals } from './totals.js';
 

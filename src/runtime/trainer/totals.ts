@@ -6,7 +6,7 @@ import type { Json } from '../addons/addon.js';
 import type { Engine, StateVariable } from '../engine/engine.js';
 import * as ops from '../ops/index.js';
 import { exactNumber, fromExactNumbers, type ExactNumber } from '../../values/exact-number.js';
-import { record } from './loop-state.js';
+import { record } from '../../values/json-record.js';
 import { isEmpty, type Figures, type Reduction, type Table, type Totals } from '../rows/reduction.js';
 import type { Scalar, Tensor } from '../tensor.js';
 

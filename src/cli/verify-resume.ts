@@ -6,7 +6,6 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { showSeconds } from '../runtime/progress/format.js';
 import { differencesOf } from './compare-runs.js';
 import { Misuse, exits, streams } from './streams.js';
 
@@ -118,7 +117,7 @@ export const verifyResumeCommand = async (
         ? Math.max(1, Math.floor(steps / (3 * kills)))
         : whole('--every', options.every, 1);
     streams.say(
-      `undisturbed: ${steps} steps in ${showSeconds(first.seconds)}; the other run saves each ${every} steps and is killed ${kills} times`,
+      `undisturbed: ${steps} steps in ${first.seconds.toFixed(1)} s; the other run saves each ${every} steps and is killed ${kills} times`,
     );
     const saving = has('checkpoint.every') ? [] : [`checkpoint.every=${every}.steps`];
     const again = [...base, ...saving, `--run-dir=${killed}`, '--resume=auto'];

@@ -88,7 +88,7 @@ describe('run', () => {
     [['warm.over=10'], 2, 'digits.ztrain:36'],
     [['--engine', 'tenserflow'], 2, 'tensorflow'],
     [['--devices', '2'], 2, 'devices'],
-    [['--resume', 'auto'], 2, 'not built yet'],
+    [['--resume', 'auto', '--dev-run'], 2, 'a dev run writes nothing'],
     [['--dev-rum'], 2, '--dev-run'],
     [['other.ztrain'], 2, 'other.ztrain'],
   ])('%j ends with %i', async (words, expected, hint) => {

@@ -132,6 +132,13 @@ const searchIn = (place: Place): FigureIn => {
     seen.set(expr, found);
     return found;
   };
+  /** In what is differentiated: rows that are only added up keep a gradient each. */
+  const summed = (of: IrExpr): Figure | null => {
+    if (of.kind !== 'op' || of.home !== 'ops') return find(of);
+    const isLinear = of.name === 'add' || of.name === 'sub' || of.name === 'neg';
+    if (isLinear) return of.args.reduce<Figure | null>((found, each) => found ?? summed(each), null);
+    return of.name === 'sum' && of.options.length === 0 ? first(of.args) : find(of);
+  };
   const search = (expr: IrExpr): Figure | null => {
     switch (expr.kind) {
       case 'batchSize':
@@ -167,6 +174,10 @@ const searchIn = (place: Place): FigureIn => {
           : null;
       }
       case 'op': {
+        if (expr.name === 'gradient' && expr.home === 'ops') {
+          const [of, by] = expr.args;
+          return (of ? summed(of) : null) ?? (by ? find(by) : null);
+        }
         // A batch's size in a shape makes as many rows as there are.
         const tensors = expr.options.flatMap(({ value }) => (value.type.kind === 'tensor' ? [value] : []));
         const below = first([...expr.args, ...tensors]);

@@ -48,6 +48,7 @@ const refused = new Set([
   'normal_like',
   'uniform_like',
   'in_top',
+  'gradient',
 ]);
 
 const rankOf = (type: IrType): number => (type.kind === 'tensor' ? type.shape.length : 0);

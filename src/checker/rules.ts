@@ -5,6 +5,7 @@ import { ceilDiv, floorDiv } from './dims/facts.js';
 import { add, asConstant, constant, noSize, showSize, sub, type Size } from './dims/size.js';
 import type { Env } from './env.js';
 import type { DType } from './ir.js';
+import { gradientRule } from './gradient-rule.js';
 import { broadcast, castHelp, matmul } from './operators.js';
 import { hasRows } from './totals.js';
 import { aType, isDType, isNumber, showShape, tensorType, type TensorType, type Type } from './types.js';
@@ -385,6 +386,7 @@ export const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['softmax_cross_entropy', crossEntropy],
   ['like_first', likeFirst],
   ['along_axis', alongAxis],
+  ['gradient', gradientRule],
   [
     'shape_argument',
     (call) => {

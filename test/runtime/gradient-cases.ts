@@ -279,6 +279,19 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
       run: (a, b) => ops.matmul(a, b),
     },
   ],
+  gradient: [
+    {
+      inputs: [[2, 3]],
+      run: (x) => ops.recorded(() => ops.gradient(ops.sum<Scalar>(ops.mul<Tensor>(ops.sin(x), x)), x)),
+    },
+    {
+      inputs: [
+        [4, 3],
+        [3, 2],
+      ],
+      run: (x, w) => ops.recorded(() => ops.gradient(ops.sum<Scalar>(ops.tanh(ops.matmul<Tensor>(x, w))), x)),
+    },
+  ],
   split_heads: [
     {
       inputs: [[2, 3, 4]],

@@ -36,6 +36,7 @@ import {
   backendMaxPool,
   maxPool,
   maxPoolGrad,
+  maxPoolGradGrad,
 } from './kernels/pooling.js';
 
 /** Our own kernels, by name. Where the backend has one of the name, ours takes its place. */
@@ -61,6 +62,7 @@ export const ownKernels: Readonly<Record<string, (call: Call) => TensorInfo>> = 
   MaxPool: maxPool,
   AvgPool: avgPool,
   MaxPoolGrad: maxPoolGrad,
+  MaxPoolGradGrad: maxPoolGradGrad,
   AvgPoolGrad: avgPoolGrad,
 };
 

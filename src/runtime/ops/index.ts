@@ -4,6 +4,7 @@ export * from './arithmetic.js';
 export * from './attention.js';
 export * from './convolution.js';
 export { element } from './element.js';
+export { gradient, recorded } from './gradient.js';
 export { matmul } from './matmul.js';
 export * from './random.js';
 export {

@@ -108,6 +108,13 @@ export function norm<R extends Tensor>(x: Tensor, { axis }: AxisOption = {}): R 
       const share = select<Tensor>(greater(length, 0), div<Tensor>(dy, length), 0);
       return [mul<Tensor>(x, reshape(share, { shape: kept }))];
     },
+    (dy) => {
+      // Divided by 1 where the norm is 0, so that the gradient of what is left out there is no NaN.
+      const length = norm<Tensor>(x, { axis: axes });
+      const some = greater<Tensor>(length, 0);
+      const share = select<Tensor>(some, div<Tensor>(dy, select<Tensor>(some, length, 1)), 0);
+      return [mul<Tensor>(x, reshape(share, { shape: kept }))];
+    },
   );
 }
 

@@ -229,6 +229,17 @@ export const kernels: Readonly<Record<string, Kernel>> = {
   AvgPool: (call) => call.op('AvgPool', [call.input('x')], pooling(call)),
   MaxPoolGrad: (call) =>
     call.op('MaxPoolGrad', [call.input('input'), call.input('output'), call.input('dy')], pooling(call)),
+  // What of ddx stands where each window's gradient went. Where the shapes are equal the op writes into ddx while it still reads it,
+  // unless something after it needs ddx as well.
+  MaxPoolGradGrad: (call) => {
+    const ddx = call.input('ddx');
+    const output = call.input('output');
+    const picked = call.op('MaxPoolGradGrad', [call.input('input'), output, ddx], pooling(call));
+    const shape = call.shapeOf(output);
+    if (call.shapeOf(ddx).some((size, axis) => size !== shape[axis])) return picked;
+    const both = call.op('ConcatV2', [[picked, ddx], call.int(0)]);
+    return call.op('Slice', [both, call.ints(shape.map(() => 0)), call.ints(shape)]);
+  },
   AvgPoolGrad: (call) =>
     call.op('AvgPoolGrad', [call.ints(call.shapeOf(call.input('input'))), call.input('dy')], pooling(call)),
 };

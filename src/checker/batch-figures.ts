@@ -81,7 +81,7 @@ const axisOf = (expr: IrExpr & { readonly kind: 'op' }, rank: number): number | 
   return typeof axis === 'number' ? (axis < 0 ? axis + rank : axis) : null;
 };
 
-const along = new Set(['softmax', 'log_softmax']);
+const along = new Set(['softmax', 'log_softmax', 'unit']);
 
 export type FigureIn = (node: IrExpr | IrReduction) => Figure | null;
 
@@ -191,6 +191,8 @@ const searchIn = (place: Place): FigureIn => {
         const meets =
           made.length !== 1 ||
           (expr.name === 'take' && own !== undefined) ||
+          expr.name === 'gather' ||
+          expr.name === 'own_rows' ||
           (along.has(expr.name) && axisOf(expr, rank) === own);
         return meets ? { kind: 'mixed', expr, name: expr.name } : null;
       }

@@ -11,6 +11,7 @@ import { hasRows } from './totals.js';
 import { aType, isDType, isNumber, showShape, tensorType, type TensorType, type Type } from './types.js';
 import { constantOf, type Value } from './value.js';
 import { judgeSizes } from './judging.js';
+import { gather, outer, ownRows, rowsOf, shuffleRows } from './row-rules.js';
 import {
   shapeArgument,
   reshape,
@@ -387,6 +388,11 @@ export const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['like_first', likeFirst],
   ['along_axis', alongAxis],
   ['gradient', gradientRule],
+  ['shuffle_rows', shuffleRows],
+  ['rows_of', rowsOf],
+  ['gather', gather],
+  ['own_rows', ownRows],
+  ['outer', outer],
   [
     'shape_argument',
     (call) => {

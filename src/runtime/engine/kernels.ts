@@ -38,6 +38,7 @@ import {
   maxPoolGrad,
   maxPoolGradGrad,
 } from './kernels/pooling.js';
+import { sortedOrder, topValues } from './kernels/sorting.js';
 
 /** Our own kernels, by name. Where the backend has one of the name, ours takes its place. */
 export const ownKernels: Readonly<Record<string, (call: Call) => TensorInfo>> = {
@@ -64,6 +65,8 @@ export const ownKernels: Readonly<Record<string, (call: Call) => TensorInfo>> = 
   MaxPoolGrad: maxPoolGrad,
   MaxPoolGradGrad: maxPoolGradGrad,
   AvgPoolGrad: avgPoolGrad,
+  TopValues: topValues,
+  SortedOrder: sortedOrder,
 };
 
 /** The backend's own kernels that ours are made of, and the names they are kept under. */

@@ -66,6 +66,12 @@ const marked = (call: Call, picked: Value, inside: Value | null, shape: readonly
   return call.op('SelectV2', [each, picked, call.scalar(Number.NaN, tf.f32)]);
 };
 
+const sorted = (call: Call, k: number): readonly [values: Value, places: Value] => {
+  const [values, places] = call.outputs(2, 'TopKV2', [call.input('x'), call.int(k)], { sorted: true });
+  if (!values || !places) throw new Error('TopKV2 gives values and places');
+  return [values, places];
+};
+
 /** The kernels, by name. */
 export const kernels: Readonly<Record<string, Kernel>> = {
   Add: binary('AddV2'),
@@ -163,7 +169,7 @@ export const kernels: Readonly<Record<string, Kernel>> = {
     const rows = call.shapeOf(x).at(axis) ?? 0;
     const shape = call.shapeOf(indices);
     const refuse: RefuseIndex = (index, place) => noRow(index, place, shape, rows);
-    const inside = call.executor.requireIndex(indices, rows, refuse);
+    const inside = call.has('inside') ? null : call.executor.requireIndex(indices, rows, refuse);
     const shared = call.has('batchDims') ? call.number('batchDims') : 0;
     const picked = call.op('GatherV2', [x, indices, call.int(axis)], { batch_dims: shared });
     const ones = (count: number): readonly number[] => new Array<number>(count).fill(1);
@@ -174,6 +180,9 @@ export const kernels: Readonly<Record<string, Kernel>> = {
       ...ones(call.shapeOf(x).length - axis - 1),
     ]);
   },
+  // The k largest values of the last axis; the places of all, the largest first.
+  TopValues: (call) => sorted(call, call.number('k'))[0],
+  SortedOrder: (call) => sorted(call, call.shapeOf(call.input('x')).at(-1) ?? 0)[1],
   UnsortedSegmentSum: (call) =>
     call.op('UnsortedSegmentSum', [
       call.input('x'),

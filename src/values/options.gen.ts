@@ -1312,7 +1312,7 @@ const entries: readonly (readonly [string, readonly OptionDeclaration[]])[] = [
         where: null,
         limits: [],
         overridable: false,
-        later: true,
+        later: false,
       },
       {
         name: 'format',
@@ -1322,7 +1322,7 @@ const entries: readonly (readonly [string, readonly OptionDeclaration[]])[] = [
         where: null,
         limits: [],
         overridable: false,
-        later: true,
+        later: false,
       },
     ],
   ],

@@ -81,7 +81,7 @@ const axisOf = (expr: IrExpr & { readonly kind: 'op' }, rank: number): number | 
   return typeof axis === 'number' ? (axis < 0 ? axis + rank : axis) : null;
 };
 
-const along = new Set(['softmax', 'log_softmax']);
+const along = new Set(['softmax', 'log_softmax', 'unit']);
 
 export type FigureIn = (node: IrExpr | IrReduction) => Figure | null;
 
@@ -132,6 +132,13 @@ const searchIn = (place: Place): FigureIn => {
     seen.set(expr, found);
     return found;
   };
+  /** In what is differentiated: rows that are only added up keep a gradient each. */
+  const summed = (of: IrExpr): Figure | null => {
+    if (of.kind !== 'op' || of.home !== 'ops') return find(of);
+    const isLinear = of.name === 'add' || of.name === 'sub' || of.name === 'neg';
+    if (isLinear) return of.args.reduce<Figure | null>((found, each) => found ?? summed(each), null);
+    return of.name === 'sum' && of.options.length === 0 ? first(of.args) : find(of);
+  };
   const search = (expr: IrExpr): Figure | null => {
     switch (expr.kind) {
       case 'batchSize':
@@ -167,6 +174,10 @@ const searchIn = (place: Place): FigureIn => {
           : null;
       }
       case 'op': {
+        if (expr.name === 'gradient' && expr.home === 'ops') {
+          const [of, by] = expr.args;
+          return (of ? summed(of) : null) ?? (by ? find(by) : null);
+        }
         // A batch's size in a shape makes as many rows as there are.
         const tensors = expr.options.flatMap(({ value }) => (value.type.kind === 'tensor' ? [value] : []));
         const below = first([...expr.args, ...tensors]);
@@ -180,6 +191,8 @@ const searchIn = (place: Place): FigureIn => {
         const meets =
           made.length !== 1 ||
           (expr.name === 'take' && own !== undefined) ||
+          expr.name === 'gather' ||
+          expr.name === 'own_rows' ||
           (along.has(expr.name) && axisOf(expr, rank) === own);
         return meets ? { kind: 'mixed', expr, name: expr.name } : null;
       }

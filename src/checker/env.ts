@@ -109,8 +109,8 @@ export interface Place {
   readonly draw: (name: string) => string;
   /** Of graphs: what has been given weights so far. */
   readonly weights: WeightSink | null;
-  /** In a step: sizes of batches; a tensor that mentions one has rows. */
-  readonly batchSizes: ReadonlySet<string>;
+  /** In a step: sizes of batches, `batch.size`, and of some of their rows, `part.rows`; a tensor that mentions one has rows. */
+  readonly batchSizes: Set<string>;
   /** What a symbol of a size is in the emitted code. */
   readonly symbols: Map<string, IrExprKind>;
   /** Whether `run.step` and `run.epoch` can be read. */
@@ -197,7 +197,7 @@ export const makePlace = (
     unique: (name) => next(names, name),
     draw: (name) => next(draws, region === '' ? name : `${region}.${name}`),
     weights,
-    batchSizes,
+    batchSizes: new Set(batchSizes),
     symbols: new Map(),
     clock: kind === 'step',
     notes: { random: false, meetsRows: null },

@@ -428,6 +428,8 @@ export type IrStepStmt =
       readonly how: 'mean' | 'sum' | 'variance' | 'std' | 'max_of' | 'min_of';
       readonly values: IrExpr;
       readonly axes: readonly number[] | null;
+      /** Of a mean. */
+      readonly weight: IrExpr | null;
     }
   | { readonly kind: 'return'; readonly span: Span; readonly fields: readonly IrNamed[] };
 

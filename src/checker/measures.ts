@@ -83,16 +83,6 @@ export const checkFigure = (env: Env, statement: MetricStmt, state: StepState): 
     return wrong(aType(found.type), 'measure its parts, and compute with them where they are read');
   const [of] = ir.args;
   if (!of || of.type.kind !== 'tensor' || found.type.kind !== 'tensor') return;
-  if (ir.options.some((option) => option.name === 'weight')) {
-    env.checker.report(
-      notBuilt(
-        statement.value.span,
-        { what: 'a weight in `step measure`' },
-        { help: 'measure the sum of the products and the sum of the weights' },
-      ),
-    );
-    return;
-  }
   const rows = of.type.shape[0];
   const axes = axesOf(ir, of.type.shape.length);
   if (rows === undefined || ![...env.place.batchSizes].includes(rows) || (axes && !axes.includes(0)))
@@ -116,6 +106,7 @@ export const checkFigure = (env: Env, statement: MetricStmt, state: StepState): 
     how: ir.name,
     values: of,
     axes,
+    weight: ir.options.find((option) => option.name === 'weight')?.value ?? null,
   });
 };
 

@@ -177,16 +177,20 @@ const tensorBinary = (
     ? ['bool']
     : equality.has(op)
       ? ['f32', 'i32', 'u8', 'bool']
-      : op === '/' || op === '**'
-        ? ['f32']
-        : ['f32', 'i32'];
+      : ['f32', 'i32'];
+  // Quotients and powers of whole numbers are computed in f32, as those of sizes are fractions.
+  const asFloat = (op === '/' || op === '**') && dtype === 'i32';
   // With a number beside it, the tensor is what cannot be calculated with.
   const alone = !a || !b;
   for (const [side, type] of [
     [left, a],
     [right, b],
   ] as const) {
-    const fits = type ? type.dtype === dtype : logic.has(op) ? false : fitsNumber(side, dtype);
+    const fits = type
+      ? type.dtype === dtype
+      : logic.has(op)
+        ? false
+        : fitsNumber(side, asFloat ? 'f32' : dtype);
     const other = type ? type.dtype : aType(side.type);
     if (!fits && !(type && logic.has(op)) && !(alone && isNumber(side.type) && !wanted.includes(dtype))) {
       if (!type && !isNumber(side.type)) return mismatch(env, span, op, left, right);
@@ -210,7 +214,11 @@ const tensorBinary = (
     env.checker.report(
       wrongDtype(
         side.span,
-        { what: `one side of \`${op}\``, found: dtype, expected: wanted.join(' or ') },
+        {
+          what: `one side of \`${op}\``,
+          found: dtype,
+          expected: op === '/' || op === '**' ? 'f32' : wanted.join(' or '),
+        },
         { help: logic.has(op) ? 'compare it first: `x > 0.5`' : castHelp(dtype) },
       ),
     );
@@ -219,7 +227,7 @@ const tensorBinary = (
   const shape = a && b ? broadcast(env, span, op, a, b) : known.shape;
   if (!shape) return unknownValue(span);
   const ranks = a && b && a.shape.length !== b.shape.length && a.shape.length > 0 && b.shape.length > 0;
-  const result = arithmetic.has(op) ? dtype : 'bool';
+  const result = asFloat ? 'f32' : arithmetic.has(op) ? dtype : 'bool';
   const below = a && !b && op === '%' && right.size ? right.size : null;
   const made = value(span, tensorType(result, shape, below), {
     kind: 'op',

@@ -211,7 +211,9 @@ export const checkReturn = (env: Env, span: Span, found: Value, state: StepState
   for (const [name, field] of found.fields) {
     if (isUnknown(field)) return;
     const rows = field.type.kind === 'tensor' ? field.type.shape[0] : undefined;
-    const fits = rows !== undefined && [...env.place.batchSizes].some((size) => showSize(rows) === size);
+    const fits =
+      rows !== undefined &&
+      [...env.place.batchSizes].some((size) => size.endsWith('.size') && showSize(rows) === size);
     if (!fits) {
       env.checker.report(
         wrongRank(field.span, {

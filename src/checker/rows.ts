@@ -6,7 +6,7 @@ import type { IrExpr, IrMap, IrNamed, IrStmt, IrType } from './ir.js';
 import { walkIr } from './ir-walk.js';
 
 /** Operations on one row that are the same on many: element by element, or along axes counted from the end. */
-const fromTheEnd = new Set(['softmax', 'log_softmax', 'one_hot', 'matmul']);
+const fromTheEnd = new Set(['softmax', 'log_softmax', 'unit', 'one_hot', 'matmul']);
 const alongAxes = new Set([
   'sum',
   'mean',
@@ -25,6 +25,7 @@ const alongAxes = new Set([
   'repeat_axis',
   'softmax',
   'log_softmax',
+  'unit',
 ]);
 const refused = new Set([
   'flatten',
@@ -48,6 +49,12 @@ const refused = new Set([
   'normal_like',
   'uniform_like',
   'in_top',
+  'gradient',
+  'shuffle_rows',
+  'rows_of',
+  'gather',
+  'own_rows',
+  'outer',
 ]);
 
 const rankOf = (type: IrType): number => (type.kind === 'tensor' ? type.shape.length : 0);

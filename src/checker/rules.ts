@@ -5,11 +5,13 @@ import { ceilDiv, floorDiv } from './dims/facts.js';
 import { add, asConstant, constant, noSize, showSize, sub, type Size } from './dims/size.js';
 import type { Env } from './env.js';
 import type { DType } from './ir.js';
+import { gradientRule } from './gradient-rule.js';
 import { broadcast, castHelp, matmul } from './operators.js';
 import { hasRows } from './totals.js';
 import { aType, isDType, isNumber, showShape, tensorType, type TensorType, type Type } from './types.js';
 import { constantOf, type Value } from './value.js';
 import { judgeSizes } from './judging.js';
+import { gather, outer, ownRows, rowsOf, shuffleRows } from './row-rules.js';
 import {
   shapeArgument,
   reshape,
@@ -385,6 +387,12 @@ export const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['softmax_cross_entropy', crossEntropy],
   ['like_first', likeFirst],
   ['along_axis', alongAxis],
+  ['gradient', gradientRule],
+  ['shuffle_rows', shuffleRows],
+  ['rows_of', rowsOf],
+  ['gather', gather],
+  ['own_rows', ownRows],
+  ['outer', outer],
   [
     'shape_argument',
     (call) => {

@@ -24,6 +24,7 @@ import { checkAssert, checkFresh, checkLet, reportUnusedLets } from './graphs.js
 import type { IrStep, IrStepStmt, Stage } from './ir.js';
 import { readsRun } from './ir-walk.js';
 import { checkFigure } from './measures.js';
+import { paramSymbols } from './parameters.js';
 import { aType, intType, type Type } from './types.js';
 import { isUnknown, value, type Value } from './value.js';
 import { termsOf, checkMetric, checkReturn } from './outcomes.js';
@@ -83,6 +84,7 @@ export const checkStep = (
   const name = decl.as?.text ?? stage;
   const sizes = new Set(decl.inputs.map((input) => `${input.name.text}.size`));
   const place = makePlace('step', null, sizes, name);
+  for (const [param, code] of paramSymbols(env, env.file)) place.symbols.set(param, code);
   const inner = childScope({ ...env, place });
   const inputs: { readonly span: Span; readonly name: string; readonly data: string }[] = [];
   let fine = true;

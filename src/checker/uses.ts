@@ -87,14 +87,16 @@ const instantiate = (
     }
     decl.signature.inputs.forEach((input, index) => {
       const found = inputs[index];
-      if (found)
-        inner.scope.names.set(input.name.text, {
-          kind: 'value',
-          name: input.name.text,
-          span: input.name.span,
-          what: 'input',
-          value: () => found,
-        });
+      if (!found) return;
+      const ref = { kind: 'input' as const, name: input.name.text };
+      const own: Value = { ...found, ir: { kind: 'ref', ref, span: found.span, type: found.ir.type } };
+      inner.scope.names.set(input.name.text, {
+        kind: 'value',
+        name: input.name.text,
+        span: input.name.span,
+        what: 'input',
+        value: () => own,
+      });
     });
     const graph = expand(
       env,

@@ -4,6 +4,7 @@ import type { IrExpr, IrNamed, IrRef, IrSlice, IrSlotRef, IrType, Unit as UnitNa
 import { readsRun } from '../checker/ir-walk.js';
 import { EmitError, NAMESPACES, type Place, type RuntimeValue, inside } from './context.js';
 import { camel, pascal } from './names.js';
+import { takesGradients } from './recorded.js';
 import { parseSize, type SizeNode } from './size-text.js';
 import type { Entry } from './tree.js';
 import { typeNode } from './types.js';
@@ -174,7 +175,10 @@ const emitKind = (place: Place, expr: IrExpr): ts.Expression => {
     case 'thunk': {
       const within = inside(place, unreadIn(expr.body, expr.value));
       const body = emitStatements(within, expr.body);
-      return tree.lambda([], body, emitExpression(within, expr.value));
+      const made = tree.lambda([], body, emitExpression(within, expr.value));
+      return takesGradients(unit.ir, [expr.body, expr.value])
+        ? tree.arrow([], tree.call(unit.export('ops', 'recorded'), [made]))
+        : made;
     }
   }
 };

@@ -25,6 +25,7 @@ import {
 import { emitData } from './data-sets.js';
 import { emitExpression, emitOptions, readsSchedule, withOptions } from './expressions.js';
 import { camel, instanceOf } from './names.js';
+import { takesGradients } from './recorded.js';
 import { emitStepBody } from './steps.js';
 import type { Entry } from './tree.js';
 import {
@@ -458,7 +459,8 @@ const stepMethod = (write: Write, step: IrStep): ts.ClassElement => {
         : tree.recordType(
             returned.fields.map(({ name, value }) => ({ key: name, type: typeNode(unit, value.type) })),
           );
-  const body = emitStepBody(place, step.body);
+  const plain = emitStepBody(place, step.body);
+  const body = takesGradients(unit.ir, step.body) ? recordedBody(unit, plain, result) : plain;
   const made = tree.factory.createMethodDeclaration(
     undefined,
     undefined,
@@ -476,4 +478,19 @@ const stepMethod = (write: Write, step: IrStep): ts.ClassElement => {
     step.span,
     tree.doc(made, [step.doc ?? '', shapes.join('; ')].filter((part) => part !== '').join('\n')),
   );
+};
+
+/** `return ops.recorded(() => { … });`: a tape is on while the body runs. */
+const recordedBody = (
+  unit: Unit,
+  body: readonly ts.Statement[],
+  result: ts.TypeNode,
+): readonly ts.Statement[] => {
+  const { tree } = unit;
+  const call = tree.call(unit.export('ops', 'recorded'), [tree.arrow([], tree.block(body))]);
+  return [
+    result.kind === tree.ts.SyntaxKind.VoidKeyword
+      ? tree.factory.createExpressionStatement(call)
+      : tree.giveBack(call),
+  ];
 };

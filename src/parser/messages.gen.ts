@@ -102,6 +102,9 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT4110: { name: 'unmatched_pattern', severity: 'error' },
   ZT4111: { name: 'too_many_ways', severity: 'error' },
   ZT4115: { name: 'never_thawed', severity: 'error' },
+  ZT4116: { name: 'gradient_of', severity: 'error' },
+  ZT4117: { name: 'gradient_by', severity: 'error' },
+  ZT4118: { name: 'gradient_of_nothing', severity: 'error' },
   ZT4201: { name: 'unknown_metric', severity: 'error' },
   ZT4202: { name: 'schedule_length', severity: 'error' },
   ZT4203: { name: 'run_length', severity: 'error' },
@@ -1394,6 +1397,41 @@ export const neverThawed = (
   code: 'ZT4115',
   severity: 'error',
   message: `\`freeze\` lasts ${args.length}, and the run ${args.run}`,
+  span,
+});
+
+/** ZT4116 gradient_of: `gradient` needs {expected}, got {found} */
+export const gradientOf = (
+  span: Span,
+  args: { readonly expected: string | number; readonly found: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4116',
+  severity: 'error',
+  message: `\`gradient\` needs ${args.expected}, got ${args.found}`,
+  span,
+});
+
+/** ZT4117 gradient_by: `by` of `gradient` is computed here, so that nothing can depend on it */
+export const gradientBy = (span: Span, details: DiagnosticDetails = {}): Diagnostic => ({
+  ...details,
+  code: 'ZT4117',
+  severity: 'error',
+  message: '`by` of `gradient` is computed here, so that nothing can depend on it',
+  span,
+});
+
+/** ZT4118 gradient_of_nothing: no gradient of `of` reaches `{name}` */
+export const gradientOfNothing = (
+  span: Span,
+  args: { readonly name: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4118',
+  severity: 'error',
+  message: `no gradient of \`of\` reaches \`${args.name}\``,
   span,
 });
 

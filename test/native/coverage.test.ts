@@ -22,7 +22,7 @@ import { kernels } from '../../src/runtime/engine/tensorflow/kernels.js';
 import { cases, operatorCases } from '../runtime/gradient-cases.js';
 import { allEngines, expectNear, f32, type AllEngines } from './all-engines.js';
 import { measure, type Found, type ValueCase } from './batched-cases.js';
-import { fusedCases, fusedValueCases } from './fused-cases.js';
+import { fusedCases, fusedValueCases, secondOfFused } from './fused-cases.js';
 import { valueCases } from './value-cases.js';
 
 /** Shares of the largest value. Eager and graph call the same kernels, XLA and WebAssembly add in other orders. */
@@ -58,6 +58,7 @@ const gradientCases: readonly ValueCase[] = Object.entries({
   ...cases,
   ...operatorCases,
   ...fusedCases,
+  ...secondOfFused,
 }).flatMap(([name, list]) =>
   list.map(({ inputs, domain, run }, index) => {
     const label = `${name} ${index}`;

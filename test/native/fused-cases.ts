@@ -4,7 +4,8 @@ import * as ops from '../../src/runtime/ops/index.js';
 import { hasKernel, run } from '../../src/runtime/ops/kernel.js';
 import { gradientNorm } from '../../src/runtime/optim/update.js';
 import type { Tensor } from '../../src/runtime/tensor.js';
-import { normalized, type Case } from '../runtime/gradient-cases.js';
+import { need, normalized, type Case } from '../runtime/gradient-cases.js';
+import { gradientsOf, nestedCases, secondCases } from '../runtime/second-cases.js';
 import { f32 } from './all-engines.js';
 import type { ValueCase } from './batched-cases.js';
 
@@ -33,6 +34,39 @@ function layerNorm(shape: readonly number[], width: number): Case {
 export const fusedCases: Readonly<Record<string, readonly Case[]>> = {
   'fused batch_norm': [batchNorm([4, 2, 3, 2], 2), batchNorm([6, 3], 3), batchNorm([3, 4, 2], 2)],
   'fused layer_norm': [layerNorm([3, 4, 5], 5), layerNorm([4, 6], 6), layerNorm([7], 7)],
+};
+
+const differentiated = (list: readonly Case[]): readonly Case[] =>
+  list.map((one) => ({ ...one, run: (...inputs) => gradientsOf(one.run, inputs) }));
+
+/** Ops whose gradients are kernels of their own, which have gradients in turn; all second derivatives have a test of their own. */
+const ownBackwards = [
+  'relu',
+  'gelu',
+  'sigmoid',
+  'tanh',
+  'softplus',
+  'norm',
+  'take',
+  'softmax_cross_entropy',
+  'conv2d',
+  'conv2d_transpose',
+  'depthwise_conv2d',
+  'max_pool',
+  'avg_pool',
+].map((name) => `${name} again`);
+
+/** Gradients of gradients. */
+export const secondOfFused: Readonly<Record<string, readonly Case[]>> = {
+  ...Object.fromEntries(ownBackwards.map((name) => [name, (secondCases[name] ?? []).slice(0, 4)])),
+  ...Object.fromEntries(
+    Object.entries(fusedCases).map(([name, list]) => [`${name} again`, differentiated(list)]),
+  ),
+  'max_pool a third time': (secondCases['max_pool again'] ?? []).slice(0, 2).map((one) => ({
+    ...one,
+    run: (x: Tensor) => gradientsOf((y) => one.run(need(y)), [x]),
+  })),
+  ...nestedCases,
 };
 
 /** What optimizers use: nothing is differentiated through it. */

@@ -248,6 +248,44 @@ const large: readonly ValueCase[] = [
   ),
 ];
 
+const rowsOfBatch: readonly ValueCase[] = [
+  one('outer of whole numbers and floats', [i32([3], [2, -1, 4]), f32([2], [0.5, -1.5])], (a, b) =>
+    ops.outer(a, b),
+  ),
+  one('unit with a row of zeros', [f32([3, 2], [3, 4, 0, 0, -1, 0])], (x) => ops.unit(x)),
+  one('rowsOf whole numbers', [whole], (x) => ops.rowsOf(x, { from: 1, count: 1 })),
+  one('gather truths', [truths], (x) => ops.gather(x)),
+  one('ownRows', [whole], (x) => ops.ownRows(x)),
+  ...[
+    noise([16, 3], 'rows'),
+    i32(
+      [16],
+      Array.from({ length: 16 }, (_, i) => i * i),
+    ),
+    bool(
+      [16, 1],
+      Array.from({ length: 16 }, (_, i) => (i % 3 === 0 ? 1 : 0)),
+    ),
+  ].map((x) =>
+    one(`shuffleRows ${x.dtype}`, [x], (given) =>
+      ops.shuffleRows(ops.stopGradient(given), { draw: 'rows', seed: 2 }),
+    ),
+  ),
+  one('choose of the two largest', [noise([64, 5], 'choose')], (x) =>
+    ops.choose<Tensor>(ops.stopGradient(x), { draw: 'choose', seed: 2, topK: 2, temperature: 2 }),
+  ),
+  one(
+    'choose where logits are equal',
+    [
+      f32(
+        [32, 4],
+        Array.from({ length: 128 }, (_, i) => (i % 4 === 1 ? -5 : 1)),
+      ),
+    ],
+    (x) => ops.choose<Tensor>(ops.stopGradient(x), { draw: 'choose', seed: 2, topK: 2 }),
+  ),
+];
+
 /** Each with a name of its own. */
 export const valueCases: readonly ValueCase[] = [
   ...comparisons,
@@ -260,5 +298,6 @@ export const valueCases: readonly ValueCase[] = [
   ...reductions,
   ...places,
   ...movement,
+  ...rowsOfBatch,
   ...large,
 ];

@@ -71,6 +71,59 @@ describe('choose', () => {
   });
 });
 
+describe('choose of the largest', () => {
+  const shares = async (topK: number, logits: readonly number[]): Promise<readonly number[]> => {
+    const [classes = []] = await run(() => {
+      const row = ops.reshape<Tensor2D>(ops.vector(logits), { shape: [1, logits.length] });
+      const all = ops.add<Tensor2D>(ops.zeros<Tensor2D>({ shape: [rows, logits.length] }), row);
+      return [ops.choose<Tensor1D>(all, { topK, draw: 'choose' })];
+    });
+    return logits.map((_, at) => classes.filter((each) => each === at).length / rows);
+  };
+  test('draws them by their probabilities among each other, and no other', async () => {
+    const [a = 0, b = 0, c = 0, d = 0] = await shares(2, [0, 2, 1, -3]);
+    expect([a, d]).toEqual([0, 0]);
+    const share = 1 / (1 + Math.exp(-1));
+    expect(Math.abs(b - share)).toBeLessThan(5 * Math.sqrt((share * (1 - share)) / rows));
+    expect(b + c).toBeCloseTo(1, 10);
+  });
+  test('of one is the largest; of all is every class', async () => {
+    expect(await shares(1, [0, 2, 1])).toEqual([0, 1, 0]);
+    expect((await shares(3, [0, 1, 0.5])).every((share) => share > 0.1)).toBe(true);
+  });
+  test('what is equal to the smallest of them is drawn too', async () => {
+    const [a = 0, b = 0, c = 0] = await shares(2, [1, 1, 1]);
+    for (const share of [a, b, c]) expect(Math.abs(share - 1 / 3)).toBeLessThan(0.02);
+  });
+  test('of more than there are is an error', async () => {
+    await expect(shares(4, [0, 1, 2])).rejects.toThrow('choose takes a top_k from 1 to 3');
+  });
+});
+
+describe('rows', () => {
+  test('are shuffled alike in every field, each once, and in another order at another step', async () => {
+    const body = (): readonly (Tensor1D | Tensor2D)[] => {
+      const index = ops.range({ count: 50 });
+      const x = ops.cast<Tensor1D>(index, { to: 'f32' });
+      const mixed = ops.shuffleRows({ index, x }, { draw: 'rows' });
+      return [mixed.index, mixed.x];
+    };
+    const [index = [], x = []] = await run(body);
+    const [other = []] = await run(body, 1);
+    expect(x).toEqual(index);
+    expect([...index].sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, i) => i));
+    expect(index).not.toEqual([...index].sort((a, b) => a - b));
+    expect(other).not.toEqual(index);
+  });
+  test('of which some are taken, and none that are not there', async () => {
+    const [x] = await run(() => [ops.rowsOf(ops.range({ count: 6 }), { from: 2, count: 3 })]);
+    expect(x).toEqual([2, 3, 4]);
+    await expect(run(() => [ops.rowsOf(ops.range({ count: 6 }), { from: 4, count: 3 })])).rejects.toThrow(
+      'rows_of takes 3 rows from row 4 on, but the batch has 6',
+    );
+  });
+});
+
 describe('put', () => {
   test.each([
     [0, 1, [9, 1, 2, 8, 4, 5]],

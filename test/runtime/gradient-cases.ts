@@ -169,6 +169,20 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
   variance: reduction((x, axis) => ops.variance(x, axis)),
   std: reduction((x, axis) => ops.std(x, axis)),
   norm: reduction((x, axis) => ops.norm(x, axis)),
+  unit: [-1, 0, 1].map((axis) => ({ inputs: [[2, 3, 4]], run: (x) => ops.unit(x, { axis }) })),
+  outer: [{ inputs: [[3], [4]], run: (a, b) => ops.outer(a, b) }],
+  shuffle_rows: [
+    { inputs: [[5, 2]], run: (x) => ops.shuffleRows(x, { draw: 'rows', seed: 4 }) },
+    {
+      inputs: [[4], [4, 3]],
+      run: (a, b) => {
+        const mixed = ops.shuffleRows({ a, b }, { draw: 'rows', seed: 4 });
+        return ops.mul<Tensor>(ops.reshape<Tensor>(mixed.a, { shape: [4, 1] }), mixed.b);
+      },
+    },
+  ],
+  rows_of: [{ inputs: [[5, 2]], run: (x) => ops.rowsOf(x, { from: 1, count: 3 }) }],
+  gather: [{ inputs: [[3, 2]], run: (x) => ops.gather(ops.square(x)) }],
   log_sum_exp: reduction((x, axis) => ops.logSumExp(x, axis)),
   reshape: [{ inputs: [[2, 6]], run: (x) => ops.reshape(x, { shape: [3, -1] }) }],
   flatten: [{ inputs: [[2, 3, 2]], run: (x) => ops.flatten(x) }],
@@ -277,6 +291,19 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
         [2, 16, 17],
       ],
       run: (a, b) => ops.matmul(a, b),
+    },
+  ],
+  gradient: [
+    {
+      inputs: [[2, 3]],
+      run: (x) => ops.recorded(() => ops.gradient(ops.sum<Scalar>(ops.mul<Tensor>(ops.sin(x), x)), x)),
+    },
+    {
+      inputs: [
+        [4, 3],
+        [3, 2],
+      ],
+      run: (x, w) => ops.recorded(() => ops.gradient(ops.sum<Scalar>(ops.tanh(ops.matmul<Tensor>(x, w))), x)),
     },
   ],
   split_heads: [

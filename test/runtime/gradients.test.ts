@@ -7,6 +7,7 @@ import { hostPermutation, hostUniform } from '../../src/runtime/engine/philox.js
 import * as ops from '../../src/runtime/ops/index.js';
 import type { Scalar, Tensor } from '../../src/runtime/tensor.js';
 import { cases, operatorCases, type Case } from './gradient-cases.js';
+import { nestedCases, secondCases } from './second-cases.js';
 
 let engine: Engine;
 beforeAll(async () => {
@@ -86,6 +87,10 @@ describe('gradients of the prelude', () => {
 });
 describe('gradients of operators', () => {
   walk(operatorCases);
+});
+describe('gradients of gradients', () => {
+  walk(secondCases);
+  walk(nestedCases);
 });
 
 test('every differentiable declaration of the prelude has a case', () => {

@@ -104,6 +104,13 @@ class Measuring extends Trainer<{ readonly batch: number }, { readonly line: Lin
         most: rows.measured({ how: 'max_of', of: x }),
         channels: rows.measured({ how: 'mean', of: image, axis: [0, 1, 2] }),
         depth: rows.measured({ how: 'std', of: image, axis: [0, 1, 2] }),
+        weighed: rows.measured({
+          how: 'mean',
+          of: x,
+          axis: [0],
+          weight: ops.reshape<Tensor2D>(y, { shape: [y.size, 1] }),
+        }),
+        some: rows.measured({ how: 'mean', of: y, weight: ops.greater(y, 2) }),
       })),
       steps.train('train', [from.train], (batch) => {
         this.update(['opt'], () => ({
@@ -135,7 +142,7 @@ async function figures(batch: number): Promise<ReadonlyMap<string, readonly numb
   const { session } = await trainer.prepare({ kinds: ['measure', 'train'], dataRoot: '.' });
   const { measureAll } = await import('../../src/runtime/trainer/measure.js');
   expect(await measureAll(session, new Control())).toBe(true);
-  const names = ['mu', 'sigma', 'spread', 'total', 'least', 'most', 'channels', 'depth'];
+  const names = ['mu', 'sigma', 'spread', 'total', 'least', 'most', 'channels', 'depth', 'weighed', 'some'];
   const found = new Map<string, readonly number[]>();
   for (const name of names)
     found.set(name, [...(await session.figures.get(`seen.${name}`).download()).values]);
@@ -184,6 +191,17 @@ describe('figures', () => {
       channels.map(({ variance }) => Math.sqrt(variance)),
       1e-5,
     );
+    const weights = all.map((row) => row % 5);
+    const sum = weights.reduce((total, weight) => total + weight, 0);
+    const weighed = (at: number): number =>
+      column(at).reduce((total, value, row) => total + value * (weights[row] ?? 0), 0) / sum;
+    close(found.get('weighed'), [weighed(0), weighed(1)], 1e-5);
+    const some = weights.filter((weight) => weight > 2);
+    close(found.get('some'), [some.reduce((total, weight) => total + weight, 0) / some.length]);
+  });
+  test('a weight is that of a mean', () => {
+    const ones = ops.ones<Tensor2D>({ shape: [2, 2] });
+    expect(() => rows.measured({ how: 'std', of: ones, weight: ones })).toThrow('is a mean');
   });
   test('without the rows’ axis there is none', () => {
     expect(() =>

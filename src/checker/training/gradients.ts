@@ -2,7 +2,7 @@
  * ZT4103: from a loss back to weights. A flow says whose weights a value depends on with a gradient, and what cut off
  * the others on the way. Blocks and models are followed once each, with their inputs as names.
  */
-import { lossReachesNothing } from '../../parser/messages.gen.js';
+import { gradientOfNothing, lossReachesNothing } from '../../parser/messages.gen.js';
 import type { Span } from '../../parser/source.js';
 import type {
   IrClass,
@@ -14,6 +14,7 @@ import type {
   IrSlotRef,
   IrStepStmt,
 } from '../ir.js';
+import { aliasesIn, tokenOf, type Aliases } from './differentiated.js';
 import { listed, trainableWeights, type TrainingInput } from './input.js';
 
 /** A place where a gradient ends that would have gone on to `hides`. */
@@ -25,7 +26,7 @@ interface Cut {
 }
 
 interface Flow {
-  /** Models by name; inside a class `own` and `in:x`. */
+  /** Models by name; inside a class `own` and `in:x`; values that something is differentiated by, as `tokenOf` names them. */
   readonly reached: ReadonlySet<string>;
   readonly cuts: readonly Cut[];
   /** Of records: each field by itself. */
@@ -65,6 +66,13 @@ const cutAt = (flow: Flow, span: Span, label: string, help: string): Flow =>
         fields: null,
       };
 
+const nameOf = (expr: IrExpr): string =>
+  expr.kind === 'field'
+    ? `${nameOf(expr.of)}.${expr.name}`
+    : expr.kind === 'ref' && 'name' in expr.ref
+      ? expr.ref.name
+      : 'by';
+
 /** What a class makes of its inputs, at one use. */
 const substitute = (flow: Flow, own: ReadonlySet<string>, inputs: ReadonlyMap<string, Flow>): Flow => {
   const replaced = (tokens: ReadonlySet<string>): ReadonlySet<string> =>
@@ -95,6 +103,8 @@ interface Scope {
   /** The modules of each turn, by the local name of the turn's item. */
   readonly items: Map<string, readonly IrContent[]>;
   readonly owner: IrClass | null;
+  /** What gradients as values are taken by. */
+  readonly by: Aliases;
 }
 
 export interface Reach {
@@ -106,11 +116,12 @@ export const checkReach = (input: TrainingInput): Reach => {
   const classes = new Map<string, Flow>();
   const strayed = new Set<string>();
 
-  const newScope = (owner: IrClass | null): Scope => ({
+  const newScope = (owner: IrClass | null, body: readonly IrStepStmt[], value: IrExpr | null): Scope => ({
     locals: new Map(),
     reductions: new Map(),
     items: new Map(),
     owner,
+    by: aliasesIn(body, value),
   });
 
   const classFlow = (name: string): Flow => {
@@ -120,7 +131,7 @@ export const checkReach = (input: TrainingInput): Reach => {
     classes.set(name, none);
     const found = input.classes.get(name);
     if (!found) return none;
-    const scope = newScope(found);
+    const scope = newScope(found, found.body, found.value);
     for (const statement of found.body) bind(statement, scope);
     const flow = flowOf(found.value, scope);
     classes.set(name, flow);
@@ -162,11 +173,18 @@ export const checkReach = (input: TrainingInput): Reach => {
     return substitute(classFlow(name), own, given);
   };
 
+  /** What is read with the token of its own, where a gradient is taken by it. */
+  const marked = (expr: IrExpr, flow: Flow, scope: Scope): Flow => {
+    const token = tokenOf(expr, scope.by);
+    if (token === null || !scope.by.wanted.has(token)) return flow;
+    return { ...union([flow, ofToken(token)]), fields: flow.fields };
+  };
+
   const refFlow = (expr: Extract<IrExpr, { kind: 'ref' }>, scope: Scope): Flow => {
     const { ref } = expr;
     switch (ref.kind) {
       case 'local':
-        return scope.locals.get(ref.name)?.flow ?? none;
+        return marked(expr, scope.locals.get(ref.name)?.flow ?? none, scope);
       case 'input':
         return ofToken(`in:${ref.name}`);
       case 'weight':
@@ -179,6 +197,7 @@ export const checkReach = (input: TrainingInput): Reach => {
   const opFlow = (expr: Extract<IrExpr, { kind: 'op' }>, scope: Scope): Flow => {
     const args = [...expr.args, ...expr.options.map((option) => option.value)];
     const flow = union([none, ...args.map((each) => flowOf(each, scope))]);
+    if (expr.name === 'gradient' && expr.home === 'ops') judgeGradient(expr, scope);
     const builtin = expr.home.startsWith('extern:') ? null : input.prelude.find('fn', expr.name);
     if (builtin?.settings.get('gradient') !== 'none') return flow;
     return cutAt(
@@ -186,6 +205,31 @@ export const checkReach = (input: TrainingInput): Reach => {
       expr.span,
       `\`${expr.name}\` lets no gradient through`,
       `leave \`${expr.name}\` out of the loss`,
+    );
+  };
+
+  const judged = new Set<string>();
+
+  /** ZT4118: whether a value that is differentiated depends on what it is differentiated by. */
+  const judgeGradient = ({ args, span }: Extract<IrExpr, { kind: 'op' }>, scope: Scope): void => {
+    const [of, by] = args;
+    const token = by ? tokenOf(by, scope.by) : null;
+    const key = `${span.file}:${span.start}:${span.end}`;
+    if (!of || !by || token === null || judged.has(key)) return;
+    const { reached, cuts } = flowOf(of, scope);
+    if (reached.has(token)) return;
+    judged.add(key);
+    const own = cuts.filter((cut) => cut.hides.has(token));
+    const shown = own.filter((cut) => cut.span.file >= 0).slice(0, 3);
+    input.report(
+      gradientOfNothing(
+        by.span.file >= 0 ? by.span : span,
+        { name: nameOf(by) },
+        {
+          related: shown.map((cut) => ({ span: cut.span, label: cut.label })),
+          help: own[0]?.help ?? 'make `of` of this value, by its name',
+        },
+      ),
     );
   };
 
@@ -199,7 +243,7 @@ export const checkReach = (input: TrainingInput): Reach => {
       }
       case 'field': {
         const of = flowOf(expr.of, scope);
-        return of.fields?.get(expr.name) ?? of;
+        return marked(expr, of.fields?.get(expr.name) ?? of, scope);
       }
       case 'items':
         return union([none, ...expr.items.map((each) => flowOf(each, scope))]);
@@ -349,9 +393,18 @@ export const checkReach = (input: TrainingInput): Reach => {
       case 'if':
         for (const each of [...statement.then, ...statement.else]) bind(each, scope);
         return;
+      // Looked at for the gradients in it alone.
       case 'minimize':
+        if (scope.by.wanted.size > 0) for (const term of statement.terms) reductionFlow(term, scope);
+        return;
       case 'log':
+        if (scope.by.wanted.size > 0) reductionFlow(statement.value, scope);
+        return;
+      case 'measure':
+        if (scope.by.wanted.size > 0) flowOf(statement.values, scope);
+        return;
       case 'return':
+        if (scope.by.wanted.size > 0) for (const { value } of statement.fields) flowOf(value, scope);
         return;
     }
   };
@@ -401,8 +454,7 @@ export const checkReach = (input: TrainingInput): Reach => {
   };
 
   for (const step of input.trainer.steps) {
-    if (step.stage !== 'train') continue;
-    const scope = newScope(null);
+    const scope = newScope(null, step.body, null);
     for (const statement of step.body) bind(statement, scope);
   }
   return { strayed };

@@ -33,6 +33,14 @@ export const checkMicroBatches = (input: TrainingInput, run: Run): void => {
     const locals = localsOf(step.body);
     const seen = new Set<string>();
     visitExpressions(step.body, (expr) => {
+      if (expr.kind === 'op' && expr.home === 'ops' && expr.name === 'gather' && !seen.has('gather')) {
+        seen.add('gather');
+        found.push({
+          span: expr.span,
+          what: '`gather`',
+          help: 'use a larger batch instead of `accumulate`',
+        });
+      }
       if (expr.kind !== 'model' || !meetsRows.has(expr.model) || seen.has(expr.model)) return;
       seen.add(expr.model);
       found.push({

@@ -110,7 +110,7 @@ export const expressionsOf = (statement: IrStepStmt): readonly IrExpr[] => {
     case 'return':
       return statement.fields.map((field) => field.value);
     case 'measure':
-      return [statement.values];
+      return statement.weight ? [statement.values, statement.weight] : [statement.values];
     case 'update':
       return inner;
     case 'branch':

@@ -17,8 +17,13 @@ interface Pieces {
   readonly all: Piece[];
 }
 
-/** Gradients by the identity of the tensor. It owns what it is given. */
+/** What a gradient is of. */
+type Place = Pick<Tensor, 'id' | 'shape'>;
+
+/** Gradients by the identity of the tensor. It owns what it is given, and frees it unless `keeps` says that it is read again. */
 export class GradientSums {
+  constructor(readonly keeps = false) {}
+
   readonly #whole = new Map<number, Tensor>();
   readonly #pieces = new Map<number, Pieces>();
 
@@ -27,7 +32,7 @@ export class GradientSums {
   }
 
   /** Adds a gradient of a tensor, or of a part of it. */
-  add({ id, shape }: Tensor, gradient: Tensor): void {
+  add({ id, shape }: Place, gradient: Tensor): void {
     const begin = beginOf(gradient);
     if (begin === null) {
       this.#addWhole(id, gradient);
@@ -45,6 +50,7 @@ export class GradientSums {
       return;
     }
     this.#whole.set(id, add(before, gradient));
+    if (this.keeps) return;
     before.dispose();
     gradient.dispose();
   }
@@ -54,25 +60,25 @@ export class GradientSums {
     const pieces = this.#pieces.get(id);
     if (pieces !== undefined) {
       this.#pieces.delete(id);
-      for (const gradient of joined(pieces)) this.#addWhole(id, gradient);
+      for (const gradient of joined(pieces, this.keeps)) this.#addWhole(id, gradient);
     }
     return this.#whole.get(id);
   }
 
   /** Frees the gradient of a tensor. */
   drop(id: number): void {
-    this.#whole.get(id)?.dispose();
+    if (!this.keeps) this.#whole.get(id)?.dispose();
     this.#whole.delete(id);
   }
 }
 
 /** Gradients of the whole tensor whose sum is that of the pieces: one where the pieces lie side by side, else one a piece. */
-function joined({ shape, all }: Pieces): readonly Tensor[] {
+function joined({ shape, all }: Pieces, keeps: boolean): readonly Tensor[] {
   const made = engine().tidy(() => {
     const side = all.length === 1 ? null : sideBySide(shape, all);
     return side === null ? all.map((piece) => padded(shape, piece)) : [concatenated(shape, side)];
   });
-  for (const { gradient } of all) gradient.dispose();
+  if (!keeps) for (const { gradient } of all) gradient.dispose();
   return made;
 }
 

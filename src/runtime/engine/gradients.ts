@@ -6,14 +6,17 @@ import { registerGradient, type Tensor } from '@tensorflow/tfjs-core';
 import { run, sizeAt } from '../ops/kernel.js';
 import { elementwise } from './gradients/elementwise.js';
 import { linear } from './gradients/linear.js';
-import { numberAt, type Kept, type Rules } from './gradients/rule.js';
+import { numberAt, useRules, type Kept, type Rules } from './gradients/rule.js';
+import { second, secondOfFused } from './gradients/second.js';
 import { movement } from './gradients/shapes.js';
 
-/** Kernels that have a gradient, and how it is made. */
-export const gradientRules: Rules = { ...elementwise, ...movement, ...linear };
+/** Kernels of every engine that have a gradient, and how it is made. */
+export const gradientRules: Rules = { ...elementwise, ...movement, ...linear, ...second };
+
+const allRules: Rules = { ...gradientRules, ...secondOfFused };
 
 /** All kernels that have a gradient: a join's is not in the table, for it has any number of inputs. */
-export const differentiableKernels: readonly string[] = [...Object.keys(gradientRules), 'Concat'];
+export const differentiableKernels: readonly string[] = [...Object.keys(allRules), 'Concat'];
 
 let registered = false;
 
@@ -21,7 +24,8 @@ let registered = false;
 export function registerGradients(): void {
   if (registered) return;
   registered = true;
-  for (const [kernelName, rule] of Object.entries(gradientRules)) {
+  useRules(allRules);
+  for (const [kernelName, rule] of Object.entries(allRules)) {
     registerGradient({
       kernelName,
       inputsToSave: [...rule.inputs],

@@ -36,7 +36,9 @@ import {
   backendMaxPool,
   maxPool,
   maxPoolGrad,
+  maxPoolGradGrad,
 } from './kernels/pooling.js';
+import { sortedOrder, topValues } from './kernels/sorting.js';
 
 /** Our own kernels, by name. Where the backend has one of the name, ours takes its place. */
 export const ownKernels: Readonly<Record<string, (call: Call) => TensorInfo>> = {
@@ -61,7 +63,10 @@ export const ownKernels: Readonly<Record<string, (call: Call) => TensorInfo>> = 
   MaxPool: maxPool,
   AvgPool: avgPool,
   MaxPoolGrad: maxPoolGrad,
+  MaxPoolGradGrad: maxPoolGradGrad,
   AvgPoolGrad: avgPoolGrad,
+  TopValues: topValues,
+  SortedOrder: sortedOrder,
 };
 
 /** The backend's own kernels that ours are made of, and the names they are kept under. */

@@ -1,7 +1,21 @@
 /** Losses: one value a row (or position), to be reduced by a mean or a sum. */
 import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
-import { abs, add, exp, less, log1p, max, mul, neg, select, sigmoid, square, sub } from '../ops/index.js';
-import { offTape } from '../engine/differentiate.js';
+import {
+  abs,
+  add,
+  exp,
+  less,
+  log1p,
+  max,
+  mul,
+  neg,
+  select,
+  sigmoid,
+  square,
+  stopGradient,
+  sub,
+} from '../ops/index.js';
+import { offTape } from '../engine/tape.js';
 import {
   hasKernel,
   requireFloat,
@@ -38,6 +52,12 @@ export function softmaxCrossEntropy<R extends Tensor>(
   const target = smoothed(targets(logits, label), labelSmoothing, sizeAt(logits.shape, -1));
   const axis = [logits.rank - 1];
   const sum = (x: Tensor, keepDims: boolean): Tensor => run('Sum', { x }, { axis, keepDims });
+  const backward = (dy: Tensor, probability: Tensor, wanted: Tensor): readonly Tensor[] => {
+    const rows: Tensor = run('Reshape', { x: dy }, { shape: [...dy.shape, 1] });
+    // Rows of probabilities that do not add up to 1 weigh the softmax by their sum.
+    const weight = label.dtype === 'float32' ? sum(wanted, true) : 1;
+    return [mul<Tensor>(sub<Tensor>(mul<Tensor>(probability, weight), wanted), rows)];
+  };
   return ownGradient<R>(
     [logits],
     () => {
@@ -48,14 +68,8 @@ export function softmaxCrossEntropy<R extends Tensor>(
       const logProbability = sub(shifted, run('Log', { x: sum(exp(shifted), true) }));
       return { value: neg(sum(mul(target, logProbability), false)), saved: [exp(logProbability), target] };
     },
-    (dy, saved) => {
-      const probability = savedAt(saved, 0);
-      const wanted = savedAt(saved, 1);
-      const rows: Tensor = run('Reshape', { x: dy }, { shape: [...dy.shape, 1] });
-      // Rows of probabilities that do not add up to 1 weigh the softmax by their sum.
-      const weight = label.dtype === 'float32' ? sum(wanted, true) : 1;
-      return [mul<Tensor>(sub<Tensor>(mul<Tensor>(probability, weight), wanted), rows)];
-    },
+    (dy, saved) => backward(dy, savedAt(saved, 0), savedAt(saved, 1)),
+    (dy) => backward(dy, softmaxOf(logits), stopGradient(target)),
   );
 }
 
@@ -63,6 +77,10 @@ export function softmaxCrossEntropy<R extends Tensor>(
 function ofClasses<R extends Tensor>(logits: Tensor, label: Tensor, smoothing: number): R {
   const classes = sizeAt(logits.shape, -1);
   const rows = sizeOf(label.shape);
+  const weighed = (slope: Tensor, dy: Tensor): readonly Tensor[] => {
+    const weight: Tensor = run('Reshape', { x: dy }, { shape: [rows, 1] });
+    return [run('Reshape', { x: mul<Tensor>(slope, weight) }, { shape: [...logits.shape] })];
+  };
   // The pair is one kernel: outside of the tape, so that both outputs are at hand when the gradient is.
   const [loss, slope] = offTape(() => {
     const flat: Tensor = run('Reshape', { x: logits }, { shape: [rows, classes] });
@@ -79,11 +97,17 @@ function ofClasses<R extends Tensor>(logits: Tensor, label: Tensor, smoothing: n
   return ownGradient<R>(
     [logits],
     () => ({ value: run('Reshape', { x: loss }, { shape: [...label.shape] }), saved: [slope] }),
-    (dy, saved) => {
-      const weight: Tensor = run('Reshape', { x: dy }, { shape: [rows, 1] });
-      return [run('Reshape', { x: mul<Tensor>(savedAt(saved, 0), weight) }, { shape: [...logits.shape] })];
+    (dy, saved) => weighed(savedAt(saved, 0), dy),
+    (dy) => {
+      const flat = (x: Tensor): Tensor => run('Reshape', { x }, { shape: [rows, classes] });
+      const wanted = smoothed(flat(oneHot(label, classes)), smoothing, classes);
+      return weighed(sub<Tensor>(softmaxOf(flat(logits)), wanted), dy);
     },
   );
+}
+
+function softmaxOf(logits: Tensor): Tensor {
+  return run('Softmax', { logits }, { dim: logits.rank - 1 });
 }
 
 // A label that is no class would cost nothing and still move the weights: the kernel refuses it.
@@ -132,6 +156,10 @@ export function sigmoidCrossEntropy<T extends Tensor>(logits: T, label: Tensor |
       return { value: add(linear, log1p(exp(neg(abs<Tensor>(logits))))), saved: [] };
     },
     (dy) => [mul<Tensor>(dy, sub<Tensor>(sigmoid(logits), target))],
+    (dy) => {
+      const fixed = typeof target === 'number' ? target : stopGradient<Tensor>(target);
+      return [mul<Tensor>(dy, sub<Tensor>(sigmoid(logits), fixed))];
+    },
   );
 }
 

@@ -1,5 +1,5 @@
 /** F1, precision, recall and the confusion matrix: counts of classes, which add up over batches. */
-import { offTape } from '../engine/differentiate.js';
+import { offTape } from '../engine/tape.js';
 import * as ops from '../ops/index.js';
 import { run } from '../ops/kernel.js';
 import type { Figures, Reduction, Total, Totals } from '../rows/reduction.js';

@@ -4,7 +4,7 @@
  * that are equal share a bin and are ties, as they should be; scores that only share a bin are taken for ties too, which is
  * the whole error. Bins have equal width in x / (1 + |x|): any scale of scores fits, logits as well as probabilities.
  */
-import { offTape } from '../engine/differentiate.js';
+import { offTape } from '../engine/tape.js';
 import * as ops from '../ops/index.js';
 import { run, tensorText } from '../ops/kernel.js';
 import type { Figures, Reduction, Total, Totals } from '../rows/reduction.js';

@@ -1,5 +1,5 @@
 /** Metrics of predicted numbers that are no mean over rows. */
-import { offTape } from '../engine/differentiate.js';
+import { offTape } from '../engine/tape.js';
 import * as ops from '../ops/index.js';
 import { tensorText } from '../ops/kernel.js';
 import type { Reduction, Total } from '../rows/reduction.js';

@@ -1,5 +1,5 @@
 /** Normalization on engines that have kernels for it; elsewhere layers compose it of arithmetic. */
-import { offTape } from '../engine/differentiate.js';
+import { offTape } from '../engine/tape.js';
 import { add, mul, rsqrt, square, sub } from '../ops/arithmetic.js';
 import { hasKernel, run, runSeveral, sizeAt, sizeOf } from '../ops/kernel.js';
 import { ownGradient, savedAt } from '../ops/own-gradient.js';
@@ -53,9 +53,36 @@ export function fusedBatchNorm(
       if (!dx || !dGamma || !dBeta) throw new Error('batch normalization has no gradient');
       return [reshaped(dx, x.shape), dGamma, dBeta];
     },
+    (dy) => {
+      const [dx, dGamma, dBeta] = batchNormBackward(
+        reshaped(dy, [rows, channels]),
+        reshaped(x, [rows, channels]),
+        gamma,
+        epsilon,
+      );
+      return [reshaped(dx, x.shape), dGamma, dBeta];
+    },
   );
   // The kernel's variance is the sample's: divided by one less than the count.
   return { value, mean, variance: offTape(() => mul<Tensor>(spread, Math.max(rows - 1, 1) / rows)) };
+}
+
+/** The gradients by x, γ and β of rows of channels that were normalized over the rows, of ops that have gradients themselves. */
+function batchNormBackward(
+  dy: Tensor,
+  x: Tensor,
+  gamma: Tensor,
+  epsilon: number,
+): readonly [Tensor, Tensor, Tensor] {
+  const overRows = (of: Tensor): Tensor => run('Sum', { x: of }, { axis: [0], keepDims: false });
+  const mean = (of: Tensor): Tensor => mul<Tensor>(overRows(of), 1 / sizeAt(x.shape, 0));
+  const centred = sub<Tensor>(x, mean(x));
+  const scale = rsqrt(add<Tensor>(mean(square(centred)), epsilon));
+  const normal = mul<Tensor>(centred, scale);
+  const slope = mul<Tensor>(dy, gamma);
+  const along = mul<Tensor>(normal, mean(mul<Tensor>(slope, normal)));
+  const dx = mul<Tensor>(sub<Tensor>(sub<Tensor>(slope, mean(slope)), along), scale);
+  return [dx, overRows(mul<Tensor>(dy, normal)), overRows(dy)];
 }
 
 /** Layer normalization over the last axis, or null where the engine has no kernels for it. */
@@ -66,22 +93,25 @@ export function fusedLayerNorm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: 
   const mean = (of: Tensor): Tensor => run('NativeMean', { x: of }, { axis: last });
   const overRows = (of: Tensor): Tensor =>
     outer.length === 0 ? of : run('Sum', { x: of }, { axis: outer, keepDims: false });
+  const normalize = (): readonly [normal: Tensor, scale: Tensor] => {
+    const centred = sub<Tensor>(x, mean(x));
+    const scale = rsqrt(add<Tensor>(mean(square(centred)), epsilon));
+    return [mul<Tensor>(centred, scale), scale];
+  };
+  const backward = (dy: Tensor, normal: Tensor, scale: Tensor): readonly Tensor[] => {
+    // With g = dy · γ and n the normal values: (g - mean(g) - n · mean(g · n)) / σ.
+    const slope = mul<Tensor>(dy, gamma);
+    const along = mul<Tensor>(normal, mean(mul<Tensor>(slope, normal)));
+    const dx = mul<Tensor>(sub<Tensor>(sub<Tensor>(slope, mean(slope)), along), scale);
+    return [dx, overRows(mul<Tensor>(dy, normal)), overRows(dy)];
+  };
   return ownGradient(
     [x, gamma, beta],
     () => {
-      const centred = sub<Tensor>(x, mean(x));
-      const scale = rsqrt(add<Tensor>(mean(square(centred)), epsilon));
-      const normal = mul<Tensor>(centred, scale);
+      const [normal, scale] = normalize();
       return { value: add<Tensor>(mul<Tensor>(normal, gamma), beta), saved: [normal, scale] };
     },
-    (dy, saved) => {
-      const normal = savedAt(saved, 0);
-      const scale = savedAt(saved, 1);
-      // With g = dy · γ and n the normal values: (g - mean(g) - n · mean(g · n)) / σ.
-      const slope = mul<Tensor>(dy, gamma);
-      const along = mul<Tensor>(normal, mean(mul<Tensor>(slope, normal)));
-      const dx = mul<Tensor>(sub<Tensor>(sub<Tensor>(slope, mean(slope)), along), scale);
-      return [dx, overRows(mul<Tensor>(dy, normal)), overRows(dy)];
-    },
+    (dy, saved) => backward(dy, savedAt(saved, 0), savedAt(saved, 1)),
+    (dy) => backward(dy, ...normalize()),
   );
 }

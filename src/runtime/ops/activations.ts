@@ -48,36 +48,44 @@ const geluCubic = 0.044715;
 export function gelu<T extends Tensor>(x: T): T {
   requireFloat('gelu', x);
   if (hasKernel('NativeSigmoidGrad')) return shortGelu(x);
+  const gateOf = (): Tensor => sigmoid(mul(mul(x, add(mul(square<Tensor>(x), geluCubic), 1)), geluScale));
+  const backward = (dy: Tensor, gate: Tensor): readonly Tensor[] => {
+    // d/dx = g + x · g(1 - g) · 2√(2/π)(1 + 3 · 0.044715x²)
+    const slope = mul(add(mul(square<Tensor>(x), 3 * geluCubic), 1), geluScale);
+    const curve = mul<Tensor>(mul<Tensor>(x, slope), sub<Tensor>(1, gate));
+    return [mul(dy, mul<Tensor>(gate, add(curve, 1)))];
+  };
   return ownGradient<T>(
     [x],
     () => {
-      const gate = sigmoid(mul(mul(x, add(mul(square<Tensor>(x), geluCubic), 1)), geluScale));
-      return { value: mul(x, gate), saved: [gate] };
+      const gate = gateOf();
+      return { value: mul<Tensor>(x, gate), saved: [gate] };
     },
-    (dy, saved) => {
-      const gate = savedAt(saved, 0);
-      // d/dx = g + x · g(1 - g) · 2√(2/π)(1 + 3 · 0.044715x²)
-      const slope = mul(add(mul(square<Tensor>(x), 3 * geluCubic), 1), geluScale);
-      const curve = mul<Tensor>(mul<Tensor>(x, slope), sub(1, gate));
-      return [mul(dy, mul(gate, add(curve, 1)))];
-    },
+    (dy, saved) => backward(dy, savedAt(saved, 0)),
+    (dy) => backward(dy, gateOf()),
   );
 }
 
 /** The same with fewer ops, on engines that have the sigmoid's gradient as one. */
 function shortGelu<T extends Tensor>(x: T): T {
+  const gateOf = (squared: Tensor): Tensor =>
+    sigmoid(mul<Tensor>(x, add(mul(squared, geluScale * geluCubic), geluScale)));
+  const backward = (dy: Tensor, squared: Tensor, gate: Tensor): readonly Tensor[] => {
+    const slope = add(mul(squared, 3 * geluScale * geluCubic), geluScale);
+    const inner: Tensor = run('NativeSigmoidGrad', { y: gate, dy: mul<Tensor>(dy, x) });
+    return [add<Tensor>(mul<Tensor>(dy, gate), mul<Tensor>(inner, slope))];
+  };
   return ownGradient<T>(
     [x],
     () => {
       const squared = square<Tensor>(x);
-      const gate = sigmoid(mul<Tensor>(x, add(mul(squared, geluScale * geluCubic), geluScale)));
+      const gate = gateOf(squared);
       return { value: mul<Tensor>(x, gate), saved: [squared, gate] };
     },
-    (dy, saved) => {
-      const gate = savedAt(saved, 1);
-      const slope = add(mul(savedAt(saved, 0), 3 * geluScale * geluCubic), geluScale);
-      const inner: Tensor = run('NativeSigmoidGrad', { y: gate, dy: mul<Tensor>(dy, x) });
-      return [add<Tensor>(mul<Tensor>(dy, gate), mul<Tensor>(inner, slope))];
+    (dy, saved) => backward(dy, savedAt(saved, 0), savedAt(saved, 1)),
+    (dy) => {
+      const squared = square<Tensor>(x);
+      return backward(dy, squared, gateOf(squared));
     },
   );
 }
@@ -99,6 +107,9 @@ export function logSoftmax<T extends Tensor>(x: T, { axis = -1 }: { readonly axi
 function logSoftmaxOfLast(x: Tensor): Tensor {
   const axis = [x.rank - 1];
   const sum = (values: Tensor): Tensor => run('Sum', { x: values }, { axis, keepDims: true });
+  const backward = (dy: Tensor, value: Tensor): readonly Tensor[] => [
+    sub<Tensor>(dy, mul<Tensor>(exp(value), sum(dy))),
+  ];
   return ownGradient(
     [x],
     () => {
@@ -106,6 +117,7 @@ function logSoftmaxOfLast(x: Tensor): Tensor {
       const value = sub(shifted, run('Log', { x: sum(exp(shifted)) }));
       return { value, saved: [value] };
     },
-    (dy, saved) => [sub(dy, mul(exp(savedAt(saved, 0)), sum(dy)))],
+    (dy, saved) => backward(dy, savedAt(saved, 0)),
+    (dy) => backward(dy, logSoftmaxOfLast(x)),
   );
 }

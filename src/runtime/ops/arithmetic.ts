@@ -1,6 +1,6 @@
 /** Element by element: arithmetic, comparisons, logic, choice. Shapes broadcast as in NumPy. */
 import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
-import { offTape } from '../engine/differentiate.js';
+import { offTape } from '../engine/tape.js';
 import {
   broadcastShape,
   broadcastTo,

@@ -4,7 +4,8 @@ export * from './arithmetic.js';
 export * from './attention.js';
 export * from './convolution.js';
 export { element } from './element.js';
-export { matmul } from './matmul.js';
+export { gradient, recorded } from './gradient.js';
+export { matmul, outer } from './matmul.js';
 export * from './random.js';
 export {
   argmax,
@@ -17,9 +18,11 @@ export {
   norm,
   std,
   sum,
+  unit,
   variance,
   type AxisOption,
 } from './reductions.js';
+export { gather, ownRows, rowsOf, shuffleRows, type Rows } from './rows.js';
 export { broadcastTo, toFloat } from './kernel.js';
 export {
   cast,

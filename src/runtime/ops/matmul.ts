@@ -1,6 +1,7 @@
 /** Matrix products. */
-import type { Tensor } from '@tensorflow/tfjs-core';
-import { requireFloat, run, shapeText, sizeAt, sizeOf, tensorText } from './kernel.js';
+import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
+import { mul } from './arithmetic.js';
+import { requireFloat, run, shapeText, sizeAt, sizeOf, tensorText, toFloat } from './kernel.js';
 import { reshape } from './shapes.js';
 
 /** Matrix product over the last two axes; the ones before must be equal, or b has none. */
@@ -30,4 +31,13 @@ export function matmul<R extends Tensor>(
     return reshape<R>(product, { shape: [...a.shape.slice(0, -1), columns] });
   }
   return run<R>('BatchMatMul', { a, b }, { transposeA: false, transposeB });
+}
+
+/** Each value of `a` times each of `b`, in f32. */
+export function outer(a: Tensor, b: Tensor): Tensor2D {
+  if (a.rank !== 1 || b.rank !== 1) {
+    throw new Error(`outer needs two tensors of one axis, but ${tensorText(a)} and ${tensorText(b)} arrived`);
+  }
+  const column: Tensor2D = reshape(toFloat(a), { shape: [a.size, 1] });
+  return mul<Tensor2D>(column, reshape<Tensor2D>(toFloat(b), { shape: [1, b.size] }));
 }

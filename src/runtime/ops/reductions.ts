@@ -1,6 +1,6 @@
 /** Reductions along axes, or of everything. Sums and means of whole numbers and bools are f32. */
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { div, exp, greater, less, log, mul, sqrt, square, sub, select } from './arithmetic.js';
+import { div, exp, greater, less, log, max, mul, sqrt, square, sub, select } from './arithmetic.js';
 import { ownGradient, savedAt } from './own-gradient.js';
 import {
   axesOf,
@@ -108,7 +108,22 @@ export function norm<R extends Tensor>(x: Tensor, { axis }: AxisOption = {}): R 
       const share = select<Tensor>(greater(length, 0), div<Tensor>(dy, length), 0);
       return [mul<Tensor>(x, reshape(share, { shape: kept }))];
     },
+    (dy) => {
+      // Divided by 1 where the norm is 0, so that the gradient of what is left out there is no NaN.
+      const length = norm<Tensor>(x, { axis: axes });
+      const some = greater<Tensor>(length, 0);
+      const share = select<Tensor>(some, div<Tensor>(dy, select<Tensor>(some, length, 1)), 0);
+      return [mul<Tensor>(x, reshape(share, { shape: kept }))];
+    },
   );
+}
+
+/** Vectors along one axis brought to length 1; one that is shorter than 1e-12 is divided by that. */
+export function unit<T extends Tensor>(x: T, { axis = -1 }: { readonly axis?: number } = {}): T {
+  const at = axisOf('unit', axis, x.rank);
+  const shape = x.shape.map((size, i) => (i === at ? 1 : size));
+  const length = max<Tensor>(norm<Tensor>(x, { axis: at }), 1e-12);
+  return div<T>(x, reshape<T>(length, { shape }));
 }
 
 /** log(sum(exp(x))) along axes, without overflow. */

@@ -1,6 +1,6 @@
 /** Shapes, element types, indexing, constants. */
 import { concat as join, engine, type Tensor, type Tensor1D } from '@tensorflow/tfjs-core';
-import { offTape } from '../engine/differentiate.js';
+import { offTape } from '../engine/tape.js';
 import type { DType } from '../engine/engine.js';
 import { deviceType } from '../engine/state-variable.js';
 import { ranked } from '../tensor.js';

@@ -17,6 +17,8 @@ export interface MeasuredOptions {
   readonly of: Tensor;
   /** The axes that are joined, the rows' (0) among them; all of them unless given. */
   readonly axis?: readonly number[] | null;
+  /** Of a mean: what each value counts for, in a shape that broadcasts to the values'. */
+  readonly weight?: Tensor | null;
 }
 
 /** One batch's part of a figure. */
@@ -28,13 +30,22 @@ export interface Measured {
 }
 
 /** Only in a step. Throws where the rows are not among the axes. */
-export function measured({ how, of, axis = null }: MeasuredOptions): Measured {
+export function measured({ how, of, axis = null, weight = null }: MeasuredOptions): Measured {
   const x = ops.toFloat(of);
   const axes = axis ?? x.shape.map((_, index) => index);
   if (!axes.includes(0))
     throw new Error(`a figure joins rows: axis 0 must be among its axes, got [${axes.join(', ')}]`);
   const perRow = axes.reduce((count, at) => count * (at === 0 ? 1 : (x.shape[at] ?? 1)), 1);
   const option = { axis: axes };
+  if (weight !== null) {
+    if (how !== 'mean') throw new Error(`a figure with a weight is a mean, but ${how} arrived`);
+    const weights = ops.broadcastTo<Tensor>(ops.toFloat(weight), x.shape);
+    const parts = {
+      sum: ops.sum<Tensor>(ops.mul<Tensor>(x, weights), option),
+      weights: ops.sum<Tensor>(weights, option),
+    };
+    return { how, parts, perRow };
+  }
   if (how === 'max_of') return { how, parts: { most: ops.maxOf<Tensor>(x, option) }, perRow };
   if (how === 'min_of') return { how, parts: { least: ops.minOf<Tensor>(x, option) }, perRow };
   if (how === 'sum' || how === 'mean') return { how, parts: { sum: ops.sum<Tensor>(x, option) }, perRow };
@@ -51,6 +62,8 @@ export class Joined {
   #shape: readonly number[] = [];
   #first: Float64Array | null = null;
   #squares: Float64Array | null = null;
+  /** What the values of a weighted mean count for. */
+  #weights: Float64Array | null = null;
 
   constructor(private readonly how: MeasuredHow) {}
 
@@ -70,6 +83,11 @@ export class Joined {
     this.#shape = part.shape;
     const own = Float64Array.from(part.values);
     const squares = parts.get('squares');
+    const weights = parts.get('weights');
+    if (weights !== undefined) {
+      const known = this.#weights;
+      this.#weights = Float64Array.from(weights.values, (value, at) => value + (known?.[at] ?? 0));
+    }
     const before = this.#first;
     if (before === null) {
       this.#first = own;
@@ -97,9 +115,10 @@ export class Joined {
     const first = this.#first;
     if (first === null) throw new Error('a figure of no rows; this is a fault of the runtime');
     const squares = this.#squares ?? first;
+    const weights = this.#weights;
     const values =
       how === 'mean'
-        ? first.map((sum) => sum / this.#count)
+        ? first.map((sum, at) => sum / (weights?.[at] ?? this.#count))
         : how === 'variance'
           ? squares.map((sum) => sum / this.#count)
           : how === 'std'

@@ -21,6 +21,7 @@ import {
   sub,
 } from '../../ops/arithmetic.js';
 import { hasKernel, run, toFloat } from '../../ops/kernel.js';
+import { offTape } from '../tape.js';
 import { numberAt, unbroadcast, type Rule, type Rules } from './rule.js';
 
 /** λ and λα of selu, as the kernel has them. */
@@ -131,7 +132,12 @@ export const elementwise: Rules = {
   LeakyRelu: {
     inputs: ['x'],
     gradient: (dy, kept, attributes) => ({
-      x: () => mul(dy, run('Step', { x: kept.at(0) }, { alpha: numberAt(attributes, 'alpha') })),
+      x: () => {
+        const slope = offTape(() =>
+          run<Tensor>('Step', { x: kept.at(0) }, { alpha: numberAt(attributes, 'alpha') }),
+        );
+        return mul(dy, slope);
+      },
     }),
   },
   Elu: ofOutput((dy, y) => select(greater(y, 0), dy, mul(dy, add(y, 1)))),

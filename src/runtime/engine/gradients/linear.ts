@@ -8,7 +8,7 @@ function product(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean)
 }
 
 /** Strides and padding of a convolution as kernels take them. */
-function convolution(attributes: Attributes) {
+export function convolution(attributes: Attributes) {
   const strides = numbersAt(attributes, 'strides');
   return {
     strides: [...strides],
@@ -26,22 +26,22 @@ function padding(attributes: Attributes): 'same' | 'valid' {
   return pad;
 }
 
+/** The windows of a pooling as kernels take them. */
+export function pooling(attributes: Attributes) {
+  return {
+    filterSize: [...numbersAt(attributes, 'filterSize')],
+    strides: [...numbersAt(attributes, 'strides')],
+    pad: padding(attributes),
+    dimRoundingMode: 'floor',
+  };
+}
+
 function pool(kernel: string): Rule {
   return {
     inputs: ['x'],
     output: true,
     gradient: (dy, kept, attributes) => ({
-      x: () =>
-        run(
-          kernel,
-          { dy, input: kept.at(0), output: kept.output },
-          {
-            filterSize: [...numbersAt(attributes, 'filterSize')],
-            strides: [...numbersAt(attributes, 'strides')],
-            pad: padding(attributes),
-            dimRoundingMode: 'floor',
-          },
-        ),
+      x: () => run(kernel, { dy, input: kept.at(0), output: kept.output }, pooling(attributes)),
     }),
   };
 }

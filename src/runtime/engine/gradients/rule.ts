@@ -10,6 +10,8 @@ export interface Rule {
   readonly inputs: readonly string[];
   /** Whether it needs the output. It is then the last of what is kept. */
   readonly output?: boolean;
+  /** Inputs by which the gradient is 0 wherever there is one: none passes to them. */
+  readonly flat?: readonly string[];
   /** Gradients by input name; only those that are asked for are computed. */
   readonly gradient: (
     dy: Tensor,
@@ -27,12 +29,25 @@ export interface Kept {
 
 export type Rules = Readonly<Record<string, Rule>>;
 
+/** The rules that are in force, by kernel. */
+const inForce = new Map<string, Rule>();
+
+/** Puts rules in force. */
+export function useRules(rules: Rules): void {
+  for (const [kernel, rule] of Object.entries(rules)) inForce.set(kernel, rule);
+}
+
+/** The rule of a kernel, where it has one. */
+export function ruleOf(kernel: string): Rule | undefined {
+  return inForce.get(kernel);
+}
+
 /** Where the parts begin that gradients of slices are of. */
 const begins = new WeakMap<Tensor, readonly number[]>();
 
 /** The gradient of the part of a tensor that begins there: zeros elsewhere. */
 export function partial(gradient: Tensor, begin: readonly number[]): Tensor {
-  const part = gradient.clone();
+  const part: Tensor = run('Identity', { x: gradient });
   begins.set(part, begin);
   return part;
 }

@@ -107,6 +107,43 @@ export function maxPoolGrad(call: Call): TensorInfo {
   return dx;
 }
 
+/** Of each window the value of ddx at the place that its gradient goes to: the gradient of `maxPoolGrad` by its dy. */
+export function maxPoolGradGrad(call: Call): TensorInfo {
+  const { heap } = call;
+  const ddx = inputAt(call, 'ddx');
+  const x = inputAt(call, 'input');
+  const y = inputAt(call, 'output');
+  const [kernelHeight = 1, kernelWidth = 1] = listAt(call, 'filterSize');
+  const w = windowOf(call, x.shape, y, [kernelHeight, kernelWidth]);
+  const channels = sizeAlong(x, 3);
+  const picked = heap.make(y.shape);
+  const xs = heap.floats(x);
+  const ys = heap.floats(y);
+  const slopes = heap.floats(ddx);
+  const out = heap.floats(picked).fill(0);
+  let at = 0;
+  for (let image = 0; image < w.batch; image++) {
+    for (let row = 0; row < w.outHeight; row++) {
+      const [top, bottom] = covered(row, w.strideHeight, kernelHeight, w.top, w.height);
+      for (let column = 0; column < w.outWidth; column++) {
+        const [left, right] = covered(column, w.strideWidth, kernelWidth, w.left, w.width);
+        for (let channel = 0; channel < channels; channel++, at++) {
+          search: for (let h = top; h < bottom; h++) {
+            for (let c = left; c < right; c++) {
+              const pixel = ((image * w.height + h) * w.width + c) * channels + channel;
+              if (Object.is(xs[pixel], ys[at]) || xs[pixel] === ys[at]) {
+                out[at] = slopes[pixel] ?? 0;
+                break search;
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+  return picked;
+}
+
 /** In equal parts to the window's values; padding gets none. */
 export function avgPoolGrad(call: Call): TensorInfo {
   const { heap } = call;

@@ -66,6 +66,12 @@ const marked = (call: Call, picked: Value, inside: Value | null, shape: readonly
   return call.op('SelectV2', [each, picked, call.scalar(Number.NaN, tf.f32)]);
 };
 
+const sorted = (call: Call, k: number): readonly [values: Value, places: Value] => {
+  const [values, places] = call.outputs(2, 'TopKV2', [call.input('x'), call.int(k)], { sorted: true });
+  if (!values || !places) throw new Error('TopKV2 gives values and places');
+  return [values, places];
+};
+
 /** The kernels, by name. */
 export const kernels: Readonly<Record<string, Kernel>> = {
   Add: binary('AddV2'),
@@ -163,7 +169,7 @@ export const kernels: Readonly<Record<string, Kernel>> = {
     const rows = call.shapeOf(x).at(axis) ?? 0;
     const shape = call.shapeOf(indices);
     const refuse: RefuseIndex = (index, place) => noRow(index, place, shape, rows);
-    const inside = call.executor.requireIndex(indices, rows, refuse);
+    const inside = call.has('inside') ? null : call.executor.requireIndex(indices, rows, refuse);
     const shared = call.has('batchDims') ? call.number('batchDims') : 0;
     const picked = call.op('GatherV2', [x, indices, call.int(axis)], { batch_dims: shared });
     const ones = (count: number): readonly number[] => new Array<number>(count).fill(1);
@@ -174,6 +180,9 @@ export const kernels: Readonly<Record<string, Kernel>> = {
       ...ones(call.shapeOf(x).length - axis - 1),
     ]);
   },
+  // The k largest values of the last axis; the places of all, the largest first.
+  TopValues: (call) => sorted(call, call.number('k'))[0],
+  SortedOrder: (call) => sorted(call, call.shapeOf(call.input('x')).at(-1) ?? 0)[1],
   UnsortedSegmentSum: (call) =>
     call.op('UnsortedSegmentSum', [
       call.input('x'),
@@ -229,6 +238,17 @@ export const kernels: Readonly<Record<string, Kernel>> = {
   AvgPool: (call) => call.op('AvgPool', [call.input('x')], pooling(call)),
   MaxPoolGrad: (call) =>
     call.op('MaxPoolGrad', [call.input('input'), call.input('output'), call.input('dy')], pooling(call)),
+  // What of ddx stands where each window's gradient went. Where the shapes are equal the op writes into ddx while it still reads it,
+  // unless something after it needs ddx as well.
+  MaxPoolGradGrad: (call) => {
+    const ddx = call.input('ddx');
+    const output = call.input('output');
+    const picked = call.op('MaxPoolGradGrad', [call.input('input'), output, ddx], pooling(call));
+    const shape = call.shapeOf(output);
+    if (call.shapeOf(ddx).some((size, axis) => size !== shape[axis])) return picked;
+    const both = call.op('ConcatV2', [[picked, ddx], call.int(0)]);
+    return call.op('Slice', [both, call.ints(shape.map(() => 0)), call.ints(shape)]);
+  },
   AvgPoolGrad: (call) =>
     call.op('AvgPoolGrad', [call.ints(call.shapeOf(call.input('input'))), call.input('dy')], pooling(call)),
 };

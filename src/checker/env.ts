@@ -115,6 +115,8 @@ export interface Place {
   readonly symbols: Map<string, IrExprKind>;
   /** Whether `run.step` and `run.epoch` can be read. */
   readonly clock: boolean;
+  /** Whether values that may be missing can be read: in `map` and `step measure`. */
+  readonly gaps: boolean;
   /** Told when random numbers are drawn, or rows of a batch meet. */
   readonly notes: { random: boolean; meetsRows: Span | null };
 }
@@ -200,6 +202,7 @@ export const makePlace = (
     batchSizes,
     symbols: new Map(),
     clock: kind === 'step',
+    gaps: kind === 'map',
     notes: { random: false, meetsRows: null },
   };
 };

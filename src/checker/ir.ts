@@ -66,6 +66,8 @@ export type IrType =
   /** Sizes as a reader writes them: `["n", "28", "2 * h"]`. */
   | { readonly kind: 'tensor'; readonly dtype: DType; readonly shape: readonly string[] }
   | { readonly kind: 'list'; readonly of: IrType }
+  /** A record of `value` and of `missing`, a bool tensor of the same shape. */
+  | { readonly kind: 'missing'; readonly of: IrType }
   | { readonly kind: 'record'; readonly fields: readonly IrField[] }
   | { readonly kind: 'choice'; readonly values: readonly string[] }
   | { readonly kind: 'unit'; readonly unit: Unit }
@@ -443,6 +445,8 @@ export type IrStepStmt =
       readonly how: 'mean' | 'sum' | 'variance' | 'std' | 'max_of' | 'min_of';
       readonly values: IrExpr;
       readonly axes: readonly number[] | null;
+      /** Which of the values are missing, where some may be: they do not count. */
+      readonly missing?: IrExpr;
     }
   | { readonly kind: 'return'; readonly span: Span; readonly fields: readonly IrNamed[] };
 

@@ -1,5 +1,13 @@
 /** Shape rules that are code: what `rule = "…"` in the prelude names. */
-import { badAxis, notKnown, wrongDtype, wrongRank, wrongSize, wrongType } from '../parser/messages.gen.js';
+import {
+  badAxis,
+  missingArgument,
+  notKnown,
+  wrongDtype,
+  wrongRank,
+  wrongSize,
+  wrongType,
+} from '../parser/messages.gen.js';
 import type { Span } from '../parser/source.js';
 import { ceilDiv, floorDiv } from './dims/facts.js';
 import { add, asConstant, constant, noSize, showSize, sub, type Size } from './dims/size.js';
@@ -358,6 +366,22 @@ const likeFirst: Rule = (call) => {
   return logits;
 };
 
+const oneHot: Rule = (call) => {
+  const index = tensorArg(call, 'index');
+  if (!index || !requireDtype(call, 'index', index, ['i32'])) return null;
+  const given = call.args.get('classes');
+  if (given && given.type.kind !== 'none') return tensorType('f32', [...index.shape, given.size ?? noSize]);
+  if (index.below) return tensorType('f32', [...index.shape, index.below]);
+  call.env.checker.report(
+    missingArgument(
+      call.span,
+      { owner: 'one_hot', kind: 'argument', name: 'classes' },
+      { help: 'how many classes there are is known of a field with choices; of other numbers say it' },
+    ),
+  );
+  return null;
+};
+
 const alongAxis: Rule = (call) => {
   const x = tensorArg(call, 'x');
   const given = call.args.get('axis');
@@ -385,6 +409,7 @@ export const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['softmax_cross_entropy', crossEntropy],
   ['like_first', likeFirst],
   ['along_axis', alongAxis],
+  ['one_hot', oneHot],
   [
     'shape_argument',
     (call) => {

@@ -24,7 +24,7 @@ import { checkAssert, checkFresh, checkLet, reportUnusedLets } from './graphs.js
 import type { IrStep, IrStepStmt, Stage } from './ir.js';
 import { readsRun } from './ir-walk.js';
 import { checkFigure } from './measures.js';
-import { aType, intType, type Type } from './types.js';
+import { aType, intType, withShape, type Type } from './types.js';
 import { isUnknown, value, type Value } from './value.js';
 import { termsOf, checkMetric, checkReturn } from './outcomes.js';
 
@@ -44,14 +44,9 @@ export interface StepState {
 }
 
 const inBatch = (type: Type, batch: string, env: Env): Type =>
-  type.kind === 'tensor'
-    ? {
-        ...type,
-        shape: type.shape.map((size) =>
-          substitute(size, new Map([[rowsSymbol, symbol(`${batch}.size`)]]), env.facts),
-        ),
-      }
-    : type;
+  withShape(type, (shape) =>
+    shape.map((size) => substitute(size, new Map([[rowsSymbol, symbol(`${batch}.size`)]]), env.facts)),
+  );
 
 /** Whether a time between two events is one: above 0, and whole steps. */
 const lengthFits = (env: Env, span: Span, what: string, found: Value): boolean => {
@@ -82,7 +77,7 @@ export const checkStep = (
   if (!isStage(stage)) return null;
   const name = decl.as?.text ?? stage;
   const sizes = new Set(decl.inputs.map((input) => `${input.name.text}.size`));
-  const place = makePlace('step', null, sizes, name);
+  const place: Place = { ...makePlace('step', null, sizes, name), gaps: stage === 'measure' };
   const inner = childScope({ ...env, place });
   const inputs: { readonly span: Span; readonly name: string; readonly data: string }[] = [];
   let fine = true;

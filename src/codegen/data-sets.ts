@@ -1,6 +1,6 @@
 /** Data sets of a trainer: where rows come from, what a row is, what is computed on a batch. */
 import type { ts } from 'ts-morph';
-import type { IrData } from '../checker/ir.js';
+import type { IrData, IrType } from '../checker/ir.js';
 import { EmitError, type Place, inside } from './context.js';
 import { emitExpression, emitOptions, emitSize, withOptions } from './expressions.js';
 import { camel } from './names.js';
@@ -63,20 +63,26 @@ export const emitData = (place: Place, data: IrData): ts.Expression => {
 /** `{ x: { dtype: 'f32', shape: [4] } }`: what a source must give for one row. */
 const emitRecord = (place: Place, data: IrData): ts.Expression => {
   const { tree } = place.unit;
+  const gap: readonly Entry[] = [{ key: 'missing', value: tree.literal(true) }];
   return tree.object(
-    data.row.map(({ name, type }) => {
-      if (type.kind === 'choice') {
-        const choices = tree.array(type.values.map((value) => tree.text(value)));
-        return { key: name, value: field(place, name, 'i32', [], [{ key: 'choices', value: choices }]) };
-      }
-      if (type.kind === 'tensor') return { key: name, value: field(place, name, type.dtype, type.shape, []) };
-      const dtypes = { int: 'i32', float: 'f32', bool: 'bool' } as const;
-      if (type.kind !== 'int' && type.kind !== 'float' && type.kind !== 'bool') {
-        throw new EmitError(`a row cannot hold ${type.kind} (field ${JSON.stringify(name)})`);
-      }
-      return { key: name, value: field(place, name, dtypes[type.kind], [], []) };
-    }),
+    data.row.map(({ name, type }) => ({
+      key: name,
+      value: type.kind === 'missing' ? fieldOf(place, name, type.of, gap) : fieldOf(place, name, type, []),
+    })),
   );
+};
+
+const fieldOf = (place: Place, name: string, type: IrType, more: readonly Entry[]): ts.Expression => {
+  const { tree } = place.unit;
+  if (type.kind === 'choice') {
+    const choices = tree.array(type.values.map((value) => tree.text(value)));
+    return field(place, name, 'i32', [], [{ key: 'choices', value: choices }, ...more]);
+  }
+  if (type.kind === 'tensor') return field(place, name, type.dtype, type.shape, more);
+  const dtypes = { int: 'i32', float: 'f32', bool: 'bool' } as const;
+  if (type.kind !== 'int' && type.kind !== 'float' && type.kind !== 'bool')
+    throw new EmitError(`a row cannot hold ${type.kind} (field ${JSON.stringify(name)})`);
+  return field(place, name, dtypes[type.kind], [], more);
 };
 
 const field = (

@@ -115,7 +115,7 @@ export const emitStepBody = (place: Place, body: readonly IrStepStmt[]): readonl
 
 const emitFigure = (
   place: Place,
-  { how, values, axes }: Extract<IrStepStmt, { readonly kind: 'measure' }>,
+  { how, values, axes, missing }: Extract<IrStepStmt, { readonly kind: 'measure' }>,
 ): ts.Expression => {
   const { unit } = place;
   const { tree } = unit;
@@ -126,6 +126,7 @@ const emitFigure = (
       { key: 'how', value: tree.text(how) },
       { key: 'of', value: emitExpression(place, values) },
       ...joined,
+      ...(missing === undefined ? [] : [{ key: 'missing', value: emitExpression(place, missing) }]),
     ]),
   ]);
 };

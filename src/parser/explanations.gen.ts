@@ -166,6 +166,8 @@ export const explanations: Readonly<Record<string, string>> = {
     '## ZT3205 tensor_condition\n> the condition of `if` is a tensor, which is not known before the run\n\n`if` looks at what is known at the start; a choice by values is made element by element.\n\n### wrong\n~~~ztrain\nmodel Net on x: f32[n, 4] -> f32[n, 4] { return if x > 0 then x else -x }\n~~~\n### right\n~~~ztrain\nmodel Net on x: f32[n, 4] -> f32[n, 4] { return select(x > 0, x, -x) }\n~~~\n',
   ZT3206:
     '## ZT3206 not_known\n> {what} must be known before the run, but `{name}` is not\n\n### wrong\n~~~ztrain\nmodel Net on x: f32[n, 4] -> f32[n, 4] { return reshape(x, [n, sum(x)]) }\n~~~\n### right\n~~~ztrain\nmodel Net on x: f32[n, 4] -> f32[n, 4] { return reshape(x, [n, 4]) }\n~~~\n',
+  ZT3207:
+    '## ZT3207 missing_value\n> {what} may be missing, and {use} needs it\n\nA field `f32 | missing` has no value in some rows. What is computed of it element by element may be missing too; anything else wants a\nvalue in its place first. In `step measure`, figures are of what is known. A mask of the gaps is `is_missing(x)`.\n\n### wrong\n~~~ztrain\ndata rows = csv -> { age: f32 | missing } { file = "rows.csv" map row -> { x: softmax(stack([row.age, row.age])) } }\n~~~\n### right\n~~~ztrain\ndata rows = csv -> { age: f32 | missing } { file = "rows.csv" map row -> { x: softmax(fill(stack([row.age, row.age]), 0)) } }\n~~~\n',
   ZT3301:
     '## ZT3301 default_breaks_where\n> the default of `{name}`, {value}, breaks its own `where {text}`\n\n### wrong\n~~~ztrain\nparam lr: float = 0 where lr > 0\n~~~\n### right\n~~~ztrain\nparam lr: float = 1e-3 where lr > 0\n~~~\n',
   ZT3302:

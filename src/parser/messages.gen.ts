@@ -87,6 +87,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT3204: { name: 'operator_types', severity: 'error' },
   ZT3205: { name: 'tensor_condition', severity: 'error' },
   ZT3206: { name: 'not_known', severity: 'error' },
+  ZT3207: { name: 'missing_value', severity: 'error' },
   ZT3301: { name: 'default_breaks_where', severity: 'error' },
   ZT3302: { name: 'out_of_limits', severity: 'error' },
   ZT3303: { name: 'no_default', severity: 'error' },
@@ -1169,6 +1170,19 @@ export const notKnown = (
   code: 'ZT3206',
   severity: 'error',
   message: `${args.what} must be known before the run, but \`${args.name}\` is not`,
+  span,
+});
+
+/** ZT3207 missing_value: {what} may be missing, and {use} needs it */
+export const missingValue = (
+  span: Span,
+  args: { readonly what: string | number; readonly use: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT3207',
+  severity: 'error',
+  message: `${args.what} may be missing, and ${args.use} needs it`,
   span,
 });
 

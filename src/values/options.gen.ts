@@ -719,6 +719,16 @@ const entries: readonly (readonly [string, readonly OptionDeclaration[]])[] = [
         overridable: false,
         later: false,
       },
+      {
+        name: 'missing',
+        key: 'missing',
+        nullable: false,
+        type: null,
+        where: null,
+        limits: [],
+        overridable: false,
+        later: false,
+      },
     ],
   ],
   [

@@ -89,6 +89,8 @@ export const contractOf = (prelude: Prelude): string => {
   const lines = prelude.all.flatMap((builtin): readonly string[] => {
     const { what, name } = builtin;
     if (name === 'options' || settingList(builtin, 'later').includes(name)) return [];
+    // What is computed by other functions has no export of its own.
+    if (settingText(builtin, 'lowered') !== null) return [];
     // Words of attributes have a spelling of their own; those of an optimizer's options need no home.
     const word = settingText(builtin, 'spelled') !== null;
     const home = settingText(builtin, 'home') ?? (word ? 'optim' : namespaces[what]);

@@ -8,7 +8,8 @@ import { DataError } from './data-error.js';
 import type { FileHost, ReadFile } from './files.js';
 import { epochOrder } from './order.js';
 import { checkSplit, partText, rowsOfPart, type Part, type Parts, type Split } from './parts.js';
-import { toRecord, type Batch, type RecordType } from './record.js';
+import type { RowsOfFiles, SharedRows } from './shared-rows.js';
+import { columnsOf, toRecord, type Batch, type RecordType } from './record.js';
 
 /** Options that every data set takes. */
 export interface DataOptions {
@@ -38,6 +39,8 @@ export interface DataHost extends FileHost {
   readonly seed: number;
   /** The data set's name in the spec; with the seed and the epoch it fixes the order. */
   readonly label: string;
+  /** Where sources are shared with other data sets of the run. */
+  readonly shared?: SharedRows;
 }
 
 /** Rows of a batch on the host, in the order of `fields`. */
@@ -80,6 +83,8 @@ export interface Source {
   /** As in messages, its kind first: `csv data/iris.csv`. */
   readonly name: string;
   readonly record: RecordType;
+  /** All that its rows depend on, but for `onBadRow`; two sources of one key have the same rows. Null: nobody shares them. */
+  readonly key?: string | null;
   open(host: DataHost, onBadRow: 'error' | 'skip'): Promise<OpenRows>;
 }
 
@@ -108,9 +113,9 @@ export class Data<B> {
     return parts === null ? null : { parts, part, seed: splitSeed, stratify };
   }
 
-  /** Names of the source's fields, in the order of a batch's tensors. */
+  /** Names of the source's columns, in the order of a batch's tensors. */
   get fields(): readonly string[] {
-    return Object.keys(this.source.record);
+    return columnsOf(this.source.record).map(({ name }) => name);
   }
 
   /** The same rows, with `f` applied to each batch inside the step. */
@@ -128,11 +133,20 @@ export class Data<B> {
     return this.build(tensors);
   }
 
+  async #rowsOf({ shared, ...host }: DataHost): Promise<RowsOfFiles> {
+    const { onBadRow } = this.options;
+    const open = async (): Promise<RowsOfFiles> => {
+      const files: ReadFile[] = [];
+      return { rows: await this.source.open({ ...host, note: (file) => files.push(file) }, onBadRow), files };
+    };
+    const { key = null } = this.source;
+    return shared === undefined || key === null ? open() : shared.open(`${onBadRow} ${key}`, open);
+  }
+
   /** Opens the source. Rejects with a `DataError` where data is missing or wrong. */
   async open(host: DataHost): Promise<OpenData> {
-    const { batch, shuffle, dropLast, onBadRow } = this.options;
-    const files: ReadFile[] = [];
-    const opened = await this.source.open({ ...host, note: (file) => files.push(file) }, onBadRow);
+    const { batch, shuffle, dropLast } = this.options;
+    const { rows: opened, files } = await this.#rowsOf(host);
     const split = this.#split;
     const chosen =
       split === null

@@ -19,4 +19,4 @@ export { jsonl } from './jsonl.js';
 export type { JsonlOptions } from './jsonl.js';
 export { allBut, folds, only } from './parts.js';
 export type { FoldPart, Folds, Part, Parts } from './parts.js';
-export type { Batch, FieldType, RecordType } from './record.js';
+export type { Batch, FieldType, OrMissing, RecordType } from './record.js';

@@ -32,6 +32,7 @@ const onEveryEngine = [
   'test/runtime/trainer.test.ts',
   'test/runtime/turns.test.ts',
   'test/specs/houses.test.ts',
+  'test/specs/pictures.test.ts',
   'test/specs/training.test.ts',
 ];
 

@@ -317,6 +317,16 @@ const callBuiltin = (
   const call = bindBuiltin(env, builtin, args, span, piped, true);
   if (!call) return unknownValue(span);
   const { bound, given } = call;
+  if (settingText(builtin, 'runs') === 'host' && !env.place.onHost) {
+    env.checker.report(
+      wrongKind(
+        span,
+        { name: builtin.name, found: 'a function of the host', expected: 'one that runs in a step' },
+        { help: 'call it in the `map` of a data set' },
+      ),
+    );
+    return unknownValue(span);
+  }
   const x = bound.get('x');
   if (builtin.name === 'is_missing' && x) return checkIsMissing(env, x, span);
   const filling = bound.get('value');

@@ -16,6 +16,7 @@ import type { IrData, IrField, IrMap, IrNamed, IrType } from './ir.js';
 import { asField, hasMasks } from './missing.js';
 import { noBindings, resolveType } from './patterns.js';
 import { checkParts } from './parts.js';
+import { ragged, recordType as codeType, splitMap } from './host-map.js';
 import { liftMap } from './rows.js';
 import type { Builtin } from './prelude.js';
 import {
@@ -80,6 +81,9 @@ const partsOf = (
 /** Sources in which a value can be missing: texts have a way to say so, arrays have none. */
 const withGaps: readonly string[] = ['csv', 'jsonl'];
 
+/** Sources whose rows may each have sizes of their own, under names that are free in the record. */
+const withOwnSizes: readonly string[] = ['image_folder'];
+
 /** The fields of one row, as declared. */
 const rowFields = (
   env: Env,
@@ -93,7 +97,8 @@ const rowFields = (
     const { of, choices } = partsOf(whole);
     if (choices) return tensorType('i32', [], constant(choices.length));
     const [own = whole, ...more] = of;
-    const type = more.length > 0 ? null : resolveType(env, own, bindings);
+    const free = withOwnSizes.includes(source) ? (each: string): Size => symbol(ragged(each)) : null;
+    const type = more.length > 0 ? null : resolveType(env, own, bindings, free);
     // What is unknown was reported where it is written; what reads the field needs no error of its own.
     if (type?.kind === 'unknown' || type?.kind === 'tensor') return type;
     if (type?.kind === 'bool') return tensorType('bool', []);
@@ -140,7 +145,7 @@ const fieldTypes = (written: WrittenRecord, fields: RecordType['fields']): reado
     const of: IrType =
       choices !== null
         ? { kind: 'choice', values: choices }
-        : irType(type.kind === 'missing' ? type.of : type);
+        : codeType(type.kind === 'missing' ? type.of : type);
     return { name, type: type.kind === 'missing' ? { kind: 'missing', of } : of };
   });
 
@@ -277,7 +282,8 @@ const checkMaps = (
       continue;
     }
     if (entry.kind !== 'map') continue;
-    const place = makePlace('map', null, new Set(), 'map');
+    // Each map draws numbers of its own.
+    const place = makePlace('map', null, new Set(), made.length === 0 ? 'map' : `map${made.length + 1}`);
     place.symbols.set(rowsSymbol, { kind: 'batchSize', batch: entry.row.text });
     const inner = childScope({ ...env, place });
     const row = value(entry.row.span, { kind: 'record', fields }, { kind: 'ref', ref: { kind: 'row' } });
@@ -305,8 +311,20 @@ const checkMaps = (
     const values = [...found.fields].flatMap(([name, field]) =>
       types.get(name)?.kind === 'unknown' ? [] : [{ name, value: asField(field) }],
     );
-    const { refused, ...lifted } = liftMap(env, place.statements.filter(isGraphStmt), values);
-    made.push({ span: entry.span, row: entry.row.text, ...lifted });
+    const statements = place.statements.filter(isGraphStmt);
+    const inStep = made.some((map) => !map.host);
+    const split = splitMap(env, {
+      span: entry.span,
+      row: entry.row.text,
+      statements,
+      values,
+      before: fields,
+      inStep,
+    });
+    if (!split) return { fields: [], maps: made };
+    if (split.host) made.push(split.host);
+    const { refused, ...lifted } = liftMap(env, split.step?.statements ?? [], split.step?.values ?? []);
+    if (split.step) made.push({ span: entry.span, row: entry.row.text, ...lifted });
     fields = [...types].map(([name, type]) => ({ name, type: refused.has(name) ? unknownType : type }));
   }
   return { fields, maps: made };

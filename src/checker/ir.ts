@@ -373,6 +373,8 @@ export interface IrMap {
   readonly row: string;
   readonly body: readonly IrStmt[];
   readonly fields: readonly IrNamed[];
+  /** Of a map that runs on the host, row by row: the rows that it gives. It is not lifted to batches, and maps of steps follow it. */
+  readonly host?: readonly IrField[];
 }
 
 export interface IrSchedule {

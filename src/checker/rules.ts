@@ -3,6 +3,7 @@ import {
   badAxis,
   missingArgument,
   notKnown,
+  outOfLimits,
   wrongDtype,
   wrongRank,
   wrongSize,
@@ -10,13 +11,14 @@ import {
 } from '../parser/messages.gen.js';
 import type { Span } from '../parser/source.js';
 import { ceilDiv, floorDiv } from './dims/facts.js';
-import { add, asConstant, constant, noSize, showSize, sub, type Size } from './dims/size.js';
+import { add, asConstant, constant, noSize, showSize, sub, symbol, type Size } from './dims/size.js';
 import type { Env } from './env.js';
 import type { DType } from './ir.js';
 import { broadcast, castHelp, matmul } from './operators.js';
 import { hasRows } from './totals.js';
 import { aType, isDType, isNumber, showShape, tensorType, type TensorType, type Type } from './types.js';
 import { constantOf, type Value } from './value.js';
+import { ragged } from './host-map.js';
 import { judgeSizes } from './judging.js';
 import {
   shapeArgument,
@@ -382,6 +384,43 @@ const oneHot: Rule = (call) => {
   return null;
 };
 
+/** Functions of images: [height, width, channels] of bytes or floats, the size of which `size` may change. */
+const image: Rule = (call) => {
+  const x = tensorArg(call, 'x');
+  if (!x || !requireDtype(call, 'x', x, ['u8', 'f32'])) return null;
+  const channels = x.shape[2];
+  if (!channels || x.shape.length !== 3) {
+    call.env.checker.report(
+      wrongRank(call.args.get('x')?.span ?? call.span, {
+        what: `the image of \`${call.name}\``,
+        found: `${x.shape.length} (${showShape(x.shape)})`,
+        expected: '3 (height, width, channels)',
+      }),
+    );
+    return null;
+  }
+  const size = call.args.get('size');
+  if (!size) return x;
+  const sides = size.items ?? [size];
+  for (const side of sides) {
+    const number = side.size ? asConstant(side.size) : null;
+    if (number === null || number >= 1) continue;
+    call.env.checker.report(
+      outOfLimits(side.span, {
+        what: `\`size\` of \`${call.name}\``,
+        value: `${number}`,
+        text: 'size >= 1',
+      }),
+    );
+    return null;
+  }
+  // Of one number the shorter side is known, but not which of them it is.
+  const own = (name: string): Size => symbol(ragged(call.env.place.unique(name)));
+  return size.items
+    ? tensorType(x.dtype, [...sides.map((side) => side.size ?? noSize), channels])
+    : tensorType(x.dtype, [own('resized_height'), own('resized_width'), channels]);
+};
+
 const alongAxis: Rule = (call) => {
   const x = tensorArg(call, 'x');
   const given = call.args.get('axis');
@@ -410,6 +449,7 @@ export const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['like_first', likeFirst],
   ['along_axis', alongAxis],
   ['one_hot', oneHot],
+  ['image', image],
   [
     'shape_argument',
     (call) => {

@@ -122,6 +122,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT5003: { name: 'activation_before_loss', severity: 'warning' },
   ZT5004: { name: 'validates_on_training_data', severity: 'warning' },
   ZT5006: { name: 'head_width', severity: 'warning' },
+  ZT5007: { name: 'random_evaluation', severity: 'warning' },
   ZT5008: { name: 'rows_meet', severity: 'warning' },
   ZT5009: { name: 'hides_builtin', severity: 'warning' },
   ZT5010: { name: 'allow_unknown', severity: 'warning' },
@@ -1780,6 +1781,19 @@ export const headWidth = (
   code: 'ZT5006',
   severity: 'warning',
   message: `the logits have ${args.width} classes, the labels ${args.classes}`,
+  span,
+});
+
+/** ZT5007 random_evaluation: `{step}` reads rows that `{name}` changes at random */
+export const randomEvaluation = (
+  span: Span,
+  args: { readonly step: string | number; readonly name: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5007',
+  severity: 'warning',
+  message: `\`${args.step}\` reads rows that \`${args.name}\` changes at random`,
   span,
 });
 

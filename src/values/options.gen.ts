@@ -812,6 +812,21 @@ const entries: readonly (readonly [string, readonly OptionDeclaration[]])[] = [
     ],
   ],
   [
+    'data/image_folder',
+    [
+      {
+        name: 'root',
+        key: 'root',
+        nullable: false,
+        type: { kind: 'path' },
+        where: null,
+        limits: [],
+        overridable: false,
+        later: false,
+      },
+    ],
+  ],
+  [
     'data/options',
     [
       {

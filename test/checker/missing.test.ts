@@ -53,10 +53,7 @@ const fine = {
     'cast(stack([fill(row.i, 7), fill(row.i, 1), fill(row.i, 2)]), f32)',
     /row\.i\.missing, 7/,
   ],
-  'a branch': [
-    'fill(if wide then row.v else row.v * 2, 0)',
-    /wide \? row\.v\.missing : row\.v\.missing/,
-  ],
+  'a branch': ['fill(if wide then row.v else row.v * 2, 0)', /wide \? row\.v\.missing : row\.v\.missing/],
   'a branch of which one side is there': [
     'fill(if wide then row.v else stack([row.b, row.b, row.b]), 0)',
     /ops\.noneMissing\(/,

@@ -9,7 +9,8 @@ import type { FileHost, ReadFile } from './files.js';
 import { epochOrder } from './order.js';
 import { checkSplit, partText, rowsOfPart, type Part, type Parts, type Split } from './parts.js';
 import type { RowsOfFiles, SharedRows } from './shared-rows.js';
-import { columnsOf, toRecord, type Batch, type RecordType } from './record.js';
+import { rowsOf, runStages, stacked, type HostRow, type HostStage, type RowOf } from './prepared.js';
+import { columnsOf, toRecord, type Batch, type Column, type RecordType } from './record.js';
 
 /** Options that every data set takes. */
 export interface DataOptions {
@@ -73,8 +74,14 @@ export interface OpenData {
 export interface OpenRows {
   readonly length: number;
   readonly skipped: number;
-  /** The rows of these numbers, a tensor for each field of the record. */
+  /** The rows of these numbers, a tensor for each column of the record. */
   read(indices: Int32Array): Promise<readonly HostTensor[]>;
+  /** The same rows one by one, where their shapes may differ. */
+  rows?(indices: Int32Array): Promise<readonly HostRow[]>;
+  /** The values of a field of all rows, where they are known without reading the rows. */
+  classes?(field: string): Int32Array | null;
+  /** The file of a row, where each has its own. */
+  nameOf?(index: number): string;
   close(): Promise<void>;
 }
 
@@ -96,6 +103,7 @@ export class Data<B> {
     readonly source: Source,
     options: CommonOptions,
     private readonly build: (tensors: readonly Tensor[]) => B,
+    private readonly stages: readonly HostStage[] = [],
   ) {
     const { batch = 32, shuffle = false, dropLast = false, onBadRow = 'error' } = options;
     const { parts = null, part = null, splitSeed = 0, stratify = null } = options;
@@ -115,22 +123,65 @@ export class Data<B> {
 
   /** Names of the source's columns, in the order of a batch's tensors. */
   get fields(): readonly string[] {
-    return columnsOf(this.source.record).map(({ name }) => name);
+    return columnsOf(this.#record).map(({ name }) => name);
+  }
+
+  /** What a row is when it becomes part of a batch. */
+  get #record(): RecordType {
+    return this.stages.at(-1)?.record ?? this.source.record;
+  }
+
+  /**
+   * The same rows, with `f` applied to each on the host, before `map`. `record` is what it gives. What it draws is fixed by the seed,
+   * the data set's name, the epoch and the row's number.
+   */
+  prepare<C extends Batch>(
+    this: Data<B & Batch>,
+    record: RecordType,
+    f: (row: RowOf<B>) => RowOf<C>,
+  ): Data<C> {
+    const before = this.#record;
+    const stage: HostStage = {
+      record,
+      f: (row) => {
+        if (isRowOf<B>(row, before)) return f(row);
+        throw new DataError(`a row does not have the fields ${Object.keys(before).join(', ')}`);
+      },
+    };
+    return new Data<C>(this.source, this.options, (tensors) => toRecord<C>(record, tensors), [
+      ...this.stages,
+      stage,
+    ]);
   }
 
   /** The same rows, with `f` applied to each batch inside the step. */
   map<C>(f: (row: B) => C): Data<C> {
-    return new Data(this.source, this.options, (tensors) => f(this.build(tensors)));
+    return new Data(this.source, this.options, (tensors) => f(this.build(tensors)), this.stages);
   }
 
   /** The same rows and maps with some common options replaced. */
   withOptions(options: CommonOptions): Data<B> {
-    return new Data(this.source, { ...this.options, ...options }, this.build);
+    return new Data(this.source, { ...this.options, ...options }, this.build, this.stages);
   }
 
   /** The batch that a step gets of the tensors of a host batch. Runs the maps: only inside a step. */
   toBatch(tensors: readonly Tensor[]): B {
     return this.build(tensors);
+  }
+
+  async #tensorsOf(
+    opened: OpenRows,
+    indices: Int32Array,
+    { seed, label }: DataHost,
+    epoch: number,
+  ): Promise<readonly HostTensor[]> {
+    const { stages } = this;
+    if (stages.length === 0) return opened.read(indices);
+    const { record, name } = this.source;
+    const rows = (await opened.rows?.(indices)) ?? rowsOf(record, await opened.read(indices), indices.length);
+    const places = Array.from(indices, (row) => ({ seed, label, epoch, row }));
+    const fileOf = (row: number): string => opened.nameOf?.(row) ?? name;
+    return stacked(this.#record, runStages(stages, rows, places, fileOf), places, fileOf);
   }
 
   async #rowsOf({ shared, ...host }: DataHost): Promise<RowsOfFiles> {
@@ -151,7 +202,7 @@ export class Data<B> {
     const chosen =
       split === null
         ? null
-        : await chosenRows(split, opened, this.fields).catch(async (error: unknown) => {
+        : await chosenRows(split, opened, columnsOf(this.source.record)).catch(async (error: unknown) => {
             // The first error is the one to tell.
             await opened.close().catch(() => undefined);
             throw error;
@@ -168,6 +219,8 @@ export class Data<B> {
       );
     }
     const fields = this.fields;
+    const read = (indices: Int32Array, epoch: number): Promise<readonly HostTensor[]> =>
+      this.#tensorsOf(opened, indices, host, epoch);
     const order = epochOrder(rows, shuffle, host.seed, host.label);
     const rowsOf = (epoch: number, index: number): Int32Array => {
       if (!Number.isInteger(index) || index < 0 || index >= batchesPerEpoch) {
@@ -185,11 +238,17 @@ export class Data<B> {
       rowsOf,
       async batch(epoch, index) {
         const indices = rowsOf(epoch, index);
-        return { fields, tensors: await opened.read(indices), rows: indices.length, firstRow: index * batch };
+        const tensors = await read(indices, epoch);
+        return { fields, tensors, rows: indices.length, firstRow: index * batch };
       },
       close: () => opened.close(),
     };
   }
+}
+
+/** Whether a row has the fields of its record, of which the batch's type is made. */
+function isRowOf<B>(row: HostRow, record: RecordType): row is HostRow & RowOf<B> {
+  return Object.keys(record).every((name) => row[name] !== undefined);
 }
 
 /** Rows that are read at once to see their classes. */
@@ -199,10 +258,12 @@ const classChunk = 1024;
 async function chosenRows(
   split: Split,
   from: OpenRows,
-  fields: readonly string[],
+  columns: readonly Column[],
 ): Promise<Int32Array | null> {
   if (split.part === null || split.stratify === null) return rowsOfPart(split, from.length, null);
-  const field = fields.indexOf(split.stratify);
+  const known = from.classes?.(split.stratify) ?? null;
+  if (known !== null) return rowsOfPart(split, from.length, known);
+  const field = columns.findIndex(({ name }) => name === split.stratify);
   const classes = new Int32Array(from.length);
   for (let first = 0; first < from.length; first += classChunk) {
     const count = Math.min(classChunk, from.length - first);

@@ -812,6 +812,36 @@ const entries: readonly (readonly [string, readonly OptionDeclaration[]])[] = [
     ],
   ],
   [
+    'data/npy',
+    [
+      {
+        name: 'file',
+        key: 'file',
+        nullable: false,
+        type: { kind: 'path' },
+        where: null,
+        limits: [],
+        overridable: false,
+        later: false,
+      },
+    ],
+  ],
+  [
+    'data/npz',
+    [
+      {
+        name: 'file',
+        key: 'file',
+        nullable: false,
+        type: { kind: 'path' },
+        where: null,
+        limits: [],
+        overridable: false,
+        later: false,
+      },
+    ],
+  ],
+  [
     'data/image_folder',
     [
       {

@@ -19,6 +19,8 @@ export type { ImageFolderOptions } from './image-folder.js';
 export type { IdxOptions } from './idx.js';
 export { jsonl } from './jsonl.js';
 export type { JsonlOptions } from './jsonl.js';
+export { npy, npz } from './npy.js';
+export type { NpyOptions, NpzOptions } from './npy.js';
 export { allBut, folds, only } from './parts.js';
 export type { FoldPart, Folds, Part, Parts } from './parts.js';
 export type { HostRow, ImageOrMissing, RowOf } from './prepared.js';

@@ -39,10 +39,13 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   top: ['checker', 'codegen', 'parser', 'values'],
 };
 
-/** What the command line shows of the runtime: where a library is, and whether it opens. */
-const shownByCli = ['library-files', 'library-header', 'locate', 'manifest', 'probe'].map(
-  (name) => `src/runtime/engine/tensorflow/${name}.js`,
-);
+/** What the command line shows of the runtime: where a library is, whether it opens, and what a checkpoint holds. */
+const shownByCli = [
+  ...['library-files', 'library-header', 'locate', 'manifest', 'probe'].map(
+    (name) => `src/runtime/engine/tensorflow/${name}.js`,
+  ),
+  ...['export', 'read'].map((name) => `src/runtime/checkpoint/${name}.js`),
+];
 
 describe('imports', () => {
   test('every folder of src is known', () => {

@@ -410,7 +410,7 @@ export const preludeText = [
   '  /// left, as `checkpoints/failed-N`, which is neither the last nor the best.',
   '  addon checkpoint(every: steps | epochs | none = none, keep: int = 1 where keep >= 1, best: monitor | none = none, last: bool = true,',
   '    on_error: bool = false, weights_only: bool = false, resume: "auto" | path | none = none, format: "folder" | "ckpt" = "folder") {',
-  '    phase = "dependent" owns = ["checkpoint"] overridable = ["every", "keep", "last", "on_error"] later = ["weights_only", "resume", "format"]',
+  '    phase = "dependent" owns = ["checkpoint"] overridable = ["every", "keep", "last", "on_error"] later = ["weights_only"]',
   '  }',
   '  /// Ends the run when a metric has not improved by more than `min_delta` for `patience` measurements, or (`check_finite`) is NaN or',
   '  /// infinite; also where it is as good as `stop_at` or better, or as bad as `diverge_at` or worse.',

@@ -9,8 +9,10 @@ import type { BuildOptions } from './build.js';
 import type { CheckOptions } from './check.js';
 import type { InstallOptions } from './engine-install.js';
 import type { EngineRequest } from './engine.js';
+import type { ExportOptions } from './export.js';
 import type { PlotOptions } from './plot.js';
 import type { RunOptions } from './run.js';
+import type { VerifyOptions } from './verify-resume.js';
 import type { ShowOptions } from './show.js';
 import { optionTable } from '../values/options.gen.js';
 import { Misuse, exits, streams } from './streams.js';
@@ -35,7 +37,6 @@ const addRunOptions = (command: Command): Command =>
     .option('--data-root <dir>', 'where relative data paths start (the spec’s folder)', once('--data-root'))
     .option('--engine <name>', 'auto, embedded or tensorflow', once('--engine'))
     .option('--devices <devices>', 'auto, cpu, gpu or gpu:N', once('--devices'))
-    .addOption(new Option('--resume <run>').hideHelp())
     .option('--json', 'print metrics or rows as JSON')
     // With a spec, its params are the help.
     .helpOption(false)
@@ -115,6 +116,12 @@ const addCommands = (program: Command, finish: Finish): void => {
       finish(await buildCommand(specs, options));
     });
   addRunOptions(program.command('run').description('compile and train'))
+    .option(
+      '--resume <run>',
+      'go on with a run: its folder, one of its checkpoints, or auto, the newest that was left',
+      once('--resume'),
+    )
+    .option('--allow <names>', 'what may have changed since, such as lr,epochs', once('--allow'))
     .option('--dev-run [n]', 'n steps (3) and validation batches, nothing is written')
     .option('--no-sweep', 'one run where the spec has a sweep, with the values given here and the defaults')
     .action(withTrainer(finish, 'train'));
@@ -164,6 +171,30 @@ const addCommands = (program: Command, finish: Finish): void => {
     .action(async (runs: readonly string[], options: PlotOptions) => {
       const { plotCommand } = await import('./plot.js');
       finish(await plotCommand(runs, options));
+    });
+  program
+    .command('verify-resume')
+    .description('train twice, once killed at random moments and resumed, and compare every byte')
+    .argument('<spec>', 'the spec')
+    .argument('[name=value...]', 'params, and attributes as owner.name=value')
+    .option('--kills <n>', 'how often it is killed (5)', once('--kills'))
+    .option('--every <n>', 'steps between checkpoints (three for each kill)', once('--every'))
+    .option('--engine <name>', 'auto, embedded or tensorflow', once('--engine'))
+    .option('--data-root <dir>', 'where relative data paths start (the spec’s folder)', once('--data-root'))
+    .option('--out <dir>', 'keep both runs there', once('--out'))
+    .action(async (spec: string, words: readonly string[], options: VerifyOptions) => {
+      const { verifyResumeCommand } = await import('./verify-resume.js');
+      finish(await verifyResumeCommand(spec, words, options));
+    });
+  program
+    .command('export')
+    .description('the weights of a run or a checkpoint, for other programs')
+    .argument('<run>', 'a run’s folder (its best checkpoint, else the last) or a checkpoint')
+    .option('--to <format>', 'safetensors, npz (NumPy) or tfjs (TensorFlow.js)', once('--to'))
+    .option('--out <path>', 'where to, instead of a name in the current folder', once('--out'))
+    .action(async (run: string, options: ExportOptions) => {
+      const { exportCommand } = await import('./export.js');
+      finish(await exportCommand(run, options));
     });
   program
     .command('explain')

@@ -26,6 +26,7 @@ export interface RunOptions {
   readonly engine?: string;
   readonly devices?: string;
   readonly resume?: string;
+  readonly allow?: string;
   readonly devRun?: string | true;
   readonly json?: boolean;
   readonly sweep?: boolean;
@@ -61,6 +62,7 @@ const argumentsOf = (
     ['--engine', options.engine],
     ['--devices', options.devices],
     ['--resume', options.resume],
+    ['--allow', options.allow],
   ];
   return [
     command,

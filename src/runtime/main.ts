@@ -3,15 +3,15 @@
  * `owner.option=value`. What a program reads goes to stdout, everything else to stderr.
  */
 import { didYouMean } from '../values/near.js';
-import { parseOverride, refuseTwice, showValue, UsageError, type Override } from '../values/overrides.js';
+import { parseOverride, refuseTwice, UsageError, type Override } from '../values/overrides.js';
 import { optionTable } from '../values/options.gen.js';
 import { unfixed, type SweepPlan } from '../values/sweep.js';
-import { showType } from '../values/options.js';
 import { csvHeader, csvLines, jsonLines } from './addons/predictions.js';
 import { fileError } from './checkpoint/files.js';
-import { findCheckpoint, type Checkpoint } from './checkpoint/read.js';
-import type { StrictValue } from './checkpoint/strict-json.js';
+import { findCheckpoint } from './checkpoint/read.js';
 import { DataError } from './data/data-error.js';
+import { goOn, paramsOf } from './go-on.js';
+import { helpText, versionText } from './help.js';
 import { showNumber } from './progress/format.js';
 import type { LineStream } from './progress/reporter.js';
 import { tableLines } from './progress/training.js';
@@ -21,10 +21,10 @@ import { RunError } from './run/run-error.js';
 import { TensorFlowError } from './engine/tensorflow/status.js';
 import { engineNames, type EngineName } from './engine/choose.js';
 import { Control, type StopSignal } from './trainer/control.js';
-import { paramType, parseParam } from './trainer/params.js';
+import { parseParam } from './trainer/params.js';
 import { runFit, runPredict, runTest, type RunOptions } from './trainer/run.js';
 import { jsonTable } from './trainer/run-record.js';
-import type { ParamSpec, TrainerSpec } from './trainer/spec.js';
+import type { TrainerSpec } from './trainer/spec.js';
 import { runSweep } from './trainer/sweep.js';
 import type { TrainerClass } from './trainer/trainer.js';
 
@@ -66,6 +66,9 @@ interface Arguments {
   readonly runDir: string | undefined;
   readonly dataRoot: string | undefined;
   readonly from: string | undefined;
+  /** `auto`, or a folder. */
+  readonly resume: string | undefined;
+  readonly allow: readonly string[];
   readonly engine: string | undefined;
   readonly device: string | undefined;
   readonly forcePrecision: boolean;
@@ -180,16 +183,28 @@ async function runCommand(
   };
   if (args.command === 'train') {
     if (args.from !== undefined)
-      throw new UsageError('--from goes with test and predict; resuming a run is not built yet');
+      throw new UsageError(`--from goes with test and predict; a run goes on with --resume ${args.from}`);
     if (args.json) throw new UsageError('--json goes with test and predict; a run writes metrics.jsonl');
+    if (args.resume === undefined && args.allow.length > 0)
+      throw new UsageError('--allow goes with --resume');
+    if (args.resume !== undefined) {
+      const result = await goOn(trainerClass, args.resume, { ...args, params: given }, options);
+      if (result !== null) return result.signal;
+    }
     const set = new Set([...args.params, ...args.attributes].map(({ path }) => path.join('.')));
     const plan = spec.sweep === undefined || args.noSweep ? null : unfixed(spec.sweep, set);
     if (plan !== null && plan.over.length + plan.average.length > 0)
       return sweepFrom(trainerClass, plan, args, { ...options, io });
     const trainer = new trainerClass({ params: given, overrides: args.attributes });
-    const { signal } = await runFit(trainer, options);
+    const { resumes } = trainer;
+    const asked = args.resume === undefined && args.devRun === null ? resumes : null;
+    const { signal } =
+      (asked === null ? null : await goOn(trainerClass, asked, { ...args, params: given }, options)) ??
+      (await runFit(trainer, options));
     return signal;
   }
+  if (args.resume !== undefined)
+    throw new UsageError(`--resume goes with train; ${args.command} takes --from RUN`);
   if (args.from === undefined) throw new UsageError(`${args.command} needs --from RUN or --from CHECKPOINT`);
   if (args.runDir !== undefined)
     throw new UsageError(`--run-dir goes with train; ${args.command} makes no run, leave it out`);
@@ -250,16 +265,6 @@ async function sweepFrom(
   return result.signal;
 }
 
-/** The checkpoint's params by key, as far as the trainer still has them. */
-function paramsOf(spec: TrainerSpec<never>, { params }: Checkpoint): Readonly<Record<string, StrictValue>> {
-  return Object.fromEntries(
-    spec.params.flatMap(({ name, key }) => {
-      const value = params.get(name);
-      return value === undefined || value === null ? [] : [[key, value] as const];
-    }),
-  );
-}
-
 function printMetrics(
   metrics: ReadonlyMap<string, number>,
   tables: ReadonlyMap<string, Table>,
@@ -284,9 +289,8 @@ function printMetrics(
 }
 
 const commands = ['train', 'test', 'predict', 'help'] as const;
-const valued = ['--run-dir', '--data-root', '--from', '--engine', '--devices'];
+const valued = ['--run-dir', '--data-root', '--from', '--resume', '--allow', '--engine', '--devices'];
 const notBuilt: ReadonlyMap<string, string> = new Map([
-  ['--resume', 'resuming a run is not built yet; start another run'],
   ['--nodes', 'several machines are not built yet; leave it out'],
   ['--profile', 'the spec sets it: profile = "simple" or "trace" on the trainer, or trainer.profile=simple'],
 ]);
@@ -363,6 +367,12 @@ export function readArguments(
     runDir: values.get('--run-dir'),
     dataRoot: values.get('--data-root'),
     from: values.get('--from'),
+    resume: values.get('--resume'),
+    allow:
+      values
+        .get('--allow')
+        ?.split(',')
+        .map((name) => name.trim()) ?? [],
     engine: values.get('--engine'),
     device: deviceOf(values.get('--devices')),
     forcePrecision,
@@ -426,56 +436,4 @@ function deviceOf(devices = 'auto'): string | undefined {
     throw new UsageError(`--devices ${devices}: several devices are not built yet; use 1 or auto`);
   }
   throw new UsageError(`--devices takes auto, cpu, gpu or gpu:N, got ${devices}`);
-}
-
-/** `--help`: the doc comments, defaults and limits of the spec. */
-export function helpText(spec: TrainerSpec<never>, program?: MainIo['program'], called = spec.name): string {
-  const [train, test, predict] = program
-    ? [program('train'), program('test'), program('predict')]
-    : [`${called} [train]`, `${called} test`, `${called} predict`];
-  const usages = [train, `${test} --from RUN`, `${predict} --from RUN`];
-  const width = Math.max(...usages.map((usage) => usage.length));
-  const [training = '', testing = '', predicting = ''] = usages.map((usage) => usage.padEnd(width));
-  const params = spec.params.flatMap((param) => {
-    const doc = [param.doc, limits(param)].filter((text) => text !== '').join(' ');
-    return [`  ${param.name}=${defaultText(param)}`, ...(doc === '' ? [] : [`      ${doc}`])];
-  });
-  return [
-    ...(spec.doc === undefined || spec.doc === '' ? [] : [spec.doc, '']),
-    `usage: ${training}   train`,
-    `       ${testing}   measure trained weights`,
-    `       ${predicting}   write a row of output for each row of input`,
-    '',
-    ...(params.length === 0 ? [] : ['params:', ...params, '']),
-    'attributes: trainer.epochs=2, trainer.limit.train=10.percent, checkpoint.keep=5, an optimizer’s lr, a data set’s batch, …',
-    '',
-    'options:',
-    '  --run-dir DIR     the run’s folder (runs/<trainer>/<time>)',
-    `  --data-root DIR   where relative data paths start (${program ? 'the spec’s' : 'the current'} folder)`,
-    '  --from PATH       a run’s folder (its best checkpoint, else the last) or a checkpoint',
-    `  --engine NAME     ${engineNames.join(', ')}`,
-    '  --devices NAME    auto, cpu, gpu or gpu:N',
-    '  --force-precision bf16 or f16 also where the device has no units for it',
-    '  --dev-run [N]     N steps (3) and validation batches, nothing is written',
-    ...(spec.sweep === undefined
-      ? []
-      : ['  --no-sweep        one run, with the values given here and the defaults']),
-    '  --json            print metrics or rows as JSON',
-    '  --help, --version',
-    '',
-  ].join('\n');
-}
-
-function defaultText(param: ParamSpec<never>): string {
-  if (param.default === undefined) return `… (required: ${showType(paramType(param))})`;
-  return typeof param.default === 'string' ? param.default : showValue(param.default);
-}
-
-function limits(param: ParamSpec<never>): string {
-  const type = showType(paramType(param));
-  return `(${type}${param.where === null ? '' : `, ${param.where.text}`})`;
-}
-
-function versionText(spec: TrainerSpec<never>): string {
-  return `${spec.name} (${spec.trainer}), built by ztrainc ${spec.compiler ?? '?'}, spec sha256 ${spec.sha256 ?? '?'}, node ${process.version}\n`;
 }

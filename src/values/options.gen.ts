@@ -1367,7 +1367,7 @@ const entries: readonly (readonly [string, readonly OptionDeclaration[]])[] = [
         where: null,
         limits: [],
         overridable: false,
-        later: true,
+        later: false,
       },
       {
         name: 'format',
@@ -1377,7 +1377,7 @@ const entries: readonly (readonly [string, readonly OptionDeclaration[]])[] = [
         where: null,
         limits: [],
         overridable: false,
-        later: true,
+        later: false,
       },
     ],
   ],

@@ -6,15 +6,13 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { sha256, writeNew } from '../../src/runtime/checkpoint/files.js';
 import { writeSafetensors } from '../../src/runtime/checkpoint/safetensors.js';
+import { fromBfloat16, fromFloat16, fromInt64 } from '../../src/runtime/checkpoint/narrow-numbers.js';
 import { parseStrictJson } from '../../src/runtime/checkpoint/strict-json.js';
 import { readTensorFile } from '../../src/runtime/checkpoint/tensor-file.js';
 import { tensorChecksum } from '../../src/runtime/checkpoint/write.js';
 import type { HostTensor } from '../../src/runtime/engine/engine.js';
-import { openRunFolder } from '../../src/runtime/run/folder.js';
 
 vi.mock('node:fs/promises', async (original) => ({ ...(await original<typeof fs>()) }));
-// Every folder looks empty, as it does to two processes that look at the same time.
-vi.mock('node:fs', async (original) => ({ ...(await original<object>()), readdirSync: () => [] }));
 
 const root = mkdtempSync(join(tmpdir(), 'ztrain-files-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -78,11 +76,45 @@ test('half of a surrogate pair is no text', () => {
   expect(parseStrictJson('"\\ud83d\\ude00"')).toBe('😀');
 });
 
-test('of two runs that find a folder empty at once, one gets it', async () => {
-  const path = join(root, 'both');
-  const first = await openRunFolder(path);
-  await expect(openRunFolder(path)).rejects.toThrow(
-    'was taken by another run just now; choose another --run-dir',
-  );
-  first.close();
+describe('numbers that files have in other widths', () => {
+  const bytesOf = (values: Uint16Array): Uint8Array => new Uint8Array(values.buffer);
+
+  test('every f16 is the f32 of the same value, and of the same sign', () => {
+    const every = Uint16Array.from({ length: 2 ** 16 }, (_value, index) => index);
+    const read = fromFloat16(bytesOf(every));
+    for (const half of every) {
+      const [exponent, fraction] = [(half >> 10) & 31, half & 1023];
+      const size =
+        exponent === 31
+          ? fraction === 0
+            ? Number.POSITIVE_INFINITY
+            : Number.NaN
+          : exponent === 0
+            ? fraction * 2 ** -24
+            : (1 + fraction / 1024) * 2 ** (exponent - 15);
+      expect(
+        Object.is(read[half], half >= 2 ** 15 && !Number.isNaN(size) ? -size : size),
+        `f16 ${half}`,
+      ).toBe(true);
+    }
+    // What a NaN carries is kept.
+    expect(new Uint32Array(fromFloat16(bytesOf(Uint16Array.of(0xfe01))).buffer)[0]).toBe(0xffc0_2000);
+  });
+
+  test('a bf16 is the upper half of an f32', () => {
+    const every = Uint16Array.from({ length: 2 ** 16 }, (_value, index) => index);
+    expect([...new Uint32Array(fromBfloat16(bytesOf(every)).buffer)]).toEqual(
+      [...every].map((one) => one * 2 ** 16),
+    );
+  });
+
+  test('whole numbers of 64 bits are read where 32 hold them', () => {
+    const read = (...values: readonly bigint[]) =>
+      fromInt64(new Uint8Array(BigInt64Array.from(values).buffer));
+    expect(read(0n, -1n, 2n ** 31n - 1n, -(2n ** 31n))).toEqual(
+      Int32Array.of(0, -1, 2 ** 31 - 1, -(2 ** 31)),
+    );
+    for (const value of [2n ** 31n, -(2n ** 31n) - 1n, 2n ** 32n, 2n ** 62n])
+      expect(read(1n, value)).toBeNull();
+  });
 });

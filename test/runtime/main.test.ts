@@ -13,7 +13,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { helpText, main, readArguments, type MainIo } from '../../src/runtime/main.js';
+import { helpText } from '../../src/runtime/help.js';
+import { main, readArguments, type MainIo } from '../../src/runtime/main.js';
 import * as addons from '../../src/runtime/addons/index.js';
 import { LineTrainer } from './tiny-trainer.js';
 
@@ -129,7 +130,10 @@ describe('the executable', () => {
     [['--run-dir=a', '--run-dir', 'b'], '--run-dir is given twice, a and b'],
     [['--form', 'x'], 'did you mean --from?'],
     [['--devices', 'tpu'], 'takes auto, cpu, gpu or gpu:N'],
-    [['--resume', 'auto'], 'not built yet'],
+    [['--resume', 'auto', '--dev-run'], 'a dev run writes nothing, so it cannot go with --resume'],
+    [['--resume', 'a', '--run-dir', 'b'], 'a run goes on in its own folder; leave --run-dir out'],
+    [['--allow', 'lr'], '--allow goes with --resume'],
+    [['test', '--resume', 'auto'], '--resume goes with train; test takes --from RUN'],
     [['--devices', '4'], 'several devices'],
     [['epochs=3'], 'line has no param "epochs"; did you mean trainer.epochs?'],
     [['batch=3'], 'line has no param "batch"; did you mean train.batch or test.batch?'],

@@ -87,7 +87,7 @@ test('the step after a measurement has the lowered rate; the one before it has n
   expect(value(14)).toBeCloseTo(0.1, 6);
   expect(value(16)).toBeCloseTo(0.05, 6);
   expect(value(19)).toBeCloseTo(0.05, 6);
-  expect(session.scheduleStates['slow']?.[0]).toMatchObject({ waited: 0, value: 0.05 });
+  expect(session.scheduleStates).toMatchObject({ slow: [{ waited: 0, value: 0.05 }] });
   await session.close();
 });
 

@@ -96,6 +96,10 @@ export interface Hooks {
   /** After each line of `metrics.jsonl`, those of other add-ons too. It cannot wait for anything. */
   logged?(line: MetricsLine): void;
   epochEnd?(at: Moment): Hooked<Answer>;
+  /** After all of a window: whatever is saved here goes on with the next one. */
+  settled?(at: Moment): Hooked<void>;
+  /** The first step after `step` at whose end `settled` may do something. Without this, steps are run one by one. */
+  nextSettled?(step: number): number;
   /** After a checkpoint is on disk. */
   checkpointSaved?(at: Moment, checkpoint: SavedCheckpoint): Hooked<void>;
   /** Once, when a signal ends the run, before `fitEnd`. */
@@ -154,6 +158,8 @@ export interface AddOnHost {
    * null where nothing is written.
    */
   saveFailed(at: Moment, error: unknown): Promise<string | null>;
+  /** The run's checkpoint of that step, or null where there is none. */
+  savedAt(step: number): SavedCheckpoint | null;
   /** Points `checkpoints/last` or `checkpoints/best` at a checkpoint. */
   point(name: 'last' | 'best', checkpoint: SavedCheckpoint): Promise<void>;
   /** Deletes a checkpoint of this run. */
@@ -176,6 +182,10 @@ export interface AddOn {
   readonly phase: Phase;
   /** Effects that no other add-on may own. */
   readonly owns: readonly string[];
+  /** Where a run goes on that is not told otherwise: `auto`, or the path of a run or a checkpoint. */
+  readonly resume?: string | null;
+  /** Of what saves the run: whether a checkpoint is a folder or one file; a folder unless given. */
+  readonly format?: 'folder' | 'ckpt';
   /** Secrets that must be there before a run starts. */
   readonly secrets?: readonly Secret[];
   /** The same add-on with some options replaced, already checked against the prelude. */

@@ -1,6 +1,8 @@
 /** Saves the run: at its end, every so often, and when a metric is best. */
 import { recurrence } from '../../values/durations.js';
 import type { Quantity } from '../../values/units.js';
+import { exactNumber, fromExactNumber, fromExactNumbers } from '../../values/exact-number.js';
+import { record } from '../../values/json-record.js';
 import { improves, replaced, type AddOn, type Monitor, type SavedCheckpoint } from './addon.js';
 
 export interface CheckpointOptions {
@@ -12,6 +14,10 @@ export interface CheckpointOptions {
   readonly last?: boolean;
   /** Whether a run that fails saves the state it left, in `checkpoints/failed-N`: neither the last nor the best. */
   readonly onError?: boolean;
+  /** What the run goes on with unless the command line says otherwise: `auto`, or the path of a run or a checkpoint. */
+  readonly resume?: string | null;
+  /** Whether a checkpoint is a folder, or one file with the same in it. */
+  readonly format?: 'folder' | 'ckpt';
 }
 
 /**
@@ -27,6 +33,8 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
     kind: 'checkpoint',
     phase: 'dependent',
     owns: ['checkpoint'],
+    resume: options.resume ?? null,
+    format: options.format ?? 'folder',
     withOptions: (values) => checkpoint(replaced(options, values)),
     start: (host) => {
       const due = every === null ? null : recurrence(every, host.pace);
@@ -72,16 +80,12 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
           host.notable(at.step);
           return undefined;
         },
-        stepEnd: async (at) => {
+        // All else of the step is done then, so that a run which goes on from here goes on with the next one.
+        settled: async (at) => {
           const now = due?.due(at.step, at.seconds) ?? false;
           if (now || improved) await save(at);
-          return undefined;
         },
-        nextStepEnd: (step) => due?.next(step) ?? Number.POSITIVE_INFINITY,
-        epochEnd: async (at) => {
-          if (improved) await save(at);
-          return undefined;
-        },
+        nextSettled: (step) => due?.next(step) ?? Number.POSITIVE_INFINITY,
         fitEnd: async (at) => {
           if (last || improved) await save(at);
         },
@@ -90,9 +94,23 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
           if (folder !== null) host.report(`the state as it failed: ${folder}`);
         },
         state: () => ({
-          best: best?.value ?? null,
+          best: best === null ? null : exactNumber(best.value),
           bestStep: (improved ? saving : null) ?? best?.checkpoint?.step ?? null,
+          saved: [...saved.map(({ step }) => step), ...(saving === null ? [] : [saving])],
         }),
+        restore: (json) => {
+          const state = record('checkpoint', json);
+          const steps = fromExactNumbers(state['saved']);
+          saved = steps.flatMap((step) => host.savedAt(step) ?? []);
+          const bestStep = state['bestStep'] ?? null;
+          best =
+            (state['best'] ?? null) === null
+              ? null
+              : {
+                  value: fromExactNumber(state['best']),
+                  checkpoint: bestStep === null ? null : host.savedAt(fromExactNumber(bestStep)),
+                };
+        },
       };
     },
   };

@@ -1,4 +1,6 @@
 /** Ends the run when a metric has stopped improving, has got where it was to get, or cannot get there any more. */
+import { exactNumber, fromExactNumber } from '../../values/exact-number.js';
+import { record } from '../../values/json-record.js';
 import { showNumber } from '../progress/format.js';
 import { improves, replaced, type AddOn, type Ending, type Json, type Monitor } from './addon.js';
 
@@ -65,7 +67,15 @@ export function earlyStopping(options: EarlyStoppingOptions): AddOn {
         // Only where the run was held: it ends as soon as it may.
         stepEnd: answer,
         nextStepEnd: (step) => (watched.because === null ? Number.POSITIVE_INFINITY : step + 1),
-        state: (): Json => ({ ...watched }),
+        state: (): Json => ({ ...watched, best: watched.best === null ? null : exactNumber(watched.best) }),
+        restore: (json) => {
+          const { best, waited, because } = record('early_stopping', json);
+          watched = {
+            best: (best ?? null) === null ? null : fromExactNumber(best),
+            waited: fromExactNumber(waited),
+            because: typeof because === 'string' ? because : null,
+          };
+        },
       };
     },
   };

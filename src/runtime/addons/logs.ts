@@ -3,6 +3,8 @@ import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } f
 import { join } from 'node:path';
 import { makeFolder } from '../../values/folders.js';
 import { recurrence } from '../../values/durations.js';
+import { fromExactNumber } from '../../values/exact-number.js';
+import { record } from '../../values/json-record.js';
 import { steps, type Quantity } from '../../values/units.js';
 import { replaced, type AddOn, type MetricsLine } from './addon.js';
 
@@ -63,7 +65,15 @@ export function csvLog(): AddOn {
       if (folder === null) return {};
       const file = join(folder, 'logs', 'metrics.csv');
       let columns: readonly string[] = [];
+      let lines = 0;
       return {
+        state: () => ({ columns: [...columns], lines }),
+        restore: (json) => {
+          const state = record('csv_log', json);
+          columns = Array.isArray(state['columns']) ? state['columns'].map(String) : [];
+          lines = fromExactNumber(state['lines']);
+          cutBack(file, columns, lines);
+        },
         logged: (line) => {
           const cells = cellsOf(line);
           const added = [...cells.keys()].filter((name) => !columns.includes(name));
@@ -72,10 +82,27 @@ export function csvLog(): AddOn {
             widen(file, join(folder, 'logs'), columns, added.length);
           }
           appendFileSync(file, `${columns.map((name) => cells.get(name) ?? '').join(',')}\n`);
+          lines += 1;
         },
       };
     },
   };
+}
+
+/** The file as it was with these columns and so many lines. Columns that came later are the last, and empty in lines before them. */
+function cutBack(file: string, columns: readonly string[], lines: number): void {
+  if (!existsSync(file)) return;
+  const [header = '', ...rows] = readFileSync(file, 'utf8').trimEnd().split('\n');
+  const before = columns.map(quoted).join(',');
+  const later = header.length > before.length ? header.slice(before.length).split(',').length - 1 : 0;
+  const kept = rows.slice(0, lines).map((row) => row.slice(0, row.length - later));
+  replaceFile(file, lines === 0 ? '' : [before, ...kept, ''].join('\n'));
+}
+
+function replaceFile(file: string, text: string): void {
+  const temporary = `${file}.tmp`;
+  writeFileSync(temporary, text, { flush: true });
+  renameSync(temporary, file);
 }
 
 function widen(file: string, folder: string, columns: readonly string[], added: number): void {
@@ -83,9 +110,7 @@ function widen(file: string, folder: string, columns: readonly string[], added: 
   const [, ...lines] = existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n') : [];
   const header = columns.map(quoted).join(',');
   const before = lines.map((line) => `${line}${','.repeat(added)}`);
-  const temporary = `${file}.tmp`;
-  writeFileSync(temporary, [header, ...before, ''].join('\n'), { flush: true });
-  renameSync(temporary, file);
+  replaceFile(file, [header, ...before, ''].join('\n'));
 }
 
 const quoted = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);

@@ -1,20 +1,43 @@
 /** Files that are whole or absent: written beside their place, flushed to the disk, then renamed into it. */
-import { createHash, randomBytes } from 'node:crypto';
-import { constants, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { createHash, randomBytes, type Hash } from 'node:crypto';
+import { constants, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { link, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { makeFolder as makeParents } from '../../values/folders.js';
-import { dirname } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { isAlive } from './process-alive.js';
 import { RunError } from '../run/run-error.js';
 
-/** A name beside `path` that no other process uses. */
+/** Tells this process from an earlier one of the same number, as the first process of a container always is. */
+const own = randomBytes(4).toString('hex');
+let made = 0;
+
+/** A name beside `path` that nothing else uses: it tells which process made it. */
 export function besides(path: string): string {
-  return `${path}.tmp-${process.pid}-${randomBytes(4).toString('hex')}`;
+  made += 1;
+  return `${path}.tmp-${process.pid}-${own}${made.toString(16).padStart(4, '0')}`;
+}
+
+const temporaryName = /\.tmp-(\d+)-([0-9a-f]{8})[0-9a-f]*$/;
+
+/**
+ * Removes what processes that are gone left half written in a folder. One process at a time works in it: what belongs to a process
+ * that lives stays all the same.
+ */
+export async function sweepTemporaries(folder: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    const [found, pid = '', token = ''] = temporaryName.exec(name) ?? [];
+    if (found === undefined || token === own) continue;
+    if (Number(pid) !== process.pid && isAlive(Number(pid))) continue;
+    // What cannot be removed costs room and nothing else.
+    await rm(join(folder, name), { recursive: true, force: true }).catch(() => undefined);
+  }
 }
 
 const fresh = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
-/** At most so many bytes are read, written or hashed at once: Node takes no more than 2 GiB. */
-export const pieceBytes = 2 ** 26;
+/** At most so many bytes are read, written or hashed at once, so that other work gets its turn in between. */
+export const pieceBytes = 2 ** 23;
 
 /** SHA-256 of pieces, one after the other, in hexadecimal digits. */
 export function sha256(pieces: readonly Uint8Array[], most = pieceBytes): string {
@@ -25,34 +48,78 @@ export function sha256(pieces: readonly Uint8Array[], most = pieceBytes): string
   return hash.digest('hex');
 }
 
+/** The same without keeping other work waiting. */
+export async function sha256InTurns(piece: Uint8Array): Promise<string> {
+  const hash = createHash('sha256');
+  for (let from = 0; from < piece.length; from += pieceBytes) {
+    hash.update(piece.subarray(from, from + pieceBytes));
+    await nextTurn();
+  }
+  return hash.digest('hex');
+}
+
+/** What was written: SHA-256 of the whole and of each piece. */
+export interface Written {
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly pieces: readonly string[];
+}
+
 /** Writes a new file and flushes it. Rejects where it exists. */
 export async function writeNew(
   path: string,
   pieces: readonly Uint8Array[],
   most = pieceBytes,
-): Promise<void> {
-  const file = await open(path, fresh, 0o644);
+  mode = 0o644,
+): Promise<Written> {
+  const file = await open(path, fresh, mode);
+  const whole = createHash('sha256');
+  const digests: string[] = [];
+  let bytes = 0;
   try {
     for (const piece of pieces) {
+      const each: readonly Hash[] = [whole, createHash('sha256')];
       // A write may take less than it was given.
       for (let from = 0; from < piece.length;) {
         const { bytesWritten } = await file.write(piece, from, Math.min(most, piece.length - from));
+        for (const hash of each) hash.update(piece.subarray(from, from + bytesWritten));
         from += bytesWritten;
       }
+      bytes += piece.length;
+      digests.push(each[1]?.digest('hex') ?? '');
     }
     await file.sync();
   } finally {
     await file.close();
   }
+  return { bytes, sha256: whole.digest('hex'), pieces: digests };
 }
+
+/** What file systems answer that cannot flush a folder: their renames last, or nobody can make them. */
+const cannotFlush: readonly string[] = ['EINVAL', 'ENOTSUP', 'EISDIR'];
 
 /** Flushes a folder's entries, so that a rename in it outlives a power cut. */
 export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, constants.O_RDONLY);
   try {
-    await folder.sync();
-  } finally {
-    await folder.close();
+    const folder = await open(path, constants.O_RDONLY);
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  } catch (error) {
+    if (!cannotFlush.includes(codeOf(error) ?? '')) throw error;
+  }
+}
+
+/** Flushes the entries of a folder and of all above it: one that was made just now has an entry that a power cut must not take. */
+async function syncUpwards(path: string): Promise<void> {
+  for (let folder = resolve(path); ; folder = dirname(folder)) {
+    await syncFolder(folder).catch((error: unknown) => {
+      // Another user's folder, above all that this one could have made.
+      if (!['EACCES', 'EPERM'].includes(codeOf(error) ?? '')) throw error;
+    });
+    if (dirname(folder) === folder) return;
   }
 }
 
@@ -81,18 +148,23 @@ export function replaceTextNow(path: string, text: string): void {
   }
 }
 
+/** Makes the folder that new entries go into, and whatever is missing above it. */
+async function makeReady(parent: string): Promise<void> {
+  makeParents(parent);
+  await syncUpwards(parent);
+}
+
 /** Makes a folder that is filled by `fill` and appears under its name only when it is complete. */
 export async function makeFolder(path: string, fill: (temporary: string) => Promise<void>): Promise<void> {
   const temporary = besides(path);
   const parent = dirname(path);
   try {
-    const isNew = !existsSync(parent);
-    makeParents(parent);
-    // A new parent has an entry of its own that a power cut must not take.
-    if (isNew) await syncFolder(dirname(parent));
+    await makeReady(parent);
     await mkdir(temporary, { mode: 0o755 });
     await fill(temporary);
     await syncFolder(temporary);
+    // An empty folder would give way.
+    if (await isThere(path)) throw taken(path);
     await rename(temporary, path);
     await syncFolder(parent);
   } catch (error) {
@@ -101,9 +173,67 @@ export async function makeFolder(path: string, fill: (temporary: string) => Prom
   }
 }
 
+/** Makes a file that appears under its name only when it is complete, and never in the place of another. */
+export async function makeFile(path: string, fill: (temporary: string) => Promise<void>): Promise<void> {
+  const temporary = besides(path);
+  const parent = dirname(path);
+  try {
+    await makeReady(parent);
+    await fill(temporary);
+    await linkOrRename(temporary, path);
+    await syncFolder(parent);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+/** A rename would replace what stands there; a second name does not. */
+async function linkOrRename(temporary: string, path: string): Promise<void> {
+  try {
+    await link(temporary, path);
+  } catch (error) {
+    // File systems without second names: nothing better than to look first.
+    if (!['EPERM', 'ENOTSUP', 'ENOSYS', 'EMLINK'].includes(codeOf(error) ?? '')) throw error;
+    if (await isThere(path)) throw taken(path);
+    await rename(temporary, path);
+  }
+}
+
+const taken = (path: string): Error =>
+  Object.assign(new Error(`EEXIST: file already exists, '${path}'`), { code: 'EEXIST', path });
+
+/** Whether anything has this name, a link to nowhere too. */
+export async function isThere(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(codeOf(error) ?? '')) return false;
+    throw error;
+  }
+}
+
+/** Removes a file or a folder: its name is gone for good before any of its bytes are. What is not there is no error. */
+export async function removeWhole(path: string): Promise<void> {
+  const gone = besides(path);
+  try {
+    await rename(path, gone);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return;
+    throw error;
+  }
+  await syncFolder(dirname(path));
+  await rm(gone, { recursive: true, force: true });
+}
+
+const codeOf = (error: unknown): string | null =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
+
 const reasons: ReadonlyMap<string, (other: string) => string> = new Map<string, (other: string) => string>([
   ['ENOSPC', (other) => `the disk is full; free some space, or choose ${other}`],
   ['EDQUOT', (other) => `the disk quota is used up; free some space, or choose ${other}`],
+  ['EFBIG', (other) => `the file is larger than is allowed here; raise the limit, or choose ${other}`],
+  ['EIO', (other) => `the disk failed; look at the system's log, or choose ${other}`],
   ['EACCES', (other) => `no permission; choose ${other}`],
   ['EPERM', (other) => `not permitted; choose ${other}`],
   ['EROFS', (other) => `the file system is read-only; choose ${other}`],
@@ -112,8 +242,10 @@ const reasons: ReadonlyMap<string, (other: string) => string> = new Map<string, 
   ['EISDIR', (other) => `a folder stands there; choose ${other}`],
   ['ENOTEMPTY', (other) => `something else stands there; choose ${other}`],
   ['EEXIST', (other) => `something else stands there; choose ${other}`],
+  ['ELOOP', (other) => `a link stands there; choose ${other}`],
   ['ENOENT', () => 'the folder is gone; was it removed during the run?'],
   ['EMFILE', () => 'too many open files; raise the limit with ulimit -n'],
+  ['ENFILE', () => 'the system has too many open files; close some programs'],
 ]);
 
 /**
@@ -121,8 +253,7 @@ const reasons: ReadonlyMap<string, (other: string) => string> = new Map<string, 
  * choose instead.
  */
 export function fileError(what: string, error: unknown, other = 'another --run-dir'): Error {
-  const code =
-    error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
+  const code = codeOf(error);
   if (code === null) return error instanceof Error ? error : new Error(String(error));
   return new RunError(`${what}: ${reasons.get(code)?.(other) ?? code}`, { cause: error });
 }

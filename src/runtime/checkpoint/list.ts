@@ -1,5 +1,5 @@
-/** Which checkpoints there are, for messages about one that cannot be used. */
-import { readdir, stat } from 'node:fs/promises';
+/** Which checkpoints there are, for what takes the newest, and for messages about one that cannot be used. */
+import { lstat, readdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 
 export async function isFile(path: string): Promise<boolean> {
@@ -18,23 +18,41 @@ export async function isFolder(path: string): Promise<boolean> {
   }
 }
 
-async function isComplete(folder: string): Promise<boolean> {
-  const [manifest, model] = await Promise.all(
-    ['manifest.json', 'model.safetensors'].map((name) => isFile(join(folder, name))),
-  );
-  return manifest === true && model === true;
+/** Ends the name of a checkpoint that is one file. */
+export const fileEnding = '.ckpt';
+
+/** A name that a checkpoint of a run has: `step-00001200`, or `step-00001200.ckpt`. */
+export const isCheckpointName = (name: string): boolean => stepPattern.test(name);
+
+const stepPattern = /^step-(\d{1,15})(\.ckpt)?$/;
+
+/** The step in a checkpoint's name; -1 where it is none. */
+const stepOf = (name: string): number => Number(stepPattern.exec(name)?.[1] ?? -1);
+
+/** Paths of what has a checkpoint's name in a folder, newest first. Rejects where the folder cannot be read. */
+export async function checkpointPaths(folder: string): Promise<readonly string[]> {
+  const names = (await readdir(folder)).filter(isCheckpointName);
+  return names.sort((a, b) => stepOf(b) - stepOf(a) || (a < b ? -1 : 1)).map((name) => join(folder, name));
+}
+
+/** Why something with a checkpoint's name cannot be one, judged without reading it; null where it can. */
+export async function whyNone(path: string): Promise<string | null> {
+  const found = await lstat(path).catch(() => null);
+  if (found === null) return 'it is gone';
+  if (found.isSymbolicLink()) return 'it is a link';
+  if (path.endsWith(fileEnding)) return found.isFile() ? null : 'it is no regular file';
+  if (!found.isDirectory()) return 'it is no folder';
+  const missing: string[] = [];
+  for (const name of ['manifest.json', 'model.safetensors'])
+    if (!(await isFile(join(path, name)))) missing.push(name);
+  return missing.length === 0 ? null : `it has no ${missing.join(' and no ')}`;
 }
 
 /** Checkpoints in `folder` that have their files, newest first, as a command line takes them. */
 async function checkpointsIn(folder: string): Promise<readonly string[]> {
-  const names = await readdir(folder).catch(() => []);
-  const paths = names
-    .filter((name) => /^step-\d+$/.test(name))
-    .sort()
-    .reverse()
-    .map((name) => join(folder, name));
-  const complete = await Promise.all(paths.map(isComplete));
-  return paths.filter((_path, index) => complete[index]);
+  const paths = await checkpointPaths(folder).catch(() => []);
+  const problems = await Promise.all(paths.map(whyNone));
+  return paths.filter((_path, index) => problems[index] === null);
 }
 
 const shown = 3;
@@ -65,6 +83,8 @@ const reasons: ReadonlyMap<string, string> = new Map([
   ['EACCES', 'no permission'],
   ['EPERM', 'not permitted'],
   ['EIO', 'the disk cannot read it'],
+  ['ELOOP', 'it is a link'],
+  ['ENXIO', 'it is no regular file'],
 ]);
 
 /** Why a file of a checkpoint could not be read, without the system's own words where they only repeat the path. */

@@ -1,46 +1,38 @@
 /** Reads checkpoints, strictly: checksums first, then names and shapes against the models. */
-import { readFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HostTensor, StateVariable } from '../engine/engine.js';
 import { RunError } from '../run/run-error.js';
-import { insteadOf, isFile, isFolder, whyUnread } from './list.js';
-import { SafetensorsError } from './safetensors.js';
+import { sha256 } from './files.js';
+import { fileEnding, insteadOf, isCheckpointName, isFile, isFolder, whyUnread } from './list.js';
+import { manifestLimit, Misfit, readManifest, type Checkpoint, type TensorRecord } from './manifest.js';
+import { headerLimit, SafetensorsError, storedName, type Entry } from './safetensors.js';
 import { parseStrictJson, type StrictValue } from './strict-json.js';
-import { readTensorFile, type TensorFile } from './tensor-file.js';
-import { checkpointFormat } from './write.js';
+import {
+  hashFile,
+  inDataOrder,
+  openTensorFile,
+  readTextFile,
+  type CheckedTensor,
+  type OpenTensorFile,
+} from './tensor-file.js';
 
-/** A checkpoint that was found and whose manifest was read. */
-export interface Checkpoint {
-  readonly folder: string;
-  readonly step: number;
-  readonly epoch: number;
-  readonly trainer: string;
-  readonly specSha256: string;
-  /** Params by name, as the run had them. */
-  readonly params: ReadonlyMap<string, StrictValue>;
-  readonly files: ReadonlyMap<string, { readonly bytes: number; readonly sha256: string }>;
-  readonly tensors: ReadonlyMap<string, string>;
-}
+export type { Checkpoint } from './manifest.js';
+
+/** Files of a checkpoint; in one that is a single file, parts of it. */
+export type TensorFileName = 'model.safetensors' | 'optimizer.safetensors';
 
 /**
  * Finds a checkpoint: `path` is one, or a run's folder, of which the best is taken, else the last. Rejects with a RunError
  * that says what was looked for and which checkpoints there are.
  */
 export async function findCheckpoint(path: string): Promise<Checkpoint> {
-  if (await isFile(join(path, 'manifest.json'))) return readManifest(path);
+  if (path.endsWith(fileEnding) && (await isFile(path))) return openCheckpoint(path);
+  if (await isFile(join(path, 'manifest.json'))) return openCheckpoint(path);
   for (const pointer of ['best', 'last']) {
     const file = join(path, 'checkpoints', pointer);
-    if (!(await isFile(file))) continue;
-    const name = (await readFile(file, 'utf8')).trim();
-    const folder = join(path, 'checkpoints', name);
-    if (!/^step-\d+$/.test(name)) {
-      throw new RunError(
-        `${file} names ${JSON.stringify(name)}, which is no checkpoint; ${await insteadOf(path)}`,
-      );
-    }
-    if (!(await isFolder(folder)))
-      throw new RunError(`${file} names ${name}, which is not there; ${await insteadOf(path)}`);
-    return readManifest(folder);
+    if (await isFile(file)) return pointedAt(path, file);
   }
   const what = (await isFolder(path))
     ? `${path} is no checkpoint and no run with one`
@@ -51,114 +43,212 @@ export async function findCheckpoint(path: string): Promise<Checkpoint> {
   throw new RunError(`${what}; ${await insteadOf(path, wanted)}`);
 }
 
-type Fields = ReadonlyMap<string, StrictValue>;
-
-async function readManifest(folder: string): Promise<Checkpoint> {
-  const file = join(folder, 'manifest.json');
-  let manifest: StrictValue;
-  try {
-    manifest = parseStrictJson(await readFile(file, 'utf8'));
-  } catch (error) {
-    const why = error instanceof SyntaxError ? `it is damaged, ${error.message}` : whyUnread(error);
-    throw new RunError(`cannot read ${file}: ${why}; ${await insteadOf(folder)}`, { cause: error });
-  }
-  try {
-    return checkpointOf(folder, file, manifest);
-  } catch (error) {
-    if (!(error instanceof Misfit)) throw error;
-    throw new RunError(
-      `${file} is not a manifest as a trainer writes it: ${error.message}; ${await insteadOf(folder)}`,
-    );
+/** While a run goes on, what `last` names may be deleted before it is read: by then `last` names another. */
+async function pointedAt(path: string, pointer: string): Promise<Checkpoint> {
+  for (let before: string | null = null; ;) {
+    const name = (await readFile(pointer, 'utf8')).trim();
+    if (!isCheckpointName(name))
+      throw new RunError(
+        `${pointer} names ${JSON.stringify(name)}, which is no checkpoint; ${await insteadOf(path)}`,
+      );
+    const found = join(path, 'checkpoints', name);
+    const isLast = name === before;
+    before = name;
+    try {
+      const kind = await lstat(found).catch(() => null);
+      const fits = name.endsWith(fileEnding) ? kind?.isFile() : kind?.isDirectory();
+      if (fits !== true)
+        throw new RunError(`${pointer} names ${name}, which is not there; ${await insteadOf(path)}`);
+      return await openCheckpoint(found);
+    } catch (error) {
+      if (isLast) throw error;
+    }
   }
 }
 
-/** A manifest that lacks something. */
-class Misfit extends Error {}
-
-function checkpointOf(folder: string, file: string, manifest: StrictValue): Checkpoint {
-  const fields = asMap('its text', manifest);
-  const format = fields.get('format');
-  if (typeof format === 'number' && format > checkpointFormat) {
-    throw new RunError(
-      `${file} has format ${format}; this trainer reads up to ${checkpointFormat}, build it with a newer ztrainc`,
-    );
+/** Reads what a checkpoint, a folder or a file, says of itself. */
+export async function openCheckpoint(path: string): Promise<Checkpoint> {
+  const inOneFile = path.endsWith(fileEnding);
+  const file = inOneFile ? path : join(path, 'manifest.json');
+  try {
+    return inOneFile
+      ? await readHeadOf(path)
+      : readManifest(path, file, await readTextFile(file, manifestLimit), false);
+  } catch (error) {
+    if (error instanceof RunError) throw error;
+    const instead = await insteadOf(path);
+    if (error instanceof Misfit)
+      throw new RunError(`${file} is not a manifest as a trainer writes it: ${error.message}; ${instead}`, {
+        cause: error,
+      });
+    const isDamaged = error instanceof SyntaxError || error instanceof SafetensorsError;
+    const why = isDamaged ? `it is damaged, ${error.message}` : whyUnread(error);
+    throw new RunError(`cannot read ${file}: ${why}; ${instead}`, { cause: error });
   }
-  if (format !== checkpointFormat)
-    throw new Misfit(`"format" must be ${checkpointFormat}, got ${shownValue(format)}`);
-  const spec = asMap('"spec"', fields.get('spec'));
-  return {
-    folder,
-    step: asNumber('"step"', fields.get('step')),
-    epoch: asNumber('"epoch"', fields.get('epoch')),
-    trainer: asText('"trainer" of "spec"', spec.get('trainer')),
-    specSha256: asText('"sha256" of "spec"', spec.get('sha256')),
-    params: asMap('"params"', fields.get('params')),
-    files: new Map(
-      asList('"files"', fields.get('files')).map((entry) => {
-        const own = asMap('an entry of "files"', entry);
-        const name = asText('"name" of a file', own.get('name'));
-        const value = {
-          bytes: asNumber(`"bytes" of ${name}`, own.get('bytes')),
-          sha256: asText(`"sha256" of ${name}`, own.get('sha256')),
-        };
-        return [name, value];
-      }),
-    ),
-    tensors: new Map(
-      asList('"tensors"', fields.get('tensors')).map((entry) => {
-        const own = asMap('an entry of "tensors"', entry);
-        const name = asText('"name" of a tensor', own.get('name'));
-        return [name, asText(`"sha256" of ${name}`, own.get('sha256'))];
-      }),
-    ),
-  };
 }
 
-const shownValue = (value: StrictValue | undefined): string => {
-  if (value === undefined) return 'nothing';
-  if (value instanceof Map) return 'an object';
-  return Array.isArray(value) ? 'a list' : JSON.stringify(value);
-};
+async function readHeadOf(path: string): Promise<Checkpoint> {
+  const file = await openTensorFile(path, null);
+  try {
+    const text = file.metadata.get('manifest');
+    if (text === undefined) throw new Misfit('its metadata has no "manifest"');
+    const checkpoint = readManifest(path, path, text, true);
+    const all = [...checkpoint.tensors.values()].flatMap((part) => [...part]);
+    const records = new Map(all);
+    if (records.size < all.length) throw new Misfit('two parts have a tensor of one name');
+    compareLayout(file, records);
+    return checkpoint;
+  } finally {
+    await file.close();
+  }
+}
 
-const misfit = (what: string, want: string, value: StrictValue | undefined): never => {
-  throw new Misfit(`${what} must be ${want}, got ${shownValue(value)}`);
-};
-const asMap = (what: string, value: StrictValue | undefined): Fields =>
-  value instanceof Map ? value : misfit(what, 'an object', value);
-const asList = (what: string, value: StrictValue | undefined): readonly StrictValue[] =>
-  Array.isArray(value) ? value : misfit(what, 'a list', value);
-const asText = (what: string, value: StrictValue | undefined): string =>
-  typeof value === 'string' ? value : misfit(what, 'text', value);
-const asNumber = (what: string, value: StrictValue | undefined): number =>
-  typeof value === 'number' ? value : misfit(what, 'a number', value);
+/** What the header of a file says must be what the manifest does, before anything large is read. */
+function compareLayout({ entries }: OpenTensorFile, records: ReadonlyMap<string, TensorRecord>): void {
+  const names = new Set(entries.map(({ name }) => name));
+  for (const name of records.keys())
+    if (!names.has(name)) throw new SafetensorsError(`it lacks tensor ${name}, which the manifest lists`);
+  for (const { name, type, shape } of entries) {
+    const record = records.get(name);
+    if (record === undefined)
+      throw new SafetensorsError(`the manifest does not list its tensor ${JSON.stringify(name)}`);
+    const own = `${type.name}[${shape.join(', ')}]`;
+    const listed = `${storedName(record.dtype)}[${record.shape.join(', ')}]`;
+    if (own !== listed)
+      throw new SafetensorsError(`tensor ${name} is ${own} there and ${listed} in the manifest`);
+  }
+}
+
+/** Does something with a file of tensors whose header agrees with the manifest. Rejects with a RunError that names it. */
+async function withTensors<T>(
+  checkpoint: Checkpoint,
+  name: string,
+  work: (
+    file: OpenTensorFile,
+    entries: readonly Entry[],
+    check: (entry: Entry, checksum: string) => void,
+  ) => Promise<T>,
+): Promise<T> {
+  const { folder, inOneFile } = checkpoint;
+  const path = inOneFile ? folder : join(folder, name);
+  const listed = checkpoint.files.get(name);
+  const records = checkpoint.tensors.get(name) ?? new Map<string, TensorRecord>();
+  if (!inOneFile && listed === undefined)
+    throw new RunError(`the manifest of ${folder} lists no ${name}; ${await insteadOf(folder)}`);
+  try {
+    const whole = listed === undefined ? null : createHash('sha256');
+    const file = await openTensorFile(path, listed?.bytes ?? null, undefined, whole);
+    try {
+      if (!inOneFile) compareLayout(file, records);
+      const entries = inDataOrder(file.entries).filter((entry) => records.has(entry.name));
+      const done = await work(file, entries, (entry, checksum) => {
+        if (checksum !== records.get(entry.name)?.sha256)
+          throw new SafetensorsError(`the checksum of tensor ${entry.name} differs`);
+      });
+      if (whole !== null && whole.digest('hex') !== listed?.sha256)
+        throw new SafetensorsError('its checksum differs');
+      return done;
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    return unusable(checkpoint, path, error);
+  }
+}
+
+/** The error about a file that cannot be used, which names another checkpoint to take. */
+async function unusable({ folder }: Checkpoint, path: string, error: unknown): Promise<never> {
+  if (error instanceof RunError) throw error;
+  const instead = await insteadOf(folder);
+  const isDamaged = error instanceof SafetensorsError || error instanceof SyntaxError;
+  throw new RunError(
+    isDamaged
+      ? `${path} is damaged: ${error.message}; ${instead}`
+      : `cannot read ${path}: ${whyUnread(error)}; ${instead}`,
+    { cause: error },
+  );
+}
 
 /** The tensors of one file, checksums verified. Rejects with a RunError that names file and tensor. */
 export async function readTensors(
   checkpoint: Checkpoint,
-  name: string,
+  name: TensorFileName,
 ): Promise<ReadonlyMap<string, HostTensor>> {
-  const path = join(checkpoint.folder, name);
-  const expected = checkpoint.files.get(name);
-  if (expected === undefined)
-    throw new RunError(
-      `the manifest of ${checkpoint.folder} lists no ${name}; ${await insteadOf(checkpoint.folder)}`,
-    );
-  const instead = await insteadOf(checkpoint.folder);
-  const damaged = (how: string): never => {
-    throw new RunError(`${path} is damaged: ${how}; ${instead}`);
-  };
-  let file: TensorFile;
+  return withTensors(checkpoint, name, async (file, entries, check) => {
+    const tensors = new Map<string, HostTensor>();
+    for (const entry of entries) {
+      const { tensor, sha256: checksum } = await file.read(entry);
+      check(entry, checksum);
+      tensors.set(entry.name, tensor);
+    }
+    return tensors;
+  });
+}
+
+/**
+ * Hands the tensors of one file on, one after the other: no more than one is held. What was handed on counts only once this has
+ * resolved, for the whole is verified at its end.
+ */
+export async function eachTensor(
+  checkpoint: Checkpoint,
+  name: TensorFileName,
+  take: (name: string, tensor: CheckedTensor['tensor']) => Promise<void>,
+): Promise<void> {
+  await withTensors(checkpoint, name, async (file, entries, check) => {
+    for (const entry of entries) {
+      const { tensor, sha256: checksum } = await file.read(entry);
+      check(entry, checksum);
+      await take(entry.name, tensor);
+    }
+  });
+}
+
+/** What `state.json` holds, checksum verified. Rejects with a RunError that names the file. */
+export async function readState(checkpoint: Checkpoint): Promise<StrictValue> {
+  const { folder, inOneFile } = checkpoint;
+  const path = inOneFile ? folder : join(folder, 'state.json');
+  const listed = checkpoint.files.get('state.json');
+  if (listed === undefined)
+    throw new RunError(`the manifest of ${folder} lists no state.json; ${await insteadOf(folder)}`);
   try {
-    file = await readTensorFile(path, expected.bytes);
+    const text = inOneFile ? await stateIn(path) : await readTextFile(path, headerLimit, listed.bytes);
+    if (sha256([new TextEncoder().encode(text)]) !== listed.sha256)
+      throw new SafetensorsError('the checksum of its state differs');
+    return parseStrictJson(text);
   } catch (error) {
-    if (error instanceof SafetensorsError) return damaged(error.message);
-    throw new RunError(`cannot read ${path}: ${whyUnread(error)}; ${instead}`, { cause: error });
+    return unusable(checkpoint, path, error);
   }
-  for (const [tensor, checksum] of file.checksums) {
-    if (checksum !== checkpoint.tensors.get(tensor)) damaged(`the checksum of tensor ${tensor} differs`);
+}
+
+async function stateIn(path: string): Promise<string> {
+  const file = await openTensorFile(path, null);
+  try {
+    return file.metadata.get('state') ?? '';
+  } finally {
+    await file.close();
   }
-  if (file.sha256 !== expected.sha256) damaged('its checksum differs');
-  return file.tensors;
+}
+
+/** Reads all of a checkpoint, one piece at a time, and rejects with a RunError where any of it is not as it was written. */
+export async function verifyCheckpoint(checkpoint: Checkpoint): Promise<void> {
+  const { folder, inOneFile, files, tensors } = checkpoint;
+  for (const name of ['model.safetensors', 'optimizer.safetensors'] as const) {
+    if (!files.has(name) && !tensors.has(name)) continue;
+    await withTensors(checkpoint, name, async (file, entries, check) => {
+      for (const entry of entries) check(entry, await file.checksum(entry));
+    });
+  }
+  await readState(checkpoint);
+  if (inOneFile) return;
+  for (const [name, { bytes, sha256: digest }] of files) {
+    if (name.endsWith('.safetensors') || name === 'state.json') continue;
+    const path = join(folder, name);
+    try {
+      if ((await hashFile(path, bytes)) !== digest) throw new SafetensorsError('its checksum differs');
+    } catch (error) {
+      await unusable(checkpoint, path, error);
+    }
+  }
 }
 
 /**

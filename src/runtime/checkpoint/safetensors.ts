@@ -4,6 +4,7 @@
  * forbids but its code lets pass: duplicate names, a header that does not begin with `{`, extra fields, BOOL other than 0 and 1.
  */
 import type { DType, HostTensor, Values } from '../engine/engine.js';
+import { fromBfloat16, fromFloat16, fromInt64 } from './narrow-numbers.js';
 import { parseStrictJson, type StrictValue } from './strict-json.js';
 
 /** A file that is no valid safetensors file. The message says where it breaks the format. */
@@ -11,29 +12,82 @@ export class SafetensorsError extends Error {
   override readonly name = 'SafetensorsError';
 }
 
+/** How an element type of a file is held here. */
+export interface Stored {
+  /** As files name it. */
+  readonly name: string;
+  /** What its values become, without loss. */
+  readonly dtype: DType;
+  /** Bytes of an element in the file. */
+  readonly size: number;
+}
+
 const names: Readonly<Record<DType, string>> = { f32: 'F32', i32: 'I32', u8: 'U8', bool: 'BOOL' };
-const types: ReadonlyMap<string, { readonly dtype: DType; readonly size: number }> = new Map([
-  ['F32', { dtype: 'f32', size: 4 }],
-  ['I32', { dtype: 'i32', size: 4 }],
-  ['U8', { dtype: 'u8', size: 1 }],
-  ['BOOL', { dtype: 'bool', size: 1 }],
-]);
+const types: ReadonlyMap<string, Stored> = new Map(
+  (
+    [
+      ['F32', 'f32', 4],
+      ['BF16', 'f32', 2],
+      ['F16', 'f32', 2],
+      ['I64', 'i32', 8],
+      ['I32', 'i32', 4],
+      ['U8', 'u8', 1],
+      ['BOOL', 'bool', 1],
+    ] as const
+  ).map(([name, dtype, size]) => [name, { name, dtype, size }]),
+);
 
-const headerLimit = 25_000_000;
+/** How files name the element type of a tensor. */
+export const storedName = (dtype: DType): string => names[dtype];
 
-/** A file's bytes in pieces, in order. Tensors are sorted by size of element, then name, so that each is aligned. */
-export function writeSafetensors(
+/** No header is longer; the reference reads up to four times as much. */
+export const headerLimit = 25_000_000;
+
+/** Tensors as a file has them, sorted by size of element, then name. */
+export function inFileOrder(
   tensors: ReadonlyMap<string, HostTensor>,
-  metadata: Readonly<Record<string, string>> = {},
-): readonly Uint8Array[] {
-  const sorted = [...tensors].sort(
+): readonly (readonly [string, HostTensor])[] {
+  return [...tensors].sort(
     ([a, left], [b, right]) =>
       right.values.BYTES_PER_ELEMENT - left.values.BYTES_PER_ELEMENT || (a < b ? -1 : a > b ? 1 : 0),
   );
+}
+
+/** A tensor without its values. */
+export interface TensorShape {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+const elementBytes: Readonly<Record<DType, number>> = { f32: 4, i32: 4, u8: 1, bool: 1 };
+
+/** How many bytes a tensor's values have. */
+export const bytesOf = ({ dtype, shape }: Pick<TensorShape, 'dtype' | 'shape'>): number =>
+  shape.reduce((product, n) => product * n, elementBytes[dtype]);
+
+/** Where the tensors of a file will lie. */
+export interface PlannedFile {
+  /** The length of the header, and the header. */
+  readonly start: readonly Uint8Array[];
+  /** Where each tensor begins in the file, by name. */
+  readonly begins: ReadonlyMap<string, number>;
+}
+
+/**
+ * Lays tensors out one after the other, in the given order. Throws a SafetensorsError where the header grows too long for any
+ * reader.
+ */
+export function planSafetensors(
+  tensors: readonly TensorShape[],
+  metadata: Readonly<Record<string, string>> = {},
+): PlannedFile {
   let offset = 0;
-  const entries = sorted.map(([name, { dtype, shape, values }]) => {
+  const offsets = new Map<string, number>();
+  const entries = tensors.map(({ name, dtype, shape }) => {
     const begin = offset;
-    offset += values.byteLength;
+    offsets.set(name, begin);
+    offset += bytesOf({ dtype, shape });
     return `${JSON.stringify(name)}:${JSON.stringify({ dtype: names[dtype], shape, data_offsets: [begin, offset] })}`;
   });
   const meta = Object.keys(metadata).length === 0 ? [] : [`"__metadata__":${JSON.stringify(metadata)}`];
@@ -41,9 +95,31 @@ export function writeSafetensors(
   // The header is padded with spaces so that the data begins at a multiple of 8.
   const header = new Uint8Array(Math.ceil(text.length / 8) * 8).fill(0x20);
   header.set(text);
+  if (header.length > headerLimit)
+    fail(`the header would have ${header.length} bytes, more than ${headerLimit}`);
   const length = new Uint8Array(8);
   new DataView(length.buffer).setUint32(0, header.length, true);
-  return [length, header, ...sorted.map(([, { values }]) => littleEndian(values))];
+  const data = length.length + header.length;
+  return {
+    start: [length, header],
+    begins: new Map([...offsets].map(([name, begin]) => [name, data + begin])),
+  };
+}
+
+/**
+ * A file's bytes in pieces: the length of its header, the header, and one piece for each tensor. Tensors are sorted by size of
+ * element, then name, so that each is aligned. Throws a SafetensorsError where the header grows too long for any reader.
+ */
+export function writeSafetensors(
+  tensors: ReadonlyMap<string, HostTensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): readonly Uint8Array[] {
+  const sorted = inFileOrder(tensors);
+  const { start } = planSafetensors(
+    sorted.map(([name, { dtype, shape }]) => ({ name, dtype, shape })),
+    metadata,
+  );
+  return [...start, ...sorted.map(([, { values }]) => littleEndian(values))];
 }
 
 const hostIsLittle = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
@@ -119,7 +195,7 @@ function parseHeader(encoded: Uint8Array): ReadonlyMap<string, StrictValue> {
   }
   let header: StrictValue;
   try {
-    header = parseStrictJson(text);
+    header = parseStrictJson(text, true);
   } catch (error) {
     fail(`the header is no JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
@@ -139,7 +215,7 @@ function readMetadata(value: StrictValue): ReadonlyMap<string, string> {
 /** One tensor of a file. */
 export interface Entry {
   readonly name: string;
-  readonly type: { readonly dtype: DType; readonly size: number };
+  readonly type: Stored;
   readonly shape: readonly number[];
   /** Its first byte in the file, and the one after its last. */
   readonly begin: number;
@@ -163,7 +239,9 @@ function readEntry(name: string, value: StrictValue, start: number): Entry {
       `${where} has the data_offsets [${offsets.join(', ')}]; they are two, the first not above the second`,
     );
   }
-  const size = shape.reduce((product, n) => product * n, type.size);
+  let size = type.size;
+  // A later 0 does not mend what no number holds.
+  for (const n of shape) size = Number.isSafeInteger(size) ? size * n : size;
   if (!Number.isSafeInteger(size) || size !== end - begin) {
     fail(`${where} has ${end - begin} bytes, its shape [${shape.join(', ')}] needs ${size}`);
   }
@@ -196,15 +274,29 @@ function checkRanges(entries: readonly Entry[], start: number, size: number): vo
     );
 }
 
-/** A tensor of its bytes in the file, which it keeps. Throws a SafetensorsError. */
+/** A tensor of its bytes in the file, which it keeps where they need no widening. Throws a SafetensorsError. */
 export function toTensor({ name, type, shape }: Entry, own: Uint8Array<ArrayBuffer>): HostTensor {
   const { dtype } = type;
-  if (dtype === 'f32') return { dtype, shape, values: new Float32Array(nativeOrder(own)) };
-  if (dtype === 'i32') return { dtype, shape, values: new Int32Array(nativeOrder(own)) };
-  if (dtype === 'bool' && own.some((value) => value > 1)) {
-    fail(`tensor ${JSON.stringify(name)} is BOOL and holds a value other than 0 and 1`);
+  switch (type.name) {
+    case 'F32':
+      return { dtype, shape, values: new Float32Array(nativeOrder(own)) };
+    case 'BF16':
+      return { dtype, shape, values: fromBfloat16(own) };
+    case 'F16':
+      return { dtype, shape, values: fromFloat16(own) };
+    case 'I32':
+      return { dtype, shape, values: new Int32Array(nativeOrder(own)) };
+    case 'I64': {
+      const values = fromInt64(own);
+      if (values === null)
+        fail(`tensor ${JSON.stringify(name)} is I64 and holds a number that 32 bits do not hold`);
+      return { dtype, shape, values };
+    }
+    default:
+      if (dtype === 'bool' && own.some((value) => value > 1))
+        fail(`tensor ${JSON.stringify(name)} is BOOL and holds a value other than 0 and 1`);
+      return { dtype, shape, values: own };
   }
-  return { dtype, shape, values: own };
 }
 
 function nativeOrder(bytes: Uint8Array<ArrayBuffer>): ArrayBuffer {

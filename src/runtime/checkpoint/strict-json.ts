@@ -3,14 +3,31 @@
  * copies turn into a prototype. Only what headers and manifests need; nesting is bounded.
  */
 
+import type { Json } from '../addons/addon.js';
+
 export type StrictValue =
   null | boolean | number | string | readonly StrictValue[] | ReadonlyMap<string, StrictValue>;
 
+/** Maps as records: every key is the record's own, `__proto__` too. */
+export function plainJson(value: StrictValue): Json {
+  if (value instanceof Map)
+    return Object.fromEntries([...value].map(([key, each]: [string, StrictValue]) => [key, plainJson(each)]));
+  if (isList(value)) return value.map(plainJson);
+  return isPlain(value) ? value : null;
+}
+
+const isList = (value: StrictValue): value is readonly StrictValue[] => Array.isArray(value);
+const isPlain = (value: StrictValue): value is null | boolean | number | string =>
+  value === null || typeof value !== 'object';
+
 const deepest = 64;
 
-/** Parses a whole text. Throws a SyntaxError that names the place. */
-export function parseStrictJson(text: string): StrictValue {
-  const reader = new Reader(text);
+/**
+ * Parses a whole text. Throws a SyntaxError that names the place. `whole`: numbers are whole and written so, without a fraction or an
+ * exponent.
+ */
+export function parseStrictJson(text: string, whole = false): StrictValue {
+  const reader = new Reader(text, whole);
   const value = reader.value(0);
   reader.end();
   return value;
@@ -19,7 +36,10 @@ export function parseStrictJson(text: string): StrictValue {
 class Reader {
   #at = 0;
 
-  constructor(private readonly text: string) {}
+  constructor(
+    private readonly text: string,
+    private readonly whole: boolean,
+  ) {}
 
   value(depth: number): StrictValue {
     if (depth > deepest) this.#fail(`nested more than ${deepest} deep`);
@@ -85,6 +105,8 @@ class Reader {
     pattern.lastIndex = this.#at;
     const [found] = pattern.exec(this.text) ?? [];
     if (found === undefined || found === '') this.#fail('a value was expected');
+    if (this.whole && /[.eE]/.test(found) && /^[-\d]/.test(found))
+      this.#fail(`${found} is not written as a whole number`);
     this.#at += found.length;
     if (found === 'true') return true;
     if (found === 'false') return false;

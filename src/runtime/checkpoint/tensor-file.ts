@@ -1,12 +1,20 @@
 /**
  * Reads a safetensors file in pieces, each tensor into memory of its own, with checksums on the way: a file may be larger
- * than what can be read or hashed at once (2 GiB), and is held only once.
+ * than what can be read or hashed at once (2 GiB), or than memory, and what is read of it is held only once.
  */
 import { createHash, type Hash } from 'node:crypto';
+import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import type { HostTensor } from '../engine/engine.js';
 import { pieceBytes } from './files.js';
-import { headerLength, readLayout, SafetensorsError, toTensor } from './safetensors.js';
+import {
+  headerLength,
+  readLayout,
+  SafetensorsError,
+  toTensor,
+  type Entry,
+  type Layout,
+} from './safetensors.js';
 
 export interface TensorFile {
   readonly tensors: ReadonlyMap<string, HostTensor>;
@@ -16,33 +24,143 @@ export interface TensorFile {
   readonly sha256: string;
 }
 
+/** Not a link, and never waited for: a pipe would keep its reader for ever. */
+const regular = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/**
+ * Opens a file of `size` bytes (any, where that is null), at the end of whose path stands no link. Rejects with a SafetensorsError
+ * where it is no regular file or has another size, with the system's error where it cannot be opened.
+ */
+export async function openRegular(path: string, size: number | null): Promise<FileHandle> {
+  const file = await open(path, regular);
+  try {
+    const found = await file.stat();
+    if (!found.isFile()) throw new SafetensorsError('it is no regular file');
+    if (size !== null && found.size !== size)
+      throw new SafetensorsError(`it has ${found.size} bytes, the manifest says ${size}`);
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** A tensor with the checksum of its bytes in the file. */
+export interface CheckedTensor {
+  readonly tensor: HostTensor;
+  readonly sha256: string;
+}
+
+/** A safetensors file whose header was read. */
+export interface OpenTensorFile extends Layout {
+  /** Reads one tensor. Rejects with a SafetensorsError. */
+  read(entry: Entry): Promise<CheckedTensor>;
+  /** The checksum of one tensor, whose bytes are not kept. */
+  checksum(entry: Entry): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** Opens a file and reads its header. `hash` is told of the bytes before the data, and of the data as it is read. */
+export async function openTensorFile(
+  path: string,
+  size: number | null,
+  most = pieceBytes,
+  hash: Hash | null = null,
+): Promise<OpenTensorFile> {
+  const file = await openRegular(path, size);
+  const also = hash === null ? [] : [hash];
+  try {
+    const all = size ?? (await file.stat()).size;
+    const start = await readPieces(file, Math.min(8, all), 0, most, also);
+    const header = await readPieces(file, headerLength(start, all), 8, most, also);
+    return {
+      ...readLayout(header, all),
+      read: async (entry) => {
+        const own = createHash('sha256');
+        const count = entry.end - entry.begin;
+        const bytes = await readPieces(file, count, entry.begin, most, [...also, own], entry.name);
+        return { tensor: toTensor(entry, bytes), sha256: own.digest('hex') };
+      },
+      checksum: async (entry) => {
+        const own = createHash('sha256');
+        await hashPieces(file, entry.end - entry.begin, entry.begin, most, [...also, own]);
+        return own.digest('hex');
+      },
+      close: () => file.close(),
+    };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** The data has no holes: in its own order, the tensors are all of it. */
+export const inDataOrder = (entries: readonly Entry[]): readonly Entry[] =>
+  [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end);
+
 /**
  * Reads a file of `size` bytes, at most `most` at once. Rejects with a SafetensorsError where it has another size or is no
  * safetensors file, with the system's error where it cannot be read.
  */
 export async function readTensorFile(path: string, size: number, most = pieceBytes): Promise<TensorFile> {
-  const file = await open(path, 'r');
+  const whole = createHash('sha256');
+  const file = await openTensorFile(path, size, most, whole);
   try {
-    const { size: found } = await file.stat();
-    if (found !== size) throw new SafetensorsError(`it has ${found} bytes, the manifest says ${size}`);
-    const whole = createHash('sha256');
-    const read = (count: number, at: number, hashes: readonly Hash[]) =>
-      readPieces(file, count, at, most, hashes);
-    const start = await read(Math.min(8, size), 0, [whole]);
-    const header = await read(headerLength(start, size), 8, [whole]);
-    const entries = readLayout(header, size).entries;
     const tensors = new Map<string, HostTensor>();
     const checksums = new Map<string, string>();
-    // The data has no holes: in its own order, the tensors are all of it.
-    for (const entry of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
-      const own = createHash('sha256');
-      const bytes = await read(entry.end - entry.begin, entry.begin, [whole, own]);
-      checksums.set(entry.name, own.digest('hex'));
-      tensors.set(entry.name, toTensor(entry, bytes));
+    for (const entry of inDataOrder(file.entries)) {
+      const { tensor, sha256 } = await file.read(entry);
+      checksums.set(entry.name, sha256);
+      tensors.set(entry.name, tensor);
     }
     return { tensors, checksums, sha256: whole.digest('hex') };
   } finally {
     await file.close();
+  }
+}
+
+/** SHA-256 of a whole file of `size` bytes, which are not kept. */
+export async function hashFile(path: string, size: number, most = pieceBytes): Promise<string> {
+  const file = await openRegular(path, size);
+  try {
+    const hash = createHash('sha256');
+    await hashPieces(file, size, 0, most, [hash]);
+    return hash.digest('hex');
+  } finally {
+    await file.close();
+  }
+}
+
+/** The text of a file of at most `most` bytes (of exactly `size`, where that is known), in UTF-8. */
+export async function readTextFile(path: string, most: number, size: number | null = null): Promise<string> {
+  const file = await openRegular(path, size);
+  try {
+    const { size: found } = await file.stat();
+    if (found > most) throw new SafetensorsError(`it has ${found} bytes, more than ${most}`);
+    const bytes = await readPieces(file, found, 0, pieceBytes, []);
+    try {
+      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    } catch {
+      throw new SafetensorsError('it is not UTF-8');
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** Reads on until `count` bytes are there: a read may give less than it was asked for. */
+async function readInto(
+  file: FileHandle,
+  bytes: Uint8Array,
+  at: number,
+  most: number,
+  hashes: readonly Hash[],
+): Promise<void> {
+  for (let from = 0; from < bytes.length;) {
+    const { bytesRead } = await file.read(bytes, from, Math.min(most, bytes.length - from), at + from);
+    if (bytesRead === 0) throw new SafetensorsError(`it ends at byte ${at + from}; it was cut off`);
+    for (const hash of hashes) hash.update(bytes.subarray(from, from + bytesRead));
+    from += bytesRead;
   }
 }
 
@@ -52,13 +170,31 @@ async function readPieces(
   at: number,
   most: number,
   hashes: readonly Hash[],
+  name?: string,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(count);
-  for (let from = 0; from < count;) {
-    const { bytesRead } = await file.read(bytes, from, Math.min(most, count - from), at + from);
-    if (bytesRead === 0) throw new SafetensorsError(`it ends at byte ${at + from}; it was cut off`);
-    for (const hash of hashes) hash.update(bytes.subarray(from, from + bytesRead));
-    from += bytesRead;
-  }
+  const bytes = room(count, name);
+  await readInto(file, bytes, at, most, hashes);
   return bytes;
+}
+
+/** Memory of its own, or an error that says for what there was none. */
+function room(count: number, name: string | undefined): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(count);
+  } catch (error) {
+    const what = name === undefined ? 'it' : `tensor ${JSON.stringify(name)}`;
+    throw new SafetensorsError(`${what} has ${count} bytes, for which there is no memory`, { cause: error });
+  }
+}
+
+async function hashPieces(
+  file: FileHandle,
+  count: number,
+  at: number,
+  most: number,
+  hashes: readonly Hash[],
+): Promise<void> {
+  const piece = new Uint8Array(Math.min(most, count));
+  for (let from = 0; from < count; from += piece.length)
+    await readInto(file, piece.subarray(0, Math.min(piece.length, count - from)), at + from, most, hashes);
 }

@@ -1,16 +1,33 @@
 /**
  * Writes checkpoints: a folder `step-N` with `model.safetensors`, `optimizer.safetensors`, `state.json` and, last,
- * `manifest.json` with a checksum of every file and tensor. A folder with a manifest is complete.
+ * `manifest.json` with a checksum of every file and tensor; or the same in one file, `step-N.ckpt`. What has such a name is
+ * complete.
  */
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rename } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import type { HostTensor, StateVariable } from '../engine/engine.js';
 import type { Json } from '../addons/addon.js';
-import { fileError, makeFolder, replaceText, sha256, writeNew } from './files.js';
-import { littleEndian, writeSafetensors } from './safetensors.js';
+import { RunError } from '../run/run-error.js';
+import {
+  fileError,
+  isThere,
+  makeFile,
+  makeFolder,
+  pieceBytes,
+  removeWhole,
+  replaceText,
+  sha256,
+  sha256InTurns,
+  sweepTemporaries,
+  writeNew,
+  type Written,
+} from './files.js';
+import { fileEnding, whyNone } from './list.js';
+import { checkpointFormat, manifestText } from './manifest.js';
+import { openCheckpoint, verifyCheckpoint } from './read.js';
+import { inFileOrder, littleEndian, writeSafetensors } from './safetensors.js';
 
-/** The version of the layout. A reader refuses a newer one. */
-export const checkpointFormat = 1;
+export { checkpointFormat } from './manifest.js';
 
 /** What a manifest says of a run. */
 export interface CheckpointHead {
@@ -27,6 +44,9 @@ export interface CheckpointHead {
   readonly seed: number;
 }
 
+/** `folder`: several files; `ckpt`: one, with the same in it. */
+export type CheckpointLayout = 'folder' | 'ckpt';
+
 export interface CheckpointContents {
   readonly head: CheckpointHead;
   readonly step: number;
@@ -37,6 +57,8 @@ export interface CheckpointContents {
   readonly error?: string | null;
   /** Counters, data position, add-ons' state. */
   readonly state: Readonly<Record<string, Json>>;
+  /** A folder unless given. */
+  readonly layout?: CheckpointLayout;
 }
 
 /** `step-00001200`. */
@@ -59,72 +81,148 @@ export function tensorChecksum({ values }: HostTensor): string {
   return sha256([littleEndian(values)]);
 }
 
+/** Weights are read by who trained them, and by who is let read them: models remember what they were trained on. */
+const privateMode = 0o600;
+
 /**
- * Writes a checkpoint below `parent` and returns its folder. Rejects with a RunError where the disk refuses or a checkpoint
- * of this step exists; nothing that existed is touched.
+ * Writes a checkpoint below `parent` and returns its folder (its file, in the layout `ckpt`). Rejects with a RunError where the disk
+ * refuses or a whole checkpoint of this step exists; nothing that existed is touched, but what is no whole one and has its name gets
+ * another.
  */
 export async function writeCheckpoint(parent: string, contents: CheckpointContents): Promise<string> {
-  const { step, error: failure = null } = contents;
-  const folder = join(parent, failure === null ? checkpointName(step) : failedName(step));
-  const files = new Map<string, readonly Uint8Array[]>([
-    ['model.safetensors', writeSafetensors(contents.model)],
-    ['optimizer.safetensors', writeSafetensors(contents.optimizer)],
-    ['state.json', [json(contents.state)]],
-  ]);
+  const { step, error: failure = null, layout = 'folder' } = contents;
+  const name = failure === null ? checkpointName(step) : failedName(step);
+  const path = join(parent, layout === 'ckpt' ? `${name}${fileEnding}` : name);
   try {
-    await makeFolder(folder, async (temporary) => {
-      for (const [name, pieces] of files) await writeNew(join(temporary, name), pieces);
-      await writeNew(join(temporary, 'manifest.json'), [json(manifestOf(contents, files))]);
-    });
+    await sweepTemporaries(parent);
+    for (const other of [join(parent, name), join(parent, `${name}${fileEnding}`)]) await makeWay(other);
+    await (layout === 'ckpt' ? writeOneFile(path, contents) : writeFolder(path, contents));
   } catch (error) {
-    throw fileError(`cannot save the checkpoint ${folder}`, error);
+    throw fileError(`cannot save the checkpoint ${path}`, error);
   }
-  return folder;
+  return path;
 }
 
-function json(value: unknown): Uint8Array {
-  return new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`);
+/**
+ * A run that goes on from an older checkpoint comes to the step of a damaged one, which it did not take, again. What stands there
+ * is kept under another name, for whoever knows more of it.
+ */
+async function makeWay(path: string): Promise<void> {
+  if (!(await isThere(path))) return;
+  const refused = (what: string): RunError =>
+    new RunError(`cannot save the checkpoint ${path}: ${what}; choose another --run-dir`);
+  if ((await whyNone(path)) === 'it is a link') throw refused('a link stands there');
+  try {
+    await verifyCheckpoint(await openCheckpoint(path));
+  } catch {
+    for (let number = 1; ; number += 1) {
+      const aside = `${path}.damaged-${number}`;
+      if (await isThere(aside)) continue;
+      await rename(path, aside);
+      return;
+    }
+  }
+  throw refused('something else stands there');
+}
+
+/** A tensor's entry in the manifest. */
+const tensorEntry = (name: string, file: string, { dtype, shape }: HostTensor, digest: string): Json => ({
+  name,
+  file,
+  dtype,
+  shape,
+  sha256: digest,
+});
+
+async function writeFolder(folder: string, contents: CheckpointContents): Promise<void> {
+  await makeFolder(folder, async (temporary) => {
+    const files: Json[] = [];
+    const tensors: Json[] = [];
+    const write = async (name: string, pieces: readonly Uint8Array[]): Promise<Written> => {
+      const written = await writeNew(join(temporary, name), pieces, pieceBytes, privateMode);
+      files.push({ name, bytes: written.bytes, sha256: written.sha256 });
+      return written;
+    };
+    for (const [name, values] of [
+      ['model.safetensors', contents.model],
+      ['optimizer.safetensors', contents.optimizer],
+    ] as const) {
+      const { pieces } = await write(name, writeSafetensors(values));
+      // After the length of the header and the header.
+      const digests = pieces.slice(2);
+      for (const [index, [tensor, value]] of inFileOrder(values).entries())
+        tensors.push(tensorEntry(tensor, name, value, digests[index] ?? ''));
+    }
+    await write('state.json', [stateBytes(contents)]);
+    const manifest = new TextEncoder().encode(manifestText(manifestOf(contents, files, tensors)));
+    await writeNew(join(temporary, 'manifest.json'), [manifest], pieceBytes, privateMode);
+  });
+}
+
+/** A safetensors file of all tensors, with the manifest and the state among its metadata. */
+async function writeOneFile(path: string, contents: CheckpointContents): Promise<void> {
+  const tensors: Json[] = [];
+  const all = new Map([...contents.model, ...contents.optimizer]);
+  if (all.size < contents.model.size + contents.optimizer.size)
+    throw new Error('a weight and a slot of an optimizer have one name, and a single file holds one of them');
+  for (const [file, values] of [
+    ['model.safetensors', contents.model],
+    ['optimizer.safetensors', contents.optimizer],
+  ] as const)
+    for (const [name, value] of values)
+      tensors.push(tensorEntry(name, file, value, await sha256InTurns(littleEndian(value.values))));
+  const state = stateBytes(contents);
+  const files: Json[] = [{ name: 'state.json', bytes: state.length, sha256: sha256([state]) }];
+  const pieces = writeSafetensors(all, {
+    manifest: manifestText(manifestOf(contents, files, tensors)),
+    state: new TextDecoder().decode(state),
+  });
+  await makeFile(path, async (temporary) => {
+    await writeNew(temporary, pieces, pieceBytes, privateMode);
+  });
+}
+
+function stateBytes({ state }: CheckpointContents): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify(state, null, 2)}\n`);
 }
 
 function manifestOf(
-  contents: CheckpointContents,
-  files: ReadonlyMap<string, readonly Uint8Array[]>,
-): unknown {
-  const { head, step, epoch, model, optimizer, error = null } = contents;
-  const tensors = (file: string, values: ReadonlyMap<string, HostTensor>): unknown[] =>
-    [...values].map(([name, tensor]) => ({
-      name,
-      file,
-      dtype: tensor.dtype,
-      shape: tensor.shape,
-      sha256: tensorChecksum(tensor),
-    }));
+  { head, step, epoch, error = null }: CheckpointContents,
+  files: readonly Json[],
+  tensors: readonly Json[],
+): Readonly<Record<string, Json>> {
   return {
     format: checkpointFormat,
     step,
     epoch,
     ...(error === null ? {} : { error }),
-    ...head,
-    files: [...files].map(([name, pieces]) => ({
-      name,
-      bytes: pieces.reduce((sum, piece) => sum + piece.length, 0),
-      sha256: sha256(pieces),
-    })),
-    tensors: [...tensors('model.safetensors', model), ...tensors('optimizer.safetensors', optimizer)],
+    spec: { ...head.spec, files: head.spec.files.map(({ path, text }) => ({ path, text })) },
+    params: head.params,
+    engine: head.engine,
+    seed: head.seed,
+    files,
+    tensors,
   };
 }
 
 /** Points `last` or `best` at a checkpoint, in one step. */
 export async function pointTo(parent: string, name: 'last' | 'best', step: number): Promise<void> {
+  const own = checkpointName(step);
   try {
-    await replaceText(join(parent, name), `${checkpointName(step)}\n`);
+    const isOneFile = await isThere(join(parent, `${own}${fileEnding}`));
+    await replaceText(join(parent, name), `${own}${isOneFile ? fileEnding : ''}\n`);
   } catch (error) {
     throw fileError(`cannot write ${join(parent, name)}`, error);
   }
 }
 
-/** Deletes a checkpoint: its manifest first, so that no half of it is ever taken for a whole. */
-export async function deleteCheckpoint(folder: string): Promise<void> {
-  await rm(join(folder, 'manifest.json'), { force: true });
-  await rm(folder, { recursive: true, force: true });
+/**
+ * Deletes a checkpoint, in one step as far as anyone sees. Rejects with a RunError where the disk refuses.
+ */
+export async function deleteCheckpoint(path: string): Promise<void> {
+  try {
+    await removeWhole(path);
+  } catch (error) {
+    throw fileError(`cannot delete the checkpoint ${basename(path)} in ${dirname(path)}`, error);
+  }
 }

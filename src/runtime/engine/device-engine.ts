@@ -145,7 +145,6 @@ export function makeDeviceEngine(options: DeviceOptions): Engine {
     compile(name: string, body: (inputs: readonly Tensor[]) => readonly Tensor[]): CompiledStep {
       return {
         decision: null,
-        way: null,
         atOnce: 1,
         prepare: () => undefined,
         run: async (inputs, at) => runBody(this, name, body, inputs, at),

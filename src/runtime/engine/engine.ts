@@ -54,8 +54,6 @@ export interface StepRun {
 export type Watch = (what: string) => () => void;
 
 export interface CompiledStep {
-  /** How it is run, once that is settled and for good: what a resume keeps. Null before, or where there is no choice. */
-  readonly way: string | null;
   /**
    * Gets ready for inputs of these types and shapes without running: rejects what could not be run. Where nothing is traced it does
    * nothing.
@@ -142,6 +140,10 @@ export interface Engine {
   readonly meaningOfNaN?: string | null;
   /** Whether steps are traced before they run, so that one can be traced that is not run yet. */
   readonly traces: boolean;
+  /** How steps are run from now on, by what they compute: a run that goes on from here keeps it. Nothing where there is no choice. */
+  readonly ways?: Readonly<Record<string, string>>;
+  /** Runs steps in the ways of an earlier run. Throws where one of them is no way. */
+  pin?(ways: Readonly<Record<string, string>>): void;
   variable(path: string, initial: HostTensor): StateVariable;
   /**
    * Makes a step of a synchronous body. The body sees tensors only; host reads, conditions on tensors and promises in

@@ -135,6 +135,11 @@ export class TrainingProgress implements FitListener {
     this.reporter.live(fitParts([`${name} ${done}/${of}`, ...where], this.reporter.columns() - 1));
   }
 
+  measuring(name: string, done: number, of: number): void {
+    if (this.reporter.isLive)
+      this.reporter.live(fitParts([`${name} ${done}/${of}`], this.reporter.columns() - 1));
+  }
+
   metrics(record: MetricsRecord): void {
     this.record(record);
     for (const [name, values] of record.tables) this.#tables.set(`${record.stage}.${name}`, values);

@@ -1,10 +1,21 @@
 /** A run's folder: what it was (`run.json`), what it measured (`metrics.jsonl`), said (`console.log`) and came to (`summary.json`). */
 import { randomBytes } from 'node:crypto';
-import { appendFileSync, closeSync, existsSync, openSync, readdirSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+} from 'node:fs';
 import { makeFolder } from '../../values/folders.js';
 import { join } from 'node:path';
 import type { Json } from '../addons/addon.js';
 import { fileError, replaceText, replaceTextNow } from '../checkpoint/files.js';
+import { lockFolder, lockName } from '../checkpoint/lock.js';
 import { RunError } from './run-error.js';
 
 /** `20260131-142501-3f1c`, in UTC, for a new run. */
@@ -27,6 +38,10 @@ export interface RunFolder {
   write(name: 'run.json' | 'summary.json', value: unknown): Promise<void>;
   /** Replaces `run.json` without waiting, for a process that ends now. */
   writeNow(value: unknown): void;
+  /** Bytes of the files that grow: whoever goes on from here cuts off what came later. */
+  lengths(): Readonly<Record<'metrics.jsonl', number>>;
+  /** Waits until what was written is on the disk. */
+  flush(): void;
   /** Replaces `trace.json` by a text that is JSON already. */
   trace(text: string): Promise<void>;
   close(): void;
@@ -37,64 +52,100 @@ export interface RunFolder {
  * already, or anything else: a run's files are never mixed with others.
  */
 export async function openRunFolder(path: string): Promise<RunFolder> {
-  if (existsSync(join(path, 'run.json'))) {
-    throw new RunError(`${path} holds a run already; choose another --run-dir, or remove it`);
-  }
+  let release = (): void => undefined;
   try {
     makeFolder(path);
-    const others = readdirSync(path);
+    release = lockFolder(path);
+    if (existsSync(join(path, 'run.json')))
+      throw new RunError(
+        `${path} holds a run already; go on with it by --resume ${path}, choose another --run-dir, or remove it`,
+      );
+    const others = readdirSync(path).filter((name) => !name.startsWith(lockName));
     if (others.length > 0) {
       const some = others.slice(0, 3).join(', ');
       throw new RunError(
         `${path} holds other files (${others.length > 3 ? `${some}, …` : some}); choose a --run-dir that is empty or not there yet`,
       );
     }
-    const metrics = claim(path, 'metrics.jsonl');
-    const log = openSync(join(path, 'console.log'), 'a');
-    const append = (file: number, text: string): void => {
-      try {
-        appendFileSync(file, text);
-      } catch (error) {
-        throw fileError(`cannot write to ${path}`, error);
-      }
-    };
-    const replace = async (name: string, text: string): Promise<void> => {
-      try {
-        await replaceText(join(path, name), text);
-      } catch (error) {
-        throw fileError(`cannot write ${join(path, name)}`, error);
-      }
-    };
-    return {
-      path,
-      checkpoints: join(path, 'checkpoints'),
-      metrics: (record) => append(metrics, `${JSON.stringify(record)}\n`),
-      console: (line) => append(log, `${line}\n`),
-      write: (name, value) => replace(name, pretty(value)),
-      trace: (text) => replace('trace.json', text),
-      writeNow: (value) => replaceTextNow(join(path, 'run.json'), pretty(value)),
-      close: () => {
-        closeSync(metrics);
-        closeSync(log);
-      },
-    };
+    return openFiles(path, openSync(join(path, 'metrics.jsonl'), 'ax'), release);
   } catch (error) {
+    release();
     throw fileError(`cannot use ${path} as the run's folder`, error);
   }
 }
 
-const pretty = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
-
-/** Makes a file that nobody else makes: of two runs that find the folder empty at once, one gets it. */
-function claim(folder: string, name: string): number {
+/**
+ * Opens the folder of a run that goes on, which no other process may have open, and cuts `metrics.jsonl` back to what it was at the checkpoint, of which `lengths` tells.
+ * Rejects with a RunError where that is not possible.
+ */
+export async function reopenRunFolder(
+  path: string,
+  lengths: Readonly<Record<string, unknown>>,
+): Promise<RunFolder> {
+  const length = lengths['metrics.jsonl'];
+  if (typeof length !== 'number')
+    throw new RunError(`the checkpoint does not say how long ${join(path, 'metrics.jsonl')} was`);
+  let release = (): void => undefined;
   try {
-    return openSync(join(folder, name), 'ax');
+    release = lockFolder(path);
+    const metrics = openSync(join(path, 'metrics.jsonl'), constants.O_RDWR | constants.O_CREAT, 0o644);
+    const { size } = fstatSync(metrics);
+    if (size < length) {
+      closeSync(metrics);
+      throw new RunError(
+        `${join(path, 'metrics.jsonl')} has ${size} bytes, and had ${length} when the checkpoint was written: lines of it are gone; put it back, or start another run`,
+      );
+    }
+    ftruncateSync(metrics, length);
+    closeSync(metrics);
+    return openFiles(path, openSync(join(path, 'metrics.jsonl'), 'a'), release);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST')
-      throw new RunError(`${folder} was taken by another run just now; choose another --run-dir`);
-    throw error;
+    release();
+    throw fileError(`cannot use ${path} as the run's folder`, error);
   }
 }
+
+function openFiles(path: string, metrics: number, release: () => void): RunFolder {
+  const log = openSync(join(path, 'console.log'), 'a');
+  const append = (file: number, text: string): void => {
+    try {
+      appendFileSync(file, text);
+    } catch (error) {
+      throw fileError(`cannot write to ${path}`, error);
+    }
+  };
+  const replace = async (name: string, text: string): Promise<void> => {
+    try {
+      await replaceText(join(path, name), text);
+    } catch (error) {
+      throw fileError(`cannot write ${join(path, name)}`, error);
+    }
+  };
+  return {
+    path,
+    checkpoints: join(path, 'checkpoints'),
+    metrics: (record) => append(metrics, `${JSON.stringify(record)}\n`),
+    console: (line) => append(log, `${line}\n`),
+    write: (name, value) => replace(name, pretty(value)),
+    lengths: () => ({ 'metrics.jsonl': fstatSync(metrics).size }),
+    flush: () => {
+      try {
+        fsyncSync(metrics);
+      } catch (error) {
+        throw fileError(`cannot write to ${path}`, error);
+      }
+    },
+    trace: (text) => replace('trace.json', text),
+    writeNow: (value) => replaceTextNow(join(path, 'run.json'), pretty(value)),
+    close: () => {
+      closeSync(metrics);
+      closeSync(log);
+      release();
+    },
+  };
+}
+
+const pretty = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
 /** JSON has no NaN and no infinities: they are written as text, which every reader of the file understands. */
 export function jsonNumber(value: number): Json {

@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { makeFolder } from '../../values/folders.js';
 import type { Json } from '../addons/addon.js';
 import { fileError, replaceText } from '../checkpoint/files.js';
+import { isAlive } from '../checkpoint/process-alive.js';
 import { parseStrictJson, type StrictValue } from '../checkpoint/strict-json.js';
 import { RunError } from './run-error.js';
 
@@ -73,17 +74,6 @@ function lock(folder: string): () => void {
     rmSync(file, { force: true });
   }
   throw new RunError(`${folder} was taken by another sweep just now; choose another --run-dir`);
-}
-
-function isAlive(id: number): boolean {
-  if (!Number.isSafeInteger(id) || id <= 0) return false;
-  try {
-    process.kill(id, 0);
-    return true;
-  } catch (error) {
-    // The process of another user is one all the same.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
 }
 
 async function readBefore(file: string): Promise<ReadonlyMap<string, StrictValue>> {

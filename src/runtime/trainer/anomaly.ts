@@ -57,6 +57,9 @@ export class AnomalyWatch {
   /** Runs batches one by one. Rejects with a RunError at the first that is not finite, or tells of it where such are skipped. */
   async runAll(stage: Stage, runs: readonly BatchRun[]): Promise<void> {
     for (const [index, one] of runs.entries()) {
+      const { badStep, onNan } = this.session;
+      // Where updates are skipped a window may have several bad batches: each is to be seen.
+      if (onNan === 'skip') badStep.upload({ dtype: 'f32', shape: [], values: Float32Array.of(-1) });
       const before = await this.#snapshot();
       await stage.runAll([one]).catch((error: unknown) => {
         throw error instanceof IndexError ? error.ofRun(index) : error;

@@ -32,6 +32,8 @@ export function copiedWeights(name: string, { of, into }: Copy<never>): readonly
   });
 }
 
+type AverageOf<S extends object> = Extract<Copy<S>, { kind: 'average' }>;
+
 interface BoundCopy<S extends object> {
   readonly name: string;
   readonly copy: Copy<S>;
@@ -118,21 +120,51 @@ export class Copies<S extends object> {
     }
   }
 
-  #average(
-    trace: StepTrace,
-    { name, weights, count }: BoundCopy<S>,
-    { from, every }: Extract<Copy<S>, { kind: 'average' }>,
-  ): void {
+  /**
+   * The clock goes from step `from` to step `to` without training. Averages take the weights in once where they would have in
+   * between: there is one state of the weights to take.
+   */
+  async passOver(from: number, to: number): Promise<void> {
+    for (const one of this.#copies) {
+      if (one.copy.kind !== 'average') continue;
+      const takes = this.#takesAt(one.copy);
+      let isDue = false;
+      for (let step = from + 1; step <= to && !isDue; step += 1) isDue = takes(step);
+      if (!isDue) continue;
+      const compiled = this.engine.compile(`${one.name} takes weights in`, () => {
+        this.#takeIn(one);
+        return [];
+      });
+      try {
+        await compiled.run([], { seed: 0, step: from, micro: 0, rowOffset: 0 });
+      } finally {
+        compiled.dispose();
+      }
+    }
+  }
+
+  /** Whether an average takes weights in when so many steps are done. */
+  #takesAt({ from, every }: AverageOf<S>): (done: number) => boolean {
     const first = Math.max(0, Math.round(durationInSteps(from, this.pace)));
     const interval = durationInSteps(every, this.pace);
+    return (done) => done === first || (done > first && dueAt(done - first, interval));
+  }
+
+  #average(trace: StepTrace, one: BoundCopy<S>, copy: AverageOf<S>): void {
+    const { name, weights } = one;
+    const first = Math.max(0, Math.round(durationInSteps(copy.from, this.pace)));
+    const takes = this.#takesAt(copy);
     const early = trace.stage.ask(trace, `${name} waits`, ({ step }) => step + 1 < first);
-    const takes = trace.stage.ask(trace, `${name} takes weights in`, ({ step }) => {
-      const done = step + 1 - first;
-      return done === 0 || (done > 0 && dueAt(done, interval));
-    });
+    if (early) {
+      for (const { own, source } of weights) if (own.trainable) own.variable.assign(source.variable.read());
+    }
+    if (trace.stage.ask(trace, `${name} takes weights in`, ({ step }) => takes(step + 1))) this.#takeIn(one);
+  }
+
+  /** Moves an average towards the weights as they are now. */
+  #takeIn({ weights, count }: BoundCopy<S>): void {
+    if (count === null) return;
     const trained = weights.filter(({ own }) => own.trainable);
-    if (early) for (const { own, source } of trained) own.variable.assign(source.variable.read());
-    if (!takes || count === null) return;
     const taken = ops.add<Scalar>(readScalar(count), 1);
     count.assign(taken);
     const pull = ops.div<Scalar>(1, taken);
@@ -155,19 +187,23 @@ export function copiedPaths(
 ): ReadonlyMap<Weight, string> {
   const paths = new Map(weights.map(({ path, weight }) => [weight, path]));
   const found = new Map<Weight, string>();
-  for (const [name, copy] of copies) {
-    for (const { own, source } of copiedWeights(name, copy)) {
-      const path = paths.get(source);
-      if (path === undefined || !paths.has(own)) {
-        throw new Error(`copy ${name} is of a model that configureModels did not return; return it there`);
-      }
-      if (found.has(own) || found.has(source)) {
-        throw new Error(
-          `copy ${name} and another one share a model; copy a model that is no copy, each into its own`,
-        );
-      }
-      found.set(own, path);
+  const pairs = [...copies].flatMap(([name, copy]) =>
+    copiedWeights(name, copy).map((pair) => ({ name, ...pair })),
+  );
+  for (const { name, own, source } of pairs) {
+    const path = paths.get(source);
+    if (path === undefined || !paths.has(own)) {
+      throw new Error(`copy ${name} is of a model that configureModels did not return; return it there`);
     }
+    if (found.has(own)) throw sharedCopy(name);
+    found.set(own, path);
   }
+  for (const { name, source } of pairs) if (found.has(source)) throw sharedCopy(name);
   return found;
+}
+
+function sharedCopy(name: string): Error {
+  return new Error(
+    `copy ${name} and another one share a model; copy a model that is no copy, each into its own`,
+  );
 }

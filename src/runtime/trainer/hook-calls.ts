@@ -1,5 +1,6 @@
 /** Add-ons at work, and how their hooks are called. */
-import type { Hooks, MetricsLine } from '../addons/addon.js';
+import type { Answer, Hooks, MetricsLine } from '../addons/addon.js';
+import type { Profile } from '../progress/profile.js';
 import { RunError } from '../run/run-error.js';
 
 /** An add-on at work, with its name for messages. */
@@ -41,5 +42,49 @@ export function tellLine(addOns: readonly LiveAddOn[], line: MetricsLine): void 
     } finally {
       told.delete(hooks);
     }
+  }
+}
+
+/** Calls a hook of every add-on that has it, one after the other, and takes the time where that was asked for. */
+export class HookCalls {
+  constructor(
+    readonly addOns: readonly LiveAddOn[],
+    private readonly profile: Profile | null,
+    /** The step that the run is at. */
+    private readonly step: () => number,
+  ) {}
+
+  async each(hook: keyof Hooks, call: (hooks: Hooks) => Promise<void> | void | undefined): Promise<void> {
+    await this.#all(hook, call);
+  }
+
+  /** What each of them answers. */
+  ask(hook: keyof Hooks, call: (hooks: Hooks) => Promise<Answer> | Answer): Promise<readonly Answer[]> {
+    return this.#all(hook, call);
+  }
+
+  /** Calls it although something went wrong already: what goes wrong here is only told. */
+  async eachAnyway(
+    hook: keyof Hooks,
+    call: (hooks: Hooks) => Promise<void> | void | undefined,
+    say: (problem: unknown) => void,
+  ): Promise<void> {
+    for (const { kind, hooks } of this.addOns)
+      if (hooks[hook] !== undefined) await named(kind, hook, () => call(hooks)).catch(say);
+  }
+
+  async #all<T>(hook: keyof Hooks, call: (hooks: Hooks) => Promise<T> | T): Promise<readonly T[]> {
+    const results: T[] = [];
+    for (const { kind, hooks } of this.addOns) {
+      if (hooks[hook] === undefined) continue;
+      const work = (): Promise<T> => named(kind, hook, () => call(hooks));
+      const details = { hook, step: this.step() };
+      results.push(
+        await (this.profile === null
+          ? work()
+          : this.profile.time({ name: `add-on ${kind}`, category: 'add-on', details }, work)),
+      );
+    }
+    return results;
   }
 }

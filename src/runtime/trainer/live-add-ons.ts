@@ -1,4 +1,6 @@
 /** Add-ons at work: how they are started and closed, and what they see of their run. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   ordered,
   type AddOn,
@@ -8,7 +10,8 @@ import {
   type Moment,
   type SavedCheckpoint,
 } from '../addons/addon.js';
-import { deleteCheckpoint } from '../checkpoint/write.js';
+import { fileEnding } from '../checkpoint/list.js';
+import { checkpointName, deleteCheckpoint } from '../checkpoint/write.js';
 import type { Reporter } from '../progress/reporter.js';
 import type { Best } from '../progress/training.js';
 import { RunError } from '../run/run-error.js';
@@ -74,11 +77,18 @@ export function addOnHost(
     evaluate: (name, body) => session.evaluate(name, body),
     save: async (at) => saver?.save(at) ?? null,
     saveFailed: async (at, error) => saver?.saveFailed(at, error) ?? null,
+    savedAt: (step) => (folder === null ? null : savedIn(join(folder, 'checkpoints'), step)),
     point: async (name, checkpoint) => saver?.point(name, checkpoint),
     forget: (checkpoint) => deleteCheckpoint(checkpoint.folder),
     notable,
     best: (metric, value, at) => best.set(metric, { metric, value, at }),
   };
+}
+
+function savedIn(parent: string, step: number): SavedCheckpoint | null {
+  const name = join(parent, checkpointName(step));
+  const found = [name, `${name}${fileEnding}`].find((path) => existsSync(path));
+  return found === undefined ? null : { folder: found, step };
 }
 
 /** What add-ons see where nothing is trained and nothing is written. */

@@ -11,7 +11,8 @@ import type { Session } from './session.js';
 export interface MeasureOptions {
   /** A dev run: at most so many batches, for nothing of it is kept. */
   readonly limit?: number | null;
-  readonly live?: (text: string) => void;
+  /** Told of each batch. */
+  readonly live?: (step: string, done: number, of: number) => void;
 }
 
 /** Runs the measure steps. False where a signal ended it: nothing may be trained then. Rejects where a figure is not finite. */
@@ -34,7 +35,7 @@ export async function measureAll(
           const parts = [...outputs].filter(([key]) => key.startsWith(`${name}/`));
           own.add(new Map(parts.map(([key, value]) => [key.slice(name.length + 1), value])), rows * perRow);
         }
-        live(`${plan.name} ${done}/${open.batches}`);
+        live(plan.name, done, open.batches);
       },
     });
     if (whole === null) return false;

@@ -12,7 +12,7 @@ import type { FitResult, MetricsRecord } from './fit.js';
 import type { AnyTrainer } from './run.js';
 import type { Session } from './session.js';
 
-function paramsByName(trainer: AnyTrainer): Readonly<Record<string, Json>> {
+export function paramsByName(trainer: AnyTrainer): Readonly<Record<string, Json>> {
   const values = new Map<string, unknown>(Object.entries(trainer.params));
   return Object.fromEntries(
     trainer.spec.params.map(({ name, key }): [string, Json] => {
@@ -47,7 +47,12 @@ export function headOf(trainer: AnyTrainer, session: Session): CheckpointHead {
 export async function describe(
   trainer: AnyTrainer,
   session: Session,
-  start: { readonly at: number; readonly git: GitState | null },
+  start: {
+    readonly at: number;
+    readonly git: GitState | null;
+    /** Where it went on from a checkpoint; null for a new run. */
+    readonly resumed: { readonly at: string; readonly step: number } | null;
+  },
   reason: string | null,
 ): Promise<Readonly<Record<string, unknown>>> {
   return {
@@ -78,6 +83,7 @@ export async function describe(
     node: process.version,
     git: start.git,
     started: new Date(start.at).toISOString(),
+    ...(start.resumed === null ? {} : { resumed: start.resumed }),
     ended: reason === null ? null : new Date().toISOString(),
     reason,
   };
@@ -97,7 +103,7 @@ function limitsOf({ options }: AnyTrainer): Json {
 }
 
 /** What each data set was read from, by the sets' names. */
-async function readFiles(session: Session): Promise<Json> {
+export async function readFiles(session: Session): Promise<Json> {
   const sets = await Promise.all(
     [...new Set(session.stages.flatMap(({ data }) => data))].map(async ({ label, rows, files }) => {
       const read = files.map(async ({ file, bytes, sha256 }) => ({ file, bytes, sha256: await sha256 }));
@@ -173,6 +179,7 @@ export function summaryOf(
   result: FitResult,
   best: ReadonlyMap<string, Best>,
   pointers: ReadonlyMap<string, SavedCheckpoint>,
+  tables: ReadonlyMap<string, Table>,
 ): unknown {
   const { at, rows } = result;
   return {
@@ -186,6 +193,9 @@ export function summaryOf(
     stepsPerSecond: at.seconds > 0 ? at.step / at.seconds : null,
     rowsPerSecond: at.seconds > 0 ? rows / at.seconds : null,
     metrics: Object.fromEntries([...result.metrics].map(([name, value]) => [name, jsonNumber(value)])),
+    ...(tables.size === 0
+      ? {}
+      : { tables: Object.fromEntries([...tables].map(([name, table]) => [name, jsonTable(table)])) }),
     best: [...best.values()].map(({ metric, value, at: when }) => ({
       metric,
       value: jsonNumber(value),

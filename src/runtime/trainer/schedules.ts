@@ -1,14 +1,41 @@
 /** The schedules of a run: their values for each update, and what measurements do to those that wait for a plateau. */
 import type { Pace } from '../../values/durations.js';
+import { exactNumber, fromExactNumber, type ExactNumber } from '../../values/exact-number.js';
 import { showNumber } from '../progress/format.js';
 import { RunError } from '../run/run-error.js';
 import type { Schedule, SchedulePlan, ScheduleState } from '../schedules/index.js';
+import { record } from '../../values/json-record.js';
+
+/** A plateau as `state.json` has it. */
+type PhaseState = Readonly<Record<string, ExactNumber | null>>;
+
+const jsonState = (state: ScheduleState[number]): PhaseState =>
+  Object.fromEntries(
+    Object.entries(state).map(([key, value]: [string, number | null]) => [
+      key,
+      value === null ? null : exactNumber(value),
+    ]),
+  );
 
 interface ScheduledValue {
   readonly name: string;
   readonly plan: SchedulePlan | null;
   /** What measurements have left, where it waits for a plateau. */
   state: ScheduleState;
+}
+
+function stateOf(json: Readonly<Record<string, unknown>>): ScheduleState[number] {
+  const maybe = (key: string): number | null => {
+    const value = json[key] ?? null;
+    return value === null ? null : fromExactNumber(value);
+  };
+  const { waited, cooling } = json;
+  return {
+    best: maybe('best'),
+    waited: fromExactNumber(waited),
+    cooling: fromExactNumber(cooling),
+    value: maybe('value'),
+  };
 }
 
 /** A length set at the start of a run may leave a phase no room, which is for the user to mend. */
@@ -61,11 +88,24 @@ export class Schedules {
   }
 
   /** What a checkpoint keeps, by name: of those that measurements have a part in. */
-  get states(): Readonly<Record<string, readonly Readonly<Record<string, number | null>>[]>> {
+  get states(): Readonly<Record<string, readonly PhaseState[]>> {
     return Object.fromEntries(
       this.#all.flatMap(({ name, state }) =>
-        state.length === 0 ? [] : [[name, state.map((one) => ({ ...one }))] as const],
+        state.length === 0 ? [] : [[name, state.map(jsonState)] as const],
       ),
     );
+  }
+
+  /** Takes it back. Throws where it is not of these schedules. */
+  restore(states: Readonly<Record<string, unknown>>): void {
+    for (const schedule of this.#all) {
+      if (schedule.state.length === 0) continue;
+      const own = states[schedule.name];
+      if (!Array.isArray(own) || own.length !== schedule.state.length)
+        throw new Error(
+          `schedule ${schedule.name} has ${schedule.state.length} phases that wait for a plateau`,
+        );
+      schedule.state = own.map((one: unknown) => stateOf(record(schedule.name, one)));
+    }
   }
 }

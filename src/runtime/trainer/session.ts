@@ -13,7 +13,7 @@ import { attach, type NamedWeight, type Part } from '../nn/module.js';
 import type { Weight } from '../nn/weight.js';
 import type { BoundOptimizer } from '../optim/bound.js';
 import type { Clock, Optimizer } from '../optim/optimizer.js';
-import { Profile } from '../progress/profile.js';
+import { Profile, type Timed } from '../progress/profile.js';
 import { RunError } from '../run/run-error.js';
 import type { Tensor } from '../tensor.js';
 import type { Schedule } from '../schedules/index.js';
@@ -59,7 +59,10 @@ export interface SessionParts<S extends object> {
 export type { OpenStage } from './open-stage.js';
 
 /** Copies, whatever the schedules are that they follow. */
-type SessionCopies = Pick<Copies<never>, 'scalarNames' | 'pullsAt' | 'begin' | 'follow' | 'finish' | 'state'>;
+type SessionCopies = Pick<
+  Copies<never>,
+  'scalarNames' | 'pullsAt' | 'begin' | 'follow' | 'finish' | 'passOver' | 'state'
+>;
 
 export class Session implements StageHost, UpdateHost {
   readonly engine: Engine;
@@ -79,7 +82,7 @@ export class Session implements StageHost, UpdateHost {
   /** Set while a step that failed is run once more. */
   inspection: Inspection | null = null;
   /** What the loop has to say to `state.json`; set by the loop. */
-  loopState: () => Readonly<Record<string, Json>> = () => ({});
+  loopState: () => Promise<Readonly<Record<string, Json>>> = () => Promise.resolve({});
   /** Figures of the data that measure steps have found. */
   readonly figures: MeasuredFigures;
   /** Rates of the last update before measurements changed them. */
@@ -165,8 +168,9 @@ export class Session implements StageHost, UpdateHost {
       skippedNotes(parts, opened),
     );
     for (const plan of parts.steps) {
+      // Others may share their data, but not what it has to be like for them.
+      if (!parts.kinds.includes(plan.kind)) continue;
       const data = plan.data.flatMap((set) => opened.get(set) ?? []);
-      if (data.length < plan.data.length) continue;
       const kind = parts.limitAs ?? plan.kind;
       stages.push(openStage(new Stage(session, plan), data, () => takenBatches(kind, data, options)));
     }
@@ -179,15 +183,6 @@ export class Session implements StageHost, UpdateHost {
     return Object.fromEntries(
       this.stages.flatMap(({ stage }): (readonly [string, string])[] =>
         stage.decision === null ? [] : [[stage.plan.name, stage.decision]],
-      ),
-    );
-  }
-
-  /** The way in which the engine runs each step for good, as far as it is settled: what a resume keeps. */
-  get ways(): Readonly<Record<string, string>> {
-    return Object.fromEntries(
-      this.stages.flatMap(({ stage }): (readonly [string, string])[] =>
-        stage.way === null ? [] : [[stage.plan.name, stage.way]],
       ),
     );
   }
@@ -211,8 +206,13 @@ export class Session implements StageHost, UpdateHost {
   }
 
   /** What a checkpoint keeps of schedules, by name: those that measurements have a part in. */
-  get scheduleStates(): Readonly<Record<string, readonly Readonly<Record<string, number | null>>[]>> {
+  get scheduleStates(): Readonly<Record<string, Json>> {
     return this.schedules.states;
+  }
+
+  /** Takes it back. Throws where it is not of these schedules. */
+  restoreSchedules(states: Readonly<Record<string, unknown>>): void {
+    this.schedules.restore(states);
   }
 
   /** Learning rates by name, for the update after `step` windows. */
@@ -266,6 +266,16 @@ export class Session implements StageHost, UpdateHost {
       default:
         return 1;
     }
+  }
+
+  /** Does a part of the run's work, and takes its time where that was asked for. */
+  timed<T>(phase: Timed, work: () => Promise<T> | T): Promise<T> | T {
+    return this.profile === null ? work() : this.profile.time(phase, work);
+  }
+
+  /** The clock goes from step `from` to step `to` without training: what was due in between is done with the weights as they are. */
+  async passOver(from: number, to: number): Promise<void> {
+    await this.copies.passOver(from, to);
   }
 
   tracing<T>(trace: StepTrace, body: () => T): T {

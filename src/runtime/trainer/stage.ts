@@ -2,8 +2,9 @@
  * One stage of a trainer (its train step, a validation, …) as compiled steps: one for each shape of batch, each branch
  * taken, and each place in an accumulation window. Which branches a step asks about is learned when it is traced.
  */
+import type { Json } from '../addons/addon.js';
 import type { CompiledStep, Engine, HostTensor, StateVariable, StepClock } from '../engine/engine.js';
-import type { KernelLog } from '../engine/inspect.js';
+import { KernelLog } from '../engine/inspect.js';
 import type { Profile } from '../progress/profile.js';
 import type { HostBatch } from '../data/data.js';
 import type { Clock } from '../optim/optimizer.js';
@@ -13,6 +14,7 @@ import { RunError } from '../run/run-error.js';
 import { Tensor } from '@tensorflow/tfjs-core';
 import { ranked, type Scalar } from '../tensor.js';
 import { stepContext, withStepContext, type StepContext } from './step-context.js';
+import { record } from '../../values/json-record.js';
 import type { StepPlan } from './steps.js';
 import { StageTotals, type ConstantTotals } from './totals.js';
 
@@ -39,9 +41,16 @@ export interface StepTrace {
   outputs: readonly string[];
 }
 
+/** Which batch a variant was first run on: the window that it belongs to, and its place in that window. */
+export interface RunPlace {
+  readonly step: number;
+  readonly micro: number;
+}
+
 interface Variant {
   readonly shapes: string;
   readonly last: boolean;
+  readonly first: RunPlace;
   readonly compiled: CompiledStep;
   trace: StepTrace | null;
 }
@@ -76,6 +85,9 @@ export interface BatchRun {
   readonly batches: readonly HostBatch[];
   readonly run: StepRun;
 }
+
+/** A stage as `state.json` has it. */
+export type StageState = Readonly<Record<'totals' | 'variants', Json>>;
 
 /** Rows of output, by name. */
 export type Outputs = ReadonlyMap<string, HostTensor>;
@@ -196,6 +208,42 @@ export class Stage {
     }
   }
 
+  /** What a checkpoint keeps: totals that are not finished, and which batches show all that the step logs. */
+  async state(): Promise<StageState> {
+    const places = this.#variants.flatMap(({ first, trace }) => (trace === null ? [] : [first]));
+    return {
+      totals: await this.totals.state(),
+      variants: this.totals.isEmpty ? [] : places.map(({ step, micro }) => ({ step, micro })),
+    };
+  }
+
+  /** Takes it back, before anything is run. Returns the batches to `learn`. Throws where it is no state of a stage. */
+  restore(state: unknown): readonly RunPlace[] {
+    const { totals, variants } = record(this.plan.name, state);
+    this.totals.restore(totals);
+    if (!Array.isArray(variants)) throw new Error(`"variants" of ${this.plan.name} must be a list`);
+    return variants.map((place) => {
+      const { step, micro } = record('a place', place);
+      if (typeof step !== 'number' || typeof micro !== 'number')
+        throw new Error(`a place of ${this.plan.name} has no step`);
+      return { step, micro };
+    });
+  }
+
+  /** Traces the step as it is for this batch, without keeping anything of what it computes. */
+  async learn(one: BatchRun): Promise<void> {
+    const variant = this.#variantOf(one);
+    if (variant.trace !== null) return;
+    current = one.run;
+    try {
+      const inputs = inputsOf(one);
+      if (this.host.engine.traces) variant.compiled.prepare(inputs);
+      else await variant.compiled.inspect(inputs, one.run.draws, new KernelLog());
+    } finally {
+      current = null;
+    }
+  }
+
   /** How many runs in a row the engine would take at once: what the last one was compiled to says so. */
   get atOnce(): number {
     return Math.max(1, ...this.#variants.map(({ compiled }) => compiled.atOnce));
@@ -209,11 +257,6 @@ export class Stage {
   /** How the engine runs the step, once it has found out. */
   get decision(): string | null {
     return this.#variants[0]?.compiled.decision ?? null;
-  }
-
-  /** The way in which the engine runs it from now on, or null where there is none or it is still open. */
-  get way(): string | null {
-    return this.#variants[0]?.compiled.way ?? null;
   }
 
   #variantOf(one: BatchRun): Variant {
@@ -245,7 +288,7 @@ export class Stage {
     );
   }
 
-  #compile(shapes: string, batches: readonly HostBatch[], { last }: StepRun): Variant {
+  #compile(shapes: string, batches: readonly HostBatch[], { last, draws }: StepRun): Variant {
     const counts = batches.map(({ tensors }) => tensors.length);
     const [first, ...others] = batches;
     const rows = first !== undefined && others.length === 0 ? first.rows : null;
@@ -261,7 +304,8 @@ export class Stage {
       expected,
       (name) => this.host.profile?.begin({ name, category: 'compile' }) ?? (() => undefined),
     );
-    const variant: Variant = { shapes, last, compiled, trace: null };
+    const { step, micro } = draws;
+    const variant: Variant = { shapes, last, first: { step, micro }, compiled, trace: null };
     this.#variants.push(variant);
     return variant;
   }

@@ -7,7 +7,15 @@ export class Tally {
   #rows = 0;
   #seconds = 0;
 
-  add(steps: number, rows: number, seconds: number): void {
+  add({
+    steps,
+    rows,
+    seconds,
+  }: {
+    readonly steps: number;
+    readonly rows: number;
+    readonly seconds: number;
+  }): void {
     this.#steps += steps;
     this.#rows += rows;
     this.#seconds += seconds;

@@ -2,13 +2,17 @@
  * Running totals of a stage's metrics: f32 on the device for a few batches, f64 on the host beyond them. A step only adds;
  * nothing is fetched until the totals are folded.
  */
+import type { Json } from '../addons/addon.js';
 import type { Engine, StateVariable } from '../engine/engine.js';
 import * as ops from '../ops/index.js';
+import { exactNumber, fromExactNumbers, type ExactNumber } from '../../values/exact-number.js';
+import { record } from '../../values/json-record.js';
 import { isEmpty, type Figures, type Reduction, type Table, type Totals } from '../rows/reduction.js';
 import type { Scalar, Tensor } from '../tensor.js';
 
 interface Metric {
-  readonly finish: (totals: Totals) => number | ReadonlyMap<string, number> | Table;
+  /** Null where it was taken from a checkpoint, until the step that logs it is traced. */
+  readonly finish: ((totals: Totals) => number | ReadonlyMap<string, number> | Table) | null;
   /** Names of its totals. */
   readonly totals: readonly string[];
 }
@@ -17,6 +21,17 @@ interface Metric {
 export type Finished = ReadonlyMap<string, number>;
 
 type Sums = Map<string, Float64Array>;
+
+const jsonSums = (sums: Sums): Readonly<Record<string, readonly ExactNumber[]>> =>
+  Object.fromEntries([...sums].map(([key, values]) => [key, Array.from(values, exactNumber)]));
+
+const sumsOf = (json: unknown): Sums =>
+  new Map(
+    Object.entries(record('sums', json)).map(([key, values]) => [
+      key,
+      Float64Array.from(fromExactNumbers(values)),
+    ]),
+  );
 
 /**
  * After this many batches totals move from the device's f32 to the host's f64, however long a window is: with more, sums
@@ -83,9 +98,57 @@ export class StageTotals {
     if (known !== undefined) return known.variable;
     const size = shape.reduce((product, n) => product * n, 1);
     const values = new Float32Array(size).fill(kind === 'last' ? Number.NaN : 0);
-    const variable = this.engine.variable(`metrics/${this.stage}/${key}`, { dtype: 'f32', shape, values });
+    const variable = this.engine.variable(this.#path(key), { dtype: 'f32', shape, values });
     this.#variables.set(key, { variable, kind });
     return variable;
+  }
+
+  /** What a checkpoint keeps: totals as they are, on the device and beside it, so that not even their rounding changes. */
+  async state(): Promise<Json> {
+    const device: Record<string, Json> = {};
+    for (const [key, { variable, kind }] of this.#variables) {
+      const { values } = await variable.download();
+      device[key] = { kind, shape: [...variable.shape], values: Array.from(values, exactNumber) };
+    }
+    return {
+      metrics: [...this.#metrics].map(([name, { totals }]) => ({ name, totals: [...totals] })),
+      unfolded: this.#unfolded,
+      device,
+      window: jsonSums(this.#window),
+      epoch: jsonSums(this.#epoch),
+    };
+  }
+
+  /** Takes it back, before the step is traced. Throws where it is none. */
+  restore(state: unknown): void {
+    const { metrics, unfolded, device, window, epoch } = record('totals', state);
+    if (!Array.isArray(metrics) || typeof unfolded !== 'number')
+      throw new Error('"metrics" and "unfolded" are missing in its totals');
+    this.#unfolded = unfolded;
+    this.#window = sumsOf(window);
+    this.#epoch = sumsOf(epoch);
+    for (const metric of metrics) {
+      const { name, totals } = record('a metric', metric);
+      if (typeof name !== 'string' || !Array.isArray(totals)) throw new Error('a metric has no name');
+      // In the order in which they were first logged, which lines of metrics keep.
+      this.#metrics.set(name, { finish: null, totals: totals.map(String) });
+    }
+    for (const [key, total] of Object.entries(record('device', device))) {
+      const { kind, shape, values } = record(key, total);
+      if (kind !== 'sum' && kind !== 'last') throw new Error(`the total ${key} is of no known kind`);
+      const numbers = Float32Array.from(fromExactNumbers(values));
+      const given = { dtype: 'f32', shape: fromExactNumbers(shape), values: numbers } as const;
+      this.#variables.set(key, { variable: this.engine.variable(this.#path(key), given), kind });
+    }
+  }
+
+  /** Whether nothing is in them: all of it was finished. */
+  get isEmpty(): boolean {
+    return this.#unfolded === 0 && this.#window.size === 0 && this.#epoch.size === 0;
+  }
+
+  #path(key: string): string {
+    return `metrics/${this.stage}/${key}`;
   }
 
   /** Called after each batch, with what its shapes decide. */
@@ -155,6 +218,10 @@ export class StageTotals {
       }
       // Nothing was logged under this name in these batches (an update that did not run).
       if (!((sums.get(writesOf(name))?.[0] ?? 0) > 0)) continue;
+      if (finish === null)
+        throw new Error(
+          `no step has logged ${name} since the run was resumed; this is a fault of the runtime`,
+        );
       const value = finish(own);
       if (typeof value === 'number') {
         if (!Number.isNaN(value) || !isEmpty(own)) finished.set(name, value);

@@ -142,6 +142,12 @@ export abstract class Trainer<
     ordered(this.#makeOnce().addOns);
   }
 
+  /** Where its `checkpoint` goes on unless the command line says otherwise: `auto`, or a path; null for a new run. */
+  get resumes(): string | null {
+    const found = this.#makeOnce().addOns.find(({ kind }) => kind === 'checkpoint');
+    return found?.resume ?? null;
+  }
+
   #makeOnce(): { readonly models: M; readonly addOns: readonly AddOn[] } {
     if (this.#made !== null) return this.#made;
     const models = this.configureModels();
@@ -329,7 +335,7 @@ const lineKeys: ReadonlySet<string> = new Set([
 
 /** A trainer's class, as `main` takes it. */
 export interface TrainerClass {
-  new (setup?: TrainerSetup): AnyTrainer & Pick<Trainer, 'checkAddOns'>;
+  new (setup?: TrainerSetup): AnyTrainer & Pick<Trainer, 'checkAddOns' | 'resumes'>;
   readonly spec: TrainerSpec<never>;
   readonly addedOn: readonly AddOn[];
 }

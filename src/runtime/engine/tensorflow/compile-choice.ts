@@ -56,6 +56,8 @@ export interface ChoiceOptions {
   readonly canLoop: boolean;
   /** Several runs in a call: always or never where that was asked for, else what is the fastest. */
   readonly loop: boolean | null;
+  /** How the run did it that this one goes on from, as `wayText` says it; null where there was none. */
+  readonly pinned: string | null;
 }
 
 export class CompileChoice {
@@ -69,7 +71,12 @@ export class CompileChoice {
 
   constructor(options: ChoiceOptions) {
     this.#options = options;
-    const { mode, canLoop, onCpu, step, loop } = options;
+    const { mode, canLoop, onCpu, step, loop, pinned } = options;
+    if (pinned !== null) {
+      this.#chosen = wayNamed(pinned);
+      this.#text = `${pinned} (as before)`;
+      return;
+    }
     if (mode === 'xla' || (mode === 'graph' && loop !== null)) {
       const xla = mode === 'xla';
       this.#chosen = { xla, loop: canLoop && (loop ?? !(onCpu && convolves(step))) };
@@ -86,7 +93,8 @@ export class CompileChoice {
    * about a second, and whoever waits for the first step should not wait for that as well.
    */
   get way(): Way {
-    if (this.#options.mode === 'auto' && this.#done === 0) return ownKernels;
+    const { mode, pinned } = this.#options;
+    if (mode === 'auto' && pinned === null && this.#done === 0) return ownKernels;
     return this.#chosen ?? this.#trials.at(-1)?.way ?? ownKernels;
   }
 
@@ -172,6 +180,29 @@ function nameOf({ xla, loop }: Way): string {
   return `${xla ? 'xla' : 'graph'}${loop ? ', several steps a call' : ''}`;
 }
 
+/** The way of that name. Throws where there is none. */
+export function wayNamed(name: string): Way {
+  for (const xla of [true, false])
+    for (const loop of [true, false]) if (nameOf({ xla, loop }) === name) return { xla, loop };
+  throw new Error(`there is no way to run a step that is called ${JSON.stringify(name)}`);
+}
+
+/** Names a step by what it computes, on any machine. */
+export function stepKey(name: string, step: TracedStep): string {
+  return hashOf([name, ...computedBy(step)]);
+}
+
+function computedBy({ ops, inputs, resources }: TracedStep): readonly unknown[] {
+  return [
+    [...ops].sort(([a], [b]) => (a < b ? -1 : 1)),
+    inputs,
+    resources.map(({ shape, dtype }) => [shape, dtype]),
+  ];
+}
+
+const hashOf = (parts: readonly unknown[]): string =>
+  createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
+
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.POSITIVE_INFINITY;
@@ -188,11 +219,9 @@ function keyOf({ mode, step, engine, canLoop, expected }: ChoiceOptions): string
     canLoop,
     // A short run does not try what a long one would.
     Math.round(Math.log2(expected + 1)),
-    [...step.ops].sort(([a], [b]) => (a < b ? -1 : 1)),
-    step.inputs,
-    step.resources.map(({ shape, dtype }) => [shape, dtype]),
+    ...computedBy(step),
   ];
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
+  return hashOf(parts);
 }
 
 function choicesFile(): string {

@@ -8,7 +8,7 @@ import { IndexError } from '../../run/index-error.js';
 import { RunError } from '../../run/run-error.js';
 import type { TensorFlowBackend } from './backend.js';
 import type { Address } from './c-api.js';
-import { CompileChoice } from './compile-choice.js';
+import { CompileChoice, stepKey } from './compile-choice.js';
 import { tf } from './element-types.js';
 import { disposeAll, type GraphOptions } from './graph.js';
 import { endReplay, isReplayed, type KernelLog } from '../inspect.js';
@@ -42,6 +42,10 @@ export interface StepHost {
   readonly loop: boolean | null;
   /** The 16-bit type that products are computed in, or null. */
   readonly narrow: NarrowType | null;
+  /** How the run did it that this one goes on from, by the steps' keys. */
+  readonly pinned: ReadonlyMap<string, string>;
+  /** Told how a step is to be run, to be asked once that is settled. */
+  remember(key: string, choice: CompileChoice): void;
   /** Told where a step makes NaN of what an index outside of its table picks. */
   marksIndices(): void;
   /** Runs a body with this clock and state as the current ones. */
@@ -141,10 +145,6 @@ export class TensorFlowStep implements CompiledStep {
     return this.#signatures[0]?.choice.text ?? null;
   }
 
-  get way(): string | null {
-    return this.host.mode === 'eager' ? 'eager' : (this.#signatures[0]?.choice.settled ?? null);
-  }
-
   async runAll(runs: readonly StepRun[]): Promise<void> {
     const [first] = runs;
     if (first === undefined) return;
@@ -188,6 +188,7 @@ export class TensorFlowStep implements CompiledStep {
     const { tensorflow, self } = this.host;
     const step = this.#trace(inputs, {});
     if (mode === 'xla' && step.computesIndices) this.host.marksIndices();
+    const key = stepKey(this.name, step);
     const most = Math.min(mostRuns, Math.floor(largestLoop / bytesOfRun(step)));
     const choice = new CompileChoice({
       mode,
@@ -197,7 +198,9 @@ export class TensorFlowStep implements CompiledStep {
       engine: self.version,
       canLoop: step.outputs.length === 0 && most >= fewestRuns,
       loop: this.host.loop,
+      pinned: this.host.pinned.get(key) ?? null,
     });
+    this.host.remember(key, choice);
     const signature: Signature = { text, step, choice, most, loops: new Map(), stacked: null };
     this.#signatures.push(signature);
     return signature;

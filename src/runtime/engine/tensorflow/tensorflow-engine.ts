@@ -9,6 +9,7 @@ import type { DrawOptions, Engine, HostTensor, InPlaceUpdate, StateVariable, Wat
 import { registerGradients } from '../gradients.js';
 import { TensorFlowBackend } from './backend.js';
 import { openLibrary } from './c-api.js';
+import { wayNamed, type CompileChoice } from './compile-choice.js';
 import { TensorFlowStep, type CompileMode, type StepBody, type StepHost } from './compiled-step.js';
 import { registerTensorFlowKernels } from './kernels.js';
 import { assignUpdate, inPlaceOp } from './in-place.js';
@@ -125,6 +126,8 @@ class TensorFlowEngine implements Engine, ResourceOwner, StepHost {
   readonly narrow: NarrowType | null;
   readonly notes: readonly string[];
   readonly #variables = new Map<string, ResourceVariable>();
+  readonly pinned = new Map<string, string>();
+  readonly #choices = new Map<string, CompileChoice>();
   #marksIndices = false;
   #running: { readonly clock: DeviceClock; readonly state: StepState } | null = null;
 
@@ -160,6 +163,27 @@ class TensorFlowEngine implements Engine, ResourceOwner, StepHost {
     return this.#marksIndices
       ? 'an index that the step computes may be outside of its table, which compile = "xla" shows as NaN: compile = "graph" names it'
       : null;
+  }
+
+  get ways(): Readonly<Record<string, string>> {
+    return Object.fromEntries([
+      // A step that has not run since is still to be run as it was.
+      ...this.pinned,
+      ...[...this.#choices].flatMap(([key, { settled }]) =>
+        settled === null ? [] : [[key, settled] as const],
+      ),
+    ]);
+  }
+
+  pin(ways: Readonly<Record<string, string>>): void {
+    for (const [key, way] of Object.entries(ways)) {
+      wayNamed(way);
+      this.pinned.set(key, way);
+    }
+  }
+
+  remember(key: string, choice: CompileChoice): void {
+    this.#choices.set(key, choice);
   }
 
   get traces(): boolean {

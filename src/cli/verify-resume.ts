@@ -1,0 +1,136 @@
+/**
+ * `ztrainc verify-resume`: trains once undisturbed, and once killed at random moments and resumed each time, and compares what the two
+ * came to.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { showSeconds } from '../runtime/progress/format.js';
+import { differencesOf } from './compare-runs.js';
+import { Misuse, exits, streams } from './streams.js';
+
+export interface VerifyOptions {
+  readonly kills?: string;
+  readonly every?: string;
+  readonly engine?: string;
+  readonly dataRoot?: string;
+  /** Keeps the runs in this folder. */
+  readonly out?: string;
+}
+
+/** How a run ended: its exit code, or null where it was killed. */
+interface Ended {
+  readonly code: number | null;
+  readonly seconds: number;
+  readonly text: string;
+}
+
+/** Runs this program with other words. It is killed after so many milliseconds unless it ends before. */
+const runSelf = (words: readonly string[], killAfter: number | null): Promise<Ended> =>
+  new Promise((resolve, reject) => {
+    const since = performance.now();
+    const child = spawn(process.execPath, [...process.execArgv, process.argv[1] ?? '', ...words], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let text = '';
+    child.stderr.on('data', (part: Buffer) => {
+      text = `${text}${part.toString('utf8')}`.slice(-4000);
+    });
+    const timer = killAfter === null ? undefined : setTimeout(() => child.kill('SIGKILL'), killAfter);
+    child.on('error', reject);
+    child.on('close', (code) => {
+      clearTimeout(timer);
+      resolve({ code, seconds: (performance.now() - since) / 1000, text });
+    });
+  });
+
+const whole = (name: string, text: string, least: number): number => {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < least)
+    throw new Misuse(`${name} takes a whole number of at least ${least}, got ${text}`);
+  return value;
+};
+
+const stepsOf = (run: string): number => {
+  const summary: unknown = JSON.parse(readFileSync(join(run, 'summary.json'), 'utf8'));
+  return typeof summary === 'object' && summary !== null && 'steps' in summary ? Number(summary.steps) : 0;
+};
+
+/** Words as a shell takes them. */
+const ended = ({ code, text }: Ended): string => `${text}\nit ended with exit code ${code ?? 'none'}`;
+
+export const verifyResumeCommand = async (
+  spec: string,
+  words: readonly string[],
+  options: VerifyOptions,
+): Promise<number> => {
+  const kills = whole('--kills', options.kills ?? '5', 1);
+  const folder = options.out ?? mkdtempSync(join(tmpdir(), 'ztrain-verify-'));
+  const [undisturbed, killed] = [join(folder, 'undisturbed'), join(folder, 'killed')];
+  for (const run of [undisturbed, killed])
+    if (existsSync(run)) throw new Misuse(`${run} is there already; choose another --out, or remove it`);
+  const has = (name: string): boolean => words.some((word) => word.startsWith(`${name}=`));
+  const base = [
+    'run',
+    spec,
+    ...words,
+    // Which of the native engine's ways is the fastest is found by the clock, which is another one each time.
+    ...(has('trainer.compile') ? [] : ['trainer.compile=graph']),
+    '--no-sweep',
+    ...(options.engine === undefined ? [] : [`--engine=${options.engine}`]),
+    ...(options.dataRoot === undefined ? [] : [`--data-root=${options.dataRoot}`]),
+  ];
+  try {
+    const first = await runSelf([...base, `--run-dir=${undisturbed}`], null);
+    if (first.code !== 0) {
+      streams.say(`error: the run without kills did not end well:\n${ended(first)}`);
+      return exits.runFailed;
+    }
+    const steps = stepsOf(undisturbed);
+    const every =
+      options.every === undefined
+        ? Math.max(1, Math.floor(steps / (3 * kills)))
+        : whole('--every', options.every, 1);
+    streams.say(
+      `undisturbed: ${steps} steps in ${showSeconds(first.seconds)}; the other run saves each ${every} steps and is killed ${kills} times`,
+    );
+    const saving = has('checkpoint.every') ? [] : [`checkpoint.every=${every}.steps`];
+    const again = [...base, ...saving, `--run-dir=${killed}`, '--resume=auto'];
+    let done = 0;
+    let last: Ended | null = null;
+    for (let turn = 0; done < kills && turn < 4 * kills; turn += 1) {
+      // Later than the start of the process, where there is nothing to lose yet, more often than not.
+      const after = 1000 * first.seconds * (0.1 + 0.9 * Math.random());
+      last = await runSelf(again, after);
+      if (last.code === 0) break;
+      if (last.code !== null) {
+        streams.say(`error: a resumed run did not end well:\n${ended(last)}`);
+        return exits.runFailed;
+      }
+      done += 1;
+      streams.say(`kill ${done} of ${kills} after ${showSeconds(last.seconds)}`);
+    }
+    if (last?.code !== 0) {
+      last = await runSelf(again, null);
+      if (last.code !== 0) {
+        streams.say(`error: the last resumed run did not end well:\n${ended(last)}`);
+        return exits.runFailed;
+      }
+    }
+    const differences = differencesOf(undisturbed, killed);
+    for (const line of differences) streams.say(`differs: ${line}`);
+    if (differences.length > 0) {
+      streams.say(`the runs are in ${folder}`);
+      return exits.runFailed;
+    }
+    streams.print(
+      `${done} kills, ${steps} steps: the last checkpoints are equal byte for byte, and every line of metrics but for times`,
+    );
+    if (options.out === undefined) rmSync(folder, { recursive: true, force: true });
+    return exits.well;
+  } catch (error) {
+    streams.say(`the runs are in ${folder}`);
+    throw error;
+  }
+};

@@ -1,0 +1,50 @@
+/** What a run that goes on starts from: the newest checkpoint whose every byte is as it was written. */
+import { join } from 'node:path';
+import { fileError } from './files.js';
+import { checkpointPaths, isFolder, whyNone } from './list.js';
+import { openCheckpoint, verifyCheckpoint, type Checkpoint } from './read.js';
+
+export interface Newest {
+  /** Null where none verifies. */
+  readonly checkpoint: Checkpoint | null;
+  /** Newer ones that cannot be used, newest first, with the reason. */
+  readonly skipped: readonly { readonly path: string; readonly why: string }[];
+}
+
+/**
+ * The newest checkpoint that verifies, of a run's folder or of its folder of checkpoints. What was cut off while it was written has
+ * no checkpoint's name and is not looked at; nor is the state of a run that failed. Rejects with a RunError where the folder cannot be
+ * read; one without checkpoints has none.
+ */
+export async function newestVerified(folder: string): Promise<Newest> {
+  const inside = join(folder, 'checkpoints');
+  const place = (await isFolder(inside)) ? inside : folder;
+  let paths: readonly string[];
+  try {
+    paths = await checkpointPaths(place);
+  } catch (error) {
+    throw fileError(`cannot read ${place}`, error, 'another run');
+  }
+  const skipped: { readonly path: string; readonly why: string }[] = [];
+  for (const path of paths) {
+    const why = await whyNone(path);
+    if (why !== null) {
+      skipped.push({ path, why });
+      continue;
+    }
+    try {
+      const checkpoint = await openCheckpoint(path);
+      await verifyCheckpoint(checkpoint);
+      return { checkpoint, skipped };
+    } catch (error) {
+      skipped.push({ path, why: reasonOf(error) });
+    }
+  }
+  return { checkpoint: null, skipped };
+}
+
+/** The reason without what to take instead: that is being looked for. */
+function reasonOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replace(/; (?:take another checkpoint: --from|there is no other checkpoint beside it).*$/s, '');
+}

@@ -1,0 +1,90 @@
+/** Goes on with a run: finds it, and makes the trainer as it was. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseOverride, UsageError, type Override } from '../values/overrides.js';
+import type { Checkpoint } from './checkpoint/read.js';
+import type { StrictValue } from './checkpoint/strict-json.js';
+import { RunError } from './run/run-error.js';
+import { setAside } from './run/sweep-folder.js';
+import type { FitResult } from './trainer/fit.js';
+import { record } from '../values/json-record.js';
+import { newestIn, noneWhole, resumePointAt, unfinishedIn, type ResumePoint } from './trainer/resume.js';
+import { runFit, type RunOptions } from './trainer/run.js';
+import type { ParamValue, TrainerSpec } from './trainer/spec.js';
+import type { TrainerClass } from './trainer/trainer.js';
+
+/** What the command line says of the run. */
+export interface GoOnArguments {
+  /** By key. */
+  readonly params: Readonly<Record<string, ParamValue>>;
+  readonly attributes: readonly Override[];
+  readonly allow: readonly string[];
+  readonly runDir: string | undefined;
+  readonly devRun: number | null;
+}
+
+/**
+ * Goes on with the run that `from` names: `auto`, a run's folder, or a checkpoint. Params and attributes are those of the run; what the
+ * command line says comes before them, and must be allowed where it differs. Null where `auto` finds nothing to go on with.
+ */
+export async function goOn(
+  trainerClass: TrainerClass,
+  from: string,
+  { params, attributes, allow, runDir, devRun }: GoOnArguments,
+  options: RunOptions,
+): Promise<FitResult | null> {
+  const { spec } = trainerClass;
+  if (devRun !== null) throw new UsageError('a dev run writes nothing, so it cannot go with --resume');
+  if (from !== 'auto' && runDir !== undefined)
+    throw new UsageError('a run goes on in its own folder; leave --run-dir out');
+  const point = from === 'auto' ? await pointToGoOn(spec.trainer, runDir) : await resumePointAt(from);
+  if (point === null) {
+    const where = runDir ?? join('runs', spec.trainer);
+    (options.stream ?? process.stderr).write(`nothing was left to go on with in ${where}: a new run\n`);
+    return null;
+  }
+  const { trainer: writer, folder } = point.checkpoint;
+  if (writer !== spec.trainer)
+    throw new RunError(
+      `${folder} was written by ${writer}, this is ${spec.trainer}; take a checkpoint of this trainer`,
+    );
+  const own = new Set(attributes.map(({ path }) => path.join('.')));
+  const before = overridesOf(point).filter(({ path }) => !own.has(path.join('.')));
+  const trainer = new trainerClass({
+    // What the run was started with need not be said again.
+    params: { ...paramsOf(spec, point.checkpoint), ...params },
+    overrides: [...before, ...attributes],
+  });
+  return runFit(trainer, { ...options, resume: point, allow });
+}
+
+/** In the folder that was named, or the newest of the trainer's runs that was left unfinished. */
+async function pointToGoOn(trainer: string, runDir: string | undefined): Promise<ResumePoint | null> {
+  if (runDir === undefined) return unfinishedIn(join('runs', trainer));
+  if (!existsSync(join(runDir, 'run.json'))) return null;
+  const { point, passed } = await newestIn(runDir);
+  if (point === null && passed.length > 0) throw noneWhole(runDir, passed);
+  // A run that was killed before it saved anything starts anew.
+  if (point === null) await setAside(runDir);
+  return point;
+}
+
+function overridesOf({ state }: ResumePoint): readonly Override[] {
+  const { overrides } = record('lock', state['lock']);
+  return Array.isArray(overrides) ? overrides.map((text: unknown) => parseOverride(String(text))) : [];
+}
+
+/** The checkpoint's params by key, as far as the trainer still has them. */
+export function paramsOf(
+  spec: TrainerSpec<never>,
+  { params }: Checkpoint,
+): Readonly<Record<string, ParamValue>> {
+  return Object.fromEntries(
+    spec.params.flatMap(({ name, key }) => {
+      const value: StrictValue | undefined = params.get(name);
+      return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string'
+        ? [[key, value] as const]
+        : [];
+    }),
+  );
+}

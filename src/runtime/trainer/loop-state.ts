@@ -1,0 +1,58 @@
+/** Where the training loop is, as `state.json` keeps it: a run that goes on from there does what the first would have done. */
+import { fromExactNumber } from '../../values/exact-number.js';
+import { record } from '../../values/json-record.js';
+
+/** A part of a step that comes after its window. */
+export type StepPart = 'validate' | 'skip';
+
+export interface LoopState {
+  /** Windows done. */
+  readonly step: number;
+  /** Seconds that the run has taken. */
+  readonly seconds: number;
+  /** Rows trained on. */
+  readonly rows: number;
+  /** The train step's totals and variants, as its stage gave them. */
+  readonly train: unknown;
+  /** The step at which each validation was last measured. */
+  readonly measured: Readonly<Record<string, number>>;
+  /** The newest value of each metric. */
+  readonly newest: ReadonlyMap<string, number>;
+  readonly windowLogged: boolean;
+  readonly windowsInEpoch: number;
+  /** With what the step goes on, where an interruption left some of it. */
+  readonly left: StepPart | null;
+  /** Names of the validations that are due in it. */
+  readonly due: readonly string[];
+}
+
+/** Reads it from `state.json`. Throws an Error that names what is missing. */
+export function loopStateOf(state: Readonly<Record<string, unknown>>): LoopState {
+  const loop = record('loop', state['loop']);
+  const left = loop['left'] ?? null;
+  if (left !== null && left !== 'validate' && left !== 'skip')
+    throw new Error(`"left" of "loop" must be "validate", "skip" or null, got ${JSON.stringify(left)}`);
+  return {
+    step: count('step', state['step']),
+    seconds: fromExactNumber(state['seconds']),
+    rows: count('rows', loop['rows']),
+    train: loop['train'],
+    measured: Object.fromEntries(
+      Object.entries(record('measured', loop['measured'])).map(([name, step]) => [name, count(name, step)]),
+    ),
+    newest: new Map(
+      Object.entries(record('newest', loop['newest'])).map(([name, value]) => [name, fromExactNumber(value)]),
+    ),
+    windowLogged: loop['windowLogged'] === true,
+    windowsInEpoch: count('windowsInEpoch', loop['windowsInEpoch']),
+    left,
+    due: Array.isArray(loop['due']) ? loop['due'].map(String) : [],
+  };
+}
+
+function count(name: string, value: unknown): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+  throw new Error(
+    `"${name}" must be a whole number of at least 0, got ${JSON.stringify(value) ?? 'nothing'}`,
+  );
+}

@@ -1,0 +1,170 @@
+/** Where a run goes on: the newest of its checkpoints that is whole, or the one that was asked for. */
+import { existsSync } from 'node:fs';
+import { readdir, readFile, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { fromExactNumber } from '../../values/exact-number.js';
+import type { SavedCheckpoint } from '../addons/addon.js';
+import { checkpointPaths, fileEnding } from '../checkpoint/list.js';
+import { newestVerified } from '../checkpoint/newest.js';
+import {
+  findCheckpoint,
+  openCheckpoint,
+  readState,
+  readTensors,
+  type Checkpoint,
+} from '../checkpoint/read.js';
+import { plainJson } from '../checkpoint/strict-json.js';
+import { checkpointName, pointTo } from '../checkpoint/write.js';
+import type { HostTensor } from '../engine/engine.js';
+import type { Best } from '../progress/training.js';
+import { RunError } from '../run/run-error.js';
+import { record } from '../../values/json-record.js';
+
+/** A checkpoint to go on from: read, and whole. */
+export interface ResumePoint {
+  /** The run's folder, in which it goes on. */
+  readonly run: string;
+  readonly checkpoint: Checkpoint;
+  readonly model: ReadonlyMap<string, HostTensor>;
+  readonly optimizer: ReadonlyMap<string, HostTensor>;
+  /** What `state.json` says. */
+  readonly state: Readonly<Record<string, unknown>>;
+  /** Newer checkpoints that are not whole, and why, a sentence each. */
+  readonly passed: readonly string[];
+}
+
+/**
+ * The point that `path` names: a checkpoint, or a run's folder, of which the newest checkpoint that verifies is taken. Rejects with a
+ * RunError where there is none.
+ */
+export async function resumePointAt(path: string): Promise<ResumePoint> {
+  const isOne = path.endsWith(fileEnding) || existsSync(join(path, 'manifest.json'));
+  if (isOne) return read(dirname(dirname(resolve(path))), await openCheckpoint(resolve(path)), []);
+  const { point, passed } = await newestIn(path);
+  if (point !== null) return point;
+  if (passed.length > 0) throw noneWhole(path, passed);
+  // Says what is there instead.
+  await findCheckpoint(path);
+  throw new RunError(`${path} has no checkpoint to go on from`);
+}
+
+/** The error about a run whose checkpoints are all damaged. */
+export function noneWhole(run: string, passed: readonly string[]): RunError {
+  return new RunError(
+    [`${run} has no checkpoint that is whole:`, ...passed.map((why) => `  ${why}`)].join('\n'),
+  );
+}
+
+/** Where a run in `runs` (of one trainer) was left unfinished: the newest. Null where none was. */
+export async function unfinishedIn(runs: string): Promise<ResumePoint | null> {
+  const names = await readdir(runs).catch((): string[] => []);
+  for (const name of names.sort().reverse()) {
+    const folder = join(runs, name);
+    const reason = await reasonOf(folder);
+    if (reason === undefined || (reason !== null && ended.has(reason))) continue;
+    const { point } = await newestIn(folder);
+    if (point !== null) return point;
+  }
+  return null;
+}
+
+/** Reasons of runs that have nothing left to do. */
+const ended: ReadonlySet<string> = new Set(['finished', 'stopped', 'out-of-time']);
+
+/** Why a run ended; null while it goes on or where it was killed, undefined where there is no run. */
+async function reasonOf(folder: string): Promise<string | null | undefined> {
+  try {
+    const run: unknown = JSON.parse(await readFile(join(folder, 'run.json'), 'utf8'));
+    const { reason } = record('run.json', run);
+    return typeof reason === 'string' ? reason : null;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The newest checkpoint of a run that verifies, and what was passed over. */
+export async function newestIn(
+  run: string,
+): Promise<{ readonly point: ResumePoint | null; readonly passed: readonly string[] }> {
+  if (!existsSync(join(run, 'checkpoints'))) return { point: null, passed: [] };
+  const { checkpoint, skipped } = await newestVerified(run);
+  const passed = skipped.map(({ why }) => why);
+  return { point: checkpoint === null ? null : await read(resolve(run), checkpoint, passed), passed };
+}
+
+async function read(run: string, checkpoint: Checkpoint, passed: readonly string[]): Promise<ResumePoint> {
+  const state = plainJson(await readState(checkpoint));
+  return {
+    run,
+    checkpoint,
+    model: await readTensors(checkpoint, 'model.safetensors'),
+    optimizer: await readTensors(checkpoint, 'optimizer.safetensors'),
+    state: record('state.json', state),
+    passed,
+  };
+}
+
+/** Best values so far. Throws an Error where they are none. */
+export function bestOf({ state }: ResumePoint): ReadonlyMap<string, Best> {
+  const { best } = state;
+  if (!Array.isArray(best)) throw new Error('"best" must be a list');
+  return new Map(
+    best.map((each: unknown) => {
+      const { metric, value, step, epoch, seconds } = record('a best value', each);
+      const at = {
+        step: fromExactNumber(step),
+        epoch: fromExactNumber(epoch),
+        seconds: fromExactNumber(seconds),
+      };
+      return [String(metric), { metric: String(metric), value: fromExactNumber(value), at }];
+    }),
+  );
+}
+
+/** Which checkpoints `last` and `best` of a run point at. */
+export async function pointersOf(run: string): Promise<ReadonlyMap<'last' | 'best', SavedCheckpoint>> {
+  const found = new Map<'last' | 'best', SavedCheckpoint>();
+  for (const name of ['last', 'best'] as const) {
+    const text = await readFile(join(run, 'checkpoints', name), 'utf8').catch(() => '');
+    const [, step] = /^step-(\d+)(?:\.ckpt)?\n?$/.exec(text) ?? [];
+    if (step === undefined) continue;
+    found.set(name, { folder: join(run, 'checkpoints', text.trim()), step: Number(step) });
+  }
+  return found;
+}
+
+/**
+ * Puts what is newer than the point out of the way, as `aside-…`, so that the run can write its checkpoints again, and lets `last` and
+ * `best` point at what is left. A line for each.
+ */
+export async function setNewerAside({ run, checkpoint, state }: ResumePoint): Promise<readonly string[]> {
+  const lines: string[] = [];
+  const parent = join(run, 'checkpoints');
+  for (const path of await checkpointPaths(parent)) {
+    const name = basename(path);
+    if (Number.parseInt(name.slice('step-'.length), 10) <= checkpoint.step) continue;
+    let aside = join(parent, `aside-${name}`);
+    for (let turn = 2; existsSync(aside); turn += 1) aside = join(parent, `aside-${name}-${turn}`);
+    await rename(path, aside);
+    lines.push(`${name} is newer and is written anew: it is ${basename(aside)} now`);
+  }
+  const pointers = await pointersOf(run);
+  await pointTo(parent, 'last', checkpoint.step);
+  const best = pointers.get('best');
+  const step = bestStepOf(state);
+  // The run may have been killed after it saved its best and before it said so.
+  if (step !== null || (best !== undefined && best.step > checkpoint.step)) {
+    const name = step === null ? '' : join(parent, checkpointName(step));
+    if (step !== null && (existsSync(name) || existsSync(`${name}${fileEnding}`)))
+      await pointTo(parent, 'best', step);
+    else await rm(join(parent, 'best'), { force: true });
+  }
+  return lines;
+}
+
+/** The step of the best checkpoint, by the state of the add-on that keeps it. */
+function bestStepOf(state: ResumePoint['state']): number | null {
+  const own = record('addOns', state['addOns'])['checkpoint'];
+  const step = own === undefined ? null : record('checkpoint', own)['bestStep'];
+  return typeof step === 'number' ? step : null;
+}

@@ -1,0 +1,220 @@
+/**
+ * What a run is made of, as its checkpoints keep it: its params, options, overrides, data and spec. A run that goes on from a
+ * checkpoint is the same run only where all of these are the same; what differs is told, and goes on only where it is meant.
+ */
+import type { Json } from '../addons/addon.js';
+import { didYouMean } from '../../values/near.js';
+import { UsageError } from '../../values/overrides.js';
+import { showQuantity } from '../../values/units.js';
+import { RunError } from '../run/run-error.js';
+import { jsonNumber } from '../run/folder.js';
+import { record } from '../../values/json-record.js';
+import { paramsByName, readFiles } from './run-record.js';
+import type { AnyTrainer } from './run.js';
+import type { Session } from './session.js';
+
+/** Facts by name: those of params by the param's, those of options and overrides as the command line has them. */
+export type Lock = Readonly<Record<string, Json>>;
+
+/** The facts of a run. Waits until the checksums of its data are known. */
+export async function lockOf(trainer: AnyTrainer, session: Session): Promise<Lock> {
+  const { options, spec, overrides } = trainer;
+  const { clip, limit, overfit } = options;
+  const data = record('data', await readFiles(session));
+  return {
+    spec: (spec.files ?? []).map(({ path, text }) => ({ path, text })),
+    params: paramsByName(trainer),
+    options: {
+      epochs: options.epochs,
+      steps: options.steps,
+      min_epochs: options.minEpochs,
+      min_steps: options.minSteps,
+      max_time: options.maxTime,
+      limit: Object.fromEntries(
+        Object.entries(limit).map(([kind, part]) => [kind, part === null ? null : showQuantity(part)]),
+      ),
+      overfit: overfit === null ? null : showQuantity(overfit),
+      reload_data: options.reloadData,
+      accumulate: options.accumulate,
+      clip: clip === null ? null : { ...clip },
+      seed: options.seed,
+      precision: options.precision,
+      compile: options.compile,
+      deterministic: options.deterministic,
+      on_nan: options.onNan,
+      log_every: options.logEvery.value,
+    },
+    overrides: [...overrides],
+    data: Object.fromEntries(Object.entries(data).map(([label, set]) => [label, jsonOf(set)])),
+  };
+}
+
+/** What is JSON already, as its type says. */
+function jsonOf(value: unknown): Json {
+  if (typeof value === 'number') return jsonNumber(value);
+  if (value === null || typeof value === 'boolean' || typeof value === 'string') return value;
+  if (Array.isArray(value)) return value.map(jsonOf);
+  if (typeof value !== 'object') throw new Error(`${typeof value} is no JSON`);
+  return Object.fromEntries(
+    Object.entries(value).map(([key, each]: [string, unknown]) => [key, jsonOf(each)]),
+  );
+}
+
+/** What was read from a file as JSON, by name. Throws where it is no record. */
+export function jsonRecordOf(value: unknown): Readonly<Record<string, Json>> {
+  return Object.fromEntries(Object.entries(record('state', value)).map(([key, each]) => [key, jsonOf(each)]));
+}
+
+/** A fact that is another one now. */
+interface Difference {
+  /** What `--allow` takes. */
+  readonly name: string;
+  readonly lines: readonly string[];
+}
+
+/** Overrides that change nothing of what is trained. */
+const harmless = /^trainer\.(?:progress|summary|profile|run_dir|sanity|dev_run|detect_anomaly)=/;
+
+/**
+ * Throws a RunError that shows what differs and is not allowed, a UsageError where something is allowed that no run has. `there` is
+ * what the checkpoint says.
+ */
+export function compareLocks(
+  from: string,
+  there: unknown,
+  here: Lock,
+  allowed: readonly string[],
+): readonly string[] {
+  const before = record('lock', there);
+  const differences = [
+    ...differencesOf(record('params', before['params']), record('params', here['params']), (name) => name),
+    ...differencesOf(
+      record('options', before['options']),
+      record('options', here['options']),
+      (name) => `trainer.${name}`,
+    ),
+    ...differencesOf(overridesOf(before['overrides']), overridesOf(here['overrides']), (name) => name),
+    ...dataDifferences(record('data', before['data']), record('data', here['data'])),
+    ...specDifferences(before['spec'], here['spec']),
+  ];
+  const known = new Set([
+    ...Object.keys(record('params', here['params'])),
+    ...Object.keys(record('options', here['options'])),
+    ...Object.keys(record('options', here['options'])).map((name) => `trainer.${name}`),
+    ...Object.keys(overridesOf(here['overrides'])),
+    ...Object.keys(overridesOf(before['overrides'])),
+    'data',
+    'spec',
+  ]);
+  for (const name of allowed)
+    if (!known.has(name))
+      throw new UsageError(`--allow ${name}: a run has no such thing${didYouMean(name, [...known])}`);
+  const isAllowed = ({ name }: Difference): boolean =>
+    allowed.includes(name) || allowed.includes(name.replace(/^trainer\./, ''));
+  const refused = differences.filter((each) => !isAllowed(each));
+  if (refused.length > 0) {
+    const names = [...new Set(refused.map(({ name }) => name.replace(/^trainer\./, '')))];
+    throw new RunError(
+      [
+        `cannot go on from ${from}, this run is another one:`,
+        ...refused.flatMap(({ lines }) => lines.map((line) => `  ${line}`)),
+        `go back to what it was, or say that it is meant: --allow ${[...allowed, ...names].join(',')}`,
+      ].join('\n'),
+    );
+  }
+  return differences.flatMap(({ lines }) => lines);
+}
+
+type Facts = Readonly<Record<string, unknown>>;
+
+function differencesOf(before: Facts, now: Facts, named: (name: string) => string): readonly Difference[] {
+  return [...new Set([...Object.keys(before), ...Object.keys(now)])].flatMap((key): Difference[] => {
+    const [was, is] = [shown(before[key]), shown(now[key])];
+    if (was === is) return [];
+    const name = named(key);
+    return [{ name, lines: [`${name} was ${was}, is ${is}`] }];
+  });
+}
+
+const shown = (value: unknown): string =>
+  value === undefined || value === null
+    ? 'not set'
+    : typeof value === 'string'
+      ? value
+      : JSON.stringify(value);
+
+/** `owner.option=value` by `owner.option`; those of the trainer are among its options. */
+function overridesOf(overrides: unknown): Facts {
+  if (!Array.isArray(overrides)) return {};
+  return Object.fromEntries(
+    overrides.map(String).flatMap((text) => {
+      const at = text.indexOf('=');
+      return harmless.test(text) || text.startsWith('trainer.')
+        ? []
+        : [[text.slice(0, at), text.slice(at + 1)]];
+    }),
+  );
+}
+
+/** Of the sets that both runs have opened: a test of the checkpoint opens others. */
+function dataDifferences(before: Facts, now: Facts): readonly Difference[] {
+  return Object.keys(now).flatMap((label): Difference[] => {
+    if (before[label] === undefined) return [];
+    const [was, is] = [record(label, before[label]), record(label, now[label])];
+    if (JSON.stringify(was) === JSON.stringify(is)) return [];
+    const rows =
+      was['rows'] === is['rows'] ? [] : [`${label} had ${shown(was['rows'])} rows, has ${shown(is['rows'])}`];
+    const files = filesOf(is).filter((file) => !filesOf(was).some((other) => other.sha256 === file.sha256));
+    return [
+      {
+        name: 'data',
+        lines: [...rows, ...files.map(({ file }) => `${label}: ${file} has changed since`)],
+      },
+    ].filter(({ lines }) => lines.length > 0);
+  });
+}
+
+function filesOf(set: Facts): readonly { readonly file: string; readonly sha256: string }[] {
+  const { files } = set;
+  return Array.isArray(files)
+    ? files.map((each: unknown) => {
+        const { file, sha256 } = record('a file', each);
+        return { file: String(file), sha256: String(sha256) };
+      })
+    : [];
+}
+
+const shownLines = 6;
+
+/** Lines of the spec's files that stand on one side only. */
+function specDifferences(before: unknown, now: unknown): readonly Difference[] {
+  const [was, is] = [textsOf(before), textsOf(now)];
+  const lines = [...new Set([...was.keys(), ...is.keys()])].flatMap((path): string[] => {
+    const [old, young] = [was.get(path), is.get(path)];
+    if (old === young) return [];
+    if (old === undefined || young === undefined)
+      return [`${path} ${old === undefined ? 'is new' : 'is not part of it any more'}`];
+    const [oldLines, newLines] = [old.split('\n'), young.split('\n')];
+    const gone = oldLines
+      .filter((line) => !newLines.includes(line))
+      .map((line) => `${path}: - ${line.trim()}`);
+    const come = newLines
+      .filter((line) => !oldLines.includes(line))
+      .map((line) => `${path}: + ${line.trim()}`);
+    const all = [...gone, ...come];
+    if (all.length === 0) return [`${path}: its lines are in another order`];
+    const rest = all.length - shownLines;
+    return [...all.slice(0, shownLines), ...(rest > 0 ? [`${path}: and ${rest} lines more`] : [])];
+  });
+  return lines.length === 0 ? [] : [{ name: 'spec', lines }];
+}
+
+function textsOf(files: unknown): ReadonlyMap<string, string> {
+  if (!Array.isArray(files)) return new Map();
+  return new Map(
+    files.map((each: unknown) => {
+      const { path, text } = record('a file of the spec', each);
+      return [String(path), String(text)];
+    }),
+  );
+}

@@ -1,0 +1,160 @@
+/** Writes a run's checkpoints, and keeps what their `state.json` says. */
+import {
+  pointTo,
+  writeCheckpoint,
+  type CheckpointContents,
+  type CheckpointLayout,
+} from '../checkpoint/write.js';
+import type { Json, Moment, SavedCheckpoint } from '../addons/addon.js';
+import { exactNumber } from '../../values/exact-number.js';
+import type { Best } from '../progress/training.js';
+import type { RunFolder } from '../run/folder.js';
+import { statesOf } from './add-on-states.js';
+import type { StateKeeper } from './fit.js';
+import { named, type LiveAddOn } from './hook-calls.js';
+import type { CheckpointSaver } from './live-add-ons.js';
+import { lockOf } from './run-lock.js';
+import { headOf } from './run-record.js';
+import type { AnyTrainer } from './run.js';
+import type { Session } from './session.js';
+import { shortPath } from './short-path.js';
+
+type StateJson = Readonly<Record<string, Json>>;
+
+export interface SaverOptions {
+  readonly trainer: AnyTrainer;
+  readonly session: Session;
+  /** Null: nothing is written. */
+  readonly folder: RunFolder | null;
+  /** Whether a checkpoint is a folder or one file. */
+  readonly layout: CheckpointLayout;
+  /** Best values so far, by metric. */
+  readonly best: ReadonlyMap<string, Best>;
+  readonly pointers: ReadonlyMap<'last' | 'best', SavedCheckpoint>;
+  /** The checkpoint that the run goes on from, or null. */
+  readonly newest: SavedCheckpoint | null;
+}
+
+export class Saver implements CheckpointSaver, StateKeeper {
+  addOns: readonly LiveAddOn[] = [];
+  newest: SavedCheckpoint | null;
+  readonly pointers: Map<'last' | 'best', SavedCheckpoint>;
+  #held: StateJson | null = null;
+
+  constructor(private readonly options: SaverOptions) {
+    this.newest = options.newest;
+    this.pointers = new Map(options.pointers);
+  }
+
+  get isHeld(): boolean {
+    return this.#held !== null;
+  }
+
+  async hold(at: Moment): Promise<void> {
+    if (this.options.folder !== null) this.#held = await this.#state(at);
+  }
+
+  release(): void {
+    this.#held = null;
+  }
+
+  async save(at: Moment): Promise<SavedCheckpoint | null> {
+    const { session, folder } = this.options;
+    if (folder === null) return null;
+    if (this.newest?.step === at.step) return this.newest;
+    // Where nothing was trained there is nothing to keep.
+    if (at.step === 0) return null;
+    const details = { step: at.step };
+    const done = session.profile?.begin({ name: 'save checkpoint', category: 'checkpoint', details });
+    try {
+      return await this.#saveIn(folder, at);
+    } finally {
+      done?.();
+    }
+  }
+
+  async #saveIn(runFolder: RunFolder, at: Moment): Promise<SavedCheckpoint> {
+    const { session } = this.options;
+    // Weights that are not finite must not take the place of the last good ones.
+    await session.checkFinite();
+    const folder = await this.#write(runFolder, at, await session.downloadState(), null);
+    const saved = { folder, step: at.step };
+    this.newest = saved;
+    for (const { kind, hooks } of this.addOns)
+      await named(kind, 'checkpointSaved', () => hooks.checkpointSaved?.(at, saved));
+    return saved;
+  }
+
+  /** The state that a failed run left: it counts as no checkpoint of the run. */
+  async saveFailed(at: Moment, error: unknown): Promise<string | null> {
+    const { folder, session } = this.options;
+    if (folder === null) return null;
+    const reason = error instanceof Error ? error.message : String(error);
+    return shortPath(await this.#write(folder, at, await session.downloadState(true), reason));
+  }
+
+  async #write(
+    runFolder: RunFolder,
+    at: Moment,
+    { model, optimizer }: Pick<CheckpointContents, 'model' | 'optimizer'>,
+    error: string | null,
+  ): Promise<string> {
+    const { trainer, session } = this.options;
+    const state = this.#held ?? (await this.#state(at));
+    const head = headOf(trainer, session);
+    // The checkpoint counts on its lines.
+    runFolder.flush();
+    return writeCheckpoint(runFolder.checkpoints, {
+      layout: this.options.layout,
+      error,
+      head,
+      step: at.step,
+      epoch: at.epoch,
+      model,
+      optimizer,
+      state,
+    });
+  }
+
+  async #state(at: Moment): Promise<StateJson> {
+    const { trainer, session, folder, best } = this.options;
+    return {
+      step: at.step,
+      epoch: at.epoch,
+      seconds: at.seconds,
+      // Order and draws are functions of the seed and this place.
+      position: { epoch: at.epoch, batch: (at.step % session.pace.stepsPerEpoch) * session.accumulate },
+      seed: session.options.seed,
+      lock: await lockOf(trainer, session),
+      compile: session.engine.ways ?? {},
+      skipped: (await session.skipped.download()).values[0] ?? 0,
+      loop: await session.loopState(),
+      schedules: session.scheduleStates,
+      addOns: statesOf(this.addOns),
+      best: [...best.values()].map(({ metric, value, at: when }) => ({
+        metric,
+        value: exactNumber(value),
+        step: when.step,
+        epoch: when.epoch,
+        seconds: when.seconds,
+      })),
+      // A run that goes on from here cuts off what was written later.
+      files: folder?.lengths() ?? {},
+    };
+  }
+
+  async point(name: 'last' | 'best', checkpoint: SavedCheckpoint): Promise<void> {
+    const { folder } = this.options;
+    if (folder === null) return;
+    await pointTo(folder.checkpoints, name, checkpoint.step);
+    this.pointers.set(name, checkpoint);
+  }
+
+  /** The checkpoints to name at the end: the best, and the last where it is another. */
+  shown(): readonly string[] {
+    const [best, last] = (['best', 'last'] as const).map((name) => this.pointers.get(name));
+    if (best === undefined || last === undefined || best.step === last.step)
+      return [best ?? last].flatMap((one) => (one === undefined ? [] : [shortPath(one.folder)]));
+    return [`${shortPath(best.folder)} (best)`, `${shortPath(last.folder)} (last)`];
+  }
+}

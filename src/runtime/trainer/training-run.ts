@@ -1,0 +1,282 @@
+/** A training run with its folder, checkpoints and summary: a new one, or one that goes on from a checkpoint. */
+import { join } from 'node:path';
+import type { MetricsLine, Moment } from '../addons/addon.js';
+import { loadInto } from '../checkpoint/read.js';
+import type { Reporter } from '../progress/reporter.js';
+import { summaryLines, tableLines, TrainingProgress, weightTable, type Best } from '../progress/training.js';
+import { openRunFolder, reopenRunFolder, type RunFolder } from '../run/folder.js';
+import { gitState } from '../run/git.js';
+import { RunError } from '../run/run-error.js';
+import { restoreStates } from './add-on-states.js';
+import { Control } from './control.js';
+import { takenInDevRun } from './dev-run.js';
+import { lastStep } from './ending.js';
+import { fit, type FitResult } from './fit.js';
+import { tellLine, type LiveAddOn } from './hook-calls.js';
+import { addOnHost, closeAddOns, startAddOns } from './live-add-ons.js';
+import { record } from '../../values/json-record.js';
+import { loopStateOf, type LoopState } from './loop-state.js';
+import { bestOf, pointersOf, setNewerAside, type ResumePoint } from './resume.js';
+import { compareLocks, jsonRecordOf as jsonOf, lockOf } from './run-lock.js';
+import { describe, headOf, jsonRecord, summaryOf } from './run-record.js';
+import { devRunOf, folderOf, notesOf, reporterOf, rootOf, type AnyTrainer, type RunOptions } from './run.js';
+import { Saver } from './saver.js';
+import type { Session } from './session.js';
+import { shortPath } from './short-path.js';
+import type { Prepared } from './trainer.js';
+
+/** Trains, with what was prepared for it. */
+export async function trainPrepared(
+  trainer: AnyTrainer,
+  prepared: Prepared,
+  options: RunOptions,
+  started: number,
+): Promise<FitResult> {
+  const writes = devRunOf(trainer, options) === null && options.runDir !== null;
+  const { resume = null } = options;
+  if (resume !== null && !writes)
+    throw new RunError('a run that goes on from a checkpoint writes to its folder; a dev run writes nothing');
+  const folder = writes ? await openFolder(trainer, options) : null;
+  try {
+    return await train(trainer, prepared, folder, options, started);
+  } finally {
+    folder?.close();
+  }
+}
+
+function openFolder(trainer: AnyTrainer, options: RunOptions): Promise<RunFolder> {
+  const { resume = null } = options;
+  return resume === null
+    ? openRunFolder(folderOf(trainer, options))
+    : reopenRunFolder(resume.run, record('files', resume.state['files']));
+}
+
+/** Where a run goes on: what its checkpoint says of the loop, and what was best until then. */
+interface Continued {
+  readonly loop: LoopState;
+  readonly best: ReadonlyMap<string, Best>;
+}
+
+async function train(
+  trainer: AnyTrainer,
+  { session, addOns: configured, note }: Prepared,
+  folder: RunFolder | null,
+  options: RunOptions,
+  started: number,
+): Promise<FitResult> {
+  const { control = new Control(), resume = null } = options;
+  const devRun = devRunOf(trainer, options);
+  const reporter = reporterOf(trainer, options, folder);
+  const start = {
+    at: started,
+    git: folder === null ? null : gitState(rootOf(options)),
+    resumed: resume === null ? null : { at: new Date(started).toISOString(), step: resume.checkpoint.step },
+  };
+  const live: LiveAddOn[] = [];
+  let forget = (): void => undefined;
+  try {
+    // Compared before anything in the folder is written anew.
+    const changes = resume === null ? [] : await checkSame(trainer, session, resume, options.allow ?? []);
+    const described = await describe(trainer, session, start, null);
+    await folder?.write('run.json', described);
+    forget = control.beforeEnd((signal) => {
+      const reason = `ended at once by ${signal}`;
+      const ended = new Date().toISOString();
+      folder?.writeNow({ ...described, compile: session.decisions, ended, reason });
+      folder?.console(reason);
+    });
+    begin(trainer, session, reporter, folder, note);
+    const continued =
+      resume === null ? null : await goOn(session, resume, changes, (line) => reporter.line(line));
+    const earlier = continued?.loop.seconds ?? 0;
+    const now = (): number => earlier + (Date.now() - started) / 1000;
+    const best = new Map(continued?.best ?? []);
+    const saver = new Saver({
+      trainer,
+      session,
+      folder,
+      layout: configured.find(({ kind }) => kind === 'checkpoint')?.format ?? 'folder',
+      best,
+      pointers: resume === null ? new Map() : await pointersOf(resume.run),
+      newest: resume === null ? null : { folder: resume.checkpoint.folder, step: resume.checkpoint.step },
+    });
+    const taking = devRun === null ? configured : takenInDevRun(configured);
+    const write = (line: MetricsLine): void => folder?.metrics(jsonRecord(line));
+    const listener = new TrainingProgress(session, reporter, lastStep(session, devRun), write);
+    const notable = (step: number): void => listener.best(step);
+    const log = (line: MetricsLine): void => {
+      write(line);
+      tellLine(live, line);
+    };
+    const host = addOnHost(session, saver, reporter, folder?.path ?? null, { best, notable, log });
+    startAddOns(taking, host, live);
+    saver.addOns = live;
+    if (resume !== null) restoreStates(live, jsonOf(resume.state['addOns']));
+    const rescue = async (at: Moment): Promise<void> => {
+      const saved = await saver.save(at);
+      if (saved === null || saver.pointers.get('last')?.step === saved.step) return;
+      await saver.point('last', saved);
+      reporter.line(`the state of step ${at.step} was saved: ${shortPath(saved.folder)}`);
+    };
+    const result = await fit({
+      session,
+      addOns: live,
+      control,
+      listener,
+      now,
+      from: continued?.loop ?? null,
+      limit: devRun,
+      keeper: saver,
+      rescue,
+    });
+    if (result.reason === 'interrupted' && saver.newest?.step !== result.at.step) {
+      const saved = await saver.save(result.at);
+      if (saved !== null) await saver.point('last', saved);
+    }
+    reporter.end();
+    await tellEnd(session, saver, folder, listener, { result, best, reporter, plot: options.plot ?? null });
+    const traced = await writeTrace(trainer, session, folder, result.reason);
+    if (traced !== null) reporter.line(traced);
+    await closeAddOns(live.splice(0));
+    await folder?.write('summary.json', summaryOf(result, best, saver.pointers, listener.tables));
+    await folder?.write('run.json', await describe(trainer, session, start, result.reason));
+    return result;
+  } catch (error) {
+    reporter.end();
+    const message = error instanceof Error ? error.message : String(error);
+    const reason = `failed: ${message}`;
+    // The first error is the one to tell; a folder that cannot be written is often its cause.
+    try {
+      folder?.console(`error: ${message}`);
+    } catch {
+      // The same: `message` is thrown on.
+    }
+    await folder?.write('run.json', await describe(trainer, session, start, reason)).catch(() => undefined);
+    await writeTrace(trainer, session, folder, reason).catch(() => undefined);
+    throw error;
+  } finally {
+    forget();
+    // Of what failed before: its error is the one to tell.
+    await closeAddOns(live).catch(() => undefined);
+  }
+}
+
+/** Throws where a run is not the one that the checkpoint is of, but for what is allowed. What differs, a line each. */
+async function checkSame(
+  trainer: AnyTrainer,
+  session: Session,
+  { checkpoint, state }: ResumePoint,
+  allowed: readonly string[],
+): Promise<readonly string[]> {
+  const { spec } = headOf(trainer, session);
+  if (checkpoint.trainer !== spec.trainer) {
+    throw new RunError(
+      `${checkpoint.folder} was written by ${checkpoint.trainer}, this is ${spec.trainer}; take a checkpoint of this trainer`,
+    );
+  }
+  const lock = await lockOf(trainer, session);
+  return compareLocks(shortPath(checkpoint.folder), state['lock'], lock, allowed);
+}
+
+/** Puts the state of the checkpoint in place of the first. */
+async function goOn(
+  session: Session,
+  point: ResumePoint,
+  changes: readonly string[],
+  say: (line: string) => void,
+): Promise<Continued> {
+  const { checkpoint, model, optimizer, state } = point;
+  const { folder } = checkpoint;
+  session.figures.take(model);
+  loadInto(session.modelState, model, folder);
+  loadInto(session.optimizerState, optimizer, folder);
+  let continued: Continued;
+  try {
+    const skipped = Number(state['skipped']);
+    session.skipped.upload({ dtype: 'f32', shape: [], values: Float32Array.of(skipped) });
+    session.restoreSchedules(record('schedules', state['schedules']));
+    session.engine.pin?.(
+      Object.fromEntries(
+        Object.entries(record('compile', state['compile'])).map(([key, way]) => [key, String(way)]),
+      ),
+    );
+    continued = { loop: loopStateOf(state), best: bestOf(point) };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new RunError(`${join(folder, 'state.json')} does not fit this trainer: ${why}`, { cause: error });
+  }
+  for (const line of point.passed) say(`passed over: ${line}`);
+  for (const line of await setNewerAside(point)) say(line);
+  for (const line of changes) say(`allowed: ${line}`);
+  if (checkpoint.engine !== session.engine.version)
+    say(`the run was on ${checkpoint.engine}: what follows is equal to float tolerance, not bit for bit`);
+  say(`goes on after step ${checkpoint.step}, from ${shortPath(folder)}`);
+  return continued;
+}
+
+function begin(
+  trainer: AnyTrainer,
+  session: Session,
+  reporter: Reporter,
+  folder: RunFolder | null,
+  note: string | null,
+): void {
+  const { spec, options } = trainer;
+  const { stepsPerEpoch, totalSteps } = session.pace;
+  if (options.summary) weightTable(session, reporter.columns()).forEach((line) => reporter.line(line));
+  reporter.line(`${spec.trainer} on ${session.engine.version}, seed ${options.seed}`);
+  const all = totalSteps === null ? 'until max_time' : `${totalSteps} in all`;
+  reporter.line(
+    `${stepsPerEpoch} steps an epoch, ${all}${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`,
+  );
+  notesOf(session, note).forEach((line) => reporter.line(line));
+}
+
+/** The last lines of a run, and what it says of its time. */
+async function tellEnd(
+  session: Session,
+  saver: Saver,
+  folder: RunFolder | null,
+  listener: TrainingProgress,
+  {
+    result,
+    best,
+    reporter,
+    plot,
+  }: {
+    readonly result: FitResult;
+    readonly best: ReadonlyMap<string, Best>;
+    readonly reporter: Reporter;
+    readonly plot: ((folder: string) => string) | null;
+  },
+): Promise<void> {
+  const skipped = (await session.skipped.download()).values[0] ?? 0;
+  if (skipped > 0)
+    reporter.line(
+      `${skipped} updates were skipped: their loss, gradient or running statistics were not finite`,
+    );
+  const path = folder === null ? null : shortPath(folder.path);
+  const where = { folder: path, checkpoints: saver.shown(), plot };
+  for (const line of summaryLines(result, [...best.values()], session.pace, where, reporter.columns()))
+    reporter.line(line);
+  for (const [name, table] of listener.tables)
+    tableLines(name, table, reporter.columns()).forEach((line) => reporter.line(line));
+  const { profile } = session;
+  for (const line of profile?.lines(result.at.seconds, reporter.columns()) ?? []) reporter.line(line);
+}
+
+/** Writes what was traced of the run's time, and returns a line that says where it is. Null where no trace was asked for. */
+async function writeTrace(
+  trainer: AnyTrainer,
+  { profile, engine }: Session,
+  folder: RunFolder | null,
+  reason: string,
+): Promise<string | null> {
+  const spans = profile?.spans ?? null;
+  if (spans === null) return null;
+  if (folder === null) return 'trace: none is written, for this run has no folder';
+  const about = { engine: engine.version, reason };
+  await folder.trace(spans.text(`ztrain ${trainer.spec.trainer}`, about));
+  const file = shortPath(join(folder.path, 'trace.json'));
+  return `trace: ${file}, ${spans.count} spans, for https://ui.perfetto.dev or chrome://tracing`;
+}

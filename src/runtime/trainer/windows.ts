@@ -1,0 +1,176 @@
+/** Windows of the train step: their batches, read ahead, and the calls that run them. */
+import type { Json } from '../addons/addon.js';
+import type { HostBatch } from '../data/data.js';
+import { IndexError } from '../run/index-error.js';
+import { Ahead, type BatchPlace } from './ahead.js';
+import { AnomalyWatch } from './anomaly.js';
+import { batchesAt, withRows } from './evaluate.js';
+import { prepareSteps } from './prepare-steps.js';
+import type { OpenStage, Session } from './session.js';
+import type { BatchRun } from './stage.js';
+
+export interface WindowsOptions {
+  readonly session: Session;
+  readonly train: OpenStage;
+  /** Windows of the whole run. */
+  readonly total: number;
+  /** Seconds since the run's start. */
+  readonly now: () => number;
+  /** Something to know about how the run is done, once. */
+  readonly note: (line: string) => void;
+}
+
+/** What windows came to. */
+export interface Trained {
+  readonly steps: number;
+  readonly rows: number;
+  readonly seconds: number;
+}
+
+export class Windows {
+  readonly #ahead: Ahead;
+  readonly #watch: AnomalyWatch | null;
+  #rows = 0;
+  /** Seconds that a step of the last call took. */
+  #perStep = 0;
+  #decided = false;
+  /** Whether what comes later is traced, or nothing is to be. */
+  #isReady: boolean;
+  /** Batches that the train step has had, until it is. */
+  #sample: readonly HostBatch[] = [];
+
+  constructor(private readonly options: WindowsOptions) {
+    const { session, train, note } = options;
+    this.#ahead = new Ahead(train.data);
+    this.#isReady = !session.engine.traces;
+    this.#watch = session.options.detectAnomaly ? new AnomalyWatch(session, note) : null;
+  }
+
+  /** Rows trained on so far. */
+  get rows(): number {
+    return this.#rows;
+  }
+
+  get perStep(): number {
+    return this.#perStep;
+  }
+
+  /** How many windows the engine takes in one call at most; 1 where each is looked at. */
+  get atOnce(): number {
+    return this.#watch === null ? this.options.train.stage.atOnce : 1;
+  }
+
+  /** Lets go of what was read ahead. */
+  drain(): Promise<void> {
+    return this.#ahead.drain();
+  }
+
+  /** What a checkpoint keeps, besides the state on the device. */
+  async state(): Promise<Readonly<Record<string, Json>>> {
+    return { rows: this.#rows, train: await this.options.train.stage.state() };
+  }
+
+  /** Takes it back. Where a logging window or an epoch was half done, the steps that are to be in its metrics are traced. */
+  async restore(rows: number, train: unknown): Promise<void> {
+    this.#rows = rows;
+    const { stage, data } = this.options.train;
+    const { stepsPerEpoch, accumulate } = this.options.session.pace;
+    for (const { step, micro } of stage.restore(train)) {
+      const epoch = Math.floor(step / stepsPerEpoch);
+      const index = (step % stepsPerEpoch) * accumulate + micro;
+      await stage.learn(this.#runOf(step, index, await batchesAt(data, epoch, index)));
+    }
+  }
+
+  /** Updates of the weights from step `from` to step `until`: a window of batches each. */
+  async run(from: number, until: number): Promise<Trained> {
+    const { session, train, now, note } = this.options;
+    const { stage, batches } = train;
+    const { stepsPerEpoch, accumulate } = session.pace;
+    const epoch = Math.floor(from / stepsPerEpoch);
+    const before = { seconds: now(), rows: this.#rows };
+    const runs: (BatchRun & BatchPlace)[] = [];
+    for (let step = from; step < until; step += 1) {
+      const first = (step % stepsPerEpoch) * accumulate;
+      const end = Math.min(batches, first + accumulate);
+      for (let index = first; index < end; index += 1) {
+        const inputs = await session.timed(
+          { name: 'wait for data', category: 'data', details: { step: step + 1 } },
+          () => this.#ahead.take({ epoch, index }),
+        );
+        runs.push({ epoch, index, ...this.#runOf(step, index, inputs) });
+        this.#rows += inputs[0]?.rows ?? 0;
+        // No more batches are held than the engine takes.
+        if (runs.length >= stage.atOnce) await this.#runAll(runs.splice(0));
+      }
+    }
+    await this.#runAll(runs);
+    if (stage.decision !== null && !this.#decided) {
+      this.#decided = true;
+      note(`${stage.plan.name} is run as ${stage.decision}`);
+    }
+    const done = { steps: until - from, rows: this.#rows - before.rows, seconds: now() - before.seconds };
+    this.#perStep = done.seconds / done.steps;
+    await this.#getReady();
+    return done;
+  }
+
+  /** Traces what comes later, once the first window has shown what batches are like. */
+  async #getReady(): Promise<void> {
+    if (this.#isReady) return;
+    this.#isReady = true;
+    const { session, total } = this.options;
+    await session.timed({ name: 'prepare steps', category: 'compile' }, () =>
+      prepareSteps(session, total, this.#sample),
+    );
+    this.#sample = [];
+  }
+
+  /** The run of batch `index` of an epoch, which belongs to the window after `step` of them. */
+  #runOf(step: number, index: number, batches: readonly HostBatch[]): BatchRun {
+    const { session, train } = this.options;
+    const { stepsPerEpoch, accumulate } = session.pace;
+    const first = (step % stepsPerEpoch) * accumulate;
+    const end = Math.min(train.batches, first + accumulate);
+    const clock = session.clockAt(step);
+    const rowOffset = batches[0]?.firstRow ?? 0;
+    const draws = { seed: session.options.seed, step, micro: index - first, rowOffset };
+    return {
+      batches,
+      run: { clock, draws, scalars: session.scalarsAt(clock, true), last: index === end - 1 },
+    };
+  }
+
+  /** Runs batches, and reads those after them meanwhile. */
+  async #runAll(runs: readonly (BatchRun & BatchPlace)[]): Promise<void> {
+    const last = runs.at(-1);
+    if (last === undefined) return;
+    const { session, train, total } = this.options;
+    const { stage, data, batches } = train;
+    const watch = this.#watch;
+    if (!this.#isReady) this.#sample = last.batches;
+    const details = {
+      step: (runs[0] ?? last).run.clock.step + 1,
+      // Those that end here: with accumulation a step is several batches.
+      steps: runs.filter(({ run }) => run.last).length,
+      batches: runs.length,
+    };
+    const done = session.timed({ name: `step ${stage.plan.name}`, category: 'step', details }, () =>
+      watch === null ? stage.runAll(runs) : watch.runAll(stage, runs),
+    );
+    const inEpoch = last.index + 1 < batches;
+    const from = inEpoch ? last.index + 1 : 0;
+    const epoch = inEpoch ? last.epoch : last.epoch + 1;
+    const { stepsPerEpoch, accumulate } = session.pace;
+    // Batches that no step will take are not read.
+    const left = (total - epoch * stepsPerEpoch) * accumulate - from;
+    const count = Math.max(0, Math.min(stage.atOnce, batches - from, left));
+    this.#ahead.prepare(Array.from({ length: count }, (_, offset) => ({ epoch, index: from + offset })));
+    try {
+      await done;
+    } catch (error) {
+      const place = error instanceof IndexError ? runs[error.run] : undefined;
+      throw place === undefined ? error : withRows(error, data, place);
+    }
+  }
+}

@@ -301,6 +301,12 @@ describe('image_folder', () => {
     expect((await open.batch(0, 0)).tensors[1]?.values.filter((label) => label === 0)).toHaveLength(7);
   });
 
+  test('what the host does comes before what the step does', () => {
+    expect(() => prepared(photos('shelf').map((row) => row))).toThrow(
+      'prepare runs on the host, before what map computes in the step: call it first',
+    );
+  });
+
   test('sizes that differ make no batch, and the message says of which file', async () => {
     const open = await photos(folder('sizes', shelf)).open(host);
     await expect(open.batch(0, 0)).rejects.toThrow(

@@ -104,6 +104,7 @@ export class Data<B> {
     options: CommonOptions,
     private readonly build: (tensors: readonly Tensor[]) => B,
     private readonly stages: readonly HostStage[] = [],
+    private readonly isMapped = false,
   ) {
     const { batch = 32, shuffle = false, dropLast = false, onBadRow = 'error' } = options;
     const { parts = null, part = null, splitSeed = 0, stratify = null } = options;
@@ -140,6 +141,8 @@ export class Data<B> {
     record: RecordType,
     f: (row: RowOf<B>) => RowOf<C>,
   ): Data<C> {
+    if (this.isMapped)
+      throw new DataError('prepare runs on the host, before what map computes in the step: call it first');
     const before = this.#record;
     const stage: HostStage = {
       record,
@@ -156,12 +159,13 @@ export class Data<B> {
 
   /** The same rows, with `f` applied to each batch inside the step. */
   map<C>(f: (row: B) => C): Data<C> {
-    return new Data(this.source, this.options, (tensors) => f(this.build(tensors)), this.stages);
+    return new Data(this.source, this.options, (tensors) => f(this.build(tensors)), this.stages, true);
   }
 
   /** The same rows and maps with some common options replaced. */
   withOptions(options: CommonOptions): Data<B> {
-    return new Data(this.source, { ...this.options, ...options }, this.build, this.stages);
+    const all = { ...this.options, ...options };
+    return new Data(this.source, all, this.build, this.stages, this.isMapped);
   }
 
   /** The batch that a step gets of the tensors of a host batch. Runs the maps: only inside a step. */

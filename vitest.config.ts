@@ -3,12 +3,14 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 
 /** What must hold on every engine. The other suites never start one, or are about the embedded one. */
 const onEveryEngine = [
+  'test/cli/verify-resume.test.ts',
   'test/runtime/ahead.test.ts',
   'test/runtime/anomaly.test.ts',
   'test/runtime/checkpoint.test.ts',
   'test/runtime/copies.test.ts',
   'test/runtime/data-map.test.ts',
   'test/runtime/engine.test.ts',
+  'test/runtime/externs.test.ts',
   'test/runtime/freezing.test.ts',
   'test/runtime/fused.test.ts',
   'test/runtime/generation.test.ts',
@@ -34,6 +36,7 @@ const onEveryEngine = [
   'test/runtime/turns.test.ts',
   'test/specs/houses.test.ts',
   'test/specs/pictures.test.ts',
+  'test/specs/externs.test.ts',
   'test/specs/training.test.ts',
 ];
 

@@ -8,6 +8,8 @@ import { derivedOf } from './copies.js';
 import { bindValue, lookup, type Binding, type Env, type FileScope } from './env.js';
 import { judgeAtCall, orSwapped } from './judging.js';
 import { checkExpr, isUnbuilt, kindOf, reportUnknown } from './expressions.js';
+import { externLayer } from './extern-layers.js';
+import { callExternMetric } from './extern-metrics.js';
 import { callExternFn } from './externs.js';
 import type { IrNamed, IrReduction } from './ir.js';
 import { applyLayer } from './layers.js';
@@ -55,6 +57,8 @@ export const applyPipe = (env: Env, input: Value, stage: Stage): Value => {
     const layer = env.checker.prelude.find('layer', name.text);
     if (layer) return applyLayer(env, layer, input, args, stage.as, stage.span);
   }
+  const own = binding ? externLayer(env, binding) : null;
+  if (own) return applyLayer(env, own, input, args, stage.as, stage.span);
   if (binding?.kind === 'decl' && binding.decl.kind === 'block') {
     env.checker.used.add(binding);
     return applyBlock(env, binding.decl, binding.file, input, args, stage.as, stage.span);
@@ -153,12 +157,14 @@ const callBinding = (
     if (decl.kind === 'model') return callModel(env, modelItself(decl, file), args, span, piped);
     if (decl.kind === 'externItem' && decl.what === 'fn')
       return callExternFn(env, decl, file, args, span, piped);
+    if (decl.kind === 'externItem' && decl.what === 'metric')
+      return callExternMetric(env, decl, file, args, span, piped);
     if (decl.kind === 'modelAlias') {
       const derived = derivedOf(env, decl, file);
       if (!derived) return unknownValue(span);
       return callModel(env, { ...derived, name: decl.name.text }, args, span, piped);
     }
-    if (decl.kind === 'block') {
+    if (decl.kind === 'block' || (decl.kind === 'externItem' && decl.what === 'layer')) {
       const parameters = args
         .slice(1)
         .map((arg) => sourceText(env, env.file, arg.span))
@@ -167,7 +173,7 @@ const callBinding = (
       env.checker.report(
         blockCalled(
           nameSpan,
-          { kind: 'block', name: binding.name },
+          { kind: decl.kind === 'block' ? 'block' : 'layer', name: binding.name },
           { help: `write \`${input} |> ${binding.name}(${parameters}) as …\`` },
         ),
       );
@@ -193,7 +199,7 @@ const optionsOf = (
     const name = param.name.text;
     const found = bound.get(name);
     if (!found || !given.has(name)) continue;
-    if (isTensorType(param.type) && !isOptional(param.type)) continue;
+    if (isTensorType(param.type) && !isOptionalTensor(param.type)) continue;
     if (found.type.kind === 'none') continue;
     if (param.value && isConstant(found, checkExpr({ ...env, scope: preludeScope(env) }, param.value)))
       continue;
@@ -203,7 +209,7 @@ const optionsOf = (
 };
 
 /** An optional tensor (`weight: tensor | none`) goes with the options. */
-const isOptional = (type: TypeExpr): boolean =>
+export const isOptionalTensor = (type: TypeExpr): boolean =>
   type.kind === 'unionType' &&
   type.members.some((member) => member.kind === 'namedType' && member.name.text === 'none');
 
@@ -388,7 +394,7 @@ const applyBuiltin = (env: Env, builtin: Builtin, call: BuiltinCall, span: Span)
   const random = builtin.settings.get('random') === true;
   if (random && env.place.kind !== 'host') env.place.notes.random = true;
   const tensors = inputs
-    .filter((param) => !isOptional(param.type))
+    .filter((param) => !isOptionalTensor(param.type))
     .flatMap((param) => bound.get(param.name.text) ?? []);
   const argsIr = tensors.map((each) => each.ir);
   const options = [...optionsOf(builtin, bound, given, env)];
@@ -445,6 +451,19 @@ const totalOf = (
   return totalOfOperation(builtin.name, builtin.name === 'clamp' ? args : values, span);
 };
 
+/** Whether a metric stands in a step, whose batches it is of; reports where it does not. */
+export const isInStep = (env: Env, name: string, span: Span): boolean => {
+  if (env.place.kind === 'step') return true;
+  env.checker.report(
+    wrongKind(
+      span,
+      { name, found: 'a metric', expected: 'a function' },
+      { help: 'metrics are summed over the batches of a step: use it in `metric … = …`' },
+    ),
+  );
+  return false;
+};
+
 const callMetric = (
   env: Env,
   builtin: Builtin,
@@ -456,22 +475,13 @@ const callMetric = (
   const bindings = noBindings();
   if (!call) return unknownValue(span);
   const { bound, given } = call;
-  const inputs = call.inputs.filter((param) => !isOptional(param.type));
+  const inputs = call.inputs.filter((param) => !isOptionalTensor(param.type));
   const rule = metricRules.get(settingText(builtin, 'rule') ?? '');
   const type = orSwapped(env, namesOf(inputs), bound, (each) =>
     judgeAtCall(env, span, () => rule?.({ env, name: builtin.name, span, args: each }) ?? null),
   );
   if (!type || !limitsHold(env, builtin, bound, bindings, span)) return unknownValue(span);
-  if (env.place.kind !== 'step') {
-    env.checker.report(
-      wrongKind(
-        span,
-        { name: builtin.name, found: 'a metric', expected: 'a function' },
-        { help: 'metrics are summed over the batches of a step: use it in `metric … = …`' },
-      ),
-    );
-    return unknownValue(span);
-  }
+  if (!isInStep(env, builtin.name, span)) return unknownValue(span);
   const reduction: IrReduction = {
     span,
     kind: 'metric',

@@ -1,13 +1,11 @@
-/** Schedules, optimizers, the trainer and add-ons: blocks of attributes with a meaning of their own. */
+/** Optimizers, the trainer and add-ons: blocks of attributes with a meaning of their own. */
 import type {
   AddonDecl,
-  Arg,
   Config,
   Decl,
+  ExternItem,
   GroupEntry,
-  Item,
   OptimizerDecl,
-  ScheduleDecl,
   TrainerDecl,
 } from '../parser/ast.js';
 import {
@@ -19,130 +17,26 @@ import {
   wrongType,
 } from '../parser/messages.gen.js';
 import { nearest } from '../parser/nearest.js';
-import type { Span } from '../parser/source.js';
 import { isPhase } from '../values/phases.js';
-import { bindArguments, checkLimits, describe } from './arguments.js';
-import { checkAttributes, monitorOf, namedOf, ownerOf, type Attributes } from './attributes.js';
-import { preludeScope, sourceText } from './calls.js';
+import { describe } from './arguments.js';
+import { checkAttributes, namedOf, ownerOf, type Attributes } from './attributes.js';
 import { isGraphStmt } from './classes.js';
 import { checkExternAddon } from './extern-addons.js';
+import { asBuiltin, externParts } from './extern-optimizers.js';
 import { nameHelp } from './foreign.js';
-import { childScope, lookup, makePlace, type Env } from './env.js';
+import { childScope, lookup, makePlace, type Env, type FileScope } from './env.js';
 import { checkExpr, isUnbuilt, kindOf } from './expressions.js';
-import type {
-  IrAddon,
-  IrExpr,
-  IrGroup,
-  IrMatching,
-  IrNamed,
-  IrOptimizer,
-  IrPattern,
-  IrSchedule,
-} from './ir.js';
+import type { IrAddon, IrGroup, IrMatching, IrNamed, IrOptimizer, IrPattern } from './ir.js';
 import { matchType, noBindings } from './patterns.js';
 import { settingList, settingText, type Builtin } from './prelude.js';
 import { checkFields } from './record-fields.js';
 import { isUnknown, type Value } from './value.js';
 
-/**
- * The metric that a phase waits for is a path of names, no expression: it is taken out before the other arguments are read.
- * Null where it is missing or no metric, which is reported.
- */
-const monitorArgument = (
-  env: Env,
-  builtin: Builtin,
-  phase: ScheduleDecl['phases'][number],
-):
-  | { readonly param: Item; readonly monitor: IrExpr; readonly others: readonly Arg[] }
-  | { readonly param: null; readonly monitor?: never; readonly others: readonly Arg[] }
-  | null => {
-  const { args } = phase;
-  const param = builtin.params.find(({ type }) => type.kind === 'namedType' && type.name.text === 'monitor');
-  if (!param) return { param: null, others: args };
-  const { text } = param.name;
-  const given = args.find(({ name }) => name?.text === text) ?? args.find(({ name }) => !name);
-  if (!given) {
-    env.checker.report(
-      missingArgument(
-        phase.span,
-        { owner: phase.name.text, kind: 'argument', name: text },
-        { help: 'name a metric first: `plateau(validate.loss, over = rest)`' },
-      ),
-    );
-    return null;
-  }
-  const monitor = monitorOf(given.value, 'min');
-  if (!monitor) {
-    env.checker.report(
-      wrongType(
-        given.value.span,
-        {
-          what: `\`${text}\` of \`${phase.name.text}\``,
-          found: given.value.kind === 'string' ? `"${given.value.value}"` : 'something else',
-          expected: 'a metric',
-        },
-        { help: 'name a step and a metric of it: `validate.loss`, or `max(validate.accuracy)`' },
-      ),
-    );
-    return null;
-  }
-  return { param, monitor: monitor.ir, others: args.filter((each) => each !== given) };
-};
-
-export const checkSchedule = (env: Env, decl: ScheduleDecl): IrSchedule | null => {
-  const phases: { readonly span: Span; readonly kind: string; readonly options: readonly IrNamed[] }[] = [];
-  let fine = true;
-  for (const phase of decl.phases) {
-    const kind = phase.name.text;
-    const builtin = env.checker.prelude.find('schedule', kind);
-    if (!builtin) {
-      fine = false;
-      const names = env.checker.prelude.names('schedule');
-      const near = nearest(kind, names);
-      env.checker.report(
-        unknownName(
-          phase.name.span,
-          { kind: 'schedule phase', name: kind },
-          { help: near[0] ? `write \`${near[0]}\`` : `phases are ${names.join(', ')}` },
-        ),
-      );
-      continue;
-    }
-    const watched = monitorArgument(env, builtin, phase);
-    if (watched === null) {
-      fine = false;
-      continue;
-    }
-    const params = builtin.params.filter((param) => param !== watched.param);
-    const call = bindArguments(
-      { env, owner: kind, kind: 'argument', params, span: phase.span, scope: preludeScope(env) },
-      null,
-      watched.others,
-    );
-    if (!call || [...call.bound.values()].some(isUnknown)) {
-      fine = false;
-      continue;
-    }
-    if (
-      !checkLimits(env, kind, params, call.bound, preludeScope(env), (expr) =>
-        sourceText(env, env.file, expr.span),
-      )
-    )
-      fine = false;
-    const options = builtin.params.flatMap((param): IrNamed[] => {
-      if (param === watched.param) return [{ name: param.name.text, value: watched.monitor }];
-      const found = call.bound.get(param.name.text);
-      return found && call.given.has(param.name.text) && found.type.kind !== 'none'
-        ? [{ name: param.name.text, value: found.ir }]
-        : [];
-    });
-    phases.push({ span: phase.span, kind, options });
-  }
-  return fine ? { span: decl.span, doc: decl.doc, name: decl.name.text, phases } : null;
-};
-
 interface OptimizerInfo {
   readonly kind: string;
+  readonly builtin: Builtin;
+  /** Where it is written in TypeScript. */
+  readonly extern: { readonly item: ExternItem; readonly file: FileScope } | null;
   readonly attributes: Attributes;
   readonly owns: IrMatching | null;
   readonly groups: readonly IrGroup[];
@@ -207,7 +101,7 @@ const readOptimizer = (
   const name = decl.source.text;
   const binding = lookup(env.scope, name);
   let base: OptimizerInfo | null = null;
-  let kind = name;
+  let extern: OptimizerInfo['extern'] = null;
   if (binding?.kind === 'decl' && binding.decl.kind === 'optimizer') {
     env.checker.used.add(binding);
     if (binding.decl === decl || open.has(binding.decl)) {
@@ -243,7 +137,14 @@ const readOptimizer = (
     }
     base = env.checker.capture(() => readOptimizer(env, other, new Set([...open, decl]))).result;
     if (!base) return null;
-    kind = base.kind;
+    ({ extern } = base);
+  } else if (
+    binding?.kind === 'decl' &&
+    binding.decl.kind === 'externItem' &&
+    binding.decl.what === 'optimizer'
+  ) {
+    env.checker.used.add(binding);
+    extern = { item: binding.decl, file: binding.file };
   } else if (binding) {
     if (!isUnbuilt(binding)) {
       env.checker.report(
@@ -252,7 +153,9 @@ const readOptimizer = (
     }
     return null;
   }
-  const builtin = env.checker.prelude.find('optimizer', kind);
+  const builtin = extern
+    ? asBuiltin(env, extern.item)
+    : (base?.builtin ?? env.checker.prelude.find('optimizer', name));
   if (!builtin) {
     const names = env.checker.prelude.names('optimizer');
     const near = nearest(name, names);
@@ -265,6 +168,7 @@ const readOptimizer = (
     );
     return null;
   }
+  const kind = builtin.name;
   const inherited = new Map(
     (base?.attributes.given ?? []).map((each) => [each.name, { span: each.span, value: each.value }]),
   );
@@ -314,7 +218,7 @@ const readOptimizer = (
     if (at >= 0) groups[at] = group;
     else groups.push(group);
   }
-  return { kind, attributes, owns, groups };
+  return { kind, builtin, extern, attributes, owns, groups };
 };
 
 export const checkOptimizer = (env: Env, decl: OptimizerDecl): IrOptimizer | null => {
@@ -337,6 +241,7 @@ export const checkOptimizer = (env: Env, decl: OptimizerDecl): IrOptimizer | nul
     of: models,
     owns: info.owns,
     options: namedOf(info.attributes, ['of']),
+    ...(info.extern ? externParts(env, info.extern.item, info.extern.file, info.attributes) : {}),
     groups: info.groups,
   };
 };

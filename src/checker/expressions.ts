@@ -100,6 +100,10 @@ export const isUnbuilt = (binding: Binding): boolean =>
   binding.decl.kind === 'externItem' &&
   binding.decl.what !== 'fn' &&
   binding.decl.what !== 'data' &&
+  binding.decl.what !== 'metric' &&
+  binding.decl.what !== 'optimizer' &&
+  binding.decl.what !== 'schedule' &&
+  binding.decl.what !== 'layer' &&
   binding.decl.what !== 'addon';
 
 export const kindOf = (binding: Binding): string => {
@@ -118,6 +122,7 @@ export const kindOf = (binding: Binding): string => {
       return 'a data set';
     case 'externItem':
       if (binding.decl.what === 'addon') return 'an add-on';
+      if (binding.decl.what === 'schedule') return 'a schedule phase';
       return binding.decl.what === 'fn' ? 'a function' : aKind(binding.decl.what);
     default:
       return `a ${binding.decl.kind}`;

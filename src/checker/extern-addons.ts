@@ -85,8 +85,11 @@ const membersOf = (type: TypeExpr): readonly TypeExpr[] =>
 export const isOptionalOption = (type: TypeExpr): boolean =>
   type.kind === 'unionType' && type.members.some(isNone);
 
-/** The type of an option of an add-on, as TypeScript has it. Reports a type that no option has. */
-export const optionType = (env: Env, written: TypeExpr): IrType => {
+/**
+ * The type of an option, as TypeScript has it. Reports a type that no option has: of all but add-ons also `monitor`, `metric`
+ * and `secret` (`plain`).
+ */
+export const optionType = (env: Env, written: TypeExpr, of: 'add-on' | 'plain' = 'add-on'): IrType => {
   const members = membersOf(written);
   const [only, ...others] = members;
   if (others.length > 0 && members.every((member) => member.kind === 'literalType'))
@@ -100,7 +103,9 @@ export const optionType = (env: Env, written: TypeExpr): IrType => {
       const unit = units.get(name);
       const single: IrType | null =
         name === 'monitor' || name === 'metric' || name === 'secret'
-          ? { kind: name }
+          ? of === 'plain'
+            ? null
+            : { kind: name }
           : plain.has(name)
             ? name === 'path'
               ? { kind: 'string' }
@@ -114,9 +119,13 @@ export const optionType = (env: Env, written: TypeExpr): IrType => {
   env.checker.report(
     wrongType(
       written.span,
-      { what: 'the type of an option', found: 'another', expected: 'one that an add-on takes' },
       {
-        help: 'options are int, float, bool, string, path, words ("a" | "b"), units (steps), monitor, metric, secret, lists of these (string[...]), or `| none`',
+        what: 'the type of an option',
+        found: 'another',
+        expected: of === 'plain' ? 'one that an option has' : 'one that an add-on takes',
+      },
+      {
+        help: `options are int, float, bool, string, path, words ("a" | "b"), units (steps), ${of === 'plain' ? '' : 'monitor, metric, secret, '}lists of these (string[...]), or \`| none\``,
       },
     ),
   );

@@ -1,12 +1,18 @@
 /** Functions written in TypeScript and declared in a spec. */
-import type { Arg, ExternItem } from '../parser/ast.js';
+import type { Arg, ExternItem, Item, TypeExpr } from '../parser/ast.js';
 import { notBuilt } from '../parser/messages.gen.js';
 import type { Span } from '../parser/source.js';
 import { parameterEnv } from './arguments.js';
-import { bindDeclared } from './declared-calls.js';
+import { isOptionalTensor } from './calls.js';
+import { bindDeclared, type DeclaredCall } from './declared-calls.js';
 import type { Env, FileScope } from './env.js';
 import { declaredOf, isOptionalOption, optionType, reportHidden } from './extern-addons.js';
-import type { IrExtern, IrExternItem, IrNamed } from './ir.js';
+import { layerItem } from './extern-layers.js';
+import { metricResult } from './extern-metrics.js';
+import { readDeclared } from './extern-options.js';
+import { optimizerItem } from './extern-optimizers.js';
+import { phaseItem } from './schedules.js';
+import type { IrExtern, IrExternItem, IrExpr, IrNamed, IrOption, IrType } from './ir.js';
 import { isPath } from './data.js';
 import { isTensorType, noBindings, resolveType } from './patterns.js';
 import { symbol } from './dims/size.js';
@@ -21,6 +27,23 @@ export const moduleOf = (file: FileScope, item: ExternItem): string => {
   return '';
 };
 
+/** What is passed on of a call: tensors in order, everything else by name. The spec's defaults are passed on as well. */
+export const passedOn = (
+  params: readonly Item[],
+  { bound }: DeclaredCall,
+): { readonly args: readonly IrExpr[]; readonly options: readonly IrNamed[] } => ({
+  args: params.filter(isPlainTensor).flatMap((param) => bound.get(param.name.text)?.ir ?? []),
+  options: params.flatMap((param): IrNamed[] => {
+    const found = bound.get(param.name.text);
+    return !found || isPlainTensor(param) || found.type.kind === 'none'
+      ? []
+      : [{ name: param.name.text, value: found.ir }];
+  }),
+});
+
+/** A tensor that is always there: one that may be `none` goes with the options. */
+export const isPlainTensor = ({ type }: Item): boolean => isTensorType(type) && !isOptionalTensor(type);
+
 export const callExternFn = (
   env: Env,
   decl: ExternItem,
@@ -32,23 +55,25 @@ export const callExternFn = (
   const name = decl.name.text;
   const call = bindDeclared(env, decl, file, args, span, piped);
   if (!call) return unknownValue(span);
-  const { bound, statics, bindings, inner } = call;
-  const tensors = decl.params.filter((param) => isTensorType(param.type));
+  const { bindings, inner } = call;
   const type = decl.result ? resolveType(inner, decl.result, bindings) : null;
   if (!type || type.kind === 'unknown') return unknownValue(span);
-  const options: IrNamed[] = [...statics].flatMap(([param, found]) =>
-    found.type.kind === 'none' ? [] : [{ name: param, value: found.ir }],
-  );
   return value(span, type, {
     kind: 'op',
     home: `extern:${moduleOf(file, decl)}`,
     name,
-    args: tensors.flatMap((param) => bound.get(param.name.text)?.ir ?? []),
-    options,
+    ...passedOn(decl.params, call),
     draw: null,
     free: false,
   });
 };
+
+const declared: Readonly<Partial<Record<ExternItem['what'], (env: Env, item: ExternItem) => IrExternItem>>> =
+  {
+    optimizer: (env, item) => optimizerItem(env, item),
+    schedule: (env, item) => phaseItem(env, item),
+    layer: (env, item) => layerItem(env, item),
+  };
 
 /** The externs of a file, for the code that imports them. */
 export const externsOf = (env: Env, file: FileScope): readonly IrExtern[] =>
@@ -60,50 +85,83 @@ export const externsOf = (env: Env, file: FileScope): readonly IrExtern[] =>
         items.push(addonItem({ ...env, file, scope: file }, item));
         continue;
       }
-      if (item.what !== 'fn' && item.what !== 'data') {
+      const make = declared[item.what];
+      if (make) {
+        items.push(make({ ...env, file, scope: file }, item));
+        continue;
+      }
+      if (item.what !== 'fn' && item.what !== 'data' && item.what !== 'metric') {
         env.checker.report(
           notBuilt(
             item.span,
             { what: `an extern ${item.what}` },
-            { help: 'functions, data sources and add-ons can be written in TypeScript today' },
+            {
+              help: 'functions, data sources, metrics, optimizers, schedule phases and add-ons can be written in TypeScript today',
+            },
           ),
         );
         continue;
       }
-      const bindings = noBindings();
-      const inner = parameterEnv({ ...env, file, scope: file }, file, new Map());
-      const free = (name: string) => symbol(name);
-      const params = item.params.filter((param) => !isTensorType(param.type));
-      const inputs = item.params.filter((param) => isTensorType(param.type));
-      for (const param of params) {
-        if (param.type.kind === 'namedType' && param.type.name.text === 'int')
-          bindings.sizes.set(param.name.text, symbol(param.name.text));
-      }
-      items.push({
-        span: item.span,
-        doc: item.doc,
-        what: item.what,
-        name: item.name.text,
-        params: params.map((param) => ({
-          name: param.name.text,
-          doc: param.doc,
-          origin: 'declared',
-          type: isPath(param.type)
-            ? { kind: 'path' }
-            : irType(resolveType(inner, param.type, bindings, free)),
-          // A default of the spec is passed on, so that the function itself needs none.
-          value: null,
-        })),
-        inputs: inputs.map((param) => ({
-          name: param.name.text,
-          type: irType(resolveType(inner, param.type, bindings, free)),
-        })),
-        result: item.result ? irType(resolveType(inner, item.result, bindings, free)) : { kind: 'none' },
-        many: false,
-      });
+      items.push(calledItem({ ...env, file, scope: file }, file, item, item.what));
     }
     return [{ span: decl.span, module: decl.module.value, items }];
   });
+
+/** A function, data source or metric: what is called with tensors and options. */
+const calledItem = (
+  env: Env,
+  file: FileScope,
+  item: ExternItem,
+  what: 'fn' | 'data' | 'metric',
+): IrExternItem => {
+  if (what === 'metric') readDeclared(env, item, {}, ['result']);
+  const bindings = noBindings();
+  const inner = parameterEnv(env, file, new Map());
+  const free = (name: string) => symbol(name);
+  const params = item.params.filter((param) => !isPlainTensor(param));
+  for (const param of params) {
+    if (param.type.kind === 'namedType' && param.type.name.text === 'int')
+      bindings.sizes.set(param.name.text, symbol(param.name.text));
+  }
+  const typeOf = ({ type }: Item): IrType => {
+    const resolved = irType(resolveType(inner, type, bindings, free));
+    // Of a metric nothing comes out that has the axes of `...s`: its inputs may have any number of them.
+    return what === 'metric' && resolved.kind === 'tensor' && hasRest(type)
+      ? { ...resolved, shape: ['...'] }
+      : resolved;
+  };
+  return {
+    span: item.span,
+    doc: item.doc,
+    what,
+    name: item.name.text,
+    params: params.map((param): IrOption => ({
+      name: param.name.text,
+      doc: param.doc,
+      origin: 'declared',
+      type: isPath(param.type) ? { kind: 'path' } : typeOf(param),
+      // A default of the spec is passed on, so that the function itself needs none; `none` is left out.
+      value: isOptionalOption(param.type)
+        ? { kind: 'literal', value: null, span: param.span, type: { kind: 'none' } }
+        : null,
+    })),
+    inputs: item.params
+      .filter(isPlainTensor)
+      .map((param) => ({ name: param.name.text, type: typeOf(param) })),
+    result:
+      what === 'metric'
+        ? metricResult(env, item)
+        : item.result
+          ? irType(resolveType(inner, item.result, bindings, free))
+          : { kind: 'none' },
+    many: false,
+  };
+};
+
+const hasRest = (type: TypeExpr): boolean =>
+  type.kind === 'unionType'
+    ? type.members.some(hasRest)
+    : type.kind === 'namedType' && (type.shape?.dims.some((dim) => dim.kind === 'rest') ?? false);
 
 /** An add-on: its options alone. What it declares is checked here, where it stands. */
 const addonItem = (env: Env, item: ExternItem): IrExternItem => {

@@ -37,6 +37,12 @@ export interface IrOptimizer {
   readonly doc: string | null;
   readonly name: string;
   readonly kind: string;
+  /** Where it is written in TypeScript: its file, the slots that it keeps for each weight, and options of its own. */
+  readonly extern?: {
+    readonly module: string;
+    readonly slots: readonly string[];
+    readonly options: readonly IrNamed[];
+  };
   /** `taken` where it is that of the optimizer which this one amends. */
   readonly of: readonly { readonly span: Span; readonly model: string; readonly taken?: true }[];
   /** Null: all weights of its models. */

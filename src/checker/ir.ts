@@ -5,8 +5,10 @@
  */
 import type { Span } from '../parser/source.js';
 import type { Phase } from '../values/phases.js';
+import type { IrExtern, IrExternLayer } from './ir-externs.js';
 import type { IrModel, IrOptimizer } from './ir-models.js';
 
+export type { IrExtern, IrExternItem, IrExternLayer } from './ir-externs.js';
 export type { IrCopy, IrGroup, IrMatching, IrModel, IrOptimizer, IrPattern } from './ir-models.js';
 
 export interface Ir {
@@ -28,27 +30,6 @@ export interface IrModule {
   readonly externs: readonly IrExtern[];
   readonly consts: readonly IrConst[];
   readonly classes: readonly IrClass[];
-}
-
-export interface IrExtern {
-  readonly span: Span;
-  /** The module as written, `./corpus.ts`. */
-  readonly module: string;
-  readonly items: readonly IrExternItem[];
-}
-
-export interface IrExternItem {
-  readonly span: Span;
-  readonly doc: string | null;
-  readonly what: 'fn' | 'data' | 'addon';
-  readonly name: string;
-  readonly params: readonly IrOption[];
-  /** Tensor arguments of a function, in order. */
-  readonly inputs: readonly IrField[];
-  /** What a function returns, or the fields of one row of a data source. */
-  readonly result: IrType;
-  /** Of an add-on: whether each of several is told its label. */
-  readonly many: boolean;
 }
 
 export interface IrConst {
@@ -141,6 +122,8 @@ export type IrContent =
       readonly weights: readonly IrWeight[];
       /** `call` needs the rank of its result spelled out (embedding). */
       readonly free: boolean;
+      /** Where it is written in TypeScript. */
+      readonly extern?: IrExternLayer;
     }
   | {
       readonly kind: 'block';
@@ -301,7 +284,7 @@ export type IrRef =
   | { readonly kind: 'dim'; readonly name: string }
   /** The number of a turn (`repeat i in …`, `for i in …`). */
   | { readonly kind: 'index'; readonly name: string }
-  | { readonly kind: 'weight'; readonly slot: IrSlotRef; readonly weight: string }
+  | { readonly kind: 'weight'; readonly slot: IrSlotRef; readonly weight: string; readonly extern?: true }
   /** In a step: a scalar tensor. In an attribute: a host number of the clock. */
   | { readonly kind: 'schedule'; readonly name: string }
   /** `run.step`, `run.epoch`: host numbers, only in a `decide` and in the test of an `if`. */
@@ -385,6 +368,8 @@ export interface IrSchedule {
     readonly span: Span;
     readonly kind: string;
     readonly options: readonly IrNamed[];
+    /** Of a phase in TypeScript: its file, and whether it goes on from where the phase before ended. */
+    readonly extern?: { readonly module: string; readonly starts: boolean };
   }[];
 }
 
@@ -459,10 +444,12 @@ export type IrReduction = { readonly span: Span } & (
   | { readonly kind: 'each' | 'last'; readonly value: IrExpr }
   /** A host number, or a schedule (a scalar tensor), times a reduction. */
   | { readonly kind: 'times'; readonly by: IrExpr; readonly of: IrReduction }
-  /** A metric of the prelude. */
+  /** A metric of the prelude, or of the extern's file `module`; `figures` where that is several numbers. */
   | {
       readonly kind: 'metric';
       readonly metric: string;
+      readonly module?: string;
+      readonly figures?: readonly string[];
       readonly args: readonly IrExpr[];
       readonly options: readonly IrNamed[];
     }

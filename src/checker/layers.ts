@@ -2,6 +2,8 @@
 import type { Arg, Expr, LayerStmt, Name } from '../parser/ast.js';
 import {
   duplicateWeights,
+  missingArgument,
+  tooManyArguments,
   tooManyPositions,
   unknownAttribute,
   unknownName,
@@ -15,7 +17,8 @@ import { preludeScope, sourceText } from './calls.js';
 import { applyNamedBlock } from './uses.js';
 import { maxOf } from './dims/facts.js';
 import { add, constant, mul, showSize, sub, symbolsOf, type Size } from './dims/size.js';
-import { lookup, type Env, type NamedLayer, type Weight, type WeightSink } from './env.js';
+import { lookup, type Env, type FileScope, type NamedLayer, type Weight, type WeightSink } from './env.js';
+import { externContent, externLayer, sizesOfWeights, weightsDeclared } from './extern-layers.js';
 import { checkExpr, isUnbuilt, kindOf, reportUnknown } from './expressions.js';
 import type { IrContent, IrNamed, IrSlotRef, IrWeight } from './ir.js';
 import { demandSize, matchType, noBindings, resolveType, type Bindings } from './patterns.js';
@@ -80,22 +83,75 @@ export interface MadeLayer {
   readonly extras: ReadonlyMap<string, Value>;
 }
 
+/** Where names of a declaration are looked for. */
+const scopeOf = (env: Env, { scope }: Builtin): FileScope => scope ?? preludeScope(env);
+
 const inputNames = (builtin: Builtin): readonly string[] =>
   (builtin.item.signature?.inputs ?? []).map((input) => input.name.text);
 
 export const bindLayer = (env: Env, builtin: Builtin, args: readonly Arg[], span: Span): MadeLayer | null => {
   const others = inputNames(builtin).slice(1);
   const call = bindArguments(
-    { env, owner: builtin.name, kind: 'argument', params: builtin.params, span, scope: preludeScope(env) },
+    {
+      env,
+      owner: builtin.name,
+      kind: 'argument',
+      params: builtin.params,
+      span,
+      scope: scopeOf(env, builtin),
+    },
     null,
     args,
     (name) => others.includes(name),
   );
   if (!call || [...call.bound.values()].some(isUnknown)) return null;
-  const fine = checkLimits(env, builtin.name, builtin.params, call.bound, preludeScope(env), (expr) =>
-    sourceText(env, env.file, expr.span),
+  const fine = checkLimits(env, builtin.name, builtin.params, call.bound, scopeOf(env, builtin), (expr) =>
+    sourceText(env, builtin.scope ?? env.file, expr.span),
   );
   return fine ? { builtin, ...call } : null;
+};
+
+/** The input of a pipe and those that are given by name, in order. Null where one is missing, which is reported. */
+const inputsOf = (
+  env: Env,
+  { builtin, extras }: MadeLayer,
+  input: Value,
+  span: Span,
+): readonly Value[] | null => {
+  const inputs = [input];
+  for (const name of inputNames(builtin).slice(1)) {
+    const found = extras.get(name);
+    if (!found) {
+      env.checker.report(
+        missingArgument(
+          span,
+          { owner: builtin.name, kind: 'input', name },
+          { help: `write \`${builtin.name}(…, ${name} = …)\`` },
+        ),
+      );
+      return null;
+    }
+    if (isUnknown(found)) return null;
+    inputs.push(found);
+  }
+  return inputs;
+};
+
+/** Whether a named layer is called with as many inputs as it takes. */
+const countFits = (env: Env, builtin: Builtin, inputs: readonly Value[], span: Span): boolean => {
+  const names = inputNames(builtin);
+  const [missing] = names.slice(inputs.length);
+  if (missing !== undefined)
+    env.checker.report(missingArgument(span, { owner: builtin.name, kind: 'input', name: missing }));
+  else if (inputs.length > names.length)
+    env.checker.report(
+      tooManyArguments(span, {
+        owner: builtin.name,
+        expected: `${names.length} input${names.length === 1 ? '' : 's'}`,
+        found: `${inputs.length}`,
+      }),
+    );
+  return inputs.length === names.length;
 };
 
 const convolved = (env: Env, made: MadeLayer, x: TensorType, span: Span): readonly Size[] | null => {
@@ -119,13 +175,19 @@ interface Applied {
   readonly content: IrContent;
 }
 
-/** The result, the weights and the code of a layer on one input. */
-export const realizeLayer = (env: Env, made: MadeLayer, input: Value, span: Span): Applied | null => {
+/** The result, the weights and the code of a layer on its inputs. */
+export const realizeLayer = (
+  env: Env,
+  made: MadeLayer,
+  inputs: readonly Value[],
+  span: Span,
+): Applied | null => {
   const { builtin, bound, given } = made;
   const signature = builtin.item.signature;
   const [first] = signature?.inputs ?? [];
-  if (!signature || !first) return null;
-  const staticEnv = parameterEnv(env, preludeScope(env), bound);
+  const [input] = inputs;
+  if (!signature || !first || !input) return null;
+  const staticEnv = parameterEnv(env, scopeOf(env, builtin), bound);
   const bindings = noBindings();
   const what = `the input of \`${builtin.name}\``;
   if (
@@ -141,7 +203,14 @@ export const realizeLayer = (env: Env, made: MadeLayer, input: Value, span: Span
       env.checker.report(wrongType(input.span, { what, found: showType(input.type), expected: 'a tensor' }));
     return null;
   }
-  const rule = settingText(builtin, 'rule');
+  const others = signature.inputs.slice(1).every(({ name, type }, index) => {
+    const other = inputs[index + 1];
+    const at = { what: `\`${name.text}\` of \`${builtin.name}\``, span: other?.span ?? span };
+    return other !== undefined && matchType(staticEnv, type, other.type, bindings, at);
+  });
+  if (!others) return null;
+  // A rule is the prelude's: what stands under this name in a declaration of TypeScript is refused there.
+  const rule = builtin.scope ? null : settingText(builtin, 'rule');
   if (rule === 'conv' || rule === 'conv_transpose') {
     const sizes = convolved(env, made, input.type, span);
     const [h2, w2] = sizes ?? [];
@@ -151,7 +220,11 @@ export const realizeLayer = (env: Env, made: MadeLayer, input: Value, span: Span
   }
   const type = judgeAtCall(env, span, () => resolveType(staticEnv, signature.result, bindings));
   if (type.kind === 'unknown') return null;
-  if (builtin.name === 'embedding' && !checkPositions(env, input.type, bound.get('count'), input.span))
+  if (
+    builtin.name === 'embedding' &&
+    !builtin.scope &&
+    !checkPositions(env, input.type, bound.get('count'), input.span)
+  )
     return null;
   if (builtin.settings.get('random') === true) env.place.notes.random = true;
   if (builtin.settings.get('meets_rows') === true) env.place.notes.meetsRows ??= span;
@@ -162,7 +235,7 @@ export const realizeLayer = (env: Env, made: MadeLayer, input: Value, span: Span
     ['weights', true],
     ['state', false],
   ] as const) {
-    for (const [name, dims] of weightShapes(builtin, setting)) {
+    for (const [name, dims] of weightsDeclared(builtin, setting)) {
       if (name === 'bias' && noBias) continue;
       const shape = dims.map((dim) => sizeIn(staticEnv, dim, bindings));
       declared.push({ name, dtype: 'f32', shape: shape.map(showSize), trainable });
@@ -170,12 +243,19 @@ export const realizeLayer = (env: Env, made: MadeLayer, input: Value, span: Span
     }
   }
   const options: IrNamed[] = [];
-  const inputs = bindings.sizes.get('inputs');
-  if (inputs && own.length > 0) options.push({ name: 'inputs', value: sizeCode(inputs, env.place, span) });
+  for (const name of builtin.scope ? sizesOfWeights(builtin) : ['inputs']) {
+    const size = bindings.sizes.get(name);
+    if (size && own.length > 0) options.push({ name, value: sizeCode(size, env.place, span) });
+  }
   for (const param of builtin.params) {
     const found = bound.get(param.name.text);
-    if (!found || !given.has(param.name.text) || found.type.kind === 'none') continue;
-    if (param.value && isConstant(found, checkExpr({ ...env, scope: preludeScope(env) }, param.value)))
+    // What is written in TypeScript is told the spec's defaults.
+    if (!found || !(given.has(param.name.text) || builtin.scope) || found.type.kind === 'none') continue;
+    if (
+      !builtin.scope &&
+      param.value &&
+      isConstant(found, checkExpr({ ...env, scope: scopeOf(env, builtin) }, param.value))
+    )
       continue;
     options.push({ name: param.name.text, value: found.ir });
   }
@@ -185,7 +265,9 @@ export const realizeLayer = (env: Env, made: MadeLayer, input: Value, span: Span
   return {
     type,
     weights: own,
-    content: { kind: 'layer', layer: builtin.name, options, weights: declared, free },
+    content: builtin.scope
+      ? externContent(env, builtin, builtin.scope, { options, weights: declared })
+      : { kind: 'layer', layer: builtin.name, options, weights: declared, free },
   };
 };
 
@@ -207,20 +289,6 @@ const checkPositions = (env: Env, index: TensorType, count: Value | undefined, s
     ),
   );
   return false;
-};
-
-/** `weights = { weight: f32[inputs, units] }` as names and size expressions. */
-const weightShapes = (builtin: Builtin, setting: string): readonly (readonly [string, readonly Expr[]])[] => {
-  const entry = builtin.config?.entries.find(
-    (each) => each.kind === 'attribute' && each.name.text === setting,
-  );
-  if (entry?.kind !== 'attribute' || entry.value.kind !== 'record') return [];
-  return entry.value.fields.map((field) => [
-    field.name.text,
-    field.value.kind === 'index'
-      ? field.value.slices.flatMap((slice) => (slice.kind === 'at' ? [slice.at] : []))
-      : [],
-  ]);
 };
 
 const sizeIn = (env: Env, expr: Expr, bindings: Bindings): Size => {
@@ -263,7 +331,8 @@ export const applyLayer = (
   if (!sink) return refuseWeights(env, builtin.name, span);
   const made = bindLayer(env, builtin, args, span);
   if (!made || isUnknown(input)) return unknownValue(span);
-  const applied = realizeLayer(env, made, input, span);
+  const inputs = inputsOf(env, made, input, span);
+  const applied = inputs && realizeLayer(env, made, inputs, span);
   const taken = takeName(env, sink, as, builtin.name);
   if (!applied || !taken) return unknownValue(span);
   // A layer without weights needs no name to keep its place in a checkpoint.
@@ -279,8 +348,7 @@ export const applyLayer = (
     applied.weights,
     ref.kind === 'item' && ref.slot === null,
   );
-  const others = [...made.extras.values()];
-  return applySlot(span, applied.type, ref, [input, ...others]);
+  return applySlot(span, applied.type, ref, inputs);
 };
 
 /** A layer that is called again has the weights of its first call: its inputs must ask for the same. */
@@ -330,7 +398,7 @@ export const nameLayer = (env: Env, statement: LayerStmt): NamedLayer | null => 
     env.checker.used.add(binding);
     return applyNamedBlock(env, binding.decl, binding.file, statement, expr.args);
   }
-  const builtin = binding ? null : env.checker.prelude.find('layer', name);
+  const builtin = binding ? externLayer(env, binding) : env.checker.prelude.find('layer', name);
   if (!builtin) {
     if (binding && isUnbuilt(binding)) return null;
     if (binding)
@@ -344,8 +412,8 @@ export const nameLayer = (env: Env, statement: LayerStmt): NamedLayer | null => 
   const taken = takeName(env, sink, statement.name, builtin.name);
   if (!made || !taken) return null;
   const { when } = sink;
-  const realize = (at: Env, input: Value, span: Span): Applied | null => {
-    const applied = realizeLayer(at, made, input, span);
+  const realize = (at: Env, inputs: readonly Value[], span: Span): Applied | null => {
+    const applied = realizeLayer(at, made, inputs, span);
     if (!applied) return null;
     // What is gone through without being taken leaves no slot behind.
     if (!sink.slots.some((slot) => slot.name === taken.name)) {
@@ -355,16 +423,17 @@ export const nameLayer = (env: Env, statement: LayerStmt): NamedLayer | null => 
       sink.when = before;
       return applied;
     }
-    return sameWeights(at, sink, taken.name, applied.weights, input.span) ? applied : null;
+    return sameWeights(at, sink, taken.name, applied.weights, inputs[0]?.span ?? span) ? applied : null;
   };
   // Weights that need no input (embedding) exist from here on, called or not.
   if (
+    !builtin.scope &&
     !(builtin.item.signature?.inputs ?? []).some((input) => JSON.stringify(input.type).includes('"inputs"'))
   ) {
     const dtype = builtin.name === 'embedding' ? 'i32' : 'f32';
     realize(
       env,
-      value(statement.span, tensorType(dtype, [constant(1)]), { kind: 'literal', value: null }),
+      [value(statement.span, tensorType(dtype, [constant(1)]), { kind: 'literal', value: null })],
       statement.span,
     );
   }
@@ -372,11 +441,12 @@ export const nameLayer = (env: Env, statement: LayerStmt): NamedLayer | null => 
     name: taken.name,
     call: (at, inputs, span) => {
       const [input] = inputs;
-      if (!input || isUnknown(input)) return unknownValue(span);
-      const applied = realize(at, input, span);
+      if (!input || inputs.some(isUnknown) || !countFits(at, builtin, inputs, span))
+        return unknownValue(span);
+      const applied = realize(at, inputs, span);
       if (!applied) return unknownValue(span);
       const free = applied.content.kind === 'layer' && applied.content.free;
-      return applySlot(span, applied.type, sink.refer(taken.name, when !== null, free), [input]);
+      return applySlot(span, applied.type, sink.refer(taken.name, when !== null, free), inputs);
     },
     weight: (at, weight, span) => {
       const weights = sink.weights.filter((each) => each.path.startsWith(`${taken.name}.`));
@@ -384,7 +454,7 @@ export const nameLayer = (env: Env, statement: LayerStmt): NamedLayer | null => 
       if (!found) {
         const near = nearest(
           weight,
-          weights.map((each) => each.path.slice(taken.name.length + 1)),
+          weights.map((each) => each.path.slice(taken.name.length + 1)).filter((each) => !each.includes('.')),
         );
         at.checker.report(
           weights.length > 0
@@ -403,7 +473,12 @@ export const nameLayer = (env: Env, statement: LayerStmt): NamedLayer | null => 
       }
       return value(span, tensorType(found.dtype, found.shape), {
         kind: 'ref',
-        ref: { kind: 'weight', slot: sink.refer(taken.name, when !== null, false), weight },
+        ref: {
+          kind: 'weight',
+          slot: sink.refer(taken.name, when !== null, false),
+          weight,
+          ...(builtin.scope ? { extern: true as const } : {}),
+        },
       });
     },
   };

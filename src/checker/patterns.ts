@@ -303,7 +303,11 @@ export const matchType = (
     });
   }
   if (written.kind === 'unionType') {
-    const fits = written.members.find((member) => {
+    // `none` says nothing of a value that is there.
+    const isNone = (member: TypeExpr): boolean => member.kind === 'namedType' && member.name.text === 'none';
+    const members =
+      found.kind === 'none' ? written.members : written.members.filter((member) => !isNone(member));
+    const fits = members.find((member) => {
       const { result, diagnostics } = env.checker.capture(() =>
         matchType(
           env,
@@ -320,7 +324,7 @@ export const matchType = (
       return result && diagnostics.length === 0;
     });
     if (fits) return matchType(env, fits, found, bindings, at);
-    const first = written.members[0];
+    const [first] = members;
     return first ? matchType(env, first, found, bindings, at) : false;
   }
   if (written.kind !== 'namedType') return true;

@@ -3,6 +3,7 @@ import type { Config, Expr, ExternItem, ExternKind, FnDecl, Item } from '../pars
 import { parse } from '../parser/parse.js';
 import { createSource, type Span } from '../parser/source.js';
 import { preludeText } from './prelude.gen.js';
+import type { FileScope } from './env.js';
 import type { ProgramFile } from './program.js';
 
 /** Number of the prelude's file in spans: never one of a program. */
@@ -17,6 +18,8 @@ export interface Builtin {
   /** `rule = "…"`, `random = true`, … as constants. */
   readonly settings: ReadonlyMap<string, string | boolean | readonly string[]>;
   readonly config: Config | null;
+  /** Of a layer in TypeScript: where it is declared, whose names its sizes and limits may use. */
+  readonly scope?: FileScope;
 }
 
 export interface Prelude {
@@ -34,7 +37,7 @@ const settingOf = (expr: Expr): string | boolean | readonly string[] | null => {
   return null;
 };
 
-const builtinOf = (item: ExternItem): Builtin => {
+export const builtinOf = (item: ExternItem): Builtin => {
   const settings = new Map<string, string | boolean | readonly string[]>();
   for (const entry of item.config?.entries ?? []) {
     if (entry.kind !== 'attribute') continue;

@@ -21,7 +21,11 @@ const isOwner = (env: Env, stage: Stage): boolean => {
   if (stage.kind === 'repeat') return true;
   const name = stage.path[0]?.text ?? '';
   const binding = lookup(env.scope, name);
-  if (binding) return binding.kind === 'decl' && binding.decl.kind === 'block';
+  if (binding)
+    return (
+      binding.kind === 'decl' &&
+      (binding.decl.kind === 'block' || (binding.decl.kind === 'externItem' && binding.decl.what === 'layer'))
+    );
   return env.checker.prelude.find('layer', name) !== null;
 };
 

@@ -29,9 +29,9 @@ const once =
     return value;
   };
 
-const addRunOptions = (command: Command): Command =>
+const addRunOptions = (command: Command, spec: readonly [string, string] = ['<spec>', 'the spec']): Command =>
   command
-    .argument('<spec>', 'the spec')
+    .argument(...spec)
     .argument('[name=value...]', 'params, and attributes as owner.name=value')
     .option('--run-dir <dir>', 'the run’s folder (runs/<trainer>/<time>)', once('--run-dir'))
     .option('--data-root <dir>', 'where relative data paths start (the spec’s folder)', once('--data-root'))
@@ -42,11 +42,14 @@ const addRunOptions = (command: Command): Command =>
     .helpOption(false)
     .option('-h, --help', 'the spec’s params with their defaults and limits');
 
+/** Who has a checkpoint has its spec too. */
+const keptSpec = ['[spec]', 'the spec, instead of the one that the checkpoint keeps'] as const;
+
 const withTrainer =
   (finish: Finish, name: 'train' | 'test' | 'predict') =>
-  async (spec: string, words: readonly string[], options: RunOptions): Promise<void> => {
+  async (spec: string | undefined, words: readonly string[], options: RunOptions): Promise<void> => {
     const { trainerCommand } = await import('./run.js');
-    finish(await trainerCommand(name, [spec, ...words], options));
+    finish(await trainerCommand(name, spec === undefined ? words : [spec, ...words], options));
   };
 
 const addEngineCommands = (program: Command, finish: Finish): void => {
@@ -125,14 +128,17 @@ const addCommands = (program: Command, finish: Finish): void => {
     .option('--dev-run [n]', 'n steps (3) and validation batches, nothing is written')
     .option('--no-sweep', 'one run where the spec has a sweep, with the values given here and the defaults')
     .action(withTrainer(finish, 'train'));
-  addRunOptions(program.command('test').description('measure trained weights'))
+  addRunOptions(program.command('test').description('measure trained weights'), keptSpec)
     .option(
       '--from <run>',
       'a run’s folder (its best checkpoint, else the last) or a checkpoint',
       once('--from'),
     )
     .action(withTrainer(finish, 'test'));
-  addRunOptions(program.command('predict').description('write a row of output for each row of input'))
+  addRunOptions(
+    program.command('predict').description('write a row of output for each row of input'),
+    keptSpec,
+  )
     .option(
       '--from <run>',
       'a run’s folder (its best checkpoint, else the last) or a checkpoint',

@@ -9,6 +9,7 @@ interface Owner {
   readonly span: Span;
   readonly kinds: readonly string[];
   readonly options: readonly IrNamed[];
+  readonly extern?: { readonly options: readonly IrNamed[] };
 }
 
 /** Everything that has attributes, with its kinds in the table. */
@@ -50,8 +51,9 @@ export const refuseOnlyInSpec = (
     const owner = ownersOf(ir).find((each) => each.name === first);
     const declared = owner?.kinds.flatMap((kind) => optionTable.get(kind) ?? []);
     const option = declared?.find((each) => each.name === name);
-    if (owner === undefined || option === undefined || option.overridable || option.later) continue;
-    const written = owner.options.find((each) => each.name === name);
+    const isFixed = option !== undefined && !option.overridable && !option.later;
+    if (owner === undefined || !(isFixed || owner.extern !== undefined)) continue;
+    const written = [...owner.options, ...(owner.extern?.options ?? [])].find((each) => each.name === name);
     throw onlyInSpec(path.join('.'), place(written?.value.span ?? owner.span));
   }
 };

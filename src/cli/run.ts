@@ -5,15 +5,17 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { folderOf } from '../checker/host.js';
+import { folderOf, type Host } from '../checker/host.js';
 import { BundleError } from '../codegen/bundle.js';
 import { findPackageRoot, runtimeFile } from '../codegen/package-root.js';
 import { checkExterns, emitTo, hasExterns } from '../compiler.js';
+import { nodeHost } from '../node-host.js';
 import { parseOverride } from '../values/overrides.js';
 import { fileHash, hashOf, isKept, openCache, prune } from './cache.js';
 import { calledAs } from './called.js';
 import { refuseOnlyInSpec } from './only-in-spec.js';
 import { keep, readKept, type Texts } from './kept-bundles.js';
+import { specOfCheckpoint } from './kept-spec.js';
 import { placesOf } from './places.js';
 import { reportBundleWarnings, reportDiagnostics, reportExterns } from './report.js';
 import { checkSpec, findSpec, shownPath, type CheckedSpec, type SpecFile } from './specs.js';
@@ -103,7 +105,11 @@ const warnIfStale = (texts: Texts, folder: string, spec: SpecFile): void => {
 };
 
 /** The bundle's path, or null where something is wrong, which has been printed. */
-const bundleFor = async (spec: SpecFile, checked: CheckedSpec): Promise<string | null> => {
+const bundleFor = async (
+  spec: SpecFile,
+  checked: CheckedSpec,
+  fromCheckpoint: boolean,
+): Promise<string | null> => {
   const root = findPackageRoot();
   const { generated } = placesOf(spec);
   const cache = openCache();
@@ -115,13 +121,13 @@ const bundleFor = async (spec: SpecFile, checked: CheckedSpec): Promise<string |
   ]);
   const kept = readKept(cache.folder, key);
   if (kept !== null) {
-    warnIfStale(kept.texts, generated, spec);
+    if (!fromCheckpoint) warnIfStale(kept.texts, generated, spec);
     return join(cache.folder, kept.bundle);
   }
   const since = Date.now();
   const files = await emitTo(checked, spec.path, generated);
   const texts = Object.fromEntries(files.map((file) => [file.fileName, file.text]));
-  warnIfStale(texts, generated, spec);
+  if (!fromCheckpoint) warnIfStale(texts, generated, spec);
   const externs = hasExterns(checked);
   if (externs && reportExterns(checked, await checkExterns(checked, files, generated), generated))
     return null;
@@ -139,29 +145,58 @@ const bundleFor = async (spec: SpecFile, checked: CheckedSpec): Promise<string |
   return path;
 };
 
+/** What is to be run: a spec that was named, or the one that a checkpoint keeps. */
+const specFor = async (
+  command: 'train' | 'test' | 'predict',
+  first: string | undefined,
+  { from, dataRoot = '.' }: RunOptions,
+): Promise<{ readonly spec: SpecFile; readonly host: Host; readonly checkpoint: string | null }> => {
+  if (first !== undefined) return { spec: findSpec(first), host: nodeHost, checkpoint: null };
+  if (command === 'train') throw new Misuse('name the spec to run, such as specs/digits.ztrain');
+  if (from === undefined)
+    throw new Misuse(`${command} needs --from RUN or --from CHECKPOINT, and the spec where that keeps none`);
+  return specOfCheckpoint(from, dataRoot);
+};
+
 export const trainerCommand = async (
+  command: 'train' | 'test' | 'predict',
+  args: readonly string[],
+  options: RunOptions,
+): Promise<number> => {
+  try {
+    return await runTrainer(command, args, options);
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'RunError') throw error;
+    streams.say(`error: ${error.message}`);
+    return exits.runFailed;
+  }
+};
+
+const runTrainer = async (
   command: 'train' | 'test' | 'predict',
   args: readonly string[],
   options: RunOptions,
 ): Promise<number> => {
   const named = args.filter((word) => !isOverride(word));
   const [first, second] = named;
-  if (first === undefined) throw new Misuse('name the spec to run, such as specs/digits.ztrain');
   if (second !== undefined)
     throw new Misuse(
       `there is no place for ${JSON.stringify(second)}; one spec runs at a time, and params are name=value`,
     );
-  const spec = findSpec(first);
-  const checked = checkSpec(spec);
+  const { spec, host, checkpoint } = await specFor(command, first, options);
+  if (checkpoint !== null) streams.say(`${spec.shown} as ${checkpoint} keeps it`);
+  const checked = checkSpec(spec, host);
   if (reportDiagnostics(checked)) return exits.diagnostics;
   if (checked.ir?.trainer === null)
     throw new Misuse(`${spec.shown} has no trainer; run a spec that imports it`);
   const overrides = args.filter(isOverride);
   if (options.help !== true && checked.ir !== null)
     refuseOnlyInSpec(checked.ir, checked.shownFiles, overrides.map(parseOverride));
+  if (checkpoint !== null && hasExterns(checked))
+    throw new Misuse(`${spec.shown} has code of its own, which a checkpoint does not keep; name the spec`);
   let path: string | null;
   try {
-    path = await bundleFor(spec, checked);
+    path = await bundleFor(spec, checked, checkpoint !== null);
   } catch (error) {
     if (error instanceof BundleError) throw new Misuse(`${spec.shown} cannot be bundled: ${error.message}`);
     throw error;
@@ -172,7 +207,7 @@ export const trainerCommand = async (
   const executable: object = await import(pathToFileURL(path).href);
   if (!isExecutable(executable)) throw new Error(`${path} is not a trainer's bundle`);
   const program = (called: 'train' | 'test' | 'predict'): string =>
-    `${calledAs()} ${called === 'train' ? 'run' : called} ${spec.shown}`;
+    `${calledAs()} ${called === 'train' ? 'run' : called}${checkpoint === null || called === 'train' ? ` ${spec.shown}` : ''}`;
   return executable.main(argumentsOf(command, overrides, spec, options), {
     program,
     plot: `${calledAs()} plot`,

@@ -69,11 +69,15 @@ export const resolvedLines = (
         ),
       ),
     ),
-    ...trainer.optimizers.flatMap(({ name, kind, of, options, groups }) =>
+    ...trainer.optimizers.flatMap(({ name, kind, extern, of, options, groups }) =>
       block(`optimizer ${name} = ${kind}`, [
         `  of = ${of.length === 1 ? (of[0]?.model ?? '') : `[${of.map(({ model }) => model).join(', ')}]`}`,
         ...body(options),
-        ...defaults(prelude.find('optimizer', kind), [...options, { name: 'of', value: noExpr }]),
+        ...body(extern?.options ?? []),
+        ...defaults(extern ? null : prelude.find('optimizer', kind), [
+          ...options,
+          { name: 'of', value: noExpr },
+        ]),
         ...groups.map(
           (group) =>
             `  group ${group.name} { match = [${group.match.map(({ pattern }) => JSON.stringify(pattern)).join(', ')}] ${group.options.map((each) => `${each.name} = ${text(each.value)}`).join(' ')} }`,

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import type { Checked } from '../checker/check.js';
+import type { Host } from '../checker/host.js';
 import { check } from '../compiler.js';
 import { compilerPath, nodeHost } from '../node-host.js';
 import { nearest } from '../parser/nearest.js';
@@ -81,7 +82,7 @@ export interface CheckedSpec extends Checked {
   readonly shownFiles: readonly SourceFile[];
 }
 
-export const checkSpec = (spec: SpecFile): CheckedSpec => {
-  const checked = check(spec.path);
+export const checkSpec = (spec: SpecFile, host: Host = nodeHost): CheckedSpec => {
+  const checked = check(spec.path, host);
   return { ...checked, shownFiles: checked.files.map((file) => ({ ...file, path: shownPath(file.path) })) };
 };

@@ -26,8 +26,27 @@ interface Ended {
   readonly text: string;
 }
 
-/** Runs this program with other words. It is killed after so many milliseconds unless it ends before. */
-const runSelf = (words: readonly string[], killAfter: number | null): Promise<Ended> =>
+/** When a run is killed: so many milliseconds after its folder has a checkpoint of this step. */
+interface Kill {
+  readonly run: string;
+  readonly step: number;
+  readonly after: number;
+}
+
+/** The step of a run's last checkpoint; 0 where there is none. */
+const lastStepOf = (run: string): number => {
+  try {
+    const name = readFileSync(join(run, 'checkpoints', 'last'), 'utf8');
+    return Number(/\d+/.exec(name)?.[0] ?? 0);
+  } catch {
+    return 0;
+  }
+};
+
+const pollMilliseconds = 10;
+
+/** Runs this program with other words. It is killed as `kill` says unless it ends before. */
+const runSelf = (words: readonly string[], kill: Kill | null): Promise<Ended> =>
   new Promise((resolve, reject) => {
     const since = performance.now();
     const child = spawn(process.execPath, [...process.execArgv, process.argv[1] ?? '', ...words], {
@@ -37,10 +56,16 @@ const runSelf = (words: readonly string[], killAfter: number | null): Promise<En
     child.stderr.on('data', (part: Buffer) => {
       text = `${text}${part.toString('utf8')}`.slice(-4000);
     });
-    const timer = killAfter === null ? undefined : setTimeout(() => child.kill('SIGKILL'), killAfter);
+    let isOver = false;
+    const watch = (): void => {
+      if (isOver || kill === null) return;
+      const isThere = lastStepOf(kill.run) >= kill.step;
+      setTimeout(isThere ? () => child.kill('SIGKILL') : watch, isThere ? kill.after : pollMilliseconds);
+    };
+    watch();
     child.on('error', reject);
     child.on('close', (code) => {
-      clearTimeout(timer);
+      isOver = true;
       resolve({ code, seconds: (performance.now() - since) / 1000, text });
     });
   });
@@ -99,17 +124,18 @@ export const verifyResumeCommand = async (
     const again = [...base, ...saving, `--run-dir=${killed}`, '--resume=auto'];
     let done = 0;
     let last: Ended | null = null;
-    for (let turn = 0; done < kills && turn < 4 * kills; turn += 1) {
-      // Later than the start of the process, where there is nothing to lose yet, more often than not.
-      const after = 1000 * first.seconds * (0.1 + 0.9 * Math.random());
-      last = await runSelf(again, after);
+    for (let turn = 0; turn < kills; turn += 1) {
+      // Somewhere in its part of the run: any moment between two checkpoints, while one is written too.
+      const step = Math.floor((steps * (turn + Math.random())) / kills) - every;
+      const after = Math.random() * ((1000 * first.seconds) / steps) * every;
+      last = await runSelf(again, { run: killed, step, after });
       if (last.code === 0) break;
       if (last.code !== null) {
         streams.say(`error: a resumed run did not end well:\n${ended(last)}`);
         return exits.runFailed;
       }
       done += 1;
-      streams.say(`kill ${done} of ${kills} after ${showSeconds(last.seconds)}`);
+      streams.say(`kill ${done} of ${kills} after step ${lastStepOf(killed)} was saved`);
     }
     if (last?.code !== 0) {
       last = await runSelf(again, null);

@@ -1,9 +1,9 @@
 /** Blocks and models as classes. After this: all weights are made in the constructor, in the spec's order. */
 import type { ts } from 'ts-morph';
-import type { IrClass, IrContent, IrExpr, IrOption, IrSlot } from '../checker/ir.js';
+import type { IrClass, IrContent, IrExpr, IrExternLayer, IrNamed, IrOption, IrSlot } from '../checker/ir.js';
 import { refsOf } from '../checker/ir-walk.js';
 import { EmitError, type Place, type Readers, type Unit, createPicked, createPlace } from './context.js';
-import { emitExpression, emitOptions, layerType, withOptions } from './expressions.js';
+import { emitExpression, emitOptions, emitSize, layerType, withOptions } from './expressions.js';
 import { camel } from './names.js';
 import { emitStatements } from './statements.js';
 import { namesRead, unreadIn } from './unread.js';
@@ -83,7 +83,7 @@ const contentType = (place: Place, content: IrContent): ts.TypeNode => {
   const { unit } = place;
   switch (content.kind) {
     case 'layer':
-      return layerType(place, content.layer);
+      return content.extern ? unit.exportType('nn', 'ExternLayer') : layerType(place, content.layer);
     case 'block':
       return unit.tree.type(unit.classOf(content.block));
     case 'repeat':
@@ -93,7 +93,9 @@ const contentType = (place: Place, content: IrContent): ts.TypeNode => {
       for (const item of content.items) {
         kinds.set(
           item.kind === 'layer'
-            ? item.layer
+            ? item.extern
+              ? 'extern'
+              : item.layer
             : item.kind === 'block'
               ? `block ${item.block}`
               : JSON.stringify(item),
@@ -216,6 +218,7 @@ const emitContent = (place: Place, content: IrContent): ts.Expression => {
   const { factory } = tree;
   switch (content.kind) {
     case 'layer':
+      if (content.extern) return emitExternLayer(place, content.layer, content.extern, content.options);
       return tree.call(
         unit.export('nn', content.layer),
         withOptions(place, [], emitOptions(place, content.options)),
@@ -260,6 +263,43 @@ const emitContent = (place: Place, content: IrContent): ts.Expression => {
         ),
       ]);
   }
+};
+
+const emitExternLayer = (
+  place: Place,
+  layer: string,
+  { module, takes, gives, weights, state }: IrExternLayer,
+  options: readonly IrNamed[],
+): ts.Expression => {
+  const { unit } = place;
+  const { tree } = unit;
+  const axis = (size: string): ts.Expression => {
+    if (/^(\d+|\.\.\.\w*)$/.test(size))
+      return size.startsWith('.') ? tree.text(size) : tree.number(Number(size));
+    if (/^\w+$/.test(size)) return tree.text(camel(size));
+    const names = place.names.child();
+    const read = names.declare('size', 'size');
+    const value = emitSize({ ...place, names }, size, (name) =>
+      tree.call(tree.id(read), [tree.text(camel(name))]),
+    );
+    return tree.arrow([tree.param(read)], value);
+  };
+  const axes = (shape: readonly string[]): ts.Expression => tree.array(shape.map(axis));
+  const owned = (all: IrExternLayer['weights']): ts.Expression =>
+    tree.object(all.map(({ name, shape }) => ({ key: name, value: axes(shape) })));
+  const declared = tree.object([
+    { key: 'name', value: tree.text(layer) },
+    { key: 'file', value: tree.text(module) },
+    { key: 'takes', value: tree.array(takes.map(axes)) },
+    { key: 'gives', value: axes(gives) },
+    { key: 'weights', value: owned(weights) },
+    { key: 'state', value: owned(state) },
+  ]);
+  return tree.call(unit.export('nn', 'extern'), [
+    declared,
+    tree.member(unit.extern(module), camel(layer)),
+    tree.object(emitOptions(place, options)),
+  ]);
 };
 
 /** Does anything in this part of the IR read the number of that turn? */

@@ -211,23 +211,15 @@ const emitExternCheck = (unit: Unit, module: string, item: IrExternItem, isFirst
     ]),
   );
   const params = [
-    ...item.inputs.map(({ name, type }) =>
+    ...(item.what === 'layer' ? [] : item.inputs).map(({ name, type }) =>
       tree.param(
         name === 'options' ? 'options_' : camel(name),
         type.kind === 'tensor' ? tensorType(unit, type.shape) : typeNode(unit, type),
       ),
     ),
-    ...(item.params.length === 0 && item.what === 'fn' ? [] : [options]),
+    ...(item.params.length === 0 && item.what !== 'data' && item.what !== 'addon' ? [] : [options]),
   ];
-  const source = (): ts.TypeNode => unit.exportType('data', 'RowSource');
-  const result =
-    item.what === 'addon'
-      ? unit.exportType('addons', 'Start')
-      : item.what === 'fn'
-        ? item.result.kind === 'record'
-          ? recordType(unit, item.result.fields)
-          : typeNode(unit, item.result)
-        : factory.createUnionTypeNode([source(), tree.type('Promise', [source()])]);
+  const result = externResult(unit, item);
   const made = factory.createExpressionStatement(
     factory.createSatisfiesExpression(
       tree.member(unit.extern(module), camel(item.name)),
@@ -235,4 +227,65 @@ const emitExternCheck = (unit: Unit, module: string, item: IrExternItem, isFirst
     ),
   );
   return tree.at(item.span, isFirst ? tree.apart(made) : made);
+};
+
+const externResult = (unit: Unit, item: IrExternItem): ts.TypeNode => {
+  const { what, result, slots = [], starts = false } = item;
+  const { tree } = unit;
+  switch (what) {
+    case 'addon':
+      return unit.exportType('addons', 'Start');
+    case 'fn':
+      return result.kind === 'record' ? recordType(unit, result.fields) : typeNode(unit, result);
+    case 'metric':
+      return result.kind === 'record'
+        ? unit.exportType('metrics', 'NamedFigures', [
+            tree.factory.createUnionTypeNode(result.fields.map(({ name }) => tree.literalType(name))),
+          ])
+        : unit.exportType('metrics', 'Reduction');
+    case 'optimizer':
+      return unit.exportType(
+        'optim',
+        'UpdateRule',
+        slots.length === 0
+          ? []
+          : [tree.factory.createUnionTypeNode(slots.map((slot) => tree.literalType(slot)))],
+      );
+    case 'schedule':
+      return unit.exportType('schedules', starts ? 'StartedCurve' : 'Curve');
+    case 'layer':
+      return layerCheck(unit, item);
+    case 'data': {
+      const source = (): ts.TypeNode => unit.exportType('data', 'RowSource');
+      return tree.factory.createUnionTypeNode([source(), tree.type('Promise', [source()])]);
+    }
+  }
+};
+
+/** `nn.Module<[x: Tensor2D], Tensor2D> & { readonly gain: nn.Weight<Tensor1D> }` */
+const layerCheck = (unit: Unit, { inputs, result, owns = [] }: IrExternItem): ts.TypeNode => {
+  const { tree } = unit;
+  const { factory } = tree;
+  const takes = factory.createTupleTypeNode(
+    inputs.map(({ name, type }) =>
+      factory.createNamedTupleMember(undefined, tree.id(camel(name)), undefined, typeNode(unit, type)),
+    ),
+  );
+  const module = unit.exportType('nn', 'Module', [
+    tree.ts.setEmitFlags(takes, tree.ts.EmitFlags.SingleLine),
+    typeNode(unit, result),
+  ]);
+  // What parts of it own is told when it is made: their fields are theirs to name.
+  const own = owns.filter(({ path }) => !path.includes('.'));
+  if (own.length === 0) return module;
+  const fields = own.map(({ path, rank }) => ({
+    key: camel(path),
+    type: unit.exportType('nn', 'Weight', [
+      tensorType(
+        unit,
+        Array.from({ length: rank }, () => 'n'),
+      ),
+    ]),
+  }));
+  return factory.createIntersectionTypeNode([module, tree.recordType(fields)]);
 };

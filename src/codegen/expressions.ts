@@ -38,6 +38,23 @@ export const withOptions = (
   entries: readonly Entry[],
 ): readonly ts.Expression[] => (entries.length === 0 ? args : [...args, place.unit.tree.object(entries)]);
 
+/** As `withOptions`, of a function in TypeScript: one that is declared with options gets an object, whatever is in it. */
+export const withExternOptions = (
+  place: Place,
+  { module, name }: { readonly module: string; readonly name: string },
+  args: readonly ts.Expression[],
+  entries: readonly Entry[],
+): readonly ts.Expression[] => {
+  const { unit } = place;
+  const takes = unit.ir.modules.some(({ externs }) =>
+    externs.some(
+      (extern) =>
+        extern.module === module && extern.items.some((item) => item.name === name && item.params.length > 0),
+    ),
+  );
+  return takes ? [...args, unit.tree.object(entries)] : args;
+};
+
 const emitKind = (place: Place, expr: IrExpr): ts.Expression => {
   const { unit } = place;
   const { tree } = unit;
@@ -64,6 +81,11 @@ const emitKind = (place: Place, expr: IrExpr): ts.Expression => {
           [tree.text(expr.ref.step), tree.text(expr.ref.name)],
           [typeNode(unit, expr.type)],
         );
+      }
+      if (expr.ref.kind === 'weight' && expr.ref.extern) {
+        const weight = tree.member(emitSlot(place, expr.ref.slot), 'weight');
+        const found = tree.call(weight, [tree.text(expr.ref.weight)], [typeNode(unit, expr.type)]);
+        return tree.call(tree.member(found, 'read'), []);
       }
       return emitRef(place, expr.ref);
     case 'host':
@@ -93,10 +115,13 @@ const emitKind = (place: Place, expr: IrExpr): ts.Expression => {
       return tree.call(unit.export('ops', 'element'), emitAll(place, [expr.of, expr.index]));
     case 'op': {
       const draw = expr.draw === null ? [] : [{ key: 'draw', value: tree.text(expr.draw) }];
-      const args = withOptions(place, emitAll(place, expr.args), [
-        ...emitOptions(place, expr.options),
-        ...draw,
-      ]);
+      const entries = [...emitOptions(place, expr.options), ...draw];
+      const module = externOf(expr.home);
+      const given = emitAll(place, expr.args);
+      const args =
+        module === null
+          ? withOptions(place, given, entries)
+          : withExternOptions(place, { module, name: expr.name }, given, entries);
       return tree.call(emitCallee(place, expr.home, expr.name), args, free(place, expr.free, expr.type));
     }
     case 'slice':
@@ -165,10 +190,12 @@ export const emitQuestion = (place: Place, test: IrExpr): ts.Expression => {
 const free = (place: Place, isFree: boolean, type: IrType): readonly ts.TypeNode[] =>
   isFree ? [typeNode(place.unit, type)] : [];
 
+const externOf = (home: string): string | null =>
+  home.startsWith('extern:') ? home.slice('extern:'.length) : null;
+
 const emitCallee = (place: Place, home: string, name: string): ts.Expression => {
-  if (home.startsWith('extern:')) {
-    return place.unit.tree.member(place.unit.extern(home.slice('extern:'.length)), camel(name));
-  }
+  const module = externOf(home);
+  if (module !== null) return place.unit.tree.member(place.unit.extern(module), camel(name));
   if (!isNamespace(home)) throw new EmitError(`the runtime has no namespace ${JSON.stringify(home)}`);
   return place.unit.export(home, name);
 };

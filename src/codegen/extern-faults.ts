@@ -19,7 +19,7 @@ interface Declared {
   readonly own: boolean;
 }
 
-/** Which extern of the program stands at a place; a call of one is told by its name. */
+/** Which extern of the program stands at a place, by its declaration or by its name. */
 const externAt = (program: Program, path: string, line: number, column: number): Declared | null => {
   const file = program.order.find((each) => resolve(each.source.path) === path);
   if (!file) return null;
@@ -33,16 +33,46 @@ const externAt = (program: Program, path: string, line: number, column: number):
     const found = item ?? first;
     if (found) return { module: decl.module.value, item: found, own: true };
   }
-  const used = file.spec.decls.find(
-    (decl) => decl.kind === 'addon' && decl.span.start <= offset && offset < decl.span.end,
+  const externs = file.spec.decls.flatMap((decl) =>
+    decl.kind === 'extern' ? decl.items.map((item) => ({ module: decl.module.value, item, own: false })) : [],
   );
-  if (used?.kind !== 'addon') return null;
-  for (const decl of file.spec.decls) {
-    if (decl.kind !== 'extern') continue;
-    const item = decl.items.find((each) => each.what === 'addon' && each.name.text === used.name.text);
-    if (item) return { module: decl.module.value, item, own: false };
+  const around = file.spec.decls.find((decl) => decl.span.start <= offset && offset < decl.span.end);
+  const made =
+    around?.kind === 'addon' ? around.name.text : around?.kind === 'optimizer' ? around.source.text : null;
+  if (made !== null) return externs.find(({ item }) => item.name.text === made) ?? null;
+  // Of calls in one another the innermost, which begins last.
+  const starts = externs.map((each) => ({
+    each,
+    at: callAround(file.source.text, each.item.name.text, offset),
+  }));
+  const [found] = starts.filter(({ at }) => at >= 0).sort((a, b) => b.at - a.at);
+  return found?.each ?? null;
+};
+
+/** Where the last call of a name begins whose text holds the offset; -1 where there is none. */
+const callAround = (text: string, name: string, offset: number): number => {
+  for (let at = text.lastIndexOf(name, offset); at >= 0; at = at > 0 ? text.lastIndexOf(name, at - 1) : -1) {
+    const isWord =
+      !/\w/.test(text[at - 1] ?? '') && /^\s*\(/.test(text.slice(at + name.length, at + name.length + 50));
+    if (isWord && endOfCall(text, at + name.length) > offset) return at;
   }
-  return null;
+  return -1;
+};
+
+/** Behind the parenthesis that closes the next one. */
+const endOfCall = (text: string, from: number): number => {
+  let depth = 0;
+  for (let at = from; at < text.length; at += 1) {
+    if (text[at] === '(') depth += 1;
+    else if (text[at] === ')' && (depth -= 1) === 0) return at + 1;
+  }
+  return text.length;
+};
+
+const kinds: Readonly<Partial<Record<ExternItem['what'], string>>> = {
+  data: 'data source',
+  addon: 'add-on',
+  schedule: 'schedule phase',
 };
 
 /** TypeScript goes from the whole to the part that differs; the last lines say what it is. */
@@ -72,10 +102,10 @@ export const externFaults = (
       continue;
     }
     const { item, module } = declared;
-    if (!declared.own && told.has(item)) continue;
+    if (told.has(item)) continue;
     told.add(item);
     const args = {
-      kind: item.what === 'data' ? 'data source' : item.what === 'addon' ? 'add-on' : item.what,
+      kind: kinds[item.what] ?? item.what,
       name: item.name.text,
       module,
       problem: reasonOf(fault.message),

@@ -2,7 +2,7 @@
 import type { ts } from 'ts-morph';
 import type { IrExpr, IrReduction, IrStepStmt } from '../checker/ir.js';
 import { EmitError, type Place, createPicked, createPlace, inside } from './context.js';
-import { emitExpression, emitOptions, emitQuestion, withOptions } from './expressions.js';
+import { emitExpression, emitOptions, emitQuestion, withExternOptions, withOptions } from './expressions.js';
 import { camel } from './names.js';
 import { emitStatement, emitTurns } from './statements.js';
 import type { Entry } from './tree.js';
@@ -32,15 +32,23 @@ const emitKind = (place: Place, reduction: IrReduction): ts.Expression => {
         emitExpression(place, reduction.by),
         emitReduction(place, reduction.of),
       ]);
-    case 'metric':
-      return tree.call(
-        unit.export('metrics', reduction.metric),
-        withOptions(
-          place,
-          reduction.args.map((arg) => emitExpression(place, arg)),
-          emitOptions(place, reduction.options),
-        ),
-      );
+    case 'metric': {
+      const { metric, module, figures } = reduction;
+      const given = reduction.args.map((arg) => emitExpression(place, arg));
+      const entries = emitOptions(place, reduction.options);
+      if (module === undefined)
+        return tree.call(unit.export('metrics', metric), withOptions(place, given, entries));
+      const args = withExternOptions(place, { module, name: metric }, given, entries);
+      const declared = tree.object([
+        { key: 'name', value: tree.text(metric) },
+        { key: 'file', value: tree.text(module) },
+        ...(figures === undefined
+          ? []
+          : [{ key: 'figures', value: tree.array(figures.map((name) => tree.text(name))) }]),
+      ]);
+      const own = tree.call(tree.member(unit.extern(module), camel(metric)), args);
+      return tree.call(unit.export('metrics', 'extern'), [declared, tree.arrow([], own)]);
+    }
     case 'derive': {
       const parts = tree.object(
         reduction.parts.map(({ name, of }) => ({

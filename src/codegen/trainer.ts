@@ -9,6 +9,7 @@ import type {
   IrMatching,
   IrNamed,
   IrOptimizer,
+  IrSchedule,
   IrStep,
   IrTrainer,
 } from '../checker/ir.js';
@@ -177,21 +178,40 @@ const configureSchedules = (write: Write): ts.ClassElement =>
         key: schedule.name,
         span: schedule.span,
         value: tree.call(unit.export('schedules', 'chain'), [
-          tree.array(
-            schedule.phases.map((phase) =>
-              tree.at(
-                phase.span,
-                tree.call(
-                  unit.export('schedules', phase.kind),
-                  withOptions(place, [], settings(write, place, phase.options)),
-                ),
-              ),
-            ),
-          ),
+          tree.array(schedule.phases.map((phase) => tree.at(phase.span, emitPhase(write, place, phase)))),
         ]),
       })),
     );
   });
+
+const emitPhase = (
+  write: Write,
+  place: Place,
+  { kind, options, extern }: IrSchedule['phases'][number],
+): ts.Expression => {
+  const { unit } = place;
+  const { tree } = unit;
+  if (extern === undefined)
+    return tree.call(unit.export('schedules', kind), withOptions(place, [], settings(write, place, options)));
+  const declared = tree.object([
+    { key: 'name', value: tree.text(kind) },
+    { key: 'file', value: tree.text(extern.module) },
+    { key: 'starts', value: tree.literal(extern.starts) },
+  ]);
+  const isLoops = ({ name }: IrNamed): boolean => name === 'over' || name === 'from';
+  return tree.call(unit.export('schedules', 'extern'), [
+    declared,
+    tree.member(unit.extern(extern.module), camel(kind)),
+    tree.object(
+      settings(
+        write,
+        place,
+        options.filter((each) => !isLoops(each)),
+      ),
+    ),
+    tree.object(settings(write, place, options.filter(isLoops))),
+  ]);
+};
 
 /** Options of which some may follow a schedule: these become functions of the clock. */
 const settings = (write: Write, place: Place, options: readonly IrNamed[]): readonly Entry[] =>
@@ -268,13 +288,24 @@ const emitOptimizer = (write: Write, place: Place, optimizer: IrOptimizer): ts.E
       ]),
     ),
   );
-  return tree.call(unit.export('optim', optimizer.kind), [
-    tree.object([
-      { key: 'of', value: tree.array(of) },
-      ...(optimizer.owns === null ? [] : patternsOf(tree, optimizer.owns)),
-      ...settings(write, place, optimizer.options),
-      ...(groups.length === 0 ? [] : [{ key: 'groups', value: tree.array(groups) }]),
-    ]),
+  const common = tree.object([
+    { key: 'of', value: tree.array(of) },
+    ...(optimizer.owns === null ? [] : patternsOf(tree, optimizer.owns)),
+    ...settings(write, place, optimizer.options),
+    ...(groups.length === 0 ? [] : [{ key: 'groups', value: tree.array(groups) }]),
+  ]);
+  const { extern, kind } = optimizer;
+  if (extern === undefined) return tree.call(unit.export('optim', kind), [common]);
+  const declared = tree.object([
+    { key: 'name', value: tree.text(kind) },
+    { key: 'file', value: tree.text(extern.module) },
+    { key: 'slots', value: tree.array(extern.slots.map((slot) => tree.text(slot))) },
+  ]);
+  return tree.call(unit.export('optim', 'extern'), [
+    declared,
+    tree.member(unit.extern(extern.module), camel(kind)),
+    tree.object(settings(write, place, extern.options)),
+    common,
   ]);
 };
 

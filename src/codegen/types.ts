@@ -50,7 +50,9 @@ export const typeNode = (unit: Unit, type: IrType): ts.TypeNode => {
     case 'choice':
       return tree.factory.createUnionTypeNode(type.values.map((value) => tree.literalType(value)));
     case 'unit':
-      return unit.exportType('units', 'Quantity');
+      return unit.exportType('units', 'Quantity', [
+        tree.literalType(type.unit === 'seconds' ? 'time' : type.unit),
+      ]);
     case 'monitor':
     case 'metric':
     case 'secret':

@@ -46,7 +46,24 @@ export type Phase =
       readonly anneal: 'cosine' | 'linear';
     })
   | PlateauPhase
+  | (Over & {
+      readonly kind: 'extern';
+      readonly name: string;
+      /** Whether it goes on from where the phase before ended. */
+      readonly starts: boolean;
+      readonly from: number | null;
+      /** Made once the phase's length is known. */
+      readonly curve: (phase: CurvePhase) => (index: number, from: number) => number;
+    })
   | (Over & { readonly kind: 'constant'; readonly value: number });
+
+/** What a curve of a spec's own is told of its phase. */
+export interface CurvePhase {
+  /** Updates in it, at least 1. */
+  readonly length: number;
+  /** A length in whole steps of the run, at least 1. */
+  steps(length: Duration): number;
+}
 
 interface PlannedPhase {
   readonly start: number;
@@ -90,7 +107,8 @@ export function planSchedule(phases: readonly Phase[], pace: Pace, name = 'sched
   let exact = 0;
   let value: number | null = null;
   phases.forEach((phase, index) => {
-    const where = `${name}, phase ${index + 1} (${phase.kind})`;
+    const called = phase.kind === 'extern' ? phase.name : phase.kind;
+    const where = `${name}, phase ${index + 1} (${called})`;
     const wanted = phaseEnd(phase.over, { start, exact }, pace, index === phases.length - 1, where);
     const length = Math.max(1, Math.round(wanted) - start);
     exact = wanted;
@@ -155,6 +173,7 @@ function observe(
 function ownStart(phase: Phase): number | null {
   if (phase.kind === 'constant') return phase.value;
   if (phase.kind === 'one_cycle') return phase.peak / phase.divFactor;
+  if (phase.kind === 'extern' && !phase.starts) return Number.NaN;
   return phase.from ?? (phase.kind === 'warmup' ? 0 : null);
 }
 
@@ -208,6 +227,8 @@ function phaseValues(
       if (fault !== null) throw new Error(`${where}: ${fault}`);
       return { from, at: (_index, start) => start };
     }
+    case 'extern':
+      return { from, at: phase.curve({ length, steps: (own) => intervalOf(own, pace, where) }) };
     case 'one_cycle':
       return { from, at: oneCycle(phase, length) };
     case 'step': {

@@ -111,20 +111,7 @@ describe('what is declared and not built is refused, once', () => {
     return checkProgram('spec.ztrain', memoryHost(files)).diagnostics.map(({ code }) => code);
   };
   test.each([
-    [
-      'layer big(units: int) on x: f32[n, a] -> f32[n, units]',
-      { block: 'block B on x: f32[n, 4] -> f32[n, 3] { return x |> big(3) as b }' },
-    ],
-    ['optimizer adan(of: model)', { optimizer: 'optimizer opt = adan { of = Net }' }],
-    [
-      'metric auc(x: f32[n]) -> f32',
-      {
-        validate:
-          'step validate(batch in test_set) every 1.epoch { metric auc = auc(cast(batch.label, f32)) metric loss = mean(Net(batch.image)) }',
-      },
-    ],
     ['model big(x: f32[n]) -> f32', {}],
-    ['schedule wave(to: float)', {}],
     ['trainer other()', {}],
   ] as const)('extern %s', (item, use) => {
     expect(externs(item, {})).toEqual(['ZT4900']);

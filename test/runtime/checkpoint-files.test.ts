@@ -59,6 +59,32 @@ describe('a file in pieces', () => {
     expect(sha256(pieces, most)).toBe(plain);
   });
 
+  test('a disk that takes a part of each write, and gives a part of each read, changes nothing', async () => {
+    const path = join(root, 'parts');
+    const { open } = await vi.importActual<typeof fs>('node:fs/promises');
+    const opening = vi.spyOn(fs, 'open').mockImplementation(async (...given) => {
+      const file = await open(...given);
+      return new Proxy(file, {
+        get: (target, name) => {
+          const own: unknown = Reflect.get(target, name);
+          if (typeof own !== 'function') return own;
+          return (...args: readonly unknown[]): unknown => {
+            const [bytes, from, count, ...rest] = args;
+            const less = name === 'read' || name === 'write' ? Math.ceil(Number(count) / 3) : count;
+            return Reflect.apply(own, target, args.length < 3 ? args : [bytes, from, less, ...rest]);
+          };
+        },
+      });
+    });
+    const pieces = writeSafetensors(tensors);
+    const written = await writeNew(path, pieces);
+    const read = await readTensorFile(path, written.bytes);
+    opening.mockRestore();
+    expect(readFileSync(path)).toEqual(Buffer.concat(pieces));
+    expect(read.tensors).toEqual(tensors);
+    expect(read.sha256).toBe(written.sha256);
+  });
+
   test('cut anywhere, it is refused', async () => {
     const path = join(root, 'cut');
     await writeNew(path, writeSafetensors(tensors));
@@ -82,6 +108,7 @@ describe('numbers that files have in other widths', () => {
   test('every f16 is the f32 of the same value, and of the same sign', () => {
     const every = Uint16Array.from({ length: 2 ** 16 }, (_value, index) => index);
     const read = fromFloat16(bytesOf(every));
+    const wrong: number[] = [];
     for (const half of every) {
       const [exponent, fraction] = [(half >> 10) & 31, half & 1023];
       const size =
@@ -92,11 +119,9 @@ describe('numbers that files have in other widths', () => {
           : exponent === 0
             ? fraction * 2 ** -24
             : (1 + fraction / 1024) * 2 ** (exponent - 15);
-      expect(
-        Object.is(read[half], half >= 2 ** 15 && !Number.isNaN(size) ? -size : size),
-        `f16 ${half}`,
-      ).toBe(true);
+      if (!Object.is(read[half], half >= 2 ** 15 && !Number.isNaN(size) ? -size : size)) wrong.push(half);
     }
+    expect(wrong).toEqual([]);
     // What a NaN carries is kept.
     expect(new Uint32Array(fromFloat16(bytesOf(Uint16Array.of(0xfe01))).buffer)[0]).toBe(0xffc0_2000);
   });

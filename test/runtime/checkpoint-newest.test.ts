@@ -165,6 +165,23 @@ describe.each(layouts)('in the layout %s', (layout) => {
   });
 });
 
+test('a checkpoint is verified in pieces, however large it is', async () => {
+  const folder = newRun();
+  const count = 2 ** 23;
+  const path = await writeCheckpoint(folder, {
+    ...contents(1),
+    model: new Map([['M.w', { dtype: 'f32', shape: [count], values: new Float32Array(count) }]]),
+  });
+  const found = await findCheckpoint(path);
+  const before = process.memoryUsage().arrayBuffers;
+  let most = 0;
+  const timer = setInterval(() => (most = Math.max(most, process.memoryUsage().arrayBuffers)), 1);
+  await verifyCheckpoint(found);
+  clearInterval(timer);
+  expect(most).toBeGreaterThan(0);
+  expect(most - before).toBeLessThan(count * 4 * 0.75);
+});
+
 describe('what is not as it was written', () => {
   test('files of another step, and of nobody', async () => {
     const { run: folder, newest } = await run();

@@ -12,7 +12,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { lockFolder, lockName } from '../../src/runtime/checkpoint/lock.js';
-import { openRunFolder } from '../../src/runtime/run/folder.js';
+import { openRunFolder, reopenRunFolder } from '../../src/runtime/run/folder.js';
 import { bundledProgram, startUntilLine } from './bundled-program.js';
 
 const root = mkdtempSync(join(tmpdir(), 'ztrain-lock-'));
@@ -144,7 +144,15 @@ test('a run has its folder until it is closed; then it holds a run', async () =>
   if (first.status === 'rejected') throw first.reason;
   await first.value.write('run.json', {});
   await expect(openRunFolder(path)).rejects.toThrow('is being written by process');
+  // Who would go on with it while it goes on changes none of its files.
+  first.value.metrics({ step: 1 });
+  await expect(reopenRunFolder(path, { 'metrics.jsonl': 0 })).rejects.toThrow('is being written by process');
+  expect(readFileSync(join(path, 'metrics.jsonl'), 'utf8')).toBe('{"step":1}\n');
   first.value.close();
   await expect(openRunFolder(path)).rejects.toThrow('holds a run already');
+  expect(readdirSync(path).sort()).toEqual(['console.log', 'metrics.jsonl', 'run.json']);
+  const again = await reopenRunFolder(path, { 'metrics.jsonl': 0 });
+  await expect(reopenRunFolder(path, { 'metrics.jsonl': 0 })).rejects.toThrow('is being written by process');
+  again.close();
   expect(readdirSync(path).sort()).toEqual(['console.log', 'metrics.jsonl', 'run.json']);
 });

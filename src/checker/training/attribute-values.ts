@@ -7,7 +7,8 @@ import type { Run } from './run.js';
 import { isLength } from './schedules.js';
 
 const checkBetas = ({ trainer, report }: TrainingInput, run: Run): void => {
-  for (const { options, kind } of trainer.optimizers) {
+  for (const { options, kind, extern } of trainer.optimizers) {
+    if (extern) continue;
     const betas = optionOf(options, 'betas');
     if (betas?.kind !== 'items') continue;
     for (const item of betas.items) {

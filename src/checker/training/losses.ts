@@ -81,7 +81,9 @@ const activationOf = (
       const content =
         slot.kind === 'own' ? place.owner?.slots.find((each) => each.name === slot.slot)?.content : undefined;
       if (content?.kind === 'block') return enter(content.block, expr.inputs);
-      return content?.kind === 'layer' && content.layer === 'dropout' ? next(expr.inputs[0]) : null;
+      return content?.kind === 'layer' && content.layer === 'dropout' && !content.extern
+        ? next(expr.inputs[0])
+        : null;
     }
     default:
       return null;

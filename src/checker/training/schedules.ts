@@ -179,8 +179,8 @@ export const checkPhases = (input: TrainingInput, run: Run): void => {
   for (const { phases } of input.trainer.schedules) {
     // Null: nothing was there before; undefined: it is not known here.
     let before: number | null | undefined = null;
-    for (const { kind, options, span } of phases) {
-      for (const name of ['over', 'every']) {
+    for (const { kind, options, span, extern } of phases) {
+      for (const name of extern ? ['over'] : ['over', 'every']) {
         const given = optionOf(options, name);
         const length = given?.kind === 'quantity' ? evaluateIr(given, run.names) : undefined;
         if (!given || typeof length !== 'number' || isLength(given, length)) continue;
@@ -198,16 +198,16 @@ export const checkPhases = (input: TrainingInput, run: Run): void => {
         const value = evaluateIr(given, run.names);
         return typeof value === 'number' || value === null ? value : undefined;
       };
-      if (kind === 'constant') {
+      if (kind === 'constant' && !extern) {
         before = numberOf('value');
         continue;
       }
-      if (kind === 'one_cycle') {
+      if (extern ? !extern.starts : kind === 'one_cycle') {
         before = undefined;
         continue;
       }
       const own = numberOf('from');
-      const from: number | null | undefined = own !== null ? own : kind === 'warmup' ? 0 : before;
+      const from: number | null | undefined = own !== null ? own : kind === 'warmup' && !extern ? 0 : before;
       const to = numberOf('to');
       if (from === null) {
         input.report(
@@ -220,7 +220,7 @@ export const checkPhases = (input: TrainingInput, run: Run): void => {
             },
           ),
         );
-      } else if (kind === 'exponential' && from !== undefined && from <= 0) {
+      } else if (kind === 'exponential' && !extern && from !== undefined && from <= 0) {
         input.report(
           wrongType(
             optionOf(options, 'from')?.span ?? span,
@@ -229,7 +229,7 @@ export const checkPhases = (input: TrainingInput, run: Run): void => {
           ),
         );
       }
-      before = kind === 'step' || kind === 'plateau' ? undefined : to;
+      before = extern || kind === 'step' || kind === 'plateau' ? undefined : to;
     }
   }
 };

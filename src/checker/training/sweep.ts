@@ -67,6 +67,8 @@ const ownersOf = (trainer: IrTrainer): ReadonlyMap<string, readonly string[]> =>
       .map(({ name, label }) => [label, [`addon/${name}`]] as const),
   ]);
 
+const fixedHelp = 'make it a `param`, write that into the spec, and sweep over the param';
+
 interface Target {
   readonly type: OptionType;
   readonly nullable: boolean;
@@ -105,6 +107,10 @@ const targetOf = ({ trainer, report }: TrainingInput, { name, span }: PlacedAxis
     report(unknownName(span, { kind: 'setting', name }, { help }));
     return null;
   }
+  if (trainer.optimizers.some((each) => each.name === first && each.extern)) {
+    report(axisFixed(span, { name }, { help: fixedHelp }));
+    return null;
+  }
   const options = kinds.flatMap((kind) => optionTable.get(kind) ?? []);
   const option = options.find((each) => each.name === second);
   const settable = options.filter(({ overridable }) => overridable).map((each) => each.name);
@@ -115,13 +121,7 @@ const targetOf = ({ trainer, report }: TrainingInput, { name, span }: PlacedAxis
     return null;
   }
   if (!option.overridable || option.type === null) {
-    report(
-      axisFixed(
-        span,
-        { name },
-        { help: 'make it a `param`, write that into the spec, and sweep over the param' },
-      ),
-    );
+    report(axisFixed(span, { name }, { help: fixedHelp }));
     return null;
   }
   return { type: option.type, nullable: option.nullable, option };

@@ -1,6 +1,6 @@
 /** Lines of `metrics.jsonl` besides those of the steps: learning rates, memory; and all lines as one CSV file. */
 import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { makeFolder } from '../../values/folders.js';
 import { recurrence } from '../../values/durations.js';
 import { fromExactNumber } from '../../values/exact-number.js';
@@ -71,8 +71,7 @@ export function csvLog(): AddOn {
         restore: (json) => {
           const state = record('csv_log', json);
           columns = Array.isArray(state['columns']) ? state['columns'].map(String) : [];
-          lines = fromExactNumber(state['lines']);
-          cutBack(file, columns, lines);
+          lines = cutBack(file, columns, fromExactNumber(state['lines']));
         },
         logged: (line) => {
           const cells = cellsOf(line);
@@ -89,14 +88,30 @@ export function csvLog(): AddOn {
   };
 }
 
-/** The file as it was with these columns and so many lines. Columns that came later are the last, and empty in lines before them. */
-function cutBack(file: string, columns: readonly string[], lines: number): void {
-  if (!existsSync(file)) return;
+/**
+ * The file as it was with these columns and so many lines. Columns that came later are the last, and empty in lines before them. One that
+ * is not there begins anew with the columns. Returns how many lines it has. Throws where they are fewer than were written.
+ */
+function cutBack(file: string, columns: readonly string[], lines: number): number {
+  if (!existsSync(file)) {
+    if (columns.length === 0) return 0;
+    makeFolder(dirname(file));
+    replaceFile(file, `${columns.map(quoted).join(',')}\n`);
+    return 0;
+  }
   const [header = '', ...rows] = readFileSync(file, 'utf8').trimEnd().split('\n');
   const before = columns.map(quoted).join(',');
-  const later = header.length > before.length ? header.slice(before.length).split(',').length - 1 : 0;
+  if (rows.length < lines)
+    throw new Error(`${file} has ${rows.length} of the ${lines} lines that were written to it; move it away`);
+  const later = header.length > before.length ? commasIn(header.slice(before.length)) : 0;
   const kept = rows.slice(0, lines).map((row) => row.slice(0, row.length - later));
   replaceFile(file, lines === 0 ? '' : [before, ...kept, ''].join('\n'));
+  return lines;
+}
+
+/** Commas that part cells: none in quotes does. */
+function commasIn(text: string): number {
+  return text.replace(/"(?:[^"]|"")*"/g, '').split(',').length - 1;
 }
 
 function replaceFile(file: string, text: string): void {

@@ -36,7 +36,7 @@ export interface Checkpoint {
   readonly specSha256: string;
   /** The engine that wrote it, with its version. */
   readonly engine: string;
-  /** The text of the spec and of what it imports, the spec first; none where the run did not know it. */
+  /** The text of what the spec imports and, last, of the spec; none where the run did not know it. */
   readonly specFiles: readonly { readonly path: string; readonly text: string }[];
   /** Params by name, as the run had them. */
   readonly params: ReadonlyMap<string, StrictValue>;

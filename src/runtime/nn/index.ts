@@ -8,6 +8,8 @@ export {
   DepthwiseConv2d,
 } from './convolution.js';
 export type { Conv2dOptions, DepthwiseConv2dOptions } from './convolution.js';
+export { extern, ExternLayer } from './extern-layer.js';
+export type { DeclaredAxis, ExternLayerDeclaration } from './extern-layer.js';
 export { constantInitializer, initializer, initializerNames } from './initializers.js';
 export type { Fans } from './initializers.js';
 export { dense, Dense, dropout, Dropout, embedding, Embedding } from './layers.js';
@@ -17,5 +19,6 @@ export type { Group, Part } from './module.js';
 export { batchNorm, BatchNorm, layerNorm, LayerNorm, rmsNorm, RmsNorm } from './normalization.js';
 export type { BatchNormOptions, NormOptions } from './normalization.js';
 export { turns } from './turns.js';
+export { isTraining } from './weight.js';
 export { Weight } from './weight.js';
 export type { Initializer } from './weight.js';

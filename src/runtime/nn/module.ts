@@ -22,7 +22,7 @@ export interface Part {
   [attached]?(path: string): void;
 }
 
-const attached: unique symbol = Symbol('attached');
+export const attached: unique symbol = Symbol('attached');
 
 /**
  * A layer, block or model. A subclass adds its parts in its constructor and computes in `forward`; callers use `call`.

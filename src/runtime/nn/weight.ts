@@ -3,7 +3,8 @@
  * module holds these references, never tensors.
  */
 import type { HostTensor, StateVariable } from '../engine/engine.js';
-import { latest } from '../trainer/step-context.js';
+import { assignLater, currentStep, latest } from '../trainer/step-context.js';
+import { stopGradient } from '../ops/shapes.js';
 import { ranked, type Tensor } from '../tensor.js';
 import { RunError } from '../run/run-error.js';
 
@@ -24,6 +25,19 @@ export class Weight<T extends Tensor = Tensor> {
   /** The value. Only inside a step. */
   read(): T {
     return ranked<T>(latest(this.variable));
+  }
+
+  /**
+   * Replaces a state (a running mean) when the update ends; `read` gives the new value from here on. Only in a step that trains, as
+   * `isTraining` says. Throws for a weight, which is an optimizer's to change, and for another shape.
+   */
+  assign(value: T): void {
+    const { path, shape } = this.variable;
+    if (this.trainable) throw new Error(`${path} is trained; only a state can be assigned`);
+    if (!isTraining()) throw new Error(`${path} was assigned outside of training; ask nn.isTraining() first`);
+    if (value.shape.join() !== shape.join())
+      throw new Error(`${path} is [${shape.join(', ')}] and was assigned [${value.shape.join(', ')}]`);
+    assignLater(this.variable, stopGradient(value));
   }
 
   /** The state behind it. Throws before the trainer has attached the model. */
@@ -61,4 +75,9 @@ export class Weight<T extends Tensor = Tensor> {
       );
     }
   }
+}
+
+/** Whether the step at hand trains the part of the model at hand: false in evaluation, and where it is frozen. Only in a step. */
+export function isTraining(): boolean {
+  return currentStep().mode === 'train';
 }

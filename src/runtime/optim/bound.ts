@@ -65,6 +65,8 @@ function slotsOf(rule: Rule): readonly (readonly [name: string, start: number])[
       ];
     case 'lion':
       return [['m', 0]];
+    case 'extern':
+      return [...rule.starts];
     case 'adagrad':
       return [['square', rule.initialAccumulator]];
     case 'rmsprop':

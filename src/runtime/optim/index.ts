@@ -1,10 +1,13 @@
 /** Optimizers, the namespace `optim` of generated code. */
 export { adagrad, adam, adamw, clipNorm, clipValue, lamb, lion, rmsprop, sgd } from './optimizer.js';
+export { extern } from './extern-optimizer.js';
+export type { ExternOptimizer, UpdatedWeight, UpdateRule, WeightUpdate } from './extern-optimizer.js';
 export type {
   AdagradOptions,
   AdamOptions,
   Clip,
   Clock,
+  CommonOptions,
   Freeze,
   LionOptions,
   Matching,

@@ -3,6 +3,7 @@
  * when the trainer starts.
  */
 import type { Part } from '../nn/module.js';
+import type { ExternRule } from './extern-optimizer.js';
 import type { Duration } from '../../values/units.js';
 
 /** The numbers of a run that a learning rate may follow: each schedule by its name, and the clock. */
@@ -55,7 +56,8 @@ export interface WeightGroup<S extends object> extends Matching {
   readonly freeze?: Freeze | null;
 }
 
-interface Common<S extends object> extends Partial<Matching> {
+/** What every optimizer takes. */
+export interface CommonOptions<S extends object> extends Partial<Matching> {
   /** Models whose weights this optimizer owns: all of them, or those that `match`. */
   readonly of: readonly Part[];
   readonly lr?: Rate<S>;
@@ -67,31 +69,31 @@ interface Common<S extends object> extends Partial<Matching> {
   readonly groups?: readonly WeightGroup<S>[];
 }
 
-export interface SgdOptions<S extends object> extends Common<S> {
+export interface SgdOptions<S extends object> extends CommonOptions<S> {
   readonly lr: Rate<S>;
   readonly momentum?: number;
   readonly nesterov?: boolean;
 }
 
-export interface AdamOptions<S extends object> extends Common<S> {
+export interface AdamOptions<S extends object> extends CommonOptions<S> {
   readonly betas?: readonly [number, number] | readonly number[];
   readonly epsilon?: number;
 }
 
-export interface RmspropOptions<S extends object> extends Common<S> {
+export interface RmspropOptions<S extends object> extends CommonOptions<S> {
   readonly decay?: number;
   readonly momentum?: number;
   readonly epsilon?: number;
   readonly centered?: boolean;
 }
 
-export interface AdagradOptions<S extends object> extends Common<S> {
+export interface AdagradOptions<S extends object> extends CommonOptions<S> {
   /** What the sum of squares starts at; at least 0. */
   readonly initialAccumulator?: number;
   readonly epsilon?: number;
 }
 
-export interface LionOptions<S extends object> extends Common<S> {
+export interface LionOptions<S extends object> extends CommonOptions<S> {
   readonly betas?: readonly [number, number] | readonly number[];
 }
 
@@ -104,6 +106,7 @@ export type Rule =
       readonly epsilon: number;
     }
   | { readonly kind: 'lion'; readonly betas: readonly [number, number] }
+  | ExternRule
   | { readonly kind: 'adagrad'; readonly initialAccumulator: number; readonly epsilon: number }
   | {
       readonly kind: 'rmsprop';
@@ -127,7 +130,13 @@ export interface Optimizer<S extends object = object> {
   readonly groups: readonly WeightGroup<S>[];
 }
 
-function optimizer<S extends object>(rule: Rule, options: Common<S>, lr: Rate<S>, decay = 0): Optimizer<S> {
+/** Throws where a number of the options is none that it can be. */
+export function optimizer<S extends object>(
+  rule: Rule,
+  options: CommonOptions<S>,
+  lr: Rate<S>,
+  decay = 0,
+): Optimizer<S> {
   return {
     rule,
     of: options.of,

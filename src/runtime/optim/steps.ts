@@ -26,6 +26,8 @@ export function makeStep(rule: Rule, counts: Counts, set: Set): Step {
       return adagradStep(rule, set);
     case 'rmsprop':
       return rmspropStep(rule, set);
+    case 'extern':
+      return externStep(rule, counts, set);
   }
 }
 
@@ -153,5 +155,15 @@ function rmspropStep(
     const velocity = ops.add<Tensor>(ops.mul<Tensor>(buffer.read(), momentum), scaled);
     set(buffer, velocity);
     return ops.sub<Tensor>(weight.variable.read(), ops.mul<Tensor>(velocity, rate));
+  };
+}
+
+function externStep({ run }: Extract<Rule, { kind: 'extern' }>, counts: Counts, set: Set): Step {
+  return (weight, gradient, rate) => {
+    const { variable, weightDecay } = weight;
+    const given = { weight: variable.read(), gradient, rate, weightDecay, count: countOf(counts, weight) };
+    const after = run(given, (name) => slotOf(weight, name).read());
+    for (const [name, value] of after.slots) set(slotOf(weight, name), value);
+    return after.weight;
   };
 }

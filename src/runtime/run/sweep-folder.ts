@@ -108,7 +108,9 @@ export async function readSummary(folder: string): Promise<RunSummary | null> {
   const best = checkpoints instanceof Map ? checkpoints.get('best') : undefined;
   const seconds = read.get('seconds');
   const step =
-    typeof best === 'string' ? Number(/step-(\d+)$/.exec(basename(best))?.[1] ?? Number.NaN) : Number.NaN;
+    typeof best === 'string'
+      ? Number(/step-(\d+)(?:\.ckpt)?$/.exec(basename(best))?.[1] ?? Number.NaN)
+      : Number.NaN;
   if (!Number.isNaN(step))
     for (const [name, value] of await measuredAt(folder, step)) metrics.set(name, value);
   return { metrics, seconds: typeof seconds === 'number' ? seconds : 0 };

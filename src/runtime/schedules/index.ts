@@ -131,6 +131,10 @@ export const constant = ({ value, over }: { readonly value: number; readonly ove
   over,
 });
 
+export { extern } from './extern-phase.js';
+export type { Curve, ExternPhase, StartedCurve } from './extern-phase.js';
+export type { CurvePhase } from '../../values/schedule.js';
+
 /** Phases one after the other; each starts where the last ended unless `from` says otherwise. */
 export function chain(phases: readonly Phase[]): Schedule {
   return { phases, plan: (pace, name) => planSchedule(phases, pace, name) };

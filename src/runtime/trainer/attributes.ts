@@ -9,6 +9,7 @@ import { didYouMean } from '../../values/near.js';
 import type { OptionDeclaration, OptionTable } from '../../values/options.js';
 import {
   findOption,
+  onlyInSpec,
   parseOption,
   UsageError,
   type OptionValue,
@@ -112,6 +113,10 @@ export function overrideAttributes<S extends object>(
       const declarations = ['options', kindOf(set)].flatMap((kind) => table.get(`data/${kind}`) ?? []);
       data.set(set, set.withOptions(parsed(owner, overrides, declarations)));
     } else if (optimizer !== undefined) {
+      const [first] = overrides;
+      // Their limits are the spec's, which no table has.
+      if (optimizer.rule.kind === 'extern' && first !== undefined)
+        throw onlyInSpec(first.path.join('.'), 'the spec and build again');
       const values = parsed(owner, overrides, table.get(`optimizer/${optimizer.rule.kind}`) ?? []);
       const rule = replaced(optimizer.rule, ruleValues(optimizer.rule, values));
       optimizers.set(owner, replaced({ ...optimizer, rule }, values));

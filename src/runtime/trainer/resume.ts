@@ -88,7 +88,7 @@ export async function newestIn(
 ): Promise<{ readonly point: ResumePoint | null; readonly passed: readonly string[] }> {
   if (!existsSync(join(run, 'checkpoints'))) return { point: null, passed: [] };
   const { checkpoint, skipped } = await newestVerified(run);
-  const passed = skipped.map(({ why }) => why);
+  const passed = skipped.map(({ path, why }) => (why.includes(path) ? why : `${path}: ${why}`));
   return { point: checkpoint === null ? null : await read(resolve(run), checkpoint, passed), passed };
 }
 

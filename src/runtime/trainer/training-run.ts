@@ -36,9 +36,12 @@ export async function trainPrepared(
   const { resume = null } = options;
   if (resume !== null && !writes)
     throw new RunError('a run that goes on from a checkpoint writes to its folder; a dev run writes nothing');
+  // Compared before anything of the run is touched.
+  const changes =
+    resume === null ? [] : await checkSame(trainer, prepared.session, resume, options.allow ?? []);
   const folder = writes ? await openFolder(trainer, options) : null;
   try {
-    return await train(trainer, prepared, folder, options, started);
+    return await train(trainer, prepared, { folder, changes }, options, started);
   } finally {
     folder?.close();
   }
@@ -60,7 +63,7 @@ interface Continued {
 async function train(
   trainer: AnyTrainer,
   { session, addOns: configured, note }: Prepared,
-  folder: RunFolder | null,
+  { folder, changes }: { readonly folder: RunFolder | null; readonly changes: readonly string[] },
   options: RunOptions,
   started: number,
 ): Promise<FitResult> {
@@ -75,8 +78,6 @@ async function train(
   const live: LiveAddOn[] = [];
   let forget = (): void => undefined;
   try {
-    // Compared before anything in the folder is written anew.
-    const changes = resume === null ? [] : await checkSame(trainer, session, resume, options.allow ?? []);
     const described = await describe(trainer, session, start, null);
     await folder?.write('run.json', described);
     forget = control.beforeEnd((signal) => {

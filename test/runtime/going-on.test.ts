@@ -1,0 +1,239 @@
+/** Which run goes on, and which does not: what is found, what is refused, what is put aside. */
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import * as addons from '../../src/runtime/addons/index.js';
+import { main, type MainIo } from '../../src/runtime/main.js';
+import type { AddOn } from '../../src/runtime/addons/addon.js';
+import * as units from '../../src/values/units.js';
+import { LineTrainer } from './tiny-trainer.js';
+
+let folder: string;
+let before: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'ztrain-going-on-'));
+  before = process.cwd();
+  process.chdir(folder);
+});
+afterAll(() => {
+  process.chdir(before);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Saves each second step; 15 steps in all. */
+class Saving extends LineTrainer {
+  protected override configureAddOns(): readonly AddOn[] {
+    return [addons.checkpoint({ every: units.steps(2), keep: 20, best: addons.min('validate.loss') })];
+  }
+}
+
+async function run(argv: readonly string[], trainer: typeof LineTrainer = Saving) {
+  const said: string[] = [];
+  const io: Partial<MainIo> = {
+    stdout: { write: (text) => said.push(text) },
+    stderr: { write: (text: string) => said.push(text) },
+    environment: {},
+    onSignal: () => () => undefined,
+  };
+  const code = await main(trainer, argv, io);
+  return { code, text: said.join('') };
+}
+
+const checkpoints = (name: string): readonly string[] =>
+  readdirSync(join(name, 'checkpoints'))
+    .filter((each) => /^(?:step|aside)-/.test(each))
+    .sort();
+
+/** A run of 15 steps as it was when it was killed after step 8. */
+async function killed(name: string, words: readonly string[] = []): Promise<void> {
+  expect((await run([`--run-dir=${name}`, ...words])).code).toBe(0);
+  for (const each of checkpoints(name))
+    if (each > 'step-00000008') rmSync(join(name, 'checkpoints', each), { recursive: true });
+  rmSync(join(name, 'summary.json'));
+  const about: unknown = JSON.parse(readFileSync(join(name, 'run.json'), 'utf8'));
+  writeFileSync(join(name, 'run.json'), JSON.stringify({ ...Object(about), reason: null, ended: null }));
+}
+
+const reasonOf = (name: string): unknown => JSON.parse(readFileSync(join(name, 'run.json'), 'utf8')).reason;
+
+describe('what goes on', () => {
+  test('the newest run that was left, by auto; the finished one beside it stays as it is', async () => {
+    expect((await run([])).code).toBe(0);
+    const [finished = ''] = readdirSync('runs/LineTrainer');
+    const nothing = await run(['--resume', 'auto']);
+    expect(nothing.text).toContain('nothing was left to go on with in runs/LineTrainer: a new run');
+    expect(readdirSync('runs/LineTrainer')).toHaveLength(2);
+    await killed('runs/LineTrainer/19990101-000000-dead');
+    const { code, text } = await run(['--resume', 'auto']);
+    expect(code).toBe(0);
+    expect(text).toContain(
+      'goes on after step 8, from runs/LineTrainer/19990101-000000-dead/checkpoints/step-00000008',
+    );
+    expect(readdirSync('runs/LineTrainer')).toHaveLength(3);
+    expect(reasonOf('runs/LineTrainer/19990101-000000-dead')).toBe('finished');
+    expect(existsSync(join('runs/LineTrainer', finished, 'summary.json'))).toBe(true);
+  });
+
+  test('with the params and attributes that it was started with', async () => {
+    await killed('tuned', ['lr=0.05', 'trainer.epochs=4', 'train.batch=5']);
+    expect((await run(['--resume', 'tuned'])).code).toBe(0);
+    const about = JSON.parse(readFileSync('tuned/run.json', 'utf8'));
+    expect(about).toMatchObject({ params: { lr: 0.05 }, options: { epochs: 4 }, resumed: { step: 8 } });
+    expect(about.overrides).toEqual(['trainer.epochs=4', 'train.batch=5']);
+  });
+
+  test('a run in the folder that is named, a new one where there is none, and one that saved nothing is put aside', async () => {
+    const words = ['--run-dir=mine', '--resume=auto'];
+    expect((await run(words)).text).toContain('nothing was left to go on with in mine: a new run');
+    for (const each of checkpoints('mine')) rmSync(join('mine', 'checkpoints', each), { recursive: true });
+    expect((await run(words)).code).toBe(0);
+    expect(existsSync('mine.before-1/run.json')).toBe(true);
+    expect(checkpoints('mine')).toContain('step-00000015');
+  });
+
+  test('by the spec', async () => {
+    class Always extends LineTrainer {
+      protected override configureAddOns(): readonly AddOn[] {
+        return [addons.checkpoint({ every: units.steps(2), keep: 20, resume: 'auto' })];
+      }
+    }
+    await killed('always');
+    const { code, text } = await run(['--run-dir=always'], Always);
+    expect(text).toContain('goes on after step 8');
+    expect(code).toBe(0);
+    // A dev run writes nothing and goes on with nothing.
+    expect((await run(['--dev-run'], Always)).text).not.toContain('goes on');
+  });
+
+  test('from a checkpoint that is not the newest: what is newer is put aside, and written anew', async () => {
+    await killed('branch');
+    const { code, text } = await run(['--resume', 'branch/checkpoints/step-00000004']);
+    expect(code).toBe(0);
+    expect(text).toContain('step-00000006 is newer and is written anew: it is aside-step-00000006 now');
+    expect(checkpoints('branch')).toEqual(
+      expect.arrayContaining(['aside-step-00000006', 'aside-step-00000008', 'step-00000006']),
+    );
+    const steps = readFileSync('branch/metrics.jsonl', 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+      .filter(({ over }) => over === 'window')
+      .map(({ step }) => step);
+    expect(steps).toEqual([2, 4, 6, 8, 12, 14]);
+  });
+
+  test('past what is damaged, and says so', async () => {
+    await killed('damaged');
+    truncateSync('damaged/checkpoints/step-00000008/model.safetensors', 40);
+    const { code, text } = await run(['--resume', 'damaged']);
+    expect(code).toBe(0);
+    expect(text).toMatch(/passed over: .*step-00000008\/model\.safetensors is damaged/);
+    expect(text).toContain('goes on after step 6');
+    expect(checkpoints('damaged')).toContain('aside-step-00000008');
+  });
+
+  test('further than it was to go, where that is allowed', async () => {
+    expect((await run(['--run-dir=longer'])).code).toBe(0);
+    const refused = await run(['--resume', 'longer', 'trainer.epochs=4']);
+    expect(refused.code).toBe(3);
+    expect(refused.text).toContain('trainer.epochs was 3, is 4');
+    const { code, text } = await run(['--resume', 'longer', 'trainer.epochs=4', '--allow=epochs']);
+    expect(text).toContain('allowed: trainer.epochs was 3, is 4');
+    expect(text).toContain('goes on after step 15');
+    expect(code).toBe(0);
+    expect(checkpoints('longer').at(-1)).toBe('step-00000020');
+    // As if it had been so long from the start.
+    expect((await run(['--run-dir=long', 'trainer.epochs=4'])).code).toBe(0);
+    const weights = (name: string): Buffer =>
+      readFileSync(join(name, 'checkpoints/step-00000020/model.safetensors'));
+    expect(weights('longer').equals(weights('long'))).toBe(true);
+  });
+});
+
+describe('what does not go on', () => {
+  beforeAll(() => killed('base'));
+  const again = (name: string): string => {
+    cpSync('base', name, { recursive: true });
+    return name;
+  };
+
+  test('with other params, both values shown', async () => {
+    const { code, text } = await run(['--resume', again('params'), 'lr=0.2', 'train.batch=2']);
+    expect(code).toBe(3);
+    expect(text).toContain('lr was 0.1, is 0.2');
+    expect(text).toContain('train.batch was not set, is 2');
+    expect(text).toContain('--allow lr,train.batch');
+    // Nothing was touched.
+    expect(reasonOf('params')).toBe(null);
+    expect(checkpoints('params')).toEqual(checkpoints('base'));
+    expect(readFileSync('params/metrics.jsonl', 'utf8')).toBe(readFileSync('base/metrics.jsonl', 'utf8'));
+  });
+
+  test('with another spec: its lines are shown', async () => {
+    class Other extends Saving {
+      static override readonly spec = {
+        ...LineTrainer.spec,
+        sha256: '01',
+        files: [{ path: 'line.ztrain', text: 'trainer LineTrainer { epochs = 9 }' }],
+      };
+    }
+    const words = ['--resume', again('spec')];
+    const { code, text } = await run(words, Other);
+    expect(code).toBe(3);
+    expect(text).toContain('line.ztrain: - trainer LineTrainer {}');
+    expect(text).toContain('line.ztrain: + trainer LineTrainer { epochs = 9 }');
+    expect((await run([...words, '--allow', 'spec'], Other)).code).toBe(0);
+  });
+
+  test('with data of another length', async () => {
+    const { code, text } = await run(['--resume', again('data'), 'rows=24']);
+    expect(code).toBe(3);
+    expect(text).toContain('rows was 20, is 24');
+    expect(text).toContain('train had 20 rows, has 24');
+  });
+
+  test('where lines of metrics are gone, or everything is damaged', async () => {
+    const run_ = again('lines');
+    truncateSync('lines/metrics.jsonl', 10);
+    expect((await run(['--resume', run_])).text).toContain('metrics.jsonl has 10 bytes, and had');
+    again('ruined');
+    for (const each of checkpoints('ruined'))
+      appendFileSync(join('ruined', 'checkpoints', each, 'state.json'), ' ');
+    const { code, text } = await run(['--resume', 'ruined']);
+    expect(code).toBe(3);
+    expect(text).toContain('ruined has no checkpoint that is whole:');
+    expect(text.match(/state\.json/g)).toHaveLength(checkpoints('ruined').length);
+  });
+
+  test('a name that nothing has, in --allow', async () => {
+    const { code, text } = await run(['--resume', again('allow'), '--allow', 'lrr']);
+    expect(code).toBe(2);
+    expect(text).toContain('--allow lrr: a run has no such thing; did you mean lr?');
+  });
+
+  test('what is no run', async () => {
+    const { code, text } = await run(['--resume', 'nowhere']);
+    expect(code).toBe(3);
+    expect(text).toContain('there is no folder nowhere');
+  });
+
+  test('another trainer', async () => {
+    class Stranger extends Saving {
+      static override readonly spec = { ...LineTrainer.spec, trainer: 'Stranger' };
+    }
+    const { code, text } = await run(['--resume', again('stranger')], Stranger);
+    expect(code).toBe(3);
+    expect(text).toContain('was written by LineTrainer, this is Stranger');
+  });
+});

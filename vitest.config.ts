@@ -20,6 +20,7 @@ const onEveryEngine = [
   'test/runtime/masked.test.ts',
   'test/runtime/metrics.test.ts',
   'test/runtime/measured.test.ts',
+  'test/runtime/missing.test.ts',
   'test/runtime/nn.test.ts',
   'test/runtime/ops.test.ts',
   'test/runtime/optim.test.ts',
@@ -33,6 +34,8 @@ const onEveryEngine = [
   'test/runtime/trainer-progress.test.ts',
   'test/runtime/trainer.test.ts',
   'test/runtime/turns.test.ts',
+  'test/specs/houses.test.ts',
+  'test/specs/pictures.test.ts',
   'test/specs/externs.test.ts',
   'test/specs/training.test.ts',
 ];

@@ -137,7 +137,7 @@ async function train(
       if (saved !== null) await own.point('last', saved);
     }
     reporter.end();
-    await tellEnd(session, own, folder, listener, { result, best, reporter, plot: options.plot ?? null });
+    await tellEnd(session, own, folder, listener, { result, best, reporter, options });
     const traced = await writeTrace(trainer, session, folder, result.reason);
     if (traced !== null) reporter.line(traced);
     await closeAddOns(live.splice(0));
@@ -246,12 +246,12 @@ async function tellEnd(
     result,
     best,
     reporter,
-    plot,
+    options,
   }: {
     readonly result: FitResult;
     readonly best: ReadonlyMap<string, Best>;
     readonly reporter: Reporter;
-    readonly plot: ((folder: string) => string) | null;
+    readonly options: RunOptions;
   },
 ): Promise<void> {
   const skipped = (await session.skipped.download()).values[0] ?? 0;
@@ -260,7 +260,8 @@ async function tellEnd(
       `${skipped} updates were skipped: their loss, gradient or running statistics were not finite`,
     );
   const path = folder === null ? null : shortPath(folder.path);
-  const where = { folder: path, checkpoints: saver.shown(), plot };
+  const { plot = null, goOn: command = null } = options;
+  const where = { folder: path, checkpoints: saver.shown(), plot, goOn: command };
   for (const line of summaryLines(result, [...best.values()], session.pace, where, reporter.columns()))
     reporter.line(line);
   for (const [name, table] of listener.tables)

@@ -1,7 +1,9 @@
 /** The shipped trainers at small sizes on made-up rows, and trainers for what the specs leave out. */
+import { AveragedTrainer, type AveragedData } from '../../specs/generated/averaged.js';
 import { DcganTrainer, type DcganData } from '../../specs/generated/dcgan.js';
 import { DigitsTrainer, type DigitsData } from '../../specs/generated/digits.js';
 import { FashionTrainer, type FashionData } from '../../specs/generated/fashion.js';
+import { FoldsTrainer, type FoldsData } from '../../specs/generated/folds.js';
 import { GptTrainer, type GptData } from '../../specs/generated/gpt.js';
 import { IrisTrainer, type IrisData } from '../../specs/generated/iris.js';
 import { MpgTrainer, type MpgData } from '../../specs/generated/mpg.js';
@@ -73,6 +75,22 @@ class Digits extends DigitsTrainer {
   protected override configureData(): DigitsData {
     const { trainSet, testSet } = super.configureData();
     return { trainSet: madeUp(trainSet, 30, 10), testSet: madeUp(testSet, 10, 10) };
+  }
+}
+class Averaged extends AveragedTrainer {
+  protected override configureData(): AveragedData {
+    const { trainSet, testSet } = super.configureData();
+    return { trainSet: madeUp(trainSet, 30, 10), testSet: madeUp(testSet, 10, 10) };
+  }
+}
+class Folds extends FoldsTrainer {
+  protected override configureData(): FoldsData {
+    const { trainSet, heldOut, testSet } = super.configureData();
+    return {
+      trainSet: madeUp(trainSet, 50, 3),
+      heldOut: madeUp(heldOut, 10, 3),
+      testSet: madeUp(testSet, 10, 3),
+    };
   }
 }
 class Iris extends IrisTrainer {
@@ -156,6 +174,8 @@ const small = { batchSize: 4 };
 /** Each makes a trainer of 1,000 steps. */
 export const trainers: Readonly<Record<string, () => AnyTrainer>> = {
   digits: () => new Digits({ params: { ...small, lr: 2e-4 }, options }),
+  averaged: () => new Averaged({ options }),
+  folds: () => new Folds({ options }),
   iris: () => new Iris({ options }),
   mpg: () => new Mpg({ options }),
   fashion: () => new Fashion({ params: { ...small, width: 2 }, options }),

@@ -117,10 +117,10 @@ async function after24(
       return { batches, run: { clock, draws, scalars: session.scalarsAt(clock, true), last: true } };
     }),
   );
-  // The first traces and compiles the step; how many are taken at once depends on what the second took.
-  for (const run of runs.slice(0, 2)) await open.stage.runAll([run]);
+  // The first ones trace and compile the step and its variants; how many are taken at once depends on what the last took.
+  for (const run of runs.slice(0, 4)) await open.stage.runAll([run]);
   if (open.stage.atOnce > 1 !== loop) throw new Error(`${name} takes ${open.stage.atOnce} steps in a call`);
-  for (let from = 2; from < runs.length; from += together) {
+  for (let from = 4; from < runs.length; from += together) {
     await open.stage.runAll(runs.slice(from, from + together));
   }
   const state = [...session.modelState, ...session.optimizerState];

@@ -427,7 +427,7 @@ export const preludeText = [
   '  /// checkpoints stay, besides the best; `last = false` leaves out the one at the end. `on_error` saves the state that a failed run',
   '  /// left, as `checkpoints/failed-N`, which is neither the last nor the best. `format = "ckpt"` writes each as one file,',
   '  /// `checkpoints/step-N.ckpt`: safetensors, with all else among its metadata.',
-  '  addon checkpoint(every: steps | epochs | none = none, keep: int = 1 where keep >= 1, best: monitor | none = none, last: bool = true,',
+  '  addon checkpoint(every: steps | epochs | time | none = none, keep: int = 1 where keep >= 1, best: monitor | none = none, last: bool = true,',
   '    on_error: bool = false, weights_only: bool = false, resume: "auto" | path | none = none, format: "folder" | "ckpt" = "folder") {',
   '    phase = "dependent" owns = ["checkpoint"] overridable = ["every", "keep", "last", "on_error"] later = ["weights_only"]',
   '  }',

@@ -1,6 +1,7 @@
 /** Whether two runs came to the same: the state of their last checkpoints, byte for byte, and every line of metrics but for times. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Misuse } from './streams.js';
 
 /** Names of what a clock says. */
 const timed: ReadonlySet<string> = new Set(['seconds', 'wall', 'steps_per_second', 'rows_per_second']);
@@ -21,7 +22,12 @@ const linesOf = (run: string): readonly string[] => {
 const lastOf = (run: string): string => {
   const pointer = join(run, 'checkpoints', 'last');
   if (!existsSync(pointer)) throw new Error(`${run} has no checkpoint to compare`);
-  return readFileSync(pointer, 'utf8').trim();
+  const name = readFileSync(pointer, 'utf8').trim();
+  if (name.endsWith('.ckpt'))
+    throw new Misuse(
+      'checkpoints of one file say the time as well; compare with checkpoint { format = "folder" }',
+    );
+  return name;
 };
 
 /** What differs, a line each; none where they are the same. */

@@ -1303,7 +1303,7 @@ const entries: readonly (readonly [string, readonly OptionDeclaration[]])[] = [
         name: 'every',
         key: 'every',
         nullable: true,
-        type: { kind: 'quantity', units: ['steps', 'epochs'] },
+        type: { kind: 'quantity', units: ['steps', 'epochs', 'time'] },
         where: null,
         limits: [],
         overridable: true,

@@ -6,7 +6,7 @@ import { record } from '../../values/json-record.js';
 import { improves, replaced, type AddOn, type Monitor, type SavedCheckpoint } from './addon.js';
 
 export interface CheckpointOptions {
-  readonly every?: Quantity<'steps'> | Quantity<'epochs'> | null;
+  readonly every?: Quantity<'steps'> | Quantity<'epochs'> | Quantity<'time'> | null;
   /** How many of the newest checkpoints are kept, besides the best; at least 1. */
   readonly keep?: number;
   readonly best?: Monitor | null;
@@ -104,6 +104,8 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
           host.notable(at.step);
           return undefined;
         },
+        // A run that goes on has been saved just now.
+        fitStart: ({ seconds }) => due?.skipTo(seconds),
         // All else of the step is done then, so that a run which goes on from here goes on with the next one.
         settled: async (at) => {
           if (failure !== null) await finish();

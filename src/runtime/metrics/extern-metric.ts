@@ -1,6 +1,6 @@
 /** Metrics of a spec that are written in TypeScript: totals that add up over batches, and what is made of them in the end. */
 import { Tensor } from '@tensorflow/tfjs-core';
-import { offTape } from '../engine/differentiate.js';
+import { offTape } from '../engine/tape.js';
 import * as ops from '../ops/index.js';
 import { tensorText } from '../ops/kernel.js';
 import type { Figures, Reduction, Total, Totals } from '../rows/reduction.js';

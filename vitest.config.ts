@@ -25,6 +25,7 @@ const onEveryEngine = [
   'test/runtime/optim.test.ts',
   'test/runtime/profile.test.ts',
   'test/runtime/prepare-steps.test.ts',
+  'test/runtime/pretrained.test.ts',
   'test/runtime/random.test.ts',
   'test/runtime/resume.test.ts',
   'test/runtime/rows.test.ts',

@@ -130,6 +130,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT5010: { name: 'allow_unknown', severity: 'warning' },
   ZT5015: { name: 'measures_held_out', severity: 'warning' },
   ZT5017: { name: 'file_not_there', severity: 'warning' },
+  ZT5018: { name: 'flattened_order', severity: 'warning' },
   ZT5020: { name: 'idle_option', severity: 'warning' },
   ZT6001: { name: 'extern_disagrees', severity: 'error' },
 };
@@ -1884,6 +1885,19 @@ export const fileNotThere = (
   code: 'ZT5017',
   severity: 'warning',
   message: `there is no ${args.what} ${args.path}`,
+  span,
+});
+
+/** ZT5018 flattened_order: `{layer}` reads the values of an image in another order than in PyTorch */
+export const flattenedOrder = (
+  span: Span,
+  args: { readonly layer: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5018',
+  severity: 'warning',
+  message: `\`${args.layer}\` reads the values of an image in another order than in PyTorch`,
   span,
 });
 

@@ -3,7 +3,8 @@ import { unmatchedPattern, wrongKind } from '../../parser/messages.gen.js';
 import { nearest } from '../../parser/nearest.js';
 import type { Weight } from '../env.js';
 import type { IrExpr } from '../ir.js';
-import { checkMatching } from './groups.js';
+import { checkFlattened } from './flattened.js';
+import { checkMatching, matchesPattern } from './groups.js';
 import { listed, optionOf, type TrainingInput } from './input.js';
 
 const textOf = (expr: IrExpr | null): string | null =>
@@ -159,5 +160,8 @@ export const checkPretrained = (input: TrainingInput): void => {
     const prefix = layout === 'ztrain' ? `${path}.` : '';
     const names = paths.flatMap((each) => namesInFile(prefix + each, layout));
     checkRenames(input, optionOf(options, 'rename'), names, path);
+    const loaded = paths.filter((each) => !fresh.some(({ pattern }) => matchesPattern(pattern, each)));
+    if (layout === 'torch')
+      checkFlattened(input, path, (ending) => loaded.some((each) => `.${each}`.endsWith(`.${ending}`)));
   }
 };

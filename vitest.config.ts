@@ -35,6 +35,7 @@ const onEveryEngine = [
   'test/runtime/trainer.test.ts',
   'test/runtime/turns.test.ts',
   'test/specs/externs.test.ts',
+  'test/specs/pretrained.test.ts',
   'test/specs/training.test.ts',
 ];
 

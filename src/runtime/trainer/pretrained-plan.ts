@@ -26,7 +26,7 @@ export interface LoadPlan {
   readonly taken: ReadonlyMap<string, StoredWeight>;
   /** Paths below `into` of weights that keep their first values. */
   readonly fresh: readonly string[];
-  /** Names of tensors that are not loaded. */
+  /** Names of tensors that are not to be loaded. */
   readonly unused: readonly string[];
 }
 
@@ -93,11 +93,10 @@ export function planLoading(part: Part, options: PretrainedOptions, file: readon
       ].join('\n'),
     );
   }
-  const isTaken = new Set(taken.keys());
   return {
     taken,
     fresh: paths.filter((path) => !wanted.some((stored) => stored.path === path)),
-    unused: known.filter((name) => !isTaken.has(name)),
+    unused: file.filter(isUnused).map(({ name }) => name),
   };
 }
 

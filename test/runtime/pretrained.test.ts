@@ -53,14 +53,14 @@ class Net extends nn.Module<[image: Tensor4D], Tensor2D> {
   readonly norm = this.add('norm', nn.batchNorm({ inputs: 3 }));
   readonly deep = this.add('deep', nn.depthwiseConv2d({ inputs: 3, kernel: 2, multiplier: 2, bias: false }));
   readonly wide = this.add('wide', nn.conv2dTranspose({ inputs: 6, filters: 2, kernel: 2, stride: 2 }));
-  readonly last = this.add('last', nn.layerNorm({ inputs: 2 }));
-  readonly root = this.add('root', nn.rmsNorm({ inputs: 2 }));
+  readonly last = this.add('last', nn.layerNorm({ inputs: 6 }));
+  readonly root = this.add('root', nn.rmsNorm({ inputs: 6 }));
   readonly table = this.add('table', nn.embedding({ count: 5, width: 4 }));
   readonly head = this.add('head', nn.dense({ inputs: 32, units: 3 }));
 
   protected override forward(image: Tensor4D): Tensor2D {
     const maps = this.deep.call(ops.relu(this.norm.call(this.stem.call(image))));
-    const wide = this.root.call(this.last.call(this.wide.call(maps)));
+    const wide = this.wide.call(this.root.call(this.last.call(maps)));
     // PyTorch flattens channels first.
     return this.head.call(ops.flatten(ops.transpose<Tensor4D>(wide, { axes: [0, 3, 1, 2] })));
   }
@@ -204,9 +204,9 @@ const torch: Readonly<Record<string, HostTensor>> = {
   'deep.weight': filled([6, 1, 2, 2], 6),
   'up1.weight': filled([6, 2, 2, 2], 7),
   'up1.bias': filled([2], 8),
-  'last.weight': filled([2], 9),
-  'last.bias': filled([2], 10),
-  'root.weight': filled([2], 11),
+  'last.weight': filled([6], 9),
+  'last.bias': filled([6], 10),
+  'root.weight': filled([6], 11),
   'table.weight': filled([5, 4], 12),
   'head.weight': filled([3, 32], 13),
   'head.bias': filled([3], 14),
@@ -258,27 +258,27 @@ function reference(): readonly number[] {
         range(2).map((v) => at(w2, [o, 6], [u, 2], [v, 2]) * norm(Math.floor(o / 2), y + u, x + v)),
       ),
     );
-  // Stride 2, kernel 2: each output has one input.
+  const last = (c: number, y: number, x: number): number => {
+    const all = range(6).map((o) => deep(o, y, x));
+    const mean = sum(all) / 6;
+    const variance = sum(all.map((value) => (value - mean) ** 2)) / 6;
+    const normal = ((all[c] ?? 0) - mean) / Math.sqrt(variance + 1e-5);
+    return normal * at(valuesOf('last.weight'), [c, 6]) + at(valuesOf('last.bias'), [c, 6]);
+  };
+  const root = (c: number, y: number, x: number): number => {
+    const squares = sum(range(6).map((o) => last(o, y, x) ** 2)) / 6;
+    return (last(c, y, x) / Math.sqrt(squares + 1e-6)) * at(valuesOf('root.weight'), [c, 6]);
+  };
+  // Stride 2, kernel 2: each output has one place of the input.
   const [w3, b3] = [valuesOf('up1.weight'), valuesOf('up1.bias')];
   const wide = (o: number, y: number, x: number): number =>
     at(b3, [o, 2]) +
     sum(
       range(6).map(
-        (i) => at(w3, [i, 6], [o, 2], [y % 2, 2], [x % 2, 2]) * deep(i, Math.floor(y / 2), Math.floor(x / 2)),
+        (i) => at(w3, [i, 6], [o, 2], [y % 2, 2], [x % 2, 2]) * root(i, Math.floor(y / 2), Math.floor(x / 2)),
       ),
     );
-  const last = (c: number, y: number, x: number): number => {
-    const both = range(2).map((o) => wide(o, y, x));
-    const mean = sum(both) / 2;
-    const variance = sum(both.map((value) => (value - mean) ** 2)) / 2;
-    const normal = ((both[c] ?? 0) - mean) / Math.sqrt(variance + 1e-5);
-    return normal * at(valuesOf('last.weight'), [c, 2]) + at(valuesOf('last.bias'), [c, 2]);
-  };
-  const root = (c: number, y: number, x: number): number => {
-    const squares = sum(range(2).map((o) => last(o, y, x) ** 2)) / 2;
-    return (last(c, y, x) / Math.sqrt(squares + 1e-6)) * at(valuesOf('root.weight'), [c, 2]);
-  };
-  const flat = range(2).flatMap((c) => range(4).flatMap((y) => range(4).map((x) => root(c, y, x))));
+  const flat = range(2).flatMap((c) => range(4).flatMap((y) => range(4).map((x) => wide(c, y, x))));
   return range(3).map(
     (o) =>
       at(valuesOf('head.bias'), [o, 3]) +
@@ -372,9 +372,9 @@ const keras = (): Readonly<Record<string, HostTensor>> => ({
   'net/deep/depthwise_kernel': filled([2, 2, 3, 2], 6),
   'net/wide/kernel:0': filled([2, 2, 2, 6], 7),
   'net/wide/bias:0': filled([2], 8),
-  'net/last/gamma': filled([2], 9),
-  'net/last/beta': filled([2], 10),
-  'net/root/scale': filled([2], 11),
+  'net/last/gamma': filled([6], 9),
+  'net/last/beta': filled([6], 10),
+  'net/root/scale': filled([6], 11),
   'net/table/embeddings': filled([5, 4], 12),
   'net/head/kernel': filled([32, 3], 13),
   'net/head/bias': filled([3], 14),
@@ -491,7 +491,7 @@ describe('what does not fit is told, all at once, and no run begins', () => {
     write('wrong.safetensors', {
       ...without('head.bias', 'conv1.weight', 'last.bias'),
       'conv1.weight': filled([3, 2, 3, 3], 1),
-      'last.bias': { dtype: 'i32', shape: [2], values: Int32Array.of(1, 2) },
+      'last.bias': { dtype: 'i32', shape: [6], values: new Int32Array(6) },
       'heads.bias': filled([3], 1),
     });
     const options: addons.PretrainedOptions = {
@@ -512,7 +512,7 @@ describe('what does not fit is told, all at once, and no run begins', () => {
       '  heads.bias (F32[3]) is in the file, and nothing takes it; did you mean head.bias?',
       '  the file lacks head.bias (F32[3])',
       '  conv1.weight, renamed to stem.weight, is F32[3, 2, 3, 3] there, and Net.stem.weight needs F32[3, 2, 2, 2]',
-      '  last.bias is I32[2] there, and Net.last.beta needs F32[2], and weights are floating-point numbers',
+      '  last.bias is I32[6] there, and Net.last.beta needs F32[6], and weights are floating-point numbers',
       'rename what has another name; name in `unused` what is not to be loaded, in `fresh` what keeps its first values',
     ]);
     expect(existsSync(runDir)).toBe(false);

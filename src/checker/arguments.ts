@@ -19,6 +19,7 @@ import { childScope, type Env, type Scope } from './env.js';
 import { checkExpr } from './expressions.js';
 import type { Unit } from './ir.js';
 import { keyHelp } from './foreign.js';
+import { holdsGaps, refuseGaps } from './missing.js';
 import { isTensorType, showWitness, sizeOf } from './patterns.js';
 import { sizeCode } from './size-code.js';
 import { aType, isNumber, unitName } from './types.js';
@@ -71,7 +72,7 @@ const accept = (env: Env, written: TypeExpr, found: Value): Value | null => {
   if (isTensorType(written)) {
     const scalar = isNumber(found.type) || found.type.kind === 'schedule';
     if (name === 'tensors') return found.type.kind === 'list' ? found : null;
-    return found.type.kind === 'tensor' || scalar ? found : null;
+    return found.type.kind === 'tensor' || found.type.kind === 'missing' || scalar ? found : null;
   }
   if (written.shape && found.items) {
     const length = written.shape.dims[0];
@@ -380,11 +381,13 @@ export interface Call {
   readonly span: Span;
   /** Scope of the declaration, for defaults. */
   readonly scope: Scope;
+  /** Whether it takes values that may be missing. */
+  readonly gaps?: boolean;
 }
 
 /** Positional and named arguments by parameter; defaults filled in. Null where one is missing or wrong. */
 export const bindArguments = (
-  { env, owner, kind, params, span, scope }: Call,
+  { env, owner, kind, params, span, scope, gaps = false }: Call,
   piped: Value | null,
   args: readonly Arg[],
   extra: (name: string) => boolean = () => false,
@@ -461,7 +464,10 @@ export const bindArguments = (
   for (const param of params) {
     const name = param.name.text;
     const found = bound.get(name);
-    if (found) {
+    if (found && !gaps && holdsGaps(found)) {
+      refuseGaps(env, found, `\`${owner}\``);
+      fine = false;
+    } else if (found) {
       const fits = coerce(env, param.type, found, `\`${name}\` of \`${owner}\``);
       if (fits) ordered.set(name, fits);
       else {

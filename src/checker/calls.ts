@@ -18,18 +18,32 @@ import { isTensorType, matchType, noBindings, resolveType, type Bindings } from 
 import { settingText, type Builtin } from './prelude.js';
 import { applyRepeat } from './repeats.js';
 import { rules } from './rules.js';
+import { sizeCode } from './size-code.js';
 import { hasRows, totalFunctions, totalOfOperation } from './totals.js';
 import { tensorType, type Type } from './types.js';
 import { isUnknown, unknownValue, value, type Value } from './value.js';
 import { hostCall } from './host-calls.js';
 import { inline } from './inline.js';
+import {
+  callWithGaps,
+  checkFill,
+  checkIsMissing,
+  hasMasks,
+  holdsGaps,
+  isMissing,
+  refuseGaps,
+} from './missing.js';
 
 /** Text of an expression of the prelude or of a file. */
 export const sourceText = (env: Env, file: FileScope, span: Span): string =>
   textOf(span.file < 0 ? env.checker.prelude.file.source : file.file.source, span);
 
 export const applyPipe = (env: Env, input: Value, stage: Stage): Value => {
-  if (stage.kind === 'repeat') return applyRepeat(env, input, stage);
+  if (stage.kind === 'repeat') {
+    if (!isMissing(input)) return applyRepeat(env, input, stage);
+    refuseGaps(env, input, '`repeat`');
+    return unknownValue(stage.span);
+  }
   const [name, ...more] = stage.path;
   if (!name) return unknownValue(stage.span);
   if (more.length > 0) {
@@ -219,16 +233,25 @@ const bindBuiltin = (
   args: readonly Arg[],
   span: Span,
   piped: Value | null,
+  gaps = false,
 ): BuiltinCall | null => {
+  const { name: owner, params } = builtin;
   const call = bindArguments(
-    { env, owner: builtin.name, kind: 'argument', params: builtin.params, span, scope: preludeScope(env) },
+    { env, owner, kind: 'argument', params, span, scope: preludeScope(env), gaps },
     piped,
     args,
   );
   if (!call || [...call.bound.values()].some(isUnknown)) return null;
+  return builtinCall(builtin, call.bound, call.given);
+};
+
+const builtinCall = (
+  builtin: Builtin,
+  bound: ReadonlyMap<string, Value>,
+  given: ReadonlySet<string>,
+): BuiltinCall => {
   const inputs = builtin.params.filter((param) => isTensorType(param.type));
-  const values = inputs.flatMap((param) => call.bound.get(param.name.text) ?? []);
-  return { bound: call.bound, given: call.given, inputs, values };
+  return { bound, given, inputs, values: inputs.flatMap((param) => bound.get(param.name.text) ?? []) };
 };
 
 /** The scope in which the types of a builtin are read: what of its call is no tensor, by name. */
@@ -297,8 +320,45 @@ const callBuiltin = (
   span: Span,
   piped: Value | null,
 ): Value => {
-  const call = bindBuiltin(env, builtin, args, span, piped);
+  const call = bindBuiltin(env, builtin, args, span, piped, true);
   if (!call) return unknownValue(span);
+  const { bound, given } = call;
+  if (settingText(builtin, 'runs') === 'host' && !env.place.onHost) {
+    env.checker.report(
+      wrongKind(
+        span,
+        { name: builtin.name, found: 'a function of the host', expected: 'one that runs in a step' },
+        { help: 'call it in the `map` of a data set' },
+      ),
+    );
+    return unknownValue(span);
+  }
+  const x = bound.get('x');
+  if (builtin.name === 'is_missing' && x) return checkIsMissing(env, x, span);
+  const filling = bound.get('value');
+  const select = env.checker.prelude.find('fn', 'select');
+  if (builtin.name === 'fill' && x && filling && select) {
+    const keys = new Set(select.params.map((param) => param.name.text));
+    return checkFill(env, x, filling, span, (of) =>
+      applyBuiltin(env, select, builtinCall(select, of, keys), span),
+    );
+  }
+  const values = [...bound.values()];
+  if (!values.some(holdsGaps)) return applyBuiltin(env, builtin, call, span);
+  if (
+    !hasMasks(
+      env,
+      values.flatMap((each) => [each, ...(each.items ?? [])]),
+    )
+  )
+    return unknownValue(span);
+  return callWithGaps(env, builtin.name, bound, span, (of) =>
+    applyBuiltin(env, builtin, builtinCall(builtin, of, given), span),
+  );
+};
+
+/** A function of the prelude, applied to arguments that are bound. */
+const applyBuiltin = (env: Env, builtin: Builtin, call: BuiltinCall, span: Span): Value => {
   const { bound, given, inputs, values } = call;
   const host = builtin.settings.get('static') === true || totalFunctions.has(builtin.name);
   const isTensor = (each: Value): boolean =>
@@ -338,6 +398,10 @@ const callBuiltin = (
     .flatMap((param) => bound.get(param.name.text) ?? []);
   const argsIr = tensors.map((each) => each.ir);
   const options = [...optionsOf(builtin, bound, given, env)];
+  // How many classes there are is known of the index alone, which the runtime does not see.
+  const classes = type.kind === 'tensor' && rule === 'one_hot' ? type.shape.at(-1) : undefined;
+  if (classes && bound.get('classes')?.type.kind === 'none')
+    options.push({ name: 'classes', value: sizeCode(classes, env.place, span) });
   const ir = {
     kind: 'op' as const,
     home: settingText(builtin, 'home') ?? 'ops',

@@ -26,8 +26,10 @@ const textsOf = (given: Value): readonly string[] | null => {
   return texts.length === items.length ? texts : null;
 };
 
-const sizeOfField = (field: RecordType['fields'][number]): number | null =>
-  field.type.kind === 'tensor' ? asConstant(product(field.type.shape)) : null;
+const sizeOfField = ({ type }: RecordType['fields'][number]): number | null => {
+  const of = type.kind === 'missing' ? type.of : type;
+  return of.kind === 'tensor' ? asConstant(product(of.shape)) : null;
+};
 
 const wrongCount = (env: Env, span: Span, name: string, found: number, expected: number): void =>
   env.checker.report(

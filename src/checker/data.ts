@@ -1,30 +1,34 @@
 /** Data sets: where their rows come from, what a row is, and what a batch of them is. */
 import type { Config, DataDecl, RecordType as WrittenRecord, TypeExpr } from '../parser/ast.js';
-import {
-  fileMissing,
-  missingArgument,
-  notBuilt,
-  unknownName,
-  wrongKind,
-  wrongType,
-} from '../parser/messages.gen.js';
+import { fileMissing, missingArgument, unknownName, wrongKind, wrongType } from '../parser/messages.gen.js';
 import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
 import { parameterEnv } from './arguments.js';
 import { checkAttributes, ownerOf } from './attributes.js';
 import { checkColumns } from './columns.js';
 import { preludeScope } from './calls.js';
-import { symbol, type Size } from './dims/size.js';
+import { constant, symbol, type Size } from './dims/size.js';
 import { childScope, lookup, lookupData, makePlace, type Env, type FileScope } from './env.js';
 import { checkExpr, kindOf } from './expressions.js';
 import { moduleOf } from './externs.js';
 import { isGraphStmt } from './classes.js';
-import type { IrData, IrField, IrMap, IrNamed } from './ir.js';
+import type { IrData, IrField, IrMap, IrNamed, IrType } from './ir.js';
+import { asField, hasMasks } from './missing.js';
 import { noBindings, resolveType } from './patterns.js';
 import { checkParts } from './parts.js';
+import { ragged, recordType as codeType, splitMap } from './host-map.js';
 import { liftMap } from './rows.js';
 import type { Builtin } from './prelude.js';
-import { aType, irType, tensorType, type RecordType, type Type, unknownType } from './types.js';
+import {
+  aType,
+  irType,
+  showType,
+  tensorType,
+  type RecordType,
+  type Type,
+  unknownType,
+  withShape,
+} from './types.js';
 import { isUnknown, value, type Value } from './value.js';
 
 export interface DataInfo {
@@ -40,8 +44,8 @@ export interface DataInfo {
 export const rowsSymbol = 'n';
 
 const batched = (type: Type): Type =>
-  type.kind === 'tensor'
-    ? tensorType(type.dtype, [symbol(rowsSymbol), ...type.shape], type.below)
+  type.kind === 'tensor' || type.kind === 'missing'
+    ? withShape(type, (shape) => [symbol(rowsSymbol), ...shape])
     : type.kind === 'float'
       ? tensorType('f32', [symbol(rowsSymbol)])
       : type.kind === 'int'
@@ -57,59 +61,92 @@ const fieldHelp = (type: Type): { readonly help?: string } => {
   return dtype === null ? {} : { help: `write \`${dtype}\`` };
 };
 
+/** What a written type says of a row's field: one type, or choices of texts, and whether the field may be missing. */
+const partsOf = (
+  written: TypeExpr,
+): {
+  readonly of: readonly TypeExpr[];
+  readonly choices: readonly string[] | null;
+  readonly gap: boolean;
+} => {
+  const members = written.kind === 'unionType' ? written.members : [written];
+  const isGap = (each: TypeExpr): boolean =>
+    each.kind === 'namedType' && each.name.text === 'missing' && !each.shape;
+  const of = members.filter((each) => !isGap(each));
+  const texts = of.flatMap((each) => (each.kind === 'literalType' ? [each.value] : []));
+  const isChoice = written.kind === 'unionType' && texts.length === of.length && texts.length > 0;
+  return { of, choices: isChoice ? texts : null, gap: members.some(isGap) };
+};
+
+/** Sources in which a value can be missing: texts have a way to say so, arrays have none. */
+const withGaps: readonly string[] = ['csv', 'jsonl'];
+
+/** Sources whose rows may each have sizes of their own, under names that are free in the record. */
+const withOwnSizes: readonly string[] = ['image_folder'];
+
 /** The fields of one row, as declared. */
 const rowFields = (
   env: Env,
   written: WrittenRecord,
   sizes: ReadonlyMap<string, Size>,
+  source: string,
 ): RecordType['fields'] => {
   const bindings = noBindings();
   for (const [name, size] of sizes) bindings.sizes.set(name, size);
-  return written.fields.flatMap((field) => {
-    const choices =
-      field.type.kind === 'unionType' && field.type.members.every((each) => each.kind === 'literalType');
-    if (choices) return [{ name: field.name.text, type: tensorType('i32', []) }];
-    if (field.type.kind === 'unionType') {
-      env.checker.report(
-        notBuilt(
-          field.type.span,
-          { what: 'a field that may be missing' },
-          { help: 'fill the gaps in the file, or leave the rows out' },
-        ),
-      );
-    }
-    // The rest of the spec is checked as if the field were always there.
-    const [present = field.type] = field.type.kind === 'unionType' ? field.type.members : [];
-    const type = resolveType(env, present, bindings);
-    // Reported where it is written; what reads the field needs no error of its own.
-    if (type.kind === 'unknown') return [{ name: field.name.text, type }];
-    if (type.kind === 'tensor') return [{ name: field.name.text, type }];
-    if (type.kind === 'bool') return [{ name: field.name.text, type: tensorType('bool', []) }];
+  const typeOf = (name: string, whole: TypeExpr): Type => {
+    const { of, choices } = partsOf(whole);
+    if (choices) return tensorType('i32', [], constant(choices.length));
+    const [own = whole, ...more] = of;
+    const free = withOwnSizes.includes(source) ? (each: string): Size => symbol(ragged(each)) : null;
+    const type = more.length > 0 ? null : resolveType(env, own, bindings, free);
+    // What is unknown was reported where it is written; what reads the field needs no error of its own.
+    if (type?.kind === 'unknown' || type?.kind === 'tensor') return type;
+    if (type?.kind === 'bool') return tensorType('bool', []);
+    env.checker.report(
+      wrongType(
+        whole.span,
+        {
+          what: `field \`${name}\``,
+          found: type ? aType(type) : 'of several types',
+          expected: 'f32, i32, u8 or bool, with a shape or without',
+        },
+        type ? fieldHelp(type) : {},
+      ),
+    );
+    return unknownType;
+  };
+  return written.fields.map((field) => {
+    const name = field.name.text;
+    const { gap } = partsOf(field.type);
+    const type = typeOf(name, field.type);
+    if (!gap || type.kind !== 'tensor') return { name, type };
+    if (withGaps.includes(source)) return { name, type: { kind: 'missing', of: type } };
     env.checker.report(
       wrongType(
         field.type.span,
         {
-          what: `field \`${field.name.text}\``,
-          found: aType(type),
-          expected: 'f32, i32, u8 or bool, with a shape or without',
+          what: `field \`${name}\``,
+          found: `${showType(type)} | missing`,
+          expected: `a type without \`missing\` in \`${source}\``,
         },
-        fieldHelp(type),
+        {
+          help: `only ${withGaps.join(' and ')} know gaps: leave \`missing\` out, or add a bool field that says where they are`,
+        },
       ),
     );
-    return [{ name: field.name.text, type: unknownType }];
+    return { name, type };
   });
 };
 
 const fieldTypes = (written: WrittenRecord, fields: RecordType['fields']): readonly IrField[] =>
-  fields.map((field) => {
-    const own = written.fields.find((each) => each.name.text === field.name);
-    if (own?.type.kind === 'unionType') {
-      const values = own.type.members.flatMap((member) =>
-        member.kind === 'literalType' ? [member.value] : [],
-      );
-      return { name: field.name, type: { kind: 'choice', values } };
-    }
-    return { name: field.name, type: irType(field.type) };
+  fields.map(({ name, type }) => {
+    const own = written.fields.find((each) => each.name.text === name);
+    const choices = own ? partsOf(own.type).choices : null;
+    const of: IrType =
+      choices !== null
+        ? { kind: 'choice', values: choices }
+        : codeType(type.kind === 'missing' ? type.of : type);
+    return { name, type: type.kind === 'missing' ? { kind: 'missing', of } : of };
   });
 
 interface Source {
@@ -201,7 +238,7 @@ const readSource = (
     return null;
   }
   const row = written
-    ? rowFields(decl.record ? env : inner, written, sizes)
+    ? rowFields(decl.record ? env : inner, written, sizes, sourceName)
     : inherited
       ? inheritedRow(inherited)
       : [];
@@ -245,7 +282,8 @@ const checkMaps = (
       continue;
     }
     if (entry.kind !== 'map') continue;
-    const place = makePlace('map', null, new Set(), 'map');
+    // Each map draws numbers of its own.
+    const place = makePlace('map', null, new Set(), made.length === 0 ? 'map' : `map${made.length + 1}`);
     place.symbols.set(rowsSymbol, { kind: 'batchSize', batch: entry.row.text });
     const inner = childScope({ ...env, place });
     const row = value(entry.row.span, { kind: 'record', fields }, { kind: 'ref', ref: { kind: 'row' } });
@@ -257,7 +295,8 @@ const checkMaps = (
       value: () => row,
     });
     const found = checkExpr(inner, entry.value);
-    if (isUnknown(found)) return { fields: [], maps: made };
+    if (isUnknown(found) || !hasMasks(env, [...(found.fields?.values() ?? [])]))
+      return { fields: [], maps: made };
     if (found.type.kind !== 'record' || !found.fields) {
       env.checker.report(
         wrongType(
@@ -270,10 +309,22 @@ const checkMaps = (
     }
     const types = new Map([...found.fields].map(([name, field]) => [name, mapped(env, name, field)]));
     const values = [...found.fields].flatMap(([name, field]) =>
-      types.get(name)?.kind === 'unknown' ? [] : [{ name, value: field.ir }],
+      types.get(name)?.kind === 'unknown' ? [] : [{ name, value: asField(field) }],
     );
-    const { refused, ...lifted } = liftMap(env, place.statements.filter(isGraphStmt), values);
-    made.push({ span: entry.span, row: entry.row.text, ...lifted });
+    const statements = place.statements.filter(isGraphStmt);
+    const inStep = made.some((map) => !map.host);
+    const split = splitMap(env, {
+      span: entry.span,
+      row: entry.row.text,
+      statements,
+      values,
+      before: fields,
+      inStep,
+    });
+    if (!split) return { fields: [], maps: made };
+    if (split.host) made.push(split.host);
+    const { refused, ...lifted } = liftMap(env, split.step?.statements ?? [], split.step?.values ?? []);
+    if (split.step) made.push({ span: entry.span, row: entry.row.text, ...lifted });
     fields = [...types].map(([name, type]) => ({ name, type: refused.has(name) ? unknownType : type }));
   }
   return { fields, maps: made };
@@ -282,7 +333,7 @@ const checkMaps = (
 /** The type of a field that `map` gives; unknown after an error, so that what reads the field needs none of its own. */
 const mapped = (env: Env, name: string, field: Value): Type => {
   const { type, span } = field;
-  if (['tensor', 'int', 'float', 'unknown'].includes(type.kind)) return type;
+  if (['tensor', 'missing', 'int', 'float', 'unknown'].includes(type.kind)) return type;
   const help =
     type.kind === 'list'
       ? 'make it a `const`, and use its numbers in the step: `w[0]`'
@@ -389,8 +440,7 @@ export const checkData = (env: Env, decl: DataDecl, file: FileScope): DataInfo |
     };
   });
 
-const unbatched = (type: Type): Type =>
-  type.kind === 'tensor' ? tensorType(type.dtype, type.shape.slice(1), type.below) : type;
+const unbatched = (type: Type): Type => withShape(type, (shape) => shape.slice(1));
 
 /** Whether a file is there is the run's business; a path that no run could read is the spec's. */
 const checkFiles = (

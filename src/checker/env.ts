@@ -117,6 +117,10 @@ export interface Place {
   readonly symbols: Map<string, IrExprKind>;
   /** Whether `run.step` and `run.epoch` can be read. */
   readonly clock: boolean;
+  /** Whether values that may be missing can be read: in `map` and `step measure`. */
+  readonly gaps: boolean;
+  /** Whether functions that run on the host can be called: in `map`, and in a function that one may call. */
+  readonly onHost: boolean;
   /** Told when random numbers are drawn, or rows of a batch meet. */
   readonly notes: { random: boolean; meetsRows: Span | null };
 }
@@ -202,6 +206,8 @@ export const makePlace = (
     batchSizes: new Set(batchSizes),
     symbols: new Map(),
     clock: kind === 'step',
+    gaps: kind === 'map',
+    onHost: kind === 'map',
     notes: { random: false, meetsRows: null },
   };
 };

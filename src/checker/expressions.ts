@@ -25,6 +25,7 @@ import { constantOf, isUnknown, literal, unknownValue, value, withSpan, type Val
 import { judgeSizes } from './judging.js';
 import { measuredValue } from './measures.js';
 import { checkIndex } from './indexing.js';
+import { chooseWithGaps, isMissing, present, readGap } from './missing.js';
 import { keyHelp, memberHelp, nameHelp } from './foreign.js';
 
 export const checkExpr = (env: Env, expr: Expr): Value => {
@@ -311,6 +312,12 @@ const checkIf = (env: Env, expr: IfExpr): Value => {
   };
   const { made: then, body: thenBody } = apart(expr.then, false);
   const { made: other, body: otherBody } = apart(expr.else, true);
+  if ([then, other].some(isMissing) && ![then, other].some(isUnknown)) {
+    const [a, b] = [present(then), present(other)];
+    return sameType(env, a.type, b.type)
+      ? chooseWithGaps(env, expr.span, condition.ir, then, other)
+      : differ(env, expr, a, b);
+  }
   const lone = { kind: 'choose' as const, test: condition.ir, then: then.ir, else: other.ir };
   const ir = ((): IrExprKind => {
     if (thenBody.length === 0 && otherBody.length === 0) return lone;
@@ -339,17 +346,18 @@ const checkIf = (env: Env, expr: IfExpr): Value => {
     : sameType({ ...env, facts: facts.else }, then.type, other.type)
       ? then.type
       : null;
-  if (!type) {
-    env.checker.report(
-      branchesDiffer(
-        expr.else.span,
-        { left: showType(then.type), right: showType(other.type) },
-        { related: [{ span: expr.then.span, label: showType(then.type) }] },
-      ),
-    );
-    return unknownValue(expr.span);
-  }
-  return value(expr.span, type, ir);
+  return type ? value(expr.span, type, ir) : differ(env, expr, then, other);
+};
+
+const differ = (env: Env, expr: IfExpr, then: Value, other: Value): Value => {
+  env.checker.report(
+    branchesDiffer(
+      expr.else.span,
+      { left: showType(then.type), right: showType(other.type) },
+      { related: [{ span: expr.then.span, label: showType(then.type) }] },
+    ),
+  );
+  return unknownValue(expr.span);
 };
 
 const checkPipe = (env: Env, expr: PipeExpr): Value => {
@@ -452,6 +460,7 @@ const checkMember = (env: Env, expr: MemberExpr): Value => {
       );
     }
     const field = of.type.fields.find((each) => each.name === name.text);
+    if (field?.type.kind === 'missing') return readGap(env, expr, field.type, of);
     if (field) return value(expr.span, field.type, { kind: 'field', of: of.ir, name: name.text });
     const names = of.type.fields.map((each) => each.name);
     const owner = object.kind === 'ref' ? `\`${object.name}\`` : 'the record';

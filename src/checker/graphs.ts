@@ -9,6 +9,7 @@ import { lookup, type Env } from './env.js';
 import { checkCondition, checkExpr, kindOf, recordValue } from './expressions.js';
 import type { IrReduction } from './ir.js';
 import { nameLayer } from './layers.js';
+import { present, withGap } from './missing.js';
 import { isTensorType, matchType, noBindings, showWitness } from './patterns.js';
 import { sourceText } from './calls.js';
 import { isFinished } from './totals.js';
@@ -29,6 +30,10 @@ export const hoist = (env: Env, name: string, found: Value): Value => {
     return recordValue(found.span, fields);
   }
   if (found.type.kind === 'unknown' || place.kind === 'host') return found;
+  if (found.gap) {
+    const made = hoist(env, name, present(found));
+    return withGap(made, hoist(env, `${name}_missing`, found.gap));
+  }
   if (found.total) {
     if (found.total.kind === 'leaf' && found.total.reduction.kind === 'named') return found;
     if (found.total.kind !== 'leaf') return found;

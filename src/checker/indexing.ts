@@ -14,6 +14,7 @@ import {
 import type { Env } from './env.js';
 import type { IrExpr, IrSlice } from './ir.js';
 import { sizeOf } from './patterns.js';
+import { hasMasks, isMissing, present, withGap } from './missing.js';
 import { mayHold } from './start-tests.js';
 import { sizeCode } from './size-code.js';
 import { aType, showType, tensorType } from './types.js';
@@ -23,6 +24,19 @@ import { checkExpr } from './expressions.js';
 export const checkIndex = (env: Env, expr: IndexExpr): Value => {
   const of = checkExpr(env, expr.object);
   if (isUnknown(of)) return unknownValue(expr.span);
+  if (isMissing(of)) {
+    if (!hasMasks(env, [of])) return unknownValue(expr.span);
+    const made = indexed(env, expr, present(of));
+    const { gap } = of;
+    if (!gap || made.ir.kind !== 'slice') return made;
+    const { slices } = made.ir;
+    const shape = made.type.kind === 'tensor' ? made.type.shape : [];
+    return withGap(made, value(expr.span, tensorType('bool', shape), { kind: 'slice', of: gap.ir, slices }));
+  }
+  return indexed(env, expr, of);
+};
+
+const indexed = (env: Env, expr: IndexExpr, of: Value): Value => {
   if (of.type.kind === 'list') return listElement(env, expr, of);
   if (of.type.kind !== 'tensor') {
     env.checker.report(

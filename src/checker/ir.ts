@@ -47,6 +47,8 @@ export type IrType =
   /** Sizes as a reader writes them: `["n", "28", "2 * h"]`. */
   | { readonly kind: 'tensor'; readonly dtype: DType; readonly shape: readonly string[] }
   | { readonly kind: 'list'; readonly of: IrType }
+  /** A record of `value` and of `missing`, a bool tensor of the same shape. */
+  | { readonly kind: 'missing'; readonly of: IrType }
   | { readonly kind: 'record'; readonly fields: readonly IrField[] }
   | { readonly kind: 'choice'; readonly values: readonly string[] }
   | { readonly kind: 'unit'; readonly unit: Unit }
@@ -354,6 +356,8 @@ export interface IrMap {
   readonly row: string;
   readonly body: readonly IrStmt[];
   readonly fields: readonly IrNamed[];
+  /** Of a map that runs on the host, row by row: the rows that it gives. It is not lifted to batches, and maps of steps follow it. */
+  readonly host?: readonly IrField[];
 }
 
 export interface IrSchedule {
@@ -430,6 +434,8 @@ export type IrStepStmt =
       readonly axes: readonly number[] | null;
       /** Of a mean. */
       readonly weight: IrExpr | null;
+      /** Which of the values are missing, where some may be: they do not count. */
+      readonly missing?: IrExpr;
     }
   | { readonly kind: 'return'; readonly span: Span; readonly fields: readonly IrNamed[] };
 

@@ -82,23 +82,36 @@ export const checkFigure = (env: Env, statement: MetricStmt, state: StepState): 
   if (ir.kind !== 'op' || !isHow(ir.name) || ir.home !== 'ops')
     return wrong(aType(found.type), 'measure its parts, and compute with them where they are read');
   const [of] = ir.args;
-  if (!of || of.type.kind !== 'tensor' || found.type.kind !== 'tensor') return;
+  const type = found.type.kind === 'missing' ? found.type.of : found.type;
+  if (!of || of.type.kind !== 'tensor' || type.kind !== 'tensor') return;
   const rows = of.type.shape[0];
   const axes = axesOf(ir, of.type.shape.length);
   if (rows === undefined || ![...env.place.batchSizes].includes(rows) || (axes && !axes.includes(0)))
     return wrong(
-      `${aType(found.type)}, not joined over rows`,
+      `${aType(type)}, not joined over rows`,
       'the rows are axis 0: write `axis = 0`, or leave `axis` out to join everything',
     );
   if (axes === undefined) return wrong('joined over axes that a param sets', 'write the axes out');
-  if (found.type.shape.some((size) => env.place.batchSizes.has(showSize(size)))) return;
+  if (type.shape.some((size) => env.place.batchSizes.has(showSize(size)))) return;
   const own = types.get(state) ?? new Map<string, TensorType>();
   types.set(state, own);
   if (own.has(name.text)) {
     env.checker.report(duplicateKey(name.span, { name: name.text }));
     return;
   }
-  own.set(name.text, tensorType('f32', found.type.shape));
+  own.set(name.text, tensorType('f32', type.shape));
+  const missing = ir.options.find((option) => option.name === 'missing')?.value;
+  const weight = ir.options.find((option) => option.name === 'weight')?.value ?? null;
+  if (weight && missing) {
+    env.checker.report(
+      notBuilt(
+        statement.value.span,
+        { what: 'a weight for values that may be missing' },
+        { help: 'fill what is missing, and weigh it 0: `is_missing` says where' },
+      ),
+    );
+    return;
+  }
   env.place.statements.push({
     kind: 'measure',
     span: name.span,
@@ -106,7 +119,8 @@ export const checkFigure = (env: Env, statement: MetricStmt, state: StepState): 
     how: ir.name,
     values: of,
     axes,
-    weight: ir.options.find((option) => option.name === 'weight')?.value ?? null,
+    weight,
+    ...(missing ? { missing } : {}),
   });
 };
 

@@ -189,7 +189,7 @@ const checkFn = (env: Env, decl: Extract<Decl, { kind: 'fn' }>): void => {
   if (!decl.params.every((param) => isPlain(env, param.type))) return;
   const bindings = noBindings();
   const sizes = new Set<string>();
-  const place = makePlace('step', null, sizes, decl.name.text);
+  const place = { ...makePlace('step', null, sizes, decl.name.text), onHost: true };
   const inner = childScope({ ...env, place });
   freePlainSizes(
     inner,

@@ -11,6 +11,7 @@ import { aType, boolType, isNumber, isOne, showShape, tensorType, type TensorTyp
 import { constantOf, isUnknown, unknownValue, value, type Value } from './value.js';
 import { judgeSizes } from './judging.js';
 import { hostBinary } from './host-operators.js';
+import { hasMasks, isMissing, joined, present, reportMissing } from './missing.js';
 
 export const arithmetic = new Set<BinaryOp>(['+', '-', '*', '/', '%', '**']);
 
@@ -76,9 +77,14 @@ const vectorOf = (each: Value, beside: TensorType): Value | null => {
   });
 };
 
-export const binary = (env: Env, expr: BinaryExpr, left: Value, right: Value): Value => {
+export const binary = (env: Env, expr: Pick<BinaryExpr, 'op' | 'span'>, left: Value, right: Value): Value => {
   const { op, span } = expr;
   if (isUnknown(left) || isUnknown(right)) return unknownValue(span);
+  if (isMissing(left) || isMissing(right)) {
+    if (!hasMasks(env, [left, right])) return unknownValue(span);
+    if (op === '@') return reportMissing(env, span, 'one side', '`@`');
+    return joined(env, binary(env, expr, present(left), present(right)), [left, right]);
+  }
   const first = asTensor(env, left);
   const second = asTensor(env, right);
   if (arithmetic.has(op) && first && !second) right = vectorOf(right, first) ?? right;
@@ -163,7 +169,7 @@ export const broadcast = (
 
 const tensorBinary = (
   env: Env,
-  expr: BinaryExpr,
+  expr: Pick<BinaryExpr, 'op' | 'span'>,
   left: Value,
   right: Value,
   a: TensorType | null,
@@ -335,6 +341,8 @@ export const matmul = (
 
 export const negate = (env: Env, span: Span, each: Value): Value => {
   if (isUnknown(each)) return unknownValue(span);
+  if (isMissing(each))
+    return hasMasks(env, [each]) ? joined(env, negate(env, span, present(each)), [each]) : unknownValue(span);
   const tensor = asTensor(env, each);
   if (tensor) {
     if (tensor.dtype !== 'f32' && tensor.dtype !== 'i32') {
@@ -382,6 +390,8 @@ export const negate = (env: Env, span: Span, each: Value): Value => {
 
 export const not = (env: Env, span: Span, each: Value): Value => {
   if (isUnknown(each)) return unknownValue(span);
+  if (isMissing(each))
+    return hasMasks(env, [each]) ? joined(env, not(env, span, present(each)), [each]) : unknownValue(span);
   if (each.type.kind === 'tensor' && each.type.dtype === 'bool') {
     return value(span, each.type, {
       kind: 'op',

@@ -60,7 +60,11 @@ const refused = new Set([
 const rankOf = (type: IrType): number => (type.kind === 'tensor' ? type.shape.length : 0);
 
 const lifted = (type: IrType): IrType =>
-  type.kind === 'tensor' ? { ...type, shape: ['n', ...type.shape] } : type;
+  type.kind === 'tensor'
+    ? { ...type, shape: ['n', ...type.shape] }
+    : type.kind === 'missing'
+      ? { ...type, of: lifted(type.of) }
+      : type;
 
 const moved = (value: IrExpr): IrExpr => {
   if (value.kind === 'items') return { ...value, items: value.items.map(moved) };
@@ -170,6 +174,12 @@ const liftRow = (env: Env, expr: IrExpr, rowwise: ReadonlySet<string>): IrExpr =
         ...expr,
         of: liftRow(env, expr.of, rowwise),
         slices: [{ kind: 'range', from: null, to: null }, ...expr.slices],
+        type: lifted(expr.type),
+      };
+    case 'record':
+      return {
+        ...expr,
+        fields: expr.fields.map(({ name, value }) => ({ name, value: liftRow(env, value, rowwise) })),
         type: lifted(expr.type),
       };
     case 'items':

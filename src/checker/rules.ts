@@ -1,8 +1,17 @@
 /** Shape rules that are code: what `rule = "…"` in the prelude names. */
-import { badAxis, notKnown, wrongDtype, wrongRank, wrongSize, wrongType } from '../parser/messages.gen.js';
+import {
+  badAxis,
+  missingArgument,
+  notKnown,
+  outOfLimits,
+  wrongDtype,
+  wrongRank,
+  wrongSize,
+  wrongType,
+} from '../parser/messages.gen.js';
 import type { Span } from '../parser/source.js';
 import { ceilDiv, floorDiv } from './dims/facts.js';
-import { add, asConstant, constant, noSize, showSize, sub, type Size } from './dims/size.js';
+import { add, asConstant, constant, noSize, showSize, sub, symbol, type Size } from './dims/size.js';
 import type { Env } from './env.js';
 import type { DType } from './ir.js';
 import { gradientRule } from './gradient-rule.js';
@@ -10,6 +19,7 @@ import { broadcast, castHelp, matmul } from './operators.js';
 import { hasRows } from './totals.js';
 import { aType, isDType, isNumber, showShape, tensorType, type TensorType, type Type } from './types.js';
 import { constantOf, type Value } from './value.js';
+import { ragged } from './host-map.js';
 import { judgeSizes } from './judging.js';
 import { gather, outer, ownRows, rowsOf, shuffleRows } from './row-rules.js';
 import {
@@ -360,6 +370,59 @@ const likeFirst: Rule = (call) => {
   return logits;
 };
 
+const oneHot: Rule = (call) => {
+  const index = tensorArg(call, 'index');
+  if (!index || !requireDtype(call, 'index', index, ['i32'])) return null;
+  const given = call.args.get('classes');
+  if (given && given.type.kind !== 'none') return tensorType('f32', [...index.shape, given.size ?? noSize]);
+  if (index.below) return tensorType('f32', [...index.shape, index.below]);
+  call.env.checker.report(
+    missingArgument(
+      call.span,
+      { owner: 'one_hot', kind: 'argument', name: 'classes' },
+      { help: 'how many classes there are is known of a field with choices; of other numbers say it' },
+    ),
+  );
+  return null;
+};
+
+/** Functions of images: [height, width, channels] of bytes or floats, the size of which `size` may change. */
+const image: Rule = (call) => {
+  const x = tensorArg(call, 'x');
+  if (!x || !requireDtype(call, 'x', x, ['u8', 'f32'])) return null;
+  const channels = x.shape[2];
+  if (!channels || x.shape.length !== 3) {
+    call.env.checker.report(
+      wrongRank(call.args.get('x')?.span ?? call.span, {
+        what: `the image of \`${call.name}\``,
+        found: `${x.shape.length} (${showShape(x.shape)})`,
+        expected: '3 (height, width, channels)',
+      }),
+    );
+    return null;
+  }
+  const size = call.args.get('size');
+  if (!size) return x;
+  const sides = size.items ?? [size];
+  for (const side of sides) {
+    const number = side.size ? asConstant(side.size) : null;
+    if (number === null || number >= 1) continue;
+    call.env.checker.report(
+      outOfLimits(side.span, {
+        what: `\`size\` of \`${call.name}\``,
+        value: `${number}`,
+        text: 'size >= 1',
+      }),
+    );
+    return null;
+  }
+  // Of one number the shorter side is known, but not which of them it is.
+  const own = (name: string): Size => symbol(ragged(call.env.place.unique(name)));
+  return size.items
+    ? tensorType(x.dtype, [...sides.map((side) => side.size ?? noSize), channels])
+    : tensorType(x.dtype, [own('resized_height'), own('resized_width'), channels]);
+};
+
 const alongAxis: Rule = (call) => {
   const x = tensorArg(call, 'x');
   const given = call.args.get('axis');
@@ -393,6 +456,8 @@ export const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['gather', gather],
   ['own_rows', ownRows],
   ['outer', outer],
+  ['one_hot', oneHot],
+  ['image', image],
   [
     'shape_argument',
     (call) => {

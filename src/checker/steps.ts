@@ -23,9 +23,10 @@ import { checkCondition, checkExpr, kindOf } from './expressions.js';
 import { checkAssert, checkFresh, checkLet, reportUnusedLets } from './graphs.js';
 import type { IrStep, IrStepStmt, Stage } from './ir.js';
 import { readsRun } from './ir-walk.js';
+import { differs } from './host-map.js';
 import { checkFigure } from './measures.js';
 import { paramSymbols } from './parameters.js';
-import { aType, intType, type Type } from './types.js';
+import { aType, intType, withShape, type Type } from './types.js';
 import { isUnknown, value, type Value } from './value.js';
 import { termsOf, checkMetric, checkReturn } from './outcomes.js';
 
@@ -45,14 +46,9 @@ export interface StepState {
 }
 
 const inBatch = (type: Type, batch: string, env: Env): Type =>
-  type.kind === 'tensor'
-    ? {
-        ...type,
-        shape: type.shape.map((size) =>
-          substitute(size, new Map([[rowsSymbol, symbol(`${batch}.size`)]]), env.facts),
-        ),
-      }
-    : type;
+  withShape(type, (shape) =>
+    shape.map((size) => substitute(size, new Map([[rowsSymbol, symbol(`${batch}.size`)]]), env.facts)),
+  );
 
 /** Whether a time between two events is one: above 0, and whole steps. */
 const lengthFits = (env: Env, span: Span, what: string, found: Value): boolean => {
@@ -83,7 +79,7 @@ export const checkStep = (
   if (!isStage(stage)) return null;
   const name = decl.as?.text ?? stage;
   const sizes = new Set(decl.inputs.map((input) => `${input.name.text}.size`));
-  const place = makePlace('step', null, sizes, name);
+  const place: Place = { ...makePlace('step', null, sizes, name), gaps: stage === 'measure' };
   for (const [param, code] of paramSymbols(env, env.file)) place.symbols.set(param, code);
   const inner = childScope({ ...env, place });
   const inputs: { readonly span: Span; readonly name: string; readonly data: string }[] = [];
@@ -127,6 +123,22 @@ export const checkStep = (
     checkFresh(inner, input.name.text, input.name.span);
     const batch = input.name.text;
     place.symbols.set(`${batch}.size`, { kind: 'batchSize', batch });
+    const uneven = info.fields.find((field) => differs(field.type));
+    if (uneven) {
+      fine = false;
+      env.checker.report(
+        wrongType(
+          input.data.span,
+          {
+            what: `\`${uneven.name}\` of \`${input.data.text}\``,
+            found: `${aType(uneven.type)}, whose sizes differ from row to row`,
+            expected: 'one size for all rows of a batch',
+          },
+          { help: `write \`map row -> { ${uneven.name}: resize(row.${uneven.name}, [224, 224]), … }\`` },
+        ),
+      );
+      continue;
+    }
     const fields = info.fields.map((field) => ({ name: field.name, type: inBatch(field.type, batch, env) }));
     const bound = value(
       input.name.span,

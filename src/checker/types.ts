@@ -9,6 +9,7 @@ export type Type =
   /** One of `choices`, where they are given. */
   | { readonly kind: 'string'; readonly choices?: readonly string[] }
   | TensorType
+  | MissingType
   /** A list known at the start. */
   | { readonly kind: 'list'; readonly of: Type; readonly length: number | null }
   | RecordType
@@ -22,6 +23,12 @@ export interface TensorType {
   readonly shape: readonly Size[];
   /** Values of an index are in [0, below); null where nothing is known. */
   readonly below: Size | null;
+}
+
+/** A tensor of which some values may be missing: there is a mask beside it, and only `fill` makes a tensor of it. */
+export interface MissingType {
+  readonly kind: 'missing';
+  readonly of: TensorType;
 }
 
 export interface RecordType {
@@ -42,6 +49,14 @@ export const tensorType = (dtype: DType, shape: readonly Size[], below: Size | n
   below,
 });
 
+/** The type with `change` applied to its shape; what is no tensor stays as it is. */
+export const withShape = (type: Type, change: (shape: readonly Size[]) => readonly Size[]): Type =>
+  type.kind === 'tensor'
+    ? tensorType(type.dtype, change(type.shape), type.below)
+    : type.kind === 'missing'
+      ? { kind: 'missing', of: tensorType(type.of.dtype, change(type.of.shape), type.of.below) }
+      : type;
+
 export const isDType = (text: string): text is DType =>
   text === 'f32' || text === 'i32' || text === 'u8' || text === 'bool';
 
@@ -56,6 +71,8 @@ export const showType = (type: Type): string => {
       return 'unknown';
     case 'tensor':
       return type.shape.length === 0 ? `${type.dtype} (one number)` : `${type.dtype}${showShape(type.shape)}`;
+    case 'missing':
+      return `${showType(type.of)} | missing`;
     case 'list':
       return `${showType(type.of)}[${type.length ?? '...'}]`;
     case 'record':
@@ -105,6 +122,8 @@ export const irType = (type: Type): IrType => {
       return { kind: 'none' };
     case 'tensor':
       return { kind: 'tensor', dtype: type.dtype, shape: type.shape.map(showSize) };
+    case 'missing':
+      return { kind: 'missing', of: irType(type.of) };
     case 'list':
       return type.of.kind === 'tensor' ? { kind: 'tensors' } : { kind: 'list', of: irType(type.of) };
     case 'record':

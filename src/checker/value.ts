@@ -18,6 +18,8 @@ export interface Value {
   readonly constant: Constant | undefined;
   /** In a step: the same value as running totals over rows. */
   readonly total: Total | null;
+  /** Of what may be missing: which of its values are, a bool tensor of its shape. */
+  readonly gap: Value | null;
   /** Of list and tuple literals. */
   readonly items: readonly Value[] | null;
   /** Of records that are written out or inlined. */
@@ -38,6 +40,7 @@ export const value = (span: Span, type: Type, ir: IrExprKind, more: Partial<Valu
   ratio: null,
   constant: undefined,
   total: null,
+  gap: null,
   items: null,
   fields: null,
   ...more,

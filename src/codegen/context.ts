@@ -13,6 +13,7 @@ export const NAMESPACES = [
   'addons',
   'copies',
   'data',
+  'images',
   'losses',
   'metrics',
   'nn',

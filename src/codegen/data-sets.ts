@@ -1,6 +1,6 @@
 /** Data sets of a trainer: where rows come from, what a row is, what is computed on a batch. */
 import type { ts } from 'ts-morph';
-import type { IrData } from '../checker/ir.js';
+import type { IrData, IrField, IrType } from '../checker/ir.js';
 import { EmitError, type Place, inside } from './context.js';
 import { emitExpression, emitOptions, emitSize, withOptions } from './expressions.js';
 import { camel } from './names.js';
@@ -12,7 +12,9 @@ import { namesRead, unreadIn } from './unread.js';
 export const emitData = (place: Place, data: IrData): ts.Expression => {
   const { unit } = place;
   const { tree } = unit;
-  const record: readonly Entry[] = data.declared ? [{ key: 'record', value: emitRecord(place, data) }] : [];
+  const record: readonly Entry[] = data.declared
+    ? [{ key: 'record', value: emitRecord(place, data.row) }]
+    : [];
   const types = data.declared ? [batchType(unit, data.row, 'added')] : [];
   // A source of the prelude finds its files itself; an extern is given paths that the run has resolved.
   const args = emitOptions(place, data.arguments).map((entry, at) =>
@@ -30,7 +32,7 @@ export const emitData = (place: Place, data: IrData): ts.Expression => {
             tree.member(unit.extern(module ?? ''), camel(name)),
             tree.object(args),
             tree.object([
-              ...(data.declared ? record : [{ key: 'record', value: emitRecord(place, data) }]),
+              ...(data.declared ? record : [{ key: 'record', value: emitRecord(place, data.row) }]),
               ...common,
             ]),
           ],
@@ -53,30 +55,43 @@ export const emitData = (place: Place, data: IrData): ts.Expression => {
       true,
     );
     const result = body.length === 0 ? tree.factory.createParenthesizedExpression(fields) : fields;
+    const f = tree.lambda(readsRow ? [tree.param(row)] : [], body, result);
     return tree.at(
       map.span,
-      tree.call(tree.member(of, 'map'), [tree.lambda(readsRow ? [tree.param(row)] : [], body, result)]),
+      map.host === undefined
+        ? tree.call(tree.member(of, 'map'), [f])
+        : tree.call(
+            tree.member(of, 'prepare'),
+            [emitRecord(place, map.host), f],
+            [batchType(unit, map.host, 'added')],
+          ),
     );
   }, source);
 };
 
 /** `{ x: { dtype: 'f32', shape: [4] } }`: what a source must give for one row. */
-const emitRecord = (place: Place, data: IrData): ts.Expression => {
+const emitRecord = (place: Place, row: readonly IrField[]): ts.Expression => {
   const { tree } = place.unit;
+  const gap: readonly Entry[] = [{ key: 'missing', value: tree.literal(true) }];
   return tree.object(
-    data.row.map(({ name, type }) => {
-      if (type.kind === 'choice') {
-        const choices = tree.array(type.values.map((value) => tree.text(value)));
-        return { key: name, value: field(place, name, 'i32', [], [{ key: 'choices', value: choices }]) };
-      }
-      if (type.kind === 'tensor') return { key: name, value: field(place, name, type.dtype, type.shape, []) };
-      const dtypes = { int: 'i32', float: 'f32', bool: 'bool' } as const;
-      if (type.kind !== 'int' && type.kind !== 'float' && type.kind !== 'bool') {
-        throw new EmitError(`a row cannot hold ${type.kind} (field ${JSON.stringify(name)})`);
-      }
-      return { key: name, value: field(place, name, dtypes[type.kind], [], []) };
-    }),
+    row.map(({ name, type }) => ({
+      key: name,
+      value: type.kind === 'missing' ? fieldOf(place, name, type.of, gap) : fieldOf(place, name, type, []),
+    })),
   );
+};
+
+const fieldOf = (place: Place, name: string, type: IrType, more: readonly Entry[]): ts.Expression => {
+  const { tree } = place.unit;
+  if (type.kind === 'choice') {
+    const choices = tree.array(type.values.map((value) => tree.text(value)));
+    return field(place, name, 'i32', [], [{ key: 'choices', value: choices }, ...more]);
+  }
+  if (type.kind === 'tensor') return field(place, name, type.dtype, type.shape, more);
+  const dtypes = { int: 'i32', float: 'f32', bool: 'bool' } as const;
+  if (type.kind !== 'int' && type.kind !== 'float' && type.kind !== 'bool')
+    throw new EmitError(`a row cannot hold ${type.kind} (field ${JSON.stringify(name)})`);
+  return field(place, name, dtypes[type.kind], [], more);
 };
 
 const field = (

@@ -123,7 +123,7 @@ export const emitStepBody = (place: Place, body: readonly IrStepStmt[]): readonl
 
 const emitFigure = (
   place: Place,
-  { how, values, axes, weight }: Extract<IrStepStmt, { readonly kind: 'measure' }>,
+  { how, values, axes, weight, missing }: Extract<IrStepStmt, { readonly kind: 'measure' }>,
 ): ts.Expression => {
   const { unit } = place;
   const { tree } = unit;
@@ -135,6 +135,7 @@ const emitFigure = (
       { key: 'of', value: emitExpression(place, values) },
       ...joined,
       ...(weight === null ? [] : [{ key: 'weight', value: emitExpression(place, weight) }]),
+      ...(missing === undefined ? [] : [{ key: 'missing', value: emitExpression(place, missing) }]),
     ]),
   ]);
 };

@@ -440,7 +440,8 @@ const stepMethod = (write: Write, step: IrStep): ts.ClassElement => {
       const [first] = fieldsOf(batch);
       if (first === undefined)
         throw new EmitError(`${JSON.stringify(batch)} has no fields whose rows to count`);
-      return tree.member(tree.id(nameIn(names, `batch:${batch}`)), first.name);
+      const own = tree.member(tree.id(nameIn(names, `batch:${batch}`)), first.name);
+      return first.type.kind === 'missing' ? tree.member(own, 'value') : own;
     },
   };
   const place = createPlace(unit, names, readers, unread);

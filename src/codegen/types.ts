@@ -39,6 +39,8 @@ export const typeNode = (unit: Unit, type: IrType): ts.TypeNode => {
       );
     case 'tensor':
       return tensorType(unit, type.shape);
+    case 'missing':
+      return gapType(unit, typeNode(unit, type.of));
     case 'tensors':
       return tree.listType(unit.type('Tensor'));
     case 'list':
@@ -63,12 +65,17 @@ export const typeNode = (unit: Unit, type: IrType): ts.TypeNode => {
 export const recordType = (unit: Unit, fields: readonly IrField[]): ts.TypeNode =>
   unit.tree.recordType(fields.map(({ name, type }) => ({ key: name, type: typeNode(unit, type) })));
 
+/** A value of which some may be missing, beside its mask. */
+const gapType = (unit: Unit, of: ts.TypeNode): ts.TypeNode => unit.exportType('data', 'OrMissing', [of]);
+
 /** A batch of rows: each field is a tensor, with the rows in front where `rows` says that they are not yet there. */
 export const batchType = (unit: Unit, fields: readonly IrField[], rows: 'given' | 'added'): ts.TypeNode =>
   unit.tree.recordType(
     fields.map(({ name, type }) => {
-      const shape = type.kind === 'tensor' ? type.shape : rows === 'given' ? ['n'] : [];
-      return { key: name, type: tensorType(unit, rows === 'added' ? ['n', ...shape] : shape) };
+      const own = type.kind === 'missing' ? type.of : type;
+      const shape = own.kind === 'tensor' ? own.shape : rows === 'given' ? ['n'] : [];
+      const of = tensorType(unit, rows === 'added' ? ['n', ...shape] : shape);
+      return { key: name, type: type.kind === 'missing' ? gapType(unit, of) : of };
     }),
   );
 

@@ -87,6 +87,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT3204: { name: 'operator_types', severity: 'error' },
   ZT3205: { name: 'tensor_condition', severity: 'error' },
   ZT3206: { name: 'not_known', severity: 'error' },
+  ZT3207: { name: 'missing_value', severity: 'error' },
   ZT3301: { name: 'default_breaks_where', severity: 'error' },
   ZT3302: { name: 'out_of_limits', severity: 'error' },
   ZT3303: { name: 'no_default', severity: 'error' },
@@ -125,6 +126,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT5003: { name: 'activation_before_loss', severity: 'warning' },
   ZT5004: { name: 'validates_on_training_data', severity: 'warning' },
   ZT5006: { name: 'head_width', severity: 'warning' },
+  ZT5007: { name: 'random_evaluation', severity: 'warning' },
   ZT5008: { name: 'rows_meet', severity: 'warning' },
   ZT5009: { name: 'hides_builtin', severity: 'warning' },
   ZT5010: { name: 'allow_unknown', severity: 'warning' },
@@ -1178,6 +1180,19 @@ export const notKnown = (
   span,
 });
 
+/** ZT3207 missing_value: {what} may be missing, and {use} needs it */
+export const missingValue = (
+  span: Span,
+  args: { readonly what: string | number; readonly use: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT3207',
+  severity: 'error',
+  message: `${args.what} may be missing, and ${args.use} needs it`,
+  span,
+});
+
 /** ZT3301 default_breaks_where: the default of `{name}`, {value}, breaks its own `where {text}` */
 export const defaultBreaksWhere = (
   span: Span,
@@ -1820,6 +1835,19 @@ export const headWidth = (
   code: 'ZT5006',
   severity: 'warning',
   message: `the logits have ${args.width} classes, the labels ${args.classes}`,
+  span,
+});
+
+/** ZT5007 random_evaluation: `{step}` reads rows that `{name}` changes at random */
+export const randomEvaluation = (
+  span: Span,
+  args: { readonly step: string | number; readonly name: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5007',
+  severity: 'warning',
+  message: `\`${args.step}\` reads rows that \`${args.name}\` changes at random`,
   span,
 });
 

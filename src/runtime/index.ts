@@ -2,6 +2,7 @@
 export * as addons from './addons/index.js';
 export * as copies from './copies/index.js';
 export * as data from './data/index.js';
+export * as images from './images/index.js';
 export * as losses from './losses/index.js';
 export * as metrics from './metrics/index.js';
 export * as nn from './nn/index.js';

@@ -2,6 +2,7 @@
  * The command line of an executable: `[train] | test | predict`, params as `name=value`, attributes as
  * `owner.option=value`. What a program reads goes to stdout, everything else to stderr.
  */
+import { LengthError } from '../values/durations.js';
 import { didYouMean } from '../values/near.js';
 import { parseOverride, refuseTwice, UsageError, type Override } from '../values/overrides.js';
 import { optionTable } from '../values/options.gen.js';
@@ -139,7 +140,10 @@ function fail(spec: TrainerSpec<never>, error: unknown, io: MainIo): number {
     return 2;
   }
   const expected =
-    error instanceof RunError || error instanceof DataError || error instanceof TensorFlowError;
+    error instanceof RunError ||
+    error instanceof DataError ||
+    error instanceof TensorFlowError ||
+    error instanceof LengthError;
   // A stack says where in the spec's steps it happened; for a full disk or a bad file it says nothing.
   if (error instanceof Error && !expected && error.stack !== undefined) {
     const frames = error.stack.split('\n').filter((line) => /^\s+at /.test(line));
@@ -179,6 +183,7 @@ async function runCommand(
     devRun: args.devRun,
     ...(args.dataRoot === undefined ? {} : { dataRoot: args.dataRoot }),
     ...(args.runDir === undefined ? {} : { runDir: args.runDir }),
+    goOn: (folder: string) => `${io.program?.('train') ?? io.called ?? spec.name} --resume ${quoted(folder)}`,
     ...(io.plot === undefined ? {} : { plot: (folder: string) => `${io.plot} ${quoted(folder)}` }),
   };
   if (args.command === 'train') {

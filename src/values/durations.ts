@@ -16,6 +16,9 @@ export interface Pace {
   readonly totalSteps: number | null;
 }
 
+/** A length that a run does not have: for its user to mend. */
+export class LengthError extends Error {}
+
 /**
  * How many steps a duration is, possibly a fraction. `percent` is of the whole run. Throws for `time`, which is not a
  * number of steps, and for `rest`, which only a schedule knows.
@@ -33,7 +36,7 @@ export function durationInSteps(duration: Duration, pace: Pace): number {
       return (value / pace.rowsPerEpoch) * pace.stepsPerEpoch;
     case 'percent':
       if (pace.totalSteps === null) {
-        throw new Error(
+        throw new LengthError(
           `${showQuantity(duration)} of a run that has no end; give the trainer epochs or steps`,
         );
       }

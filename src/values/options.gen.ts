@@ -719,6 +719,16 @@ const entries: readonly (readonly [string, readonly OptionDeclaration[]])[] = [
         overridable: false,
         later: false,
       },
+      {
+        name: 'missing',
+        key: 'missing',
+        nullable: false,
+        type: null,
+        where: null,
+        limits: [],
+        overridable: false,
+        later: false,
+      },
     ],
   ],
   [
@@ -793,6 +803,51 @@ const entries: readonly (readonly [string, readonly OptionDeclaration[]])[] = [
         name: 'root',
         key: 'root',
         nullable: true,
+        type: { kind: 'path' },
+        where: null,
+        limits: [],
+        overridable: false,
+        later: false,
+      },
+    ],
+  ],
+  [
+    'data/npy',
+    [
+      {
+        name: 'file',
+        key: 'file',
+        nullable: false,
+        type: { kind: 'path' },
+        where: null,
+        limits: [],
+        overridable: false,
+        later: false,
+      },
+    ],
+  ],
+  [
+    'data/npz',
+    [
+      {
+        name: 'file',
+        key: 'file',
+        nullable: false,
+        type: { kind: 'path' },
+        where: null,
+        limits: [],
+        overridable: false,
+        later: false,
+      },
+    ],
+  ],
+  [
+    'data/image_folder',
+    [
+      {
+        name: 'root',
+        key: 'root',
+        nullable: false,
         type: { kind: 'path' },
         where: null,
         limits: [],

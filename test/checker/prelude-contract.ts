@@ -18,7 +18,7 @@ const namespaces: Readonly<Record<string, string>> = {
   model: 'copies',
 };
 
-const head = `import { addons, copies, data, losses, metrics, nn, ops, optim, schedules, type TrainerOptions } from 'ztrain/runtime';
+const head = `import { addons, copies, data, images, losses, metrics, nn, ops, optim, schedules, type TrainerOptions } from 'ztrain/runtime';
 type Callable = (...args: never[]) => unknown;
 type Options<F extends Callable, At extends number> = NonNullable<Parameters<F>[At]>;
 type Same<Name extends string, Runtime, Prelude> = [Runtime] extends [Prelude]
@@ -53,6 +53,7 @@ const addedTo = (builtin: Builtin, common: readonly string[]): readonly string[]
       // The transposed product is how `a @ transpose(b)` is computed.
       if (builtin.name === 'matmul') return ['transposeB'];
       if (builtin.settings.get('random') !== true) return [];
+      if (settingText(builtin, 'runs') === 'host') return ['draw'];
       return builtin.params.some((param) => param.name.text === 'seed') ? ['draw'] : ['draw', 'seed'];
     case 'layer':
       return weightsIn(builtin) && builtin.name !== 'embedding' ? ['inputs'] : [];
@@ -89,6 +90,8 @@ export const contractOf = (prelude: Prelude): string => {
   const lines = prelude.all.flatMap((builtin): readonly string[] => {
     const { what, name } = builtin;
     if (name === 'options' || settingList(builtin, 'later').includes(name)) return [];
+    // What is computed by other functions has no export of its own.
+    if (settingText(builtin, 'lowered') !== null) return [];
     // Words of attributes have a spelling of their own; those of an optimizer's options need no home.
     const word = settingText(builtin, 'spelled') !== null;
     const home = settingText(builtin, 'home') ?? (word ? 'optim' : namespaces[what]);

@@ -101,14 +101,6 @@ describe('what is declared and not built is refused, once', () => {
   test.each([
     ['frozen from a file', { model: `${model}\nmodel Old = frozen(Net, from = "old")` }],
     ['several devices', { trainer: 'trainer Digits { epochs = 1 devices = 2 }' }],
-    [
-      'a missing field',
-      {
-        train_set:
-          'data train_set = csv -> { a: f32 | missing, label: i32 } { file = "a.csv" map row -> { image: reshape(row.a * ones([64]), [8, 8, 1]), label: row.label } }',
-        validate: '',
-      },
-    ],
   ] as const)('%s', (_name, parts) => {
     expect(codesOf(parts)).toEqual(['ZT4900']);
   });

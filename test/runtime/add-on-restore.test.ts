@@ -51,14 +51,13 @@ const host = (
   log: () => undefined,
   memory: () => new Map(),
   evaluate: () => Promise.resolve([]),
-  save: ({ step }) => {
+  save: () => Promise.resolve(null),
+  beginSave: ({ step }) => {
     saving(step);
     log.push(`save ${step}`);
     kept.steps.add(step);
-    return Promise.resolve({
-      step,
-      folder: join(folder, 'checkpoints', `step-${String(step).padStart(8, '0')}`),
-    });
+    const at = join(folder, 'checkpoints', `step-${String(step).padStart(8, '0')}`);
+    return Promise.resolve({ written: Promise.resolve({ step, folder: at }) });
   },
   point: (name, { step }) => {
     log.push(`${name} is ${step}`);
@@ -85,6 +84,8 @@ const step = async (hooks: Hooks, at: number, value: number | null, log: string[
   if (value !== null) answers.push(await hooks.measured?.(moment, new Map([['v.m', value]])));
   answers.push(await hooks.stepEnd?.(moment));
   await hooks.settled?.(moment);
+  // Waits for the write, and does nothing else.
+  await hooks.failed?.(moment, null);
   if (at % 4 === 0) answers.push(await hooks.epochEnd?.(moment));
   log.push(`${at}: ${JSON.stringify(answers)}, next ${hooks.nextStepEnd?.(at)} ${hooks.nextSettled?.(at)}`);
 };

@@ -288,6 +288,13 @@ describe('checkpoints', () => {
   });
 });
 
+/** What was saved; a run that writes nothing is none here. */
+const written = async (saved: Promise<SavedCheckpoint | null>): Promise<SavedCheckpoint> => {
+  const checkpoint = await saved;
+  if (checkpoint === null) throw new Error('nothing was saved');
+  return checkpoint;
+};
+
 /** A run that only remembers what the add-on did. */
 function fakeHost() {
   const kept = new Set<number>();
@@ -307,6 +314,7 @@ function fakeHost() {
       log.push(`save ${step}`);
       return Promise.resolve({ folder: `step-${step}`, step });
     },
+    beginSave: (at) => Promise.resolve({ written: written(host.save(at)) }),
     point: (name, { step }: SavedCheckpoint) => {
       pointers.set(name, step);
       return Promise.resolve();
@@ -336,6 +344,8 @@ describe('what is kept', () => {
     for (const [index, value] of values.entries()) {
       await hooks.measured?.(moment(index + 1), new Map([['v.m', value]]));
       await hooks.settled?.(moment(index + 1));
+      // Waits for the write, and does nothing else.
+      await hooks.failed?.(moment(index + 1), null);
     }
     expect([...kept].sort()).toEqual([2, 4, 6]);
     expect(pointers).toEqual(
@@ -353,16 +363,18 @@ describe('what is kept', () => {
   test('a checkpoint knows that it is the best itself', async () => {
     const { host } = fakeHost();
     const states: unknown[] = [];
-    const save: AddOnHost['save'] = (at) => {
+    const beginSave: AddOnHost['beginSave'] = (at) => {
       states.push(hooks.state?.());
-      return host.save(at);
+      return host.beginSave(at);
     };
     const hooks = addons
       .checkpoint({ every: { unit: 'steps', value: 1 }, best: addons.max('v.m') })
-      .start({ ...host, save });
+      .start({ ...host, beginSave });
     for (const [index, value] of [0.1, 0.5, 0.2].entries()) {
       await hooks.measured?.(moment(index + 1), new Map([['v.m', value]]));
       await hooks.settled?.(moment(index + 1));
+      // Waits for the write, and does nothing else.
+      await hooks.failed?.(moment(index + 1), null);
     }
     expect(states).toMatchObject([
       { best: 0.1, bestStep: 1 },

@@ -15,6 +15,7 @@ const host: AddOnHost = {
   memory: () => new Map(),
   evaluate: () => Promise.resolve([]),
   save: () => Promise.resolve(null),
+  beginSave: () => Promise.resolve(null),
   savedAt: () => null,
   point: () => Promise.resolve(),
   saveFailed: () => Promise.resolve(null),

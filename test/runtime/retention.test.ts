@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
-import type { AddOnHost, Moment } from '../../src/runtime/addons/index.js';
+import type { AddOnHost, Moment, SavedCheckpoint } from '../../src/runtime/addons/index.js';
 import { findCheckpoint } from '../../src/runtime/checkpoint/read.js';
 import { deleteCheckpoint, pointTo, writeCheckpoint } from '../../src/runtime/checkpoint/write.js';
 import { contents, layouts } from './checkpoint-contents.js';
@@ -21,12 +21,13 @@ function runIn(layout: (typeof layouts)[number], fails: (step: number) => boolea
   made += 1;
   const folder = join(root, String(made), 'checkpoints');
   mkdirSync(folder, { recursive: true });
+  const write = async (step: number): Promise<SavedCheckpoint> => {
+    if (fails(step)) throw new Error('the disk is full');
+    return { folder: await writeCheckpoint(folder, contents(step, layout)), step };
+  };
   const host = {
     pace: { stepsPerEpoch: 1, accumulate: 1, rowsPerEpoch: 1, totalSteps: 100 },
-    save: async ({ step }: Moment) => {
-      if (fails(step)) throw new Error('the disk is full');
-      return { folder: await writeCheckpoint(folder, contents(step, layout)), step };
-    },
+    beginSave: ({ step }: Moment) => Promise.resolve({ written: write(step) }),
     point: (name: 'last' | 'best', { step }: { readonly step: number }) => pointTo(folder, name, step),
     forget: ({ folder: old }: { readonly folder: string }) => deleteCheckpoint(old),
     notable: () => undefined,
@@ -62,6 +63,8 @@ test.each(layouts)('the newest and the best of any values stay, ties to the firs
           const step = index + 1;
           await hooks.measured?.(moment(step), new Map([['v.m', each]]));
           await hooks.settled?.(moment(step));
+          // Waits for the write, and does nothing else.
+          await hooks.failed?.(moment(step), null);
           const better = best === null || (mode === 'min' ? each < best.value : each > best.value);
           if (!Number.isNaN(each) && better) best = { step, value: each };
           const newest = Array.from({ length: Math.min(keep, step) }, (_value, back) => step - back);
@@ -86,10 +89,15 @@ test.each(layouts)('a save that fails costs none of what is there (%s)', async (
   ] as const) {
     await hooks.measured?.(moment(step), new Map([['v.m', value]]));
     await hooks.settled?.(moment(step));
+    await hooks.failed?.(moment(step), null);
   }
   expect(stepsIn(folder)).toEqual([1, 2]);
   await hooks.measured?.(moment(3), new Map([['v.m', 0.1]]));
-  await expect(Promise.resolve(hooks.settled?.(moment(3)))).rejects.toThrow('the disk is full');
+  await hooks.settled?.(moment(3));
+  await hooks.failed?.(moment(3), null);
+  // Told after the next step, not at the next save.
+  expect(hooks.nextSettled?.(3)).toBe(4);
+  await expect(Promise.resolve(hooks.settled?.(moment(4)))).rejects.toThrow('the disk is full');
   expect(stepsIn(folder)).toEqual([1, 2]);
   expect((await findCheckpoint(join(folder, '..'))).step).toBe(1);
 });

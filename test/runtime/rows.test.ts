@@ -115,7 +115,7 @@ describe('reductions over rows', () => {
       6,
     );
   });
-  test('a mean without any weights is left out, and NaN is not', async () => {
+  test('a mean without any weights is left out, also of NaN, and NaN that counts is not', async () => {
     const totals = new StageTotals(engine, 'weightless');
     const constants: ConstantTotals = new Map();
     const step = engine.compile('probe', (inputs) => {
@@ -130,7 +130,9 @@ describe('reductions over rows', () => {
         constants,
         null,
       );
-      totals.record('bad', rows.mean(ops.log<Tensor>(ops.neg<Tensor>(x)), { weight: none }), constants, null);
+      const bad = ops.log<Tensor>(ops.neg<Tensor>(x));
+      totals.record('nothing', rows.mean(bad, { weight: none }), constants, null);
+      totals.record('bad', rows.mean(bad, { weight }), constants, null);
       totals.record('good', rows.mean(x), constants, null);
       return [];
     });

@@ -183,7 +183,7 @@ describe('the summary', () => {
     ]),
   } as const;
   const best = [{ metric: 'validate.loss', value: 0.131, at: { step: 91, epoch: 2, seconds: 40 } }];
-  const files = { folder: 'runs/a', checkpoints: ['runs/a/checkpoints/best'], plot: null };
+  const files = { folder: 'runs/a', checkpoints: ['runs/a/checkpoints/best'], plot: null, goOn: null };
   const at = (columns: number, plot: ((folder: string) => string) | null = null): readonly string[] =>
     summaryLines(result, best, { stepsPerEpoch: 45 }, { ...files, plot }, columns);
 
@@ -210,8 +210,21 @@ describe('the summary', () => {
     expect(lines.slice(-5, -2)).toEqual(['best validate.loss', '  0.1310 at step 91,', '  epoch 3']);
   });
 
+  test('says how to go on, where it was interrupted', () => {
+    const lines = (reason: 'interrupted' | 'finished'): readonly string[] =>
+      summaryLines(
+        { ...result, reason, because: null },
+        [],
+        { stepsPerEpoch: 45 },
+        { ...files, goOn: (folder) => `ztrainc run a.ztrain --resume ${folder}` },
+        200,
+      );
+    expect(lines('interrupted').at(-1)).toBe('go on: ztrainc run a.ztrain --resume runs/a');
+    expect(lines('finished').join()).not.toContain('go on');
+  });
+
   test('names no plot where nothing was written', () => {
-    const none = { folder: null, checkpoints: [], plot: () => 'ztrainc plot' };
+    const none = { folder: null, checkpoints: [], plot: () => 'ztrainc plot', goOn: () => 'again' };
     expect(summaryLines(result, [], { stepsPerEpoch: 45 }, none, 200)).toHaveLength(3);
   });
 });

@@ -1,7 +1,13 @@
 /** ZT5004 and ZT5015: validation reads other rows than training, and than what is measured before it. */
-import { measuresHeldOut, validatesOnTrainingData, validationOverlaps } from '../../parser/messages.gen.js';
+import {
+  measuresHeldOut,
+  randomEvaluation,
+  validatesOnTrainingData,
+  validationOverlaps,
+} from '../../parser/messages.gen.js';
 import { evaluateIr, type HostNames } from '../evaluate.js';
 import type { IrData, IrExpr } from '../ir.js';
+import { walkIr } from '../ir-walk.js';
 import { optionOf, type TrainingInput } from './input.js';
 import { builtinDefault } from './run.js';
 
@@ -148,6 +154,34 @@ export const checkMeasuredData = (input: TrainingInput, names: HostNames): void 
         ),
       );
       break;
+    }
+  }
+};
+
+/** The first function of a data set's maps that draws random numbers, or null. */
+const drawIn = (data: IrData): string | null => {
+  let found: string | null = null;
+  walkIr(data.maps, ({ draw, name }) => {
+    if (typeof draw === 'string' && typeof name === 'string') found ??= name;
+  });
+  return found;
+};
+
+/** What is measured or predicted is of rows as they are. */
+export const checkRandomData = ({ trainer, report }: TrainingInput): void => {
+  for (const step of trainer.steps) {
+    if (step.stage === 'train' || step.stage === 'measure') continue;
+    for (const { data: name, span } of step.inputs) {
+      const data = trainer.data.find((each) => each.name === name);
+      const draw = data ? drawIn(data) : null;
+      if (draw !== null)
+        report(
+          randomEvaluation(
+            span,
+            { step: `step ${step.name}`, name: draw },
+            { help: 'read a data set whose `map` draws nothing' },
+          ),
+        );
     }
   }
 };

@@ -4,7 +4,7 @@
  */
 import { checkAddonEffects, checkMonitors } from './addons.js';
 import { checkAttributeValues } from './attribute-values.js';
-import { checkMeasuredData, checkValidationData } from './evaluation-data.js';
+import { checkMeasuredData, checkRandomData, checkValidationData } from './evaluation-data.js';
 import { checkCopies } from './copies.js';
 import { checkFreezes } from './freezing.js';
 import { checkReach } from './gradients.js';
@@ -52,5 +52,6 @@ export const checkTraining = (input: TrainingInput): void => {
   checkHeads(input, run.names);
   checkValidationData(input, run.names);
   checkMeasuredData(input, run.names);
+  checkRandomData(input);
   checkMicroBatches(input, run);
 };

@@ -155,6 +155,11 @@ export interface AddOnHost {
   /** Saves a checkpoint, or returns null where nothing is written. */
   save(at: Moment): Promise<SavedCheckpoint | null>;
   /**
+   * Copies the state, and writes it while the run goes on: `written` is the checkpoint once it is on the disk. Waits for the write
+   * before it, if that still goes on. Null where nothing is written.
+   */
+  beginSave(at: Moment): Promise<BegunSave | null>;
+  /**
    * Saves the state as a failed run left it, whatever its values are, apart from the run's checkpoints. Returns its folder, or
    * null where nothing is written.
    */
@@ -169,6 +174,11 @@ export interface AddOnHost {
   notable(step: number): void;
   /** Remembers a best value for the final summary. */
   best(metric: string, value: number, at: Moment): void;
+}
+
+/** A checkpoint that is being written. Whoever began it has to look whether it came to its end. */
+export interface BegunSave {
+  readonly written: Promise<SavedCheckpoint>;
 }
 
 export interface SavedCheckpoint {

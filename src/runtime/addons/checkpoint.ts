@@ -43,6 +43,9 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
       let improved = false;
       // The step of the checkpoint that is being written, whose own state must name it where it is the best.
       let saving: number | null = null;
+      let writing: { readonly step: number; readonly isBest: boolean; readonly done: Promise<void> } | null =
+        null;
+      let failure: readonly [unknown] | null = null;
 
       // The old ones go only after the new one is on disk.
       const keepNewest = async (): Promise<void> => {
@@ -53,20 +56,41 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
           saved = saved.filter((one) => one !== old);
         }
       };
-      const save = async (at: Parameters<typeof host.save>[0]): Promise<void> => {
-        const newest = saved.at(-1);
-        saving = at.step;
-        const done = newest?.step === at.step ? newest : await host.save(at);
-        saving = null;
-        if (done === null) return;
-        if (done !== newest) saved = [...saved, done];
-        await host.point('last', done);
-        if (improved && best !== null) {
-          best = { ...best, checkpoint: done };
-          await host.point('best', done);
+      /** Waits until nothing is being written; throws what went wrong. */
+      const finish = async (): Promise<void> => {
+        await writing?.done;
+        if (failure === null) return;
+        const [error] = failure;
+        failure = null;
+        throw error;
+      };
+      const written = async (checkpoint: SavedCheckpoint, isBest: boolean): Promise<void> => {
+        if (saved.at(-1)?.step !== checkpoint.step) saved = [...saved, checkpoint];
+        await host.point('last', checkpoint);
+        if (isBest && best !== null) {
+          best = { ...best, checkpoint };
+          await host.point('best', checkpoint);
         }
-        improved = false;
         await keepNewest();
+      };
+      // The run goes on while the checkpoint is written; one at a time.
+      const save = async (at: Parameters<typeof host.save>[0]): Promise<void> => {
+        await finish();
+        saving = at.step;
+        const begun = await host.beginSave(at);
+        saving = null;
+        if (begun === null) return;
+        const isBest = improved && best !== null;
+        improved = false;
+        const done = begun.written
+          .then((checkpoint) => written(checkpoint, isBest))
+          .catch((error: unknown) => {
+            failure = [error];
+          })
+          .finally(() => {
+            writing = null;
+          });
+        writing = { step: at.step, isBest, done };
       };
       return {
         measured: (at, metrics) => {
@@ -82,21 +106,30 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
         },
         // All else of the step is done then, so that a run which goes on from here goes on with the next one.
         settled: async (at) => {
+          if (failure !== null) await finish();
           const now = due?.due(at.step, at.seconds) ?? false;
           if (now || improved) await save(at);
         },
-        nextSettled: (step) => due?.next(step) ?? Number.POSITIVE_INFINITY,
+        // What goes wrong with a write is told after the next step.
+        nextSettled: (step) =>
+          writing === null && failure === null ? (due?.next(step) ?? Number.POSITIVE_INFINITY) : step + 1,
         fitEnd: async (at) => {
           if (last || improved) await save(at);
+          await finish();
         },
         failed: async (at, error) => {
+          await writing?.done;
           const folder = onError ? await host.saveFailed(at, error) : null;
           if (folder !== null) host.report(`the state as it failed: ${folder}`);
         },
         state: () => ({
           best: best === null ? null : exactNumber(best.value),
-          bestStep: (improved ? saving : null) ?? best?.checkpoint?.step ?? null,
-          saved: [...saved.map(({ step }) => step), ...(saving === null ? [] : [saving])],
+          bestStep:
+            (improved ? saving : null) ??
+            (writing?.isBest === true ? writing.step : null) ??
+            best?.checkpoint?.step ??
+            null,
+          saved: [...new Set([...saved.map(({ step }) => step), writing?.step ?? [], saving ?? []].flat())],
         }),
         restore: (json) => {
           const state = record('checkpoint', json);

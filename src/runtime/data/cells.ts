@@ -26,11 +26,26 @@ export function parseCell(field: FieldType, cell: string): number {
   return value;
 }
 
+/** Where the numbers of a JSON value go; `gaps` gets a 1 for each that is missing, in a field in which some may be. */
+export interface JsonOut {
+  readonly values: number[];
+  readonly gaps: number[];
+}
+
 /** The numbers of a JSON value, row-major, pushed to `out`. Its nesting must be the field's shape. */
-export function pushJson(field: FieldType, value: unknown, out: number[], depth = 0, at = ''): void {
+export function pushJson(field: FieldType, value: unknown, out: JsonOut, depth = 0, at = ''): void {
   const size = field.shape[depth];
+  if (field.missing === true && (value === null || (value === undefined && depth === 0))) {
+    const count = field.shape.slice(depth).reduce((all, one) => all * one, 1);
+    for (let i = 0; i < count; i += 1) {
+      out.values.push(0);
+      out.gaps.push(1);
+    }
+    return;
+  }
   if (size === undefined) {
-    out.push(jsonNumber(field, value, at));
+    out.values.push(jsonNumber(field, value, at));
+    if (field.missing === true) out.gaps.push(0);
     return;
   }
   if (!Array.isArray(value)) {

@@ -19,11 +19,13 @@ export interface CsvOptions extends CommonOptions {
   readonly columns?: Readonly<Record<string, ColumnChoice>>;
   /** One character, `,` unless given. */
   readonly delimiter?: string;
+  /** Texts that stand for no value in fields that may be missing; an empty cell unless given. */
+  readonly missing?: readonly string[];
 }
 
 /** Rows of a CSV file with a header line. Throws a `DataError` that names file, line, row and column. */
 export function csv<B extends Batch>(options: CsvOptions): Data<B> {
-  const { file, record, columns = {}, delimiter = ',', ...common } = options;
+  const { file, record, columns = {}, delimiter = ',', missing = [''], ...common } = options;
   const written = writtenPath(file);
   for (const name of Object.keys(columns)) {
     if (!Object.hasOwn(record, name)) {
@@ -38,13 +40,13 @@ export function csv<B extends Batch>(options: CsvOptions): Data<B> {
   const source = {
     name: `csv ${written}`,
     record,
+    key: JSON.stringify(['csv', written, record, columns, delimiter, missing]),
     open: async (host: FileHost, onBadRow: 'error' | 'skip') =>
       readTable(
         decodeText(await readBytes(host, file), written),
         written,
         record,
-        columns,
-        delimiter,
+        { columns, delimiter, gaps: new Set(missing.map((text) => text.trim())) },
         onBadRow,
       ),
   };
@@ -56,12 +58,19 @@ interface Line {
   readonly line: number;
 }
 
+/** How the text of a file is read. */
+interface Form {
+  readonly columns: Readonly<Record<string, ColumnChoice>>;
+  readonly delimiter: string;
+  /** Texts that stand for no value. */
+  readonly gaps: ReadonlySet<string>;
+}
+
 function readTable(
   text: string,
   file: string,
   record: RecordType,
-  columns: Readonly<Record<string, ColumnChoice>>,
-  delimiter: string,
+  { columns, delimiter, gaps }: Form,
   onBadRow: 'error' | 'skip',
 ): OpenRows {
   const [header, ...rows] = parseLines(text, file, delimiter);
@@ -87,7 +96,7 @@ function readTable(
     );
   }
   const readers = Object.entries(record).map(([name, field]) =>
-    fieldReader(name, field, chosenColumns(name, field, names, columns, file), names),
+    fieldReader(name, field, chosenColumns(name, field, names, columns, file), names, gaps),
   );
   const table = startTable(file, record, readers, onBadRow);
   for (const { cells, line } of rows) {
@@ -198,14 +207,22 @@ function fieldReader(
   field: FieldType,
   positions: readonly number[],
   names: readonly string[],
+  gapTexts: ReadonlySet<string>,
 ): FieldReader<readonly string[]> {
   return {
     name,
     field,
-    push(cells, out) {
+    push(cells, out, gaps) {
       for (const position of positions) {
+        const cell = cells[position] ?? '';
+        const isGap = field.missing === true && gapTexts.has(cell.trim());
+        if (field.missing === true) gaps.push(isGap ? 1 : 0);
+        if (isGap) {
+          out.push(0);
+          continue;
+        }
         try {
-          out.push(parseCell(field, cells[position] ?? ''));
+          out.push(parseCell(field, cell));
         } catch (error) {
           if (error instanceof Misfit) throw new ColumnMisfit(names[position] ?? name, error.message);
           throw error;

@@ -8,7 +8,9 @@ import { DataError } from './data-error.js';
 import type { FileHost, ReadFile } from './files.js';
 import { epochOrder } from './order.js';
 import { checkSplit, partText, rowsOfPart, type Part, type Parts, type Split } from './parts.js';
-import { toRecord, type Batch, type RecordType } from './record.js';
+import type { RowsOfFiles, SharedRows } from './shared-rows.js';
+import { rowsOf, runStages, stacked, type HostRow, type HostStage, type RowOf } from './prepared.js';
+import { columnsOf, toRecord, type Batch, type Column, type RecordType } from './record.js';
 
 /** Options that every data set takes. */
 export interface DataOptions {
@@ -38,6 +40,8 @@ export interface DataHost extends FileHost {
   readonly seed: number;
   /** The data set's name in the spec; with the seed and the epoch it fixes the order. */
   readonly label: string;
+  /** Where sources are shared with other data sets of the run. */
+  readonly shared?: SharedRows;
 }
 
 /** Rows of a batch on the host, in the order of `fields`. */
@@ -70,8 +74,14 @@ export interface OpenData {
 export interface OpenRows {
   readonly length: number;
   readonly skipped: number;
-  /** The rows of these numbers, a tensor for each field of the record. */
+  /** The rows of these numbers, a tensor for each column of the record. */
   read(indices: Int32Array): Promise<readonly HostTensor[]>;
+  /** The same rows one by one, where their shapes may differ. */
+  rows?(indices: Int32Array): Promise<readonly HostRow[]>;
+  /** The values of a field of all rows, where they are known without reading the rows. */
+  classes?(field: string): Int32Array | null;
+  /** The file of a row, where each has its own. */
+  nameOf?(index: number): string;
   close(): Promise<void>;
 }
 
@@ -80,6 +90,8 @@ export interface Source {
   /** As in messages, its kind first: `csv data/iris.csv`. */
   readonly name: string;
   readonly record: RecordType;
+  /** All that its rows depend on, but for `onBadRow`; two sources of one key have the same rows. Null: nobody shares them. */
+  readonly key?: string | null;
   open(host: DataHost, onBadRow: 'error' | 'skip'): Promise<OpenRows>;
 }
 
@@ -91,6 +103,8 @@ export class Data<B> {
     readonly source: Source,
     options: CommonOptions,
     private readonly build: (tensors: readonly Tensor[]) => B,
+    private readonly stages: readonly HostStage[] = [],
+    private readonly isMapped = false,
   ) {
     const { batch = 32, shuffle = false, dropLast = false, onBadRow = 'error' } = options;
     const { parts = null, part = null, splitSeed = 0, stratify = null } = options;
@@ -108,19 +122,50 @@ export class Data<B> {
     return parts === null ? null : { parts, part, seed: splitSeed, stratify };
   }
 
-  /** Names of the source's fields, in the order of a batch's tensors. */
+  /** Names of the source's columns, in the order of a batch's tensors. */
   get fields(): readonly string[] {
-    return Object.keys(this.source.record);
+    return columnsOf(this.#record).map(({ name }) => name);
+  }
+
+  /** What a row is when it becomes part of a batch. */
+  get #record(): RecordType {
+    return this.stages.at(-1)?.record ?? this.source.record;
+  }
+
+  /**
+   * The same rows, with `f` applied to each on the host, before `map`. `record` is what it gives. What it draws is fixed by the seed,
+   * the data set's name, the epoch and the row's number.
+   */
+  prepare<C extends Batch>(
+    this: Data<B & Batch>,
+    record: RecordType,
+    f: (row: RowOf<B>) => RowOf<C>,
+  ): Data<C> {
+    if (this.isMapped)
+      throw new DataError('prepare runs on the host, before what map computes in the step: call it first');
+    const before = this.#record;
+    const stage: HostStage = {
+      record,
+      f: (row) => {
+        if (isRowOf<B>(row, before)) return f(row);
+        throw new DataError(`a row does not have the fields ${Object.keys(before).join(', ')}`);
+      },
+    };
+    return new Data<C>(this.source, this.options, (tensors) => toRecord<C>(record, tensors), [
+      ...this.stages,
+      stage,
+    ]);
   }
 
   /** The same rows, with `f` applied to each batch inside the step. */
   map<C>(f: (row: B) => C): Data<C> {
-    return new Data(this.source, this.options, (tensors) => f(this.build(tensors)));
+    return new Data(this.source, this.options, (tensors) => f(this.build(tensors)), this.stages, true);
   }
 
   /** The same rows and maps with some common options replaced. */
   withOptions(options: CommonOptions): Data<B> {
-    return new Data(this.source, { ...this.options, ...options }, this.build);
+    const all = { ...this.options, ...options };
+    return new Data(this.source, all, this.build, this.stages, this.isMapped);
   }
 
   /** The batch that a step gets of the tensors of a host batch. Runs the maps: only inside a step. */
@@ -128,16 +173,40 @@ export class Data<B> {
     return this.build(tensors);
   }
 
+  async #tensorsOf(
+    opened: OpenRows,
+    indices: Int32Array,
+    { seed, label }: DataHost,
+    epoch: number,
+  ): Promise<readonly HostTensor[]> {
+    const { stages } = this;
+    if (stages.length === 0) return opened.read(indices);
+    const { record, name } = this.source;
+    const rows = (await opened.rows?.(indices)) ?? rowsOf(record, await opened.read(indices), indices.length);
+    const places = Array.from(indices, (row) => ({ seed, label, epoch, row }));
+    const fileOf = (row: number): string => opened.nameOf?.(row) ?? name;
+    return stacked(this.#record, runStages(stages, rows, places, fileOf), places, fileOf);
+  }
+
+  async #rowsOf({ shared, ...host }: DataHost): Promise<RowsOfFiles> {
+    const { onBadRow } = this.options;
+    const open = async (): Promise<RowsOfFiles> => {
+      const files: ReadFile[] = [];
+      return { rows: await this.source.open({ ...host, note: (file) => files.push(file) }, onBadRow), files };
+    };
+    const { key = null } = this.source;
+    return shared === undefined || key === null ? open() : shared.open(`${onBadRow} ${key}`, open);
+  }
+
   /** Opens the source. Rejects with a `DataError` where data is missing or wrong. */
   async open(host: DataHost): Promise<OpenData> {
-    const { batch, shuffle, dropLast, onBadRow } = this.options;
-    const files: ReadFile[] = [];
-    const opened = await this.source.open({ ...host, note: (file) => files.push(file) }, onBadRow);
+    const { batch, shuffle, dropLast } = this.options;
+    const { rows: opened, files } = await this.#rowsOf(host);
     const split = this.#split;
     const chosen =
       split === null
         ? null
-        : await chosenRows(split, opened, this.fields).catch(async (error: unknown) => {
+        : await chosenRows(split, opened, columnsOf(this.source.record)).catch(async (error: unknown) => {
             // The first error is the one to tell.
             await opened.close().catch(() => undefined);
             throw error;
@@ -154,6 +223,8 @@ export class Data<B> {
       );
     }
     const fields = this.fields;
+    const read = (indices: Int32Array, epoch: number): Promise<readonly HostTensor[]> =>
+      this.#tensorsOf(opened, indices, host, epoch);
     const order = epochOrder(rows, shuffle, host.seed, host.label);
     const rowsOf = (epoch: number, index: number): Int32Array => {
       if (!Number.isInteger(index) || index < 0 || index >= batchesPerEpoch) {
@@ -171,11 +242,17 @@ export class Data<B> {
       rowsOf,
       async batch(epoch, index) {
         const indices = rowsOf(epoch, index);
-        return { fields, tensors: await opened.read(indices), rows: indices.length, firstRow: index * batch };
+        const tensors = await read(indices, epoch);
+        return { fields, tensors, rows: indices.length, firstRow: index * batch };
       },
       close: () => opened.close(),
     };
   }
+}
+
+/** Whether a row has the fields of its record, of which the batch's type is made. */
+function isRowOf<B>(row: HostRow, record: RecordType): row is HostRow & RowOf<B> {
+  return Object.keys(record).every((name) => row[name] !== undefined);
 }
 
 /** Rows that are read at once to see their classes. */
@@ -185,10 +262,12 @@ const classChunk = 1024;
 async function chosenRows(
   split: Split,
   from: OpenRows,
-  fields: readonly string[],
+  columns: readonly Column[],
 ): Promise<Int32Array | null> {
   if (split.part === null || split.stratify === null) return rowsOfPart(split, from.length, null);
-  const field = fields.indexOf(split.stratify);
+  const known = from.classes?.(split.stratify) ?? null;
+  if (known !== null) return rowsOfPart(split, from.length, known);
+  const field = columns.findIndex(({ name }) => name === split.stratify);
   const classes = new Int32Array(from.length);
   for (let first = 0; first < from.length; first += classChunk) {
     const count = Math.min(classChunk, from.length - first);

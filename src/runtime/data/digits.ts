@@ -27,7 +27,8 @@ export function digits({ split = 'train', ...options }: DigitsOptions = {}): Dat
   readonly image: Tensor4D;
   readonly label: Tensor1D;
 }> {
-  return dataOf({ name: `digits ${split}`, record, open: () => Promise.resolve(unpack(split)) }, options);
+  const name = `digits ${split}`;
+  return dataOf({ name, key: name, record, open: () => Promise.resolve(unpack(split)) }, options);
 }
 
 function unpack(split: 'train' | 'test' | 'all') {

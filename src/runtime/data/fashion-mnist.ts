@@ -34,6 +34,7 @@ export function fashionMnist({ split = 'train', root = null, ...common }: Fashio
   const source = {
     name: `fashion_mnist ${split}`,
     record,
+    key: JSON.stringify(['fashion_mnist', split, folder]),
     open: (host: FileHost) => {
       const file = (kind: 'images' | 'labels'): string => {
         const plain = path.join(folder, fileOf(split, kind));

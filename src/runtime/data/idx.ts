@@ -30,6 +30,7 @@ export function idx<B extends Batch>({ images, labels, record, ...common }: IdxO
   const source = {
     name: `idx ${writtenPath(images)}`,
     record,
+    key: JSON.stringify(['idx', writtenPath(images), writtenPath(labels), record]),
     open: (host: FileHost) => openIdx(host, images, labels, record),
   };
   return dataOf<B>(source, common);

@@ -19,6 +19,7 @@ export function jsonl<B extends Batch>({ file, record, ...common }: JsonlOptions
   const source = {
     name: `jsonl ${written}`,
     record,
+    key: JSON.stringify(['jsonl', written, record]),
     open: async (host: FileHost, onBadRow: 'error' | 'skip') =>
       readLines(decodeText(await readBytes(host, file), written), written, record, onBadRow),
   };
@@ -29,8 +30,8 @@ function readLines(text: string, file: string, record: RecordType, onBadRow: 'er
   const readers = Object.entries(record).map(([name, field]): FieldReader<JsonObject> => ({
     name,
     field,
-    push: (row, out) => {
-      pushJson(field, Object.hasOwn(row, name) ? row[name] : undefined, out);
+    push: (row, values, gaps) => {
+      pushJson(field, Object.hasOwn(row, name) ? row[name] : undefined, { values, gaps });
     },
   }));
   const table = startTable(file, record, readers, onBadRow);

@@ -91,8 +91,10 @@ export function checkSplit(split: Split, record: RecordType): void {
   const names = Object.keys(record).join(', ');
   if (field === undefined)
     throw new DataError(`no field '${split.stratify}' to stratify by; rows have ${names}`);
-  if (field.dtype === 'f32' || field.shape.length > 0)
-    throw new DataError(`'${split.stratify}' is no class: stratify by one whole number or bool a row`);
+  if (field.dtype === 'f32' || field.shape.length > 0 || field.missing === true)
+    throw new DataError(
+      `'${split.stratify}' is no class: stratify by one whole number or bool that every row has`,
+    );
 }
 
 /**

@@ -12,12 +12,45 @@ export interface FieldType {
   readonly shape: readonly number[];
   /** Texts that stand for 0, 1, 2, … in sources that hold text. */
   readonly choices?: readonly string[];
+  /** Whether its values may be missing: a mask is beside them, and 0 in their place. */
+  readonly missing?: boolean;
 }
 
 export type RecordType = Readonly<Record<string, FieldType>>;
 
+/** Values of which some may be missing: `missing` is a bool tensor of their shape, and says which. */
+export interface OrMissing<T extends Tensor> {
+  /** Where a value is missing it is 0. */
+  readonly value: T;
+  readonly missing: T;
+}
+
 /** What a step gets: a tensor for each field, the batch first. */
-export type Batch = Readonly<Record<string, Tensor>>;
+export type Batch = Readonly<Record<string, Tensor | OrMissing<Tensor>>>;
+
+/** One tensor of a batch: a field's values, or its mask. */
+export interface Column {
+  /** The field's name; of a mask, with `.missing` behind it. */
+  readonly name: string;
+  readonly field: FieldType;
+}
+
+/** The tensors of a batch, in their order: the values of each field, and a mask behind those that may be missing. */
+export function columnsOf(record: RecordType): readonly Column[] {
+  return Object.entries(record).flatMap(([name, field]): readonly Column[] =>
+    field.missing === true
+      ? [
+          { name, field },
+          { name: maskName(name), field: { dtype: 'bool', shape: field.shape } },
+        ]
+      : [{ name, field }],
+  );
+}
+
+/** The name of a field's mask. */
+export function maskName(field: string): string {
+  return `${field}.missing`;
+}
 
 /** A typed array for `count` values of a dtype. */
 export function allocate(dtype: DType, count: number): Values {
@@ -31,9 +64,10 @@ export function rowSize(field: FieldType): number {
 }
 
 /** `f32[4]`, `i32`: as written in a spec. */
-export function fieldText({ dtype, shape, choices }: FieldType): string {
+export function fieldText({ dtype, shape, choices, missing }: FieldType): string {
   const size = shape.length === 0 ? '' : `[${shape.join(', ')}]`;
-  return choices === undefined ? dtype + size : choices.map((choice) => `"${choice}"`).join(' | ') + size;
+  const values = choices === undefined ? dtype : choices.map((choice) => `"${choice}"`).join(' | ');
+  return values + size + (missing === true ? ' | missing' : '');
 }
 
 /** Whether a number can be held by the dtype as it is (f32: up to rounding). */
@@ -66,18 +100,25 @@ export function gatherRows(field: FieldType, values: Values, indices: Int32Array
   return { dtype: field.dtype, shape: [indices.length, ...field.shape], values: out };
 }
 
-/** Tensors in the order of the record's fields, by name. */
+/** Tensors in the order of `columnsOf`, by the names of the fields. */
 export function toRecord<B extends Batch>(record: RecordType, tensors: readonly Tensor[]): B {
-  const names = Object.keys(record);
-  if (tensors.length !== names.length) {
+  const columns = columnsOf(record);
+  if (tensors.length !== columns.length) {
     throw new DataError(
-      `a batch of ${names.join(', ')} needs ${names.length} tensors, got ${tensors.length}`,
+      `a batch of ${columns.map(({ name }) => name).join(', ')} needs ${columns.length} tensors, got ${tensors.length}`,
     );
   }
-  const batch: Batch = Object.fromEntries(tensors.map((tensor, i) => [names[i] ?? '', tensor]));
+  const byName = new Map(columns.map(({ name }, at) => [name, tensors[at]] as const));
+  const batch: Batch = Object.fromEntries(
+    Object.keys(record).flatMap((name): [string, Tensor | OrMissing<Tensor>][] => {
+      const [value, missing] = [byName.get(name), byName.get(maskName(name))];
+      if (value === undefined) return [];
+      return [[name, missing === undefined ? value : { value, missing }]];
+    }),
+  );
   if (!isBatch<B>(batch, record)) {
-    const got = Object.entries(batch).map(([name, tensor]) => `${name} [${tensor.shape.join(', ')}]`);
-    const wanted = names.map((name) => `${name} [${['rows', ...(record[name]?.shape ?? [])].join(', ')}]`);
+    const got = columns.map(({ name }, at) => `${name} [${(tensors[at]?.shape ?? []).join(', ')}]`);
+    const wanted = columns.map(({ name, field }) => `${name} [${['rows', ...field.shape].join(', ')}]`);
     throw new DataError(
       `a batch does not have its record's ranks: wanted ${wanted.join(', ')}, got ${got.join(', ')}`,
     );
@@ -87,5 +128,9 @@ export function toRecord<B extends Batch>(record: RecordType, tensors: readonly 
 
 /** Whether the tensors have the ranks that the record (and so the batch's type, which is made of it) says. */
 function isBatch<B extends Batch>(batch: Batch, record: RecordType): batch is B {
-  return Object.entries(record).every(([name, field]) => batch[name]?.rank === field.shape.length + 1);
+  return Object.entries(record).every(([name, { shape }]) => {
+    const field = batch[name];
+    const tensors = field === undefined ? [] : 'missing' in field ? [field.value, field.missing] : [field];
+    return tensors.length > 0 && tensors.every(({ rank }) => rank === shape.length + 1);
+  });
 }

@@ -3,13 +3,17 @@ import { Misfit } from './cells.js';
 import { DataError, type DataPlace } from './data-error.js';
 import type { OpenRows } from './data.js';
 import { rowsInMemory } from './memory.js';
-import { allocate, rowSize, type FieldType, type RecordType } from './record.js';
+import type { DType, Values } from '../engine/engine.js';
+import { allocate, maskName, rowSize, type FieldType, type RecordType } from './record.js';
 
-/** What reads one field of a row of type R: pushes `rowSize` numbers, or throws a `Misfit`. */
+/**
+ * What reads one field of a row of type R: pushes `rowSize` numbers, or throws a `Misfit`. Of a field that may be missing, as many
+ * go to `gaps`: 1 where there is no value, whose number is 0.
+ */
 export interface FieldReader<R> {
   readonly name: string;
   readonly field: FieldType;
-  push(row: R, out: number[]): void;
+  push(row: R, out: number[], gaps: number[]): void;
 }
 
 /** Thrown by a field's reader that knows in which column of the file it failed. */
@@ -37,6 +41,7 @@ export function startTable<R>(
   onBadRow: 'error' | 'skip',
 ): Table<R> {
   const columns = readers.map((): number[] => []);
+  const masks = readers.map((): number[] => []);
   let rows = 0;
   let seen = 0;
   let skipped = 0;
@@ -46,8 +51,8 @@ export function startTable<R>(
     }
     skipped += 1;
     readers.forEach(({ field }, i) => {
-      const column = columns[i];
-      if (column !== undefined) column.length = rows * rowSize(field);
+      for (const column of [columns[i], field.missing === true ? masks[i] : undefined])
+        if (column !== undefined) column.length = rows * rowSize(field);
     });
   };
   return {
@@ -57,7 +62,7 @@ export function startTable<R>(
       try {
         readers.forEach((reader, i) => {
           column = reader.name;
-          reader.push(row, columns[i] ?? []);
+          reader.push(row, columns[i] ?? [], masks[i] ?? []);
         });
       } catch (error) {
         if (!(error instanceof Misfit)) throw error;
@@ -75,12 +80,17 @@ export function startTable<R>(
       bad(problem, { line }, 'correct the row');
     },
     finish() {
-      const values = readers.map(({ name, field }, i) => {
-        const array = allocate(field.dtype, rows * rowSize(field));
-        array.set(columns[i] ?? []);
-        return [name, array] as const;
+      const values = new Map<string, Values>();
+      const keep = (name: string, dtype: DType, size: number, from: readonly number[]): void => {
+        const array = allocate(dtype, rows * size);
+        array.set(from);
+        values.set(name, array);
+      };
+      readers.forEach(({ name, field }, i) => {
+        keep(name, field.dtype, rowSize(field), columns[i] ?? []);
+        if (field.missing === true) keep(maskName(name), 'bool', rowSize(field), masks[i] ?? []);
       });
-      return rowsInMemory(record, new Map(values), rows, skipped);
+      return rowsInMemory(record, values, rows, skipped);
     },
   };
 }

@@ -109,6 +109,14 @@ export function not<T extends Tensor>(x: T): T {
   return run<T>('LogicalNot', { x });
 }
 
+/** False everywhere, in x's shape: the mask of values of which none is missing. */
+export function noneMissing<T extends Tensor>(x: T): T {
+  return offTape(() => {
+    const zero = run('ZerosLike', { x: toFloat(x) });
+    return run<T>('NotEqual', { a: zero, b: zero });
+  });
+}
+
 /** -x. */
 export function neg<T extends Tensor>(x: T): T {
   return run<T>('Neg', { x: x.dtype === 'bool' ? toFloat(x) : x });

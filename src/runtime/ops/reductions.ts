@@ -1,6 +1,6 @@
 /** Reductions along axes, or of everything. Sums and means of whole numbers and bools are f32. */
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { div, exp, greater, less, log, max, mul, sqrt, square, sub, select } from './arithmetic.js';
+import { div, equal, exp, greater, less, log, max, mul, sqrt, square, sub, select } from './arithmetic.js';
 import { ownGradient, savedAt } from './own-gradient.js';
 import {
   axesOf,
@@ -49,7 +49,9 @@ export function mean<R extends Tensor>(
     return mul<R>(total(values, axes), 1 / countOf(x, axes));
   }
   const weights = broadcastTo<Tensor>(toFloat(alignedWeight(values, weight)), values.shape);
-  return div<R>(total(mul(values, weights), axes), total(weights, axes));
+  // 0 · NaN would be NaN: what weighs nothing does not count, whatever it is.
+  const weighed = select<Tensor>(equal<Tensor>(weights, 0), 0, mul(values, weights));
+  return div<R>(total(weighed, axes), total(weights, axes));
 }
 
 /** A weight with fewer axes than the values weighs their first axes (rows). */

@@ -271,6 +271,8 @@ export interface RunFiles {
   readonly checkpoints: readonly string[];
   /** The command that draws a folder's curves; null where it is not at hand. */
   readonly plot: ((folder: string) => string) | null;
+  /** The command that goes on with a run; null where it is not at hand. */
+  readonly goOn: ((folder: string) => string) | null;
 }
 
 /** The final lines: why it ended, best and last values, time and rate, where the files are. Paths alone may be wider. */
@@ -303,6 +305,9 @@ export function summaryLines(
     }),
     ...files.checkpoints.map((checkpoint) => `checkpoint: ${checkpoint}`),
     ...(files.folder === null ? [] : [`run: ${files.folder}`]),
+    ...(files.folder === null || files.goOn === null || result.reason !== 'interrupted' || at.step === 0
+      ? []
+      : [`go on: ${files.goOn(files.folder)}`]),
     ...(files.folder === null || files.plot === null ? [] : [`plot: ${files.plot(files.folder)}`]),
   ];
 }

@@ -73,7 +73,8 @@ function floats(x: Tensor): Tensor {
 
 /**
  * The mean over rows and all other axes; with a weight, Σ value · weight / Σ weight. A weight has the values' shape, or
- * fewer axes from the front (one number a row). No gradient passes through a weight.
+ * fewer axes from the front (one number a row). No gradient passes through a weight. Where it is 0 a value does not count, also one
+ * that is not finite.
  */
 export function mean(values: Tensor, { weight = null }: { readonly weight?: Tensor | null } = {}): Reduction {
   const value = floats(values);
@@ -82,11 +83,16 @@ export function mean(values: Tensor, { weight = null }: { readonly weight?: Tens
     return fraction(numerator, { of: 'values', value: value.size });
   }
   const weights = ops.stopGradient(aligned(floats(weight), value));
-  const numerator = sumOf(ops.mul<Tensor>(value, weights));
+  const numerator = sumOf(weighted(value, weights));
   // Weights that were broadcast count once for each value that they weigh.
   const repeated = value.size / Math.max(1, weights.size);
   const denominator = ops.mul<Scalar>(sumOf(weights), repeated);
   return fraction(numerator, { of: 'weights', value: denominator });
+}
+
+/** value · weight, and 0 where the weight is 0, whatever the value is there: 0 · NaN would be NaN. */
+function weighted(value: Tensor, weight: Tensor): Tensor {
+  return ops.select<Tensor>(ops.equal<Tensor>(weight, 0), 0, ops.mul<Tensor>(value, weight));
 }
 
 function aligned(weight: Tensor, value: Tensor): Tensor {
@@ -120,7 +126,7 @@ function fraction(numerator: Scalar, denominator: Denominator): Reduction {
 /** The sum over rows and all other axes; with a weight, Σ value · weight. */
 export function sum(values: Tensor, { weight = null }: { readonly weight?: Tensor | null } = {}): Reduction {
   const value = floats(values);
-  const numerator = sumOf(weight === null ? value : ops.mul<Tensor>(value, aligned(floats(weight), value)));
+  const numerator = sumOf(weight === null ? value : weighted(value, aligned(floats(weight), value)));
   return {
     totals: new Map([['sum', { kind: 'sum', value: numerator }]]),
     finish: (totals) => scalarTotal(totals, 'sum'),

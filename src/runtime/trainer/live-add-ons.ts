@@ -5,6 +5,7 @@ import {
   ordered,
   type AddOn,
   type AddOnHost,
+  type BegunSave,
   type Hooks,
   type MetricsLine,
   type Moment,
@@ -22,6 +23,7 @@ import type { Session } from './session.js';
 /** What writes the checkpoints of a run. */
 export interface CheckpointSaver {
   save(at: Moment): Promise<SavedCheckpoint | null>;
+  begin(at: Moment): Promise<BegunSave | null>;
   saveFailed(at: Moment, error: unknown): Promise<string | null>;
   point(name: 'last' | 'best', checkpoint: SavedCheckpoint): Promise<void>;
 }
@@ -76,6 +78,7 @@ export function addOnHost(
     memory: () => memoryOf(session),
     evaluate: (name, body) => session.evaluate(name, body),
     save: async (at) => saver?.save(at) ?? null,
+    beginSave: async (at) => saver?.begin(at) ?? null,
     saveFailed: async (at, error) => saver?.saveFailed(at, error) ?? null,
     savedAt: (step) => (folder === null ? null : savedIn(join(folder, 'checkpoints'), step)),
     point: async (name, checkpoint) => saver?.point(name, checkpoint),

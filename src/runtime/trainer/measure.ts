@@ -40,6 +40,10 @@ export async function measureAll(
     });
     if (whole === null) return false;
     for (const [name, figure] of joined) {
+      if (figure.isOfNothing)
+        throw new RunError(
+          `${plan.name}.${name} is of no value: in ${open.data[0]?.label ?? 'the data'} all of them are missing; leave the field out`,
+        );
       const value = figure.finish();
       if (!value.values.every((each) => Number.isFinite(each)))
         throw new RunError(

@@ -37,6 +37,8 @@ export async function reloadData(
   epoch: number,
 ): Promise<string> {
   const sets = [...new Set(stages.flatMap(({ data }) => data))];
+  // Sets that share a source read it again when all of them have left it.
+  for (const set of sets) await set.close();
   for (const set of sets) await set.reopen();
   for (const { stage, data, batches } of stages) {
     if (stage.plan.kind !== 'train') continue;

@@ -59,6 +59,8 @@ export interface RunOptions {
   readonly resume?: ResumePoint | null;
   /** What may differ from the run that it goes on from: names of params, options, `data`, `spec`. */
   readonly allow?: readonly string[];
+  /** The command that goes on with a run, to be named where one was interrupted. */
+  readonly goOn?: (folder: string) => string;
   /** The command that draws a run's curves, to be named at its end. */
   readonly plot?: (folder: string) => string;
 }

@@ -5,7 +5,7 @@ import {
   type CheckpointContents,
   type CheckpointLayout,
 } from '../checkpoint/write.js';
-import type { Json, Moment, SavedCheckpoint } from '../addons/addon.js';
+import type { BegunSave, Json, Moment, SavedCheckpoint } from '../addons/addon.js';
 import { exactNumber } from '../../values/exact-number.js';
 import type { Best } from '../progress/training.js';
 import type { RunFolder } from '../run/folder.js';
@@ -20,6 +20,9 @@ import type { Session } from './session.js';
 import { shortPath } from './short-path.js';
 
 type StateJson = Readonly<Record<string, Json>>;
+
+/** What a checkpoint says of one moment, copied from the device. */
+type Taken = Pick<CheckpointContents, 'model' | 'optimizer' | 'state'>;
 
 export interface SaverOptions {
   readonly trainer: AnyTrainer;
@@ -40,6 +43,8 @@ export class Saver implements CheckpointSaver, StateKeeper {
   newest: SavedCheckpoint | null;
   readonly pointers: Map<'last' | 'best', SavedCheckpoint>;
   #held: StateJson | null = null;
+  /** The newest that was begun, whether it is on the disk or not. */
+  #begun: (BegunSave & { readonly step: number }) | null = null;
 
   constructor(private readonly options: SaverOptions) {
     this.newest = options.newest;
@@ -59,25 +64,42 @@ export class Saver implements CheckpointSaver, StateKeeper {
   }
 
   async save(at: Moment): Promise<SavedCheckpoint | null> {
+    return (await this.begin(at))?.written ?? null;
+  }
+
+  /** Waits until nothing is being written. What failed is told to whoever began it. */
+  async settle(): Promise<void> {
+    await this.#begun?.written.catch(() => undefined);
+  }
+
+  async begin(at: Moment): Promise<BegunSave | null> {
     const { session, folder } = this.options;
     if (folder === null) return null;
-    if (this.newest?.step === at.step) return this.newest;
+    if (this.#begun?.step === at.step) return this.#begun;
+    // One at a time: a disk that is slower than training holds it up.
+    await this.settle();
+    if (this.newest?.step === at.step) return { written: Promise.resolve(this.newest) };
     // Where nothing was trained there is nothing to keep.
     if (at.step === 0) return null;
     const details = { step: at.step };
     const done = session.profile?.begin({ name: 'save checkpoint', category: 'checkpoint', details });
     try {
-      return await this.#saveIn(folder, at);
+      // Weights that are not finite must not take the place of the last good ones.
+      await session.checkFinite();
+      const tensors = await session.downloadState();
+      const state = this.#held ?? (await this.#state(at));
+      const begun = { step: at.step, written: this.#writeOut(folder, at, { ...tensors, state }) };
+      this.#begun = begun;
+      // Whoever began it waits for it later.
+      begun.written.catch(() => undefined);
+      return begun;
     } finally {
       done?.();
     }
   }
 
-  async #saveIn(runFolder: RunFolder, at: Moment): Promise<SavedCheckpoint> {
-    const { session } = this.options;
-    // Weights that are not finite must not take the place of the last good ones.
-    await session.checkFinite();
-    const folder = await this.#write(runFolder, at, await session.downloadState(), null);
+  async #writeOut(runFolder: RunFolder, at: Moment, taken: Taken): Promise<SavedCheckpoint> {
+    const folder = await this.#write(runFolder, at, taken, null);
     const saved = { folder, step: at.step };
     this.newest = saved;
     for (const { kind, hooks } of this.addOns)
@@ -90,17 +112,20 @@ export class Saver implements CheckpointSaver, StateKeeper {
     const { folder, session } = this.options;
     if (folder === null) return null;
     const reason = error instanceof Error ? error.message : String(error);
-    return shortPath(await this.#write(folder, at, await session.downloadState(true), reason));
+    await this.settle();
+    const state = await this.#state(at);
+    return shortPath(
+      await this.#write(folder, at, { ...(await session.downloadState(true)), state }, reason),
+    );
   }
 
   async #write(
     runFolder: RunFolder,
     at: Moment,
-    { model, optimizer }: Pick<CheckpointContents, 'model' | 'optimizer'>,
+    { model, optimizer, state }: Taken,
     error: string | null,
   ): Promise<string> {
     const { trainer, session } = this.options;
-    const state = this.#held ?? (await this.#state(at));
     const head = headOf(trainer, session);
     // The checkpoint counts on its lines.
     runFolder.flush();

@@ -7,6 +7,7 @@ import type { Engine, HostTensor, StateVariable } from '../engine/engine.js';
 import { downloadAll } from '../checkpoint/write.js';
 import type { Data } from '../data/data.js';
 import { openAgain, type ReopenableData } from '../data/reopened.js';
+import { SharedRows } from '../data/shared-rows.js';
 import type { Copy } from '../copies/index.js';
 import { attach, type NamedWeight, type Part } from '../nn/module.js';
 import type { Weight } from '../nn/weight.js';
@@ -431,13 +432,14 @@ async function openData<S extends object>(
   parts: SessionParts<S>,
 ): Promise<ReadonlyMap<Data<unknown>, ReopenableData>> {
   const opened = new Map<Data<unknown>, ReopenableData>();
+  const shared = new SharedRows();
   try {
     for (const plan of parts.steps) {
       if (!parts.kinds.includes(plan.kind)) continue;
       for (const set of plan.data) {
         if (opened.has(set)) continue;
         const label = parts.dataNames.get(set) ?? `${plan.name}.${plan.data.indexOf(set)}`;
-        const host = { root: parts.dataRoot, seed: parts.options.seed, label };
+        const host = { root: parts.dataRoot, seed: parts.options.seed, label, shared };
         opened.set(set, await openAgain(() => set.open(host)));
       }
     }

@@ -68,9 +68,12 @@ export async function runSweep(
   base: SweepBase,
   options: SweepRunOptions,
 ): Promise<SweepResult> {
-  const { control = new Control(), stream = process.stderr, devRun = null } = options;
+  const { control = new Control(), stream = process.stderr } = options;
   const say = (line: string): void => void stream.write(`${line}\n`);
   const runs = runsOf(plan);
+  // The spec may ask for a dev run as well as the command line.
+  const first = new trainerClass(setupOf(trainerClass, base, runs[0]?.settings ?? []));
+  const devRun = options.devRun ?? first.options.devRun;
   const writes = devRun === null && options.runDir !== null;
   const path = writes ? folderOf(trainerClass, plan, base, options) : null;
   const folder = path === null ? null : await openSweepFolder(path);

@@ -78,6 +78,7 @@ async function train(
     resumed: resume === null ? null : { at: new Date(started).toISOString(), step: resume.checkpoint.step },
   };
   const live: LiveAddOn[] = [];
+  let saver: Saver | null = null;
   let forget = (): void => undefined;
   try {
     const described = await describe(trainer, session, start, null);
@@ -94,7 +95,7 @@ async function train(
     const earlier = continued?.loop.seconds ?? 0;
     const now = (): number => earlier + (Date.now() - started) / 1000;
     const best = new Map(continued?.best ?? []);
-    const saver = new Saver({
+    const own = new Saver({
       trainer,
       session,
       folder,
@@ -103,6 +104,7 @@ async function train(
       pointers: resume === null ? new Map() : await pointersOf(resume.run),
       newest: resume === null ? null : { folder: resume.checkpoint.folder, step: resume.checkpoint.step },
     });
+    saver = own;
     const taking = devRun === null ? configured : takenInDevRun(configured);
     const write = (line: MetricsLine): void => folder?.metrics(jsonRecord(line));
     const listener = new TrainingProgress(session, reporter, lastStep(session, devRun), write);
@@ -111,14 +113,14 @@ async function train(
       write(line);
       tellLine(live, line);
     };
-    const host = addOnHost(session, saver, reporter, folder?.path ?? null, { best, notable, log });
+    const host = addOnHost(session, own, reporter, folder?.path ?? null, { best, notable, log });
     startAddOns(taking, host, live);
-    saver.addOns = live;
+    own.addOns = live;
     if (resume !== null) restoreStates(live, jsonOf(resume.state['addOns']));
     const rescue = async (at: Moment): Promise<void> => {
-      const saved = await saver.save(at);
-      if (saved === null || saver.pointers.get('last')?.step === saved.step) return;
-      await saver.point('last', saved);
+      const saved = await own.save(at);
+      if (saved === null || own.pointers.get('last')?.step === saved.step) return;
+      await own.point('last', saved);
       reporter.line(`the state of step ${at.step} was saved: ${shortPath(saved.folder)}`);
     };
     const result = await fit({
@@ -129,19 +131,19 @@ async function train(
       now,
       from: continued?.loop ?? null,
       limit: devRun,
-      keeper: saver,
+      keeper: own,
       rescue,
     });
-    if (result.reason === 'interrupted' && saver.newest?.step !== result.at.step) {
-      const saved = await saver.save(result.at);
-      if (saved !== null) await saver.point('last', saved);
+    if (result.reason === 'interrupted' && own.newest?.step !== result.at.step) {
+      const saved = await own.save(result.at);
+      if (saved !== null) await own.point('last', saved);
     }
     reporter.end();
-    await tellEnd(session, saver, folder, listener, { result, best, reporter, plot: options.plot ?? null });
+    await tellEnd(session, own, folder, listener, { result, best, reporter, options });
     const traced = await writeTrace(trainer, session, folder, result.reason);
     if (traced !== null) reporter.line(traced);
     await closeAddOns(live.splice(0));
-    await folder?.write('summary.json', summaryOf(result, best, saver.pointers, listener.tables));
+    await folder?.write('summary.json', summaryOf(result, best, own.pointers, listener.tables));
     await folder?.write('run.json', await describe(trainer, session, start, result.reason));
     return result;
   } catch (error) {
@@ -159,6 +161,7 @@ async function train(
     throw error;
   } finally {
     forget();
+    await saver?.settle();
     // Of what failed before: its error is the one to tell.
     await closeAddOns(live).catch(() => undefined);
   }
@@ -247,12 +250,12 @@ async function tellEnd(
     result,
     best,
     reporter,
-    plot,
+    options,
   }: {
     readonly result: FitResult;
     readonly best: ReadonlyMap<string, Best>;
     readonly reporter: Reporter;
-    readonly plot: ((folder: string) => string) | null;
+    readonly options: RunOptions;
   },
 ): Promise<void> {
   const skipped = (await session.skipped.download()).values[0] ?? 0;
@@ -261,7 +264,8 @@ async function tellEnd(
       `${skipped} updates were skipped: their loss, gradient or running statistics were not finite`,
     );
   const path = folder === null ? null : shortPath(folder.path);
-  const where = { folder: path, checkpoints: saver.shown(), plot };
+  const { plot = null, goOn: command = null } = options;
+  const where = { folder: path, checkpoints: saver.shown(), plot, goOn: command };
   for (const line of summaryLines(result, [...best.values()], session.pace, where, reporter.columns()))
     reporter.line(line);
   for (const [name, table] of listener.tables)

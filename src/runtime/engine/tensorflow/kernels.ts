@@ -40,6 +40,18 @@ const typeOfAttribute = (call: Call): TfType => {
   }
 };
 
+/**
+ * What a kernel of one pixel sees of a convolution's input, or null where that is all of it. oneDNN's gradient by such a kernel is wrong
+ * where strides are above 1, and reads past its input (TensorFlow 2.21 on processors without AVX-512).
+ */
+const seenByPixel = (call: Call, kernelShape: readonly number[]): Value | null => {
+  const [height = 1, width = height] = call.numbers('strides');
+  if (kernelShape[0] !== 1 || kernelShape[1] !== 1 || (height === 1 && width === 1)) return null;
+  const x = call.input('x');
+  const places = [call.ints([0, 0, 0, 0]), call.ints(call.shapeOf(x)), call.ints([1, height, width, 1])];
+  return call.op('StridedSlice', [x, ...places]);
+};
+
 /** Strides, padding and layout of convolutions, as TensorFlow's ops take them. */
 const convolution = (call: Call): Attributes => {
   const [height = 1, width = height] = call.numbers('strides');
@@ -214,12 +226,13 @@ export const kernels: Readonly<Record<string, Kernel>> = {
       [call.ints(call.numbers('inputShape')), call.input('filter'), call.input('dy')],
       convolution(call),
     ),
-  Conv2DBackpropFilter: (call) =>
-    call.op(
-      'Conv2DBackpropFilter',
-      [call.input('x'), call.ints(call.numbers('filterShape')), call.input('dy')],
-      convolution(call),
-    ),
+  Conv2DBackpropFilter: (call) => {
+    const shape = call.numbers('filterShape');
+    const seen = seenByPixel(call, shape);
+    const strides = seen === null ? {} : { strides: [1, 1, 1, 1] };
+    const inputs = [seen ?? call.input('x'), call.ints(shape), call.input('dy')];
+    return call.op('Conv2DBackpropFilter', inputs, { ...convolution(call), ...strides });
+  },
   DepthwiseConv2dNative: (call) =>
     call.op('DepthwiseConv2dNative', [call.input('x'), call.input('filter')], convolution(call)),
   DepthwiseConv2dNativeBackpropInput: (call) =>

@@ -3,9 +3,8 @@
  * its width) begins a backbone that is frozen from then on, so that what the run has kept is what the file held.
  */
 import { createHash } from 'node:crypto';
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readSafetensors, writeSafetensors } from '../../src/runtime/checkpoint/safetensors.js';
 import type { HostTensor } from '../../src/runtime/engine/engine.js';

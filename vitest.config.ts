@@ -26,6 +26,7 @@ const onEveryEngine = [
   'test/runtime/optim.test.ts',
   'test/runtime/profile.test.ts',
   'test/runtime/prepare-steps.test.ts',
+  'test/runtime/pretrained.test.ts',
   'test/runtime/random.test.ts',
   'test/runtime/resume.test.ts',
   'test/runtime/rows.test.ts',
@@ -37,6 +38,7 @@ const onEveryEngine = [
   'test/specs/houses.test.ts',
   'test/specs/pictures.test.ts',
   'test/specs/externs.test.ts',
+  'test/specs/pretrained.test.ts',
   'test/specs/training.test.ts',
 ];
 

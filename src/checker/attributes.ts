@@ -18,6 +18,7 @@ import { checkExpr, kindOf } from './expressions.js';
 import { keyHelp, meantKey } from './foreign.js';
 import type { IrNamed } from './ir.js';
 import { partOf, partsOf } from './parts.js';
+import { loadingValue } from './pretrained.js';
 import { settingList, type Builtin } from './prelude.js';
 import { isUnknown, unknownValue, value, type Value } from './value.js';
 
@@ -211,6 +212,8 @@ export const checkAttribute = (env: Env, owner: string, item: Item, expr: Expr):
     const found = modelsOf(env, expr);
     return isUnknown(found) ? null : found;
   }
+  const loading = loadingValue(env, item, expr, what);
+  if (loading) return isUnknown(loading) ? null : loading;
   if (expr.kind === 'list' && listOf(item) !== null) {
     const items = expr.items.map((each) => specialOf(env, item, each, what));
     const known = items.filter((each) => each !== null && each !== 'other');

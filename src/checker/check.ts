@@ -41,6 +41,7 @@ const makeChecker = (
   const memos = new WeakMap<object, Map<string, unknown>>();
   const checker: Checker = {
     readHead: (path) => host.readHead(path),
+    exists: (path) => host.exists(path),
     prelude: loadPrelude(),
     noFacts,
     open: { classes: new Set(), others: new Set() },

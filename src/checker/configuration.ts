@@ -29,6 +29,7 @@ import { checkExpr, isUnbuilt, kindOf } from './expressions.js';
 import type { IrAddon, IrGroup, IrMatching, IrNamed, IrOptimizer, IrPattern } from './ir.js';
 import { matchType, noBindings } from './patterns.js';
 import { settingList, settingText, type Builtin } from './prelude.js';
+import { checkWeightsFile } from './pretrained.js';
 import { checkFields } from './record-fields.js';
 import { isUnknown, type Value } from './value.js';
 
@@ -338,6 +339,7 @@ const checkAddon = (env: Env, decl: AddonDecl): IrAddon | null => {
     : decl.config;
   const params = builtin.params.filter((param) => param !== thunk);
   const attributes = checkAttributes(env, ownerOf(name, [builtin], params), rest);
+  if (name === 'pretrained') checkWeightsFile(env, decl, attributes);
   const options = [...namedOf(attributes)];
   if (thunk) {
     if (entry?.kind !== 'attribute') {

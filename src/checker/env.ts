@@ -84,6 +84,8 @@ export interface FileScope extends Scope {
 export interface Checker {
   /** The first part of a data file, where it is there. */
   readonly readHead: (path: string) => string | null;
+  /** Whether a data file is there. */
+  readonly exists: (path: string) => boolean;
   readonly prelude: Prelude;
   readonly report: (diagnostic: Diagnostic) => void;
   /** Runs `body` and takes what it reports instead of printing it. */

@@ -102,6 +102,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT4109: { name: 'metric_name_taken', severity: 'error' },
   ZT4110: { name: 'unmatched_pattern', severity: 'error' },
   ZT4111: { name: 'too_many_ways', severity: 'error' },
+  ZT4112: { name: 'rename_form', severity: 'error' },
   ZT4115: { name: 'never_thawed', severity: 'error' },
   ZT4116: { name: 'gradient_of', severity: 'error' },
   ZT4117: { name: 'gradient_by', severity: 'error' },
@@ -130,6 +131,8 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT5009: { name: 'hides_builtin', severity: 'warning' },
   ZT5010: { name: 'allow_unknown', severity: 'warning' },
   ZT5015: { name: 'measures_held_out', severity: 'warning' },
+  ZT5017: { name: 'file_not_there', severity: 'warning' },
+  ZT5018: { name: 'flattened_order', severity: 'warning' },
   ZT5020: { name: 'idle_option', severity: 'warning' },
   ZT6001: { name: 'extern_disagrees', severity: 'error' },
 };
@@ -1402,6 +1405,19 @@ export const tooManyWays = (
   span,
 });
 
+/** ZT4112 rename_form: this renaming cannot be done: {problem} */
+export const renameForm = (
+  span: Span,
+  args: { readonly problem: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4112',
+  severity: 'error',
+  message: `this renaming cannot be done: ${args.problem}`,
+  span,
+});
+
 /** ZT4115 never_thawed: `freeze` lasts {length}, and the run {run} */
 export const neverThawed = (
   span: Span,
@@ -1884,6 +1900,32 @@ export const measuresHeldOut = (
   code: 'ZT5015',
   severity: 'warning',
   message: `\`${args.step}\` measures rows that \`${args.other}\` holds the model against`,
+  span,
+});
+
+/** ZT5017 file_not_there: there is no {what} {path} */
+export const fileNotThere = (
+  span: Span,
+  args: { readonly what: string | number; readonly path: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5017',
+  severity: 'warning',
+  message: `there is no ${args.what} ${args.path}`,
+  span,
+});
+
+/** ZT5018 flattened_order: `{layer}` reads the values of an image in another order than in PyTorch */
+export const flattenedOrder = (
+  span: Span,
+  args: { readonly layer: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5018',
+  severity: 'warning',
+  message: `\`${args.layer}\` reads the values of an image in another order than in PyTorch`,
   span,
 });
 

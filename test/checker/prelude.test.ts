@@ -101,7 +101,6 @@ describe('what is declared and not built is refused, once', () => {
   test.each([
     ['frozen from a file', { model: `${model}\nmodel Old = frozen(Net, from = "old")` }],
     ['several devices', { trainer: 'trainer Digits { epochs = 1 devices = 2 }' }],
-    ['pretrained', { addon: 'addon pretrained { from = "x.safetensors" into = Net }' }],
   ] as const)('%s', (_name, parts) => {
     expect(codesOf(parts)).toEqual(['ZT4900']);
   });

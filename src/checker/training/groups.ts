@@ -87,7 +87,8 @@ export const ownedPaths = (input: TrainingInput, optimizer: IrOptimizer): readon
       .filter((path) => optimizer.owns === null || isAmong(optimizer.owns, path) !== 'no'),
   );
 
-const checkMatching = (
+/** Each pattern matches one of the paths. `models` are whose weights these are. */
+export const checkMatching = (
   input: TrainingInput,
   patterns: readonly IrPattern[],
   paths: readonly string[],

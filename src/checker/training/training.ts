@@ -16,6 +16,7 @@ import { checkActivations, checkHeads } from './losses.js';
 import { checkMetricNames } from './metric-names.js';
 import { checkMicroBatches } from './micro-batches.js';
 import { checkOwnership } from './ownership.js';
+import { checkPretrained } from './pretrained.js';
 import { runOf } from './run.js';
 import { checkPhases, checkSchedules } from './schedules.js';
 import { checkSweep } from './sweep.js';
@@ -29,6 +30,7 @@ export const checkTraining = (input: TrainingInput): void => {
   const { strayed } = checkReach(input);
   checkOwnership(input, strayed);
   checkPatterns(input);
+  checkPretrained(input);
   checkMetricNames(input);
   checkTraces(input);
   checkMonitors(input, run);

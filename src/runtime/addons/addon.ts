@@ -5,6 +5,7 @@
 import type { HostTensor } from '../engine/engine.js';
 import type { Table } from '../rows/reduction.js';
 import type { Tensor } from '../tensor.js';
+import type { PretrainedOptions } from './pretrained.js';
 import type { Secret } from './secret.js';
 import type { OptionValue } from '../../values/overrides.js';
 import type { Pace } from '../../values/durations.js';
@@ -196,6 +197,8 @@ export interface AddOn {
   readonly resume?: string | null;
   /** Of what saves the run: whether a checkpoint is a folder or one file; a folder unless given. */
   readonly format?: 'folder' | 'ckpt';
+  /** Which weights get their first values from a file. */
+  readonly loads?: PretrainedOptions;
   /** Secrets that must be there before a run starts. */
   readonly secrets?: readonly Secret[];
   /** The same add-on with some options replaced, already checked against the prelude. */

@@ -26,6 +26,8 @@ export { csvLog, deviceStats, lrLog } from './logs.js';
 export type { LrLogOptions } from './logs.js';
 export { predictions } from './predictions.js';
 export type { PredictionsOptions } from './predictions.js';
+export { pretrained } from './pretrained.js';
+export type { PretrainedOptions } from './pretrained.js';
 export { axis, sweep } from './sweep.js';
 export type { SweepOptions } from './sweep.js';
 export { extern } from './extern-add-on.js';

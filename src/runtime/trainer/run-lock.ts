@@ -46,6 +46,8 @@ export async function lockOf(trainer: AnyTrainer, session: Session): Promise<Loc
     },
     overrides: [...overrides],
     data: Object.fromEntries(Object.entries(data).map(([label, set]) => [label, jsonOf(set)])),
+    // Kept, not compared: a run that goes on has no need of the file.
+    ...(session.pretrained === null ? {} : { pretrained: session.pretrained.facts }),
   };
 }
 

@@ -78,6 +78,7 @@ export async function describe(
     },
     pace: session.pace,
     data: await readFiles(session),
+    ...(session.pretrained === null ? {} : { pretrained: session.pretrained.facts }),
     devices: [devices(session)],
     compile: session.decisions,
     node: process.version,

@@ -25,6 +25,7 @@ import { copiedPaths, Copies } from './copies.js';
 import { Freezing } from './freezing.js';
 import { LossScaling } from './loss-scaling.js';
 import { MeasuredFigures } from './measured-figures.js';
+import type { Pretrained } from './pretrained.js';
 import { Schedules } from './schedules.js';
 import { someNames, someRows } from './shown.js';
 import { drawLabel } from './step-context.js';
@@ -83,6 +84,8 @@ export class Session implements StageHost, UpdateHost {
   inspection: Inspection | null = null;
   /** What the loop has to say to `state.json`; set by the loop. */
   loopState: () => Promise<Readonly<Record<string, Json>>> = () => Promise.resolve({});
+  /** Where weights have their first values from, if from a file; set before the loop. */
+  pretrained: Pretrained | null = null;
   /** Figures of the data that measure steps have found. */
   readonly figures: MeasuredFigures;
   /** Rates of the last update before measurements changed them. */

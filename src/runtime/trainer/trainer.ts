@@ -42,6 +42,8 @@ export interface TrainerSetup {
 export interface Prepared {
   readonly session: Session;
   readonly addOns: readonly AddOn[];
+  /** Models by their names in the spec. */
+  readonly models: ReadonlyMap<string, Part>;
   /** What the user should know about the engine, or null. */
   readonly note: string | null;
 }
@@ -221,7 +223,7 @@ export abstract class Trainer<
       throw error;
     });
     this.#session = session;
-    return { session, addOns: overridden.addOns, note };
+    return { session, addOns: overridden.addOns, models: named, note };
   }
 
   /** Trains from the first step. Once a trainer. */

@@ -16,6 +16,7 @@ import { tellLine, type LiveAddOn } from './hook-calls.js';
 import { addOnHost, closeAddOns, startAddOns } from './live-add-ons.js';
 import { record } from '../../values/json-record.js';
 import { loopStateOf, type LoopState } from './loop-state.js';
+import { pretrainedOf } from './pretrained.js';
 import { bestOf, pointersOf, setNewerAside, type ResumePoint } from './resume.js';
 import { compareLocks, jsonRecordOf as jsonOf, lockOf } from './run-lock.js';
 import { describe, headOf, jsonRecord, summaryOf } from './run-record.js';
@@ -39,6 +40,7 @@ export async function trainPrepared(
   // Compared before anything of the run is touched.
   const changes =
     resume === null ? [] : await checkSame(trainer, prepared.session, resume, options.allow ?? []);
+  prepared.session.pretrained = await pretrainedOf(prepared, resume, rootOf(options));
   const folder = writes ? await openFolder(trainer, options) : null;
   try {
     return await train(trainer, prepared, { folder, changes }, options, started);
@@ -234,6 +236,8 @@ function begin(
     `${stepsPerEpoch} steps an epoch, ${all}${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`,
   );
   notesOf(session, note).forEach((line) => reporter.line(line));
+  const loaded = session.pretrained?.line ?? null;
+  if (loaded !== null) reporter.line(loaded);
 }
 
 /** The last lines of a run, and what it says of its time. */

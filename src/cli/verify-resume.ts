@@ -125,7 +125,9 @@ export const verifyResumeCommand = async (
     let last: Ended | null = null;
     for (let turn = 0; turn < kills; turn += 1) {
       // Somewhere in its part of the run: any moment between two checkpoints, while one is written too.
-      const step = Math.floor((steps * (turn + Math.random())) / kills) - every;
+      const wanted = Math.floor((steps * (turn + Math.random())) / kills) - every;
+      // After it has saved something of its own, and before the last checkpoint, where nothing is left to lose.
+      const step = Math.min(Math.max(wanted, lastStepOf(killed) + 1), steps - 1);
       const after = Math.random() * ((1000 * first.seconds) / steps) * every;
       last = await runSelf(again, { run: killed, step, after });
       if (last.code === 0) break;
@@ -142,6 +144,12 @@ export const verifyResumeCommand = async (
         streams.say(`error: the last resumed run did not end well:\n${ended(last)}`);
         return exits.runFailed;
       }
+    }
+    if (done === 0) {
+      streams.say(
+        'error: the run was never killed, it ended too soon: nothing is shown. Take more steps, or a smaller --every',
+      );
+      return exits.runFailed;
     }
     const differences = differencesOf(undisturbed, killed);
     for (const line of differences) streams.say(`differs: ${line}`);

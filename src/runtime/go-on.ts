@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseOverride, UsageError, type Override } from '../values/overrides.js';
+import { lockFolder } from './checkpoint/lock.js';
 import type { Checkpoint } from './checkpoint/read.js';
 import type { StrictValue } from './checkpoint/strict-json.js';
 import { RunError } from './run/run-error.js';
@@ -37,9 +38,12 @@ export async function goOn(
   if (devRun !== null) throw new UsageError('a dev run writes nothing, so it cannot go with --resume');
   if (from !== 'auto' && runDir !== undefined)
     throw new UsageError('a run goes on in its own folder; leave --run-dir out');
-  const point = from === 'auto' ? await pointToGoOn(spec.trainer, runDir) : await resumePointAt(from);
+  const set = attributes.find(({ path }) => path.join('.') === 'trainer.run_dir')?.text;
+  const inSpec = typeof spec.options === 'object' ? spec.options.runDir : undefined;
+  const own = runDir ?? set ?? inSpec ?? undefined;
+  const point = from === 'auto' ? await pointToGoOn(spec.trainer, own) : await resumePointAt(from);
   if (point === null) {
-    const where = runDir ?? join('runs', spec.trainer);
+    const where = own ?? join('runs', spec.trainer);
     (options.stream ?? process.stderr).write(`nothing was left to go on with in ${where}: a new run\n`);
     return null;
   }
@@ -48,8 +52,8 @@ export async function goOn(
     throw new RunError(
       `${folder} was written by ${writer}, this is ${spec.trainer}; take a checkpoint of this trainer`,
     );
-  const own = new Set(attributes.map(({ path }) => path.join('.')));
-  const before = overridesOf(point).filter(({ path }) => !own.has(path.join('.')));
+  const given = new Set(attributes.map(({ path }) => path.join('.')));
+  const before = overridesOf(point).filter(({ path }) => !given.has(path.join('.')));
   const trainer = new trainerClass({
     // What the run was started with need not be said again.
     params: { ...paramsOf(spec, point.checkpoint), ...params },
@@ -64,8 +68,11 @@ async function pointToGoOn(trainer: string, runDir: string | undefined): Promise
   if (!existsSync(join(runDir, 'run.json'))) return null;
   const { point, passed } = await newestIn(runDir);
   if (point === null && passed.length > 0) throw noneWhole(runDir, passed);
-  // A run that was killed before it saved anything starts anew.
-  if (point === null) await setAside(runDir);
+  // A run that was killed before it saved anything starts anew; one that still goes on is left alone.
+  if (point === null) {
+    lockFolder(runDir)();
+    await setAside(runDir);
+  }
   return point;
 }
 

@@ -190,8 +190,6 @@ async function runCommand(
     if (args.from !== undefined)
       throw new UsageError(`--from goes with test and predict; a run goes on with --resume ${args.from}`);
     if (args.json) throw new UsageError('--json goes with test and predict; a run writes metrics.jsonl');
-    if (args.resume === undefined && args.allow.length > 0)
-      throw new UsageError('--allow goes with --resume');
     if (args.resume !== undefined) {
       const result = await goOn(trainerClass, args.resume, { ...args, params: given }, options);
       if (result !== null) return result.signal;
@@ -202,7 +200,10 @@ async function runCommand(
       return sweepFrom(trainerClass, plan, args, { ...options, io });
     const trainer = new trainerClass({ params: given, overrides: args.attributes });
     const { resumes } = trainer;
-    const asked = args.resume === undefined && args.devRun === null ? resumes : null;
+    if (args.resume === undefined && resumes === null && args.allow.length > 0)
+      throw new UsageError('--allow goes with --resume');
+    const tries = args.devRun ?? trainer.options.devRun;
+    const asked = args.resume === undefined && tries === null ? resumes : null;
     const { signal } =
       (asked === null ? null : await goOn(trainerClass, asked, { ...args, params: given }, options)) ??
       (await runFit(trainer, options));

@@ -65,6 +65,7 @@ const host = (
     return Promise.resolve();
   },
   saveFailed: () => Promise.resolve(null),
+  goesOnFrom: null,
   savedAt: (step) => ({ step, folder: join(folder, 'checkpoints', `step-${String(step).padStart(8, '0')}`) }),
   notable: (step) => void log.push(`notable ${step}`),
   forget: ({ step, folder: at }) => {

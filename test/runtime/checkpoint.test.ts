@@ -328,6 +328,7 @@ function fakeHost() {
     },
     best: () => undefined,
     savedAt: () => null,
+    goesOnFrom: null,
   };
   return { host, kept, log, pointers };
 }

@@ -17,6 +17,7 @@ const host: AddOnHost = {
   save: () => Promise.resolve(null),
   beginSave: () => Promise.resolve(null),
   savedAt: () => null,
+  goesOnFrom: null,
   point: () => Promise.resolve(),
   saveFailed: () => Promise.resolve(null),
   notable: () => undefined,

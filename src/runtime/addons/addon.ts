@@ -164,6 +164,8 @@ export interface AddOnHost {
    * null where nothing is written.
    */
   saveFailed(at: Moment, error: unknown): Promise<string | null>;
+  /** The checkpoint that the run goes on from; null for a new run. */
+  readonly goesOnFrom: SavedCheckpoint | null;
   /** The run's checkpoint of that step, or null where there is none. */
   savedAt(step: number): SavedCheckpoint | null;
   /** Points `checkpoints/last` or `checkpoints/best` at a checkpoint. */

@@ -136,7 +136,10 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
         restore: (json) => {
           const state = record('checkpoint', json);
           const steps = fromExactNumbers(state['saved']);
-          saved = steps.flatMap((step) => host.savedAt(step) ?? []);
+          // What a signal or an end has saved knows nothing of itself.
+          const own = host.goesOnFrom;
+          const all = own === null || steps.includes(own.step) ? steps : [...steps, own.step];
+          saved = all.flatMap((step) => host.savedAt(step) ?? []);
           const bestStep = state['bestStep'] ?? null;
           best =
             (state['best'] ?? null) === null

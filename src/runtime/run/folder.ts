@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto';
 import {
   appendFileSync,
   closeSync,
-  constants,
   existsSync,
   fstatSync,
   fsyncSync,
@@ -40,6 +39,8 @@ export interface RunFolder {
   writeNow(value: unknown): void;
   /** Bytes of the files that grow: whoever goes on from here cuts off what came later. */
   lengths(): Readonly<Record<'metrics.jsonl', number>>;
+  /** Cuts the files that grow back to what they were at the checkpoint that the run goes on from. */
+  cut?(): void;
   /** Waits until what was written is on the disk. */
   flush(): void;
   /** Replaces `trace.json` by a text that is JSON already. */
@@ -75,8 +76,8 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
 }
 
 /**
- * Opens the folder of a run that goes on, which no other process may have open, and cuts `metrics.jsonl` back to what it was at the checkpoint, of which `lengths` tells.
- * Rejects with a RunError where that is not possible.
+ * Opens the folder of a run that goes on, which no other process may have open. Rejects with a RunError where that is not possible, or
+ * where `metrics.jsonl` is shorter than it was at the checkpoint, of which `lengths` tells. `cut` cuts it back to that.
  */
 export async function reopenRunFolder(
   path: string,
@@ -88,7 +89,7 @@ export async function reopenRunFolder(
   let release = (): void => undefined;
   try {
     release = lockFolder(path);
-    const metrics = openSync(join(path, 'metrics.jsonl'), constants.O_RDWR | constants.O_CREAT, 0o644);
+    const metrics = openSync(join(path, 'metrics.jsonl'), 'a', 0o644);
     const { size } = fstatSync(metrics);
     if (size < length) {
       closeSync(metrics);
@@ -96,9 +97,8 @@ export async function reopenRunFolder(
         `${join(path, 'metrics.jsonl')} has ${size} bytes, and had ${length} when the checkpoint was written: lines of it are gone; put it back, or start another run`,
       );
     }
-    ftruncateSync(metrics, length);
-    closeSync(metrics);
-    return openFiles(path, openSync(join(path, 'metrics.jsonl'), 'a'), release);
+    const cut = (): void => ftruncateSync(metrics, length);
+    return { ...openFiles(path, metrics, release), cut };
   } catch (error) {
     release();
     throw fileError(`cannot use ${path} as the run's folder`, error);

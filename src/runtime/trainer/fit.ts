@@ -12,7 +12,7 @@ import { lastStep, Least, strongest, type Asked, type EndReason } from './ending
 import { HookCalls, HookError, tellLine, type LiveAddOn } from './hook-calls.js';
 import { measureAll } from './measure.js';
 import { reloadData } from './open-stage.js';
-import type { LoopState, StepPart } from './loop-state.js';
+import { stepParts, type LoopState, type StepPart } from './loop-state.js';
 import type { OpenStage, Session } from './session.js';
 import { Tally } from './throughput.js';
 import type { Finished } from './totals.js';
@@ -105,6 +105,8 @@ class Fit {
   #windowsInEpoch = 0;
   /** What an interrupted step leaves to be done. */
   #left: StepPart | null = null;
+  /** What add-ons have asked for in this step so far. */
+  #asked: Asked[] = [];
 
   constructor(private readonly options: FitOptions) {
     const { session, limit, listener, addOns, control, now, from, keeper = keepsNothing } = options;
@@ -145,6 +147,8 @@ class Fit {
       windowLogged: this.#windowLogged,
       windowsInEpoch: this.#windowsInEpoch,
       left: this.#left,
+      asked: this.#asked.filter((answer) => answer !== undefined),
+      because: this.#because,
       due: this.#validations.due,
     };
   }
@@ -153,6 +157,8 @@ class Fit {
     this.#step = from.step;
     this.#windowLogged = from.windowLogged;
     this.#windowsInEpoch = from.windowsInEpoch;
+    this.#asked = [...from.asked];
+    this.#because = from.because;
     for (const [name, value] of from.newest) this.#newest.set(name, value);
     this.#validations.restore(from.measured, from.due);
     await this.#windows.restore(from.rows, from.train);
@@ -188,6 +194,8 @@ class Fit {
     await this.#hooks.each('fitStart', (hooks) => hooks.fitStart?.(this.#moment()));
     if (isReady && from !== null && from.left !== null)
       reason = (await this.#finishStep(this.#endOfEpoch(this.#step - 1), from.left)) ?? reason;
+    // It was to end when it was saved.
+    else if (from?.asked.includes('end-run') === true) reason = 'stopped';
     while (this.#step < this.#total && reason === 'finished') {
       await this.#reload();
       reason = (await this.#epoch()) ?? reason;
@@ -263,74 +271,79 @@ class Fit {
       this.#windowLogged = false;
       for (const tally of [this.#window, this.#epochs]) tally.add(trained);
       this.options.listener.step(this.#moment(), this.#windows.rows);
-      for (const name of this.#train.stage.updated)
-        await hooks.each('updateEnd', (own) => own.updateEnd?.(this.#moment(), name));
-      const ended = await this.#finishStep(end, null);
+      this.#asked = [];
+      const ended = await this.#finishStep(end, 'measure');
       if (ended !== null) return ended;
     }
     return null;
   }
 
   /**
-   * What comes after a window: metrics, validations, add-ons. `left` is what an interrupted run left of it, of whose step the rest is
-   * done already.
+   * What comes after a window, from one part of it on: metrics, validations, add-ons. What is saved in a part says so, and a run that
+   * goes on from there does that part again.
    */
-  async #finishStep(end: number, left: StepPart | null): Promise<EndReason | null> {
+  async #finishStep(end: number, from: StepPart): Promise<EndReason | null> {
     const hooks = this.#hooks;
     const { control } = this.options;
-    const answers: Asked[] = [];
-    if (left === null) answers.push(await this.#measureTraining());
-    if (left !== 'skip') {
-      answers.push(await this.#validate('validate'));
+    const asked = this.#asked;
+    for (const part of stepParts.slice(stepParts.indexOf(from))) {
+      if (part === 'epochEnd' && this.#step % this.#session.pace.stepsPerEpoch !== 0) continue;
+      if (part === 'skip' && from !== 'skip') {
+        if (!asked.includes('end-epoch') || this.#step >= end) continue;
+        // What was due on the way is done with the weights as they are; the clock goes on to the end of the epoch.
+        await this.#session.passOver(this.#step, end);
+        this.#step = end;
+      }
+      this.#left = part;
+      await this.#doPart(part, asked);
       if (this.#validations.wereCut) return 'interrupted';
-      answers.push(this.#weigh(await hooks.ask('stepEnd', (own) => own.stepEnd?.(this.#moment()))));
-      if (this.#step % this.#session.pace.stepsPerEpoch === 0)
-        answers.push(this.#weigh(await hooks.ask('epochEnd', (own) => own.epochEnd?.(this.#moment()))));
     }
-    if (left === 'skip' || (answers.includes('end-epoch') && this.#step < end)) {
-      answers.push(await this.#skipTo(end));
-      if (this.#validations.wereCut) return 'interrupted';
-    }
+    this.#left = null;
     await hooks.each('settled', (own) => own.settled?.(this.#moment()));
     await breathe();
     if (control.signal !== null) return 'interrupted';
-    if (answers.includes('end-run')) return 'stopped';
+    if (asked.includes('end-run')) return 'stopped';
     const { maxTime } = this.#session.options;
     return maxTime !== null && this.options.now() >= maxTime && this.#step < this.#total
       ? 'out-of-time'
       : null;
   }
 
-  /** The validations that are due. Where a signal cuts one off, a run that goes on does them all, from the state before them. */
-  async #validate(part: StepPart): Promise<Asked> {
-    if (!this.#validations.areDue) return undefined;
-    const keeper = this.#keeper;
-    if (!keeper.isHeld) {
-      this.#left = part;
-      await keeper.hold(this.#moment());
+  async #doPart(part: StepPart, asked: Asked[]): Promise<void> {
+    const hooks = this.#hooks;
+    const at = this.#moment();
+    switch (part) {
+      case 'measure':
+        for (const name of this.#train.stage.updated)
+          await hooks.each('updateEnd', (own) => own.updateEnd?.(at, name));
+        asked.push(await this.#measureTraining());
+        return;
+      case 'validate':
+        asked.push(await this.#validate());
+        return;
+      case 'stepEnd':
+        asked.push(this.#weigh(await hooks.ask('stepEnd', (own) => own.stepEnd?.(at))));
+        return;
+      case 'epochEnd':
+        asked.push(this.#weigh(await hooks.ask('epochEnd', (own) => own.epochEnd?.(at))));
+        return;
+      case 'skip':
+        // The epoch is measured as if it had got to its end.
+        asked.push(await this.#closeEpoch());
+        asked.push(await this.#validate());
+        if (this.#validations.wereCut) return;
+        asked.push(this.#weigh(await hooks.ask('epochEnd', (own) => own.epochEnd?.(this.#moment()))));
+        return;
     }
-    const asked = await this.#measured(await this.#validations.runDue());
-    if (!this.#validations.wereCut) this.#release();
-    return asked;
   }
 
-  #release(): void {
-    this.#left = null;
-    this.#keeper.release();
-  }
-
-  /** Ends the epoch before its last window: the clock goes on to its end, where the epoch is measured as if it had got there. */
-  async #skipTo(end: number): Promise<Asked> {
-    this.#left = 'skip';
+  /** The validations that are due. Where a signal cuts one off, a run that goes on does them all, from the state before them. */
+  async #validate(): Promise<Asked> {
+    if (!this.#validations.areDue) return undefined;
     await this.#keeper.hold(this.#moment());
-    await this.#session.passOver(this.#step, end);
-    this.#step = end;
-    const answers = [await this.#closeEpoch()];
-    answers.push(await this.#validate('skip'));
-    if (this.#validations.wereCut) return undefined;
-    this.#release();
-    answers.push(this.#weigh(await this.#hooks.ask('epochEnd', (own) => own.epochEnd?.(this.#moment()))));
-    return answers.includes('end-run') ? 'end-run' : undefined;
+    const asked = await this.#measured(await this.#validations.runDue());
+    if (!this.#validations.wereCut) this.#keeper.release();
+    return asked;
   }
 
   /** The epoch's line where the epoch has ended, a window's where one is due. */

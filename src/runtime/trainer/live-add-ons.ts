@@ -61,7 +61,9 @@ export function addOnHost(
     best,
     notable,
     log,
+    goesOnFrom = null,
   }: {
+    readonly goesOnFrom?: SavedCheckpoint | null;
     readonly best: Map<string, Best>;
     readonly notable: (step: number) => void;
     readonly log: (line: MetricsLine) => void;
@@ -80,6 +82,7 @@ export function addOnHost(
     save: async (at) => saver?.save(at) ?? null,
     beginSave: async (at) => saver?.begin(at) ?? null,
     saveFailed: async (at, error) => saver?.saveFailed(at, error) ?? null,
+    goesOnFrom,
     savedAt: (step) => (folder === null ? null : savedIn(join(folder, 'checkpoints'), step)),
     point: async (name, checkpoint) => saver?.point(name, checkpoint),
     forget: (checkpoint) => deleteCheckpoint(checkpoint.folder),

@@ -3,7 +3,10 @@ import { fromExactNumber } from '../../values/exact-number.js';
 import { record } from '../../values/json-record.js';
 
 /** A part of a step that comes after its window. */
-export type StepPart = 'validate' | 'skip';
+export type StepPart = (typeof stepParts)[number];
+
+/** In their order. `skip`: the rest of the epoch is passed over. */
+export const stepParts = ['measure', 'validate', 'stepEnd', 'epochEnd', 'skip'] as const;
 
 export interface LoopState {
   /** Windows done. */
@@ -22,6 +25,10 @@ export interface LoopState {
   readonly windowsInEpoch: number;
   /** With what the step goes on, where an interruption left some of it. */
   readonly left: StepPart | null;
+  /** What add-ons have asked for in the step so far. */
+  readonly asked: readonly ('end-epoch' | 'end-run')[];
+  /** Why one wants the run to end; null otherwise. */
+  readonly because: string | null;
   /** Names of the validations that are due in it. */
   readonly due: readonly string[];
 }
@@ -29,9 +36,10 @@ export interface LoopState {
 /** Reads it from `state.json`. Throws an Error that names what is missing. */
 export function loopStateOf(state: Readonly<Record<string, unknown>>): LoopState {
   const loop = record('loop', state['loop']);
-  const left = loop['left'] ?? null;
-  if (left !== null && left !== 'validate' && left !== 'skip')
-    throw new Error(`"left" of "loop" must be "validate", "skip" or null, got ${JSON.stringify(left)}`);
+  const part = loop['left'] ?? null;
+  const left = stepParts.find((each) => each === part) ?? null;
+  if (part !== left) throw new Error(`"left" of "loop" is no part of a step: ${JSON.stringify(part)}`);
+  const asked = Array.isArray(loop['asked']) ? loop['asked'] : [];
   return {
     step: count('step', state['step']),
     seconds: fromExactNumber(state['seconds']),
@@ -46,6 +54,8 @@ export function loopStateOf(state: Readonly<Record<string, unknown>>): LoopState
     windowLogged: loop['windowLogged'] === true,
     windowsInEpoch: count('windowsInEpoch', loop['windowsInEpoch']),
     left,
+    asked: (['end-epoch', 'end-run'] as const).filter((answer) => asked.includes(answer)),
+    because: typeof loop['because'] === 'string' ? loop['because'] : null,
     due: Array.isArray(loop['due']) ? loop['due'].map(String) : [],
   };
 }

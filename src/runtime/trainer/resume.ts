@@ -5,6 +5,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fromExactNumber } from '../../values/exact-number.js';
 import type { SavedCheckpoint } from '../addons/addon.js';
 import { checkpointPaths, fileEnding } from '../checkpoint/list.js';
+import { lockFolder } from '../checkpoint/lock.js';
 import { newestVerified } from '../checkpoint/newest.js';
 import {
   findCheckpoint,
@@ -31,6 +32,8 @@ export interface ResumePoint {
   readonly state: Readonly<Record<string, unknown>>;
   /** Newer checkpoints that are not whole, and why, a sentence each. */
   readonly passed: readonly string[];
+  /** Names of all checkpoints of the run when it was looked for. */
+  readonly names: readonly string[];
 }
 
 /**
@@ -62,10 +65,23 @@ export async function unfinishedIn(runs: string): Promise<ResumePoint | null> {
     const folder = join(runs, name);
     const reason = await reasonOf(folder);
     if (reason === undefined || (reason !== null && ended.has(reason))) continue;
-    const { point } = await newestIn(folder);
+    if (isInUse(folder)) continue;
+    const { point, passed } = await newestIn(folder);
     if (point !== null) return point;
+    // Nobody wants to go on with an older run in its place without a word.
+    if (passed.length > 0) throw noneWhole(folder, passed);
   }
   return null;
+}
+
+/** Whether a process has the run's folder now. */
+function isInUse(folder: string): boolean {
+  try {
+    lockFolder(folder)();
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /** Reasons of runs that have nothing left to do. */
@@ -101,7 +117,18 @@ async function read(run: string, checkpoint: Checkpoint, passed: readonly string
     optimizer: await readTensors(checkpoint, 'optimizer.safetensors'),
     state: record('state.json', state),
     passed,
+    names: await namesIn(run),
   };
+}
+
+const namesIn = async (run: string): Promise<readonly string[]> =>
+  (await checkpointPaths(join(run, 'checkpoints'))).map((path) => basename(path));
+
+/** Rejects where another process has written a checkpoint since the point was looked for: it would be lost. */
+export async function checkStillNewest({ run, names }: ResumePoint): Promise<void> {
+  const later = (await namesIn(run)).find((name) => !names.includes(name));
+  if (later !== undefined)
+    throw new RunError(`another process has written ${later} of ${run} just now; go on again, from there`);
 }
 
 /** Best values so far. Throws an Error where they are none. */

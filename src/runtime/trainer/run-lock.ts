@@ -167,14 +167,25 @@ function dataDifferences(before: Facts, now: Facts): readonly Difference[] {
     const rows =
       was['rows'] === is['rows'] ? [] : [`${label} had ${shown(was['rows'])} rows, has ${shown(is['rows'])}`];
     const files = filesOf(is).filter((file) => !filesOf(was).some((other) => other.sha256 === file.sha256));
+    const gone = filesOf(was).filter((file) => !filesOf(is).some((other) => other.sha256 === file.sha256));
     return [
       {
         name: 'data',
-        lines: [...rows, ...files.map(({ file }) => `${label}: ${file} has changed since`)],
+        lines: orElse(
+          [
+            ...rows,
+            ...files.map(({ file }) => `${label}: ${file} has changed since`),
+            ...gone.map(({ file }) => `${label}: ${file} is not what it was, or not read any more`),
+          ],
+          `${label}: its files have other names or another order`,
+        ),
       },
-    ].filter(({ lines }) => lines.length > 0);
+    ];
   });
 }
+
+const orElse = (lines: readonly string[], other: string): readonly string[] =>
+  lines.length > 0 ? lines : [other];
 
 function filesOf(set: Facts): readonly { readonly file: string; readonly sha256: string }[] {
   const { files } = set;

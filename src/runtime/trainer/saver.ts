@@ -75,6 +75,7 @@ export class Saver implements CheckpointSaver, StateKeeper {
   async begin(at: Moment): Promise<BegunSave | null> {
     const { session, folder } = this.options;
     if (folder === null) return null;
+    if (this.newest?.step === at.step) return { written: Promise.resolve(this.newest) };
     if (this.#begun?.step === at.step) return this.#begun;
     // One at a time: a disk that is slower than training holds it up.
     await this.settle();

@@ -17,7 +17,7 @@ import { addOnHost, closeAddOns, startAddOns } from './live-add-ons.js';
 import { record } from '../../values/json-record.js';
 import { loopStateOf, type LoopState } from './loop-state.js';
 import { pretrainedOf } from './pretrained.js';
-import { bestOf, pointersOf, setNewerAside, type ResumePoint } from './resume.js';
+import { bestOf, checkStillNewest, pointersOf, setNewerAside, type ResumePoint } from './resume.js';
 import { compareLocks, jsonRecordOf as jsonOf, lockOf } from './run-lock.js';
 import { describe, headOf, jsonRecord, summaryOf } from './run-record.js';
 import { devRunOf, folderOf, notesOf, reporterOf, rootOf, type AnyTrainer, type RunOptions } from './run.js';
@@ -43,6 +43,8 @@ export async function trainPrepared(
   prepared.session.pretrained = await pretrainedOf(prepared, resume, rootOf(options));
   const folder = writes ? await openFolder(trainer, options) : null;
   try {
+    // Now that nobody else writes there.
+    if (resume !== null) await checkStillNewest(resume);
     return await train(trainer, prepared, { folder, changes }, options, started);
   } finally {
     folder?.close();
@@ -81,6 +83,11 @@ async function train(
   let saver: Saver | null = null;
   let forget = (): void => undefined;
   try {
+    const lines: string[] = [];
+    const continued =
+      resume === null ? null : await goOn(session, resume, changes, (line) => lines.push(line));
+    // All of the checkpoint is taken: only now is something of the run written anew.
+    folder?.cut?.();
     const described = await describe(trainer, session, start, null);
     await folder?.write('run.json', described);
     forget = control.beforeEnd((signal) => {
@@ -90,8 +97,7 @@ async function train(
       folder?.console(reason);
     });
     begin(trainer, session, reporter, folder, note);
-    const continued =
-      resume === null ? null : await goOn(session, resume, changes, (line) => reporter.line(line));
+    for (const line of lines) reporter.line(line);
     const earlier = continued?.loop.seconds ?? 0;
     const now = (): number => earlier + (Date.now() - started) / 1000;
     const best = new Map(continued?.best ?? []);
@@ -113,7 +119,12 @@ async function train(
       write(line);
       tellLine(live, line);
     };
-    const host = addOnHost(session, own, reporter, folder?.path ?? null, { best, notable, log });
+    const host = addOnHost(session, own, reporter, folder?.path ?? null, {
+      best,
+      notable,
+      log,
+      goesOnFrom: own.newest,
+    });
     startAddOns(taking, host, live);
     own.addOns = live;
     if (resume !== null) restoreStates(live, jsonOf(resume.state['addOns']));
@@ -201,11 +212,10 @@ async function goOn(
     const skipped = Number(state['skipped']);
     session.skipped.upload({ dtype: 'f32', shape: [], values: Float32Array.of(skipped) });
     session.restoreSchedules(record('schedules', state['schedules']));
-    session.engine.pin?.(
-      Object.fromEntries(
-        Object.entries(record('compile', state['compile'])).map(([key, way]) => [key, String(way)]),
-      ),
-    );
+    const ways = Object.entries(record('compile', state['compile'])).map(([key, way]) => [key, String(way)]);
+    // Who allows another way wants it.
+    if (!changes.some((line) => line.startsWith('trainer.compile was')))
+      session.engine.pin?.(Object.fromEntries(ways));
     continued = { loop: loopStateOf(state), best: bestOf(point) };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);

@@ -115,7 +115,10 @@ export class CompileChoice {
 
   /** What was chosen, once it is. */
   get settled(): string | null {
-    return this.#chosen === null ? null : nameOf(this.#chosen);
+    // One that has not run yet has its first call still before it.
+    return this.#chosen === null || (this.#done === 0 && this.#options.pinned === null)
+      ? null
+      : nameOf(this.#chosen);
   }
 
   /** What was chosen and why, once it is. */

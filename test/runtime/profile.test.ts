@@ -226,9 +226,10 @@ describe('a trace', () => {
       next += Number(args['steps']);
     }
     expect(next).toBe(91);
-    // A checkpoint comes after every fourth step: no call goes past it.
+    // A checkpoint comes after every fourth step: no call goes past it. While it is written, the next step is one by itself.
     const most = Math.max(...steps.map(({ args }) => Number(args['steps'])));
-    expect(most).toBe(nativeUnderTest ? 4 : 1);
+    expect(most).toBeLessThanOrEqual(nativeUnderTest ? 4 : 1);
+    expect(most).toBeGreaterThanOrEqual(nativeUnderTest ? 3 : 1);
     for (const call of spans.filter(({ cat }) => cat === 'call'))
       expect(around(spans, call)?.cat).toBe('step');
   });

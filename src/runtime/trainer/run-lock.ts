@@ -20,7 +20,6 @@ export type Lock = Readonly<Record<string, Json>>;
 export async function lockOf(trainer: AnyTrainer, session: Session): Promise<Lock> {
   const { options, spec, overrides } = trainer;
   const { clip, limit, overfit } = options;
-  const data = record('data', await readFiles(session));
   return {
     spec: (spec.files ?? []).map(({ path, text }) => ({ path, text })),
     params: paramsByName(trainer),
@@ -45,7 +44,7 @@ export async function lockOf(trainer: AnyTrainer, session: Session): Promise<Loc
       log_every: options.logEvery.value,
     },
     overrides: [...overrides],
-    data: Object.fromEntries(Object.entries(data).map(([label, set]) => [label, jsonOf(set)])),
+    data: await readFiles(session),
     // Kept, not compared: a run that goes on has no need of the file.
     ...(session.pretrained === null ? {} : { pretrained: session.pretrained.facts }),
   };

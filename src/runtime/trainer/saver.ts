@@ -79,7 +79,6 @@ export class Saver implements CheckpointSaver, StateKeeper {
     if (this.#begun?.step === at.step) return this.#begun;
     // One at a time: a disk that is slower than training holds it up.
     await this.settle();
-    if (this.newest?.step === at.step) return { written: Promise.resolve(this.newest) };
     // Where nothing was trained there is nothing to keep.
     if (at.step === 0) return null;
     const details = { step: at.step };

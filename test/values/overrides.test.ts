@@ -95,7 +95,12 @@ describe('overrides', () => {
     }
     expect(() => parseValue('units', { kind: 'int' }, '1e12')).toThrow('; write 1000000000000');
     expect(() => parseValue('units', { kind: 'int' }, '1.5')).toThrow(/got "1\.5"$/);
-    expect(optionTable.get('data/csv')?.map(({ name }) => name)).toEqual(['file', 'columns', 'delimiter']);
+    expect(optionTable.get('data/csv')?.map(({ name }) => name)).toEqual([
+      'file',
+      'columns',
+      'delimiter',
+      'missing',
+    ]);
     expect(() => findOption('trainer', trainer, 'epoch')).toThrow('did you mean epochs?');
     expect(() => findOption('trainer', trainer, 'zzz')).toThrow('it has epochs, steps');
   });

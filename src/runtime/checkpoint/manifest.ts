@@ -32,6 +32,8 @@ export interface Checkpoint {
   readonly inOneFile: boolean;
   readonly step: number;
   readonly epoch: number;
+  /** Whether it has the weights alone, and nothing that training goes on from. */
+  readonly weightsOnly: boolean;
   readonly trainer: string;
   readonly specSha256: string;
   /** The engine that wrote it, with its version. */
@@ -125,6 +127,7 @@ function checkpointOf(folder: string, fields: Fields, inOneFile: boolean): Check
     inOneFile,
     step: asWhole('"step"', fields.get('step')),
     epoch: asWhole('"epoch"', fields.get('epoch')),
+    weightsOnly: holdsWeightsOnly(fields.get('holds')),
     trainer: asText('"trainer" of "spec"', spec.get('trainer')),
     specSha256: asText('"sha256" of "spec"', spec.get('sha256')),
     engine: asText('"engine"', fields.get('engine')),
@@ -160,6 +163,9 @@ const asWhole = (what: string, value: StrictValue | undefined): number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
     ? value
     : misfit(what, 'a whole number of at least 0', value);
+/** All of a run's state unless it says otherwise. */
+const holdsWeightsOnly = (value: StrictValue | undefined): boolean =>
+  value === undefined ? false : value === 'weights' || misfit('"holds"', '"weights"', value);
 const asDigest = (what: string, value: StrictValue | undefined): string =>
   typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
     ? value

@@ -376,13 +376,16 @@ export class Session implements StageHost, UpdateHost {
 
   /**
    * Copies all state that a checkpoint holds. Rejects with a RunError where some of it is not finite, unless that is to be
-   * ignored: weights can leave the range of f32 though their gradients are in it. `asItIs` takes what a failed run left.
+   * ignored: weights can leave the range of f32 though their gradients are in it. `asItIs` takes what a failed run left,
+   * `weightsOnly` leaves the optimizers' state on the device.
    */
-  async downloadState(
-    asItIs = this.onNan === 'ignore',
-  ): Promise<{ readonly model: HostTensors; readonly optimizer: HostTensors }> {
-    const [model, optimizer] = [await downloadAll(this.modelState), await downloadAll(this.optimizerState)];
-    const wrong = [...model, ...optimizer].flatMap(([path, { values }]) =>
+  async downloadState({ asItIs = this.onNan === 'ignore', weightsOnly = false } = {}): Promise<{
+    readonly model: HostTensors;
+    readonly optimizer: HostTensors | null;
+  }> {
+    const model = await downloadAll(this.modelState);
+    const optimizer = weightsOnly ? null : await downloadAll(this.optimizerState);
+    const wrong = [...model, ...(optimizer ?? [])].flatMap(([path, { values }]) =>
       asItIs || values.every((value) => Number.isFinite(value)) ? [] : [path],
     );
     if (wrong.length > 0) {

@@ -108,7 +108,7 @@ export interface GanModels {
 }
 
 export interface GanData {
-  readonly images2: Data<{ readonly x: Tensor4D; readonly y: Tensor1D }>;
+  readonly images: Data<{ readonly x: Tensor4D; readonly y: Tensor1D }>;
 }
 
 export type GanSchedules = Record<string, never>;
@@ -122,7 +122,6 @@ export class GanTrainer extends Trainer<GanParams, GanModels, GanData, GanSchedu
     compiler: '0.1.0',
     doc: 'DCGAN on 28×28 images, batches of 64: one step of the discriminator and one of the generator.',
     models: { generator: 'Generator', discriminator: 'Discriminator' },
-    data: { images2: 'images' },
     params: [],
     asserts: [],
     options: { epochs: 1, logEvery: units.steps(256) },
@@ -130,7 +129,7 @@ export class GanTrainer extends Trainer<GanParams, GanModels, GanData, GanSchedu
 
   protected override configureData(): GanData {
     return {
-      images2: data.from<{ readonly x: Tensor4D; readonly y: Tensor1D }>(
+      images: data.from<{ readonly x: Tensor4D; readonly y: Tensor1D }>(
         synthetic.syntheticImages,
         { side: 28, channels: 1, classes: 10 },
         { record: { x: { dtype: 'f32', shape: [28, 28, 1] }, y: { dtype: 'i32', shape: [] } }, batch: 64 },
@@ -153,7 +152,7 @@ export class GanTrainer extends Trainer<GanParams, GanModels, GanData, GanSchedu
   }
 
   protected override configureSteps(from: GanData) {
-    return [steps.train('train', [from.images2], (batch) => this.trainStep(batch))];
+    return [steps.train('train', [from.images], (batch) => this.trainStep(batch))];
   }
 
   /** batch.x: f32[n, 28, 28, 1]; batch.y: i32[n] */

@@ -56,7 +56,7 @@ export interface LenetModels {
 }
 
 export interface LenetData {
-  readonly images2: Data<{ readonly x: Tensor4D; readonly y: Tensor1D }>;
+  readonly images: Data<{ readonly x: Tensor4D; readonly y: Tensor1D }>;
 }
 
 export type LenetSchedules = Record<string, never>;
@@ -70,7 +70,6 @@ export class LenetTrainer extends Trainer<LenetParams, LenetModels, LenetData, L
     compiler: '0.1.0',
     doc: 'LeNet with 16 and 32 filters on 28×28 images, batches of 64.',
     models: { leNet: 'LeNet' },
-    data: { images2: 'images' },
     params: [],
     asserts: [],
     options: { epochs: 1, logEvery: units.steps(256) },
@@ -78,7 +77,7 @@ export class LenetTrainer extends Trainer<LenetParams, LenetModels, LenetData, L
 
   protected override configureData(): LenetData {
     return {
-      images2: data.from<{ readonly x: Tensor4D; readonly y: Tensor1D }>(
+      images: data.from<{ readonly x: Tensor4D; readonly y: Tensor1D }>(
         synthetic.syntheticImages,
         { side: 28, channels: 1, classes },
         { record: { x: { dtype: 'f32', shape: [28, 28, 1] }, y: { dtype: 'i32', shape: [] } }, batch: 64 },
@@ -99,7 +98,7 @@ export class LenetTrainer extends Trainer<LenetParams, LenetModels, LenetData, L
   }
 
   protected override configureSteps(from: LenetData) {
-    return [steps.train('train', [from.images2], (batch) => this.trainStep(batch))];
+    return [steps.train('train', [from.images], (batch) => this.trainStep(batch))];
   }
 
   /** batch.x: f32[n, 28, 28, 1]; batch.y: i32[n] */

@@ -129,7 +129,7 @@ export interface ResnetModels {
 }
 
 export interface ResnetData {
-  readonly images2: Data<{ readonly x: Tensor4D; readonly y: Tensor1D }>;
+  readonly images: Data<{ readonly x: Tensor4D; readonly y: Tensor1D }>;
 }
 
 export type ResnetSchedules = Record<string, never>;
@@ -143,7 +143,6 @@ export class ResnetTrainer extends Trainer<ResnetParams, ResnetModels, ResnetDat
     compiler: '0.1.0',
     doc: 'ResNet-20 (He et al., 2015) on 32×32 images, batches of 32.',
     models: { resNet: 'ResNet' },
-    data: { images2: 'images' },
     params: [],
     asserts: [],
     options: { epochs: 1, logEvery: units.steps(256) },
@@ -151,7 +150,7 @@ export class ResnetTrainer extends Trainer<ResnetParams, ResnetModels, ResnetDat
 
   protected override configureData(): ResnetData {
     return {
-      images2: data.from<{ readonly x: Tensor4D; readonly y: Tensor1D }>(
+      images: data.from<{ readonly x: Tensor4D; readonly y: Tensor1D }>(
         synthetic.syntheticImages,
         { side: 32, channels: 3, classes },
         { record: { x: { dtype: 'f32', shape: [32, 32, 3] }, y: { dtype: 'i32', shape: [] } }, batch: 32 },
@@ -172,7 +171,7 @@ export class ResnetTrainer extends Trainer<ResnetParams, ResnetModels, ResnetDat
   }
 
   protected override configureSteps(from: ResnetData) {
-    return [steps.train('train', [from.images2], (batch) => this.trainStep(batch))];
+    return [steps.train('train', [from.images], (batch) => this.trainStep(batch))];
   }
 
   /** batch.x: f32[n, 32, 32, 3]; batch.y: i32[n] */

@@ -209,14 +209,10 @@ export const checkCheckpoints = ({ trainer, report }: TrainingInput): void => {
     if (alone?.kind !== 'literal' || alone.value !== true || resume === undefined) continue;
     if (resume.kind === 'literal' && resume.value === null) continue;
     report(
-      weightsGoOn(
-        resume.span,
-        {},
-        {
-          related: [{ span: alone.span, label: 'the optimizers’ state is left out here' }],
-          help: 'leave one of the two out',
-        },
-      ),
+      weightsGoOn(resume.span, {
+        related: [{ span: alone.span, label: 'this leaves out what optimizers keep' }],
+        help: 'leave one of the two out',
+      }),
     );
   }
 };

@@ -151,18 +151,18 @@ async function writeFolder(folder: string, contents: CheckpointContents): Promis
     const files: Json[] = [];
     const tensors: Json[] = [];
     const write = async (name: string, pieces: readonly Uint8Array[]): Promise<Written> => {
-      const written = await writeNew(join(temporary, name), pieces, pieceBytes, privateMode);
-      files.push({ name, bytes: written.bytes, sha256: written.sha256 });
-      return written;
+      return writeNew(join(temporary, name), pieces, pieceBytes, privateMode);
     };
     for (const [name, values] of tensorFilesOf(contents)) {
-      const { pieces } = await write(name, writeSafetensors(values));
-      // After the length of the header and the header.
-      const digests = pieces.slice(2);
+      // Its head and its tensors are all of a file, so that each byte is hashed once.
+      const { bytes, pieces } = await write(name, writeSafetensors(values));
+      const [headSha256 = '', ...digests] = pieces;
+      files.push({ name, bytes, headSha256 });
       for (const [index, [tensor, value]] of inFileOrder(values).entries())
         tensors.push(tensorEntry(tensor, name, value, digests[index] ?? ''));
     }
-    await write('state.json', [stateBytes(contents)]);
+    const { bytes, pieces } = await write('state.json', [stateBytes(contents)]);
+    files.push({ name: 'state.json', bytes, sha256: pieces[0] ?? '' });
     const manifest = new TextEncoder().encode(manifestText(manifestOf(contents, files, tensors)));
     await writeNew(join(temporary, 'manifest.json'), [manifest], pieceBytes, privateMode);
   });

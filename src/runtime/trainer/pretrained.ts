@@ -1,7 +1,7 @@
 /** First values of weights from a file, in a new run, before its first step. */
 import { createHash } from 'node:crypto';
 import { realpath, stat } from 'node:fs/promises';
-import { basename, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import type { Json } from '../addons/addon.js';
 import type { PretrainedOptions } from '../addons/pretrained.js';
 import { fileEnding, isFolder, whyUnread } from '../checkpoint/list.js';
@@ -128,9 +128,9 @@ async function readCheckpoint(path: string, choose: Choose): Promise<Readonly<Re
     if (names.has(name)) take(name, tensor);
     return Promise.resolve();
   });
-  const { folder, inOneFile, files } = checkpoint;
-  const whole = inOneFile ? await hashFile(folder, (await stat(folder)).size) : null;
-  return { checkpoint: basename(folder), sha256: whole ?? files.get(weightsFile)?.sha256 ?? '' };
+  const { folder, inOneFile } = checkpoint;
+  const file = inOneFile ? folder : join(folder, weightsFile);
+  return { checkpoint: basename(folder), sha256: await hashFile(file, (await stat(file)).size) };
 }
 
 async function readFileOf(
@@ -142,7 +142,7 @@ async function readFileOf(
   try {
     const hash = createHash('sha256');
     // Hubs keep their files behind links.
-    const file = await openTensorFile(await realpath(path), null, undefined, hash);
+    const file = await openTensorFile(await realpath(path), null, { hash });
     try {
       const tensors = file.entries.map(({ name, type, shape }) => ({
         name,

@@ -9,6 +9,7 @@ import { eachTensor, findCheckpoint } from '../checkpoint/read.js';
 import { SafetensorsError, storedName } from '../checkpoint/safetensors.js';
 import { hashFile, inDataOrder, openTensorFile } from '../checkpoint/tensor-file.js';
 import type { HostTensor } from '../engine/engine.js';
+import { allFinite } from '../engine/finite.js';
 import { parts, weightsOf, type Part } from '../nn/module.js';
 import type { Weight } from '../nn/weight.js';
 import { RunError } from '../run/run-error.js';
@@ -66,7 +67,7 @@ async function load(
       take: (name, tensor) => {
         const stored = plan.taken.get(name);
         if (stored === undefined) return;
-        if (!tensor.values.every((value) => Number.isFinite(value)))
+        if (!allFinite(tensor.values))
           throw new RunError(
             `pretrained: ${name} of ${from} holds a value that is not finite; take another file`,
           );

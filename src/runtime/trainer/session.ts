@@ -19,6 +19,7 @@ import type { Tensor } from '../tensor.js';
 import type { Schedule } from '../schedules/index.js';
 import { durationInSteps, type Pace } from '../../values/durations.js';
 import { useDrawNames } from '../engine/current.js';
+import { allFinite } from '../engine/finite.js';
 import type { Inspection } from './anomaly.js';
 import { bindAll } from './bind-optimizers.js';
 import { copiedPaths, Copies } from './copies.js';
@@ -386,7 +387,7 @@ export class Session implements StageHost, UpdateHost {
     const model = await downloadAll(this.modelState);
     const optimizer = weightsOnly ? null : await downloadAll(this.optimizerState);
     const wrong = [...model, ...(optimizer ?? [])].flatMap(([path, { values }]) =>
-      asItIs || values.every((value) => Number.isFinite(value)) ? [] : [path],
+      asItIs || allFinite(values) ? [] : [path],
     );
     if (wrong.length > 0) {
       throw new RunError(

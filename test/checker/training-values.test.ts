@@ -41,6 +41,9 @@ const refused: readonly (readonly [Parts, code: string, at: string])[] = [
     'exponential(to = 1e-3, over = rest)',
   ],
   [schedule('warmup(to = 0.1, over = 0.steps) constant(0.1, over = rest)'), 'ZT3203', '0.steps'],
+  [{ trainer: 'trainer Digits { epochs = 1 summary = 0 }' }, 'ZT3302', '0'],
+  [{ trainer: 'trainer Digits { epochs = 1 summary = 1.5 }' }, 'ZT3203', '1.5'],
+  [{ trainer: 'trainer Digits { epochs = 1 summary = "all" }' }, 'ZT3203', '"all"'],
   [{ addon: 'addon predictions { file = "x.parquet" }' }, 'ZT3203', '"x.parquet"'],
   [{ addon: 'addon image_grid { of = zeros([4, 8, 8, 2]) }' }, 'ZT3203', 'zeros([4, 8, 8, 2])'],
   [
@@ -67,6 +70,8 @@ const right: readonly Parts[] = [
   ),
   schedule('warmup(to = 0.1, over = 5.steps) exponential(to = 1e-3, over = rest)'),
   { addon: 'addon predictions { file = "x.JSONL" }' },
+  { trainer: 'trainer Digits { epochs = 1 summary = 2 }' },
+  { trainer: 'trainer Digits { epochs = 1 summary = false }' },
 ];
 
 test.each(right)('%j is right', (parts) => {

@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { Channels } from '../images/decode.js';
-import type { Image } from '../images/image.js';
+import type { Channels } from '../transforms/decode.js';
+import type { Image } from '../transforms/image.js';
 import { listed } from './cells.js';
 import { DataError } from './data-error.js';
 import { dataOf, type CommonOptions, type Data, type OpenRows } from './data.js';
@@ -176,7 +176,7 @@ async function folderRead(pictures: readonly Picture[], written: string): Promis
 
 async function decodeFile({ full, written }: Picture, channels: Channels): Promise<Image> {
   // Loaded where pictures are read: most runs need no decoder.
-  const { decodePicture } = await import('../images/decode.js');
+  const { decodePicture } = await import('../transforms/decode.js');
   try {
     return decodePicture(await readFile(full), channels);
   } catch (error) {

@@ -1506,16 +1506,16 @@ export const nothingLeft = (
   span,
 });
 
-/** ZT4202 schedule_length: {length} of schedule `{name}` has no length: only `max_time` ends the run */
+/** ZT4202 schedule_length: {length} of {owner} has no length: only `max_time` ends the run */
 export const partWithoutEnd = (
   span: Span,
-  args: { readonly length: string | number; readonly name: string | number },
+  args: { readonly length: string | number; readonly owner: string | number },
   details: DiagnosticDetails = {},
 ): Diagnostic => ({
   ...details,
   code: 'ZT4202',
   severity: 'error',
-  message: `${args.length} of schedule \`${args.name}\` has no length: only \`max_time\` ends the run`,
+  message: `${args.length} of ${args.owner} has no length: only \`max_time\` ends the run`,
   span,
 });
 

@@ -241,15 +241,18 @@ function begin(
 ): void {
   const { spec, options } = trainer;
   const { stepsPerEpoch, totalSteps } = session.pace;
-  if (options.summary) weightTable(session, reporter.columns()).forEach((line) => reporter.line(line));
+  const { summary } = options;
+  if (summary !== false)
+    weightTable(session, reporter.columns(), summary === true ? Infinity : summary).forEach((line) =>
+      reporter.line(line),
+    );
   reporter.line(`${spec.trainer} on ${session.engine.version}, seed ${options.seed}`);
   const all = totalSteps === null ? 'until max_time' : `${totalSteps} in all`;
   reporter.line(
     `${stepsPerEpoch} steps an epoch, ${all}${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`,
   );
   notesOf(session, note).forEach((line) => reporter.line(line));
-  const loaded = session.pretrained?.line ?? null;
-  if (loaded !== null) reporter.line(loaded);
+  for (const line of session.pretrained?.lines ?? []) reporter.line(line);
 }
 
 /** The last lines of a run, and what it says of its time. */

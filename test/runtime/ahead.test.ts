@@ -34,6 +34,8 @@ function manual(label = 'train') {
     skipped: 0,
     files: [],
     batchesPerEpoch: 10,
+    inWorkers: false,
+    prefetch: null,
     batch: (epoch, index) => {
       const key = `${epoch}/${index}`;
       asked.push(key);

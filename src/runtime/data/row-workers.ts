@@ -37,7 +37,8 @@ interface Waiting {
 export type StartWorker = (start: RowWorkerStart) => Worker;
 
 const startWorker: StartWorker = (start) =>
-  new Worker(firstLines, { eval: true, workerData: { [startKey]: start } });
+  // The module sees the words that the program was started with.
+  new Worker(firstLines, { eval: true, argv: process.argv.slice(2), workerData: { [startKey]: start } });
 
 /** One thread, and what it has to do. */
 class RowThread {

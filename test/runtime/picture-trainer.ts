@@ -15,11 +15,8 @@ import { Trainer } from '../../src/runtime/trainer/trainer.js';
 import type { Tensor1D, Tensor2D, Tensor4D } from '../../src/runtime/tensor.js';
 import * as units from '../../src/values/units.js';
 
-export interface Photos {
-  readonly image: Tensor4D;
-  readonly label: Tensor1D;
-}
-type Sensor = { readonly x: Tensor2D };
+export type Photos = Readonly<{ image: Tensor4D; label: Tensor1D }>;
+type Sensor = Readonly<{ x: Tensor2D }>;
 
 export interface PictureParams {
   readonly root: string;

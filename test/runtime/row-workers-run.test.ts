@@ -1,41 +1,28 @@
 /** Runs whose rows workers prepare: the same weights with any number of them, and nothing left when a run is over. */
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Worker } from 'node:worker_threads';
-import jpeg from 'jpeg-js';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { goOn } from '../../src/runtime/go-on.js';
 import { Control } from '../../src/runtime/trainer/control.js';
 import type { FitResult } from '../../src/runtime/trainer/fit.js';
 import { runFit, type RunOptions } from '../../src/runtime/trainer/run.js';
-import type { TrainerOptions } from '../../src/runtime/trainer/spec.js';
+import type { TrainerOptions, TrainerSpec } from '../../src/runtime/trainer/spec.js';
 import type { TrainerSetup } from '../../src/runtime/trainer/trainer.js';
 import { parseOverride } from '../../src/values/overrides.js';
 import * as units from '../../src/values/units.js';
 import { bundledTrainer } from './bundled-program.js';
-import { PictureTrainer } from './picture-trainer.js';
+import { writePictures } from './made-up-pictures.js';
+import { PictureTrainer, type PictureParams } from './picture-trainer.js';
 
 let folder: string;
 let Pictures: typeof PictureTrainer;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'ztrain-workers-run-'));
-  for (const [label, name] of ['cats', 'dogs'].entries()) {
-    mkdirSync(join(folder, 'pictures', name), { recursive: true });
-    for (let number = 0; number < 7; number += 1) {
-      const [width, height] = [10 + (number % 4), 10 + ((number * 3) % 5)];
-      const data = Buffer.from(
-        { length: width * height * 4 },
-        (_, at) => (at * 5 + number * 31 + label * 90) % 256,
-      );
-      writeFileSync(
-        join(folder, 'pictures', name, `${number}.jpg`),
-        jpeg.encode({ width, height, data }, 90).data,
-      );
-    }
-  }
+  writePictures(join(folder, 'pictures'), 7);
   // Workers import a file of JavaScript.
   const module = pathToFileURL(await bundledTrainer('picture-trainer')).href;
   Pictures = class extends PictureTrainer {
@@ -171,15 +158,17 @@ test('the time that a step waits for its rows is told as such', async () => {
 });
 
 test('what workers cannot do is told at the start', async () => {
+  const { name, trainer, params } = PictureTrainer.spec;
+  const nowhere: TrainerSpec<PictureParams> = { name, trainer, params };
   class Nowhere extends PictureTrainer {
-    static override readonly spec = { ...PictureTrainer.spec, module: undefined };
+    static override readonly spec = nowhere;
   }
   class Other extends Pictures {
     protected override configureData() {
       return { ...super.configureData() };
     }
   }
-  const told = (made: typeof PictureTrainer): Promise<unknown> =>
+  const told = (made: new (setup: TrainerSetup) => PictureTrainer): Promise<unknown> =>
     runFit(new made(setupOf(['photos.workers=1'])), { stream: { write: () => undefined }, runDir: null });
   await expect(told(Nowhere)).rejects.toThrow(
     'workers import the file of Nowhere, which does not say where it is; give its `static spec` the line `module: import.meta.url`, or set workers = 0',

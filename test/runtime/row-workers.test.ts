@@ -5,8 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import jpeg from 'jpeg-js';
-import { PNG } from 'pngjs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Data, HostBatch, OpenData } from '../../src/runtime/data/data.js';
 import { DataError } from '../../src/runtime/data/data-error.js';
@@ -14,28 +12,11 @@ import type { RowWorkerStart } from '../../src/runtime/data/row-messages.js';
 import { firstLines, startKey } from '../../src/runtime/data/row-worker.js';
 import { RowWorkers, type StartWorker } from '../../src/runtime/data/row-workers.js';
 import { bundledTrainer } from './bundled-program.js';
+import { writePictures } from './made-up-pictures.js';
 import { PictureTrainer, type PictureData } from './picture-trainer.js';
 
 let folder: string;
 let module: string;
-
-/** Pictures of all sizes, PNG and JPEG, whose bytes all differ. */
-function writePictures(root: string, count: number): void {
-  for (const [label, name] of ['cats', 'dogs'].entries()) {
-    mkdirSync(join(root, name), { recursive: true });
-    for (let number = 0; number < count; number += 1) {
-      const [width, height] = [9 + (number % 4), 9 + ((number * 3) % 5)];
-      const bytes = Buffer.from(
-        { length: width * height * 4 },
-        (_, at) => (at * 7 + number * 31 + label * 90) % 256,
-      );
-      const picture = { width, height, data: bytes };
-      const file = join(root, name, String(number));
-      if (number % 2 === 0) writeFileSync(`${file}.jpg`, jpeg.encode(picture, 90).data);
-      else writeFileSync(`${file}.png`, PNG.sync.write(Object.assign(new PNG(picture), { data: bytes })));
-    }
-  }
-}
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'ztrain-workers-'));

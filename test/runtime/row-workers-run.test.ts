@@ -137,7 +137,7 @@ test('a worker that dies, and a picture that is broken, end the run as wrong dat
     reason: expect.stringMatching(/^failed: a worker that prepares rows/),
   });
   await expect(run('wrong', words, { fault: 'row' })).rejects.toThrow(
-    /dogs\/\d\.jpg: row \d+: this class is not wanted/,
+    /dogs\/\d\.(?:jpg|png): row \d+: this class is not wanted/,
   );
 });
 

@@ -3,7 +3,7 @@ import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import * as data from '../../src/runtime/data/index.js';
-import * as images from '../../src/runtime/images/index.js';
+import * as transforms from '../../src/runtime/transforms/index.js';
 import * as losses from '../../src/runtime/losses/index.js';
 import * as nn from '../../src/runtime/nn/index.js';
 import * as ops from '../../src/runtime/ops/index.js';
@@ -32,7 +32,7 @@ export interface PictureData {
 }
 
 /** Does to a worker what `fault` says, at the row whose label is 1. */
-function harm(fault: string, label: images.Image): void {
+function harm(fault: string, label: transforms.Image): void {
   if (fault === 'slow') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
   if (isMainThread || label.values[0] !== 1) return;
   if (fault === 'exit') process.exit(7);
@@ -86,12 +86,12 @@ export class PictureTrainer extends Trainer<PictureParams, { readonly net: Net }
         ({ image, label }) => {
           harm(fault, label);
           if (fault === 'row' && label.values[0] === 1) throw new Error('this class is not wanted');
-          const crop = images.randomResizedCrop(image, {
+          const crop = transforms.randomResizedCrop(image, {
             size: [size, size],
             draw: 'map.random_resized_crop',
           });
-          const flipped = images.randomFlip(crop, { axis: 1, draw: 'map.random_flip' });
-          return { image: images.div(images.cast(flipped, { to: 'f32' }), 255), label };
+          const flipped = transforms.randomFlip(crop, { axis: 1, draw: 'map.random_flip' });
+          return { image: transforms.div(transforms.cast(flipped, { to: 'f32' }), 255), label };
         },
       );
     const digits = data
@@ -99,7 +99,7 @@ export class PictureTrainer extends Trainer<PictureParams, { readonly net: Net }
       .prepare<Photos>(
         { image: { dtype: 'f32', shape: [6, 6, 1] }, label: { dtype: 'i32', shape: [] } },
         ({ image, label }) => ({
-          image: images.cast(images.randomCrop(image, { size: [6, 6], draw: 'map.random_crop' }), {
+          image: transforms.cast(transforms.randomCrop(image, { size: [6, 6], draw: 'map.random_crop' }), {
             to: 'f32',
           }),
           label,

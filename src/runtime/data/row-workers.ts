@@ -160,8 +160,16 @@ export class RowWorkers {
 
   /** Closes what threads have opened for a data set. */
   async leave(set: string): Promise<void> {
-    const open = this.#threads.filter(({ isOver }) => !isOver);
-    await Promise.all(open.map((thread) => thread.do((id) => ({ kind: 'close', id, set }), 0)));
+    await Promise.all(
+      this.#threads.map((thread) =>
+        thread
+          .do((id) => ({ kind: 'close', id, set }), 0)
+          .catch((error: unknown) => {
+            // One that has ended has closed all that it had.
+            if (!thread.isOver) throw error;
+          }),
+      ),
+    );
   }
 
   /** Ends all threads. */

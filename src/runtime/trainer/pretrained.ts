@@ -84,9 +84,11 @@ async function load(
 
 /** `20 weights of Net are from net.safetensors; fresh: head.weight, head.bias; unused: fc.weight` */
 function lineOf({ taken, fresh, unused }: LoadPlan, { from, into }: PretrainedOptions): string {
-  const one = taken.size === 1;
+  // Two tensors of a file may make one weight.
+  const count = new Set([...taken.values()].map(({ path }) => path)).size;
+  const one = count === 1;
   return [
-    `${taken.size} ${one ? 'weight' : 'weights'} of ${into} ${one ? 'is' : 'are'} from ${from}`,
+    `${count} ${one ? 'weight' : 'weights'} of ${into} ${one ? 'is' : 'are'} from ${from}`,
     ...(fresh.length === 0 ? [] : [`fresh: ${someNames(fresh)}`]),
     ...(unused.length === 0 ? [] : [`unused: ${someNames(unused)}`]),
   ].join('; ');

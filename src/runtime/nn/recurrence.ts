@@ -22,6 +22,20 @@ export interface Passage {
   readonly kept: Tensor | null;
 }
 
+/** The states of a sequence. */
+export interface States {
+  /** After each step, [steps · rows, units]. */
+  readonly all: Tensor2D;
+  /** After the last step that was gone through, [rows, units]. */
+  readonly last: () => Tensor2D;
+}
+
+/** States that each step hands on, also one that does not count. */
+export function handedOn(all: Tensor2D, passage: Passage): States {
+  const { steps, backward } = passage;
+  return { all, last: () => stepOf(all, backward ? 0 : steps - 1, passage) };
+}
+
 /** Places of steps in the order in which they are gone through. */
 function orderOf({ steps, backward }: Passage): readonly number[] {
   return Array.from({ length: steps }, (_, index) => (backward ? steps - 1 - index : index));
@@ -85,6 +99,22 @@ class Kept {
  * [units, 4 · units]. States begin at 0.
  */
 export function lstmStates(given: Tensor, recurrent: Tensor2D, passage: Passage): Tensor2D {
+  const { pass, back } = lstmOf(given, recurrent, passage);
+  return ownGradient<Tensor2D>([given, recurrent], pass, back, (dy) => back(dy, pass().saved));
+}
+
+/** The gradients by `given` and `recurrent` of an objective whose gradient by the states is `dy`, of ops that have gradients themselves. */
+export function lstmGradient(
+  given: Tensor,
+  recurrent: Tensor2D,
+  passage: Passage,
+  dy: Tensor,
+): readonly [Tensor2D, Tensor2D] {
+  const { pass, back } = lstmOf(given, recurrent, passage);
+  return back(dy, pass().saved);
+}
+
+function lstmOf(given: Tensor, recurrent: Tensor2D, passage: Passage) {
   const { rows, kept } = passage;
   const units = sizeAt(recurrent.shape, 0);
   const part = (x: Tensor, index: number): Tensor2D => partOf(x, index, units);
@@ -114,7 +144,7 @@ export function lstmStates(given: Tensor, recurrent: Tensor2D, passage: Passage)
     return { value, saved: [made.all(0), made.all(1), made.all(2), made.all(3), value] };
   };
 
-  const back = (dy: Tensor, saved: readonly Tensor[]): readonly Tensor[] => {
+  const back = (dy: Tensor, saved: readonly Tensor[]): readonly [Tensor2D, Tensor2D] => {
     const [open, candidate, cell, curve, states] = [0, 1, 2, 3, 4].map((index) => savedAt(saved, index));
     if (!open || !candidate || !cell || !curve || !states) throw new Error('a recurrence kept no steps');
     const gate = (index: number): Tensor2D => part(open, index);
@@ -152,7 +182,7 @@ export function lstmStates(given: Tensor, recurrent: Tensor2D, passage: Passage)
     return [dGiven, across(before(states, passage), dGiven)];
   };
 
-  return ownGradient<Tensor2D>([given, recurrent], pass, back, (dy) => back(dy, pass().saved));
+  return { pass, back };
 }
 
 /**

@@ -4,7 +4,8 @@ import { ranked, type Tensor, type Tensor1D, type Tensor2D, type Tensor3D } from
 import { constantInitializer, initializer } from './initializers.js';
 import { checkCount, checkLast } from './layers.js';
 import { Module } from './module.js';
-import { forUnits, gruStates, lstmStates, type Passage } from './recurrence.js';
+import { fusedLstm } from './fused-lstm.js';
+import { forUnits, gruStates, handedOn, lstmStates, type Passage, type States } from './recurrence.js';
 import type { Initializer, Weight } from './weight.js';
 
 interface Shared {
@@ -88,21 +89,15 @@ function unrolled(name: string, x: Tensor3D, mask: Tensor2D | null): Unrolled {
   };
 }
 
-/** What a layer gives of the states of its directions, each [steps · batch, units]. */
-function given(
-  { steps, rows, kept }: Unrolled,
-  states: readonly (readonly [of: Tensor2D, backward: boolean])[],
-  last: boolean,
-): Tensor {
-  if (last) {
-    const ends = states.map(([of, backward]) => {
-      const at = backward ? 0 : steps - 1;
-      return ops.slice<Tensor2D>(of, [[at * rows, (at + 1) * rows]]);
-    });
-    return ops.concat<Tensor2D>(ends, { axis: 1 });
-  }
+/** What a layer gives of the states of its directions. */
+function given({ steps, rows, kept }: Unrolled, states: readonly States[], last: boolean): Tensor {
+  if (last)
+    return ops.concat<Tensor2D>(
+      states.map((each) => each.last()),
+      { axis: 1 },
+    );
   const all = ops.concat<Tensor2D>(
-    states.map(([of]) => of),
+    states.map((each) => each.all),
     { axis: 1 },
   );
   const shown = kept === null ? all : ops.select<Tensor2D>(kept, all, 0);
@@ -149,14 +144,13 @@ abstract class OneWay extends Module<Inputs, Tensor> {
 
   protected override forward(x: Tensor3D, mask: Tensor2D | null = null): Tensor {
     const over = unrolled(this.cell.name, x, mask);
-    return given(over, [[this.states(over), this.isBackward]], this.options.last ?? false);
+    return given(over, [this.states(over)], this.options.last ?? false);
   }
 
-  /** The states of all steps, [steps · batch, units]. */
-  states({ x, steps, rows, kept }: Unrolled): Tensor2D {
+  states({ x, steps, rows, kept }: Unrolled): States {
     const { inputs, units } = this.options;
     checkLast(this.cell.name, x, inputs);
-    return this.recur(ops.matmul<Tensor2D>(x, this.weight.read()), {
+    return this.recur(x, {
       steps,
       rows,
       backward: this.isBackward,
@@ -164,8 +158,12 @@ abstract class OneWay extends Module<Inputs, Tensor> {
     });
   }
 
-  /** The states, of what the inputs come to in the gates without a bias. */
-  protected abstract recur(products: Tensor2D, passage: Passage): Tensor2D;
+  /** What the inputs come to in the gates, without a bias. */
+  protected products(x: Tensor2D): Tensor2D {
+    return ops.matmul<Tensor2D>(x, this.weight.read());
+  }
+
+  protected abstract recur(x: Tensor2D, passage: Passage): States;
 }
 
 /** Long short-term memory. weight is [inputs, 4 · units], recurrent [units, 4 · units], bias [4 · units]. */
@@ -174,9 +172,12 @@ export class Lstm extends OneWay {
     super(lstmCell, options);
   }
 
-  protected override recur(products: Tensor2D, passage: Passage): Tensor2D {
-    const sums = this.bias === null ? products : ops.add<Tensor2D>(products, this.bias.read());
-    return lstmStates(sums, this.recurrent.read(), passage);
+  protected override recur(x: Tensor2D, passage: Passage): States {
+    const recurrent = this.recurrent.read();
+    const bias: Tensor = this.bias?.read() ?? ops.zeros<Tensor1D>({ shape: [4 * this.options.units] });
+    const fused = fusedLstm(x, this.weight.read(), recurrent, bias, passage);
+    if (fused !== null) return fused;
+    return handedOn(lstmStates(ops.add<Tensor2D>(this.products(x), bias), recurrent, passage), passage);
   }
 }
 
@@ -189,11 +190,14 @@ export class Gru extends OneWay {
     super(gruCell, options);
   }
 
-  protected override recur(products: Tensor2D, passage: Passage): Tensor2D {
+  protected override recur(x: Tensor2D, passage: Passage): States {
     const bias = this.bias?.read() ?? null;
-    if (bias === null) return gruStates(products, this.recurrent.read(), null, passage);
-    const sums = ops.add<Tensor2D>(products, ops.slice<Tensor1D>(bias, [0]));
-    return gruStates(sums, this.recurrent.read(), ops.slice<Tensor1D>(bias, [1]), passage);
+    const ofBias = (row: number): Tensor1D | null =>
+      bias === null ? null : ops.slice<Tensor1D>(bias, [row]);
+    const [ofInputs, ofState] = [ofBias(0), ofBias(1)];
+    const products = this.products(x);
+    const sums = ofInputs === null ? products : ops.add<Tensor2D>(products, ofInputs);
+    return handedOn(gruStates(sums, this.recurrent.read(), ofState, passage), passage);
   }
 }
 
@@ -217,10 +221,7 @@ export class Bidirectional<L extends OneWay = OneWay> extends Module<Inputs, Ten
 
   protected override forward(x: Tensor3D, mask: Tensor2D | null = null): Tensor {
     const over = unrolled(this.ahead.cell.name, x, mask);
-    const states = [this.ahead, this.behind].map((each): readonly [Tensor2D, boolean] => [
-      each.states(over),
-      each.isBackward,
-    ]);
+    const states = [this.ahead, this.behind].map((each) => each.states(over));
     return given(over, states, this.options.last ?? false);
   }
 }

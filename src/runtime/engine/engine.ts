@@ -140,6 +140,8 @@ export interface Engine {
   readonly meaningOfNaN?: string | null;
   /** Whether steps are traced before they run, so that one can be traced that is not run yet. */
   readonly traces: boolean;
+  /** Whether steps may use kernels for whole sequences: `NativeLstm`. */
+  readonly fusesSequences?: boolean;
   /** How steps are run from now on, by what they compute: a run that goes on from here keeps it. Nothing where there is no choice. */
   readonly ways?: Readonly<Record<string, string>>;
   /** Runs steps in the ways of an earlier run. Throws where one of them is no way. */

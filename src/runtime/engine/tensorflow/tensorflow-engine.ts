@@ -190,6 +190,11 @@ class TensorFlowEngine implements Engine, ResourceOwner, StepHost {
     return this.mode !== 'eager';
   }
 
+  /** XLA has no kernels for sequences, 16 bits no form of them; on other devices they were not tried. */
+  get fusesSequences(): boolean {
+    return this.mode !== 'xla' && this.narrow === null && this.tensorflow.device.type === 'CPU';
+  }
+
   get inStep(): boolean {
     return this.#running !== null;
   }

@@ -115,6 +115,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT4206: { name: 'effect_owned_twice', severity: 'error' },
   ZT4207: { name: 'literal_secret', severity: 'error' },
   ZT4208: { name: 'missing_column', severity: 'error' },
+  ZT4211: { name: 'weights_go_on', severity: 'error' },
   ZT4220: { name: 'part_of_none', severity: 'error' },
   ZT4301: { name: 'parts_not_whole', severity: 'error' },
   ZT4302: { name: 'split_twice', severity: 'error' },
@@ -1675,6 +1676,15 @@ export const missingColumn = (
   code: 'ZT4208',
   severity: 'error',
   message: `\`${args.file}\` has no column \`${args.column}\``,
+  span,
+});
+
+/** ZT4211 weights_go_on: a checkpoint of weights alone is nothing to go on from */
+export const weightsGoOn = (span: Span, details: DiagnosticDetails = {}): Diagnostic => ({
+  ...details,
+  code: 'ZT4211',
+  severity: 'error',
+  message: 'a checkpoint of weights alone is nothing to go on from',
   span,
 });
 

@@ -1357,7 +1357,7 @@ const entries: readonly (readonly [string, readonly OptionDeclaration[]])[] = [
         where: null,
         limits: [],
         overridable: false,
-        later: true,
+        later: false,
       },
       {
         name: 'resume',

@@ -1,7 +1,7 @@
 /** First values of weights from a file, in a new run, before its first step. */
 import { createHash } from 'node:crypto';
 import { realpath, stat } from 'node:fs/promises';
-import { basename, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import type { Json } from '../addons/addon.js';
 import type { PretrainedOptions } from '../addons/pretrained.js';
 import { fileEnding, isFolder, whyUnread } from '../checkpoint/list.js';
@@ -9,6 +9,7 @@ import { eachTensor, findCheckpoint } from '../checkpoint/read.js';
 import { SafetensorsError, storedName } from '../checkpoint/safetensors.js';
 import { hashFile, inDataOrder, openTensorFile } from '../checkpoint/tensor-file.js';
 import type { HostTensor } from '../engine/engine.js';
+import { allFinite } from '../engine/finite.js';
 import { parts, weightsOf, type Part } from '../nn/module.js';
 import type { Weight } from '../nn/weight.js';
 import { RunError } from '../run/run-error.js';
@@ -133,7 +134,7 @@ async function fill(
       take: (name, tensor) => {
         const stored = plan.taken.get(name);
         if (stored === undefined) return;
-        if (!tensor.values.every((value) => Number.isFinite(value)))
+        if (!allFinite(tensor.values))
           throw new RunError(
             `${label}: ${name} of ${from} holds a value that is not finite; take another file`,
           );
@@ -199,9 +200,9 @@ async function readCheckpoint(path: string, choose: Choose): Promise<Readonly<Re
     if (names.has(name)) take(name, tensor);
     return Promise.resolve();
   });
-  const { folder, inOneFile, files } = checkpoint;
-  const whole = inOneFile ? await hashFile(folder, (await stat(folder)).size) : null;
-  return { checkpoint: basename(folder), sha256: whole ?? files.get(weightsFile)?.sha256 ?? '' };
+  const { folder, inOneFile } = checkpoint;
+  const file = inOneFile ? folder : join(folder, weightsFile);
+  return { checkpoint: basename(folder), sha256: await hashFile(file, (await stat(file)).size) };
 }
 
 async function readFileOf(
@@ -213,7 +214,7 @@ async function readFileOf(
   try {
     const hash = createHash('sha256');
     // Hubs keep their files behind links.
-    const file = await openTensorFile(await realpath(path), null, undefined, hash);
+    const file = await openTensorFile(await realpath(path), null, { hash });
     try {
       const tensors = file.entries.map(({ name, type, shape }) => ({
         name,

@@ -19,6 +19,7 @@ import type { Tensor } from '../tensor.js';
 import type { Schedule } from '../schedules/index.js';
 import { durationInSteps, type Pace } from '../../values/durations.js';
 import { useDrawNames } from '../engine/current.js';
+import { allFinite } from '../engine/finite.js';
 import type { Inspection } from './anomaly.js';
 import { bindAll } from './bind-optimizers.js';
 import { copiedPaths, Copies } from './copies.js';
@@ -383,14 +384,17 @@ export class Session implements StageHost, UpdateHost {
 
   /**
    * Copies all state that a checkpoint holds. Rejects with a RunError where some of it is not finite, unless that is to be
-   * ignored: weights can leave the range of f32 though their gradients are in it. `asItIs` takes what a failed run left.
+   * ignored: weights can leave the range of f32 though their gradients are in it. `asItIs` takes what a failed run left,
+   * `weightsOnly` leaves the optimizers' state on the device.
    */
-  async downloadState(
-    asItIs = this.onNan === 'ignore',
-  ): Promise<{ readonly model: HostTensors; readonly optimizer: HostTensors }> {
-    const [model, optimizer] = [await downloadAll(this.modelState), await downloadAll(this.optimizerState)];
-    const wrong = [...model, ...optimizer].flatMap(([path, { values }]) =>
-      asItIs || values.every((value) => Number.isFinite(value)) ? [] : [path],
+  async downloadState({ asItIs = this.onNan === 'ignore', weightsOnly = false } = {}): Promise<{
+    readonly model: HostTensors;
+    readonly optimizer: HostTensors | null;
+  }> {
+    const model = await downloadAll(this.modelState);
+    const optimizer = weightsOnly ? null : await downloadAll(this.optimizerState);
+    const wrong = [...model, ...(optimizer ?? [])].flatMap(([path, { values }]) =>
+      asItIs || allFinite(values) ? [] : [path],
     );
     if (wrong.length > 0) {
       throw new RunError(

@@ -101,11 +101,13 @@ async function train(
     const earlier = continued?.loop.seconds ?? 0;
     const now = (): number => earlier + (Date.now() - started) / 1000;
     const best = new Map(continued?.best ?? []);
+    const saving = configured.find(({ kind }) => kind === 'checkpoint');
     const own = new Saver({
       trainer,
       session,
       folder,
-      layout: configured.find(({ kind }) => kind === 'checkpoint')?.format ?? 'folder',
+      layout: saving?.format ?? 'folder',
+      weightsOnly: saving?.weightsOnly ?? false,
       best,
       pointers: resume === null ? new Map() : await pointersOf(resume.run),
       newest: resume === null ? null : { folder: resume.checkpoint.folder, step: resume.checkpoint.step },
@@ -278,7 +280,7 @@ async function tellEnd(
     );
   const path = folder === null ? null : shortPath(folder.path);
   const { plot = null, goOn: command = null } = options;
-  const where = { folder: path, checkpoints: saver.shown(), plot, goOn: command };
+  const where = { folder: path, checkpoints: saver.shown(), plot, goOn: saver.isWhole ? command : null };
   for (const line of summaryLines(result, [...best.values()], session.pace, where, reporter.columns()))
     reporter.line(line);
   for (const [name, table] of listener.tables)

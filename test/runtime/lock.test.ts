@@ -81,14 +81,14 @@ describe('between processes', () => {
 
   test('a number that another process has by now is no owner', () => {
     const folder = emptyFolder();
-    const release = lockFolder(folder);
+    const first = lockFolder(folder);
     expect(() => lockFolder(folder)).toThrow(`by process ${process.pid};`);
     rewrite(folder, { started: '1' }, 0);
     const next = lockFolder(folder);
     // The one before lets go of what it has no more.
-    release();
+    first.release();
     expect(readdirSync(join(folder, lockName))).toHaveLength(1);
-    next();
+    next.release();
     expect(readdirSync(folder)).toEqual([]);
   });
 });
@@ -107,7 +107,7 @@ describe('of a machine that is not this one, or not any more', () => {
     lockFolder(folder);
     rewrite(folder, change, secondsAgo);
     if (free) {
-      lockFolder(folder)();
+      lockFolder(folder).release();
       expect(readdirSync(folder)).toEqual([]);
       return;
     }
@@ -127,7 +127,7 @@ describe('of a machine that is not this one, or not any more', () => {
     expect(() => lockFolder(folder)).toThrow('by process ? on ?');
     const then = new Date(Date.now() - 700_000);
     utimesSync(path, then, then);
-    lockFolder(folder)();
+    lockFolder(folder).release();
   });
 });
 

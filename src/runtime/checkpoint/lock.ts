@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
+  existsSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -137,11 +138,18 @@ function tryTake(claim: string, name: string): boolean {
   }
 }
 
+/** A folder that this process has. */
+export interface FolderLock {
+  /** Throws a RunError where the claim was removed, or another process has it: this one must write nothing more. */
+  check(): void;
+  release(): void;
+}
+
 /**
- * Takes a folder, which must be there, until the returned function is called or the process ends. Throws a RunError that names who
- * has it, and what the system says where nothing can be written.
+ * Takes a folder, which must be there, until it is released or the process ends. Throws a RunError that names who has it, and what
+ * the system says where nothing can be written.
  */
-export function lockFolder(folder: string): () => void {
+export function lockFolder(folder: string): FolderLock {
   const claim = join(folder, lockName);
   const name = `${randomBytes(6).toString('hex')}.json`;
   // Each further attempt means that an owner let go, or was found gone, in between.
@@ -155,7 +163,7 @@ export function lockFolder(folder: string): () => void {
       throw refusal(folder, path ?? claim, owner, quiet);
   }
   const own = join(claim, name);
-  const timer = setInterval(() => touch(own, ownText()), touchMs);
+  const timer = setInterval(() => touch(own), touchMs);
   timer.unref();
   const release = (): void => {
     clearInterval(timer);
@@ -168,15 +176,42 @@ export function lockFolder(folder: string): () => void {
     }
   };
   process.once('exit', release);
-  return release;
+  // No other owner's file has this name.
+  const check = (): void => {
+    if (!existsSync(own)) throw lostLock(folder, ownersOf(claim));
+  };
+  return { check, release };
+}
+
+/** Whether a process has the folder now. */
+export function isInUse(folder: string): boolean {
+  try {
+    lockFolder(folder).release();
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+function lostLock(folder: string, owners: readonly string[]): RunError {
+  const [path] = owners;
+  const owner = path === undefined ? null : readOwner(path);
+  const who =
+    owner === null
+      ? 'somebody'
+      : `process ${owner.pid}${owner.host === hostname() ? '' : ` on ${owner.host}`}`;
+  const what = owner === null ? 'removed' : 'taken over';
+  return new RunError(
+    `${folder} is not this run's any more: its ${lockName} was ${what} by ${who}, who took this process for gone; it writes nothing more there`,
+  );
 }
 
 /** Written anew, for the time to be the disk's and not this machine's. */
-function touch(path: string, text: string): void {
+function touch(path: string): void {
   try {
     const file = openSync(path, 'r+');
     try {
-      writeSync(file, text, 0);
+      writeSync(file, ownText(), 0);
     } finally {
       closeSync(file);
     }

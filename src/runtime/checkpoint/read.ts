@@ -231,7 +231,7 @@ async function stateIn(path: string): Promise<string> {
 
 /** Reads all of a checkpoint, one piece at a time, and rejects with a RunError where any of it is not as it was written. */
 export async function verifyCheckpoint(checkpoint: Checkpoint): Promise<void> {
-  const { folder, inOneFile, files, tensors } = checkpoint;
+  const { files, tensors } = checkpoint;
   for (const name of ['model.safetensors', 'optimizer.safetensors'] as const) {
     if (!files.has(name) && !tensors.has(name)) continue;
     await withTensors(checkpoint, name, async (file, entries, check) => {
@@ -239,6 +239,12 @@ export async function verifyCheckpoint(checkpoint: Checkpoint): Promise<void> {
     });
   }
   await readState(checkpoint);
+  await verifyOthers(checkpoint);
+}
+
+/** The same of the files that hold neither tensors nor state. */
+export async function verifyOthers(checkpoint: Checkpoint): Promise<void> {
+  const { folder, inOneFile, files } = checkpoint;
   if (inOneFile) return;
   for (const [name, { bytes, sha256: digest }] of files) {
     if (name.endsWith('.safetensors') || name === 'state.json') continue;

@@ -93,6 +93,22 @@ describe('between processes', () => {
   });
 });
 
+test('an owner notices that its claim is gone, or another’s', () => {
+  const folder = emptyFolder();
+  const own = lockFolder(folder);
+  own.check();
+  rmSync(join(folder, lockName), { recursive: true });
+  expect(() => own.check()).toThrow(
+    `${folder} is not this run's any more: its .lock was removed by somebody`,
+  );
+  const next = lockFolder(folder);
+  expect(() => own.check()).toThrow(`its .lock was taken over by process ${process.pid}, who`);
+  // What the first lets go of is not the second's.
+  own.release();
+  next.check();
+  next.release();
+});
+
 describe('of a machine that is not this one, or not any more', () => {
   test.each<readonly [string, Readonly<Record<string, unknown>>, number, boolean]>([
     ['this machine before it was started anew', { boot: 'other' }, 60, true],

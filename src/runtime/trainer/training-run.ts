@@ -270,7 +270,7 @@ async function goOn(
     session.engine.pin?.(ways);
     const loop = loopStateOf(state);
     // Who allows another run than the one that was to end wants it to go on.
-    const goesOn = changes.length === 0 ? loop : { ...loop, asked: [], because: null };
+    const goesOn = changes.length === 0 ? loop : { ...loop, asked: loop.asked.filter((each) => each !== 'end-run'), because: null };
     continued = { loop: goesOn, ways, best: bestOf(point) };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);

@@ -14,9 +14,9 @@ const flushed: (readonly [string, number])[] = [];
 vi.mock('node:fs', async (original) => {
   const real = await original<typeof fs>();
   const paths = new Map<number, string>();
-  const openSync = (path: string, ...more: readonly never[]): number => {
-    const file = real.openSync(path, ...more);
-    paths.set(file, path);
+  const openSync = (...given: Parameters<typeof fs.openSync>): number => {
+    const file = real.openSync(...given);
+    paths.set(file, String(given[0]));
     return file;
   };
   const fsyncSync = (file: number): void => {

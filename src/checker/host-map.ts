@@ -32,7 +32,7 @@ export const recordType = (type: Type): IrField['type'] => {
 /** Functions of the step that the host computes as well, between its own. */
 const shared = new Set(['cast', 'add', 'sub', 'mul', 'div']);
 
-const isHostOp = (expr: IrExpr): boolean => expr.kind === 'op' && expr.home === 'images';
+const isHostOp = (expr: IrExpr): boolean => expr.kind === 'op' && expr.home === 'transforms';
 
 const isRowField = (expr: IrExpr): boolean =>
   expr.kind === 'field' && expr.of.kind === 'ref' && expr.of.ref.kind === 'row';
@@ -71,7 +71,7 @@ const stepPart = (expr: IrExpr, lets: Lets): IrExpr | null => {
     }
     case 'op': {
       const parts = [...expr.args, ...expr.options.map((option) => option.value)];
-      if (expr.home === 'images') return first(parts);
+      if (expr.home === 'transforms') return first(parts);
       const shapes = new Set(expr.args.flatMap((arg) => shapeOf(arg) ?? []));
       const isShared = expr.home === 'ops' && shared.has(expr.name) && shapes.size === 1;
       const isFloat = expr.type.kind === 'tensor' && (expr.type.dtype === 'f32' || expr.name === 'cast');
@@ -105,7 +105,7 @@ const isExpr = (node: object): node is IrExpr => 'kind' in node && 'span' in nod
 const onHost = <T>(part: T): T =>
   rewrite(part, (expr) =>
     expr.kind === 'op'
-      ? { ...expr, home: 'images', free: false, args: onHost(expr.args), options: onHost(expr.options) }
+      ? { ...expr, home: 'transforms', free: false, args: onHost(expr.args), options: onHost(expr.options) }
       : null,
   );
 
@@ -130,7 +130,7 @@ export interface MapParts {
 const hasHostOp = (part: unknown): boolean => {
   let found = false;
   walkIr(part, ({ kind, home }) => {
-    if (kind === 'op' && home === 'images') found = true;
+    if (kind === 'op' && home === 'transforms') found = true;
   });
   return found;
 };

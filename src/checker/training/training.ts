@@ -2,7 +2,7 @@
  * The run as a whole, after every part of it was checked by itself. After this: each weight that is trained has one
  * optimizer and a way for the gradient, schedules fit into the run, and add-ons find what they watch.
  */
-import { checkAddonEffects, checkMonitors } from './addons.js';
+import { checkAddonEffects, checkCheckpoints, checkMonitors } from './addons.js';
 import { checkAttributeValues } from './attribute-values.js';
 import { checkMeasuredData, checkRandomData, checkValidationData } from './evaluation-data.js';
 import { checkCopies } from './copies.js';
@@ -35,6 +35,7 @@ export const checkTraining = (input: TrainingInput): void => {
   checkTraces(input);
   checkMonitors(input, run);
   checkAddonEffects(input);
+  checkCheckpoints(input);
   checkRunLength(input, run);
   checkWindow(input, run);
   checkAttributeValues(input, run);

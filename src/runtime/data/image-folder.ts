@@ -1,4 +1,5 @@
 /** Pictures in folders, one for each class. */
+import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Channels } from '../transforms/decode.js';
@@ -6,7 +7,7 @@ import type { Image } from '../transforms/image.js';
 import { listed } from './cells.js';
 import { DataError } from './data-error.js';
 import { dataOf, type CommonOptions, type Data, type OpenRows } from './data.js';
-import { errorCode, resolvePath, writtenPath, type DataPath, type FileHost } from './files.js';
+import { errorCode, resolvePath, writtenPath, type DataPath, type FileHost, type ReadFile } from './files.js';
 import { stacked, type HostRow } from './prepared.js';
 import { fieldText, type Batch, type FieldType, type RecordType } from './record.js';
 
@@ -118,6 +119,61 @@ async function picturesIn(root: string, written: string, label: FieldType): Prom
   return pictures;
 }
 
+/** Files that are read at once: a disk with many heads, or one over a network, is kept busy. */
+const mostAtOnce = 16;
+
+/** Does `each` for all pictures, some at a time. Results are in their order. */
+async function ofAll<T>(
+  pictures: readonly Picture[],
+  each: (picture: Picture) => Promise<T>,
+): Promise<readonly T[]> {
+  const results: T[] = [];
+  for (let from = 0; from < pictures.length; from += mostAtOnce)
+    results.push(...(await Promise.all(pictures.slice(from, from + mostAtOnce).map(each))));
+  return results;
+}
+
+/**
+ * One digest of all pictures: the SHA-256 of each one's path below the folder, a byte 0, and the SHA-256 of its bytes, in the order of
+ * the rows. Times of files play no part: a copy of the folder has the same.
+ */
+async function digestOfAll(pictures: readonly Picture[], written: string): Promise<string> {
+  const digests = await ofAll(pictures, async (picture) =>
+    createHash('sha256')
+      .update(await contentsOf(picture))
+      .digest(),
+  );
+  const all = createHash('sha256');
+  for (const [at, digest] of digests.entries())
+    all.update(`${pictures[at]?.written.slice(written.length + 1) ?? ''}\0`).update(digest);
+  return all.digest('hex');
+}
+
+async function contentsOf({ full, written }: Picture): Promise<Buffer> {
+  try {
+    return await readFile(full);
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    throw new DataError(`the picture cannot be read (${problem}); put it back, or start anew`, {
+      file: written,
+    });
+  }
+}
+
+/** The folder as one file that was read. Every picture is read for its digest, so it is made where it is asked for, once. */
+async function folderRead(pictures: readonly Picture[], written: string): Promise<ReadFile> {
+  const sizes = await ofAll(pictures, async ({ full }) => (await stat(full)).size);
+  let made: Promise<string> | null = null;
+  return {
+    file: written,
+    bytes: sizes.reduce((sum, size) => sum + size, 0),
+    get sha256() {
+      made ??= digestOfAll(pictures, written);
+      return made;
+    },
+  };
+}
+
 async function decodeFile({ full, written }: Picture, channels: Channels): Promise<Image> {
   // Loaded where pictures are read: most runs need no decoder.
   const { decodePicture } = await import('../transforms/decode.js');
@@ -141,6 +197,7 @@ async function openFolder(
 ): Promise<OpenRows> {
   const written = writtenPath(root);
   const found = await picturesIn(resolvePath(host.root, root), written, labelType);
+  host.note?.(await folderRead(found, written));
   const pictures = onBadRow === 'error' ? found : await readable(found, channels);
   const rowOf = async (index: number): Promise<HostRow> => {
     const picture = pictures[index];

@@ -6,7 +6,7 @@ import { fromExactNumber } from '../../values/exact-number.js';
 import type { SavedCheckpoint } from '../addons/addon.js';
 import { checkpointPaths, fileEnding } from '../checkpoint/list.js';
 import { isInUse } from '../checkpoint/lock.js';
-import { newestWhole } from '../checkpoint/newest.js';
+import { newestWhole, onlyWeights } from '../checkpoint/newest.js';
 import {
   findCheckpoint,
   openCheckpoint,
@@ -46,6 +46,7 @@ export async function resumePointAt(given: string): Promise<ResumePoint> {
   const isOne = pointed.endsWith(fileEnding) || existsSync(join(pointed, 'manifest.json'));
   if (isOne) {
     const checkpoint = await openCheckpoint(resolve(pointed));
+    if (checkpoint.weightsOnly) throw new RunError(`cannot go on from ${checkpoint.folder}: ${onlyWeights}`);
     return pointOf(dirname(dirname(resolve(pointed))), checkpoint, await readAll(checkpoint), []);
   }
   const path = isCheckpoints(pointed) ? dirname(resolve(pointed)) : pointed;

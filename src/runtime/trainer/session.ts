@@ -19,6 +19,7 @@ import type { Tensor } from '../tensor.js';
 import type { Schedule } from '../schedules/index.js';
 import { durationInSteps, type Pace } from '../../values/durations.js';
 import { useDrawNames } from '../engine/current.js';
+import { allFinite } from '../engine/finite.js';
 import type { Inspection } from './anomaly.js';
 import { bindAll } from './bind-optimizers.js';
 import { copiedPaths, Copies } from './copies.js';
@@ -80,6 +81,10 @@ export class Session implements StageHost, UpdateHost {
   readonly optimizers: ReadonlyMap<string, BoundOptimizer>;
   /** What add-ons have had evaluated, oldest first. */
   readonly #evaluations: { readonly body: () => readonly Tensor[]; readonly stage: Stage }[] = [];
+  /** Set by the loop where add-ons ask for updates. */
+  updatedAt: Map<string, StateVariable> | null = null;
+  /** Of a dev run: at most so many windows, and batches of other steps. Set by the loop. */
+  devRun: number | null = null;
   /** Set while a step that failed is run once more. */
   inspection: Inspection | null = null;
   /** What the loop has to say to `state.json`; set by the loop. */
@@ -253,19 +258,22 @@ export class Session implements StageHost, UpdateHost {
     const open = this.stages.find(({ stage }) => stage.plan === plan);
     if (open === undefined) return 0;
     const isShort = rows !== null && open.data.some((set) => rows < set.rowsOf(0, 0).length);
-    return Math.round(this.#passes(plan) * (isShort ? 1 : open.batches));
+    const batches = plan.kind === 'train' ? open.batches : Math.min(open.batches, this.devRun ?? Infinity);
+    return Math.round(this.#passes(plan) * (isShort ? 1 : batches));
   }
 
   /** How often a step goes over its data. */
   #passes({ kind, every }: StepPlan): number {
-    const { pace } = this;
-    const total = pace.totalSteps ?? (this.options.maxTime ?? 0) * likelySteps;
+    const { pace, devRun } = this;
+    const whole = pace.totalSteps ?? (this.options.maxTime ?? 0) * likelySteps;
+    const total = devRun === null ? whole : Math.min(whole || devRun, devRun, pace.stepsPerEpoch);
     switch (kind) {
       case 'train':
         return total / pace.stepsPerEpoch;
       case 'validate':
         if (every?.unit === 'time') return 0;
-        return total / (every === null ? pace.stepsPerEpoch : durationInSteps(every, pace));
+        // Whatever the length, once at the end.
+        return Math.max(1, total / (every === null ? pace.stepsPerEpoch : durationInSteps(every, pace)));
       default:
         return 1;
     }
@@ -376,14 +384,17 @@ export class Session implements StageHost, UpdateHost {
 
   /**
    * Copies all state that a checkpoint holds. Rejects with a RunError where some of it is not finite, unless that is to be
-   * ignored: weights can leave the range of f32 though their gradients are in it. `asItIs` takes what a failed run left.
+   * ignored: weights can leave the range of f32 though their gradients are in it. `asItIs` takes what a failed run left,
+   * `weightsOnly` leaves the optimizers' state on the device.
    */
-  async downloadState(
-    asItIs = this.onNan === 'ignore',
-  ): Promise<{ readonly model: HostTensors; readonly optimizer: HostTensors }> {
-    const [model, optimizer] = [await downloadAll(this.modelState), await downloadAll(this.optimizerState)];
-    const wrong = [...model, ...optimizer].flatMap(([path, { values }]) =>
-      asItIs || values.every((value) => Number.isFinite(value)) ? [] : [path],
+  async downloadState({ asItIs = this.onNan === 'ignore', weightsOnly = false } = {}): Promise<{
+    readonly model: HostTensors;
+    readonly optimizer: HostTensors | null;
+  }> {
+    const model = await downloadAll(this.modelState);
+    const optimizer = weightsOnly ? null : await downloadAll(this.optimizerState);
+    const wrong = [...model, ...(optimizer ?? [])].flatMap(([path, { values }]) =>
+      asItIs || allFinite(values) ? [] : [path],
     );
     if (wrong.length > 0) {
       throw new RunError(

@@ -73,7 +73,7 @@ export interface TrainerOptions {
   readonly logEvery?: Quantity<'steps'>;
   readonly progress?: 'auto' | 'bar' | 'plain' | 'none';
   /** Print the table of weights at the start. */
-  readonly summary?: boolean;
+  readonly summary?: boolean | number;
   readonly runDir?: string | null;
 }
 

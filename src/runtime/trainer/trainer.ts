@@ -44,6 +44,8 @@ export interface Prepared {
   readonly addOns: readonly AddOn[];
   /** Models by their names in the spec. */
   readonly models: ReadonlyMap<string, Part>;
+  /** Models that have their weights from others, by name. */
+  readonly copies: ReadonlyMap<string, Copy<never>>;
   /** What the user should know about the engine, or null. */
   readonly note: string | null;
 }
@@ -205,12 +207,13 @@ export abstract class Trainer<
             deterministic: this.options.deterministic,
             forcePrecision: options.forcePrecision,
           });
+    const copies = new Map(Object.entries(this.configureCopies?.(models) ?? {}));
     const session = await Session.open<S>({
       engine,
       options: this.options,
       models: named,
       optimizers: overridden.optimizers,
-      copies: new Map(Object.entries(this.configureCopies?.(models) ?? {})),
+      copies,
       schedules,
       dataNames,
       steps,
@@ -223,7 +226,7 @@ export abstract class Trainer<
       throw error;
     });
     this.#session = session;
-    return { session, addOns: overridden.addOns, models: named, note };
+    return { session, addOns: overridden.addOns, models: named, copies, note };
   }
 
   /** Trains from the first step. Once a trainer. */

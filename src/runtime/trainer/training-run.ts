@@ -120,11 +120,13 @@ async function train(
     const earlier = continued?.loop.seconds ?? 0;
     const now = (): number => earlier + (Date.now() - started) / 1000;
     const best = new Map(continued?.best ?? []);
+    const saving = configured.find(({ kind }) => kind === 'checkpoint');
     const own = new Saver({
       trainer,
       session,
       folder,
-      layout: configured.find(({ kind }) => kind === 'checkpoint')?.format ?? 'folder',
+      layout: saving?.format ?? 'folder',
+      weightsOnly: saving?.weightsOnly ?? false,
       best,
       pointers: resume === null ? new Map() : await pointersOf(resume.run),
       newest: resume === null ? null : { folder: resume.checkpoint.folder, step: resume.checkpoint.step },
@@ -210,7 +212,7 @@ function sayGoOn(
   { goOn: command }: RunOptions,
   say: (line: string) => void,
 ): void {
-  if (folder === null || command === undefined || (saver?.newest ?? null) === null) return;
+  if (folder === null || command === undefined || saver?.isWhole !== true || saver.newest === null) return;
   say(`go on: ${command(shortPath(folder.path))}`);
 }
 
@@ -270,7 +272,10 @@ async function goOn(
     session.engine.pin?.(ways);
     const loop = loopStateOf(state);
     // Who allows another run than the one that was to end wants it to go on.
-    const goesOn = changes.length === 0 ? loop : { ...loop, asked: loop.asked.filter((each) => each !== 'end-run'), because: null };
+    const goesOn =
+      changes.length === 0
+        ? loop
+        : { ...loop, asked: loop.asked.filter((each) => each !== 'end-run'), because: null };
     continued = { loop: goesOn, ways, best: bestOf(point) };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
@@ -299,17 +304,19 @@ function begin(
 ): void {
   const { spec, options } = trainer;
   const { stepsPerEpoch, totalSteps } = session.pace;
+  const { summary } = options;
   // A run that goes on has shown it.
-  if (options.summary && isNew)
-    weightTable(session, reporter.columns()).forEach((line) => reporter.line(line));
+  if (summary !== false && isNew)
+    weightTable(session, reporter.columns(), summary === true ? Infinity : summary).forEach((line) =>
+      reporter.line(line),
+    );
   reporter.line(`${spec.trainer} on ${session.engine.version}, seed ${options.seed}`);
   const all = totalSteps === null ? 'until max_time' : `${totalSteps} in all`;
   reporter.line(
     `${stepsPerEpoch} steps an epoch, ${all}${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`,
   );
   notesOf(session, note).forEach((line) => reporter.line(line));
-  const loaded = session.pretrained?.line ?? null;
-  if (loaded !== null) reporter.line(loaded);
+  for (const line of session.pretrained?.lines ?? []) reporter.line(line);
 }
 
 /** The last lines of a run, and what it says of its time. */
@@ -339,7 +346,8 @@ async function tellEnd(
     );
   const path = folder === null ? null : shortPath(folder.path);
   const { plot = null, goOn: command = null } = options;
-  const where = { folder: path, resumes, checkpoints: saver.shown(), plot, goOn: command };
+  const goOn = saver.isWhole ? command : null;
+  const where = { folder: path, resumes, checkpoints: saver.shown(), plot, goOn };
   for (const line of summaryLines(result, [...best.values()], session.pace, where, reporter.columns()))
     reporter.line(line);
   for (const [name, table] of listener.tables)

@@ -31,6 +31,7 @@ const onEveryEngine = [
   'test/runtime/pretrained.test.ts',
   'test/runtime/random.test.ts',
   'test/runtime/resume.test.ts',
+  'test/runtime/row-workers-run.test.ts',
   'test/runtime/rows.test.ts',
   'test/runtime/run-length.test.ts',
   'test/runtime/trainer-finite.test.ts',

@@ -41,7 +41,7 @@ import { namesRead, unreadIn } from './unread.js';
 
 /** Members of `Trainer` that a step's method must not hide. */
 const TRAINER_MEMBERS = (
-  'addons addOns checkAddOns constructor data decide every fit log measured models now optimizers options params predict run schedules ' +
+  'addons addOns checkAddOns constructor data dataNames dataSets decide every fit log measured models now optimizers options params predict run schedules ' +
   'spec steps test update validate'
 ).split(' ');
 

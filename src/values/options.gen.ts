@@ -902,12 +902,12 @@ const entries: readonly (readonly [string, readonly OptionDeclaration[]])[] = [
       {
         name: 'workers',
         key: 'workers',
-        nullable: true,
+        nullable: false,
         type: { kind: 'int' },
-        where: null,
-        limits: [],
-        overridable: false,
-        later: true,
+        where: 'workers >= 0',
+        limits: [{ operator: '>=', value: 0 }],
+        overridable: true,
+        later: false,
       },
       {
         name: 'prefetch',
@@ -916,8 +916,8 @@ const entries: readonly (readonly [string, readonly OptionDeclaration[]])[] = [
         type: { kind: 'quantity', units: ['batches'] },
         where: null,
         limits: [],
-        overridable: false,
-        later: true,
+        overridable: true,
+        later: false,
       },
       {
         name: 'parts',

@@ -22,6 +22,7 @@ import { checkPhases, checkSchedules } from './schedules.js';
 import { checkSweep } from './sweep.js';
 import { checkTraces } from './traces.js';
 import { checkWeightNames } from './weight-names.js';
+import { checkWorkers } from './workers.js';
 
 export type { TrainingInput } from './input.js';
 
@@ -44,6 +45,7 @@ export const checkTraining = (input: TrainingInput): void => {
   checkLimits(input, run);
   checkLeast(input, run);
   checkGuards(input, run);
+  checkWorkers(input, run);
   checkFreezes(input, run);
   checkCopies(input, run);
   // With two lengths there is no telling which one a schedule is held against.

@@ -6,9 +6,9 @@ import type { Channels } from '../transforms/decode.js';
 import type { Image } from '../transforms/image.js';
 import { listed } from './cells.js';
 import { DataError } from './data-error.js';
-import { dataOf, type CommonOptions, type Data, type OpenRows } from './data.js';
+import { dataOf, type CommonOptions, type Data, type OpenRows, type RowMaker } from './data.js';
 import { errorCode, resolvePath, writtenPath, type DataPath, type FileHost, type ReadFile } from './files.js';
-import { stacked, type HostRow } from './prepared.js';
+import { fillRows, roomFor, type HostRow } from './prepared.js';
 import { fieldText, type Batch, type FieldType, type RecordType } from './record.js';
 
 export interface ImageFolderOptions extends CommonOptions {
@@ -42,6 +42,13 @@ export function imageFolder<B extends Batch>({ root, record, ...common }: ImageF
     record,
     key: JSON.stringify(['image_folder', written, record]),
     open: (host: FileHost, onBadRow: 'error' | 'skip') => openFolder(host, root, record, fields, onBadRow),
+    inWorkers: {
+      isOpened: false,
+      open: (): RowMaker => ({
+        rows: (_indices, handed) => decoded(isPictures(handed) ? handed : [], fields),
+        close: () => Promise.resolve(),
+      }),
+    },
   };
   return dataOf<B>(source, common);
 }
@@ -174,17 +181,52 @@ async function folderRead(pictures: readonly Picture[], written: string): Promis
   };
 }
 
-async function decodeFile({ full, written }: Picture, channels: Channels): Promise<Image> {
+// What a worker is handed comes from `handed` below.
+function isPictures(value: unknown): value is readonly Picture[] {
+  return Array.isArray(value);
+}
+
+/** A picture's bytes; what is wrong with them is told when they are decoded. */
+type Bytes = Promise<Buffer | Error>;
+
+function bytesOf({ full }: Picture): Bytes {
+  return readFile(full).catch((error: unknown) =>
+    error instanceof Error ? error : new Error(String(error)),
+  );
+}
+
+async function decode(picture: Picture, reading: Bytes, channels: Channels): Promise<Image> {
   // Loaded where pictures are read: most runs need no decoder.
   const { decodePicture } = await import('../transforms/decode.js');
   try {
-    return decodePicture(await readFile(full), channels);
+    const bytes = await reading;
+    if (bytes instanceof Error) throw bytes;
+    return decodePicture(bytes, channels);
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
     throw new DataError(
       `the picture cannot be read (${problem}); replace it, take it out, or set on_bad_row = "skip"`,
-      { file: written },
+      { file: picture.written },
     );
+  }
+}
+
+/** So many files are read while one is decoded. */
+const readAhead = 4;
+
+/** The rows of pictures, decoded one by one. */
+async function* decoded(
+  pictures: readonly Picture[],
+  { image: [image, , channels], label: [label] }: Fields,
+): AsyncGenerator<HostRow> {
+  const reading: Bytes[] = [];
+  for (const [at, picture] of pictures.entries()) {
+    for (const next of pictures.slice(at + reading.length, at + readAhead)) reading.push(bytesOf(next));
+    const own = reading.shift() ?? bytesOf(picture);
+    yield {
+      [image]: await decode(picture, own, channels),
+      [label]: { dtype: 'i32', shape: [], values: Int32Array.of(picture.label) },
+    };
   }
 }
 
@@ -192,41 +234,47 @@ async function openFolder(
   host: FileHost,
   root: string | DataPath,
   record: RecordType,
-  { image: [image, , channels], label: [label, labelType] }: Fields,
+  fields: Fields,
   onBadRow: 'error' | 'skip',
 ): Promise<OpenRows> {
   const written = writtenPath(root);
+  const [label, labelType] = fields.label;
   const found = await picturesIn(resolvePath(host.root, root), written, labelType);
   host.note?.(await folderRead(found, written));
-  const pictures = onBadRow === 'error' ? found : await readable(found, channels);
-  const rowOf = async (index: number): Promise<HostRow> => {
-    const picture = pictures[index];
-    if (picture === undefined) throw new RangeError(`${written} has no row ${index}`);
-    return {
-      [image]: await decodeFile(picture, channels),
-      [label]: { dtype: 'i32', shape: [], values: Int32Array.of(picture.label) },
-    };
-  };
-  const rows = (indices: Int32Array): Promise<readonly HostRow[]> => Promise.all(Array.from(indices, rowOf));
+  const pictures = onBadRow === 'error' ? found : await readable(found, fields);
+  const picturesAt = (indices: Int32Array): readonly Picture[] =>
+    Array.from(indices, (index) => {
+      const picture = pictures[index];
+      if (picture === undefined) throw new RangeError(`${written} has no row ${index}`);
+      return picture;
+    });
+  const rows = (indices: Int32Array): AsyncGenerator<HostRow> => decoded(picturesAt(indices), fields);
   return {
     length: pictures.length,
     skipped: found.length - pictures.length,
     rows,
+    handed: picturesAt,
     classes: (field) => (field === label ? Int32Array.from(pictures, (picture) => picture.label) : null),
     nameOf: (index) => pictures[index]?.written ?? written,
     async read(indices) {
       const places = Array.from(indices, (row) => ({ seed: 0, label: '', epoch: 0, row }));
-      return stacked(record, await rows(indices), places, (row) => pictures[row]?.written ?? written);
+      const room = roomFor(record, indices.length);
+      const fileOf = (at: number): string => pictures[indices[at] ?? -1]?.written ?? written;
+      await fillRows(room, 0, rows(indices), { record, stages: [], places, fileOf });
+      return room;
     },
     close: () => Promise.resolve(),
   };
 }
 
 /** Pictures that decode: whoever skips bad rows must know them before the rows are numbered. */
-async function readable(found: readonly Picture[], channels: Channels): Promise<readonly Picture[]> {
+async function readable(
+  found: readonly Picture[],
+  { image: [, , channels] }: Fields,
+): Promise<readonly Picture[]> {
   const kept: Picture[] = [];
   for (const picture of found) {
-    const fits = await decodeFile(picture, channels).then(
+    const fits = await decode(picture, bytesOf(picture), channels).then(
       () => true,
       (error: unknown) => {
         if (error instanceof DataError) return false;

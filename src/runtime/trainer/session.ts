@@ -6,8 +6,9 @@ import type { Json } from '../addons/addon.js';
 import type { Engine, HostTensor, StateVariable } from '../engine/engine.js';
 import { downloadAll } from '../checkpoint/write.js';
 import type { Data } from '../data/data.js';
-import { openAgain, type ReopenableData } from '../data/reopened.js';
-import { SharedRows } from '../data/shared-rows.js';
+import type { ReopenableData } from '../data/reopened.js';
+import type { RowWorkerStart } from '../data/row-messages.js';
+import type { RowWorkers } from '../data/row-workers.js';
 import type { Copy } from '../copies/index.js';
 import { attach, type NamedWeight, type Part } from '../nn/module.js';
 import type { Weight } from '../nn/weight.js';
@@ -32,6 +33,7 @@ import { someNames, someRows } from './shown.js';
 import { drawLabel } from './step-context.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import { settlePending, type UpdateHost } from './update.js';
+import { closeAll, dataNotes, openData } from './open-data.js';
 import { isOff, openStage, takenBatches, type OpenStage } from './open-stage.js';
 import { Stage, type StageHost, type StepTrace } from './stage.js';
 import type { StageKind, StepPlan } from './steps.js';
@@ -54,6 +56,8 @@ export interface SessionParts<S extends object> {
   /** Whose limit holds for all of them, instead of each kind's own. */
   readonly limitAs?: StageKind | undefined;
   readonly dataRoot: string;
+  /** What threads that prepare rows are started with; asked where some are wanted. */
+  readonly rowWorkers?: () => RowWorkerStart;
   /** Gives optimizers the clock with the schedules' own type. */
   readonly clockOf: (clock: Clock) => Clock<S>;
 }
@@ -110,6 +114,7 @@ export class Session implements StageHost, UpdateHost {
     readonly copied: ReadonlyMap<Weight, string>,
     /** What the user should know about the data, one sentence each. */
     readonly notes: readonly string[],
+    private readonly workers: RowWorkers | null,
   ) {
     this.engine = engine;
     this.figures = new MeasuredFigures(engine);
@@ -133,12 +138,13 @@ export class Session implements StageHost, UpdateHost {
   static async open<S extends object>(given: SessionParts<S>): Promise<Session> {
     const steps = given.steps.filter(({ kind }) => !isOff(given.limitAs ?? kind, given.options));
     const parts = { ...given, steps };
-    const opened = await openData(parts);
+    const { opened, workers } = await openData(parts);
     try {
-      return Session.#make(parts, opened);
+      return Session.#make(parts, opened, workers);
     } catch (error) {
       // The first error is the one to tell.
       await closeAll(opened.values()).catch(() => undefined);
+      await workers?.close();
       throw error;
     }
   }
@@ -146,6 +152,7 @@ export class Session implements StageHost, UpdateHost {
   static #make<S extends object>(
     parts: SessionParts<S>,
     opened: ReadonlyMap<Data<unknown>, ReopenableData>,
+    workers: RowWorkers | null,
   ): Session {
     const { engine, options } = parts;
     const weights = [...parts.models].flatMap(([name, model]) => attach(model, name));
@@ -172,7 +179,8 @@ export class Session implements StageHost, UpdateHost {
       freezing,
       copies,
       copied,
-      skippedNotes(parts, opened),
+      dataNotes(parts, opened),
+      workers,
     );
     for (const plan of parts.steps) {
       // Others may share their data, but not what it has to be like for them.
@@ -423,6 +431,7 @@ export class Session implements StageHost, UpdateHost {
       // Stages may share a data set, which is closed once.
       await closeAll(new Set(this.stages.flatMap(({ data }) => data)));
     } finally {
+      await this.workers?.close();
       this.engine.dispose();
     }
   }
@@ -437,47 +446,6 @@ const mostEvaluations = 8;
 
 function scalar(value: number): HostTensor {
   return { dtype: 'f32', shape: [], values: Float32Array.of(value) };
-}
-
-async function openData<S extends object>(
-  parts: SessionParts<S>,
-): Promise<ReadonlyMap<Data<unknown>, ReopenableData>> {
-  const opened = new Map<Data<unknown>, ReopenableData>();
-  const shared = new SharedRows();
-  try {
-    for (const plan of parts.steps) {
-      if (!parts.kinds.includes(plan.kind)) continue;
-      for (const set of plan.data) {
-        if (opened.has(set)) continue;
-        const label = parts.dataNames.get(set) ?? `${plan.name}.${plan.data.indexOf(set)}`;
-        const host = { root: parts.dataRoot, seed: parts.options.seed, label, shared };
-        opened.set(set, await openAgain(() => set.open(host)));
-      }
-    }
-  } catch (error) {
-    await closeAll(opened.values()).catch(() => undefined);
-    throw error;
-  }
-  return opened;
-}
-
-/** Closes each, also where one before it failed; then rejects with the first failure. */
-async function closeAll(sets: Iterable<{ close(): Promise<void> }>): Promise<void> {
-  const closed = await Promise.allSettled([...sets].map((set) => set.close()));
-  for (const result of closed) if (result.status === 'rejected') throw result.reason;
-}
-
-function skippedNotes<S extends object>(
-  parts: SessionParts<S>,
-  opened: ReadonlyMap<Data<unknown>, ReopenableData>,
-): readonly string[] {
-  return [...opened].flatMap(([set, { skipped, rows }]) =>
-    skipped === 0
-      ? []
-      : [
-          `${skipped} bad rows of ${parts.dataNames.get(set) ?? set.source.name} are left out, ${rows} are used`,
-        ],
-  );
 }
 
 function paceOf(

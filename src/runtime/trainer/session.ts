@@ -29,7 +29,7 @@ import { Freezing } from './freezing.js';
 import { LossScaling } from './loss-scaling.js';
 import { MeasuredFigures } from './measured-figures.js';
 import type { Pretrained } from './pretrained.js';
-import { Schedules } from './schedules.js';
+import { LastRates, Schedules } from './schedules.js';
 import { someNames, someRows } from './shown.js';
 import { drawLabel } from './step-context.js';
 import type { ResolvedOptions } from './resolved-options.js';
@@ -98,8 +98,7 @@ export class Session implements StageHost, UpdateHost {
   pretrained: Pretrained | null = null;
   /** Figures of the data that measure steps have found. */
   readonly figures: MeasuredFigures;
-  /** Rates of the last update before measurements changed them. */
-  #madeWith: { readonly step: number; readonly rates: ReadonlyMap<string, number> } | null = null;
+  readonly lastRates = new LastRates();
   #trace: StepTrace | null = null;
 
   private constructor(
@@ -218,7 +217,7 @@ export class Session implements StageHost, UpdateHost {
   observe(step: number, metrics: ReadonlyMap<string, number>): readonly string[] {
     const before = this.ratesAt(step - 1);
     const told = this.schedules.observe(step, metrics);
-    if (told.length > 0) this.#madeWith = { step: step - 1, rates: before };
+    if (told.length > 0) this.lastRates.keep(step - 1, before);
     return told;
   }
 
@@ -235,7 +234,8 @@ export class Session implements StageHost, UpdateHost {
   /** Learning rates by name, for the update after `step` windows. */
   ratesAt(step: number): ReadonlyMap<string, number> {
     // A measurement after an update changes the rates of those that follow, not of the one that is done.
-    if (this.#madeWith?.step === step) return this.#madeWith.rates;
+    const made = this.lastRates.of(step);
+    if (made !== null) return made;
     const clock = this.clockAt(step);
     const rates = new Map<string, number>();
     for (const optimizer of this.optimizers.values()) {

@@ -152,7 +152,12 @@ class TensorFlowEngine implements Engine, ResourceOwner, StepHost {
   }
 
   get needsLossScaling(): boolean {
-    return this.narrow === tf.f16;
+    return this.computesIn === 'f16';
+  }
+
+  get computesIn(): 'f32' | 'bf16' | 'f16' {
+    if (this.narrow === null) return 'f32';
+    return this.narrow === tf.f16 ? 'f16' : 'bf16';
   }
 
   marksIndices(): void {

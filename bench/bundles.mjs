@@ -63,3 +63,18 @@ export const bundleWorkers = async (names, tfjs) => {
   }
   return Object.fromEntries(made);
 };
+
+/** The program that saves and reads a checkpoint. Its path. */
+export const bundleCheckpoints = async () => {
+  await mkdir(cache, { recursive: true });
+  const outfile = join(cache, 'checkpoints.mjs');
+  await build({
+    entryPoints: [join(bench, 'checkpoints.ts')],
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    outfile,
+    logLevel: 'warning',
+  });
+  return outfile;
+};

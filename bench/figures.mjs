@@ -1,8 +1,7 @@
-/** Figures that are no comparison of steps: starts, the host's share, checkpoints, the compiler. */
+/** Figures that are no comparison of steps: starts, the host's share, the compiler. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { bench, cache, root } from './places.mjs';
+import { bench, root } from './places.mjs';
 import { least, median, number } from './report.mjs';
 import { commandOf, start } from './workers.mjs';
 
@@ -63,50 +62,6 @@ export const hostTime = async ({ rounds, ...context }) => {
     rows,
     notes: [
       `the host has at most **${number(worst)}** ms a step; target at most 0.15: ${worst <= 0.15 ? 'met' : 'missed'}`,
-    ],
-  };
-};
-
-const bytesIn = (folder) =>
-  readdirSync(folder, { recursive: true })
-    .map((path) => statSync(join(folder, path)))
-    .reduce((total, stat) => total + (stat.isFile() ? stat.size : 0), 0);
-
-/** A checkpoint of a model with 16 million weights and its optimizer's slots, written to the disk that the cache is on. */
-export const checkpointSpeed = async ({ rounds, library }) => {
-  const program = join(root, 'dist', 'ztrainc.mjs');
-  const folder = join(cache, 'runs', 'checkpoint');
-  const env = { ...process.env, ZTRAIN_TENSORFLOW: library, ZTRAIN_ENGINE: 'tensorflow' };
-  const timed = (name) => {
-    rmSync(folder, { recursive: true, force: true });
-    const args = [program, 'run', join(bench, 'specs', 'wide.ztrain'), '--run-dir', folder, `saves=${name}`];
-    const began = performance.now();
-    const { status, stderr } = spawnSync(process.execPath, args, { cwd: root, env, encoding: 'utf8' });
-    if (status !== 0) throw new Error(stderr);
-    return performance.now() - began;
-  };
-  const differences = [];
-  let bytes = 0;
-  for (let round = 0; round < Math.min(3, rounds); round += 1) {
-    const [few, many] = [timed(1), timed(5)];
-    differences.push((many - few) / 4);
-    const saved = join(folder, 'checkpoints');
-    const [one] = readdirSync(saved).filter(
-      (name) => existsSync(join(saved, name)) && name !== 'last' && name !== 'best',
-    );
-    bytes = bytesIn(join(saved, one ?? ''));
-  }
-  rmSync(folder, { recursive: true, force: true });
-  const speed = (ms) => (bytes / 2 ** 20 / (ms / 1000)).toFixed(0);
-  return {
-    title: 'Checkpoints',
-    head: ['', 'least', 'median'],
-    rows: [
-      ['milliseconds a checkpoint', least(differences).toFixed(0), median(differences).toFixed(0)],
-      ['MiB/s', speed(least(differences)), speed(median(differences))],
-    ],
-    notes: [
-      `a checkpoint has ${(bytes / 2 ** 20).toFixed(0)} MiB; a run that saves five is compared with one that saves one`,
     ],
   };
 };

@@ -14,11 +14,12 @@ import { parseArgs } from 'node:util';
 import { bundleWorkers } from './bundles.mjs';
 import { cases } from './cases.mjs';
 import { setUpLayers, setUpPeers, versionsOf } from './environment.mjs';
-import { checkpointSpeed, compileTime, firstStep, hostTime } from './figures.mjs';
+import { compileTime, firstStep, hostTime } from './figures.mjs';
 import { measure } from './measure.mjs';
 import { figureTable, report } from './report.mjs';
 import { head, readSections } from './results.mjs';
 import { bench } from './places.mjs';
+import { checkpointSpeed } from './saving.mjs';
 
 const { values } = parseArgs({
   options: {

@@ -53,6 +53,8 @@ function typeOf(text) {
     if (['int', 'float', 'bool', 'string', 'path'].includes(first))
       return { nullable, type: { kind: first } };
   }
+  if (others.every((one) => ['int', 'float', 'bool'].includes(one)))
+    return { nullable, type: { kind: 'either', of: others.map((kind) => ({ kind })) } };
   return null;
 }
 

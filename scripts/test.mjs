@@ -2,11 +2,16 @@
  * The whole test command: generated files, format, lint, types, the build, all tests on the embedded engine, what every engine
  * must do again on the native one, which the project's own command installs, and on its oldest supported kind, and the tests
  * again under Node 24 (all but those that hold training to thresholds). The last line is `N passed, M failed` over everything.
+ *
+ *   node scripts/test.mjs [--libraries 2.16.2,2.20.0]
+ *
+ * With `--libraries` only what depends on TensorFlow's version is tested, on these versions.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const results = join(root, '.cache', 'test-results');
@@ -129,7 +134,34 @@ const installLibrary = async (version) => {
   return which();
 };
 
+/** Says what has failed, and how many tests were passed. */
+const conclude = () => {
+  if (failures.length > 0) console.log(`\nfailed:\n${failures.map((name) => `  ${name}`).join('\n')}`);
+  console.log(`${passed} passed, ${failed} failed`);
+  process.exitCode = failed > 0 ? 1 : 0;
+};
+
+/** What another version of TensorFlow may do in another way: training, draws, and how processes end. */
+const ofVersions = ['test/native/traced.test.ts', 'test/native/random.test.ts', 'test/native/exit.test.ts'];
+
+const testLibrary = async (name, library, part) => {
+  if (library === null) {
+    console.log(`FAILED ${name} could not be installed (node dist/ztrainc.mjs engine install)`);
+    count(false, `${name} is there`);
+    return;
+  }
+  await tests(name, node, ['--project=native', ...part], { ZTRAIN_TENSORFLOW: library });
+};
+
 mkdirSync(results, { recursive: true });
+const { values: chosen } = parseArgs({ options: { libraries: { type: 'string' } } });
+if (chosen.libraries !== undefined) {
+  await step('build', node, ['scripts/build.mjs']);
+  for (const version of chosen.libraries.split(','))
+    await testLibrary(`TensorFlow ${version}`, await installLibrary(version), ofVersions);
+  conclude();
+  process.exit();
+}
 const second = installSecondNode();
 for (const script of ['messages', 'prelude', 'grammar', 'options']) {
   await step(`generated ${script} are what their source gives`, node, [
@@ -156,16 +188,7 @@ await tests(`Node ${process.versions.node}`, node, ['--project=embedded']);
 const found = own === '' ? await Promise.all(versions.map(installLibrary)) : [own];
 for (const [index, library] of found.entries()) {
   const name = own === '' ? `TensorFlow ${versions[index]}` : 'TensorFlow';
-  if (library === null) {
-    console.log(`FAILED ${name} could not be installed (node dist/ztrainc.mjs engine install)`);
-    count(false, `${name} is there`);
-    continue;
-  }
-  const part =
-    index === 0
-      ? []
-      : ['test/native/traced.test.ts', 'test/native/random.test.ts', 'test/native/exit.test.ts'];
-  await tests(name, node, ['--project=native', ...part], { ZTRAIN_TENSORFLOW: library });
+  await testLibrary(name, library, index === 0 ? [] : ofVersions);
 }
 const binary = await second;
 if (binary === null) {
@@ -179,6 +202,4 @@ if (binary === null) {
     await tests('Node 24, TensorFlow', binary, smoke, { ZTRAIN_TENSORFLOW: library });
   }
 }
-if (failures.length > 0) console.log(`\nfailed:\n${failures.map((name) => `  ${name}`).join('\n')}`);
-console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = failed > 0 ? 1 : 0;
+conclude();

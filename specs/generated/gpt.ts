@@ -184,6 +184,7 @@ export class GptTrainer extends Trainer<GptParams, GptModels, GptData, GptSchedu
   static override readonly spec: TrainerSpec<GptParams> = {
     name: 'gpt',
     trainer: 'GptTrainer',
+    module: import.meta.url,
     sha256: '618cc63ba8c37ce037f25629a0115e24b40d5c470896743c4bc3376589e92624',
     language: 1,
     compiler: '0.1.0',

@@ -335,6 +335,8 @@ export const checkLimits = (
   for (const param of params) {
     const found = bound.get(param.name.text);
     if (!param.where || !found || isUnknown(found) || found.type.kind === 'none') continue;
+    // `bool | int`: a limit is about numbers.
+    if (found.type.kind === 'bool' && param.type.kind === 'unionType') continue;
     const { verdict, witness, fix } = decide(inner, param.where);
     if (verdict === 'open' && !env.apart) {
       const known = new Map([...bound].map(([name, each]) => [name, byDefault(env, each) ?? each] as const));

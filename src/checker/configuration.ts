@@ -339,7 +339,8 @@ const checkAddon = (env: Env, decl: AddonDecl): IrAddon | null => {
     : decl.config;
   const params = builtin.params.filter((param) => param !== thunk);
   const attributes = checkAttributes(env, ownerOf(name, [builtin], params), rest);
-  if (name === 'pretrained') checkWeightsFile(env, decl, attributes);
+  if (name === 'pretrained')
+    checkWeightsFile(env, name, attributes.given.find((each) => each.name === 'from')?.value);
   const options = [...namedOf(attributes)];
   if (thunk) {
     if (entry?.kind !== 'attribute') {

@@ -22,6 +22,7 @@ import { keyHelp } from './foreign.js';
 import type { IrCopy, IrNamed } from './ir.js';
 import { fileFacts, paramSymbols } from './parameters.js';
 import { settingList, type Builtin } from './prelude.js';
+import { checkWeightsFile } from './pretrained.js';
 import { isUnknown, type Value } from './value.js';
 
 export interface Derived {
@@ -196,6 +197,7 @@ const copyOf = (env: Env, decl: ModelAliasDecl, builtin: Builtin): Derived | nul
       ? []
       : [{ name: param.name.text, value: found.ir }];
   });
+  if (builtin.name === 'frozen') checkWeightsFile(env, builtin.name, bound.get('from'));
   const { model, file, params } = base;
   const copied = typeof first.constant === 'string' ? first.constant : model.name.text;
   return { decl, model, file, params, copy: { kind: builtin.name, of: copied, span: decl.span, options } };

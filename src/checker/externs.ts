@@ -1,5 +1,5 @@
 /** Functions written in TypeScript and declared in a spec. */
-import type { Arg, ExternItem, Item, TypeExpr } from '../parser/ast.js';
+import type { Arg, ExternItem, Item, Name, TypeExpr } from '../parser/ast.js';
 import { notBuilt } from '../parser/messages.gen.js';
 import type { Span } from '../parser/source.js';
 import { parameterEnv } from './arguments.js';
@@ -123,12 +123,17 @@ const calledItem = (
     if (param.type.kind === 'namedType' && param.type.name.text === 'int')
       bindings.sizes.set(param.name.text, symbol(param.name.text));
   }
-  const typeOf = ({ type }: Item): IrType => {
+  const typeOf = (type: TypeExpr): IrType => {
+    if (type.kind === 'recordType')
+      return {
+        kind: 'record',
+        fields: type.fields.map((field) => ({ name: field.name.text, type: typeOf(field.type) })),
+      };
     const resolved = irType(resolveType(inner, type, bindings, free));
-    // Of a metric nothing comes out that has the axes of `...s`: its inputs may have any number of them.
-    return what === 'metric' && resolved.kind === 'tensor' && hasRest(type)
-      ? { ...resolved, shape: ['...'] }
-      : resolved;
+    if (what === 'data' || resolved.kind !== 'tensor' || !hasRest(type)) return resolved;
+    // Any number of axes. Of a metric nothing comes out that has those of `...s`; of a function it may be a tensor alike.
+    const rest = what === 'fn' ? (restAlone(type)?.text ?? '') : '';
+    return { ...resolved, shape: [`...${rest}`] };
   };
   return {
     span: item.span,
@@ -139,7 +144,7 @@ const calledItem = (
       name: param.name.text,
       doc: param.doc,
       origin: 'declared',
-      type: isPath(param.type) ? { kind: 'path' } : typeOf(param),
+      type: isPath(param.type) ? { kind: 'path' } : typeOf(param.type),
       // A default of the spec is passed on, so that the function itself needs none; `none` is left out.
       value: isOptionalOption(param.type)
         ? { kind: 'literal', value: null, span: param.span, type: { kind: 'none' } }
@@ -147,13 +152,9 @@ const calledItem = (
     })),
     inputs: item.params
       .filter(isPlainTensor)
-      .map((param) => ({ name: param.name.text, type: typeOf(param) })),
+      .map((param) => ({ name: param.name.text, type: typeOf(param.type) })),
     result:
-      what === 'metric'
-        ? metricResult(env, item)
-        : item.result
-          ? irType(resolveType(inner, item.result, bindings, free))
-          : { kind: 'none' },
+      what === 'metric' ? metricResult(env, item) : item.result ? typeOf(item.result) : { kind: 'none' },
     many: false,
   };
 };
@@ -162,6 +163,12 @@ const hasRest = (type: TypeExpr): boolean =>
   type.kind === 'unionType'
     ? type.members.some(hasRest)
     : type.kind === 'namedType' && (type.shape?.dims.some((dim) => dim.kind === 'rest') ?? false);
+
+/** The name of `...s` where a tensor has these axes and no others. */
+const restAlone = (type: TypeExpr): Name | null => {
+  const [only, ...others] = type.kind === 'namedType' ? (type.shape?.dims ?? []) : [];
+  return only?.kind === 'rest' && others.length === 0 ? only.name : null;
+};
 
 /** An add-on: its options alone. What it declares is checked here, where it stands. */
 const addonItem = (env: Env, item: ExternItem): IrExternItem => {

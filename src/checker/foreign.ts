@@ -79,6 +79,7 @@ const keys = table(`
   embeddingdim outputdim = width
   numclasses depth = classes
   numworkers = workers
+  prefetchfactor prefetchsize = prefetch
   dropremainder = drop_last
   smoothing = label_smoothing
   poolsize windowsize = size

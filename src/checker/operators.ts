@@ -100,7 +100,7 @@ export const binary = (env: Env, expr: Pick<BinaryExpr, 'op' | 'span'>, left: Va
 };
 
 /** Whether a number of the host fits where elements are `dtype`. */
-const fitsNumber = (each: Value, dtype: DType): boolean =>
+export const fitsNumber = (each: Value, dtype: DType): boolean =>
   dtype === 'f32' ? isNumber(each.type) : dtype === 'i32' ? each.type.kind === 'int' : false;
 
 export const castHelp = (dtype: DType): string =>

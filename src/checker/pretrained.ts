@@ -1,8 +1,7 @@
 /** `addon pretrained`: a part of a model, patterns and renamings, and whether its file is there. The paths are checked with the run. */
-import type { AddonDecl, Expr, Item } from '../parser/ast.js';
+import type { Expr, Item } from '../parser/ast.js';
 import { fileNotThere, renameForm, wrongKind, wrongType } from '../parser/messages.gen.js';
 import { renamerOf, RenamingError } from '../values/renames.js';
-import type { Attributes } from './attributes.js';
 import { sourceText } from './calls.js';
 import { lookup, type Env } from './env.js';
 import { checkExpr, kindOf } from './expressions.js';
@@ -119,9 +118,8 @@ export const loadingValue = (env: Env, item: Item, expr: Expr, what: string): Va
 const foreign = /\.(?:pt|pth|bin|pkl|h5|hdf5|keras|npz|npy|onnx|msgpack)$/i;
 
 /** A file whose path is written out: that it is there, and what its ending says. */
-export const checkWeightsFile = (env: Env, decl: AddonDecl, attributes: Attributes): void => {
-  const from = attributes.given.find((each) => each.name === 'from');
-  const path = from?.value.constant;
+export const checkWeightsFile = (env: Env, owner: string, from: Value | undefined): void => {
+  const path = from?.constant;
   if (!from || typeof path !== 'string') return;
   const [ending] = foreign.exec(path) ?? [];
   if (ending !== undefined) {
@@ -129,7 +127,7 @@ export const checkWeightsFile = (env: Env, decl: AddonDecl, attributes: Attribut
       wrongType(
         from.span,
         {
-          what: `\`from\` of \`${decl.name.text}\``,
+          what: `\`from\` of \`${owner}\``,
           found: `a \`${ending}\` file`,
           expected: 'a safetensors file, a checkpoint or a run',
         },

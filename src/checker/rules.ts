@@ -15,7 +15,7 @@ import { add, asConstant, constant, noSize, showSize, sub, symbol, type Size } f
 import type { Env } from './env.js';
 import type { DType } from './ir.js';
 import { gradientRule } from './gradient-rule.js';
-import { broadcast, castHelp, matmul } from './operators.js';
+import { broadcast, castHelp, fitsNumber, matmul } from './operators.js';
 import { hasRows } from './totals.js';
 import { aType, isDType, isNumber, showShape, tensorType, type TensorType, type Type } from './types.js';
 import { constantOf, type Value } from './value.js';
@@ -178,8 +178,16 @@ const conditional: Rule = (call) => {
   for (const [index, type] of types.entries()) {
     const side = index === 0 ? a : b;
     if (!type) {
-      if (isNumber(side.type)) continue;
-      if (side.type.kind !== 'unknown')
+      if (fitsNumber(side, dtype)) continue;
+      if (isNumber(side.type)) {
+        call.env.checker.report(
+          wrongDtype(
+            side.span,
+            { what: 'a value of `select`', found: aType(side.type), expected: dtype },
+            dtype === 'bool' ? {} : { help: castHelp(dtype) },
+          ),
+        );
+      } else if (side.type.kind !== 'unknown')
         call.env.checker.report(
           wrongType(side.span, {
             what: 'a value of `select`',
@@ -212,7 +220,9 @@ const elementwise: Rule = (call) => {
   if (!requireDtype(call, x ? 'a' : 'b', known, ['f32', 'i32'])) return null;
   for (const [index, type] of types.entries()) {
     const side = index === 0 ? a : b;
-    const fits = type ? type.dtype === known.dtype : isNumber(side.type) || side.type.kind === 'schedule';
+    const fits = type
+      ? type.dtype === known.dtype
+      : fitsNumber(side, known.dtype) || (side.type.kind === 'schedule' && known.dtype === 'f32');
     if (fits) continue;
     if (side.type.kind !== 'unknown') {
       call.env.checker.report(

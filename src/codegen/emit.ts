@@ -5,12 +5,12 @@
 import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 import type { ts } from 'ts-morph';
-import type { Ir, IrConst, IrExternItem, IrModule } from '../checker/ir.js';
+import type { Ir, IrConst, IrExternItem, IrModule, IrType } from '../checker/ir.js';
 import { type SourceFile, createSource } from '../parser/source.js';
 import { emitClass } from './classes.js';
 import { type Unit, type UnitOptions, createPlace, createUnit, nameProgram } from './context.js';
 import { emitExpression } from './expressions.js';
-import { camel } from './names.js';
+import { camel, pascal } from './names.js';
 import { type MapSource, mapTree, printTree } from './print.js';
 import { digestOf, emitTrainer } from './trainer.js';
 import { type Tree, createTree } from './tree.js';
@@ -199,6 +199,9 @@ const emitImports = (unit: Unit): readonly ts.Statement[] => {
 const emitExternCheck = (unit: Unit, module: string, item: IrExternItem, isFirst: boolean): ts.Statement => {
   const { tree } = unit;
   const { factory } = tree;
+  const alike = alikeOf(unit, item);
+  const ofTensor = (type: IrType): ts.TypeNode =>
+    type.kind === 'tensor' ? (alike?.typeOf(type) ?? tensorType(unit, type.shape)) : typeNode(unit, type);
   const options = tree.param(
     'options',
     tree.recordType([
@@ -212,21 +215,45 @@ const emitExternCheck = (unit: Unit, module: string, item: IrExternItem, isFirst
   );
   const params = [
     ...(item.what === 'layer' ? [] : item.inputs).map(({ name, type }) =>
-      tree.param(
-        name === 'options' ? 'options_' : camel(name),
-        type.kind === 'tensor' ? tensorType(unit, type.shape) : typeNode(unit, type),
-      ),
+      tree.param(name === 'options' ? 'options_' : camel(name), ofTensor(type)),
     ),
     ...(item.params.length === 0 && item.what !== 'data' && item.what !== 'addon' ? [] : [options]),
   ];
-  const result = externResult(unit, item);
+  const result =
+    item.what === 'fn' && item.result.kind === 'tensor' ? ofTensor(item.result) : externResult(unit, item);
   const made = factory.createExpressionStatement(
     factory.createSatisfiesExpression(
       tree.member(unit.extern(module), camel(item.name)),
-      factory.createFunctionTypeNode(undefined, params, result),
+      factory.createFunctionTypeNode(alike === null ? undefined : [alike.parameter], params, result),
     ),
   );
   return tree.at(item.span, isFirst ? tree.apart(made) : made);
+};
+
+/** `<S extends Tensor>`: a function that gives a tensor with the axes of one that it takes, however many there are. */
+const alikeOf = (
+  unit: Unit,
+  { what, inputs, result }: IrExternItem,
+): {
+  readonly parameter: ts.TypeParameterDeclaration;
+  /** Null where the tensor has other axes. */
+  readonly typeOf: (type: IrType) => ts.TypeNode | null;
+} | null => {
+  const [rest = '', ...others] = result.kind === 'tensor' ? result.shape : [];
+  const isSame = (type: IrType): boolean => type.kind === 'tensor' && type.shape.join() === rest;
+  if (
+    what !== 'fn' ||
+    !/^\.\.\../.test(rest) ||
+    others.length > 0 ||
+    !inputs.some(({ type }) => isSame(type))
+  )
+    return null;
+  const { tree } = unit;
+  const name = unit.names.child().declare('axes', pascal(rest.slice(3)));
+  return {
+    parameter: tree.factory.createTypeParameterDeclaration(undefined, name, unit.type('Tensor')),
+    typeOf: (type) => (isSame(type) ? tree.type(name) : null),
+  };
 };
 
 const externResult = (unit: Unit, item: IrExternItem): ts.TypeNode => {

@@ -53,7 +53,11 @@ export interface NameScope {
   child(reserved?: readonly string[]): NameScope;
 }
 
-const createScope = (outer: NameScope | null, reserved: readonly string[]): NameScope => {
+const createScope = (
+  outer: NameScope | null,
+  reserved: readonly string[],
+  words: ReadonlySet<string>,
+): NameScope => {
   const taken = new Set(reserved);
   const byKey = new Map<string, string>();
   const scope: NameScope = {
@@ -61,7 +65,7 @@ const createScope = (outer: NameScope | null, reserved: readonly string[]): Name
       const before = byKey.get(key);
       if (before !== undefined) return before;
       if (!WORD.test(wanted)) throw new Error(`not an identifier: ${JSON.stringify(wanted)}`);
-      const base = RESERVED.has(wanted) ? `${wanted}_` : wanted;
+      const base = words.has(wanted) ? `${wanted}_` : wanted;
       let name = base;
       for (let turn = 2; scope.has(name); turn += 1) name = `${base}${turn}`;
       taken.add(name);
@@ -70,10 +74,13 @@ const createScope = (outer: NameScope | null, reserved: readonly string[]): Name
     },
     find: (key) => byKey.get(key) ?? outer?.find(key) ?? null,
     has: (identifier) => taken.has(identifier) || (outer?.has(identifier) ?? false),
-    child: (more = []) => createScope(scope, more),
+    child: (more = []) => createScope(scope, more, words),
   };
   return scope;
 };
 
 /** The outermost scope: `reserved` are names that generated code uses for itself. */
-export const createNames = (reserved: readonly string[]): NameScope => createScope(null, reserved);
+export const createNames = (reserved: readonly string[]): NameScope => createScope(null, reserved, RESERVED);
+
+/** Names of properties: read as `from.name`, they hide no binding and may be any word. */
+export const createPropertyNames = (): NameScope => createScope(null, [], new Set());

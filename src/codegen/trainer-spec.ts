@@ -1,5 +1,6 @@
 /** What a trainer says about itself as data: the interfaces around it, and its spec. */
 import type { ts } from 'ts-morph';
+import { hasHostWork } from '../checker/host-work.js';
 import type { Ir, IrParam, IrTrainer } from '../checker/ir.js';
 import { EmitError, type Unit, createPicked, createPlace } from './context.js';
 import { emitExpression, emitOptions } from './expressions.js';
@@ -151,6 +152,10 @@ export const emitSpec = (write: Write, ir: Ir, options: TrainerOptions): ts.Clas
     [
       { key: 'name', value: tree.text(main?.name ?? trainer.name) },
       { key: 'trainer', value: tree.text(trainer.name) },
+      // Threads that prepare rows import it; where no set has work for them, it says nothing.
+      ...(trainer.data.some(hasHostWork)
+        ? [{ key: 'module', value: tree.member(importMeta(unit), 'url') }]
+        : []),
       { key: 'sha256', value: tree.text(options.sha256) },
       { key: 'language', value: tree.number(ir.language) },
       { key: 'compiler', value: tree.text(options.compilerVersion) },
@@ -203,6 +208,14 @@ export const emitSpec = (write: Write, ir: Ir, options: TrainerOptions): ts.Clas
     spec,
   );
 };
+
+const importMeta = ({
+  tree: {
+    factory,
+    ts: { SyntaxKind },
+  },
+}: Unit): ts.Expression =>
+  factory.createMetaProperty(SyntaxKind.ImportKeyword, factory.createIdentifier('meta'));
 
 /** Options of the run; a function of the params where one of them sets an option. */
 const runOptions = (unit: Unit, trainer: IrTrainer): ts.Expression => {

@@ -24,7 +24,7 @@ import {
 } from './context.js';
 import { emitData } from './data-sets.js';
 import { emitExpression, emitOptions, readsSchedule, withOptions } from './expressions.js';
-import { camel, instanceOf } from './names.js';
+import { camel, createPropertyNames, instanceOf } from './names.js';
 import { takesGradients } from './recorded.js';
 import { emitStepBody } from './steps.js';
 import type { Entry } from './tree.js';
@@ -41,7 +41,7 @@ import { namesRead, unreadIn } from './unread.js';
 
 /** Members of `Trainer` that a step's method must not hide. */
 const TRAINER_MEMBERS = (
-  'addons addOns checkAddOns constructor data decide every fit log measured models now optimizers options params predict run schedules ' +
+  'addons addOns checkAddOns constructor data dataNames dataSets decide every fit log measured models now optimizers options params predict run schedules ' +
   'spec steps test update validate'
 ).split(' ');
 
@@ -69,9 +69,9 @@ export const emitTrainer = (
     schedules: unit.names.declare('interface:schedules', `${stem}Schedules`),
   };
   const members = unit.names.child(TRAINER_MEMBERS);
-  const models = unit.names.child();
+  const models = createPropertyNames();
   for (const model of trainer.models) models.declare(`model:${model.name}`, instanceOf(model.name));
-  const sets = unit.names.child();
+  const sets = createPropertyNames();
   for (const data of trainer.data) sets.declare(`data:${data.name}`, camel(data.name));
   const write: Write = { unit, trainer, names, models, sets, members };
 

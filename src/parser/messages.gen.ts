@@ -115,6 +115,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT4206: { name: 'effect_owned_twice', severity: 'error' },
   ZT4207: { name: 'literal_secret', severity: 'error' },
   ZT4208: { name: 'missing_column', severity: 'error' },
+  ZT4211: { name: 'weights_go_on', severity: 'error' },
   ZT4220: { name: 'part_of_none', severity: 'error' },
   ZT4301: { name: 'parts_not_whole', severity: 'error' },
   ZT4302: { name: 'split_twice', severity: 'error' },
@@ -1505,16 +1506,16 @@ export const nothingLeft = (
   span,
 });
 
-/** ZT4202 schedule_length: {length} of schedule `{name}` has no length: only `max_time` ends the run */
+/** ZT4202 schedule_length: {length} of {owner} has no length: only `max_time` ends the run */
 export const partWithoutEnd = (
   span: Span,
-  args: { readonly length: string | number; readonly name: string | number },
+  args: { readonly length: string | number; readonly owner: string | number },
   details: DiagnosticDetails = {},
 ): Diagnostic => ({
   ...details,
   code: 'ZT4202',
   severity: 'error',
-  message: `${args.length} of schedule \`${args.name}\` has no length: only \`max_time\` ends the run`,
+  message: `${args.length} of ${args.owner} has no length: only \`max_time\` ends the run`,
   span,
 });
 
@@ -1675,6 +1676,15 @@ export const missingColumn = (
   code: 'ZT4208',
   severity: 'error',
   message: `\`${args.file}\` has no column \`${args.column}\``,
+  span,
+});
+
+/** ZT4211 weights_go_on: a checkpoint of weights alone is nothing to go on from */
+export const weightsGoOn = (span: Span, details: DiagnosticDetails = {}): Diagnostic => ({
+  ...details,
+  code: 'ZT4211',
+  severity: 'error',
+  message: 'a checkpoint of weights alone is nothing to go on from',
   span,
 });
 

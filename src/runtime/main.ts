@@ -11,6 +11,7 @@ import { csvHeader, csvLines, jsonLines } from './addons/predictions.js';
 import { fileError } from './checkpoint/files.js';
 import { findCheckpoint } from './checkpoint/read.js';
 import { DataError } from './data/data-error.js';
+import { isRowWorker, offerTrainer } from './data/row-worker.js';
 import { goOn, paramsOf } from './go-on.js';
 import { helpText, versionText } from './help.js';
 import { showNumber } from './progress/format.js';
@@ -87,6 +88,11 @@ export async function main(
   argv: readonly string[] = process.argv.slice(2),
   given: Partial<MainIo> = {},
 ): Promise<number> {
+  // In a worker the same module is imported for its data sets.
+  if (isRowWorker()) {
+    offerTrainer(trainerClass);
+    return 0;
+  }
   const io: MainIo = { ...processIo, ...given };
   const { spec } = trainerClass;
   const control = new Control();

@@ -7,7 +7,9 @@ import type { Unit } from './units.js';
 export type OptionType =
   | { readonly kind: 'int' | 'float' | 'bool' | 'string' | 'path' }
   | { readonly kind: 'choice'; readonly choices: readonly string[] }
-  | { readonly kind: 'quantity'; readonly units: readonly Unit[] };
+  | { readonly kind: 'quantity'; readonly units: readonly Unit[] }
+  /** One or the other, as `bool | int`. */
+  | { readonly kind: 'either'; readonly of: readonly OptionType[] };
 
 /** One bound of a number, as the prelude's `where` says it. */
 export interface OptionLimit {
@@ -68,6 +70,8 @@ export function showType(type: OptionType): string {
       return 'a path';
     case 'choice':
       return `one of ${type.choices.map((choice) => JSON.stringify(choice)).join(', ')}`;
+    case 'either':
+      return type.of.map(showType).join(', or ');
     case 'quantity': {
       const [first = 'steps'] = type.units;
       const example = { time: '10.minutes', bytes: '25.MiB' }[

@@ -77,6 +77,8 @@ function readAs(type: OptionType, text: string): OptionValue | undefined {
       return type.choices.includes(text) ? text : undefined;
     case 'quantity':
       return readQuantity(type, text);
+    case 'either':
+      return type.of.map((one) => readAs(one, text)).find((value) => value !== undefined);
   }
 }
 

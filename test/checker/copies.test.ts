@@ -22,6 +22,7 @@ describe('accepted', () => {
     'model Other = average(Net, from = 1.epoch)',
     'model Other = average(Net, from = 50.percent, every = 10.steps)',
     'model Other = frozen(Net)',
+    'param old: path = "runs/old"\nmodel Other = frozen(Net, from = old)',
   ])('%s', (decl) => {
     expect(codesOf(copy(decl))).toEqual([]);
   });
@@ -99,7 +100,9 @@ describe('refused', () => {
     ['model Other = average(Net, from = 5.epochs)', 'ZT3203'],
     ['model Other = average(Net, from = rest)', 'ZT3203'],
     ['model Other = average(Net, from = 1.epoch, every = 0.steps)', 'ZT3203'],
-    ['model Other = frozen(Net, from = "old")', 'ZT4900'],
+    ['model Other = frozen(Net, from = 5)', 'ZT3203'],
+    ['model Other = frozen(Net, from = "old.pt")', 'ZT3203'],
+    ['model Other = ema(Net, from = "old")', 'ZT2002'],
   ])('%s: %s', (decl, code) => {
     const codes = codesOf(copy(decl)).filter((each) => each !== 'ZT5002');
     expect(codes[0]).toBe(code);

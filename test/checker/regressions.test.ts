@@ -98,6 +98,14 @@ const specs = {
     const spread = [1, 2, 3.5, 4, 5, 6, 7, 8]
     ${image} { return (x - [0.5]) |> reshape([n, 8, 8]) |> flatten() |> dense(8) as mid |> scaled() |> dense(10) as head }
     fn scaled(y: f32[n, 8]) -> f32[n, 8] = [1, 1, 1, 1, 1, 1, 1, 0.5] * y / spread`,
+  'data, models and schedules that are called as what is imported': `
+    ${image} { return x |> flatten() |> dense(10) as head }
+    model Steps = ema(M, decay = units)
+    schedule units { constant(0.9, over = rest) }
+    data images = digits { split = "test" map row -> { x: cast(row.image, f32) / 16, label: row.label } }
+    data class = images { batch = 64 }
+    step validate(ops in images) { metric a = mean(argmax(Steps(ops.x)) == ops.label) }
+    step validate as other(v in class) = validate`,
   'a default that reads a param': `
     param keep: bool = true
     block B(yes: bool = keep) on x: f32[n, c] -> f32[n, c] { return if yes and keep then (x |> dense(c) as q) else x }
@@ -127,6 +135,18 @@ const textOf = async (spec: string): Promise<string> => {
   if (ir === null) throw new Error('the spec is refused');
   return (await emit(ir, { compilerVersion: '0.1.0' })).map((file) => file.text).join('');
 };
+
+test('data and models keep their names, whatever is imported', async () => {
+  const text = await textOf(specs['data, models and schedules that are called as what is imported']);
+  for (const name of [
+    'readonly images: Data<',
+    'readonly class: Data<',
+    'readonly steps: M;',
+    '[from.images]',
+    '[from.class]',
+  ])
+    expect(text).toContain(name);
+});
 
 test('each turn has its own value', async () => {
   const text = await textOf(specs['turns of a list with code of their own']);

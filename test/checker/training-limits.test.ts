@@ -179,6 +179,43 @@ describe('the least and the most', () => {
     ).toEqual([]);
   });
 
+  test('with max_time alone neither a freeze nor an average is a part of the run', () => {
+    const timed = trainer('max_time = 1.hours');
+    const frozen = (how: string) => ({
+      ...timed,
+      optimizer: `optimizer opt = adam { of = Net ${how} }`,
+    });
+    expect(only(frozen('freeze = 5.percent'))).toMatchObject({
+      code: 'ZT4202',
+      at: '5.percent',
+      message: 'a percentage of `freeze` has no length: only `max_time` ends the run',
+      help: 'give a time in steps or epochs, or the run `epochs` or `steps` besides `max_time`',
+    });
+    expect(only(frozen('group low { match = ["hidden.*"] freeze = 10.percent }')).at).toBe('10.percent');
+    expect(codesOf(frozen('group low { match = ["hidden.*"] freeze = 2.epochs }'))).toEqual([]);
+    // What is never to thaw needs no end.
+    expect(codesOf(frozen('group low { match = ["hidden.*"] freeze = rest }'))).toEqual([]);
+    expect(
+      codesOf({
+        ...frozen('group low { match = ["hidden.*"] freeze = 10.percent }'),
+        ...trainer('epochs = 9 max_time = 1.hours'),
+      }),
+    ).toEqual([]);
+    const averaged = (from: string, options = 'max_time = 1.hours') => ({
+      ...trainer(options),
+      schedule: `model Slow = average(Net, from = ${from})`,
+      validate:
+        'step validate(batch in test_set) every 1.epoch { metric loss = mean(softmax_cross_entropy(Slow(batch.image), batch.label)) }',
+    });
+    expect(only(averaged('50.percent'))).toMatchObject({
+      code: 'ZT4202',
+      at: '50.percent',
+      message: 'a percentage of `average` of `Slow` has no length: only `max_time` ends the run',
+    });
+    expect(codesOf(averaged('5.epochs'))).toEqual([]);
+    expect(codesOf(averaged('50.percent', 'steps = 100 max_time = 1.hours'))).toEqual([]);
+  });
+
   test('the least is within the length, in its unit or in steps', () => {
     const codes = (options: string): readonly string[] =>
       found({ ...stopping, ...trainer(options) }).map(({ code }) => code);

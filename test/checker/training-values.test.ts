@@ -41,6 +41,23 @@ const refused: readonly (readonly [Parts, code: string, at: string])[] = [
     'exponential(to = 1e-3, over = rest)',
   ],
   [schedule('warmup(to = 0.1, over = 0.steps) constant(0.1, over = rest)'), 'ZT3203', '0.steps'],
+  [{ trainer: 'trainer Digits { epochs = 1 clip = norm(0) }' }, 'ZT3302', '0'],
+  [{ trainer: 'trainer Digits { epochs = 1 clip = value(-1) }' }, 'ZT3302', '-1'],
+  [{ trainer: 'trainer Digits { epochs = 1 accumulate = 0 }' }, 'ZT3302', '0'],
+  [{ trainer: 'trainer Digits { epochs = 1 log_every = 0.steps }' }, 'ZT3203', '0.steps'],
+  [{ trainer: 'trainer Digits { epochs = 0 }' }, 'ZT3302', '0'],
+  [{ trainer: 'trainer Digits { steps = 0 }' }, 'ZT3302', '0'],
+  [{ trainer: 'trainer Digits { epochs = -1 }' }, 'ZT3302', '-1'],
+  [{ trainer: 'trainer Digits { epochs = 1 sanity = 0.batches }' }, 'ZT3203', '0.batches'],
+  [{ trainer: 'trainer Digits { epochs = 1 reload_data = 0.epochs }' }, 'ZT3203', '0.epochs'],
+  [{ trainer: 'trainer Digits { epochs = 1 dev_run = 0.batches }' }, 'ZT3203', '0.batches'],
+  [{ trainer: 'trainer Digits { epochs = 1 overfit = 0.batches }' }, 'ZT3203', '0.batches'],
+  [{ trainer: 'trainer Digits { epochs = 1 overfit = 101.percent }' }, 'ZT3203', '101.percent'],
+  [{ addon: 'addon early_stopping { monitor = min(validate.loss) patience = 0 }' }, 'ZT3302', '0'],
+  [{ addon: 'addon checkpoint { keep = 0 }' }, 'ZT3302', '0'],
+  [{ trainer: 'trainer Digits { epochs = 1 summary = 0 }' }, 'ZT3302', '0'],
+  [{ trainer: 'trainer Digits { epochs = 1 summary = 1.5 }' }, 'ZT3203', '1.5'],
+  [{ trainer: 'trainer Digits { epochs = 1 summary = "all" }' }, 'ZT3203', '"all"'],
   [{ addon: 'addon predictions { file = "x.parquet" }' }, 'ZT3203', '"x.parquet"'],
   [{ addon: 'addon image_grid { of = zeros([4, 8, 8, 2]) }' }, 'ZT3203', 'zeros([4, 8, 8, 2])'],
   [
@@ -67,6 +84,8 @@ const right: readonly Parts[] = [
   ),
   schedule('warmup(to = 0.1, over = 5.steps) exponential(to = 1e-3, over = rest)'),
   { addon: 'addon predictions { file = "x.JSONL" }' },
+  { trainer: 'trainer Digits { epochs = 1 summary = 2 }' },
+  { trainer: 'trainer Digits { epochs = 1 summary = false }' },
 ];
 
 test.each(right)('%j is right', (parts) => {

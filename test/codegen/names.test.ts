@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { camel, createNames, instanceOf, pascal } from '../../src/codegen/names.js';
+import { camel, createNames, createPropertyNames, instanceOf, pascal } from '../../src/codegen/names.js';
 import { parseSize } from '../../src/codegen/size-text.js';
 
 describe('names', () => {
@@ -42,6 +42,17 @@ describe('names', () => {
     expect(scope.declare('c', 'ops')).toBe('ops2');
     expect(scope.declare('d', 'class')).toBe('class_');
     expect(scope.child().declare('e', 'toImage')).toBe('toImage3');
+  });
+
+  test('properties may be any word, and are apart from each other', () => {
+    const scope = createPropertyNames();
+    expect(['data', 'images', 'class', 'Tensor'].map((name) => scope.declare(name, name))).toEqual([
+      'data',
+      'images',
+      'class',
+      'Tensor',
+    ]);
+    expect(scope.declare('other', 'data')).toBe('data2');
   });
 });
 

@@ -34,6 +34,8 @@ function manual(label = 'train') {
     skipped: 0,
     files: [],
     batchesPerEpoch: 10,
+    inWorkers: false,
+    prefetch: null,
     batch: (epoch, index) => {
       const key = `${epoch}/${index}`;
       asked.push(key);
@@ -124,6 +126,52 @@ describe('reading ahead', () => {
     await ahead.drain();
   });
 
+  test('goes as far in each set as that one wants, in the order of the steps', () => {
+    const order: string[] = [];
+    const [first, second] = (['first', 'second'] as const).map((label) => {
+      const { set } = manual(label);
+      return {
+        ...set,
+        batch: (epoch: number, index: number) => {
+          order.push(`${label} ${epoch}/${index}`);
+          return set.batch(epoch, index);
+        },
+      };
+    });
+    if (first === undefined || second === undefined) throw new Error('two sets');
+    const ahead = new Ahead([first, second]);
+    const depth = ({ label }: OpenData): number => (label === 'first' ? 3 : 1);
+    // Those of workers begin before the others.
+    ahead.prepare(at(0, 4, 5, 6, 7), depth, ({ label }) => label === 'second');
+    expect(order.splice(0)).toEqual(['second 0/4']);
+    ahead.prepare(at(0, 4, 5, 6, 7), depth);
+    expect(order.splice(0)).toEqual(['first 0/4', 'first 0/5', 'first 0/6']);
+    ahead.prepare(at(0, 5, 6, 7), depth);
+    expect(order).toEqual(['second 0/5', 'first 0/7']);
+  });
+
+  test('tells a batch that is dropped that nobody wants it', async () => {
+    const stopped: string[] = [];
+    const { set } = manual();
+    const ahead = new Ahead([
+      {
+        ...set,
+        batch: (epoch, index, signal) =>
+          new Promise((_, reject) => {
+            signal?.addEventListener('abort', () => {
+              stopped.push(`${epoch}/${index}`);
+              reject(new Error('dropped'));
+            });
+          }),
+      },
+    ]);
+    ahead.prepare(at(0, 0, 1, 2));
+    ahead.prepare(at(0, 1, 2, 3));
+    expect(stopped).toEqual(['0/0']);
+    await ahead.drain();
+    expect(stopped).toEqual(['0/0', '0/1', '0/2', '0/3']);
+  });
+
   test('of several data sets fails when all of them are done', async () => {
     const [first, second] = [manual('first'), manual('second')];
     const ahead = new Ahead([first.set, second.set]);
@@ -152,6 +200,7 @@ class Recorded extends LineTrainer {
     private readonly rowCount: number,
     private readonly broken: number | null = null,
     private readonly slow = 0,
+    private readonly prefetch: number | null = null,
   ) {
     super(setup({ rows: rowCount, batchSize: 4 }, options));
   }
@@ -172,7 +221,11 @@ class Recorded extends LineTrainer {
         },
       }),
       {},
-      { record: { x: { dtype: 'f32', shape: [2] }, y: { dtype: 'f32', shape: [] } }, batch: 4 },
+      {
+        record: { x: { dtype: 'f32', shape: [2] }, y: { dtype: 'f32', shape: [] } },
+        batch: 4,
+        prefetch: this.prefetch === null ? null : units.batches(this.prefetch),
+      },
     );
     return { train: set, test: super.configureData().test };
   }
@@ -208,6 +261,22 @@ describe('a run', () => {
     expect(trainer.read).toEqual(wanted(18, batches));
     expect(trainer.events.at(-1)).toBe('close');
   });
+
+  test.each([0, 1, 3, 7])(
+    'with %d batches ahead goes into the next epochs, reads each once, in order, and none past its end',
+    async (prefetch) => {
+      const trainer = new Recorded({ epochs: null, steps: 12 }, 18, null, 0, prefetch);
+      const ahead: number[] = [];
+      const watch: LiveAddOn = {
+        kind: 'watch',
+        hooks: { stepEnd: ({ step }) => void ahead.push(trainer.read.length - step) },
+      };
+      const { session } = await train(trainer, [watch]);
+      await session.close();
+      expect(trainer.read).toEqual(wanted(18, 12));
+      expect(ahead).toEqual(Array.from({ length: 12 }, (_, step) => Math.min(prefetch, 11 - step)));
+    },
+  );
 
   test('a dev run reads what it takes', async () => {
     const trainer = new Recorded({ epochs: 3, progress: 'none' }, 18);

@@ -3,6 +3,14 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import {
+  bundleDefaults,
+  commonJsBanner,
+  commonJsNames,
+  embedKoffi,
+  embedWasm,
+  withoutNodeFetch,
+} from '../../src/codegen/embedding.js';
 
 const sources = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -16,6 +24,20 @@ export async function bundledProgram(name: string): Promise<string> {
     platform: 'node',
     format: 'esm',
     logLevel: 'error',
+  });
+  return outfile;
+}
+
+/** Bundles a file of this folder that has all of the runtime in it, as a trainer's executable has, and returns the bundle. */
+export async function bundledTrainer(name: string): Promise<string> {
+  const outfile = join(sources, '.cache', 'tests', `${name}-${process.version}-${process.pid}.mjs`);
+  await build({
+    ...bundleDefaults,
+    entryPoints: [join(sources, 'test', 'runtime', `${name}.ts`)],
+    outfile,
+    banner: { js: commonJsBanner('trainer') },
+    define: commonJsNames('trainer'),
+    plugins: [withoutNodeFetch(), embedWasm(), embedKoffi()],
   });
   return outfile;
 }

@@ -56,6 +56,9 @@ vi.mock('node:fs/promises', async (original) => {
   };
 });
 
+/** How often a process is killed in each layout. CONTRIBUTING says how to kill more. */
+const kills = Number(process.env['ZTRAIN_KILLS'] ?? 12);
+
 const root = mkdtempSync(join(tmpdir(), 'ztrain-disk-'));
 let program = '';
 beforeAll(async () => {
@@ -67,34 +70,38 @@ afterAll(() => {
 });
 
 describe.each(layouts)('in the layout %s', (layout) => {
-  test('killed at any time, what was said to be saved is there, and the next save sweeps what was cut off', async () => {
-    const folder = join(root, `killed-${layout}`, 'checkpoints');
-    let leftovers = 0;
-    let from = 1;
-    for (let round = 0; round < 12; round += 1) {
-      const child = spawn(process.execPath, [program, folder, layout, String(from)], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
-      let said = '';
-      // Some saves are done; then the kill falls anywhere into the next ones.
-      child.stdout.on('data', (data: Buffer) => {
-        said += data.toString();
-        if (said.split('\n').length > 2)
-          setTimeout(() => child.kill('SIGKILL'), round * 3 + Math.random() * 3);
-      });
-      await new Promise((resolve) => child.on('close', resolve));
-      const done = Number(said.trimEnd().split('\n').at(-1));
-      const { checkpoint, skipped } = await newestVerified(folder);
-      expect(skipped).toEqual([]);
-      expect(checkpoint?.step).toBeGreaterThanOrEqual(done);
-      expect((await findCheckpoint(join(folder, '..'))).step).toBeGreaterThanOrEqual(done);
-      leftovers += readdirSync(folder).filter((name) => name.includes('.tmp-')).length;
-      from = (checkpoint?.step ?? 0) + 1;
-    }
-    expect(leftovers).toBeGreaterThan(0);
-    await writeCheckpoint(folder, contents(from, layout));
-    expect(readdirSync(folder).filter((name) => name.includes('.tmp-'))).toEqual([]);
-  });
+  test(
+    'killed at any time, what was said to be saved is there, and the next save sweeps what was cut off',
+    async () => {
+      const folder = join(root, `killed-${layout}`, 'checkpoints');
+      let leftovers = 0;
+      let from = 1;
+      for (let round = 0; round < kills; round += 1) {
+        const child = spawn(process.execPath, [program, folder, layout, String(from)], {
+          stdio: ['ignore', 'pipe', 'inherit'],
+        });
+        let said = '';
+        // Some saves are done; then the kill falls anywhere into the next ones.
+        child.stdout.on('data', (data: Buffer) => {
+          said += data.toString();
+          if (said.split('\n').length > 2)
+            setTimeout(() => child.kill('SIGKILL'), ((round % 12) + Math.random()) * 3);
+        });
+        await new Promise((resolve) => child.on('close', resolve));
+        const done = Number(said.trimEnd().split('\n').at(-1));
+        const { checkpoint, skipped } = await newestVerified(folder);
+        expect(skipped).toEqual([]);
+        expect(checkpoint?.step).toBeGreaterThanOrEqual(done);
+        expect((await findCheckpoint(join(folder, '..'))).step).toBeGreaterThanOrEqual(done);
+        leftovers += readdirSync(folder).filter((name) => name.includes('.tmp-')).length;
+        from = (checkpoint?.step ?? 0) + 1;
+      }
+      expect(leftovers).toBeGreaterThan(0);
+      await writeCheckpoint(folder, contents(from, layout));
+      expect(readdirSync(folder).filter((name) => name.includes('.tmp-'))).toEqual([]);
+    },
+    Math.max(30_000, kills * 2000),
+  );
 
   test.each(['EIO', 'ENOSPC', 'EDQUOT', 'EMFILE', 'EROFS', 'EACCES'])(
     'whichever call fails with %s, the error says what to do, the old one stays, and the next save goes through',

@@ -267,7 +267,7 @@ describe('what is not as it was written', () => {
     ['a file twice', (f) => void (f['files'] = [...list(f['files']), ...list(f['files'])]), /twice/],
     ['a tensor less', (f) => void (f['tensors'] = list(f['tensors']).slice(1)), /does not list its tensor/],
     ['no whole step', (f) => void (f['step'] = 1.5), /"step" must be a whole number/],
-    ['a newer format', (f) => void (f['format'] = 99), /has format 99; this trainer reads up to 2/],
+    ['a newer format', (f) => void (f['format'] = 99), /has format 99; this trainer reads up to 3/],
     ['no format', (f) => void (f['format'] = '2'), /"format" must be a whole number/],
     [
       'another type',
@@ -345,7 +345,7 @@ describe('what is looked at', () => {
 test('checkpoints of every format that was written are read', async () => {
   const corpus = fileURLToPath(new URL('checkpoint-corpus', import.meta.url));
   const formats = readdirSync(corpus).sort();
-  expect(formats).toEqual(['format-1', 'format-2', 'format-2-ckpt']);
+  expect(formats).toEqual(['format-1', 'format-2', 'format-2-ckpt', 'format-3', 'format-3-ckpt']);
   for (const name of formats) {
     const { checkpoint, skipped } = await newestVerified(join(corpus, name));
     expect(skipped).toEqual([]);

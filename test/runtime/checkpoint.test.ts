@@ -252,9 +252,9 @@ describe('checkpoints', () => {
   test('a newer format is refused by number', async () => {
     const folder = await writeCheckpoint(join(root, 'newer'), contents(1));
     const path = join(folder, 'manifest.json');
-    writeFileSync(path, readFileSync(path, 'utf8').replace('"format": 2', '"format": 3'));
+    writeFileSync(path, readFileSync(path, 'utf8').replace('"format": 3', '"format": 4'));
     await expect(findCheckpoint(folder)).rejects.toThrow(
-      'format 3; this trainer reads up to 2, build it with ztrainc 0 or newer',
+      'format 4; this trainer reads up to 3, build it with ztrainc 0 or newer',
     );
     writeFileSync(path, '{"format": 1}');
     await expect(findCheckpoint(folder)).rejects.toThrow(

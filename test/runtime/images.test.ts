@@ -1,6 +1,7 @@
 /** Functions of images on the host: what they give, and that their draws depend on the row, the epoch and the seed alone. */
 import jpeg from 'jpeg-js';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { PNG } from 'pngjs';
@@ -299,6 +300,47 @@ describe('image_folder', () => {
     const open = await prepared(photos(name, { batch: 100, onBadRow: 'skip' })).open(host);
     expect([open.rows, open.skipped]).toEqual([22, 2]);
     expect((await open.batch(0, 0)).tensors[1]?.values.filter((label) => label === 0)).toHaveLength(7);
+  });
+
+  test('has one digest over the names and bytes of all pictures', async () => {
+    const name = folder('digested', { ...shelf, 'a-cats/notes.txt': Buffer.from('x') });
+    const read = async () => {
+      const { files, close } = await photos(name).open(host);
+      const all = await Promise.all(
+        files.map(async ({ file, bytes, sha256 }) => ({ file, bytes, sha256: await sha256 })),
+      );
+      await close();
+      return all;
+    };
+    const sha256 = (...parts: readonly (string | Uint8Array)[]): Buffer =>
+      parts.reduce((hash, part) => hash.update(part), createHash('sha256')).digest();
+    const sorted = Object.entries(shelf).sort(([a], [b]) => (a < b ? -1 : 1));
+    const wanted = sha256(...sorted.flatMap(([file, bytes]) => [`${file}\0`, sha256(bytes)])).toString('hex');
+    const bytes = sorted.reduce((sum, [, content]) => sum + content.length, 0);
+    expect(await read()).toEqual([{ file: 'digested', bytes, sha256: wanted }]);
+    const file = (each: string): string => path.join(root, name, each);
+    // Neither times nor what is no picture.
+    utimesSync(file('a-cats/0.png'), 1, 1);
+    writeFileSync(file('a-cats/notes.txt'), 'other');
+    expect((await read())[0]?.sha256).toBe(wanted);
+    // One picture in the place of another of the same size.
+    const [first, second] = ['a-cats/0.png', 'a-cats/6.png'].map((each) => readFileSync(file(each)));
+    if (first === undefined || second === undefined) throw new Error('no pictures');
+    writeFileSync(file('a-cats/0.png'), second);
+    writeFileSync(file('a-cats/6.png'), first);
+    expect((await read())[0]).not.toMatchObject({ sha256: wanted });
+    writeFileSync(file('a-cats/0.png'), first);
+    writeFileSync(file('a-cats/6.png'), second);
+    expect((await read())[0]?.sha256).toBe(wanted);
+    renameSync(file('a-cats/0.png'), file('a-cats/9.png'));
+    expect((await read())[0]?.sha256).not.toBe(wanted);
+  });
+
+  test('a picture that is gone when the digest is made is named', async () => {
+    const name = folder('leaving', { 'a/0.png': plain(0, 0), 'a/1.png': plain(0, 1) });
+    const open = await photos(name).open(host);
+    rmSync(path.join(root, name, 'a/1.png'));
+    await expect(open.files[0]?.sha256).rejects.toThrow('leaving/a/1.png: the picture cannot be read');
   });
 
   test('what the host does comes before what the step does', () => {

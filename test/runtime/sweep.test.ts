@@ -16,7 +16,7 @@ import { main, type MainIo } from '../../src/runtime/main.js';
 import type { StopSignal } from '../../src/runtime/trainer/control.js';
 import type { TrainerClass } from '../../src/runtime/trainer/trainer.js';
 import { combinations, settingText, spreadOf, unfixed, type SweepPlan } from '../../src/values/sweep.js';
-import { steps } from '../../src/values/units.js';
+import { seconds, steps } from '../../src/values/units.js';
 import { LineTrainer } from './tiny-trainer.js';
 
 const root = mkdtempSync(join(tmpdir(), 'ztrain-sweep-'));
@@ -243,6 +243,60 @@ test('a run that keeps its best checkpoint is known by what that measured', asyn
   expect(summary).toMatchObject({ best: [{ value: own }] });
   expect(summary).not.toMatchObject({ metrics: { 'validate.loss': own } });
 });
+
+test('points that end by their time are finished, ranked by their last measurement, and not run again', async () => {
+  const folder = join(root, 'timed');
+  const timed = addons.sweep({
+    over: [axis('lr', 1e-6, 0.1), axis('batch_size', 2, 4)],
+    average: [],
+    pick: addons.min('validate.loss'),
+  });
+  class Timed extends swept(timed) {
+    static override readonly spec = {
+      ...LineTrainer.spec,
+      sweep: timed,
+      options: { seed: 1, maxTime: seconds(0.25), logEvery: steps(1_000_000) },
+    };
+  }
+  const { code, err } = await run(Timed, ['trainer.summary=false', '--run-dir', folder]);
+  expect(code).toBe(0);
+  const { points, picked, ended } = written(folder);
+  expect([ended, points.length]).toEqual([true, 4]);
+  for (const [at, point] of points.entries()) {
+    const own = point.runs[0];
+    expect(own?.state).toBe('finished');
+    const said: unknown = JSON.parse(readFileSync(join(folder, own?.folder ?? '', 'summary.json'), 'utf8'));
+    expect(said).toMatchObject({ reason: 'out-of-time', because: null, signal: null });
+    const {
+      steps: taken,
+      seconds: took,
+      metrics,
+    } = said as Record<'steps' | 'seconds', number> & {
+      readonly metrics: Readonly<Record<string, number>>;
+    };
+    expect(took).toBeGreaterThanOrEqual(0.25);
+    expect(taken).toBeGreaterThan(0);
+    // What is ranked was measured when the time was over: at the last step, wherever in an epoch that is.
+    const lines = readFileSync(join(folder, own?.folder ?? '', 'metrics.jsonl'), 'utf8')
+      .trim()
+      .split('\n');
+    const last = lines.map((line) => JSON.parse(line) as Record<string, unknown>).at(-1);
+    expect(last).toMatchObject({ stage: 'validate', step: taken });
+    expect(metrics['validate.loss']).toBe(last?.['loss']);
+    expect(points[at]?.metrics?.['validate.loss']?.mean).toBe(last?.['loss']);
+  }
+  const means = points.map(({ metrics }) => metrics?.['validate.loss']?.mean ?? Number.NaN);
+  expect(picked?.point).toBe(means.indexOf(Math.min(...means)) + 1);
+  // Those that hardly learn are no match for the others.
+  expect([3, 4]).toContain(picked?.point);
+  expect(err).toMatch(/4 runs of 4 finished in \S/);
+  const again = await run(Timed, ['trainer.summary=false', '--run-dir', folder]);
+  expect([again.code, again.err.includes('4 done before'), again.err.includes('run 1 of')]).toEqual([
+    0,
+    true,
+    false,
+  ]);
+}, 60_000);
 
 describe('values', () => {
   test('combinations, the last axis first', () => {

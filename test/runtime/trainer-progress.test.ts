@@ -119,6 +119,30 @@ describe('the live line', () => {
     fixed.forEach((line) => expect(line.length).toBeLessThanOrEqual(columns));
   });
 
+  test('the table of weights is as deep as it was asked for', async () => {
+    const tableOf = async (summary: boolean | number | undefined): Promise<readonly string[]> => {
+      const screen = terminal(80);
+      const trainer = new LineTrainer({
+        options: { epochs: 1, progress: 'plain', ...(summary === undefined ? {} : { summary }) },
+      });
+      await trainer.fit({ stream: screen, environment: {}, runDir: null });
+      return screen
+        .text()
+        .split('\n')
+        .filter((line) => /^Line\.|^weights|values \(/.test(line))
+        .map((line) => line.trim().replaceAll(/ +/g, ' '));
+    };
+    const head = 'weights shape count bytes';
+    const total = '3 values (12 B), 3 trained';
+    const all = [head, 'Line.dense.weight [2, 1] 2 8 B', 'Line.dense.bias [1] 1 4 B', total];
+    expect(await tableOf(undefined)).toEqual(all);
+    expect(await tableOf(true)).toEqual(all);
+    expect(await tableOf(2)).toEqual(all);
+    expect(await tableOf(50)).toEqual(all);
+    expect(await tableOf(1)).toEqual([head, 'Line.dense 3 12 B', total]);
+    expect(await tableOf(false)).toEqual([]);
+  });
+
   test('is taken back from all rows that it has where the terminal became narrower', () => {
     const screen = { ...terminal(40), columns: 40 };
     const reporter = liveReporter(screen, () => undefined);

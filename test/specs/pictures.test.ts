@@ -1,6 +1,9 @@
 /** Pictures from folders, from their files to a network that tells them apart. */
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import jpeg from 'jpeg-js';
 import { PNG } from 'pngjs';
@@ -59,4 +62,27 @@ test('a run that goes on draws what it would have drawn', async () => {
   await place.call(program, ['trainer.steps=18', '--resume', lastCheckpoint(cut), '--allow', 'steps']);
   expect(lastCheckpoint(cut)).toMatch(/step-0*18$/);
   expect(lastWeights(cut).equals(wanted)).toBe(true);
+
+  // Workers import the executable itself; they and batches ahead of the step change nothing.
+  const words = ['train_set.workers=2', 'train_set.prefetch=3.batches', 'val_set.workers=1'];
+  const threaded = await place.train(program, 'threaded', ['trainer.epochs=3', ...words]);
+  expect(lastWeights(threaded).equals(wanted)).toBe(true);
+  expect(threaded.metrics).toEqual(whole.metrics);
+
+  // A signal in the middle of an epoch ends it, workers and all; it goes on without them.
+  const folder = join(place.folder, 'runs', 'signalled');
+  const child = spawn(program, ['trainer.epochs=3', 'trainer.log_every=1', '--run-dir', folder, ...words], {
+    cwd: place.folder,
+    stdio: 'ignore',
+  });
+  const ended = once(child, 'exit');
+  const file = join(folder, 'metrics.jsonl');
+  for (let turn = 0; turn < 3000 && !(existsSync(file) && readFileSync(file).length > 0); turn += 1)
+    await wait(10);
+  child.kill('SIGINT');
+  expect(await ended).toEqual([130, null]);
+  await place.call(program, ['--resume', folder, 'train_set.workers=0', 'val_set.workers=0']);
+  const last = readFileSync(join(folder, 'checkpoints', 'last'), 'utf8').trim();
+  expect(last).toMatch(/step-0*18$/);
+  expect(readFileSync(join(folder, 'checkpoints', last, 'model.safetensors')).equals(wanted)).toBe(true);
 }, 180_000);

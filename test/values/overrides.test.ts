@@ -72,6 +72,15 @@ describe('overrides', () => {
     expect(showValue(units.steps(3))).toBe('3 steps');
   });
 
+  test('a summary is wanted, or how deep', () => {
+    const summary = findOption('trainer', optionTable.get('trainer/options') ?? [], 'summary');
+    const read = (text: string) => parseOption('trainer', summary, text);
+    expect(['true', 'false', '1', '12'].map(read)).toEqual([true, false, 1, 12]);
+    expect(() => read('0')).toThrow('trainer.summary must keep summary >= 1, got 0');
+    for (const text of ['1.5', 'deep', 'none', ''])
+      expect(() => read(text)).toThrow('trainer.summary takes true or false, or a whole number, got');
+  });
+
   test('the prelude decides what may be set', () => {
     const trainer = optionTable.get('trainer/options') ?? [];
     expect(parseOption('trainer', findOption('trainer', trainer, 'epochs'), '2')).toBe(2);

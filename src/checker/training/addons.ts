@@ -1,9 +1,9 @@
-/** ZT4201 and ZT4206: monitors name metrics that a step emits, and each effect has one owner. */
-import { addonTwice, effectOwnedTwice, unknownMetric } from '../../parser/messages.gen.js';
+/** ZT4201, ZT4206 and ZT4211: monitors name metrics that a step emits, each effect has one owner, and a run goes on from whole state. */
+import { addonTwice, effectOwnedTwice, unknownMetric, weightsGoOn } from '../../parser/messages.gen.js';
 import { nearest } from '../../parser/nearest.js';
 import { partOf } from '../../values/limits.js';
 import { evaluateIr, type HostNames } from '../evaluate.js';
-import type { IrAddon, IrStepStmt } from '../ir.js';
+import type { IrAddon, IrExpr, IrStepStmt } from '../ir.js';
 import { listed, type TrainingInput } from './input.js';
 import type { Run } from './run.js';
 import { visitStatements } from './walk.js';
@@ -197,5 +197,22 @@ export const checkAddonEffects = ({ trainer, report }: TrainingInput): void => {
     }
     if (!labels.has(addon.label)) labels.set(addon.label, addon);
     for (const each of owned) if (!owners.has(each)) owners.set(each, addon);
+  }
+};
+
+/** A run goes on from checkpoints with all of its state. */
+export const checkCheckpoints = ({ trainer, report }: TrainingInput): void => {
+  for (const { name, module, options } of trainer.addons) {
+    if (module !== null || name !== 'checkpoint') continue;
+    const valueOf = (key: string): IrExpr | undefined => options.find((option) => option.name === key)?.value;
+    const [alone, resume] = [valueOf('weights_only'), valueOf('resume')];
+    if (alone?.kind !== 'literal' || alone.value !== true || resume === undefined) continue;
+    if (resume.kind === 'literal' && resume.value === null) continue;
+    report(
+      weightsGoOn(resume.span, {
+        related: [{ span: alone.span, label: 'this leaves out what optimizers keep' }],
+        help: 'leave one of the two out',
+      }),
+    );
   }
 };

@@ -12,7 +12,7 @@ import type { Span } from '../../parser/source.js';
 import { durationInSteps, type Pace } from '../../values/durations.js';
 import { showQuantity, type Duration } from '../../values/units.js';
 import { evaluateIr } from '../evaluate.js';
-import type { IrExpr, IrSchedule, Unit } from '../ir.js';
+import type { IrExpr, IrSchedule, IrTrainer, Unit } from '../ir.js';
 import { counted, optionOf, type TrainingInput } from './input.js';
 import { lengthNotes, type Run } from './run.js';
 
@@ -234,25 +234,53 @@ export const checkPhases = (input: TrainingInput, run: Run): void => {
   }
 };
 
+/** A length that is a part of the run's: `rest`, or a percentage. */
+const partNamed = (expr: IrExpr | null): string | null =>
+  expr?.kind === 'rest'
+    ? '`rest`'
+    : expr?.kind === 'quantity' && expr.unit === 'percent'
+      ? 'a percentage'
+      : null;
+
+/** Lengths of phases, freezes and averages that are parts of the run's, and whose they are. */
+const partsOfRun = ({
+  schedules,
+  optimizers,
+  models,
+}: IrTrainer): readonly { readonly given: IrExpr; readonly length: string; readonly owner: string }[] => {
+  const part = (given: IrExpr | null, owner: string, length = partNamed(given)) =>
+    given && length !== null ? [{ given, length, owner }] : [];
+  // What is frozen for the rest of the run never thaws, however long that is.
+  const share = (given: IrExpr | null, owner: string) => (given?.kind === 'rest' ? [] : part(given, owner));
+  return [
+    ...schedules.flatMap(({ name, phases }) =>
+      phases.flatMap(({ options }) =>
+        ['over', 'every'].flatMap((option) => part(optionOf(options, option), `schedule \`${name}\``)),
+      ),
+    ),
+    ...optimizers.flatMap(({ options, groups }) =>
+      [options, ...groups.map((group) => group.options)].flatMap((each) =>
+        share(optionOf(each, 'freeze'), '`freeze`'),
+      ),
+    ),
+    ...models.flatMap(({ name, copy }) =>
+      copy ? share(optionOf(copy.options, 'from'), `\`${copy.kind}\` of \`${name}\``) : [],
+    ),
+  ];
+};
+
 /** ZT4202: `rest` and percentages are parts of a length, which a run that only `max_time` ends does not have. */
 const checkPartsOfNoEnd = ({ trainer, report }: TrainingInput): void => {
-  for (const { name, phases } of trainer.schedules) {
-    for (const { options } of phases) {
-      for (const option of ['over', 'every']) {
-        const given = optionOf(options, option);
-        const isRest = given?.kind === 'rest';
-        if (!given || !(isRest || (given.kind === 'quantity' && given.unit === 'percent'))) continue;
-        report(
-          partWithoutEnd(
-            given.span,
-            { length: isRest ? '`rest`' : 'a percentage', name },
-            {
-              help: 'give the phase a length in steps or epochs, or the run `epochs` or `steps` besides `max_time`',
-            },
-          ),
-        );
-      }
-    }
+  for (const { given, length, owner } of partsOfRun(trainer)) {
+    report(
+      partWithoutEnd(
+        given.span,
+        { length, owner },
+        {
+          help: `give ${owner.startsWith('schedule') ? 'the phase a length' : 'a time'} in steps or epochs, or the run \`epochs\` or \`steps\` besides \`max_time\``,
+        },
+      ),
+    );
   }
 };
 

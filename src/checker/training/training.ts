@@ -2,7 +2,7 @@
  * The run as a whole, after every part of it was checked by itself. After this: each weight that is trained has one
  * optimizer and a way for the gradient, schedules fit into the run, and add-ons find what they watch.
  */
-import { checkAddonEffects, checkMonitors } from './addons.js';
+import { checkAddonEffects, checkCheckpoints, checkMonitors } from './addons.js';
 import { checkAttributeValues } from './attribute-values.js';
 import { checkMeasuredData, checkRandomData, checkValidationData } from './evaluation-data.js';
 import { checkCopies } from './copies.js';
@@ -22,6 +22,7 @@ import { checkPhases, checkSchedules } from './schedules.js';
 import { checkSweep } from './sweep.js';
 import { checkTraces } from './traces.js';
 import { checkWeightNames } from './weight-names.js';
+import { checkWorkers } from './workers.js';
 
 export type { TrainingInput } from './input.js';
 
@@ -35,6 +36,7 @@ export const checkTraining = (input: TrainingInput): void => {
   checkTraces(input);
   checkMonitors(input, run);
   checkAddonEffects(input);
+  checkCheckpoints(input);
   checkRunLength(input, run);
   checkWindow(input, run);
   checkAttributeValues(input, run);
@@ -43,6 +45,7 @@ export const checkTraining = (input: TrainingInput): void => {
   checkLimits(input, run);
   checkLeast(input, run);
   checkGuards(input, run);
+  checkWorkers(input, run);
   checkFreezes(input, run);
   checkCopies(input, run);
   // With two lengths there is no telling which one a schedule is held against.

@@ -199,6 +199,8 @@ export interface AddOn {
   readonly resume?: string | null;
   /** Of what saves the run: whether a checkpoint is a folder or one file; a folder unless given. */
   readonly format?: 'folder' | 'ckpt';
+  /** Of what saves the run: whether a checkpoint holds the weights and nothing that training goes on from. */
+  readonly weightsOnly?: boolean;
   /** Which weights get their first values from a file. */
   readonly loads?: PretrainedOptions;
   /** Secrets that must be there before a run starts. */

@@ -14,6 +14,11 @@ export interface CheckpointOptions {
   readonly last?: boolean;
   /** Whether a run that fails saves the state it left, in `checkpoints/failed-N`: neither the last nor the best. */
   readonly onError?: boolean;
+  /**
+   * Whether a checkpoint holds the weights without the optimizers' state: smaller by their slots (two of three parts with Adam), and
+   * nothing that a run goes on from. Not with `resume`.
+   */
+  readonly weightsOnly?: boolean;
   /** What the run goes on with unless the command line says otherwise: `auto`, or the path of a run or a checkpoint. */
   readonly resume?: string | null;
   /** Whether a checkpoint is a folder, or one file with the same in it. */
@@ -22,18 +27,22 @@ export interface CheckpointOptions {
 
 /**
  * Saves the run. The newest checkpoint is `checkpoints/last`, the best `checkpoints/best`; an old one is deleted once the new one
- * is on disk. Throws for a `keep` that is no whole number of at least 1.
+ * is on disk. Throws for a `keep` that is no whole number of at least 1, and for `weightsOnly` with `resume`.
  */
 export function checkpoint(options: CheckpointOptions = {}): AddOn {
   const { every = null, keep = 1, best: monitor = null, last = true, onError = false } = options;
   if (!Number.isSafeInteger(keep) || keep < 1) {
     throw new Error(`checkpoint takes a whole number of at least 1 as keep, got ${keep}`);
   }
+  const { weightsOnly = false, resume = null } = options;
+  if (weightsOnly && resume !== null)
+    throw new Error('checkpoint takes no resume with weights_only: weights are not enough to go on from');
   return {
     kind: 'checkpoint',
     phase: 'dependent',
     owns: ['checkpoint'],
-    resume: options.resume ?? null,
+    resume,
+    weightsOnly,
     format: options.format ?? 'folder',
     withOptions: (values) => checkpoint(replaced(options, values)),
     start: (host) => {

@@ -96,11 +96,7 @@ async function toSafetensors(
   const about = { trainer, step: String(step), spec_sha256: specSha256 };
   const { start, begins } = planSafetensors(tensors, about);
   await withFile(path, async (put) => {
-    let at = 0;
-    for (const bytes of start) {
-      await put(bytes, at);
-      at += bytes.length;
-    }
+    await put(start, 0);
     await eachTensor(checkpoint, part, (name, { values }) =>
       put(littleEndian(values), begins.get(name) ?? 0),
     );

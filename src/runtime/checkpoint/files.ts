@@ -1,5 +1,5 @@
 /** Files that are whole or absent: written beside their place, flushed to the disk, then renamed into it. */
-import { createHash, randomBytes, type Hash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { constants, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { link, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -58,14 +58,13 @@ export async function sha256InTurns(piece: Uint8Array): Promise<string> {
   return hash.digest('hex');
 }
 
-/** What was written: SHA-256 of the whole and of each piece. */
+/** What was written: SHA-256 of each piece. */
 export interface Written {
   readonly bytes: number;
-  readonly sha256: string;
   readonly pieces: readonly string[];
 }
 
-/** Writes a new file and flushes it. Rejects where it exists. */
+/** Writes a new file and flushes it. A piece is hashed while it is written. Rejects where the file exists. */
 export async function writeNew(
   path: string,
   pieces: readonly Uint8Array[],
@@ -73,26 +72,28 @@ export async function writeNew(
   mode = 0o644,
 ): Promise<Written> {
   const file = await open(path, fresh, mode);
-  const whole = createHash('sha256');
   const digests: string[] = [];
   let bytes = 0;
   try {
     for (const piece of pieces) {
-      const each: readonly Hash[] = [whole, createHash('sha256')];
+      const hash = createHash('sha256');
+      let hashed = 0;
       // A write may take less than it was given.
       for (let from = 0; from < piece.length;) {
-        const { bytesWritten } = await file.write(piece, from, Math.min(most, piece.length - from));
-        for (const hash of each) hash.update(piece.subarray(from, from + bytesWritten));
-        from += bytesWritten;
+        const count = Math.min(most, piece.length - from);
+        const writing = file.write(piece, from, count);
+        if (from + count > hashed) hash.update(piece.subarray(hashed, from + count));
+        hashed = Math.max(hashed, from + count);
+        from += (await writing).bytesWritten;
       }
       bytes += piece.length;
-      digests.push(each[1]?.digest('hex') ?? '');
+      digests.push(hash.digest('hex'));
     }
     await file.sync();
   } finally {
     await file.close();
   }
-  return { bytes, sha256: whole.digest('hex'), pieces: digests };
+  return { bytes, pieces: digests };
 }
 
 /** What file systems answer that cannot flush a folder: their renames last, or nobody can make them. */

@@ -10,12 +10,21 @@ import { parseStrictJson, type StrictValue } from './strict-json.js';
 
 /**
  * The version of the layout. A reader refuses a newer one, and takes every older one:
- * 1: without a checksum of the manifest itself.
+ * 1: without a checksum of the manifest itself;
+ * 2: with a checksum of a whole file of tensors in the place of its head's.
  */
-export const checkpointFormat = 2;
+export const checkpointFormat = 3;
 
 /** No manifest is longer. */
 export const manifestLimit = 2 ** 26;
+
+/** A file as a manifest has it. */
+export interface FileRecord {
+  readonly bytes: number;
+  readonly sha256: string;
+  /** What that is the checksum of: of a file of tensors, which have checksums of their own, it is what comes before them. */
+  readonly of: 'all' | 'head';
+}
 
 /** A tensor as a manifest has it. */
 export interface TensorRecord {
@@ -32,6 +41,8 @@ export interface Checkpoint {
   readonly inOneFile: boolean;
   readonly step: number;
   readonly epoch: number;
+  /** Whether it has the weights alone, and nothing that training goes on from. */
+  readonly weightsOnly: boolean;
   readonly trainer: string;
   readonly specSha256: string;
   /** The engine that wrote it, with its version. */
@@ -40,7 +51,7 @@ export interface Checkpoint {
   readonly specFiles: readonly { readonly path: string; readonly text: string }[];
   /** Params by name, as the run had them. */
   readonly params: ReadonlyMap<string, StrictValue>;
-  readonly files: ReadonlyMap<string, { readonly bytes: number; readonly sha256: string }>;
+  readonly files: ReadonlyMap<string, FileRecord>;
   /** Tensors by name, by the file that holds them. */
   readonly tensors: ReadonlyMap<string, ReadonlyMap<string, TensorRecord>>;
 }
@@ -76,7 +87,7 @@ export function readManifest(folder: string, file: string, text: string, inOneFi
     throw new RunError(
       `${file} has format ${format}; this trainer reads up to ${checkpointFormat}, build it with ${writerOf(fields)}`,
     );
-  if (format !== 1 && format !== checkpointFormat)
+  if (typeof format !== 'number' || !Number.isSafeInteger(format) || format < 1)
     throw new Misfit(`"format" must be a whole number from 1 to ${checkpointFormat}, got ${shown(format)}`);
   if (format >= 2 && !isSealed(text)) throw new Misfit('its own checksum differs, it was damaged or edited');
   return checkpointOf(folder, fields, inOneFile);
@@ -93,7 +104,7 @@ function writerOf(fields: Fields): string {
 
 function checkpointOf(folder: string, fields: Fields, inOneFile: boolean): Checkpoint {
   const spec = asMap('"spec"', fields.get('spec'));
-  const files = new Map<string, { readonly bytes: number; readonly sha256: string }>();
+  const files = new Map<string, FileRecord>();
   for (const entry of asList('"files"', fields.get('files'))) {
     const own = asMap('an entry of "files"', entry);
     const name = asText('"name" of a file', own.get('name'));
@@ -101,9 +112,12 @@ function checkpointOf(folder: string, fields: Fields, inOneFile: boolean): Check
     if (!/^[a-z0-9][a-z0-9._-]*$/.test(name))
       throw new Misfit(`"name" of a file must be a plain name, got ${JSON.stringify(name)}`);
     if (files.has(name)) throw new Misfit(`"files" has ${name} twice`);
+    const of = own.has('headSha256') ? 'head' : 'all';
+    const key = of === 'head' ? 'headSha256' : 'sha256';
     files.set(name, {
       bytes: asWhole(`"bytes" of ${name}`, own.get('bytes')),
-      sha256: asDigest(`"sha256" of ${name}`, own.get('sha256')),
+      sha256: asDigest(`"${key}" of ${name}`, own.get(key)),
+      of,
     });
   }
   const tensors = new Map<string, Map<string, TensorRecord>>();
@@ -125,6 +139,7 @@ function checkpointOf(folder: string, fields: Fields, inOneFile: boolean): Check
     inOneFile,
     step: asWhole('"step"', fields.get('step')),
     epoch: asWhole('"epoch"', fields.get('epoch')),
+    weightsOnly: holdsWeightsOnly(fields.get('holds')),
     trainer: asText('"trainer" of "spec"', spec.get('trainer')),
     specSha256: asText('"sha256" of "spec"', spec.get('sha256')),
     engine: asText('"engine"', fields.get('engine')),
@@ -160,6 +175,9 @@ const asWhole = (what: string, value: StrictValue | undefined): number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
     ? value
     : misfit(what, 'a whole number of at least 0', value);
+/** All of a run's state unless it says otherwise. */
+const holdsWeightsOnly = (value: StrictValue | undefined): boolean =>
+  value === undefined ? false : value === 'weights' || misfit('"holds"', '"weights"', value);
 const asDigest = (what: string, value: StrictValue | undefined): string =>
   typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
     ? value

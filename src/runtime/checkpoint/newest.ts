@@ -1,4 +1,4 @@
-/** What a run that goes on starts from: the newest checkpoint whose every byte is as it was written. */
+/** What a run that goes on starts from: the newest checkpoint with all of its state whose every byte is as it was written. */
 import { join } from 'node:path';
 import { fileError } from './files.js';
 import { checkpointPaths, isFolder, whyNone } from './list.js';
@@ -34,6 +34,10 @@ export async function newestVerified(folder: string): Promise<Newest> {
     }
     try {
       const checkpoint = await openCheckpoint(path);
+      if (checkpoint.weightsOnly) {
+        skipped.push({ path, why: onlyWeights });
+        continue;
+      }
       await verifyCheckpoint(checkpoint);
       return { checkpoint, skipped };
     } catch (error) {
@@ -42,6 +46,10 @@ export async function newestVerified(folder: string): Promise<Newest> {
   }
   return { checkpoint: null, skipped };
 }
+
+/** Why a run cannot go on from a checkpoint that is whole. */
+export const onlyWeights =
+  'it holds weights only (checkpoint.weights_only), which test, predict, export and pretrained take, but no run goes on from';
 
 /** The reason without what to take instead: that is being looked for. */
 function reasonOf(error: unknown): string {

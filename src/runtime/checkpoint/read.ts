@@ -136,8 +136,8 @@ async function withTensors<T>(
   if (!inOneFile && listed === undefined)
     throw new RunError(`the manifest of ${folder} lists no ${name}; ${await insteadOf(folder)}`);
   try {
-    const whole = listed === undefined ? null : createHash('sha256');
-    const file = await openTensorFile(path, listed?.bytes ?? null, undefined, whole);
+    const hash = listed === undefined ? null : createHash('sha256');
+    const file = await openTensorFile(path, listed?.bytes ?? null, { hash, hashes: listed?.of });
     try {
       if (!inOneFile) compareLayout(file, records);
       const entries = inDataOrder(file.entries).filter((entry) => records.has(entry.name));
@@ -145,7 +145,7 @@ async function withTensors<T>(
         if (checksum !== records.get(entry.name)?.sha256)
           throw new SafetensorsError(`the checksum of tensor ${entry.name} differs`);
       });
-      if (whole !== null && whole.digest('hex') !== listed?.sha256)
+      if (hash !== null && hash.digest('hex') !== listed?.sha256)
         throw new SafetensorsError('its checksum differs');
       return done;
     } finally {

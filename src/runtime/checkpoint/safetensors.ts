@@ -69,7 +69,7 @@ export const bytesOf = ({ dtype, shape }: Pick<TensorShape, 'dtype' | 'shape'>):
 /** Where the tensors of a file will lie. */
 export interface PlannedFile {
   /** The length of the header, and the header. */
-  readonly start: readonly Uint8Array[];
+  readonly start: Uint8Array;
   /** Where each tensor begins in the file, by name. */
   readonly begins: ReadonlyMap<string, number>;
 }
@@ -93,21 +93,16 @@ export function planSafetensors(
   const meta = Object.keys(metadata).length === 0 ? [] : [`"__metadata__":${JSON.stringify(metadata)}`];
   const text = new TextEncoder().encode(`{${[...meta, ...entries].join(',')}}`);
   // The header is padded with spaces so that the data begins at a multiple of 8.
-  const header = new Uint8Array(Math.ceil(text.length / 8) * 8).fill(0x20);
-  header.set(text);
-  if (header.length > headerLimit)
-    fail(`the header would have ${header.length} bytes, more than ${headerLimit}`);
-  const length = new Uint8Array(8);
-  new DataView(length.buffer).setUint32(0, header.length, true);
-  const data = length.length + header.length;
-  return {
-    start: [length, header],
-    begins: new Map([...offsets].map(([name, begin]) => [name, data + begin])),
-  };
+  const length = Math.ceil(text.length / 8) * 8;
+  if (length > headerLimit) fail(`the header would have ${length} bytes, more than ${headerLimit}`);
+  const start = new Uint8Array(8 + length).fill(0x20);
+  new DataView(start.buffer).setBigUint64(0, BigInt(length), true);
+  start.set(text, 8);
+  return { start, begins: new Map([...offsets].map(([name, begin]) => [name, start.length + begin])) };
 }
 
 /**
- * A file's bytes in pieces: the length of its header, the header, and one piece for each tensor. Tensors are sorted by size of
+ * A file's bytes in pieces: the length of its header with the header, and one piece for each tensor. Tensors are sorted by size of
  * element, then name, so that each is aligned. Throws a SafetensorsError where the header grows too long for any reader.
  */
 export function writeSafetensors(
@@ -119,7 +114,7 @@ export function writeSafetensors(
     sorted.map(([name, { dtype, shape }]) => ({ name, dtype, shape })),
     metadata,
   );
-  return [...start, ...sorted.map(([, { values }]) => littleEndian(values))];
+  return [start, ...sorted.map(([, { values }]) => littleEndian(values))];
 }
 
 const hostIsLittle = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;

@@ -60,19 +60,28 @@ export interface OpenTensorFile extends Layout {
   close(): Promise<void>;
 }
 
-/** Opens a file and reads its header. `hash` is told of the bytes before the data, and of the data as it is read. */
+/** How a file of tensors is read. */
+export interface TensorFileOptions {
+  /** At most so many bytes are read at once. */
+  readonly most?: number;
+  /** Is told of the bytes before the data and, unless it `hashes` the `head` alone, of the data as it is read. */
+  readonly hash?: Hash | null;
+  readonly hashes?: 'all' | 'head' | undefined;
+}
+
+/** Opens a file of `size` bytes (any, where that is null) and reads its header. */
 export async function openTensorFile(
   path: string,
   size: number | null,
-  most = pieceBytes,
-  hash: Hash | null = null,
+  { most = pieceBytes, hash = null, hashes = 'all' }: TensorFileOptions = {},
 ): Promise<OpenTensorFile> {
   const file = await openRegular(path, size);
-  const also = hash === null ? [] : [hash];
+  const ofHead = hash === null ? [] : [hash];
+  const also = hashes === 'head' ? [] : ofHead;
   try {
     const all = size ?? (await file.stat()).size;
-    const start = await readPieces(file, Math.min(8, all), 0, most, also);
-    const header = await readPieces(file, headerLength(start, all), 8, most, also);
+    const start = await readPieces(file, Math.min(8, all), 0, most, ofHead);
+    const header = await readPieces(file, headerLength(start, all), 8, most, ofHead);
     return {
       ...readLayout(header, all),
       read: async (entry) => {
@@ -104,7 +113,7 @@ export const inDataOrder = (entries: readonly Entry[]): readonly Entry[] =>
  */
 export async function readTensorFile(path: string, size: number, most = pieceBytes): Promise<TensorFile> {
   const whole = createHash('sha256');
-  const file = await openTensorFile(path, size, most, whole);
+  const file = await openTensorFile(path, size, { most, hash: whole });
   try {
     const tensors = new Map<string, HostTensor>();
     const checksums = new Map<string, string>();
@@ -148,7 +157,7 @@ export async function readTextFile(path: string, most: number, size: number | nu
   }
 }
 
-/** Reads on until `count` bytes are there: a read may give less than it was asked for. */
+/** Reads on until all bytes are there: a read may give less than it was asked for. What has arrived is hashed during the next read. */
 async function readInto(
   file: FileHandle,
   bytes: Uint8Array,
@@ -156,12 +165,19 @@ async function readInto(
   most: number,
   hashes: readonly Hash[],
 ): Promise<void> {
+  let hashed = 0;
+  const hashTo = (end: number): void => {
+    if (end > hashed) for (const hash of hashes) hash.update(bytes.subarray(hashed, end));
+    hashed = end;
+  };
   for (let from = 0; from < bytes.length;) {
-    const { bytesRead } = await file.read(bytes, from, Math.min(most, bytes.length - from), at + from);
+    const reading = file.read(bytes, from, Math.min(most, bytes.length - from), at + from);
+    hashTo(from);
+    const { bytesRead } = await reading;
     if (bytesRead === 0) throw new SafetensorsError(`it ends at byte ${at + from}; it was cut off`);
-    for (const hash of hashes) hash.update(bytes.subarray(from, from + bytesRead));
     from += bytesRead;
   }
+  hashTo(bytes.length);
 }
 
 async function readPieces(

@@ -1,7 +1,7 @@
 /**
- * Writes checkpoints: a folder `step-N` with `model.safetensors`, `optimizer.safetensors`, `state.json` and, last,
- * `manifest.json` with a checksum of every file and tensor; or the same in one file, `step-N.ckpt`. What has such a name is
- * complete.
+ * Writes checkpoints: a folder `step-N` with `model.safetensors`, `optimizer.safetensors` (unless it holds weights only),
+ * `state.json` and, last, `manifest.json` with a checksum of every file and tensor; or the same in one file, `step-N.ckpt`. What
+ * has such a name is complete.
  */
 import { rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -52,7 +52,8 @@ export interface CheckpointContents {
   readonly step: number;
   readonly epoch: number;
   readonly model: ReadonlyMap<string, HostTensor>;
-  readonly optimizer: ReadonlyMap<string, HostTensor>;
+  /** Null in a checkpoint of weights only. */
+  readonly optimizer: ReadonlyMap<string, HostTensor> | null;
   /** Why the run failed that left this state; null in the checkpoints of a run. */
   readonly error?: string | null;
   /** Counters, data position, add-ons' state. */
@@ -134,26 +135,34 @@ const tensorEntry = (name: string, file: string, { dtype, shape }: HostTensor, d
   sha256: digest,
 });
 
+/** The files of tensors that a checkpoint has; in one that is a single file, parts of it. */
+function tensorFilesOf({
+  model,
+  optimizer,
+}: CheckpointContents): readonly (readonly [string, ReadonlyMap<string, HostTensor>])[] {
+  return [
+    ['model.safetensors', model],
+    ...(optimizer === null ? [] : [['optimizer.safetensors', optimizer] as const]),
+  ];
+}
+
 async function writeFolder(folder: string, contents: CheckpointContents): Promise<void> {
   await makeFolder(folder, async (temporary) => {
     const files: Json[] = [];
     const tensors: Json[] = [];
     const write = async (name: string, pieces: readonly Uint8Array[]): Promise<Written> => {
-      const written = await writeNew(join(temporary, name), pieces, pieceBytes, privateMode);
-      files.push({ name, bytes: written.bytes, sha256: written.sha256 });
-      return written;
+      return writeNew(join(temporary, name), pieces, pieceBytes, privateMode);
     };
-    for (const [name, values] of [
-      ['model.safetensors', contents.model],
-      ['optimizer.safetensors', contents.optimizer],
-    ] as const) {
-      const { pieces } = await write(name, writeSafetensors(values));
-      // After the length of the header and the header.
-      const digests = pieces.slice(2);
+    for (const [name, values] of tensorFilesOf(contents)) {
+      // Its head and its tensors are all of a file, so that each byte is hashed once.
+      const { bytes, pieces } = await write(name, writeSafetensors(values));
+      const [headSha256 = '', ...digests] = pieces;
+      files.push({ name, bytes, headSha256 });
       for (const [index, [tensor, value]] of inFileOrder(values).entries())
         tensors.push(tensorEntry(tensor, name, value, digests[index] ?? ''));
     }
-    await write('state.json', [stateBytes(contents)]);
+    const { bytes, pieces } = await write('state.json', [stateBytes(contents)]);
+    files.push({ name: 'state.json', bytes, sha256: pieces[0] ?? '' });
     const manifest = new TextEncoder().encode(manifestText(manifestOf(contents, files, tensors)));
     await writeNew(join(temporary, 'manifest.json'), [manifest], pieceBytes, privateMode);
   });
@@ -162,13 +171,11 @@ async function writeFolder(folder: string, contents: CheckpointContents): Promis
 /** A safetensors file of all tensors, with the manifest and the state among its metadata. */
 async function writeOneFile(path: string, contents: CheckpointContents): Promise<void> {
   const tensors: Json[] = [];
-  const all = new Map([...contents.model, ...contents.optimizer]);
-  if (all.size < contents.model.size + contents.optimizer.size)
+  const parts = tensorFilesOf(contents);
+  const all = new Map(parts.flatMap(([, values]) => [...values]));
+  if (all.size < parts.reduce((sum, [, { size }]) => sum + size, 0))
     throw new Error('a weight and a slot of an optimizer have one name, and a single file holds one of them');
-  for (const [file, values] of [
-    ['model.safetensors', contents.model],
-    ['optimizer.safetensors', contents.optimizer],
-  ] as const)
+  for (const [file, values] of parts)
     for (const [name, value] of values)
       tensors.push(tensorEntry(name, file, value, await sha256InTurns(littleEndian(value.values))));
   const state = stateBytes(contents);
@@ -187,7 +194,7 @@ function stateBytes({ state }: CheckpointContents): Uint8Array {
 }
 
 function manifestOf(
-  { head, step, epoch, error = null }: CheckpointContents,
+  { head, step, epoch, optimizer, error = null }: CheckpointContents,
   files: readonly Json[],
   tensors: readonly Json[],
 ): Readonly<Record<string, Json>> {
@@ -196,6 +203,7 @@ function manifestOf(
     step,
     epoch,
     ...(error === null ? {} : { error }),
+    ...(optimizer === null ? { holds: 'weights' } : {}),
     spec: { ...head.spec, files: head.spec.files.map(({ path, text }) => ({ path, text })) },
     params: head.params,
     engine: head.engine,

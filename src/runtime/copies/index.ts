@@ -16,7 +16,11 @@ interface Pair {
 export type Copy<S extends object = object> =
   | (Pair & { readonly kind: 'ema'; readonly decay: Rate<S> })
   | (Pair & { readonly kind: 'average'; readonly from: Duration; readonly every: Duration })
-  | (Pair & { readonly kind: 'frozen' });
+  | (Pair & {
+      readonly kind: 'frozen';
+      /** A file whose weights it has from the start of the run; null: those that the model begins with. */
+      readonly from: string | null;
+    });
 
 interface PairOptions<M extends Part> {
   readonly of: M;
@@ -51,10 +55,14 @@ export function average<M extends Part>({
   return { kind: 'average', of, into, from, every };
 }
 
-/** The weights that the model began with, in evaluation mode also where a step trains. */
+/**
+ * The weights that the model began with, or those that `from` has for the model: a safetensors file, a checkpoint of a run, or a run's
+ * folder, of which the best checkpoint is taken, else the last. In evaluation mode also where a step trains.
+ */
 export function frozen<M extends Part>({
   of,
   into,
-}: PairOptions<M>): Extract<Copy, { readonly kind: 'frozen' }> {
-  return { kind: 'frozen', of, into };
+  from = null,
+}: PairOptions<M> & { readonly from?: string | null }): Extract<Copy, { readonly kind: 'frozen' }> {
+  return { kind: 'frozen', of, into, from };
 }

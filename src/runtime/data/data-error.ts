@@ -9,6 +9,8 @@ export interface DataPlace {
 /** Data that is missing or is not what its declaration says. The message names the place, what arrived and what to do. */
 export class DataError extends Error {
   override readonly name = 'DataError';
+  /** What is wrong, without the place. */
+  readonly problem: string;
   readonly file: string | undefined;
   readonly line: number | undefined;
   readonly row: number | undefined;
@@ -16,6 +18,7 @@ export class DataError extends Error {
 
   constructor(problem: string, place: DataPlace = {}) {
     super(placeText(place) + problem);
+    this.problem = problem;
     this.file = place.file;
     this.line = place.line;
     this.row = place.row;

@@ -9,7 +9,10 @@ import type { FileHost, ReadFile } from './files.js';
 import { epochOrder } from './order.js';
 import { checkSplit, partText, rowsOfPart, type Part, type Parts, type Split } from './parts.js';
 import type { RowsOfFiles, SharedRows } from './shared-rows.js';
-import { rowsOf, runStages, stacked, type HostRow, type HostStage, type RowOf } from './prepared.js';
+import type { Quantity } from '../../values/units.js';
+import { fillRows, roomFor, rowsOf, type HostRow, type HostStage, type RowOf } from './prepared.js';
+import type { RowsToMake, RowWorkers } from './row-workers.js';
+import { SharedRooms, type Room } from './shared-rooms.js';
 import { columnsOf, toRecord, type Batch, type Column, type RecordType } from './record.js';
 
 /** Options that every data set takes. */
@@ -30,6 +33,10 @@ export interface DataOptions {
   readonly splitSeed: number;
   /** The field by whose values each part has its share of every class, or null. */
   readonly stratify: string | null;
+  /** Threads that prepare rows: decode them, and run what of `map` runs on the host. 0: the main thread does. */
+  readonly workers: number;
+  /** How many batches are prepared ahead of the step; null for as many as keep the engine, and the workers, busy. */
+  readonly prefetch: Quantity<'batches'> | null;
 }
 
 /** The common options as emitted code gives them; what is not named has its default. */
@@ -42,6 +49,8 @@ export interface DataHost extends FileHost {
   readonly label: string;
   /** Where sources are shared with other data sets of the run. */
   readonly shared?: SharedRows;
+  /** Threads for data sets that want `workers`; the main thread prepares rows where there are none. The rows are the same. */
+  readonly workers?: RowWorkers | null;
 }
 
 /** Rows of a batch on the host, in the order of `fields`. */
@@ -51,6 +60,8 @@ export interface HostBatch {
   readonly rows: number;
   /** Position of the batch's first row in the epoch. */
   readonly firstRow: number;
+  /** Lets another batch have the memory of this one: nobody may read its tensors from then on. */
+  readonly release?: () => void;
 }
 
 export interface OpenData {
@@ -63,8 +74,15 @@ export interface OpenData {
   /** Files that were read to the end; an extern source reads its own. */
   readonly files: readonly ReadFile[];
   readonly batchesPerEpoch: number;
-  /** Batch `index` (from 0) of an epoch (from 0). The same arguments give the same bytes. */
-  batch(epoch: number, index: number): Promise<HostBatch>;
+  /** Whether workers prepare the rows. */
+  readonly inWorkers: boolean;
+  /** How many batches are to be read ahead of the step; null where nothing was said. */
+  readonly prefetch: number | null;
+  /**
+   * Batch `index` (from 0) of an epoch (from 0). The same arguments give the same bytes. After `signal` nobody wants the batch any more:
+   * then it rejects, or not.
+   */
+  batch(epoch: number, index: number, signal?: AbortSignal): Promise<HostBatch>;
   /** Numbers (from 0) of that batch's rows in the source, in the order of the batch. */
   rowsOf(epoch: number, index: number): Int32Array;
   close(): Promise<void>;
@@ -74,14 +92,22 @@ export interface OpenData {
 export interface OpenRows {
   readonly length: number;
   readonly skipped: number;
-  /** The rows of these numbers, a tensor for each column of the record. */
+  /** The rows of these numbers, a tensor for each column of the record, in memory of its own. */
   read(indices: Int32Array): Promise<readonly HostTensor[]>;
   /** The same rows one by one, where their shapes may differ. */
-  rows?(indices: Int32Array): Promise<readonly HostRow[]>;
+  rows?(indices: Int32Array): AsyncIterable<HostRow>;
+  /** What `RowMaker.rows` is handed for these rows: plain data. Null where it needs none. */
+  handed?(indices: Int32Array): unknown;
   /** The values of a field of all rows, where they are known without reading the rows. */
   classes?(field: string): Int32Array | null;
   /** The file of a row, where each has its own. */
   nameOf?(index: number): string;
+  close(): Promise<void>;
+}
+
+/** Makes rows in a worker. */
+export interface RowMaker {
+  rows(indices: Int32Array, handed: unknown): AsyncIterable<HostRow> | Iterable<HostRow>;
   close(): Promise<void>;
 }
 
@@ -92,6 +118,14 @@ export interface Source {
   readonly record: RecordType;
   /** All that its rows depend on, but for `onBadRow`; two sources of one key have the same rows. Null: nobody shares them. */
   readonly key?: string | null;
+  /**
+   * What workers do of a source whose rows take work: they open it for themselves where that is said, and make rows of what `handed`
+   * gives. Other sources are read in the main thread, and workers get their rows.
+   */
+  readonly inWorkers?: {
+    readonly isOpened: boolean;
+    open(host: FileHost): RowMaker | Promise<RowMaker>;
+  };
   open(host: DataHost, onBadRow: 'error' | 'skip'): Promise<OpenRows>;
 }
 
@@ -107,13 +141,35 @@ export class Data<B> {
     private readonly isMapped = false,
   ) {
     const { batch = 32, shuffle = false, dropLast = false, onBadRow = 'error' } = options;
-    const { parts = null, part = null, splitSeed = 0, stratify = null } = options;
+    const {
+      parts = null,
+      part = null,
+      splitSeed = 0,
+      stratify = null,
+      workers = 0,
+      prefetch = null,
+    } = options;
     if (!Number.isInteger(batch) || batch < 1) {
       throw new DataError(`batch is a whole number of at least 1, got ${batch}`);
     }
+    if (!Number.isInteger(workers) || workers < 0)
+      throw new DataError(`workers is a whole number of threads, 0 for the main thread, got ${workers}`);
+    if (prefetch !== null && (!Number.isInteger(prefetch.value) || prefetch.value < 0))
+      throw new DataError(`prefetch is a whole number of batches, got ${prefetch.value}`);
     if (parts === null && part !== null)
       throw new DataError(`${partText(part)} needs parts; say what they are`);
-    this.options = { batch, shuffle, dropLast, onBadRow, parts, part, splitSeed, stratify };
+    this.options = {
+      batch,
+      shuffle,
+      dropLast,
+      onBadRow,
+      parts,
+      part,
+      splitSeed,
+      stratify,
+      workers,
+      prefetch,
+    };
     if (parts !== null) checkSplit({ parts, part, seed: splitSeed, stratify }, source.record);
   }
 
@@ -130,6 +186,32 @@ export class Data<B> {
   /** What a row is when it becomes part of a batch. */
   get #record(): RecordType {
     return this.stages.at(-1)?.record ?? this.source.record;
+  }
+
+  /** Whether rows take work on the host that workers can do: decoding, reading of one's own, functions of `prepare`. */
+  get hasHostWork(): boolean {
+    return this.stages.length > 0 || this.source.inWorkers !== undefined;
+  }
+
+  /** What happens to rows on the host. */
+  get preparing(): { readonly record: RecordType; readonly stages: readonly HostStage[] } {
+    return { record: this.#record, stages: this.stages };
+  }
+
+  /** Equal where two data sets read the same source and make rows of the same types of it, as far as can be seen. */
+  get likeness(): string {
+    const { name, key = null, record } = this.source;
+    return JSON.stringify([name, key, record, this.stages.map((stage) => stage.record)]);
+  }
+
+  /** Makes rows in a worker. */
+  async rowMaker(host: FileHost): Promise<RowMaker> {
+    const { record, inWorkers } = this.source;
+    if (inWorkers !== undefined) return inWorkers.open(host);
+    return {
+      rows: (indices, handed) => rowsOf(record, isTensors(handed) ? handed : [], indices.length),
+      close: () => Promise.resolve(),
+    };
   }
 
   /**
@@ -173,19 +255,43 @@ export class Data<B> {
     return this.build(tensors);
   }
 
-  async #tensorsOf(
-    opened: OpenRows,
-    indices: Int32Array,
-    { seed, label }: DataHost,
-    epoch: number,
-  ): Promise<readonly HostTensor[]> {
-    const { stages } = this;
-    if (stages.length === 0) return opened.read(indices);
-    const { record, name } = this.source;
-    const rows = (await opened.rows?.(indices)) ?? rowsOf(record, await opened.read(indices), indices.length);
-    const places = Array.from(indices, (row) => ({ seed, label, epoch, row }));
+  /** Reads batches of the rows that were opened, in workers where there are some. */
+  #reader(opened: OpenRows, { seed, label, workers = null }: DataHost, inWorkers: boolean): ReadRows {
+    const { stages, likeness } = this;
+    const record = this.#record;
+    const { record: own, name } = this.source;
     const fileOf = (row: number): string => opened.nameOf?.(row) ?? name;
-    return stacked(this.#record, runStages(stages, rows, places, fileOf), places, fileOf);
+    if (inWorkers && workers !== null) {
+      const rooms = new SharedRooms(record, this.options.batch);
+      const handed = handing(opened, this.source.inWorkers === undefined);
+      const limit = this.options.workers;
+      return async (indices, epoch, signal) => {
+        const { tensors: room, release } = rooms.take(indices.length);
+        const job = {
+          set: label,
+          like: likeness,
+          seed,
+          epoch,
+          indices,
+          fileOf,
+          handed,
+          room,
+          workers: limit,
+        };
+        await workers.make(job, signal);
+        return { tensors: room, release };
+      };
+    }
+    return async (indices, epoch, signal) => {
+      if (stages.length === 0 && opened.rows === undefined) return { tensors: await opened.read(indices) };
+      const rows = opened.rows?.(indices) ?? rowsOf(own, await opened.read(indices), indices.length);
+      const places = Array.from(indices, (row) => ({ seed, label, epoch, row }));
+      const tensors = roomFor(record, indices.length);
+      const files = (at: number): string => fileOf(indices[at] ?? 0);
+      const stop = (): void => signal?.throwIfAborted();
+      await fillRows(tensors, 0, rows, { record, stages, places, fileOf: files }, stop);
+      return { tensors };
+    };
   }
 
   async #rowsOf({ shared, ...host }: DataHost): Promise<RowsOfFiles> {
@@ -200,7 +306,8 @@ export class Data<B> {
 
   /** Opens the source. Rejects with a `DataError` where data is missing or wrong. */
   async open(host: DataHost): Promise<OpenData> {
-    const { batch, shuffle, dropLast } = this.options;
+    const { source } = this;
+    const { batch, shuffle, dropLast, prefetch } = this.options;
     const { rows: opened, files } = await this.#rowsOf(host);
     const split = this.#split;
     const chosen =
@@ -223,8 +330,9 @@ export class Data<B> {
       );
     }
     const fields = this.fields;
-    const read = (indices: Int32Array, epoch: number): Promise<readonly HostTensor[]> =>
-      this.#tensorsOf(opened, indices, host, epoch);
+    const { workers = null } = host;
+    const inWorkers = workers !== null && this.options.workers > 0 && this.hasHostWork;
+    const read = this.#reader(opened, host, inWorkers);
     const order = epochOrder(rows, shuffle, host.seed, host.label);
     const rowsOf = (epoch: number, index: number): Int32Array => {
       if (!Number.isInteger(index) || index < 0 || index >= batchesPerEpoch) {
@@ -240,14 +348,39 @@ export class Data<B> {
       files,
       batchesPerEpoch,
       rowsOf,
-      async batch(epoch, index) {
+      inWorkers,
+      prefetch: prefetch?.value ?? null,
+      async batch(epoch, index, signal) {
         const indices = rowsOf(epoch, index);
-        const tensors = await read(indices, epoch);
-        return { fields, tensors, rows: indices.length, firstRow: index * batch };
+        const room = await read(indices, epoch, signal ?? null);
+        return { fields, ...room, rows: indices.length, firstRow: index * batch };
       },
-      close: () => opened.close(),
+      close: async () => {
+        if (inWorkers && source.inWorkers?.isOpened === true) await workers.leave(host.label);
+        await opened.close();
+      },
     };
   }
+}
+
+/** The tensors of a batch. */
+type ReadRows = (indices: Int32Array, epoch: number, signal: AbortSignal | null) => Promise<Room>;
+
+/** What workers are handed of rows: what the source says, or its rows as the main thread reads them. */
+function handing(opened: OpenRows, isRead: boolean): RowsToMake['handed'] {
+  if (!isRead) return (indices) => Promise.resolve({ value: opened.handed?.(indices) ?? null, moved: [] });
+  return async (indices) => {
+    const value = await opened.read(indices);
+    const buffers = value.flatMap(({ values: { buffer } }) =>
+      buffer instanceof ArrayBuffer ? [buffer] : [],
+    );
+    return { value, moved: [...new Set(buffers)] };
+  };
+}
+
+// A worker is handed what the main thread has read of a source that is not opened there.
+function isTensors(value: unknown): value is readonly HostTensor[] {
+  return Array.isArray(value);
 }
 
 /** Whether a row has the fields of its record, of which the batch's type is made. */

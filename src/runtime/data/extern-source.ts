@@ -1,8 +1,9 @@
 /** Data sources written in TypeScript and declared in a spec by `extern`. */
 import type { HostTensor, Values } from '../engine/engine.js';
 import { DataError } from './data-error.js';
-import { dataOf, type CommonOptions, type Data, type OpenRows } from './data.js';
-import { isDataPath, resolvePath, type DataPath } from './files.js';
+import { dataOf, type CommonOptions, type Data, type OpenRows, type RowMaker } from './data.js';
+import { isDataPath, resolvePath, type DataPath, type FileHost } from './files.js';
+import { rowsOf } from './prepared.js';
 import {
   allocate,
   fieldText,
@@ -51,11 +52,22 @@ export function from<B extends Batch>(
 ): Data<B> {
   const { record, ...rest } = common;
   const name = `extern ${source.name === '' ? 'source' : source.name}`;
-  return dataOf<B>(
-    { name, record, open: (host) => openSource(name, source, options, record, host.root) },
-    rest,
-  );
+  const open = (host: FileHost): Promise<OpenRows> => openSource(name, source, options, record, host.root);
+  return dataOf<B>({ name, record, open, inWorkers: { isOpened: true, open: makerOf(open, record) } }, rest);
 }
+
+/** Opens the source in a worker, where its own code reads rows. */
+const makerOf =
+  (open: (host: FileHost) => Promise<OpenRows>, record: RecordType) =>
+  async (host: FileHost): Promise<RowMaker> => {
+    const opened = await open(host);
+    return {
+      async *rows(indices) {
+        yield* rowsOf(record, await opened.read(indices), indices.length);
+      },
+      close: () => opened.close(),
+    };
+  };
 
 async function openSource(
   name: string,

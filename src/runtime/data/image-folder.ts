@@ -1,13 +1,14 @@
 /** Pictures in folders, one for each class. */
+import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Channels } from '../transforms/decode.js';
 import type { Image } from '../transforms/image.js';
 import { listed } from './cells.js';
 import { DataError } from './data-error.js';
-import { dataOf, type CommonOptions, type Data, type OpenRows } from './data.js';
-import { errorCode, resolvePath, writtenPath, type DataPath, type FileHost } from './files.js';
-import { stacked, type HostRow } from './prepared.js';
+import { dataOf, type CommonOptions, type Data, type OpenRows, type RowMaker } from './data.js';
+import { errorCode, resolvePath, writtenPath, type DataPath, type FileHost, type ReadFile } from './files.js';
+import { fillRows, roomFor, type HostRow } from './prepared.js';
 import { fieldText, type Batch, type FieldType, type RecordType } from './record.js';
 
 export interface ImageFolderOptions extends CommonOptions {
@@ -41,6 +42,13 @@ export function imageFolder<B extends Batch>({ root, record, ...common }: ImageF
     record,
     key: JSON.stringify(['image_folder', written, record]),
     open: (host: FileHost, onBadRow: 'error' | 'skip') => openFolder(host, root, record, fields, onBadRow),
+    inWorkers: {
+      isOpened: false,
+      open: (): RowMaker => ({
+        rows: (_indices, handed) => decoded(isPictures(handed) ? handed : [], fields),
+        close: () => Promise.resolve(),
+      }),
+    },
   };
   return dataOf<B>(source, common);
 }
@@ -118,17 +126,107 @@ async function picturesIn(root: string, written: string, label: FieldType): Prom
   return pictures;
 }
 
-async function decodeFile({ full, written }: Picture, channels: Channels): Promise<Image> {
+/** Files that are read at once: a disk with many heads, or one over a network, is kept busy. */
+const mostAtOnce = 16;
+
+/** Does `each` for all pictures, some at a time. Results are in their order. */
+async function ofAll<T>(
+  pictures: readonly Picture[],
+  each: (picture: Picture) => Promise<T>,
+): Promise<readonly T[]> {
+  const results: T[] = [];
+  for (let from = 0; from < pictures.length; from += mostAtOnce)
+    results.push(...(await Promise.all(pictures.slice(from, from + mostAtOnce).map(each))));
+  return results;
+}
+
+/**
+ * One digest of all pictures: the SHA-256 of each one's path below the folder, a byte 0, and the SHA-256 of its bytes, in the order of
+ * the rows. Times of files play no part: a copy of the folder has the same.
+ */
+async function digestOfAll(pictures: readonly Picture[], written: string): Promise<string> {
+  const digests = await ofAll(pictures, async (picture) =>
+    createHash('sha256')
+      .update(await contentsOf(picture))
+      .digest(),
+  );
+  const all = createHash('sha256');
+  for (const [at, digest] of digests.entries())
+    all.update(`${pictures[at]?.written.slice(written.length + 1) ?? ''}\0`).update(digest);
+  return all.digest('hex');
+}
+
+async function contentsOf({ full, written }: Picture): Promise<Buffer> {
+  try {
+    return await readFile(full);
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    throw new DataError(`the picture cannot be read (${problem}); put it back, or start anew`, {
+      file: written,
+    });
+  }
+}
+
+/** The folder as one file that was read. Every picture is read for its digest, so it is made where it is asked for, once. */
+async function folderRead(pictures: readonly Picture[], written: string): Promise<ReadFile> {
+  const sizes = await ofAll(pictures, async ({ full }) => (await stat(full)).size);
+  let made: Promise<string> | null = null;
+  return {
+    file: written,
+    bytes: sizes.reduce((sum, size) => sum + size, 0),
+    get sha256() {
+      made ??= digestOfAll(pictures, written);
+      return made;
+    },
+  };
+}
+
+// What a worker is handed comes from `handed` below.
+function isPictures(value: unknown): value is readonly Picture[] {
+  return Array.isArray(value);
+}
+
+/** A picture's bytes; what is wrong with them is told when they are decoded. */
+type Bytes = Promise<Buffer | Error>;
+
+function bytesOf({ full }: Picture): Bytes {
+  return readFile(full).catch((error: unknown) =>
+    error instanceof Error ? error : new Error(String(error)),
+  );
+}
+
+async function decode(picture: Picture, reading: Bytes, channels: Channels): Promise<Image> {
   // Loaded where pictures are read: most runs need no decoder.
   const { decodePicture } = await import('../transforms/decode.js');
   try {
-    return decodePicture(await readFile(full), channels);
+    const bytes = await reading;
+    if (bytes instanceof Error) throw bytes;
+    return decodePicture(bytes, channels);
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
     throw new DataError(
       `the picture cannot be read (${problem}); replace it, take it out, or set on_bad_row = "skip"`,
-      { file: written },
+      { file: picture.written },
     );
+  }
+}
+
+/** So many files are read while one is decoded. */
+const readAhead = 4;
+
+/** The rows of pictures, decoded one by one. */
+async function* decoded(
+  pictures: readonly Picture[],
+  { image: [image, , channels], label: [label] }: Fields,
+): AsyncGenerator<HostRow> {
+  const reading: Bytes[] = [];
+  for (const [at, picture] of pictures.entries()) {
+    for (const next of pictures.slice(at + reading.length, at + readAhead)) reading.push(bytesOf(next));
+    const own = reading.shift() ?? bytesOf(picture);
+    yield {
+      [image]: await decode(picture, own, channels),
+      [label]: { dtype: 'i32', shape: [], values: Int32Array.of(picture.label) },
+    };
   }
 }
 
@@ -136,40 +234,47 @@ async function openFolder(
   host: FileHost,
   root: string | DataPath,
   record: RecordType,
-  { image: [image, , channels], label: [label, labelType] }: Fields,
+  fields: Fields,
   onBadRow: 'error' | 'skip',
 ): Promise<OpenRows> {
   const written = writtenPath(root);
+  const [label, labelType] = fields.label;
   const found = await picturesIn(resolvePath(host.root, root), written, labelType);
-  const pictures = onBadRow === 'error' ? found : await readable(found, channels);
-  const rowOf = async (index: number): Promise<HostRow> => {
-    const picture = pictures[index];
-    if (picture === undefined) throw new RangeError(`${written} has no row ${index}`);
-    return {
-      [image]: await decodeFile(picture, channels),
-      [label]: { dtype: 'i32', shape: [], values: Int32Array.of(picture.label) },
-    };
-  };
-  const rows = (indices: Int32Array): Promise<readonly HostRow[]> => Promise.all(Array.from(indices, rowOf));
+  host.note?.(await folderRead(found, written));
+  const pictures = onBadRow === 'error' ? found : await readable(found, fields);
+  const picturesAt = (indices: Int32Array): readonly Picture[] =>
+    Array.from(indices, (index) => {
+      const picture = pictures[index];
+      if (picture === undefined) throw new RangeError(`${written} has no row ${index}`);
+      return picture;
+    });
+  const rows = (indices: Int32Array): AsyncGenerator<HostRow> => decoded(picturesAt(indices), fields);
   return {
     length: pictures.length,
     skipped: found.length - pictures.length,
     rows,
+    handed: picturesAt,
     classes: (field) => (field === label ? Int32Array.from(pictures, (picture) => picture.label) : null),
     nameOf: (index) => pictures[index]?.written ?? written,
     async read(indices) {
       const places = Array.from(indices, (row) => ({ seed: 0, label: '', epoch: 0, row }));
-      return stacked(record, await rows(indices), places, (row) => pictures[row]?.written ?? written);
+      const room = roomFor(record, indices.length);
+      const fileOf = (at: number): string => pictures[indices[at] ?? -1]?.written ?? written;
+      await fillRows(room, 0, rows(indices), { record, stages: [], places, fileOf });
+      return room;
     },
     close: () => Promise.resolve(),
   };
 }
 
 /** Pictures that decode: whoever skips bad rows must know them before the rows are numbered. */
-async function readable(found: readonly Picture[], channels: Channels): Promise<readonly Picture[]> {
+async function readable(
+  found: readonly Picture[],
+  { image: [, , channels] }: Fields,
+): Promise<readonly Picture[]> {
   const kept: Picture[] = [];
   for (const picture of found) {
-    const fits = await decodeFile(picture, channels).then(
+    const fits = await decode(picture, bytesOf(picture), channels).then(
       () => true,
       (error: unknown) => {
         if (error instanceof DataError) return false;

@@ -30,7 +30,13 @@ export async function openAgain(open: () => Promise<OpenData>): Promise<Reopenab
     get batchesPerEpoch() {
       return current.batchesPerEpoch;
     },
-    batch: (epoch, index) => current.batch(epoch, index),
+    get inWorkers() {
+      return current.inWorkers;
+    },
+    get prefetch() {
+      return current.prefetch;
+    },
+    batch: (epoch, index, signal) => current.batch(epoch, index, signal),
     rowsOf: (epoch, index) => current.rowsOf(epoch, index),
     close,
     async reopen() {

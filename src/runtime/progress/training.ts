@@ -16,29 +16,37 @@ import {
 } from './format.js';
 import type { Reporter } from './reporter.js';
 
-/** The table of weights, one line each and a total. */
-export function weightTable(session: Session, columns: number): readonly string[] {
-  const rows = session.weights.map(({ path, weight }) => {
+/** The table of weights, a line each and a total. What is more than `depth` names below its model is added up, a line for each part. */
+export function weightTable(session: Session, columns: number, depth = Infinity): readonly string[] {
+  const groups = new Map<string, { shape: string; count: number; trained: number }>();
+  for (const { path, weight } of session.weights) {
+    const name = path
+      .split('.')
+      .slice(0, depth + 1)
+      .join('.');
     const count = weight.shape.reduce((product, n) => product * n, 1);
-    const isTrained = weight.trainable && !session.copied.has(weight);
-    return {
-      cells: [
-        path,
-        `[${weight.shape.join(', ')}]`,
-        showCount(count),
-        showBytes(4 * count),
-        isTrained ? '' : 'kept',
-      ],
-      count,
-      trained: isTrained ? count : 0,
-    };
-  });
-  const total = rows.reduce((sum, { count }) => sum + count, 0);
-  const trained = rows.reduce((sum, row) => sum + row.trained, 0);
+    const trained = weight.trainable && !session.copied.has(weight) ? count : 0;
+    const before = groups.get(name) ?? { shape: '', count: 0, trained: 0 };
+    groups.set(name, {
+      shape: name === path ? `[${weight.shape.join(', ')}]` : '',
+      count: before.count + count,
+      trained: before.trained + trained,
+    });
+  }
+  const rows = [...groups].map(([name, { shape, count, trained }]) => [
+    name,
+    shape,
+    showCount(count),
+    showBytes(4 * count),
+    trained === count ? '' : trained === 0 ? 'kept' : `${showCount(count - trained)} kept`,
+  ]);
+  const sum = (part: 'count' | 'trained'): number =>
+    [...groups.values()].reduce((total, group) => total + group[part], 0);
+  const total = sum('count');
   return [
-    ...table([['weights', 'shape', 'count', 'bytes'], ...rows.map(({ cells }) => cells)], columns),
+    ...table([['weights', 'shape', 'count', 'bytes'], ...rows], columns),
     ...table(
-      [[`${showCount(total)} values (${showBytes(4 * total)}), ${showCount(trained)} trained`]],
+      [[`${showCount(total)} values (${showBytes(4 * total)}), ${showCount(sum('trained'))} trained`]],
       columns,
     ),
   ];

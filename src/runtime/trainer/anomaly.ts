@@ -104,6 +104,7 @@ export class AnomalyWatch {
       ...session.modelState,
       ...session.optimizerState,
       ...session.accumulators.values(),
+      ...(session.updatedAt?.values() ?? []),
       session.badStep,
       session.skipped,
     ];

@@ -1,6 +1,7 @@
 /** Runs a stage once over its data in evaluation mode. */
 import type { HostBatch, OpenData } from '../data/data.js';
 import { IndexError } from '../run/index-error.js';
+import { Ahead, depthOf, releaseAll } from './ahead.js';
 import { breathe, type Control } from './control.js';
 import type { OpenStage, Session } from './session.js';
 import { someRows } from './shown.js';
@@ -27,20 +28,41 @@ export async function evaluateStage(
   const clock = session.clockAt(step);
   const scalars = session.scalarsAt(clock, false);
   const count = Math.min(batches, limit ?? batches);
-  for (let index = 0; index < count; index += 1) {
-    const inputs = await batchesAt(data, 0, index);
-    const draws = { seed: session.options.seed, step: index, micro: 0, rowOffset: inputs[0]?.firstRow ?? 0 };
-    const outputs = await runBatch(open, { epoch: 0, index, inputs }, { clock, draws, scalars, last: true });
-    if (each !== null) await each(outputs, index + 1, inputs[0]?.rows ?? 0);
-    await breathe();
-    // After the last batch the pass is whole, and its result as good as any.
-    if (control.signal !== null && index + 1 < count) {
-      await stage.totals.discard();
-      return null;
+  const ahead = new Ahead(data);
+  const places = Array.from({ length: count }, (_, index) => ({ epoch: 0, index }));
+  try {
+    for (const place of places) {
+      const { index } = place;
+      // This one, and those that are wanted ahead of the step.
+      ahead.prepare(places.slice(index, index + 1 + mostAhead(data)), (set) => 1 + depthOf(set, 0));
+      const inputs = await ahead.take(place);
+      const draws = {
+        seed: session.options.seed,
+        step: index,
+        micro: 0,
+        rowOffset: inputs[0]?.firstRow ?? 0,
+      };
+      const outputs = await runBatch(
+        open,
+        { epoch: 0, index, inputs },
+        { clock, draws, scalars, last: true },
+      );
+      releaseAll(inputs);
+      if (each !== null) await each(outputs, index + 1, inputs[0]?.rows ?? 0);
+      await breathe();
+      // After the last batch the pass is whole, and its result as good as any.
+      if (control.signal !== null && index + 1 < count) {
+        await stage.totals.discard();
+        return null;
+      }
     }
+  } finally {
+    await ahead.drain();
   }
   return stage.totals.finishEpoch();
 }
+
+const mostAhead = (data: readonly OpenData[]): number => Math.max(0, ...data.map((set) => depthOf(set, 0)));
 
 /** Batch `index` of each data set. Rejects once all of them are read or have failed: none is read on afterwards. */
 export async function batchesAt(

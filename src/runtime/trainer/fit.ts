@@ -16,6 +16,7 @@ import { stepParts, type LoopState, type StepPart } from './loop-state.js';
 import type { OpenStage, Session } from './session.js';
 import { Tally } from './throughput.js';
 import type { Finished } from './totals.js';
+import { updatedIn } from './update.js';
 import { Validations } from './validations.js';
 import { Windows } from './windows.js';
 
@@ -111,6 +112,8 @@ class Fit {
   constructor(private readonly options: FitOptions) {
     const { session, limit, listener, addOns, control, now, from, keeper = keepsNothing } = options;
     this.#session = session;
+    if (addOns.some(({ hooks }) => hooks.updateEnd !== undefined)) session.updatedAt = new Map();
+    session.devRun = limit;
     this.#from = from ?? null;
     this.#keeper = keeper;
     const [train, ...others] = session.of('train');
@@ -314,8 +317,9 @@ class Fit {
     const at = this.#moment();
     switch (part) {
       case 'measure':
-        for (const name of this.#train.stage.updated)
-          await hooks.each('updateEnd', (own) => own.updateEnd?.(at, name));
+        if (this.#session.updatedAt !== null)
+          for (const name of await updatedIn(this.#session, this.#train.stage.updated, this.#step))
+            await hooks.each('updateEnd', (own) => own.updateEnd?.(at, name));
         asked.push(await this.#measureTraining());
         return;
       case 'validate':

@@ -3,6 +3,7 @@
  * checkpoint holds them; whoever starts from one never measures again.
  */
 import { RunError } from '../run/run-error.js';
+import { allFinite } from '../engine/finite.js';
 import { Joined } from '../rows/measured.js';
 import type { Control } from './control.js';
 import { evaluateStage } from './evaluate.js';
@@ -45,7 +46,7 @@ export async function measureAll(
           `${plan.name}.${name} is of no value: in ${open.data[0]?.label ?? 'the data'} all of them are missing; leave the field out`,
         );
       const value = figure.finish();
-      if (!value.values.every((each) => Number.isFinite(each)))
+      if (!allFinite(value.values))
         throw new RunError(
           `${plan.name}.${name} is not finite; look at the rows of ${open.data[0]?.label ?? 'the data'}`,
         );

@@ -36,8 +36,16 @@ interface Named {
   readonly name: string;
 }
 
+const renameAdvice =
+  'rename what has another name; name in `unused` what is not to be loaded, in `fresh` what keeps its first values';
+
 /** Throws a RunError that lists all differences between the file and the part, a line each. */
-export function planLoading(part: Part, options: PretrainedOptions, file: readonly FileTensor[]): LoadPlan {
+export function planLoading(
+  part: Part,
+  options: PretrainedOptions,
+  file: readonly FileTensor[],
+  { label, advice = renameAdvice }: { readonly label: string; readonly advice?: string | undefined },
+): LoadPlan {
   const { from, into, layout = 'ztrain', unused = [], fresh = [] } = options;
   const { weights, besides } = storedWeights(part, layout);
   const problems: string[] = [];
@@ -87,9 +95,9 @@ export function planLoading(part: Part, options: PretrainedOptions, file: readon
   if (problems.length > 0) {
     throw new RunError(
       [
-        `pretrained: ${from} does not fit ${into}${layout === 'ztrain' ? '' : ` with the layout of ${layout}`}:`,
+        `${label}: ${from} does not fit ${into}${layout === 'ztrain' ? '' : ` with the layout of ${layout}`}:`,
         ...problems.map((problem) => `  ${problem}`),
-        'rename what has another name; name in `unused` what is not to be loaded, in `fresh` what keeps its first values',
+        advice,
       ].join('\n'),
     );
   }

@@ -1,7 +1,7 @@
 /** First values of weights from a file, in a new run, before its first step. */
 import { createHash } from 'node:crypto';
 import { realpath, stat } from 'node:fs/promises';
-import { basename, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import type { Json } from '../addons/addon.js';
 import type { PretrainedOptions } from '../addons/pretrained.js';
 import { fileEnding, isFolder, whyUnread } from '../checkpoint/list.js';
@@ -9,11 +9,13 @@ import { eachTensor, findCheckpoint } from '../checkpoint/read.js';
 import { SafetensorsError, storedName } from '../checkpoint/safetensors.js';
 import { hashFile, inDataOrder, openTensorFile } from '../checkpoint/tensor-file.js';
 import type { HostTensor } from '../engine/engine.js';
+import { allFinite } from '../engine/finite.js';
 import { parts, weightsOf, type Part } from '../nn/module.js';
 import type { Weight } from '../nn/weight.js';
 import { RunError } from '../run/run-error.js';
 import { didYouMean } from '../../values/near.js';
 import { record } from '../../values/json-record.js';
+import type { StoredWeight } from '../checkpoint/layouts.js';
 import { planLoading, type FileTensor, type LoadPlan } from './pretrained-plan.js';
 import type { ResumePoint } from './resume.js';
 import { jsonRecordOf } from './run-lock.js';
@@ -25,8 +27,8 @@ import type { Prepared } from './trainer.js';
 export interface Pretrained {
   /** For `run.json` and checkpoints: which file, and its SHA-256. */
   readonly facts: Json;
-  /** For the reader; null where a run goes on, and nothing was loaded. */
-  readonly line: string | null;
+  /** For the reader; none where a run goes on, and nothing was loaded. */
+  readonly lines: readonly string[];
 }
 
 /**
@@ -34,16 +36,34 @@ export interface Pretrained {
  * and only keeps in mind what it once began with. Null where that is nothing. Rejects with a RunError where the file does not fit.
  */
 export async function pretrainedOf(
-  { session, addOns, models }: Prepared,
+  { session, addOns, models, copies }: Prepared,
   resume: ResumePoint | null,
   root: string,
 ): Promise<Pretrained | null> {
   if (resume !== null) {
     const before = record('lock', resume.state['lock'])['pretrained'];
-    return before === undefined ? null : { facts: jsonRecordOf(before), line: null };
+    return before === undefined ? null : { facts: jsonRecordOf(before), lines: [] };
   }
   const options = addOns.find(({ loads }) => loads !== undefined)?.loads;
-  return options === undefined ? null : load(session, models, options, root);
+  const loaded = options === undefined ? null : await load(session, models, options, root);
+  const held: Record<string, Json> = {};
+  const lines = loaded === null ? [] : [loaded.line];
+  for (const [name, copy] of copies) {
+    if (copy.kind !== 'frozen' || copy.from === null) continue;
+    const of = [...models].find(([, part]) => part === copy.of)?.[0] ?? name;
+    const { facts, line } = await loadFrozen(name, { part: copy.into, from: copy.from, of }, root);
+    held[name] = facts;
+    lines.push(line);
+  }
+  if (lines.length === 0) return null;
+  const facts = { ...loaded?.facts, ...(Object.keys(held).length === 0 ? {} : { frozen: held }) };
+  return { facts, lines };
+}
+
+/** What was loaded, for `run.json` and for the reader. */
+interface Loaded {
+  readonly facts: Readonly<Record<string, Json>>;
+  readonly line: string;
 }
 
 async function load(
@@ -51,39 +71,86 @@ async function load(
   models: ReadonlyMap<string, Part>,
   options: PretrainedOptions,
   root: string,
-): Promise<Pretrained> {
+): Promise<Loaded> {
   const { from, into, layout = 'ztrain' } = options;
   const part = partAt(models, into);
   refuseCopies(session, part, into);
-  const source = await sourceOf(resolve(root, from), options);
   const followers = followersOf(session);
+  const { file, line } = await fill({ name: 'pretrained', part, options, root }, ({ weight, path }) => [
+    weight,
+    ...(followers.get(`${into}.${path}`) ?? []),
+  ]);
+  return { facts: { from, into, layout, ...file }, line };
+}
+
+/** A frozen copy with the weights that a file has for the model of the name `of`; what the file has besides is of other models. */
+async function loadFrozen(
+  name: string,
+  { part, from, of }: { readonly part: Part; readonly from: string; readonly of: string },
+  root: string,
+): Promise<Loaded> {
+  const loading = {
+    name: `frozen ${name}`,
+    part,
+    options: { from, into: of },
+    root,
+    isMeant: (tensor: string) => tensor.startsWith(`${of}.`),
+    advice: `take a file with weights of ${of}; or give ${of} its weights with \`addon pretrained\`, which renames, and leave \`from\` out`,
+    shown: name,
+  };
+  const { file, line } = await fill(loading, ({ weight }) => [weight]);
+  return { facts: { from, ...file }, line };
+}
+
+/** What is filled with a file's tensors, and how messages name it. */
+interface Loading {
+  /** In front of messages. */
+  readonly name: string;
+  readonly part: Part;
+  readonly options: PretrainedOptions;
+  readonly root: string;
+  /** Which of the file's tensors are to have a weight; all unless given. */
+  readonly isMeant?: (tensor: string) => boolean;
+  /** What to do where the file does not fit, unless it is what `addon pretrained` can do. */
+  readonly advice?: string;
+  /** What was filled, unless it is what the options name. */
+  readonly shown?: string;
+}
+
+async function fill(
+  loading: Loading,
+  weightsFor: (stored: StoredWeight) => readonly Weight[],
+): Promise<{ readonly file: Readonly<Record<string, string>>; readonly line: string }> {
+  const { name: label, part, options, root, isMeant = () => true, advice, shown = options.into } = loading;
+  const { from } = options;
+  const source = await sourceOf(resolve(root, from), options, label);
   const plans: LoadPlan[] = [];
   const file = await source((tensors) => {
-    const plan = planLoading(part, options, tensors);
+    const meant = tensors.filter(({ name }) => isMeant(name));
+    const plan = planLoading(part, options, meant, { label, advice });
     plans.push(plan);
     return {
       names: new Set(plan.taken.keys()),
       take: (name, tensor) => {
         const stored = plan.taken.get(name);
         if (stored === undefined) return;
-        if (!tensor.values.every((value) => Number.isFinite(value)))
+        if (!allFinite(tensor.values))
           throw new RunError(
-            `pretrained: ${name} of ${from} holds a value that is not finite; take another file`,
+            `${label}: ${name} of ${from} holds a value that is not finite; take another file`,
           );
         const values = stored.place(tensor);
-        for (const variable of [stored.weight, ...(followers.get(`${into}.${stored.path}`) ?? [])])
-          variable.variable.upload(values);
+        for (const weight of weightsFor(stored)) weight.variable.upload(values);
       },
     };
   });
-  return {
-    facts: { from, into, layout, ...file },
-    line: plans.map((plan) => lineOf(plan, options)).join('; '),
-  };
+  return { file, line: plans.map((plan) => lineOf(plan, { from, into: shown })).join('; ') };
 }
 
 /** `20 weights of Net are from net.safetensors; fresh: head.weight, head.bias; unused: fc.weight` */
-function lineOf({ taken, fresh, unused }: LoadPlan, { from, into }: PretrainedOptions): string {
+function lineOf(
+  { taken, fresh, unused }: LoadPlan,
+  { from, into }: Pick<PretrainedOptions, 'from' | 'into'>,
+): string {
   // Two tensors of a file may make one weight.
   const count = new Set([...taken.values()].map(({ path }) => path)).size;
   const one = count === 1;
@@ -102,12 +169,17 @@ type Choose = (tensors: readonly FileTensor[]) => {
 /** Reads a file, and says what it was. */
 type Source = (choose: Choose) => Promise<Readonly<Record<string, string>>>;
 
-async function sourceOf(path: string, { from, layout = 'ztrain' }: PretrainedOptions): Promise<Source> {
+async function sourceOf(
+  path: string,
+  { from, layout = 'ztrain' }: PretrainedOptions,
+  label: string,
+): Promise<Source> {
   const isRun = await isFolder(path);
-  if (!isRun && !path.endsWith(fileEnding)) return (choose) => readFileOf(path, from, layout, choose);
+  if (!isRun && !path.endsWith(fileEnding))
+    return (choose) => readFileOf(path, from, { layout, label }, choose);
   if (layout !== 'ztrain')
     throw new RunError(
-      `pretrained: ${from} is ${isRun ? 'a folder, as runs and checkpoints are' : 'a checkpoint'}, which has ztrain's own layout; leave layout out, or name a safetensors file of ${layout}`,
+      `${label}: ${from} is ${isRun ? 'a folder, as runs and checkpoints are' : 'a checkpoint'}, which has ztrain's own layout; leave layout out, or name a safetensors file of ${layout}`,
     );
   return (choose) => readCheckpoint(path, choose);
 }
@@ -130,21 +202,21 @@ async function readCheckpoint(path: string, choose: Choose): Promise<Readonly<Re
     if (names.has(name)) take(name, tensor);
     return Promise.resolve();
   });
-  const { folder, inOneFile, files } = checkpoint;
-  const whole = inOneFile ? await hashFile(folder, (await stat(folder)).size) : null;
-  return { checkpoint: basename(folder), sha256: whole ?? files.get(weightsFile)?.sha256 ?? '' };
+  const { folder, inOneFile } = checkpoint;
+  const file = inOneFile ? folder : join(folder, weightsFile);
+  return { checkpoint: basename(folder), sha256: await hashFile(file, (await stat(file)).size) };
 }
 
 async function readFileOf(
   path: string,
   from: string,
-  layout: string,
+  { layout, label }: { readonly layout: string; readonly label: string },
   choose: Choose,
 ): Promise<Readonly<Record<string, string>>> {
   try {
     const hash = createHash('sha256');
     // Hubs keep their files behind links.
-    const file = await openTensorFile(await realpath(path), null, undefined, hash);
+    const file = await openTensorFile(await realpath(path), null, { hash });
     try {
       const tensors = file.entries.map(({ name, type, shape }) => ({
         name,
@@ -166,19 +238,19 @@ async function readFileOf(
     }
   } catch (error) {
     if (error instanceof RunError) throw error;
-    throw new RunError(unreadable(path, from, error), { cause: error });
+    throw new RunError(`${label}: ${unreadable(path, from, error)}`, { cause: error });
   }
 }
 
 function unreadable(path: string, from: string, error: unknown): string {
   if (error instanceof SafetensorsError || error instanceof SyntaxError) {
     const advice = 'write it with save_file of safetensors.torch or safetensors.numpy';
-    return `pretrained: ${from} is no safetensors file that can be read: ${error.message}; ${advice}, or fetch it again`;
+    return `${from} is no safetensors file that can be read: ${error.message}; ${advice}, or fetch it again`;
   }
   const code = error instanceof Error && 'code' in error ? error.code : null;
   return code === 'ENOENT' || code === 'ENOTDIR'
-    ? `pretrained: there is no file or run ${from} (looked for ${path}); correct the path, or say with --data-root where relative paths start`
-    : `pretrained: cannot read ${from}: ${whyUnread(error)}`;
+    ? `there is no file or run ${from} (looked for ${path}); correct the path, or say with --data-root where relative paths start`
+    : `cannot read ${from}: ${whyUnread(error)}`;
 }
 
 /** The part of a model at a path: `Net`, `Net.blocks.0`. */

@@ -29,7 +29,8 @@ export interface ResolvedOptions {
   readonly onNan: 'stop' | 'skip' | 'ignore';
   readonly logEvery: Quantity<'steps'>;
   readonly progress: 'auto' | 'bar' | 'plain' | 'none';
-  readonly summary: boolean;
+  /** The table of weights at the start: down to so many names below each model, or none (false), or all of them. */
+  readonly summary: boolean | number;
   readonly runDir: string | null;
   readonly precision: Precision;
   readonly profile: 'simple' | 'trace' | null;

@@ -6,7 +6,7 @@ import { fromExactNumber } from '../../values/exact-number.js';
 import type { SavedCheckpoint } from '../addons/addon.js';
 import { checkpointPaths, fileEnding } from '../checkpoint/list.js';
 import { lockFolder } from '../checkpoint/lock.js';
-import { newestVerified } from '../checkpoint/newest.js';
+import { newestVerified, onlyWeights } from '../checkpoint/newest.js';
 import {
   findCheckpoint,
   openCheckpoint,
@@ -109,6 +109,7 @@ export async function newestIn(
 }
 
 async function read(run: string, checkpoint: Checkpoint, passed: readonly string[]): Promise<ResumePoint> {
+  if (checkpoint.weightsOnly) throw new RunError(`cannot go on from ${checkpoint.folder}: ${onlyWeights}`);
   const state = plainJson(await readState(checkpoint));
   return {
     run,

@@ -74,7 +74,8 @@ interface Difference {
 }
 
 /** Overrides that change nothing of what is trained. */
-const harmless = /^trainer\.(?:progress|summary|profile|run_dir|sanity|dev_run|detect_anomaly)=/;
+const harmless =
+  /^(?:trainer\.(?:progress|summary|profile|run_dir|sanity|dev_run|detect_anomaly)|\w+\.(?:workers|prefetch))=/;
 
 /**
  * Throws a RunError that shows what differs and is not allowed, a UsageError where something is allowed that no run has. `there` is

@@ -31,6 +31,8 @@ export interface SaverOptions {
   readonly folder: RunFolder | null;
   /** Whether a checkpoint is a folder or one file. */
   readonly layout: CheckpointLayout;
+  /** Whether they hold weights without the optimizers' state. */
+  readonly weightsOnly: boolean;
   /** Best values so far, by metric. */
   readonly best: ReadonlyMap<string, Best>;
   readonly pointers: ReadonlyMap<'last' | 'best', SavedCheckpoint>;
@@ -49,6 +51,11 @@ export class Saver implements CheckpointSaver, StateKeeper {
   constructor(private readonly options: SaverOptions) {
     this.newest = options.newest;
     this.pointers = new Map(options.pointers);
+  }
+
+  /** Whether a run can go on from what is saved. */
+  get isWhole(): boolean {
+    return !this.options.weightsOnly;
   }
 
   get isHeld(): boolean {
@@ -86,7 +93,7 @@ export class Saver implements CheckpointSaver, StateKeeper {
     try {
       // Weights that are not finite must not take the place of the last good ones.
       await session.checkFinite();
-      const tensors = await session.downloadState();
+      const tensors = await session.downloadState({ weightsOnly: this.options.weightsOnly });
       const state = this.#held ?? (await this.#state(at));
       const begun = { step: at.step, written: this.#writeOut(folder, at, { ...tensors, state }) };
       this.#begun = begun;
@@ -115,7 +122,7 @@ export class Saver implements CheckpointSaver, StateKeeper {
     await this.settle();
     const state = await this.#state(at);
     return shortPath(
-      await this.#write(folder, at, { ...(await session.downloadState(true)), state }, reason),
+      await this.#write(folder, at, { ...(await session.downloadState({ asItIs: true })), state }, reason),
     );
   }
 

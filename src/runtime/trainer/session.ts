@@ -6,8 +6,9 @@ import type { Json } from '../addons/addon.js';
 import type { Engine, HostTensor, StateVariable } from '../engine/engine.js';
 import { downloadAll } from '../checkpoint/write.js';
 import type { Data } from '../data/data.js';
-import { openAgain, type ReopenableData } from '../data/reopened.js';
-import { SharedRows } from '../data/shared-rows.js';
+import type { ReopenableData } from '../data/reopened.js';
+import type { RowWorkerStart } from '../data/row-messages.js';
+import type { RowWorkers } from '../data/row-workers.js';
 import type { Copy } from '../copies/index.js';
 import { attach, type NamedWeight, type Part } from '../nn/module.js';
 import type { Weight } from '../nn/weight.js';
@@ -19,6 +20,7 @@ import type { Tensor } from '../tensor.js';
 import type { Schedule } from '../schedules/index.js';
 import { durationInSteps, type Pace } from '../../values/durations.js';
 import { useDrawNames } from '../engine/current.js';
+import { allFinite } from '../engine/finite.js';
 import type { Inspection } from './anomaly.js';
 import { bindAll } from './bind-optimizers.js';
 import { copiedPaths, Copies } from './copies.js';
@@ -31,6 +33,7 @@ import { someNames, someRows } from './shown.js';
 import { drawLabel } from './step-context.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import { settlePending, type UpdateHost } from './update.js';
+import { closeAll, dataNotes, openData } from './open-data.js';
 import { isOff, openStage, takenBatches, type OpenStage } from './open-stage.js';
 import { Stage, type StageHost, type StepTrace } from './stage.js';
 import type { StageKind, StepPlan } from './steps.js';
@@ -53,6 +56,8 @@ export interface SessionParts<S extends object> {
   /** Whose limit holds for all of them, instead of each kind's own. */
   readonly limitAs?: StageKind | undefined;
   readonly dataRoot: string;
+  /** What threads that prepare rows are started with; asked where some are wanted. */
+  readonly rowWorkers?: () => RowWorkerStart;
   /** Gives optimizers the clock with the schedules' own type. */
   readonly clockOf: (clock: Clock) => Clock<S>;
 }
@@ -80,6 +85,10 @@ export class Session implements StageHost, UpdateHost {
   readonly optimizers: ReadonlyMap<string, BoundOptimizer>;
   /** What add-ons have had evaluated, oldest first. */
   readonly #evaluations: { readonly body: () => readonly Tensor[]; readonly stage: Stage }[] = [];
+  /** Set by the loop where add-ons ask for updates. */
+  updatedAt: Map<string, StateVariable> | null = null;
+  /** Of a dev run: at most so many windows, and batches of other steps. Set by the loop. */
+  devRun: number | null = null;
   /** Set while a step that failed is run once more. */
   inspection: Inspection | null = null;
   /** What the loop has to say to `state.json`; set by the loop. */
@@ -106,6 +115,7 @@ export class Session implements StageHost, UpdateHost {
     readonly copied: ReadonlyMap<Weight, string>,
     /** What the user should know about the data, one sentence each. */
     readonly notes: readonly string[],
+    private readonly workers: RowWorkers | null,
   ) {
     this.engine = engine;
     this.figures = new MeasuredFigures(engine);
@@ -129,12 +139,13 @@ export class Session implements StageHost, UpdateHost {
   static async open<S extends object>(given: SessionParts<S>): Promise<Session> {
     const steps = given.steps.filter(({ kind }) => !isOff(given.limitAs ?? kind, given.options));
     const parts = { ...given, steps };
-    const opened = await openData(parts);
+    const { opened, workers } = await openData(parts);
     try {
-      return Session.#make(parts, opened);
+      return Session.#make(parts, opened, workers);
     } catch (error) {
       // The first error is the one to tell.
       await closeAll(opened.values()).catch(() => undefined);
+      await workers?.close();
       throw error;
     }
   }
@@ -142,6 +153,7 @@ export class Session implements StageHost, UpdateHost {
   static #make<S extends object>(
     parts: SessionParts<S>,
     opened: ReadonlyMap<Data<unknown>, ReopenableData>,
+    workers: RowWorkers | null,
   ): Session {
     const { engine, options } = parts;
     const weights = [...parts.models].flatMap(([name, model]) => attach(model, name));
@@ -168,7 +180,8 @@ export class Session implements StageHost, UpdateHost {
       freezing,
       copies,
       copied,
-      skippedNotes(parts, opened),
+      dataNotes(parts, opened),
+      workers,
     );
     for (const plan of parts.steps) {
       // Others may share their data, but not what it has to be like for them.
@@ -253,19 +266,22 @@ export class Session implements StageHost, UpdateHost {
     const open = this.stages.find(({ stage }) => stage.plan === plan);
     if (open === undefined) return 0;
     const isShort = rows !== null && open.data.some((set) => rows < set.rowsOf(0, 0).length);
-    return Math.round(this.#passes(plan) * (isShort ? 1 : open.batches));
+    const batches = plan.kind === 'train' ? open.batches : Math.min(open.batches, this.devRun ?? Infinity);
+    return Math.round(this.#passes(plan) * (isShort ? 1 : batches));
   }
 
   /** How often a step goes over its data. */
   #passes({ kind, every }: StepPlan): number {
-    const { pace } = this;
-    const total = pace.totalSteps ?? (this.options.maxTime ?? 0) * likelySteps;
+    const { pace, devRun } = this;
+    const whole = pace.totalSteps ?? (this.options.maxTime ?? 0) * likelySteps;
+    const total = devRun === null ? whole : Math.min(whole || devRun, devRun, pace.stepsPerEpoch);
     switch (kind) {
       case 'train':
         return total / pace.stepsPerEpoch;
       case 'validate':
         if (every?.unit === 'time') return 0;
-        return total / (every === null ? pace.stepsPerEpoch : durationInSteps(every, pace));
+        // Whatever the length, once at the end.
+        return Math.max(1, total / (every === null ? pace.stepsPerEpoch : durationInSteps(every, pace)));
       default:
         return 1;
     }
@@ -376,14 +392,17 @@ export class Session implements StageHost, UpdateHost {
 
   /**
    * Copies all state that a checkpoint holds. Rejects with a RunError where some of it is not finite, unless that is to be
-   * ignored: weights can leave the range of f32 though their gradients are in it. `asItIs` takes what a failed run left.
+   * ignored: weights can leave the range of f32 though their gradients are in it. `asItIs` takes what a failed run left,
+   * `weightsOnly` leaves the optimizers' state on the device.
    */
-  async downloadState(
-    asItIs = this.onNan === 'ignore',
-  ): Promise<{ readonly model: HostTensors; readonly optimizer: HostTensors }> {
-    const [model, optimizer] = [await downloadAll(this.modelState), await downloadAll(this.optimizerState)];
-    const wrong = [...model, ...optimizer].flatMap(([path, { values }]) =>
-      asItIs || values.every((value) => Number.isFinite(value)) ? [] : [path],
+  async downloadState({ asItIs = this.onNan === 'ignore', weightsOnly = false } = {}): Promise<{
+    readonly model: HostTensors;
+    readonly optimizer: HostTensors | null;
+  }> {
+    const model = await downloadAll(this.modelState);
+    const optimizer = weightsOnly ? null : await downloadAll(this.optimizerState);
+    const wrong = [...model, ...(optimizer ?? [])].flatMap(([path, { values }]) =>
+      asItIs || allFinite(values) ? [] : [path],
     );
     if (wrong.length > 0) {
       throw new RunError(
@@ -412,6 +431,7 @@ export class Session implements StageHost, UpdateHost {
       // Stages may share a data set, which is closed once.
       await closeAll(new Set(this.stages.flatMap(({ data }) => data)));
     } finally {
+      await this.workers?.close();
       this.engine.dispose();
     }
   }
@@ -426,47 +446,6 @@ const mostEvaluations = 8;
 
 function scalar(value: number): HostTensor {
   return { dtype: 'f32', shape: [], values: Float32Array.of(value) };
-}
-
-async function openData<S extends object>(
-  parts: SessionParts<S>,
-): Promise<ReadonlyMap<Data<unknown>, ReopenableData>> {
-  const opened = new Map<Data<unknown>, ReopenableData>();
-  const shared = new SharedRows();
-  try {
-    for (const plan of parts.steps) {
-      if (!parts.kinds.includes(plan.kind)) continue;
-      for (const set of plan.data) {
-        if (opened.has(set)) continue;
-        const label = parts.dataNames.get(set) ?? `${plan.name}.${plan.data.indexOf(set)}`;
-        const host = { root: parts.dataRoot, seed: parts.options.seed, label, shared };
-        opened.set(set, await openAgain(() => set.open(host)));
-      }
-    }
-  } catch (error) {
-    await closeAll(opened.values()).catch(() => undefined);
-    throw error;
-  }
-  return opened;
-}
-
-/** Closes each, also where one before it failed; then rejects with the first failure. */
-async function closeAll(sets: Iterable<{ close(): Promise<void> }>): Promise<void> {
-  const closed = await Promise.allSettled([...sets].map((set) => set.close()));
-  for (const result of closed) if (result.status === 'rejected') throw result.reason;
-}
-
-function skippedNotes<S extends object>(
-  parts: SessionParts<S>,
-  opened: ReadonlyMap<Data<unknown>, ReopenableData>,
-): readonly string[] {
-  return [...opened].flatMap(([set, { skipped, rows }]) =>
-    skipped === 0
-      ? []
-      : [
-          `${skipped} bad rows of ${parts.dataNames.get(set) ?? set.source.name} are left out, ${rows} are used`,
-        ],
-  );
 }
 
 function paceOf(

@@ -73,7 +73,7 @@ export interface TrainerOptions {
   readonly logEvery?: Quantity<'steps'>;
   readonly progress?: 'auto' | 'bar' | 'plain' | 'none';
   /** Print the table of weights at the start. */
-  readonly summary?: boolean;
+  readonly summary?: boolean | number;
   readonly runDir?: string | null;
 }
 
@@ -84,6 +84,11 @@ export interface TrainerSpec<P> {
   /** The trainer's name. */
   readonly trainer: string;
   readonly doc?: string;
+  /**
+   * `import.meta.url` of the file that exports the class, or hands it to `main`: worker threads that prepare rows (`workers`) import it
+   * to get at the data sets.
+   */
+  readonly module?: string;
   /** Of the spec's text and its imports. */
   readonly sha256?: string;
   readonly language?: number;

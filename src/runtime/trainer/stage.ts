@@ -37,6 +37,8 @@ export interface StepTrace {
   readonly frozen: Set<StateVariable>;
   /** How often each set of optimizers was updated in this trace. */
   readonly updates: Map<string, number>;
+  /** Optimizers whose weights this step changes, if its values are finite. */
+  readonly updated: Set<string>;
   /** Names of what the body returned. */
   outputs: readonly string[];
 }
@@ -249,9 +251,9 @@ export class Stage {
     return Math.max(1, ...this.#variants.map(({ compiled }) => compiled.atOnce));
   }
 
-  /** Optimizers that the newest run updated, in the order of the step. */
+  /** Optimizers that the newest run updated, in the order of the step, if its values were finite. */
   get updated(): readonly string[] {
-    return [...new Set([...(this.#newest?.updates.keys() ?? [])].flatMap((names) => names.split('+')))];
+    return [...(this.#newest?.updated ?? [])];
   }
 
   /** How the engine runs the step, once it has found out. */
@@ -330,6 +332,7 @@ export class Stage {
       logged: [],
       frozen: new Set(),
       updates: new Map(),
+      updated: new Set(),
       outputs: [],
     };
   }

@@ -5,6 +5,7 @@
 import { ordered, type AddOn, type Measured } from '../addons/addon.js';
 import { checkpoint } from '../addons/checkpoint.js';
 import type { Data } from '../data/data.js';
+import { isRowWorker } from '../data/row-worker.js';
 import { chooseEngine, engineNames, type EngineName } from '../engine/choose.js';
 import type { Engine } from '../engine/engine.js';
 import type { Copy } from '../copies/index.js';
@@ -12,6 +13,7 @@ import type { Part } from '../nn/module.js';
 import type { Clock, Optimizer } from '../optim/optimizer.js';
 import type { Figures, Reduction } from '../rows/reduction.js';
 import type { Schedule } from '../schedules/index.js';
+import { RunError } from '../run/run-error.js';
 import { ranked, type Scalar, type Tensor } from '../tensor.js';
 import { dueAt, durationInSteps } from '../../values/durations.js';
 import { optionTable } from '../../values/options.gen.js';
@@ -21,6 +23,7 @@ import { byOwner, overrideAttributes, overrideTrainer } from './attributes.js';
 import { findCheckpoint, runFit, runPredict, runTest, type AnyTrainer, type RunOptions } from './run.js';
 import type { FitResult } from './fit.js';
 import type { Outputs } from './stage.js';
+import { rowWorkerStart } from './row-worker-start.js';
 import { resolveParams, type ResolvedParams } from './params.js';
 import { resolveOptions, type ResolvedOptions } from './resolved-options.js';
 import { Session } from './session.js';
@@ -44,6 +47,8 @@ export interface Prepared {
   readonly addOns: readonly AddOn[];
   /** Models by their names in the spec. */
   readonly models: ReadonlyMap<string, Part>;
+  /** Models that have their weights from others, by name. */
+  readonly copies: ReadonlyMap<string, Copy<never>>;
   /** What the user should know about the engine, or null. */
   readonly note: string | null;
 }
@@ -158,14 +163,23 @@ export abstract class Trainer<
     return this.#made;
   }
 
-  /** Names of the data sets in the spec, without opening any. */
+  /** The data sets by their names in the spec, without opening any. */
+  dataSets(): ReadonlyMap<string, Data<unknown>> {
+    return new Map(dataOf(this.configureData()).map(([key, set]) => [this.spec.data?.[key] ?? key, set]));
+  }
+
+  /** Names of the data sets in the spec. */
   dataNames(): readonly string[] {
-    return dataOf(this.configureData()).map(([key]) => this.spec.data?.[key] ?? key);
+    return [...this.dataSets().keys()];
   }
 
   /** Makes models and weights and opens data. Once a trainer. */
   async prepare(options: PrepareOptions): Promise<Prepared> {
     if (this.#session !== null) throw new Error('a trainer runs once; make another one');
+    if (isRowWorker())
+      throw new RunError(
+        'a run starts while its module is imported, which workers do as well; start it by `main`, or only where `isMainThread` of node:worker_threads is true',
+      );
     const { spec } = this;
     const from = this.configureData();
     const { models, addOns } = this.#makeOnce();
@@ -205,25 +219,27 @@ export abstract class Trainer<
             deterministic: this.options.deterministic,
             forcePrecision: options.forcePrecision,
           });
+    const copies = new Map(Object.entries(this.configureCopies?.(models) ?? {}));
     const session = await Session.open<S>({
       engine,
       options: this.options,
       models: named,
       optimizers: overridden.optimizers,
-      copies: new Map(Object.entries(this.configureCopies?.(models) ?? {})),
+      copies,
       schedules,
       dataNames,
       steps,
       kinds: typeof options.kinds === 'function' ? options.kinds(steps) : options.kinds,
       limitAs: options.limitAs,
       dataRoot: options.dataRoot,
+      rowWorkers: () => rowWorkerStart(this, spec, options.dataRoot),
       clockOf: (clock) => (isClockOf<S>(clock, schedules) ? clock : fault()),
     }).catch((error: unknown) => {
       engine.dispose();
       throw error;
     });
     this.#session = session;
-    return { session, addOns: overridden.addOns, models: named, note };
+    return { session, addOns: overridden.addOns, models: named, copies, note };
   }
 
   /** Trains from the first step. Once a trainer. */
@@ -337,7 +353,7 @@ const lineKeys: ReadonlySet<string> = new Set([
 
 /** A trainer's class, as `main` takes it. */
 export interface TrainerClass {
-  new (setup?: TrainerSetup): AnyTrainer & Pick<Trainer, 'checkAddOns' | 'resumes'>;
+  new (setup?: TrainerSetup): AnyTrainer & Pick<Trainer, 'checkAddOns' | 'dataSets' | 'resumes'>;
   readonly spec: TrainerSpec<never>;
   readonly addedOn: readonly AddOn[];
 }

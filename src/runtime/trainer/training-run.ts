@@ -101,11 +101,13 @@ async function train(
     const earlier = continued?.loop.seconds ?? 0;
     const now = (): number => earlier + (Date.now() - started) / 1000;
     const best = new Map(continued?.best ?? []);
+    const saving = configured.find(({ kind }) => kind === 'checkpoint');
     const own = new Saver({
       trainer,
       session,
       folder,
-      layout: configured.find(({ kind }) => kind === 'checkpoint')?.format ?? 'folder',
+      layout: saving?.format ?? 'folder',
+      weightsOnly: saving?.weightsOnly ?? false,
       best,
       pointers: resume === null ? new Map() : await pointersOf(resume.run),
       newest: resume === null ? null : { folder: resume.checkpoint.folder, step: resume.checkpoint.step },
@@ -239,15 +241,18 @@ function begin(
 ): void {
   const { spec, options } = trainer;
   const { stepsPerEpoch, totalSteps } = session.pace;
-  if (options.summary) weightTable(session, reporter.columns()).forEach((line) => reporter.line(line));
+  const { summary } = options;
+  if (summary !== false)
+    weightTable(session, reporter.columns(), summary === true ? Infinity : summary).forEach((line) =>
+      reporter.line(line),
+    );
   reporter.line(`${spec.trainer} on ${session.engine.version}, seed ${options.seed}`);
   const all = totalSteps === null ? 'until max_time' : `${totalSteps} in all`;
   reporter.line(
     `${stepsPerEpoch} steps an epoch, ${all}${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`,
   );
   notesOf(session, note).forEach((line) => reporter.line(line));
-  const loaded = session.pretrained?.line ?? null;
-  if (loaded !== null) reporter.line(loaded);
+  for (const line of session.pretrained?.lines ?? []) reporter.line(line);
 }
 
 /** The last lines of a run, and what it says of its time. */
@@ -275,7 +280,7 @@ async function tellEnd(
     );
   const path = folder === null ? null : shortPath(folder.path);
   const { plot = null, goOn: command = null } = options;
-  const where = { folder: path, checkpoints: saver.shown(), plot, goOn: command };
+  const where = { folder: path, checkpoints: saver.shown(), plot, goOn: saver.isWhole ? command : null };
   for (const line of summaryLines(result, [...best.values()], session.pace, where, reporter.columns()))
     reporter.line(line);
   for (const [name, table] of listener.tables)

@@ -29,6 +29,8 @@ export interface UpdateHost {
   readonly scaling: LossScaling | null;
   /** How many updates were skipped. */
   readonly skipped: StateVariable;
+  /** Of each optimizer the last step (from 1) that had an update of it, by name: filled where somebody asks, else null. */
+  readonly updatedAt: Map<string, StateVariable> | null;
   /** Looks at values while a step that failed is run once more, else null. */
   readonly inspection: Inspection | null;
   /** Gradient sums of a window, by path. */
@@ -96,7 +98,7 @@ export function runUpdate(
     const skip = host.onNan === 'skip' ? fine : null;
     settlePending(trace, skip);
     if (overflow !== null) host.scaling?.settle(overflow);
-    const norms = total === null ? [] : applyAll(trace, optimizers, total, bothOf(skip, overflow));
+    const norms = total === null ? [] : applyAll(host, trace, optimizers, total, bothOf(skip, overflow));
     if (total !== null) host.updated(trace, new Set(total.keys()), bothOf(skip, overflow));
     logUpdate(host, trace, optimizers, start, terms, skip);
     logNorms(host, trace, norms, bothOf(skip, overflow));
@@ -290,6 +292,7 @@ export function settlePending(trace: StepTrace, fine: Tensor | null): void {
 }
 
 function applyAll(
+  host: UpdateHost,
   trace: StepTrace,
   optimizers: readonly BoundOptimizer[],
   gradients: Gradients,
@@ -305,8 +308,42 @@ function applyAll(
       return rate;
     });
     const norm = optimizer.apply(own, rates, fine, trace.frozen);
+    // Where all of its weights are frozen there is nothing to update.
+    if (own.size > 0) noteUpdate(host, trace, optimizer.name, fine);
     return norm === null ? [] : [[optimizer, norm]];
   });
+}
+
+/** Remembers that a step updates an optimizer; on the device where it depends on values there whether it does. */
+function noteUpdate(
+  { engine, updatedAt }: UpdateHost,
+  trace: StepTrace,
+  name: string,
+  fine: Tensor | null,
+): void {
+  trace.updated.add(name);
+  if (updatedAt === null || fine === null) return;
+  const step = trace.scalars.get('step');
+  if (step === undefined) throw new Error('a step got no clock; this is a fault of the runtime');
+  const at =
+    updatedAt.get(name) ??
+    engine.variable(`updated/${name}`, { dtype: 'f32', shape: [], values: new Float32Array(1) });
+  updatedAt.set(name, at);
+  at.assign(ops.select<Tensor>(fine, ops.add<Tensor>(step, 1), at.read()));
+}
+
+/** Those of the optimizers that were updated in step `step` (from 1): not those whose values there were not finite. */
+export async function updatedIn(
+  { updatedAt }: UpdateHost,
+  names: readonly string[],
+  step: number,
+): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const name of names) {
+    const last = await updatedAt?.get(name)?.download();
+    if (last === undefined || last.values[0] === step) found.push(name);
+  }
+  return found;
 }
 
 function logUpdate(

@@ -1,8 +1,8 @@
 /** Windows of the train step: their batches, read ahead, and the calls that run them. */
 import type { Json } from '../addons/addon.js';
-import type { HostBatch } from '../data/data.js';
+import type { HostBatch, OpenData } from '../data/data.js';
 import { IndexError } from '../run/index-error.js';
-import { Ahead, type BatchPlace } from './ahead.js';
+import { Ahead, depthOf, releaseAll, type BatchPlace } from './ahead.js';
 import { AnomalyWatch } from './anomaly.js';
 import { batchesAt, withRows } from './evaluate.js';
 import { prepareSteps } from './prepare-steps.js';
@@ -145,8 +145,8 @@ export class Windows {
   async #runAll(runs: readonly (BatchRun & BatchPlace)[]): Promise<void> {
     const last = runs.at(-1);
     if (last === undefined) return;
-    const { session, train, total } = this.options;
-    const { stage, data, batches } = train;
+    const { session, train } = this.options;
+    const { stage, data } = train;
     const watch = this.#watch;
     if (!this.#isReady) this.#sample = last.batches;
     const details = {
@@ -155,22 +155,38 @@ export class Windows {
       steps: runs.filter(({ run }) => run.last).length,
       batches: runs.length,
     };
+    const depth = (set: OpenData): number => depthOf(set, stage.atOnce);
+    const places = this.#placesAfter(last, Math.max(...data.map(depth)));
+    // Workers begin at once. What the main thread reads comes after the call of the step, which may run beside it.
+    this.#ahead.prepare(places, depth, ({ inWorkers }) => inWorkers);
     const done = session.timed({ name: `step ${stage.plan.name}`, category: 'step', details }, () =>
       watch === null ? stage.runAll(runs) : watch.runAll(stage, runs),
     );
-    const inEpoch = last.index + 1 < batches;
-    const from = inEpoch ? last.index + 1 : 0;
-    const epoch = inEpoch ? last.epoch : last.epoch + 1;
-    const { stepsPerEpoch, accumulate } = session.pace;
-    // Batches that no step will take are not read.
-    const left = (total - epoch * stepsPerEpoch) * accumulate - from;
-    const count = Math.max(0, Math.min(stage.atOnce, batches - from, left));
-    this.#ahead.prepare(Array.from({ length: count }, (_, offset) => ({ epoch, index: from + offset })));
+    this.#ahead.prepare(places, depth);
     try {
       await done;
     } catch (error) {
       const place = error instanceof IndexError ? runs[error.run] : undefined;
       throw place === undefined ? error : withRows(error, data, place);
     }
+    for (const { batches } of runs) if (batches !== this.#sample) releaseAll(batches);
+  }
+
+  /** The next places of the run, up to `most`; none that no step will take. */
+  #placesAfter({ epoch, index }: BatchPlace, most: number): readonly BatchPlace[] {
+    const { session, train, total } = this.options;
+    const { stepsPerEpoch, accumulate } = session.pace;
+    const { reloadData: every } = session.options;
+    const places: BatchPlace[] = [];
+    let next = { epoch, index: index + 1 };
+    while (places.length < most) {
+      if (next.index >= train.batches) next = { epoch: next.epoch + 1, index: 0 };
+      if (next.epoch * stepsPerEpoch + Math.floor(next.index / accumulate) >= total) break;
+      // The data is opened again before that epoch.
+      if (next.epoch > epoch && every !== null && next.epoch % every === 0) break;
+      places.push(next);
+      next = { ...next, index: next.index + 1 };
+    }
+    return places;
   }
 }

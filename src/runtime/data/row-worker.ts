@@ -1,0 +1,169 @@
+/**
+ * The worker's side of preparing rows. A worker imports the trainer's module, as the main thread has, and makes of its data sets what
+ * functions the rows go through; it starts no engine and reads no command line.
+ */
+import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { RunError } from '../run/run-error.js';
+import type { Data, RowMaker } from './data.js';
+import { fillRows } from './prepared.js';
+import {
+  sentError,
+  type FromRowWorker,
+  type RowJob,
+  type RowWorkerStart,
+  type ToRowWorker,
+} from './row-messages.js';
+
+/** A trainer's class, as far as a worker needs it. */
+export interface RowWorkerTrainer {
+  new (setup: { readonly params: RowWorkerStart['params'] }): {
+    dataSets(): ReadonlyMap<string, Data<unknown>>;
+  };
+  readonly spec: { readonly trainer: string };
+}
+
+/** Of `workerData`, so that workers of other programs are not taken for ours. */
+export const startKey = 'ztrainRowWorker';
+
+/** Where a worker's first lines find `serve`, in the runtime that the trainer's module has imported. */
+const serveKey = 'ztrain.serveRows';
+
+/** What a worker runs first. It is a text, so that a bundle stays one file. */
+export const firstLines = `
+const { parentPort, workerData } = require('node:worker_threads');
+const { module, trainer } = workerData.${startKey};
+const broken = (problem) => parentPort.postMessage({ kind: 'broken', problem });
+import(module).then(
+  (exported) => {
+    const serve = globalThis[Symbol.for('${serveKey}')];
+    if (serve === undefined) broken(module + ' does not use ztrain/runtime; give the spec of ' + trainer + ' the module that does');
+    else serve(exported);
+  },
+  (error) => broken(module + ' cannot be imported in a worker: ' + (error?.message ?? error)),
+);
+`;
+
+function startOf(data: unknown): RowWorkerStart | null {
+  const holds = (value: unknown): value is Readonly<Record<typeof startKey, RowWorkerStart>> =>
+    typeof value === 'object' && value !== null && startKey in value;
+  return !isMainThread && holds(data) ? data[startKey] : null;
+}
+
+/** Whether this thread was started to prepare rows. */
+export function isRowWorker(): boolean {
+  return startOf(workerData) !== null;
+}
+
+const offered: RowWorkerTrainer[] = [];
+
+/** A trainer that its module does not export, but would run. */
+export function offerTrainer(trainer: RowWorkerTrainer): void {
+  offered.push(trainer);
+}
+
+function isTrainer(value: unknown): value is RowWorkerTrainer {
+  if (typeof value !== 'function' || !('spec' in value)) return false;
+  const { spec } = value;
+  return typeof spec === 'object' && spec !== null && 'trainer' in spec;
+}
+
+/** The trainer that is asked for: of the name, and where several have it, of the class's name. */
+function trainerIn(exported: object, { trainer, className, module }: RowWorkerStart): RowWorkerTrainer {
+  const all = [...Object.values(exported), ...offered]
+    .filter(isTrainer)
+    .filter(({ spec }) => spec.trainer === trainer);
+  const found = all.find(({ name }) => name === className) ?? all[0];
+  if (found !== undefined) return found;
+  throw new RunError(`${module} does not export ${className}; export it, so that workers find its data`);
+}
+
+/** Ends a job whose batch nobody wants any more. */
+class Dropped extends Error {}
+
+class RowServer {
+  readonly #sets: ReadonlyMap<string, Data<unknown>>;
+  readonly #makers = new Map<string, Promise<RowMaker>>();
+  /** Jobs are done one after the other: a source is not closed while it is read. */
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly start: RowWorkerStart,
+    trainer: RowWorkerTrainer,
+    private readonly send: (message: FromRowWorker) => void,
+  ) {
+    this.#sets = new trainer({ params: start.params }).dataSets();
+  }
+
+  take(job: ToRowWorker): void {
+    this.#last = this.#last.then(() => this.#do(job));
+  }
+
+  async #do(job: ToRowWorker): Promise<void> {
+    try {
+      if (job.kind === 'rows') await this.#make(job);
+      else await this.#close(job.set);
+      this.send({ kind: 'done', id: job.id });
+    } catch (error) {
+      this.send({ kind: 'failed', id: job.id, error: sentError(error) });
+    }
+  }
+
+  async #make({
+    set,
+    like,
+    seed,
+    epoch,
+    indices,
+    files,
+    handed,
+    room,
+    first,
+    dropped,
+  }: RowJob): Promise<void> {
+    const data = this.#sets.get(set);
+    if (data?.likeness !== like)
+      throw new RunError(
+        `data '${set}' is not the same in ${this.start.module}, which workers import; give the spec of the trainer's class \`module: import.meta.url\` of the file that it is in`,
+      );
+    const stop = (): void => {
+      if (Atomics.load(dropped, 0) !== 0) throw new Dropped('nobody wants this batch any more');
+    };
+    stop();
+    const { record, stages } = data.preparing;
+    const maker = await this.#makerOf(set, data);
+    const places = Array.from(indices, (row) => ({ seed, label: set, epoch, row }));
+    const fileOf = (at: number): string => files[at] ?? data.source.name;
+    await fillRows(room, first, maker.rows(indices, handed), { record, stages, places, fileOf }, stop);
+  }
+
+  #makerOf(set: string, data: Data<unknown>): Promise<RowMaker> {
+    const known = this.#makers.get(set);
+    if (known !== undefined) return known;
+    const made = data.rowMaker({ root: this.start.root });
+    this.#makers.set(set, made);
+    return made;
+  }
+
+  async #close(set: string): Promise<void> {
+    const maker = this.#makers.get(set);
+    this.#makers.delete(set);
+    // One that could not be opened has nothing to close; whoever asked for its rows was told.
+    await (await maker?.catch(() => undefined))?.close();
+  }
+}
+
+/** Answers jobs from the main thread. */
+function serve(exported: object): void {
+  const start = startOf(workerData);
+  const port = parentPort;
+  if (start === null || port === null) return;
+  const send = (message: FromRowWorker): void => port.postMessage(message);
+  try {
+    const server = new RowServer(start, trainerIn(exported, start), send);
+    port.on('message', (job: ToRowWorker) => server.take(job));
+  } catch (error) {
+    send({ kind: 'broken', problem: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+if (isRowWorker()) Reflect.set(globalThis, Symbol.for(serveKey), serve);

@@ -1,0 +1,136 @@
+/** Checkpoints of weights alone: smaller, good for all but going on, and each says so. */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import * as addons from '../../src/runtime/addons/index.js';
+import type { AddOn } from '../../src/runtime/addons/addon.js';
+import { findCheckpoint, openCheckpoint, verifyCheckpoint } from '../../src/runtime/checkpoint/read.js';
+import { main, type MainIo } from '../../src/runtime/main.js';
+import * as units from '../../src/values/units.js';
+import { LineTrainer } from './tiny-trainer.js';
+
+let folder: string;
+let before: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'ztrain-weights-only-'));
+  before = process.cwd();
+  process.chdir(folder);
+});
+afterAll(() => {
+  process.chdir(before);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const saving = (
+  weightsOnly: boolean,
+  format: 'folder' | 'ckpt',
+  more: readonly AddOn[] = [],
+): typeof LineTrainer =>
+  class extends LineTrainer {
+    protected override configureAddOns(): readonly AddOn[] {
+      const best = addons.min('validate.loss');
+      return [addons.checkpoint({ every: units.steps(5), keep: 2, best, weightsOnly, format }), ...more];
+    }
+  };
+
+async function run(trainer: typeof LineTrainer, argv: readonly string[]) {
+  const said: string[] = [];
+  const io: Partial<MainIo> = {
+    stdout: { write: (text) => said.push(text) },
+    stderr: { write: (text: string) => said.push(text) },
+    environment: {},
+    onSignal: () => () => undefined,
+  };
+  const code = await main(trainer, argv, io);
+  return { code, text: said.join('') };
+}
+
+test.each(['folder', 'ckpt'] as const)('%s: the weights are those of a whole checkpoint', async (format) => {
+  const [light, whole] = [saving(true, format), saving(false, format)];
+  expect((await run(light, [`--run-dir=light-${format}`])).code).toBe(0);
+  expect((await run(whole, [`--run-dir=whole-${format}`])).code).toBe(0);
+  const [own, other] = await Promise.all(
+    [`light-${format}`, `whole-${format}`].map((each) => findCheckpoint(each)),
+  );
+  if (own === undefined || other === undefined) throw new Error('no checkpoint');
+  expect([own.weightsOnly, other.weightsOnly]).toEqual([true, false]);
+  await verifyCheckpoint(own);
+  expect(own.tensors.get('model.safetensors')).toEqual(other.tensors.get('model.safetensors'));
+  expect(own.tensors.has('optimizer.safetensors')).toBe(false);
+  expect(other.tensors.has('optimizer.safetensors')).toBe(true);
+  if (format === 'folder') expect(existsSync(join(own.folder, 'optimizer.safetensors'))).toBe(false);
+  // Kept and pointed at like others.
+  const names = (name: string): readonly string[] => readdirSync(join(name, 'checkpoints'));
+  expect(names(`light-${format}`)).toEqual(names(`whole-${format}`));
+  // And tested like others.
+  const tests = await Promise.all(
+    [light, whole].map((trainer, at) =>
+      run(trainer, ['test', '--json', '--from', at === 0 ? `light-${format}` : `whole-${format}`]),
+    ),
+  );
+  const [ownTest, otherTest] = tests.map(({ code, text }) => [code, text.slice(text.indexOf('{'))]);
+  expect(ownTest).toEqual(otherTest);
+  expect(ownTest?.[0]).toBe(0);
+});
+
+test('no run goes on from one: each way to ask says why', async () => {
+  const light = saving(true, 'folder');
+  expect((await run(light, ['--run-dir=left'])).code).toBe(0);
+  const [first = ''] = readdirSync(join('left', 'checkpoints')).filter((name) => name.startsWith('step-'));
+  const bytes = readFileSync(join('left', 'checkpoints', first, 'manifest.json'));
+  for (const argv of [
+    ['--resume', 'left'],
+    ['--resume', join('left', 'checkpoints', first)],
+    ['--run-dir', 'left', '--resume', 'auto'],
+  ]) {
+    const { code, text } = await run(light, argv);
+    expect(code).toBe(3);
+    expect(text).toContain('holds weights only (checkpoint.weights_only)');
+  }
+  expect(readFileSync(join('left', 'checkpoints', first, 'manifest.json'))).toEqual(bytes);
+});
+
+test('a run that is interrupted names no command to go on with', async () => {
+  const listeners: ((signal: 'SIGINT') => void)[] = [];
+  const said: string[] = [];
+  const stop: AddOn = {
+    kind: 'stop',
+    phase: 'dependent',
+    owns: [],
+    withOptions: () => stop,
+    start: () => ({
+      stepEnd: ({ step }) => {
+        if (step === 3) listeners.forEach((listener) => listener('SIGINT'));
+        return undefined;
+      },
+    }),
+  };
+  const code = await main(saving(true, 'folder', [stop]), ['--run-dir=cut'], {
+    stdout: { write: (text) => said.push(text) },
+    stderr: { write: (text: string) => said.push(text) },
+    environment: {},
+    onSignal: (listener) => {
+      listeners.push(listener);
+      return () => undefined;
+    },
+  });
+  expect(code).toBe(130);
+  expect(said.join('')).toContain('checkpoint: cut/checkpoints/step-00000003');
+  expect(said.join('')).not.toContain('go on:');
+  expect((await openCheckpoint('cut/checkpoints/step-00000003')).weightsOnly).toBe(true);
+});
+
+test('what the manifest says of it is one word, and resume beside it is refused', async () => {
+  const path = join('left', 'checkpoints', 'last');
+  const place = join('left', 'checkpoints', readFileSync(path, 'utf8').trim());
+  const manifest = readFileSync(join(place, 'manifest.json'), 'utf8');
+  expect(manifest).toContain('"holds": "weights"');
+  // Without its checksum it is of format 1, which has none.
+  const other = JSON.parse(manifest);
+  writeFileSync(join(place, 'manifest.json'), JSON.stringify({ ...other, format: 1, holds: 'nothing' }));
+  await expect(openCheckpoint(place)).rejects.toThrow('"holds" must be "weights", got "nothing"');
+  expect(() => addons.checkpoint({ weightsOnly: true, resume: 'auto' })).toThrow(
+    'checkpoint takes no resume with weights_only',
+  );
+});

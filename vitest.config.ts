@@ -3,6 +3,7 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 
 /** What must hold on every engine. The other suites never start one, or are about the embedded one. */
 const onEveryEngine = [
+  'test/checker/mixing.test.ts',
   'test/cli/verify-resume.test.ts',
   'test/runtime/ahead.test.ts',
   'test/runtime/anomaly.test.ts',

@@ -18,12 +18,13 @@ import { Profile, type Timed } from '../progress/profile.js';
 import { RunError } from '../run/run-error.js';
 import type { Tensor } from '../tensor.js';
 import type { Schedule } from '../schedules/index.js';
-import { durationInSteps, type Pace } from '../../values/durations.js';
+import type { Pace } from '../../values/durations.js';
 import { useDrawNames } from '../engine/current.js';
 import { allFinite } from '../engine/finite.js';
 import type { Inspection } from './anomaly.js';
 import { bindAll } from './bind-optimizers.js';
 import { copiedPaths, Copies } from './copies.js';
+import { expectedRuns } from './expected-runs.js';
 import { Freezing } from './freezing.js';
 import { LossScaling } from './loss-scaling.js';
 import { MeasuredFigures } from './measured-figures.js';
@@ -264,27 +265,7 @@ export class Session implements StageHost, UpdateHost {
 
   expectedRuns(plan: StepPlan, rows: number | null): number {
     const open = this.stages.find(({ stage }) => stage.plan === plan);
-    if (open === undefined) return 0;
-    const isShort = rows !== null && open.data.some((set) => rows < set.rowsOf(0, 0).length);
-    const batches = plan.kind === 'train' ? open.batches : Math.min(open.batches, this.devRun ?? Infinity);
-    return Math.round(this.#passes(plan) * (isShort ? 1 : batches));
-  }
-
-  /** How often a step goes over its data. */
-  #passes({ kind, every }: StepPlan): number {
-    const { pace, devRun } = this;
-    const whole = pace.totalSteps ?? (this.options.maxTime ?? 0) * likelySteps;
-    const total = devRun === null ? whole : Math.min(whole || devRun, devRun, pace.stepsPerEpoch);
-    switch (kind) {
-      case 'train':
-        return total / pace.stepsPerEpoch;
-      case 'validate':
-        if (every?.unit === 'time') return 0;
-        // Whatever the length, once at the end.
-        return Math.max(1, total / (every === null ? pace.stepsPerEpoch : durationInSteps(every, pace)));
-      default:
-        return 1;
-    }
+    return open === undefined ? 0 : expectedRuns(open, rows, this);
   }
 
   /** Does a part of the run's work, and takes its time where that was asked for. */
@@ -439,8 +420,6 @@ export class Session implements StageHost, UpdateHost {
 
 type HostTensors = ReadonlyMap<string, HostTensor>;
 
-/** Steps a second, where a run's time is known and its steps are not. */
-const likelySteps = 20;
 /** As many compiled bodies of add-ons are kept. */
 const mostEvaluations = 8;
 

@@ -117,6 +117,7 @@ export class GanTrainer extends Trainer<GanParams, GanModels, GanData, GanSchedu
   static override readonly spec: TrainerSpec<GanParams> = {
     name: 'gan',
     trainer: 'GanTrainer',
+    module: import.meta.url,
     sha256: 'e217fd8c737199eb4e19b43afa752946afb5459aa01f26968e3ee21f66efaa58',
     language: 1,
     compiler: '0.1.0',

@@ -114,6 +114,7 @@ export class GptTrainer extends Trainer<GptParams, GptModels, GptData, GptSchedu
   static override readonly spec: TrainerSpec<GptParams> = {
     name: 'gpt',
     trainer: 'GptTrainer',
+    module: import.meta.url,
     sha256: '033bf3b702c5504c7ffd9cad6aba827d670ea8aff2731a0dae96798a3b81599f',
     language: 1,
     compiler: '0.1.0',

@@ -65,6 +65,7 @@ export class LenetTrainer extends Trainer<LenetParams, LenetModels, LenetData, L
   static override readonly spec: TrainerSpec<LenetParams> = {
     name: 'lenet',
     trainer: 'LenetTrainer',
+    module: import.meta.url,
     sha256: 'de6d6366f273f5bf9bd406288b0c43d0b7839154da0cd587bae11f20eb10af79',
     language: 1,
     compiler: '0.1.0',

@@ -44,7 +44,7 @@ export interface MlpModels {
 }
 
 export interface MlpData {
-  readonly rows2: Data<{ readonly x: Tensor2D; readonly y: Tensor1D }>;
+  readonly rows: Data<{ readonly x: Tensor2D; readonly y: Tensor1D }>;
 }
 
 export type MlpSchedules = Record<string, never>;
@@ -53,12 +53,12 @@ export class MlpTrainer extends Trainer<MlpParams, MlpModels, MlpData, MlpSchedu
   static override readonly spec: TrainerSpec<MlpParams> = {
     name: 'mlp',
     trainer: 'MlpTrainer',
+    module: import.meta.url,
     sha256: '420d3f9d3515da6c2d0a435fe32142be168883a0f2832a63bb3bcf7453abd2b3',
     language: 1,
     compiler: '0.1.0',
     doc: 'A small network on a table: 32 columns, two hidden layers of 64, ten classes, batches of 32.',
     models: { mlp: 'Mlp' },
-    data: { rows2: 'rows' },
     params: [],
     asserts: [],
     options: { epochs: 1, logEvery: units.steps(256) },
@@ -66,7 +66,7 @@ export class MlpTrainer extends Trainer<MlpParams, MlpModels, MlpData, MlpSchedu
 
   protected override configureData(): MlpData {
     return {
-      rows2: data.from<{ readonly x: Tensor2D; readonly y: Tensor1D }>(
+      rows: data.from<{ readonly x: Tensor2D; readonly y: Tensor1D }>(
         synthetic.synthetic,
         { features, classes },
         { record: { x: { dtype: 'f32', shape: [32] }, y: { dtype: 'i32', shape: [] } }, batch: 32 },
@@ -87,7 +87,7 @@ export class MlpTrainer extends Trainer<MlpParams, MlpModels, MlpData, MlpSchedu
   }
 
   protected override configureSteps(from: MlpData) {
-    return [steps.train('train', [from.rows2], (batch) => this.trainStep(batch))];
+    return [steps.train('train', [from.rows], (batch) => this.trainStep(batch))];
   }
 
   /** batch.x: f32[n, 32]; batch.y: i32[n] */

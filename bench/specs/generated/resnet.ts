@@ -138,6 +138,7 @@ export class ResnetTrainer extends Trainer<ResnetParams, ResnetModels, ResnetDat
   static override readonly spec: TrainerSpec<ResnetParams> = {
     name: 'resnet',
     trainer: 'ResnetTrainer',
+    module: import.meta.url,
     sha256: '4f297aef6a37c886c3552812155a3930a988bcd219a4ab2728843a9f95ceba81',
     language: 1,
     compiler: '0.1.0',

@@ -36,7 +36,7 @@ export interface TinyModels {
 }
 
 export interface TinyData {
-  readonly rows2: Data<{ readonly x: Tensor2D; readonly y: Tensor1D }>;
+  readonly rows: Data<{ readonly x: Tensor2D; readonly y: Tensor1D }>;
 }
 
 export type TinySchedules = Record<string, never>;
@@ -45,12 +45,12 @@ export class TinyTrainer extends Trainer<TinyParams, TinyModels, TinyData, TinyS
   static override readonly spec: TrainerSpec<TinyParams> = {
     name: 'tiny',
     trainer: 'TinyTrainer',
+    module: import.meta.url,
     sha256: 'b69126aee116f85b11f9d23aae3c10c97d769b780b3c8c4bab96b5e2f513de04',
     language: 1,
     compiler: '0.1.0',
     doc: 'One weight: what a step costs when there is nothing to compute.',
     models: { tiny: 'Tiny' },
-    data: { rows2: 'rows' },
     params: [],
     asserts: [],
     options: { epochs: 1, logEvery: units.steps(256) },
@@ -58,7 +58,7 @@ export class TinyTrainer extends Trainer<TinyParams, TinyModels, TinyData, TinyS
 
   protected override configureData(): TinyData {
     return {
-      rows2: data.from<{ readonly x: Tensor2D; readonly y: Tensor1D }>(
+      rows: data.from<{ readonly x: Tensor2D; readonly y: Tensor1D }>(
         synthetic.synthetic,
         { features: 1, classes: 2 },
         { record: { x: { dtype: 'f32', shape: [1] }, y: { dtype: 'i32', shape: [] } }, batch: 1 },
@@ -79,7 +79,7 @@ export class TinyTrainer extends Trainer<TinyParams, TinyModels, TinyData, TinyS
   }
 
   protected override configureSteps(from: TinyData) {
-    return [steps.train('train', [from.rows2], (batch) => this.trainStep(batch))];
+    return [steps.train('train', [from.rows], (batch) => this.trainStep(batch))];
   }
 
   /** batch.x: f32[n, 1]; batch.y: i32[n] */

@@ -43,7 +43,7 @@ export interface WideModels {
 }
 
 export interface WideData {
-  readonly rows2: Data<{ readonly x: Tensor2D; readonly y: Tensor1D }>;
+  readonly rows: Data<{ readonly x: Tensor2D; readonly y: Tensor1D }>;
 }
 
 export type WideSchedules = Record<string, never>;
@@ -52,12 +52,12 @@ export class WideTrainer extends Trainer<WideParams, WideModels, WideData, WideS
   static override readonly spec: TrainerSpec<WideParams> = {
     name: 'wide',
     trainer: 'WideTrainer',
+    module: import.meta.url,
     sha256: '186d956c90e167cf5a005c47fde3a88205872d3f617a12c917b989447beaf55e',
     language: 1,
     compiler: '0.1.0',
     doc: 'Much to save and little to compute: 16 million weights, and two slots for each.',
     models: { wide: 'Wide' },
-    data: { rows2: 'rows' },
     params: [
       {
         name: 'saves',
@@ -74,7 +74,7 @@ export class WideTrainer extends Trainer<WideParams, WideModels, WideData, WideS
 
   protected override configureData(): WideData {
     return {
-      rows2: data.from<{ readonly x: Tensor2D; readonly y: Tensor1D }>(
+      rows: data.from<{ readonly x: Tensor2D; readonly y: Tensor1D }>(
         synthetic.synthetic,
         { features: 4096, classes: 10 },
         { record: { x: { dtype: 'f32', shape: [4096] }, y: { dtype: 'i32', shape: [] } }, batch: 1 },
@@ -95,7 +95,7 @@ export class WideTrainer extends Trainer<WideParams, WideModels, WideData, WideS
   }
 
   protected override configureSteps(from: WideData) {
-    return [steps.train('train', [from.rows2], (batch) => this.trainStep(batch))];
+    return [steps.train('train', [from.rows], (batch) => this.trainStep(batch))];
   }
 
   protected override configureAddOns() {

@@ -35,6 +35,7 @@ const onEveryEngine = [
   'test/runtime/trainer-progress.test.ts',
   'test/runtime/trainer.test.ts',
   'test/runtime/turns.test.ts',
+  'test/specs/host-fields.test.ts',
   'test/specs/houses.test.ts',
   'test/specs/pictures.test.ts',
   'test/specs/externs.test.ts',

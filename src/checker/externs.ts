@@ -151,7 +151,8 @@ const calledItem = (
     result:
       what === 'metric'
         ? metricResult(env, item)
-        : item.result
+        : // What rows are is held against the source where data is read of it.
+          what === 'fn' && item.result
           ? irType(resolveType(inner, item.result, bindings, free))
           : { kind: 'none' },
     many: false,

@@ -5,11 +5,12 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { HostTensor } from '../engine/engine.js';
 import { DataError } from './data-error.js';
-import type { FileHost, ReadFile } from './files.js';
+import { RowReader } from './batches.js';
+import type { DataPath, FileHost, ReadFile } from './files.js';
 import { epochOrder } from './order.js';
 import { checkSplit, partText, rowsOfPart, type Part, type Parts, type Split } from './parts.js';
 import type { RowsOfFiles, SharedRows } from './shared-rows.js';
-import { rowsOf, runStages, stacked, type HostRow, type HostStage, type RowOf } from './prepared.js';
+import type { HostRow, HostStage, RowOf } from './prepared.js';
 import { columnsOf, toRecord, type Batch, type Column, type RecordType } from './record.js';
 
 /** Options that every data set takes. */
@@ -48,6 +49,8 @@ export interface DataHost extends FileHost {
 export interface HostBatch {
   readonly fields: readonly string[];
   readonly tensors: readonly HostTensor[];
+  /** Of each field of texts, one for each row. */
+  readonly texts?: ReadonlyMap<string, readonly string[]>;
   readonly rows: number;
   /** Position of the batch's first row in the epoch. */
   readonly firstRow: number;
@@ -65,6 +68,8 @@ export interface OpenData {
   readonly batchesPerEpoch: number;
   /** Batch `index` (from 0) of an epoch (from 0). The same arguments give the same bytes. */
   batch(epoch: number, index: number): Promise<HostBatch>;
+  /** The first `count` rows in the order of the source, as one batch. Rejects with a DataError where there are fewer. */
+  first(count: number): Promise<HostBatch>;
   /** Numbers (from 0) of that batch's rows in the source, in the order of the batch. */
   rowsOf(epoch: number, index: number): Int32Array;
   close(): Promise<void>;
@@ -82,6 +87,8 @@ export interface OpenRows {
   classes?(field: string): Int32Array | null;
   /** The file of a row, where each has its own. */
   nameOf?(index: number): string;
+  /** The line of a row in the file, where it is known. */
+  lineOf?(index: number): number | undefined;
   close(): Promise<void>;
 }
 
@@ -134,18 +141,20 @@ export class Data<B> {
 
   /**
    * The same rows, with `f` applied to each on the host, before `map`. `record` is what it gives. What it draws is fixed by the seed,
-   * the data set's name, the epoch and the row's number.
+   * the data set's name, the epoch and the row's number. `words` are the files of words that `f` looks up in.
    */
   prepare<C extends Batch>(
     this: Data<B & Batch>,
     record: RecordType,
     f: (row: RowOf<B>) => RowOf<C>,
+    { words = [] }: { readonly words?: readonly (string | DataPath)[] } = {},
   ): Data<C> {
     if (this.isMapped)
       throw new DataError('prepare runs on the host, before what map computes in the step: call it first');
     const before = this.#record;
     const stage: HostStage = {
       record,
+      words,
       f: (row) => {
         if (isRowOf<B>(row, before)) return f(row);
         throw new DataError(`a row does not have the fields ${Object.keys(before).join(', ')}`);
@@ -173,21 +182,6 @@ export class Data<B> {
     return this.build(tensors);
   }
 
-  async #tensorsOf(
-    opened: OpenRows,
-    indices: Int32Array,
-    { seed, label }: DataHost,
-    epoch: number,
-  ): Promise<readonly HostTensor[]> {
-    const { stages } = this;
-    if (stages.length === 0) return opened.read(indices);
-    const { record, name } = this.source;
-    const rows = (await opened.rows?.(indices)) ?? rowsOf(record, await opened.read(indices), indices.length);
-    const places = Array.from(indices, (row) => ({ seed, label, epoch, row }));
-    const fileOf = (row: number): string => opened.nameOf?.(row) ?? name;
-    return stacked(this.#record, runStages(stages, rows, places, fileOf), places, fileOf);
-  }
-
   async #rowsOf({ shared, ...host }: DataHost): Promise<RowsOfFiles> {
     const { onBadRow } = this.options;
     const open = async (): Promise<RowsOfFiles> => {
@@ -198,24 +192,51 @@ export class Data<B> {
     return shared === undefined || key === null ? open() : shared.open(`${onBadRow} ${key}`, open);
   }
 
+  /** What reads the rows, and which of them: those of the part, without bad ones where these are skipped. */
+  async #chosen(
+    opened: OpenRows,
+    { shared: _, ...host }: DataHost,
+    files: ReadFile[],
+  ): Promise<{
+    readonly reader: RowReader;
+    readonly chosen: Int32Array | null;
+    /** Rows that were left out. */
+    readonly left: number;
+  }> {
+    const split = this.#split;
+    const ofPart = split === null ? null : await chosenRows(split, opened, columnsOf(this.source.record));
+    const reader = await RowReader.open(this.source, this.stages, opened, {
+      ...host,
+      note: (file) => files.push(file),
+    });
+    const good = this.options.onBadRow === 'skip' ? await reader.good(ofPart) : null;
+    if (good === null) return { reader, chosen: ofPart, left: opened.skipped };
+    return {
+      reader,
+      chosen: good,
+      left: opened.skipped + (ofPart?.length ?? opened.length) - good.length,
+    };
+  }
+
   /** Opens the source. Rejects with a `DataError` where data is missing or wrong. */
   async open(host: DataHost): Promise<OpenData> {
     const { batch, shuffle, dropLast } = this.options;
-    const { rows: opened, files } = await this.#rowsOf(host);
-    const split = this.#split;
-    const chosen =
-      split === null
-        ? null
-        : await chosenRows(split, opened, columnsOf(this.source.record)).catch(async (error: unknown) => {
-            // The first error is the one to tell.
-            await opened.close().catch(() => undefined);
-            throw error;
-          });
+    const { rows: opened, files: ofSource } = await this.#rowsOf(host);
+    const files = [...ofSource];
+    const {
+      reader,
+      chosen,
+      left: skipped,
+    } = await this.#chosen(opened, host, files).catch(async (error: unknown) => {
+      // The first error is the one to tell.
+      await opened.close().catch(() => undefined);
+      throw error;
+    });
     const rows = chosen?.length ?? opened.length;
     const batchesPerEpoch = dropLast ? Math.floor(rows / batch) : Math.ceil(rows / batch);
     if (batchesPerEpoch === 0) {
       await opened.close();
-      const left = opened.skipped === 0 ? '' : ` (${opened.skipped} bad rows were skipped)`;
+      const left = skipped === 0 ? '' : ` (${skipped} bad rows were skipped)`;
       throw new DataError(
         rows === 0
           ? emptyText(host.label, this.source.name, opened.length, this.options.part, left)
@@ -223,8 +244,6 @@ export class Data<B> {
       );
     }
     const fields = this.fields;
-    const read = (indices: Int32Array, epoch: number): Promise<readonly HostTensor[]> =>
-      this.#tensorsOf(opened, indices, host, epoch);
     const order = epochOrder(rows, shuffle, host.seed, host.label);
     const rowsOf = (epoch: number, index: number): Int32Array => {
       if (!Number.isInteger(index) || index < 0 || index >= batchesPerEpoch) {
@@ -236,14 +255,22 @@ export class Data<B> {
     return {
       label: host.label,
       rows,
-      skipped: opened.skipped,
+      skipped,
       files,
       batchesPerEpoch,
       rowsOf,
       async batch(epoch, index) {
         const indices = rowsOf(epoch, index);
-        const tensors = await read(indices, epoch);
-        return { fields, tensors, rows: indices.length, firstRow: index * batch };
+        const read = await reader.read(indices, epoch);
+        return { fields, ...read, rows: indices.length, firstRow: index * batch };
+      },
+      async first(count) {
+        if (count > rows)
+          throw new DataError(
+            `data '${host.label}' has ${rows} rows, fewer than the first ${count} that are asked for; ask for fewer`,
+          );
+        const indices = Int32Array.from({ length: count }, (_, place) => chosen?.[place] ?? place);
+        return { fields, ...(await reader.read(indices, 0)), rows: count, firstRow: 0 };
       },
       close: () => opened.close(),
     };

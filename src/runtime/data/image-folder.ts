@@ -8,7 +8,7 @@ import { DataError } from './data-error.js';
 import { dataOf, type CommonOptions, type Data, type OpenRows } from './data.js';
 import { errorCode, resolvePath, writtenPath, type DataPath, type FileHost } from './files.js';
 import { stacked, type HostRow } from './prepared.js';
-import { fieldText, type Batch, type FieldType, type RecordType } from './record.js';
+import { fieldText, numberFields, type Batch, type FieldType, type RecordType } from './record.js';
 
 export interface ImageFolderOptions extends CommonOptions {
   /** The folder whose folders are the classes, relative to the data root. */
@@ -46,7 +46,7 @@ export function imageFolder<B extends Batch>({ root, record, ...common }: ImageF
 }
 
 function fieldsOf(record: RecordType, file: string): Fields {
-  const all = Object.entries(record);
+  const all = numberFields(record, file);
   const image = all.find(([, { dtype, shape }]) => dtype === 'u8' && shape.length === 3);
   const label = all.find(([, { dtype, shape }]) => dtype === 'i32' && shape.length === 0);
   const channels = image?.[1].shape[2];
@@ -57,7 +57,7 @@ function fieldsOf(record: RecordType, file: string): Fields {
       { file },
     );
   }
-  return { image: [...image, channels], label };
+  return { image: [image[0], image[1], channels], label };
 }
 
 function isChannels(count: number | undefined): count is Channels {
@@ -158,8 +158,11 @@ async function openFolder(
     classes: (field) => (field === label ? Int32Array.from(pictures, (picture) => picture.label) : null),
     nameOf: (index) => pictures[index]?.written ?? written,
     async read(indices) {
-      const places = Array.from(indices, (row) => ({ seed: 0, label: '', epoch: 0, row }));
-      return stacked(record, await rows(indices), places, (row) => pictures[row]?.written ?? written);
+      const places = Array.from(indices, (row) => ({ row }));
+      return stacked(record, await rows(indices), places, {
+        fileOf: (row) => pictures[row]?.written ?? written,
+        lineOf: () => undefined,
+      });
     },
     close: () => Promise.resolve(),
   };

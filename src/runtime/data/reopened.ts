@@ -31,6 +31,7 @@ export async function openAgain(open: () => Promise<OpenData>): Promise<Reopenab
       return current.batchesPerEpoch;
     },
     batch: (epoch, index) => current.batch(epoch, index),
+    first: (count) => current.first(count),
     rowsOf: (epoch, index) => current.rowsOf(epoch, index),
     close,
     async reopen() {

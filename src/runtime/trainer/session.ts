@@ -3,11 +3,11 @@
  * length is known and every weight has its first value.
  */
 import type { Json } from '../addons/addon.js';
+import type { Computed } from '../addons/over.js';
 import type { Engine, HostTensor, StateVariable } from '../engine/engine.js';
 import { downloadAll } from '../checkpoint/write.js';
-import type { Data } from '../data/data.js';
-import { openAgain, type ReopenableData } from '../data/reopened.js';
-import { SharedRows } from '../data/shared-rows.js';
+import type { Data, HostBatch } from '../data/data.js';
+import type { ReopenableData } from '../data/reopened.js';
 import type { Copy } from '../copies/index.js';
 import { attach, type NamedWeight, type Part } from '../nn/module.js';
 import type { Weight } from '../nn/weight.js';
@@ -31,12 +31,13 @@ import { someNames, someRows } from './shown.js';
 import { drawLabel } from './step-context.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import { settlePending, type UpdateHost } from './update.js';
+import { closeAll, openData, readSets, skippedNotes, type DataParts, type ReadSet } from './open-data.js';
 import { isOff, openStage, takenBatches, type OpenStage } from './open-stage.js';
 import { Stage, type StageHost, type StepTrace } from './stage.js';
-import type { StageKind, StepPlan } from './steps.js';
+import { overRows, type StageKind, type StepPlan } from './steps.js';
 
 /** What a session is made of. */
-export interface SessionParts<S extends object> {
+export interface SessionParts<S extends object> extends DataParts {
   readonly engine: Engine;
   readonly options: ResolvedOptions;
   /** Models by their names in the spec. */
@@ -45,14 +46,8 @@ export interface SessionParts<S extends object> {
   /** Models that have their weights from others, by name. */
   readonly copies: ReadonlyMap<string, Copy<S>>;
   readonly schedules: Readonly<Record<string, Schedule>>;
-  /** Names of data sets. */
-  readonly dataNames: ReadonlyMap<Data<unknown>, string>;
-  readonly steps: readonly StepPlan[];
-  /** Which kinds of steps will run: their data is opened. */
-  readonly kinds: readonly StageKind[];
   /** Whose limit holds for all of them, instead of each kind's own. */
   readonly limitAs?: StageKind | undefined;
-  readonly dataRoot: string;
   /** Gives optimizers the clock with the schedules' own type. */
   readonly clockOf: (clock: Clock) => Clock<S>;
 }
@@ -79,7 +74,7 @@ export class Session implements StageHost, UpdateHost {
   readonly weights: readonly NamedWeight[];
   readonly optimizers: ReadonlyMap<string, BoundOptimizer>;
   /** What add-ons have had evaluated, oldest first. */
-  readonly #evaluations: { readonly body: () => readonly Tensor[]; readonly stage: Stage }[] = [];
+  readonly #evaluations: { readonly body: Computed<readonly Tensor[]>; readonly stage: Stage }[] = [];
   /** Set while a step that failed is run once more. */
   inspection: Inspection | null = null;
   /** What the loop has to say to `state.json`; set by the loop. */
@@ -106,6 +101,8 @@ export class Session implements StageHost, UpdateHost {
     readonly copied: ReadonlyMap<Weight, string>,
     /** What the user should know about the data, one sentence each. */
     readonly notes: readonly string[],
+    /** Data sets that add-ons read, by name. */
+    readonly read: ReadonlyMap<string, ReadSet>,
   ) {
     this.engine = engine;
     this.figures = new MeasuredFigures(engine);
@@ -169,6 +166,7 @@ export class Session implements StageHost, UpdateHost {
       copies,
       copied,
       skippedNotes(parts, opened),
+      readSets(parts, opened),
     );
     for (const plan of parts.steps) {
       // Others may share their data, but not what it has to be like for them.
@@ -322,19 +320,38 @@ export class Session implements StageHost, UpdateHost {
   }
 
   /** Runs `body` once in evaluation mode, with draws keyed by `name` alone. The same body is compiled once. */
-  async evaluate(name: string, body: () => readonly Tensor[]): Promise<readonly HostTensor[]> {
+  async evaluate(name: string, body: Computed<readonly Tensor[]>): Promise<readonly HostTensor[]> {
     const stage = this.#evaluationOf(name, body);
     const clock = this.clockAt(0);
     const draws = { seed: this.options.seed, step: 0, micro: 0, rowOffset: 0 };
     const run = { clock, draws, scalars: this.scalarsAt(clock, false), last: true };
-    return [...(await stage.run([], run)).values()];
+    const reads = typeof body === 'function' ? [] : body.reads;
+    const batches: HostBatch[] = [];
+    for (const { data, count } of reads) batches.push(await this.#readAs(data).open.first(count));
+    const outputs = await stage.run(batches, run);
+    return [...outputs.values()].flatMap((value) => (value.dtype === 'string' ? [] : [value]));
   }
 
-  #evaluationOf(name: string, body: () => readonly Tensor[]): Stage {
+  #readAs(name: string): ReadSet {
+    const found = this.read.get(name);
+    if (found === undefined) throw new Error(`data ${name} is not open; this is a fault of the runtime`);
+    return found;
+  }
+
+  #evaluationOf(name: string, body: Computed<readonly Tensor[]>): Stage {
     const known = this.#evaluations.find((one) => one.body === body && one.stage.plan.name === name);
     if (known !== undefined) return known.stage;
-    const run = (): unknown => Object.fromEntries(body().map((value, index) => [`o${index}`, value]));
-    const stage = new Stage(this, { kind: 'predict', name, data: [], every: null, run });
+    const named = (values: readonly Tensor[]): unknown =>
+      Object.fromEntries(values.map((value, index) => [`o${index}`, value]));
+    const plan: StepPlan =
+      typeof body === 'function'
+        ? { kind: 'predict', name, data: [], every: null, run: () => named(body()) }
+        : overRows(
+            name,
+            body.reads.map(({ data }) => this.#readAs(data).set),
+            (batches) => named(body.body(batches)),
+          );
+    const stage = new Stage(this, plan);
     this.#evaluations.push({ body, stage });
     // Whoever makes a body anew each time must not fill the device.
     if (this.#evaluations.length > mostEvaluations) this.#evaluations.shift()?.stage.dispose();
@@ -406,11 +423,19 @@ export class Session implements StageHost, UpdateHost {
     ];
   }
 
+  /** All data that is open. */
+  get openSets(): ReadonlySet<ReopenableData> {
+    return new Set([
+      ...this.stages.flatMap(({ data }) => data),
+      ...[...this.read.values()].map(({ open }) => open),
+    ]);
+  }
+
   async close(): Promise<void> {
     for (const { stage } of [...this.stages, ...this.#evaluations.splice(0)]) stage.dispose();
     try {
       // Stages may share a data set, which is closed once.
-      await closeAll(new Set(this.stages.flatMap(({ data }) => data)));
+      await closeAll(this.openSets);
     } finally {
       this.engine.dispose();
     }
@@ -426,47 +451,6 @@ const mostEvaluations = 8;
 
 function scalar(value: number): HostTensor {
   return { dtype: 'f32', shape: [], values: Float32Array.of(value) };
-}
-
-async function openData<S extends object>(
-  parts: SessionParts<S>,
-): Promise<ReadonlyMap<Data<unknown>, ReopenableData>> {
-  const opened = new Map<Data<unknown>, ReopenableData>();
-  const shared = new SharedRows();
-  try {
-    for (const plan of parts.steps) {
-      if (!parts.kinds.includes(plan.kind)) continue;
-      for (const set of plan.data) {
-        if (opened.has(set)) continue;
-        const label = parts.dataNames.get(set) ?? `${plan.name}.${plan.data.indexOf(set)}`;
-        const host = { root: parts.dataRoot, seed: parts.options.seed, label, shared };
-        opened.set(set, await openAgain(() => set.open(host)));
-      }
-    }
-  } catch (error) {
-    await closeAll(opened.values()).catch(() => undefined);
-    throw error;
-  }
-  return opened;
-}
-
-/** Closes each, also where one before it failed; then rejects with the first failure. */
-async function closeAll(sets: Iterable<{ close(): Promise<void> }>): Promise<void> {
-  const closed = await Promise.allSettled([...sets].map((set) => set.close()));
-  for (const result of closed) if (result.status === 'rejected') throw result.reason;
-}
-
-function skippedNotes<S extends object>(
-  parts: SessionParts<S>,
-  opened: ReadonlyMap<Data<unknown>, ReopenableData>,
-): readonly string[] {
-  return [...opened].flatMap(([set, { skipped, rows }]) =>
-    skipped === 0
-      ? []
-      : [
-          `${skipped} bad rows of ${parts.dataNames.get(set) ?? set.source.name} are left out, ${rows} are used`,
-        ],
-  );
 }
 
 function paceOf(

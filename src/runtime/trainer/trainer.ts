@@ -216,6 +216,7 @@ export abstract class Trainer<
       steps,
       kinds: typeof options.kinds === 'function' ? options.kinds(steps) : options.kinds,
       limitAs: options.limitAs,
+      reads: overridden.addOns.flatMap(({ reads = [] }) => reads),
       dataRoot: options.dataRoot,
       clockOf: (clock) => (isClockOf<S>(clock, schedules) ? clock : fault()),
     }).catch((error: unknown) => {

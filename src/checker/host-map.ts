@@ -27,7 +27,7 @@ const inCode = (type: IrType): IrType =>
 export const recordType = (type: Type): IrField['type'] => inCode(irType(type));
 
 /** Namespace of the functions of `map` that run on the host. */
-export const hostHome = 'images';
+export const hostHome = 'transforms';
 
 /** Functions of the step that the host computes as well, between its own. */
 const shared = new Set([

@@ -13,7 +13,6 @@ export const NAMESPACES = [
   'addons',
   'copies',
   'data',
-  'images',
   'losses',
   'metrics',
   'nn',
@@ -22,6 +21,7 @@ export const NAMESPACES = [
   'rows',
   'schedules',
   'steps',
+  'transforms',
   'units',
 ] as const;
 export type RuntimeValue = (typeof NAMESPACES)[number] | 'Trainer';

@@ -2,7 +2,6 @@
 export * as addons from './addons/index.js';
 export * as copies from './copies/index.js';
 export * as data from './data/index.js';
-export * as images from './images/index.js';
 export * as losses from './losses/index.js';
 export * as metrics from './metrics/index.js';
 export * as nn from './nn/index.js';
@@ -11,6 +10,7 @@ export * as optim from './optim/index.js';
 export * as rows from './rows/index.js';
 export * as schedules from './schedules/index.js';
 export * as steps from './trainer/steps.js';
+export * as transforms from './transforms/index.js';
 export * as units from '../values/units.js';
 export type { Data } from './data/data.js';
 export type { Clock } from './optim/optimizer.js';

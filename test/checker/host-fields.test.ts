@@ -62,7 +62,7 @@ step train(batch in rows) { update opt { minimize mean(softmax_cross_entropy(Net
 trainer T { epochs = 1 }
 `,
     [
-      'image: images.resize(images.decodeImage(row.file, { channels: 3 }), { size: [16, 16] }), age: row.age,',
+      'image: transforms.resize(transforms.decodeImage(row.file, { channels: 3 }), { size: [16, 16] }), age: row.age,',
     ],
   ],
   'words and tags, brought to one size': [
@@ -71,10 +71,10 @@ trainer T { epochs = 1 }
     ),
     [
       "words: { dtype: 'string', shape: [-1], names: ['len'] }",
-      'tokens: images.padTo(images.lookup(row.words, { file: vocab, unknown: 1 }), { to: 8 })',
-      'tags: images.padTo(row.tags, { to: 8, truncate: true })',
-      'mask: images.padTo(images.onesLike(row.tags), { to: 8 })',
-      'length: images.sizeOf(row.words, { axis: 0 })',
+      'tokens: transforms.padTo(transforms.lookup(row.words, { file: vocab, unknown: 1 }), { to: 8 })',
+      'tags: transforms.padTo(row.tags, { to: 8, truncate: true })',
+      'mask: transforms.padTo(transforms.onesLike(row.tags), { to: 8 })',
+      'length: transforms.sizeOf(row.words, { axis: 0 })',
       '{ words: [vocab] }',
       'mask: ops.equal(row.mask, 1)',
     ],
@@ -86,7 +86,7 @@ trainer T { epochs = 1 }
       'model Net',
       'fn known(tags: i32[l]) -> bool[8] {\n let is = tags > 0 and tags != 2\n return pad(is, to = 8)\n}\nmodel Net',
     ),
-    ['images.and(images.greater(row.tags, 0), images.notEqual(row.tags, 2))'],
+    ['transforms.and(transforms.greater(row.tags, 0), transforms.notEqual(row.tags, 2))'],
   ],
   'a list that a second map pads': [
     tagger('{ words: row.words, tags: row.tags + 1 }')
@@ -95,7 +95,7 @@ trainer T { epochs = 1 }
         'data padded = rows { map row -> { tokens: pad(lookup(row.words, vocab), to = 8), tags: pad(row.tags, to = 8), mask: pad(ones_like(row.tags), to = 8) == 1 } }\nmodel Net',
       )
       .replace('in rows', 'in padded'),
-    ['tags: images.add(row.tags, 1)', "tags: { dtype: 'i32', shape: [-1] }"],
+    ['tags: transforms.add(row.tags, 1)', "tags: { dtype: 'i32', shape: [-1] }"],
   ],
   'a source in TypeScript': [
     `extern "./rows.ts" { data rows_of(file: path) -> { words: string[len], tags: i32[len], name: string } }

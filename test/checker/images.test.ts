@@ -33,7 +33,7 @@ const fine = {
     [
       "image: { dtype: 'u8', shape: [-1, -1, 3] }",
       ".prepare<{ readonly image: Tensor4D; readonly label: Tensor1D }>( { image: { dtype: 'u8', shape: [16, 16, 3] }, label: { dtype: 'i32', shape: [] } },",
-      'image: images.centerCrop(images.resize(row.image, { size: 20 }), { size: [16, 16] }), label: row.label,',
+      'image: transforms.centerCrop(transforms.resize(row.image, { size: 20 }), { size: [16, 16] }), label: row.label,',
       ".map((row) => ({ image: ops.div(ops.cast<Tensor4D>(row.image, { to: 'f32' }), 255), label: row.label, }))",
     ],
   ],
@@ -42,7 +42,7 @@ const fine = {
     [
       "draw: 'map.random_resized_crop',",
       "draw: 'map.random_resized_crop2',",
-      "images.colorJitter(images.div(images.cast(crop, { to: 'f32' }), 255), { brightness: 0.4, draw: 'map.color_jitter', }),",
+      "transforms.colorJitter(transforms.div(transforms.cast(crop, { to: 'f32' }), 255), { brightness: 0.4, draw: 'map.color_jitter', }),",
     ],
   ],
   'a local that both read': [
@@ -50,7 +50,7 @@ const fine = {
       '{ image: cast(half(row.image), f32), label: row.label }',
       'fn half(image: u8[h, w, 3]) -> u8[16, 16, 3] {\n let x = resize(image, [32, 32])\n return center_crop(x, [16, 16])\n}',
     ),
-    ['const x = images.resize(row.image, { size: [32, 32] });', 'images.centerCrop(x, { size: [16, 16] })'],
+    ['const x = transforms.resize(row.image, { size: [32, 32] });', 'transforms.centerCrop(x, { size: [16, 16] })'],
   ],
   'a param in a size': [
     spec(
@@ -58,7 +58,7 @@ const fine = {
       'param side: int = 16 where side > 0',
       'side, side',
     ),
-    ["image: { dtype: 'u8', shape: [side, side, 3] }", 'images.resize(row.image, { size: [side, side] })'],
+    ["image: { dtype: 'u8', shape: [side, side, 3] }", 'transforms.resize(row.image, { size: [side, side] })'],
   ],
   'a map of the host after another': [
     `data a = digits { map row -> { image: random_crop(row.image, [8, 8], pad = 1), label: row.label } }
@@ -69,7 +69,7 @@ step train(batch in train_set) { update opt { minimize mean(softmax_cross_entrop
 trainer T { epochs = 1 }
 `,
     [
-      "image: images.randomFlip(row.image, { draw: 'map2.random_flip' }), label: row.label, image_row: row.image,",
+      "image: transforms.randomFlip(row.image, { draw: 'map2.random_flip' }), label: row.label, image_row: row.image,",
       "raw: ops.cast<Tensor4D>(row.image_row, { to: 'f32' })",
     ],
   ],

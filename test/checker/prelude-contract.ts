@@ -18,7 +18,7 @@ const namespaces: Readonly<Record<string, string>> = {
   model: 'copies',
 };
 
-const head = `import { addons, copies, data, images, losses, metrics, nn, ops, optim, schedules, type TrainerOptions } from 'ztrain/runtime';
+const head = `import { addons, copies, data, losses, metrics, nn, ops, optim, schedules, transforms, type TrainerOptions } from 'ztrain/runtime';
 type Callable = (...args: never[]) => unknown;
 type Options<F extends Callable, At extends number> = NonNullable<Parameters<F>[At]>;
 type Same<Name extends string, Runtime, Prelude> = [Runtime] extends [Prelude]

@@ -29,7 +29,7 @@ const checker = read('checker', 'codegen', 'cli');
 /** Where the options of each kind are read. */
 const readers: Readonly<Record<string, string>> = {
   // `only` and `all_but` choose rows of a data set.
-  fn: read('runtime/ops', 'runtime/losses', 'runtime/optim', 'runtime/data', 'runtime/images'),
+  fn: read('runtime/ops', 'runtime/losses', 'runtime/optim', 'runtime/data', 'runtime/transforms'),
   model: read('runtime/copies', 'runtime/trainer'),
   layer: read('runtime/nn'),
   optimizer: read('runtime/optim'),

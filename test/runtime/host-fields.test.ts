@@ -6,7 +6,7 @@ import { PNG } from 'pngjs';
 import { afterAll, describe, expect, test } from 'vitest';
 import * as data from '../../src/runtime/data/index.js';
 import { textOfBytes } from '../../src/runtime/data/texts.js';
-import * as images from '../../src/runtime/images/index.js';
+import * as transforms from '../../src/runtime/transforms/index.js';
 import { csvHeader, csvLines, jsonLines } from '../../src/runtime/addons/predictions.js';
 import type { Tensor1D, Tensor2D, Tensor4D } from '../../src/runtime/tensor.js';
 import { percent } from '../../src/values/units.js';
@@ -43,7 +43,7 @@ const faces = (file: string, options: data.CommonOptions = {}): data.Data<Face> 
       age: { dtype: 'f32', shape: [], missing: true },
     },
     (row) => ({
-      image: images.resize(images.decodeImage(row.file, { channels: 3 }), { size: [2, 2] }),
+      image: transforms.resize(transforms.decodeImage(row.file, { channels: 3 }), { size: [2, 2] }),
       name: row.name,
       age: row.age,
     }),
@@ -157,12 +157,12 @@ const tagged = (
       length: { dtype: 'i32', shape: [] },
     },
     (row) => ({
-      tokens: images.padTo(
-        images.lookup(row.words, { file: 'words.txt', ...(unknown === undefined ? {} : { unknown }) }),
+      tokens: transforms.padTo(
+        transforms.lookup(row.words, { file: 'words.txt', ...(unknown === undefined ? {} : { unknown }) }),
         { to: 4, truncate },
       ),
-      mask: images.padTo(images.notEqual(row.tags, 2), { to: 4, truncate }),
-      length: images.sizeOf(row.words, { axis: 0 }),
+      mask: transforms.padTo(transforms.notEqual(row.tags, 2), { to: 4, truncate }),
+      length: transforms.sizeOf(row.words, { axis: 0 }),
     }),
     { words: ['words.txt'] },
   );
@@ -270,7 +270,7 @@ describe('lists whose sizes differ', () => {
     const open = await data
       .jsonl<Points>({ file, record })
       .prepare<Points>({ points: { dtype: 'f32', shape: [2, 2] } }, (row) => ({
-        points: images.padTo(row.points, { to: 2, value: -1, truncate: true }),
+        points: transforms.padTo(row.points, { to: 2, value: -1, truncate: true }),
       }))
       .open(host);
     const { tensors } = await open.batch(0, 0);
@@ -289,9 +289,9 @@ describe('a source in TypeScript', () => {
           length: { dtype: 'i32', shape: [] },
         },
         (row) => ({
-          tokens: images.padTo(images.lookup(row.words, { file: 'words.txt' }), { to: 4 }),
-          mask: images.padTo(images.notEqual(row.tags, 0), { to: 4 }),
-          length: images.cast(row.weight, { to: 'i32' }),
+          tokens: transforms.padTo(transforms.lookup(row.words, { file: 'words.txt' }), { to: 4 }),
+          mask: transforms.padTo(transforms.notEqual(row.tags, 0), { to: 4 }),
+          length: transforms.cast(row.weight, { to: 'i32' }),
         }),
         { words: ['words.txt'] },
       );
@@ -333,17 +333,23 @@ describe('a source in TypeScript', () => {
 });
 
 test('arithmetic on the host is that of a step', () => {
-  const x = images.cast({ dtype: 'i32', shape: [3], values: Int32Array.of(-3, 0, 7) }, { to: 'i32' });
+  const x = transforms.cast({ dtype: 'i32', shape: [3], values: Int32Array.of(-3, 0, 7) }, { to: 'i32' });
   const one = { dtype: 'i32', shape: [], values: Int32Array.of(2) } as const;
-  expect([...images.mul(x, one).values]).toEqual([-6, 0, 14]);
-  expect([...images.mul({ ...x, values: Int32Array.of(65537, 2, 3) }, 65537).values]).toEqual([
+  expect([...transforms.mul(x, one).values]).toEqual([-6, 0, 14]);
+  expect([...transforms.mul({ ...x, values: Int32Array.of(65537, 2, 3) }, 65537).values]).toEqual([
     131073, 131074, 196611,
   ]);
-  expect(images.div(x, 2)).toMatchObject({ dtype: 'f32', values: Float32Array.of(-1.5, 0, 3.5) });
-  expect([...images.and(images.lessEqual(x, 0), images.not(images.equal(x, one))).values]).toEqual([1, 1, 0]);
-  expect([...images.or(images.less(one, x), images.greaterEqual(x, 0)).values]).toEqual([0, 1, 1]);
-  expect([...images.neg(x).values, ...images.zerosLike(x).values]).toEqual([3, 0, -7, 0, 0, 0]);
-  expect(() => images.add(x, { ...x, shape: [1, 3] })).toThrow('add of [3] and [1, 3]: shapes must be equal');
+  expect(transforms.div(x, 2)).toMatchObject({ dtype: 'f32', values: Float32Array.of(-1.5, 0, 3.5) });
+  expect([
+    ...transforms.and(transforms.lessEqual(x, 0), transforms.not(transforms.equal(x, one))).values,
+  ]).toEqual([1, 1, 0]);
+  expect([...transforms.or(transforms.less(one, x), transforms.greaterEqual(x, 0)).values]).toEqual([
+    0, 1, 1,
+  ]);
+  expect([...transforms.neg(x).values, ...transforms.zerosLike(x).values]).toEqual([3, 0, -7, 0, 0, 0]);
+  expect(() => transforms.add(x, { ...x, shape: [1, 3] })).toThrow(
+    'add of [3] and [1, 3]: shapes must be equal',
+  );
 });
 
 test('bytes as text: what is no byte is left out, what is no UTF-8 is marked', () => {

@@ -6,9 +6,9 @@ import path from 'node:path';
 import { PNG } from 'pngjs';
 import { afterAll, describe, expect, test } from 'vitest';
 import * as data from '../../src/runtime/data/index.js';
-import { decodePicture } from '../../src/runtime/images/decode.js';
-import { withRow, type Image } from '../../src/runtime/images/image.js';
-import * as images from '../../src/runtime/images/index.js';
+import { decodePicture } from '../../src/runtime/transforms/decode.js';
+import { withRow, type Image } from '../../src/runtime/transforms/image.js';
+import * as images from '../../src/runtime/transforms/index.js';
 import type { Tensor1D, Tensor4D } from '../../src/runtime/tensor.js';
 import { percent } from '../../src/values/units.js';
 

@@ -1,5 +1,5 @@
 /** Batches of a data set's rows: as the source gives them, or row by row through the functions of `map` that the host computes. */
-import { Vocabulary } from '../images/words.js';
+import { Vocabulary } from '../transforms/words.js';
 import type { HostTensor } from '../engine/engine.js';
 import { BadRow } from './data-error.js';
 import type { DataHost, OpenRows, Source } from './data.js';

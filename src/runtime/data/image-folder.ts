@@ -1,8 +1,8 @@
 /** Pictures in folders, one for each class. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { Channels } from '../images/decode.js';
-import type { Image } from '../images/image.js';
+import type { Channels } from '../transforms/decode.js';
+import type { Image } from '../transforms/image.js';
 import { listed } from './cells.js';
 import { DataError } from './data-error.js';
 import { dataOf, type CommonOptions, type Data, type OpenRows } from './data.js';
@@ -120,7 +120,7 @@ async function picturesIn(root: string, written: string, label: FieldType): Prom
 
 async function decodeFile({ full, written }: Picture, channels: Channels): Promise<Image> {
   // Loaded where pictures are read: most runs need no decoder.
-  const { decodePicture } = await import('../images/decode.js');
+  const { decodePicture } = await import('../transforms/decode.js');
   try {
     return decodePicture(await readFile(full), channels);
   } catch (error) {

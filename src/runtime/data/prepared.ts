@@ -4,7 +4,7 @@
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { HostTensor } from '../engine/engine.js';
-import { withRow, type Image, type RowPlace } from '../images/image.js';
+import { withRow, type Image, type RowPlace } from '../transforms/image.js';
 import { BadRow, BadValue, DataError } from './data-error.js';
 import type { DataPath } from './files.js';
 import {

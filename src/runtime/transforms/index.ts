@@ -1,4 +1,4 @@
-/** Functions of `map` that run on the host, row by row: the namespace `images` of generated code. */
+/** Functions of `map` that run on the host, row by row: the namespace `transforms` of generated code. */
 export {
   add,
   and,

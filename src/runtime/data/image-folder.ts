@@ -1,7 +1,7 @@
 /** Pictures in folders, one for each class. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { Channels } from '../transforms/decode.js';
+import { decodePicture, type Channels } from '../transforms/decode.js';
 import type { Image } from '../transforms/image.js';
 import { listed } from './cells.js';
 import { DataError } from './data-error.js';
@@ -119,8 +119,6 @@ async function picturesIn(root: string, written: string, label: FieldType): Prom
 }
 
 async function decodeFile({ full, written }: Picture, channels: Channels): Promise<Image> {
-  // Loaded where pictures are read: most runs need no decoder.
-  const { decodePicture } = await import('../transforms/decode.js');
   try {
     return decodePicture(await readFile(full), channels);
   } catch (error) {

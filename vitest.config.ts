@@ -39,6 +39,7 @@ const onEveryEngine = [
   'test/runtime/trainer.test.ts',
   'test/runtime/turns.test.ts',
   'test/runtime/update-hooks.test.ts',
+  'test/specs/host-fields.test.ts',
   'test/specs/houses.test.ts',
   'test/specs/pictures.test.ts',
   'test/specs/externs.test.ts',

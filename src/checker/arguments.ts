@@ -20,8 +20,9 @@ import { checkExpr } from './expressions.js';
 import type { Unit } from './ir.js';
 import { keyHelp } from './foreign.js';
 import { holdsGaps, refuseGaps } from './missing.js';
-import { isTensorType, showWitness, sizeOf } from './patterns.js';
+import { isBatchType, isTensorType, showWitness, sizeOf } from './patterns.js';
 import { sizeCode } from './size-code.js';
+import { textHelp } from './row-texts.js';
 import { aType, isNumber, unitName } from './types.js';
 import { constantOf, isUnknown, value, type Value } from './value.js';
 
@@ -72,6 +73,7 @@ const accept = (env: Env, written: TypeExpr, found: Value): Value | null => {
   if (isTensorType(written)) {
     const scalar = isNumber(found.type) || found.type.kind === 'schedule';
     if (name === 'tensors') return found.type.kind === 'list' ? found : null;
+    if (name === 'text') return found.type.kind === 'text' ? found : null;
     return found.type.kind === 'tensor' || found.type.kind === 'missing' || scalar ? found : null;
   }
   if (written.shape && found.items) {
@@ -129,6 +131,7 @@ export const describe = (written: TypeExpr): string => {
       break;
   }
   const name = written.name.text;
+  if (name === 'text') return 'a string or path of a row';
   if (isTensorType(written)) return name === 'tensors' ? 'a list of tensors' : 'a tensor';
   if (written.shape) {
     const [dim] = written.shape.dims;
@@ -260,6 +263,7 @@ const formHelp = (written: TypeExpr, found: Value): string | null => {
   if (takes('tensors') && found.type.kind === 'tensor') return 'write the tensors as a list: `[a, b]`';
   const { constant } = found;
   const [first] = found.items ?? [];
+  if (found.type.kind === 'text') return textHelp(found.type);
   if (wantsInt(written) && first && found.items?.every((each) => isConstant(each, first)))
     return `write \`${String(constantOf(first))}\`, which holds for each axis`;
   if (wantsInt(written) && typeof constant === 'number' && Number.isSafeInteger(constant))
@@ -470,7 +474,8 @@ export const bindArguments = (
       refuseGaps(env, found, `\`${owner}\``);
       fine = false;
     } else if (found) {
-      const fits = coerce(env, param.type, found, `\`${name}\` of \`${owner}\``);
+      const isBatch = found.type.kind === 'record' && isBatchType(scope, param.type);
+      const fits = isBatch ? found : coerce(env, param.type, found, `\`${name}\` of \`${owner}\``);
       if (fits) ordered.set(name, fits);
       else {
         fine = false;

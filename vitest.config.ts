@@ -3,6 +3,7 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 
 /** What must hold on every engine. The other suites never start one, or are about the embedded one. */
 const onEveryEngine = [
+  'test/checker/mixing.test.ts',
   'test/cli/verify-resume.test.ts',
   'test/runtime/ahead.test.ts',
   'test/runtime/anomaly.test.ts',
@@ -30,6 +31,7 @@ const onEveryEngine = [
   'test/runtime/prepare-steps.test.ts',
   'test/runtime/pretrained.test.ts',
   'test/runtime/random.test.ts',
+  'test/runtime/recurrent.test.ts',
   'test/runtime/resume.test.ts',
   'test/runtime/row-workers-run.test.ts',
   'test/runtime/rows.test.ts',

@@ -33,6 +33,8 @@ export const initializers = [
   'he_uniform',
   'he_normal',
   'lecun_normal',
+  'lecun_uniform',
+  'orthogonal',
   'normal_0.02',
   'zeros',
   'ones',

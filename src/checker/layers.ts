@@ -2,8 +2,6 @@
 import type { Arg, Expr, LayerStmt, Name } from '../parser/ast.js';
 import {
   duplicateWeights,
-  missingArgument,
-  tooManyArguments,
   tooManyPositions,
   unknownAttribute,
   unknownName,
@@ -13,12 +11,14 @@ import {
 import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
 import { bindArguments, checkLimits, isConstant, parameterEnv } from './arguments.js';
-import { preludeScope, sourceText } from './calls.js';
+import { isOptionalTensor, preludeScope, sourceText } from './calls.js';
 import { applyNamedBlock } from './uses.js';
 import { maxOf } from './dims/facts.js';
 import { add, constant, mul, showSize, sub, symbolsOf, type Size } from './dims/size.js';
 import { lookup, type Env, type FileScope, type NamedLayer, type Weight, type WeightSink } from './env.js';
 import { externContent, externLayer, sizesOfWeights, weightsDeclared } from './extern-layers.js';
+import { countFits, inputNames, inputsOf } from './layer-inputs.js';
+import { recurrentOf } from './recurrent.js';
 import { checkExpr, isUnbuilt, kindOf, reportUnknown } from './expressions.js';
 import type { IrContent, IrNamed, IrSlotRef, IrWeight } from './ir.js';
 import { demandSize, matchType, noBindings, resolveType, type Bindings } from './patterns.js';
@@ -86,9 +86,6 @@ export interface MadeLayer {
 /** Where names of a declaration are looked for. */
 const scopeOf = (env: Env, { scope }: Builtin): FileScope => scope ?? preludeScope(env);
 
-const inputNames = (builtin: Builtin): readonly string[] =>
-  (builtin.item.signature?.inputs ?? []).map((input) => input.name.text);
-
 export const bindLayer = (env: Env, builtin: Builtin, args: readonly Arg[], span: Span): MadeLayer | null => {
   const others = inputNames(builtin).slice(1);
   const call = bindArguments(
@@ -109,49 +106,6 @@ export const bindLayer = (env: Env, builtin: Builtin, args: readonly Arg[], span
     sourceText(env, builtin.scope ?? env.file, expr.span),
   );
   return fine ? { builtin, ...call } : null;
-};
-
-/** The input of a pipe and those that are given by name, in order. Null where one is missing, which is reported. */
-const inputsOf = (
-  env: Env,
-  { builtin, extras }: MadeLayer,
-  input: Value,
-  span: Span,
-): readonly Value[] | null => {
-  const inputs = [input];
-  for (const name of inputNames(builtin).slice(1)) {
-    const found = extras.get(name);
-    if (!found) {
-      env.checker.report(
-        missingArgument(
-          span,
-          { owner: builtin.name, kind: 'input', name },
-          { help: `write \`${builtin.name}(…, ${name} = …)\`` },
-        ),
-      );
-      return null;
-    }
-    if (isUnknown(found)) return null;
-    inputs.push(found);
-  }
-  return inputs;
-};
-
-/** Whether a named layer is called with as many inputs as it takes. */
-const countFits = (env: Env, builtin: Builtin, inputs: readonly Value[], span: Span): boolean => {
-  const names = inputNames(builtin);
-  const [missing] = names.slice(inputs.length);
-  if (missing !== undefined)
-    env.checker.report(missingArgument(span, { owner: builtin.name, kind: 'input', name: missing }));
-  else if (inputs.length > names.length)
-    env.checker.report(
-      tooManyArguments(span, {
-        owner: builtin.name,
-        expected: `${names.length} input${names.length === 1 ? '' : 's'}`,
-        found: `${inputs.length}`,
-      }),
-    );
-  return inputs.length === names.length;
 };
 
 const convolved = (env: Env, made: MadeLayer, x: TensorType, span: Span): readonly Size[] | null => {
@@ -205,6 +159,7 @@ export const realizeLayer = (
   }
   const others = signature.inputs.slice(1).every(({ name, type }, index) => {
     const other = inputs[index + 1];
+    if (!other && isOptionalTensor(type)) return true;
     const at = { what: `\`${name.text}\` of \`${builtin.name}\``, span: other?.span ?? span };
     return other !== undefined && matchType(staticEnv, type, other.type, bindings, at);
   });
@@ -218,7 +173,10 @@ export const realizeLayer = (
     bindings.sizes.set('h2', h2);
     bindings.sizes.set('w2', w2);
   }
-  const type = judgeAtCall(env, span, () => resolveType(staticEnv, signature.result, bindings));
+  const recurrent = rule === 'recurrent' ? recurrentOf(env, bound, input.type) : null;
+  if (rule === 'recurrent' && !recurrent) return null;
+  const type =
+    recurrent?.type ?? judgeAtCall(env, span, () => resolveType(staticEnv, signature.result, bindings));
   if (type.kind === 'unknown') return null;
   if (
     builtin.name === 'embedding' &&
@@ -231,17 +189,19 @@ export const realizeLayer = (
   const noBias = constantOf(bound.get('bias') ?? input) === false;
   const own: Weight[] = [];
   const declared: IrWeight[] = [];
-  for (const [setting, trainable] of [
-    ['weights', true],
-    ['state', false],
-  ] as const) {
-    for (const [name, dims] of weightsDeclared(builtin, setting)) {
-      if (name === 'bias' && noBias) continue;
-      const shape = dims.map((dim) => sizeIn(staticEnv, dim, bindings));
-      declared.push({ name, dtype: 'f32', shape: shape.map(showSize), trainable });
-      own.push({ path: name, span, named: true, dtype: 'f32', shape, trainable, count: null });
+  for (const part of recurrent?.parts ?? [''])
+    for (const [setting, trainable] of [
+      ['weights', true],
+      ['state', false],
+    ] as const) {
+      for (const [name, dims] of weightsDeclared(builtin, setting)) {
+        if (name === 'bias' && noBias) continue;
+        const path = `${part}${name}`;
+        const shape = dims.map((dim) => sizeIn(staticEnv, dim, bindings));
+        declared.push({ name: path, dtype: 'f32', shape: shape.map(showSize), trainable });
+        own.push({ path, span, named: true, dtype: 'f32', shape, trainable, count: null });
+      }
     }
-  }
   const options: IrNamed[] = [];
   for (const name of builtin.scope ? sizesOfWeights(builtin) : ['inputs']) {
     const size = bindings.sizes.get(name);
@@ -261,7 +221,7 @@ export const realizeLayer = (
   }
   const from = first.type.kind === 'namedType' ? (first.type.shape?.dims ?? []) : [];
   const to = signature.result.kind === 'namedType' ? (signature.result.shape?.dims ?? []) : [];
-  const free = from.some((dim) => dim.kind === 'rest') && from.length !== to.length;
+  const free = recurrent !== null || (from.some((dim) => dim.kind === 'rest') && from.length !== to.length);
   return {
     type,
     weights: own,
@@ -331,7 +291,7 @@ export const applyLayer = (
   if (!sink) return refuseWeights(env, builtin.name, span);
   const made = bindLayer(env, builtin, args, span);
   if (!made || isUnknown(input)) return unknownValue(span);
-  const inputs = inputsOf(env, made, input, span);
+  const inputs = inputsOf(env, builtin, made.extras, input, span);
   const applied = inputs && realizeLayer(env, made, inputs, span);
   const taken = takeName(env, sink, as, builtin.name);
   if (!applied || !taken) return unknownValue(span);

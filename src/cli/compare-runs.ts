@@ -1,7 +1,7 @@
 /** Whether two runs came to the same: the state of their last checkpoints, byte for byte, and every line of metrics but for times. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Misuse } from './streams.js';
+import { openCheckpoint, readStateText, readTensors, type Checkpoint } from '../runtime/checkpoint/read.js';
 
 /** Names of what a clock says. */
 const timed: ReadonlySet<string> = new Set(['seconds', 'wall', 'steps_per_second', 'rows_per_second']);
@@ -24,26 +24,57 @@ const linesOf = (run: string): readonly string[] => {
 const lastOf = (run: string): string => {
   const pointer = join(run, 'checkpoints', 'last');
   if (!existsSync(pointer)) throw new Error(`${run} has no checkpoint to compare`);
-  const name = readFileSync(pointer, 'utf8').trim();
-  if (name.endsWith('.ckpt'))
-    throw new Misuse(
-      'checkpoints of one file say the time as well; compare with checkpoint { format = "folder" }',
-    );
-  return name;
+  return readFileSync(pointer, 'utf8').trim();
 };
 
+const parts = ['model.safetensors', 'optimizer.safetensors'] as const;
+
+/** Where two texts of bytes part; null where they are the same. */
+const partingOf = (one: Uint8Array, other: Uint8Array): number | null => {
+  const least = Math.min(one.length, other.length);
+  for (let at = 0; at < least; at += 1) if (one[at] !== other[at]) return at;
+  return one.length === other.length ? null : least;
+};
+
+/** A checkpoint of one file has the time in its head: its tensors are compared one by one. */
+const tensorsThatDiffer = async (
+  last: string,
+  one: Checkpoint,
+  other: Checkpoint,
+): Promise<readonly string[]> => {
+  const all: string[] = [];
+  for (const part of parts) {
+    const [mine, theirs] = [await readTensors(one, part), await readTensors(other, part)];
+    for (const name of new Set([...mine.keys(), ...theirs.keys()])) {
+      const [a, b] = [mine.get(name)?.values, theirs.get(name)?.values];
+      const bytes = (values: typeof a): Uint8Array =>
+        values === undefined
+          ? new Uint8Array()
+          : new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+      const at = a === undefined || b === undefined ? 0 : partingOf(bytes(a), bytes(b));
+      if (at !== null) all.push(`tensor ${name} of ${last} differs from byte ${at} on`);
+    }
+  }
+  return all;
+};
+
+const filesThatDiffer = (last: string, one: Checkpoint, other: Checkpoint): readonly string[] =>
+  parts.flatMap((part) => {
+    const [mine, theirs] = [one, other].map(({ folder }) => readFileSync(join(folder, part)));
+    const at = mine === undefined || theirs === undefined ? 0 : partingOf(mine, theirs);
+    return at === null ? [] : [`${part} of ${last} differs from byte ${at} on`];
+  });
+
 /** What differs, a line each; none where they are the same. */
-export const differencesOf = (one: string, other: string): readonly string[] => {
+export const differencesOf = async (one: string, other: string): Promise<readonly string[]> => {
   const [last, otherLast] = [lastOf(one), lastOf(other)];
   if (last !== otherLast) return [`the last checkpoint is ${last} in ${one} and ${otherLast} in ${other}`];
-  const file = (run: string, name: string): Buffer => readFileSync(join(run, 'checkpoints', last, name));
-  const tensors = ['model.safetensors', 'optimizer.safetensors'].flatMap((name) => {
-    const [mine, theirs] = [file(one, name), file(other, name)];
-    if (mine.equals(theirs)) return [];
-    const at = mine.findIndex((byte, index) => byte !== theirs[index]);
-    return [`${name} of ${last} differs from byte ${at < 0 ? mine.length : at} on`];
-  });
-  const states = [one, other].map((run) => withoutTimes(file(run, 'state.json').toString('utf8')));
+  const open = (run: string): Promise<Checkpoint> => openCheckpoint(join(run, 'checkpoints', last));
+  const [first, second] = [await open(one), await open(other)];
+  const tensors = first.inOneFile
+    ? await tensorsThatDiffer(last, first, second)
+    : filesThatDiffer(last, first, second);
+  const states = [await readStateText(first), await readStateText(second)].map(withoutTimes);
   const state = states[0] === states[1] ? [] : [`state.json of ${last} differs`];
   const [mine, theirs] = [linesOf(one), linesOf(other)];
   const at = mine.findIndex((line, index) => line !== theirs[index]);

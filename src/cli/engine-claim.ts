@@ -1,128 +1,35 @@
 /**
  * Installs side by side: one process at a time makes a version, others wait for it; what a killed one left is removed by the
- * next. A claim is a folder with one file, which names its process and is touched every second, so that a dead owner is told
- * from a slow one, on this machine or on another that shares the folder.
- *
- * Each owner's file has a name of its own, and a folder takes the place of an empty one only. So of several that find an owner
- * gone each may remove that file, none removes what came after it, and one is the next.
+ * next. The claim and what is being made are touched every second, so that a dead owner is told from a slow one, on this machine or on
+ * another that shares the folder.
  */
 import { randomBytes } from 'node:crypto';
-import {
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  rmdirSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
-import { hostname } from 'node:os';
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isGone, leave, ownersOf, ownText, readOwner, touch, tryTake } from '../values/claim.js';
 import { systemFault } from './engine-fault.js';
 
 const touchMs = 1000;
 const pollMs = 250;
-/** A process that is gone touched its claim no longer ago than this. */
-const deadMs = 3000;
-/** Another machine's process cannot be looked up: one that does not touch its claim for so long is taken for gone. */
-const silentMs = 60_000;
-
-interface Owner {
-  readonly host: string;
-  readonly pid: number;
-  /** In the system's own units: numbers of processes are used again. */
-  readonly started: string;
-}
-
-const startOf = (pid: number): string => {
-  try {
-    // The name of the program, in brackets, may hold anything.
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
-    return fields[19] ?? '';
-  } catch {
-    return '';
-  }
-};
-
-const self = (): Owner => ({ host: hostname(), pid: process.pid, started: startOf(process.pid) });
-
-const readOwner = (path: string): Owner | null => {
-  try {
-    const read: unknown = JSON.parse(readFileSync(path, 'utf8'));
-    if (typeof read !== 'object' || read === null) return null;
-    if (!('host' in read) || !('pid' in read) || !('started' in read)) return null;
-    const { host, pid, started } = read;
-    return typeof host === 'string' && typeof pid === 'number' && typeof started === 'string'
-      ? { host, pid, started }
-      : null;
-  } catch {
-    return null;
-  }
-};
+const patience = { quietMs: 30_000, silentMs: 60_000 };
 
 /** Whether the process that wrote this is gone. False where the file itself is: then there is nothing to say. */
 const isAbandoned = (path: string): boolean => {
   const stat = statSync(path, { throwIfNoEntry: false });
-  if (stat === undefined) return false;
-  const age = Date.now() - stat.mtimeMs;
-  const owner = readOwner(path);
-  if (owner?.host !== hostname()) return age > silentMs;
-  return startOf(owner.pid) !== owner.started && age > deadMs;
+  return stat !== undefined && isGone(readOwner(path), Date.now() - stat.mtimeMs, patience);
 };
 
 const ownerFile = 'owner.json';
 const partPrefix = '.part-';
 const oldPrefix = '.old-';
 
-const touch = (paths: readonly string[]): void => {
-  const now = new Date();
-  for (const path of paths) {
-    try {
-      utimesSync(path, now, now);
-    } catch {
-      // Whoever removed it thought this process gone; the work ends well all the same, or fails where its files are missing.
-    }
-  }
-};
-
-const isOneOf = (error: unknown, codes: readonly string[]): boolean =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.includes(error.code);
-
-/** The files of a claim's owners: one, or none where nobody has it. */
-const ownersOf = (claim: string): readonly string[] => {
+/** Does something with a claim; what the system refuses is told in a line. */
+const orFault = <T>(what: string, work: () => T): T => {
   try {
-    return readdirSync(claim).map((name) => join(claim, name));
+    return work();
   } catch (error) {
-    if (isOneOf(error, ['ENOENT'])) return [];
-    throw systemFault(`cannot read ${claim}`, error);
-  }
-};
-
-/** Takes a claim that nobody has under a name; false where another was faster. */
-const tryTake = (root: string, claim: string, name: string): boolean => {
-  let made = '';
-  try {
-    made = mkdtempSync(join(root, `${partPrefix}claim-`));
-    writeFileSync(join(made, name), JSON.stringify(self()));
-    renameSync(made, claim);
-    return true;
-  } catch (error) {
-    if (made !== '') rmSync(made, { recursive: true, force: true });
-    if (isOneOf(error, ['ENOTEMPTY', 'EEXIST'])) return false;
-    throw systemFault(`cannot write ${claim}`, error);
-  }
-};
-
-const leave = (claim: string, own: string): void => {
-  rmSync(own, { force: true });
-  try {
-    rmdirSync(claim);
-  } catch {
-    // The next one has it already.
+    throw systemFault(what, error);
   }
 };
 
@@ -135,7 +42,7 @@ export const sweep = (root: string): void => {
       const left = name.startsWith(partPrefix)
         ? existsSync(join(path, ownerFile))
           ? isAbandoned(join(path, ownerFile))
-          : stat !== undefined && Date.now() - stat.mtimeMs > silentMs
+          : stat !== undefined && Date.now() - stat.mtimeMs > patience.silentMs
         : name.startsWith(oldPrefix);
       if (left) rmSync(path, { recursive: true, force: true });
     } catch {
@@ -164,8 +71,13 @@ export const claimed = async <T>(
   const claim = join(root, `.claim-${version}`);
   const name = `owner-${randomBytes(6).toString('hex')}.json`;
   let told = false;
-  while (ownersOf(claim).length > 0 || !tryTake(root, claim, name)) {
-    const gone = ownersOf(claim).filter(isAbandoned);
+  const owners = (): readonly string[] => orFault(`cannot read ${claim}`, () => ownersOf(claim));
+  const take = (): boolean =>
+    orFault(`cannot write ${claim}`, () =>
+      tryTake(claim, name, join(root, `${partPrefix}claim-${randomBytes(6).toString('hex')}`)),
+    );
+  while (owners().length > 0 || !take()) {
+    const gone = owners().filter(isAbandoned);
     for (const path of gone) rmSync(path, { force: true });
     if (gone.length > 0) continue;
     if (!told) waiting();
@@ -174,14 +86,14 @@ export const claimed = async <T>(
   }
   const own = join(claim, name);
   const held = [own];
-  const timer = setInterval(() => touch(held), touchMs);
+  const timer = setInterval(() => held.forEach(touch), touchMs);
   timer.unref();
   let part = '';
   try {
     sweep(root);
     try {
       part = mkdtempSync(join(root, `${partPrefix}${version}-`));
-      writeFileSync(join(part, ownerFile), JSON.stringify(self()));
+      writeFileSync(join(part, ownerFile), ownText());
     } catch (error) {
       throw systemFault(`cannot write to ${root}`, error);
     }

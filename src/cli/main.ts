@@ -29,7 +29,7 @@ const once =
     return value;
   };
 
-const addRunOptions = (command: Command, spec: readonly [string, string] = ['<spec>', 'the spec']): Command =>
+const addRunOptions = (command: Command, spec: readonly [string, string]): Command =>
   command
     .argument(...spec)
     .argument('[name=value...]', 'params, and attributes as owner.name=value')
@@ -37,6 +37,7 @@ const addRunOptions = (command: Command, spec: readonly [string, string] = ['<sp
     .option('--data-root <dir>', 'where relative data paths start (the spec’s folder)', once('--data-root'))
     .option('--engine <name>', 'auto, embedded or tensorflow', once('--engine'))
     .option('--devices <devices>', 'auto, cpu, gpu or gpu:N', once('--devices'))
+    .option('--force-precision', 'bf16 or f16 also where the device has no units for it')
     .option('--json', 'print metrics or rows as JSON')
     // With a spec, its params are the help.
     .helpOption(false)
@@ -47,7 +48,16 @@ const keptSpec = ['[spec]', 'the spec, instead of the one that the checkpoint ke
 
 const withTrainer =
   (finish: Finish, name: 'train' | 'test' | 'predict') =>
-  async (spec: string | undefined, words: readonly string[], options: RunOptions): Promise<void> => {
+  async (
+    spec: string | undefined,
+    words: readonly string[],
+    options: RunOptions,
+    command: Command,
+  ): Promise<void> => {
+    if (options.help === true && spec === undefined) {
+      command.outputHelp();
+      return;
+    }
     const { trainerCommand } = await import('./run.js');
     finish(await trainerCommand(name, spec === undefined ? words : [spec, ...words], options));
   };
@@ -118,10 +128,10 @@ const addCommands = (program: Command, finish: Finish): void => {
       const { buildCommand } = await import('./build.js');
       finish(await buildCommand(specs, options));
     });
-  addRunOptions(program.command('run').description('compile and train'))
+  addRunOptions(program.command('run').description('compile and train'), ['[spec]', 'the spec'])
     .option(
       '--resume <run>',
-      'go on with a run: its folder, one of its checkpoints, or auto, the newest that was left',
+      'go on with a run: its folder, one of its checkpoints, or auto, the newest that was left; none begins anew',
       once('--resume'),
     )
     .option('--allow <names>', 'what may have changed since, such as lr,epochs', once('--allow'))

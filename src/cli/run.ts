@@ -31,6 +31,7 @@ export interface RunOptions {
   readonly allow?: string;
   readonly devRun?: string | true;
   readonly json?: boolean;
+  readonly forcePrecision?: boolean;
   readonly sweep?: boolean;
   readonly help?: boolean;
 }
@@ -39,7 +40,11 @@ export interface RunOptions {
 interface Executable {
   readonly main: (
     argv: readonly string[],
-    io: { readonly program: (command: 'train' | 'test' | 'predict') => string; readonly plot: string },
+    io: {
+      readonly program: (command: 'train' | 'test' | 'predict') => string;
+      readonly plot: string;
+      readonly dataRoot: string;
+    },
   ) => Promise<number>;
 }
 
@@ -49,16 +54,10 @@ const isExecutable = (module: object): module is Executable =>
 const isOverride = (word: string): boolean => /^[A-Za-z_][\w.]*=/.test(word);
 
 /** The trainer's own command line. */
-const argumentsOf = (
-  command: string,
-  words: readonly string[],
-  spec: SpecFile,
-  options: RunOptions,
-): readonly string[] => {
+const argumentsOf = (command: string, words: readonly string[], options: RunOptions): readonly string[] => {
   if (options.help === true) return ['--help'];
   const valued: readonly (readonly [string, string | undefined])[] = [
-    // A spec's paths start at the spec.
-    ['--data-root', options.dataRoot ?? folderOf(spec.path)],
+    ['--data-root', options.dataRoot],
     ['--run-dir', options.runDir],
     ['--from', options.from],
     ['--engine', options.engine],
@@ -76,6 +75,7 @@ const argumentsOf = (
         ? ['--dev-run']
         : [`--dev-run=${options.devRun}`]),
     ...(options.json === true ? ['--json'] : []),
+    ...(options.forcePrecision === true ? ['--force-precision'] : []),
     // `--no-sweep`, as commander has it.
     ...(options.sweep === false ? ['--no-sweep'] : []),
   ];
@@ -208,8 +208,10 @@ const runTrainer = async (
   if (!isExecutable(executable)) throw new Error(`${path} is not a trainer's bundle`);
   const program = (called: 'train' | 'test' | 'predict'): string =>
     `${calledAs()} ${called === 'train' ? 'run' : called}${checkpoint === null || called === 'train' ? ` ${spec.shown}` : ''}`;
-  return executable.main(argumentsOf(command, overrides, spec, options), {
+  return executable.main(argumentsOf(command, overrides, options), {
     program,
     plot: `${calledAs()} plot`,
+    // A spec's paths start at the spec.
+    dataRoot: folderOf(spec.path),
   });
 };

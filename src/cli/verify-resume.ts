@@ -6,7 +6,12 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { evaluateIr } from '../checker/evaluate.js';
+import { parseOverride } from '../values/overrides.js';
 import { differencesOf } from './compare-runs.js';
+import { reportDiagnostics } from './report.js';
+import { settingsOf } from './settings.js';
+import { checkSpec, findSpec } from './specs.js';
 import { Misuse, exits, streams } from './streams.js';
 
 export interface VerifyOptions {
@@ -81,7 +86,22 @@ const stepsOf = (run: string): number => {
   return typeof summary === 'object' && summary !== null && 'steps' in summary ? Number(summary.steps) : 0;
 };
 
-/** Words as a shell takes them. */
+/**
+ * Whether the spec leaves the native engine's way to the clock; the exit code where something is wrong with the spec, which has been
+ * printed. Throws where something is wrong with the words.
+ */
+const waysByClock = (path: string, words: readonly string[]): boolean | number => {
+  const spec = findSpec(path);
+  const checked = checkSpec(spec);
+  if (reportDiagnostics(checked)) return exits.diagnostics;
+  const { ir } = checked;
+  if (ir === null || ir.trainer === null)
+    throw new Misuse(`${spec.shown} has no trainer; verify a spec that imports it`);
+  const { trainer, names } = settingsOf(ir.trainer, ir, words.map(parseOverride));
+  const compile = trainer.options.find(({ name }) => name === 'compile');
+  return compile === undefined || evaluateIr(compile.value, names) === 'auto';
+};
+
 const ended = ({ code, text }: Ended): string => `${text}\nit ended with exit code ${code ?? 'none'}`;
 
 export const verifyResumeCommand = async (
@@ -90,6 +110,8 @@ export const verifyResumeCommand = async (
   options: VerifyOptions,
 ): Promise<number> => {
   const kills = whole('--kills', options.kills ?? '5', 1);
+  const isTimed = waysByClock(spec, words);
+  if (typeof isTimed === 'number') return isTimed;
   const folder = options.out ?? mkdtempSync(join(tmpdir(), 'ztrain-verify-'));
   const [undisturbed, killed] = [join(folder, 'undisturbed'), join(folder, 'killed')];
   for (const run of [undisturbed, killed])
@@ -100,7 +122,7 @@ export const verifyResumeCommand = async (
     spec,
     ...words,
     // Which of the native engine's ways is the fastest is found by the clock, which is another one each time.
-    ...(has('trainer.compile') ? [] : ['trainer.compile=graph']),
+    ...(isTimed ? ['trainer.compile=graph'] : []),
     '--no-sweep',
     ...(options.engine === undefined ? [] : [`--engine=${options.engine}`]),
     ...(options.dataRoot === undefined ? [] : [`--data-root=${options.dataRoot}`]),
@@ -151,7 +173,7 @@ export const verifyResumeCommand = async (
       );
       return exits.runFailed;
     }
-    const differences = differencesOf(undisturbed, killed);
+    const differences = await differencesOf(undisturbed, killed);
     for (const line of differences) streams.say(`differs: ${line}`);
     if (differences.length > 0) {
       streams.say(`the runs are in ${folder}`);

@@ -2,11 +2,11 @@
  * Emitted files to one executable. After this: the code needs Node and nothing else, and its source map leads to the
  * spec.
  */
-import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { chmod, open, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
-import type { Message, Plugin } from 'esbuild';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import type { Message, Metafile, Plugin } from 'esbuild';
 import { makeFolder } from '../values/folders.js';
 import type { EmittedFile } from './emit.js';
 import {
@@ -95,6 +95,10 @@ const TRACED: readonly string[] = [
   '};',
 ];
 
+/** A name of the banner: digests of externs are known once they were bundled. A line of the banner is in no source map. */
+const externsName = 'trainerExterns';
+const externsLine = (list: string): string => `const ${externsName} = ${list};`;
+
 /** The executable's own few lines: it runs when it is the program, and is a module to import otherwise. */
 const entryText = (file: EmittedFile, trainer: string): string =>
   [
@@ -104,9 +108,9 @@ const entryText = (file: EmittedFile, trainer: string): string =>
     "import { isAbsolute, relative } from 'node:path';",
     "import { main as run } from 'ztrain/runtime';",
     `import { ${trainer} as reviewed } from ${JSON.stringify(`./${file.name}.js`)};`,
-    // The reviewed trainer names its spec by a digest; the executable carries the text, for checkpoints.
+    // The reviewed trainer names its spec by a digest; the executable carries the text, for checkpoints, and digests of code.
     'const trainer = class extends reviewed {',
-    `  static spec = { ...reviewed.spec, files: ${JSON.stringify(file.specs)} };`,
+    `  static spec = { ...reviewed.spec, files: ${JSON.stringify(file.specs)}, externs: ${externsName} };`,
     '};',
     ...TRACED,
     'const isProgram = () => {',
@@ -186,7 +190,7 @@ export const bundle = async (options: BundleOptions): Promise<Bundle> => {
       compilerOptions: { target: 'ES2022', useDefineForClassFields: true, verbatimModuleSyntax: true },
     },
     sourcemap: sourceMap === 'none' ? false : sourceMap,
-    banner: { js: `#!/usr/bin/env node\n${commonJsBanner('trainer')}` },
+    banner: { js: `#!/usr/bin/env node\n${commonJsBanner('trainer')}\n${externsLine('[]')}` },
     define: commonJsNames('trainer'),
     plugins: [
       emittedFiles(options, entryText(entry, entry.trainer), runtimeFile(root)),
@@ -205,8 +209,12 @@ export const bundle = async (options: BundleOptions): Promise<Bundle> => {
   const code = text(basename(options.outFile));
   if (code === null) throw new Error('esbuild wrote no code');
   const licences = await licencesOf(result.metafile, root.folder);
+  const externs = externsLine(JSON.stringify(externsIn(options, result.metafile, root)));
   return {
-    code: beforeMapComment(code, licences),
+    code: beforeMapComment(
+      code.replace(externsLine('[]'), () => externs),
+      licences,
+    ),
     map: text('.map'),
     warnings: result.warnings.map(messageOf),
     inputs: readFrom(options, Object.keys(result.metafile.inputs), root.folder),
@@ -217,6 +225,34 @@ const readFrom = (options: BundleOptions, names: readonly string[], from: string
   const inMemory = new Set(options.files.map((file) => resolve(options.folder, file.fileName)));
   // What plugins made has a namespace in front, and no file.
   return names.map((name) => resolve(from, name)).filter((path) => !inMemory.has(path) && existsSync(path));
+};
+
+/** Code of externs, and all that it imports, as seen from the emitted files: what they import besides each other and the runtime. */
+const externsIn = (
+  { files, folder }: BundleOptions,
+  { inputs }: Metafile,
+  root: PackageRoot,
+): readonly { readonly path: string; readonly sha256: string }[] => {
+  const emitted = new Set(files.map((file) => resolve(folder, file.fileName)));
+  const pathOf = (name: string): string => resolve(root.folder, name);
+  const importsOf = new Map(
+    Object.entries(inputs).map(([name, { imports }]) => [
+      pathOf(name),
+      imports.flatMap(({ path, external }) => (external === true ? [] : [pathOf(path)])),
+    ]),
+  );
+  const found = new Set<string>();
+  const open = [...emitted];
+  for (let path = open.pop(); path !== undefined; path = open.pop())
+    for (const next of importsOf.get(path) ?? []) {
+      if (next === runtimeFile(root) || emitted.has(next) || found.has(next) || !existsSync(next)) continue;
+      found.add(next);
+      open.push(next);
+    }
+  return [...found].sort().map((path) => ({
+    path: relative(folder, path).replaceAll('\\', '/'),
+    sha256: createHash('sha256').update(readFileSync(path)).digest('hex'),
+  }));
 };
 
 const isMessage = (value: unknown): value is Message =>

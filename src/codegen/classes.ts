@@ -79,11 +79,18 @@ const slotType = (place: Place, slot: IrSlot): ts.TypeNode => {
     : place.unit.tree.factory.createUnionTypeNode([type, place.unit.tree.literalType(null)]);
 };
 
+/** Whether a recurrent layer has two directions: it is another class then. */
+const goesBothWays = ({ extern, weights }: Extract<IrContent, { kind: 'layer' }>): boolean =>
+  !extern && weights.some(({ name }) => name.startsWith('forward.'));
+
 const contentType = (place: Place, content: IrContent): ts.TypeNode => {
   const { unit } = place;
   switch (content.kind) {
     case 'layer':
-      return content.extern ? unit.exportType('nn', 'ExternLayer') : layerType(place, content.layer);
+      if (content.extern) return unit.exportType('nn', 'ExternLayer');
+      return goesBothWays(content)
+        ? unit.exportType('nn', 'Bidirectional', [layerType(place, content.layer)])
+        : layerType(place, content.layer);
     case 'block':
       return unit.tree.type(unit.classOf(content.block));
     case 'repeat':
@@ -95,7 +102,7 @@ const contentType = (place: Place, content: IrContent): ts.TypeNode => {
           item.kind === 'layer'
             ? item.extern
               ? 'extern'
-              : item.layer
+              : `${item.layer}${goesBothWays(item) ? ' both' : ''}`
             : item.kind === 'block'
               ? `block ${item.block}`
               : JSON.stringify(item),

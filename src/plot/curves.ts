@@ -19,12 +19,21 @@ export interface Curve {
   readonly points: readonly Point[];
 }
 
+/** Where a run went on from a checkpoint. */
+export interface Resume {
+  readonly step: number;
+  readonly epoch: number;
+  readonly time: number;
+}
+
 export interface RunCurves {
   /** The run as its reader named it. */
   readonly path: string;
   /** The trainer, where `run.json` says it; else an empty text. */
   readonly trainer: string;
   readonly curves: readonly Curve[];
+  /** Those after which the curves go on; in their order. */
+  readonly resumes: readonly Resume[];
 }
 
 /** A run's folder that cannot be drawn, or what of it. `missing`: it has measured nothing so far. */

@@ -29,6 +29,8 @@ export interface Line {
 export interface Panel {
   readonly metric: string;
   readonly lines: readonly Line[];
+  /** Where runs of these lines were resumed, along x. */
+  readonly resumes: readonly number[];
   /** With about so many ticks; the ranges are the same for each count. */
   readonly scaleX: (ticks: number) => Scale;
   readonly scaleY: (ticks: number) => Scale;
@@ -113,7 +115,12 @@ function rangeOf(arrays: readonly Float64Array[], counts: (value: number) => boo
 
 const ratioForLog = 100;
 
-function panelOf(metric: string, lines: readonly Line[], options: FigureOptions): Panel {
+function panelOf(
+  metric: string,
+  lines: readonly Line[],
+  resumes: readonly number[],
+  options: FigureOptions,
+): Panel {
   const ys = lines.flatMap(({ y, raw }) => (raw === null ? [y] : [y, raw]));
   const finite = rangeOf(ys, Number.isFinite);
   const positive = rangeOf(ys, (value) => Number.isFinite(value) && value > 0);
@@ -142,6 +149,8 @@ function panelOf(metric: string, lines: readonly Line[], options: FigureOptions)
   return {
     metric,
     lines,
+    // Beyond the last point there is nothing that goes on.
+    resumes: resumes.filter((x) => x >= across.low && x <= across.high),
     scaleX: (ticks) => scaleX(across.low, across.high, ticks),
     scaleY: (ticks) =>
       low > high
@@ -179,7 +188,11 @@ export function figureOf(runs: readonly RunCurves[], options: FigureOptions): Fi
         .filter((curve) => curve.metric === metric && (stages.includes(null) || stages.includes(curve.stage)))
         .map((curve) => lineOf(run, curve, options)),
     );
-    return panelOf(metric, lines, options);
+    const drawn = new Set(lines.map(({ run }) => run));
+    const resumes = runs.flatMap((run, index) =>
+      drawn.has(index) ? run.resumes.map((at) => at[options.along]) : [],
+    );
+    return panelOf(metric, lines, [...new Set(resumes)], options);
   });
   const shown = new Set(panels.flatMap(({ lines }) => lines.map(({ stage }) => stage)));
   const order = [...new Set(runs.flatMap(({ curves }) => curves.map(({ stage }) => stage)))];

@@ -5,7 +5,7 @@
 import { createReadStream, existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { PlotError, type Curve, type Point, type RunCurves } from './curves.js';
+import { PlotError, type Curve, type Point, type Resume, type RunCurves } from './curves.js';
 
 type Fields = ReadonlyMap<string, unknown>;
 
@@ -35,8 +35,14 @@ const numberOf = (value: unknown): number | undefined =>
 /** What a line says besides its metrics. */
 const about: ReadonlySet<string> = new Set(['stage', 'over', 'step', 'epoch', 'wall']);
 
-/** `run.json`: the trainer, and how many steps an epoch has. A run writes it before the first line of metrics. */
-const describe = (folder: string): { readonly trainer: string; readonly stepsPerEpoch: number | null } => {
+/** `run.json`: the trainer, how many steps an epoch has, and where it was resumed. A run writes it before the first line of metrics. */
+const describe = (
+  folder: string,
+): {
+  readonly trainer: string;
+  readonly stepsPerEpoch: number | null;
+  readonly starts: readonly unknown[];
+} => {
   let run: Fields | null = null;
   try {
     run = parse(readFileSync(join(folder, 'run.json'), 'utf8'));
@@ -45,10 +51,25 @@ const describe = (folder: string): { readonly trainer: string; readonly stepsPer
   }
   const trainer = fieldsOf(run?.get('spec'))?.get('trainer');
   const perEpoch = fieldsOf(run?.get('pace'))?.get('stepsPerEpoch');
+  const starts = run?.get('starts');
   return {
     trainer: typeof trainer === 'string' ? trainer : '',
     stepsPerEpoch: typeof perEpoch === 'number' && perEpoch > 0 ? perEpoch : null,
+    starts: Array.isArray(starts) ? starts : [],
   };
+};
+
+/** Resumes whose steps still are the run's: one that went further back has replaced what came after it. */
+const resumesOf = (starts: readonly unknown[], stepsPerEpoch: number | null): readonly Resume[] => {
+  const kept: Resume[] = [];
+  for (const start of starts.slice(1).map(fieldsOf)) {
+    const step = numberOf(start?.get('step'));
+    if (step === undefined) continue;
+    while ((kept.at(-1)?.step ?? -1) >= step) kept.pop();
+    const epoch = stepsPerEpoch === null ? (numberOf(start?.get('epoch')) ?? 0) : step / stepsPerEpoch;
+    kept.push({ step, epoch, time: numberOf(start?.get('seconds')) ?? 0 });
+  }
+  return kept;
 };
 
 interface Growing {
@@ -86,7 +107,7 @@ export async function readRun(path: string): Promise<RunCurves> {
       'misuse',
     );
   }
-  const { trainer, stepsPerEpoch } = describe(path);
+  const { trainer, stepsPerEpoch, starts } = describe(path);
   const found = new Map<string, Growing>();
   let broken: number | null = null;
   let number = 0;
@@ -132,7 +153,7 @@ export async function readRun(path: string): Promise<RunCurves> {
     metric,
     points,
   }));
-  return { path, trainer, curves };
+  return { path, trainer, curves, resumes: resumesOf(starts, stepsPerEpoch) };
 }
 
 /** The folders of a sweep's runs, in its order; null where the folder is no sweep's. */

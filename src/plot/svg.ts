@@ -153,14 +153,22 @@ function curve(figure: Figure, line: Line, across: Scale, up: Scale, top: number
 
 function panel(
   figure: Figure,
-  { metric, lines, scaleX, scaleY, note }: Panel,
+  { metric, lines, resumes, scaleX, scaleY, note }: Panel,
   top: number,
 ): readonly string[] {
   const across = scaleX(8);
   const up = scaleY(5);
   const from = top + 24;
   const bottom = from + plotHeight;
-  const remarks = [...(up.kind === 'log' ? ['log scale'] : []), ...(note === '' ? [] : [note])].join(', ');
+  const remarks = [
+    ...(up.kind === 'log' ? ['log scale'] : []),
+    ...(note === '' ? [] : [note]),
+    ...(resumes.length === 0 ? [] : ['dotted: resumed']),
+  ].join(', ');
+  const marks = resumes.map((value) => {
+    const x = rounded(left + plotWidth * across.at(value));
+    return `<path d="M${x} ${from}V${bottom}" stroke="#888" stroke-dasharray="1 3"/>`;
+  });
   const grid = up.ticks.map(({ value, label }) => {
     const y = rounded(from + plotHeight * (1 - up.at(value)));
     return `<line x1="${left}" y1="${y}" x2="${width - right}" y2="${y}" stroke="#e3e3e3"/><text x="${left - 8}" y="${rounded(Number(y) + 4)}" font-size="11" text-anchor="end" fill="#444">${escaped(label)}</text>`;
@@ -174,6 +182,7 @@ function panel(
     `<text x="${left}" y="${top + 14}" font-size="13" font-weight="bold">${escaped(tail(metric, 60))}${remarks === '' ? '' : `<tspan dx="6" font-size="11" font-weight="normal" fill="#666">(${escaped(remarks)})</tspan>`}</text>`,
     ...grid,
     ...below,
+    ...marks,
     `<path d="M${left} ${from}V${bottom}H${width - right}" fill="none" stroke="#444"/>`,
     ...lines.flatMap((line) => curve(figure, line, across, up, from)),
     `<text x="${width - right}" y="${bottom + 32}" font-size="11" text-anchor="end" fill="#444">${figure.along}</text>`,

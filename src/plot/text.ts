@@ -157,7 +157,13 @@ function panelLines(figure: Figure, panel: Panel, { columns, color }: TextOption
     const short = tail(clean(name), Math.max(6, room - value.length - 1));
     return `${sign} ${short.length + 1 + value.length <= room ? `${short} ${value}` : tail(short, room)}`;
   });
-  const remarks = [...(up.kind === 'log' ? ['log scale'] : []), ...(panel.note === '' ? [] : [panel.note])];
+  const remarks = [
+    ...(up.kind === 'log' ? ['log scale'] : []),
+    ...(panel.note === '' ? [] : [panel.note]),
+    ...(panel.resumes.length === 0 ? [] : ['┴ resumed']),
+  ];
+  const resumed = new Set(panel.resumes.map((value) => Math.round(across.at(value) * (inner - 1))));
+  const axis = Array.from({ length: inner }, (_, column) => (resumed.has(column) ? '┴' : '─')).join('');
   const head = tail(clean(panel.metric), columns);
   const full = remarks.length === 0 ? head : `${head} (${remarks.join(', ')})`;
   const below = labelsBelow(across, inner);
@@ -167,7 +173,7 @@ function panelLines(figure: Figure, panel: Panel, { columns, color }: TextOption
     ...(full.length <= columns ? [full] : [head, ...remarks.map((remark) => tail(remark, columns))]),
     ...names,
     ...rows,
-    `${' '.repeat(gutter + 1)}└${'─'.repeat(inner)}`,
+    `${' '.repeat(gutter + 1)}└${axis}`,
     ...(along.length <= inner
       ? [`${pad}${below.padEnd(inner - figure.along.length)}${figure.along}`]
       : [`${pad}${below}`, figure.along.padStart(Math.min(columns, gutter + 2 + inner))]),

@@ -1,16 +1,17 @@
 /** Goes on with a run: finds it, and makes the trainer as it was. */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseOverride, UsageError, type Override } from '../values/overrides.js';
 import { lockFolder } from './checkpoint/lock.js';
 import type { Checkpoint } from './checkpoint/read.js';
 import type { StrictValue } from './checkpoint/strict-json.js';
+import { refuseOthers } from './run/folder.js';
 import { RunError } from './run/run-error.js';
 import { setAside } from './run/sweep-folder.js';
 import type { FitResult } from './trainer/fit.js';
 import { record } from '../values/json-record.js';
 import { newestIn, noneWhole, resumePointAt, unfinishedIn, type ResumePoint } from './trainer/resume.js';
-import { runFit, type RunOptions } from './trainer/run.js';
+import { namedFolder, runFit, type RunOptions } from './trainer/run.js';
 import type { ParamValue, TrainerSpec } from './trainer/spec.js';
 import type { TrainerClass } from './trainer/trainer.js';
 
@@ -36,17 +37,17 @@ export async function goOn(
 ): Promise<FitResult | null> {
   const { spec } = trainerClass;
   if (devRun !== null) throw new UsageError('a dev run writes nothing, so it cannot go with --resume');
-  if (from !== 'auto' && runDir !== undefined)
-    throw new UsageError('a run goes on in its own folder; leave --run-dir out');
-  const set = attributes.find(({ path }) => path.join('.') === 'trainer.run_dir')?.text;
-  const inSpec = typeof spec.options === 'object' ? spec.options.runDir : undefined;
-  const own = runDir ?? set ?? inSpec ?? undefined;
+  const own = runDir ?? namedFolder(trainerClass, { params, overrides: attributes });
   const point = from === 'auto' ? await pointToGoOn(spec.trainer, own) : await resumePointAt(from);
   if (point === null) {
     const where = own ?? join('runs', spec.trainer);
     (options.stream ?? process.stderr).write(`nothing was left to go on with in ${where}: a new run\n`);
     return null;
   }
+  if (runDir !== undefined && resolve(runDir) !== point.run)
+    throw new UsageError(
+      `--run-dir ${runDir} and --resume ${from} are two runs, and a run goes on in its own folder; leave --run-dir out`,
+    );
   const { trainer: writer, folder } = point.checkpoint;
   if (writer !== spec.trainer)
     throw new RunError(
@@ -63,14 +64,18 @@ export async function goOn(
 }
 
 /** In the folder that was named, or the newest of the trainer's runs that was left unfinished. */
-async function pointToGoOn(trainer: string, runDir: string | undefined): Promise<ResumePoint | null> {
-  if (runDir === undefined) return unfinishedIn(join('runs', trainer));
-  if (!existsSync(join(runDir, 'run.json'))) return null;
+async function pointToGoOn(trainer: string, runDir: string | null): Promise<ResumePoint | null> {
+  if (runDir === null) return unfinishedIn(join('runs', trainer));
+  if (!existsSync(join(runDir, 'run.json'))) {
+    // A new run would be refused there.
+    if (existsSync(runDir)) refuseOthers(runDir);
+    return null;
+  }
   const { point, passed } = await newestIn(runDir);
   if (point === null && passed.length > 0) throw noneWhole(runDir, passed);
   // A run that was killed before it saved anything starts anew; one that still goes on is left alone.
   if (point === null) {
-    lockFolder(runDir)();
+    lockFolder(runDir).release();
     await setAside(runDir);
   }
   return point;

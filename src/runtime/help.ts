@@ -32,7 +32,7 @@ export function helpText(spec: TrainerSpec<never>, program?: Program, called = s
     'options:',
     '  --run-dir DIR     the run’s folder (runs/<trainer>/<time>)',
     `  --data-root DIR   where relative data paths start (${program ? 'the spec’s' : 'the current'} folder)`,
-    '  --resume PATH     goes on with a run: its folder, one of its checkpoints, or auto, the newest that was left',
+    '  --resume PATH     goes on with a run: its folder, one of its checkpoints, or auto, the newest that was left; none begins anew',
     '  --allow NAMES     what may have changed since, as lr,epochs',
     '  --from PATH       a run’s folder (its best checkpoint, else the last) or a checkpoint',
     `  --engine NAME     ${engineNames.join(', ')}`,

@@ -6,13 +6,12 @@ import { LengthError } from '../values/durations.js';
 import { didYouMean } from '../values/near.js';
 import { parseOverride, refuseTwice, UsageError, type Override } from '../values/overrides.js';
 import { optionTable } from '../values/options.gen.js';
-import { unfixed, type SweepPlan } from '../values/sweep.js';
 import { csvHeader, csvLines, jsonLines } from './addons/predictions.js';
 import { fileError } from './checkpoint/files.js';
 import { findCheckpoint } from './checkpoint/read.js';
 import { DataError } from './data/data-error.js';
 import { isRowWorker, offerTrainer } from './data/row-worker.js';
-import { goOn, paramsOf } from './go-on.js';
+import { paramsOf } from './go-on.js';
 import { helpText, versionText } from './help.js';
 import { showNumber } from './progress/format.js';
 import type { LineStream } from './progress/reporter.js';
@@ -24,11 +23,11 @@ import { TensorFlowError } from './engine/tensorflow/status.js';
 import { engineNames, type EngineName } from './engine/choose.js';
 import { Control, type StopSignal } from './trainer/control.js';
 import { parseParam } from './trainer/params.js';
-import { runFit, runPredict, runTest, type RunOptions } from './trainer/run.js';
+import { runPredict, runTest } from './trainer/run.js';
 import { jsonTable } from './trainer/run-record.js';
 import type { TrainerSpec } from './trainer/spec.js';
-import { runSweep } from './trainer/sweep.js';
 import type { TrainerClass } from './trainer/trainer.js';
+import { trainCommand } from './train-command.js';
 
 /** The process as `main` sees it. */
 export interface MainIo {
@@ -43,6 +42,8 @@ export interface MainIo {
   readonly program?: (command: 'train' | 'test' | 'predict') => string;
   /** The executable as a reader would call it from here: `./digits.mjs`. */
   readonly called?: string;
+  /** Where relative data paths start unless the command line says it; the current folder unless given. */
+  readonly dataRoot?: string;
   /** What draws a run's curves, `ztrainc plot`, for who has it. */
   readonly plot?: string;
 }
@@ -68,7 +69,7 @@ interface Arguments {
   readonly runDir: string | undefined;
   readonly dataRoot: string | undefined;
   readonly from: string | undefined;
-  /** `auto`, or a folder. */
+  /** `auto`, `none`, or a path. */
   readonly resume: string | undefined;
   readonly allow: readonly string[];
   readonly engine: string | undefined;
@@ -97,6 +98,8 @@ export async function main(
   const { spec } = trainerClass;
   const control = new Control();
   if (io.stdout === process.stdout) outliveReaders();
+  /** What a run that failed leaves to be said. */
+  const left: string[] = [];
   let asked = 0;
   const stopListening = io.onSignal((signal) => {
     asked += 1;
@@ -104,7 +107,8 @@ export async function main(
     if (asked === 1)
       io.stderr.write(`\n${signal}: finishing the step and saving; once more to end at once\n`);
     else {
-      control.endAtOnce(signal);
+      io.stderr.write('\n');
+      if (!control.endAtOnce(signal)) io.stderr.write(`ended at once by ${signal}\n`);
       io.exit(exitCodes[signal]);
     }
   });
@@ -114,12 +118,14 @@ export async function main(
     if (args.command === 'help') io.stdout.write(helpText(spec, io.program, io.called));
     else if (args.command === 'version') io.stdout.write(versionText(spec));
     else {
-      const signal = await runCommand(trainerClass, args, io, control);
+      const signal = await runCommand(trainerClass, args, io, control, (line) => left.push(line));
       if (signal !== null) return exitCodes[signal];
     }
     return 0;
   } catch (error) {
-    return fail(spec, error, io);
+    const code = fail(spec, error, io);
+    for (const line of left) io.stderr.write(`${line}\n`);
+    return code;
   } finally {
     stopListening();
   }
@@ -164,8 +170,10 @@ async function runCommand(
   args: Arguments,
   io: MainIo,
   control: Control,
+  failed: (line: string) => void,
 ): Promise<StopSignal | null> {
   const { spec } = trainerClass;
+  const dataRoot = args.dataRoot ?? io.dataRoot;
   const given = Object.fromEntries(
     args.params.map(({ path, text }) => {
       const [name = ''] = path;
@@ -179,6 +187,8 @@ async function runCommand(
       return parseParam(spec, name, text);
     }),
   );
+  const program = io.program?.('train') ?? io.called ?? spec.name;
+  const again = givenAgain(args);
   const options = {
     control,
     stream: io.stderr,
@@ -187,33 +197,18 @@ async function runCommand(
     device: args.device,
     forcePrecision: args.forcePrecision,
     devRun: args.devRun,
-    ...(args.dataRoot === undefined ? {} : { dataRoot: args.dataRoot }),
+    ...(dataRoot === undefined ? {} : { dataRoot }),
     ...(args.runDir === undefined ? {} : { runDir: args.runDir }),
-    goOn: (folder: string) => `${io.program?.('train') ?? io.called ?? spec.name} --resume ${quoted(folder)}`,
+    goOn: (folder: string) => [program, '--resume', quoted(folder), ...again].join(' '),
+    failed,
     ...(io.plot === undefined ? {} : { plot: (folder: string) => `${io.plot} ${quoted(folder)}` }),
   };
   if (args.command === 'train') {
     if (args.from !== undefined)
       throw new UsageError(`--from goes with test and predict; a run goes on with --resume ${args.from}`);
     if (args.json) throw new UsageError('--json goes with test and predict; a run writes metrics.jsonl');
-    if (args.resume !== undefined) {
-      const result = await goOn(trainerClass, args.resume, { ...args, params: given }, options);
-      if (result !== null) return result.signal;
-    }
-    const set = new Set([...args.params, ...args.attributes].map(({ path }) => path.join('.')));
-    const plan = spec.sweep === undefined || args.noSweep ? null : unfixed(spec.sweep, set);
-    if (plan !== null && plan.over.length + plan.average.length > 0)
-      return sweepFrom(trainerClass, plan, args, { ...options, io });
-    const trainer = new trainerClass({ params: given, overrides: args.attributes });
-    const { resumes } = trainer;
-    if (args.resume === undefined && resumes === null && args.allow.length > 0)
-      throw new UsageError('--allow goes with --resume');
-    const tries = args.devRun ?? trainer.options.devRun;
-    const asked = args.resume === undefined && tries === null ? resumes : null;
-    const { signal } =
-      (asked === null ? null : await goOn(trainerClass, asked, { ...args, params: given }, options)) ??
-      (await runFit(trainer, options));
-    return signal;
+    const command = (words: readonly string[]): string => [program, ...words.map(quoted), ...again].join(' ');
+    return trainCommand(trainerClass, { ...args, given }, { ...options, allow: args.allow, command });
   }
   if (args.resume !== undefined)
     throw new UsageError(`--resume goes with train; ${args.command} takes --from RUN`);
@@ -230,8 +225,14 @@ async function runCommand(
   if (spec.sha256 !== undefined && spec.sha256 !== from.specSha256) {
     io.stderr.write('note: the spec has changed since; the weights must still fit\n');
   }
+  const trained = new Map(Object.entries(paramsOf(spec, from)));
+  for (const { name, key } of spec.params) {
+    const [was, is] = [trained.get(key), new Map(Object.entries(given)).get(key)];
+    if (was !== undefined && is !== undefined && was !== is)
+      io.stderr.write(`note: ${name} was ${was} when these weights were trained, and is ${is} here\n`);
+  }
   const trainer = new trainerClass({
-    params: { ...paramsOf(spec, from), ...given },
+    params: { ...Object.fromEntries(trained), ...given },
     overrides: args.attributes,
   });
   if (args.command === 'test') {
@@ -252,30 +253,20 @@ async function runCommand(
   return control.signal;
 }
 
+/** Options that whoever goes on, or runs it once more, gives again. */
+function givenAgain({ dataRoot, engine, device, forcePrecision }: Arguments): readonly string[] {
+  const valued = { '--data-root': dataRoot, '--engine': engine, '--devices': device };
+  return [
+    ...Object.entries(valued).flatMap(([name, value]) =>
+      value === undefined ? [] : [`${name}=${quoted(value)}`],
+    ),
+    ...(forcePrecision ? ['--force-precision'] : []),
+  ];
+}
+
 /** As a shell takes it. */
 const quoted = (word: string): string =>
   /^[\w.=+,:/@%-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
-
-/** Runs a sweep, and returns the signal that cut it off. Rejects with a RunError where a run of it failed. */
-async function sweepFrom(
-  trainerClass: TrainerClass,
-  plan: SweepPlan,
-  args: Arguments,
-  { io, ...options }: RunOptions & { readonly io: MainIo },
-): Promise<StopSignal | null> {
-  const called = io.program?.('train') ?? io.called ?? trainerClass.spec.name;
-  const own = [...args.params, ...args.attributes].map(({ path, text }) => `${path.join('.')}=${text}`);
-  const result = await runSweep(trainerClass, plan, args, {
-    ...options,
-    command: (words) => [called, ...[...own, ...words].map(quoted)].join(' '),
-  });
-  if (result.failed > 0) {
-    const again =
-      result.folder === null ? '' : `; --run-dir ${result.folder} runs what is not done once more`;
-    throw new RunError(`${result.failed} of ${result.runs} runs failed${again}`);
-  }
-  return result.signal;
-}
 
 function printMetrics(
   metrics: ReadonlyMap<string, number>,

@@ -50,7 +50,10 @@ const fine = {
       '{ image: cast(half(row.image), f32), label: row.label }',
       'fn half(image: u8[h, w, 3]) -> u8[16, 16, 3] {\n let x = resize(image, [32, 32])\n return center_crop(x, [16, 16])\n}',
     ),
-    ['const x = transforms.resize(row.image, { size: [32, 32] });', 'transforms.centerCrop(x, { size: [16, 16] })'],
+    [
+      'const x = transforms.resize(row.image, { size: [32, 32] });',
+      'transforms.centerCrop(x, { size: [16, 16] })',
+    ],
   ],
   'a param in a size': [
     spec(
@@ -58,7 +61,10 @@ const fine = {
       'param side: int = 16 where side > 0',
       'side, side',
     ),
-    ["image: { dtype: 'u8', shape: [side, side, 3] }", 'transforms.resize(row.image, { size: [side, side] })'],
+    [
+      "image: { dtype: 'u8', shape: [side, side, 3] }",
+      'transforms.resize(row.image, { size: [side, side] })',
+    ],
   ],
   'a map of the host after another': [
     `data a = digits { map row -> { image: random_crop(row.image, [8, 8], pad = 1), label: row.label } }

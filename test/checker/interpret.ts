@@ -87,6 +87,13 @@ export const interpreterOf = (ir: Ir): Interpreter => {
         return expr.value;
       case 'items':
         return all(expr.items);
+      case 'record':
+        return Object.fromEntries(expr.fields.map(({ name, value }) => [name, evaluate(frame, value)]));
+      case 'field': {
+        const of = evaluate(frame, expr.of);
+        if (typeof of !== 'object' || of === null) throw new Error(`no record with ${expr.name}`);
+        return Reflect.get(of, expr.name);
+      }
       case 'ref':
         return read(frame, expr.ref);
       case 'host': {
@@ -300,7 +307,7 @@ const isTensor = (value: Value): value is Tensor =>
 
 let counter = 0;
 
-/** Result and named locals of a class on given inputs, as the engine computes them. */
+/** Result and named locals of a class on given inputs, as the engine computes them in step `at`. */
 export const runClass = async (
   engine: Engine,
   ir: Ir,
@@ -308,6 +315,7 @@ export const runClass = async (
   options: ReadonlyMap<string, Value>,
   inputs: readonly HostTensor[],
   mode: Mode = 'eval',
+  at = 0,
 ): Promise<{
   readonly result: HostTensor;
   readonly locals: ReadonlyMap<string, HostTensor>;
@@ -333,7 +341,7 @@ export const runClass = async (
     return [result, ...kept.map(([, value]) => value)];
   });
   try {
-    const [result, ...others] = await step.run(inputs, { seed: 1, step: 0, micro: 0, rowOffset: 0 });
+    const [result, ...others] = await step.run(inputs, { seed: 1, step: at, micro: 0, rowOffset: 0 });
     if (result === undefined) throw new Error(`${name} gave nothing`);
     return {
       result,

@@ -44,6 +44,11 @@ export const shapeCases: Readonly<Record<string, ShapeCase>> = {
   rms_norm: unary('x |> rms_norm() as l'),
   batch_norm: image('x |> batch_norm() as l'),
   dropout: unary('x |> dropout(0.5)'),
+  lstm: unary('x |> lstm(k) as r'),
+  'lstm, both ways': unary('x |> lstm(k, direction = "both") as r'),
+  'lstm, a mask': { inputs: ['f32[n, a, b]', 'f32[n, a]'], expr: 'x |> lstm(2, mask = y > 0) as r' },
+  'lstm, the last state': unary('x |> lstm(3, direction = "both", last = true, bias = false) as r'),
+  gru: unary('x |> gru(k, direction = "backward") as r'),
   embedding: { inputs: ['i32[n, a]'], expr: 'x |> embedding(4, k) as e' },
 
   // Element by element.

@@ -71,6 +71,33 @@ describe('run', () => {
     expect(stdout).toContain('Rows in a training batch.');
   });
 
+  test.each(['run', 'test', 'predict'])('%s --help without a spec says how it is called', async (command) => {
+    const { code, stdout, stderr } = await desk.ztrainc([command, '--help']);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(new RegExp(`^Usage: ztrainc ${command} .*name=value`));
+    expect(stdout).toContain('--force-precision');
+    expect((await desk.ztrainc(['run'])).stderr).toContain('name the spec to run');
+  });
+
+  test('names the command that goes on, with the options that were given', async () => {
+    const train = (words: readonly string[]) => {
+      let isTold = false;
+      return desk.ztrainc(['run', digits, 'trainer.epochs=50', ...words], {
+        watch: (stderr, kill) => {
+          // A second one would end it at once.
+          if (!isTold && stderr.includes('step 45 ')) kill('SIGINT');
+          isTold ||= stderr.includes('step 45 ');
+        },
+      });
+    };
+    const first = await train(['--run-dir=plain', '--force-precision']);
+    expect(first.code).toBe(130);
+    expect(first.stderr).toMatch(/^go on: .* run \S+digits\.ztrain --resume plain --force-precision$/m);
+    // The data that the spec names starts at the spec, unless that was said otherwise.
+    const second = await train(['--run-dir=rooted', '--data-root=.', '--engine=embedded']);
+    expect(second.stderr).toMatch(/^go on: .* --resume rooted --data-root=\. --engine=embedded$/m);
+  }, 120_000);
+
   test.each([
     [['lr=fast'], 2, 'lr takes a number'],
     [['rl=1'], 2, 'lr'],

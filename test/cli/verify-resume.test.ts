@@ -73,12 +73,53 @@ test('what is not the same is found', async () => {
   await train('one', 1);
   await train('other', 2);
   const [one, other] = ['one', 'other'].map((name) => join(desk.folder, name));
-  const found = differencesOf(one ?? '', other ?? '');
+  const found = await differencesOf(one ?? '', other ?? '');
   expect(found).toEqual([
     expect.stringMatching(/^model\.safetensors of step-00000045 differs from byte \d+ on$/),
     expect.stringMatching(/^optimizer\.safetensors of step-00000045 differs/),
     'state.json of step-00000045 differs',
     expect.stringMatching(/^line 1 of metrics\.jsonl is .* in one and .* in the other$/),
   ]);
-  expect(differencesOf(one ?? '', one ?? '')).toEqual([]);
+  expect(await differencesOf(one ?? '', one ?? '')).toEqual([]);
 }, 120_000);
+
+test('checkpoints of one file, and a way that the spec names, which stays', async () => {
+  const path = join(desk.folder, 'one-file.ztrain');
+  const text = readFileSync(join(desk.folder, 'digits.ztrain'), 'utf8')
+    .replace('addon checkpoint { ', 'addon checkpoint { format = "ckpt" ')
+    .replace(
+      /trainer DigitsTrainer \{[^}]*\}/,
+      'trainer DigitsTrainer { epochs = 2 seed = 1 compile = "eager" }',
+    );
+  writeFileSync(path, text);
+  const words = ['verify-resume', 'one-file.ztrain', '--kills=1', `--engine=${engine}`, '--out=kept'];
+  const { code, stdout, stderr } = await desk.ztrainc(words);
+  expect(stderr).not.toContain('error');
+  expect(stdout).toContain('1 kills, 90 steps: the last checkpoints are equal byte for byte');
+  expect(code).toBe(0);
+  const about = JSON.parse(readFileSync(join(desk.folder, 'kept/undisturbed/run.json'), 'utf8'));
+  expect(about.options.compile).toBe('eager');
+  expect(about.starts).toHaveLength(1);
+  const killed = JSON.parse(readFileSync(join(desk.folder, 'kept/killed/run.json'), 'utf8'));
+  expect(killed.starts.length).toBeGreaterThanOrEqual(2);
+
+  const { differencesOf } = await import('../../src/cli/compare-runs.js');
+  const train = ['run', 'one-file.ztrain', 'trainer.epochs=2', 'trainer.seed=2', `--engine=${engine}`];
+  await desk.ztrainc([...train, '--run-dir=other-file']);
+  const [one, other] = ['kept/undisturbed', 'other-file'].map((name) => join(desk.folder, name));
+  expect(await differencesOf(one ?? '', other ?? '')).toEqual(
+    expect.arrayContaining([
+      expect.stringMatching(/^tensor \S+ of step-00000090\.ckpt differs from byte \d+ on$/),
+    ]),
+  );
+}, 240_000);
+
+test.each([
+  [['nowhere.ztrain'], 2, /^error: cannot read nowhere\.ztrain: /],
+  [['digits.ztrain', 'trainer.epoch=2'], 2, /^error: .*did you mean epochs\?\n$/],
+  [['digits.ztrain', '--kills=0'], 2, /^error: --kills takes a whole number/],
+] as const)('%j is told as it is', async (words, code, message) => {
+  const ended = await desk.ztrainc(['verify-resume', ...words]);
+  expect(ended.stderr).toMatch(message);
+  expect(ended.code).toBe(code);
+});

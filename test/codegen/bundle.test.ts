@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -91,6 +92,27 @@ describe('an executable', () => {
     const using = tiny("import * as extra from '../extra.js';\nconsole.log(extra.word);\n");
     const { code } = await bundle(options([using]));
     expect(code).toContain('from extern');
+  });
+
+  test('knows the code of its externs, and what that imports, by digests', async () => {
+    await writeFile(join(folder, 'specs', 'deep.ts'), "export const deep: string = 'deep';\n");
+    const extern =
+      "import { deep } from './deep.js';\nimport { main } from 'ztrain/runtime';\nexport const word = [deep, main];\n";
+    await writeFile(join(folder, 'specs', 'whole.ts'), extern);
+    const using = tiny(
+      "import * as whole from '../whole.js';\nif (whole.word.length < 1) throw new Error();\n",
+    );
+    const path = join(folder, 'dist-2', 'using.mjs');
+    await writeExecutable(path, await bundle({ ...options([using]), outFile: path }));
+    const script = `import(${JSON.stringify(pathToFileURL(path).href)}).then((m) => console.log(JSON.stringify(m.trainer.spec.externs)))`;
+    const { stdout } = await run(process.execPath, ['-e', script]);
+    const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
+    expect(JSON.parse(stdout)).toEqual([
+      { path: '../deep.ts', sha256: digest("export const deep: string = 'deep';\n") },
+      { path: '../whole.ts', sha256: digest(extern) },
+    ]);
+    // The line with the digests is in no source map.
+    await expect(run(process.execPath, [path, 'fail'])).rejects.toThrow(/tiny\.ztrain:2:\d+/);
   });
 
   test('says which import of an extern is missing', async () => {

@@ -138,7 +138,7 @@ beforeAll(async () => {
       }
     }
   }
-}, 300_000);
+}, 480_000);
 
 function of(mode: Mode, name: string): Found {
   const one = found[mode].get(name);

@@ -1,9 +1,11 @@
 /** What takes a kernel of its own on the native engine, and arithmetic on the embedded one. */
 import { fusedBatchNorm, fusedLayerNorm } from '../../src/runtime/nn/fused-norm.js';
+import { fusedLstm } from '../../src/runtime/nn/fused-lstm.js';
+import { forUnits, handedOn, lstmStates, type Passage } from '../../src/runtime/nn/recurrence.js';
 import * as ops from '../../src/runtime/ops/index.js';
 import { hasKernel, run } from '../../src/runtime/ops/kernel.js';
 import { gradientNorm } from '../../src/runtime/optim/update.js';
-import type { Tensor } from '../../src/runtime/tensor.js';
+import type { Tensor, Tensor2D } from '../../src/runtime/tensor.js';
 import { need, normalized, type Case } from '../runtime/gradient-cases.js';
 import { gradientsOf, nestedCases, secondCases } from '../runtime/second-cases.js';
 import { f32 } from './all-engines.js';
@@ -30,9 +32,42 @@ function layerNorm(shape: readonly number[], width: number): Case {
   };
 }
 
+/** An LSTM over three steps of two rows, with the kernel for whole sequences where there is one; with gaps, one row has its first step alone. */
+function sequence(backward: boolean, gaps: boolean, last: boolean): Case {
+  return {
+    inputs: [[6, 3], [3, 8], [2, 8], [8]],
+    run: (x, weight, recurrent, bias) => {
+      const mask = ops.greater<Tensor>(
+        ops.concat<Tensor>(
+          [1, 1, 0, 1, 0, 1].map((counts) => ops.mul<Tensor>(ops.ones({ shape: [1, 1] }), counts)),
+          { axis: 0 },
+        ),
+        0,
+      );
+      const passage: Passage = { steps: 3, rows: 2, backward, kept: gaps ? forUnits(mask, 2) : null };
+      const two = (of: Tensor): Tensor2D => ops.reshape<Tensor2D>(of, { shape: of.shape });
+      const states =
+        fusedLstm(two(x), two(weight), two(recurrent), bias, passage) ??
+        handedOn(
+          lstmStates(ops.add<Tensor>(ops.matmul<Tensor>(x, weight), bias), two(recurrent), passage),
+          passage,
+        );
+      if (last) return states.last();
+      return gaps ? ops.select<Tensor>(mask, states.all, 0) : states.all;
+    },
+  };
+}
+
 /** With gradients. */
 export const fusedCases: Readonly<Record<string, readonly Case[]>> = {
   'fused batch_norm': [batchNorm([4, 2, 3, 2], 2), batchNorm([6, 3], 3), batchNorm([3, 4, 2], 2)],
+  'fused lstm': [
+    sequence(false, false, false),
+    sequence(true, false, false),
+    sequence(false, true, false),
+    sequence(true, true, true),
+    sequence(false, true, true),
+  ],
   'fused layer_norm': [layerNorm([3, 4, 5], 5), layerNorm([4, 6], 6), layerNorm([7], 7)],
 };
 
@@ -60,7 +95,11 @@ const ownBackwards = [
 export const secondOfFused: Readonly<Record<string, readonly Case[]>> = {
   ...Object.fromEntries(ownBackwards.map((name) => [name, (secondCases[name] ?? []).slice(0, 4)])),
   ...Object.fromEntries(
-    Object.entries(fusedCases).map(([name, list]) => [`${name} again`, differentiated(list)]),
+    Object.entries(fusedCases).map(([name, list]) => [
+      `${name} again`,
+      // Of a recurrence, whose second derivatives are many ops, the first and the last.
+      differentiated(list.length > 3 ? [list[0], list.at(-1)].flatMap((one) => one ?? []) : list),
+    ]),
   ),
   'max_pool a third time': (secondCases['max_pool again'] ?? []).slice(0, 2).map((one) => ({
     ...one,

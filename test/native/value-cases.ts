@@ -271,6 +271,15 @@ const rowsOfBatch: readonly ValueCase[] = [
       ops.shuffleRows(ops.stopGradient(given), { draw: 'rows', seed: 2 }),
     ),
   ),
+  ...[
+    [0.2, 0.2],
+    [1, 3],
+    [400, 0.001],
+  ].map(([a = 1, b = 1]) =>
+    one(`randomBeta of ${a} and ${b}`, [noise([1], 'beta')], () =>
+      ops.randomBeta<Tensor>({ shape: [64, 3], a, b, draw: 'beta', seed: 2 }),
+    ),
+  ),
   one('choose of the two largest', [noise([64, 5], 'choose')], (x) =>
     ops.choose<Tensor>(ops.stopGradient(x), { draw: 'choose', seed: 2, topK: 2, temperature: 2 }),
   ),

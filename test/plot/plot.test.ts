@@ -42,6 +42,31 @@ describe('a run is read', () => {
     expect(run.curves[0]?.points.map(({ epoch }) => epoch)).toEqual([0.5, 1]);
   });
 
+  test('with where it was resumed, as far as those steps are still its own', async () => {
+    const path = join(root, 'resumed');
+    writeRun(path, fourEpochs);
+    const about: unknown = JSON.parse(readFileSync(join(path, 'run.json'), 'utf8'));
+    const starts = [0, 12, 35, 20, 30].map((step) => ({ step, seconds: step / 2 }));
+    writeFileSync(join(path, 'run.json'), JSON.stringify({ ...Object(about), starts }));
+    const run = await readRun(path);
+    // The one after step 20 has replaced what came after that of step 35.
+    expect(run.resumes).toEqual([
+      { step: 12, epoch: 1.2, time: 6 },
+      { step: 20, epoch: 2, time: 10 },
+      { step: 30, epoch: 3, time: 15 },
+    ]);
+    const figure = figureOf([run], usual);
+    expect(svgOf(figure)).toContain('dotted: resumed');
+    expect(svgOf(figure).match(/stroke-dasharray="1 3"/g)).toHaveLength(3 * figure.panels.length);
+    const lines = textOf(figure, { columns: 60, color: false });
+    expect(lines.filter((line) => line.includes('┴ resumed'))).toHaveLength(figure.panels.length);
+    const axis = lines.find((line) => line.includes('└')) ?? '';
+    expect(axis.match(/┴/g)).toHaveLength(3);
+    // Along time, seconds: the last of the curve's is before that of the last two.
+    expect(figureOf([run], { ...usual, along: 'time' }).panels[0]?.resumes).toEqual([6]);
+    expect(svgOf(figureOf([await runOf(fourEpochs)], usual))).not.toContain('resumed');
+  });
+
   test('without a last line that is cut off', async () => {
     const run = await runOf([train(5, 2), '{"stage":"train","over":"window","step":1']);
     expect(valuesOf(run, 'train', 'loss')).toEqual([2]);

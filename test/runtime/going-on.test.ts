@@ -8,15 +8,14 @@ import {
   readFileSync,
   rmSync,
   truncateSync,
-  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
-import { main, type MainIo } from '../../src/runtime/main.js';
 import type { AddOn } from '../../src/runtime/addons/addon.js';
 import * as units from '../../src/values/units.js';
+import { checkpoints, killed, run, Saving } from './killed-runs.js';
 import { LineTrainer } from './tiny-trainer.js';
 
 let folder: string;
@@ -30,40 +29,6 @@ afterAll(() => {
   process.chdir(before);
   rmSync(folder, { recursive: true, force: true });
 });
-
-/** Saves each second step; 15 steps in all. */
-class Saving extends LineTrainer {
-  protected override configureAddOns(): readonly AddOn[] {
-    return [addons.checkpoint({ every: units.steps(2), keep: 20, best: addons.min('validate.loss') })];
-  }
-}
-
-async function run(argv: readonly string[], trainer: typeof LineTrainer = Saving) {
-  const said: string[] = [];
-  const io: Partial<MainIo> = {
-    stdout: { write: (text) => said.push(text) },
-    stderr: { write: (text: string) => said.push(text) },
-    environment: {},
-    onSignal: () => () => undefined,
-  };
-  const code = await main(trainer, argv, io);
-  return { code, text: said.join('') };
-}
-
-const checkpoints = (name: string): readonly string[] =>
-  readdirSync(join(name, 'checkpoints'))
-    .filter((each) => /^(?:step|aside)-/.test(each))
-    .sort();
-
-/** A run of 15 steps as it was when it was killed after step 8. */
-async function killed(name: string, words: readonly string[] = []): Promise<void> {
-  expect((await run([`--run-dir=${name}`, ...words])).code).toBe(0);
-  for (const each of checkpoints(name))
-    if (each > 'step-00000008') rmSync(join(name, 'checkpoints', each), { recursive: true });
-  rmSync(join(name, 'summary.json'));
-  const about: unknown = JSON.parse(readFileSync(join(name, 'run.json'), 'utf8'));
-  writeFileSync(join(name, 'run.json'), JSON.stringify({ ...Object(about), reason: null, ended: null }));
-}
 
 const reasonOf = (name: string): unknown => JSON.parse(readFileSync(join(name, 'run.json'), 'utf8')).reason;
 
@@ -89,7 +54,7 @@ describe('what goes on', () => {
     await killed('tuned', ['lr=0.05', 'trainer.epochs=4', 'train.batch=5']);
     expect((await run(['--resume', 'tuned'])).code).toBe(0);
     const about = JSON.parse(readFileSync('tuned/run.json', 'utf8'));
-    expect(about).toMatchObject({ params: { lr: 0.05 }, options: { epochs: 4 }, resumed: { step: 8 } });
+    expect(about).toMatchObject({ params: { lr: 0.05 }, options: { epochs: 4 }, starts: [{}, { step: 8 }] });
     expect(about.overrides).toEqual(['trainer.epochs=4', 'train.batch=5']);
   });
 

@@ -1,4 +1,5 @@
 /** A differentiable call for each op, loss and layer of the prelude. Inputs keep away from kinks by more than a step. */
+import { forUnits, gruStates, lstmStates, type Passage } from '../../src/runtime/nn/recurrence.js';
 import * as losses from '../../src/runtime/losses/index.js';
 import * as ops from '../../src/runtime/ops/index.js';
 import type { Scalar, Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from '../../src/runtime/tensor.js';
@@ -113,6 +114,26 @@ export function normalized(x: Tensor, axis: readonly number[]): Tensor {
     ops.rsqrt(ops.add(ops.reshape(ops.variance(x, { axis }), { shape }), 1e-5)),
   );
 }
+
+/** A sequence of two rows and three steps; with gaps, of which one row has its first step and the other its last two. */
+const passage = (backward: boolean, gaps: boolean): Passage => ({
+  steps: 3,
+  rows: 2,
+  backward,
+  kept: gaps
+    ? forUnits(ops.reshape<Tensor>(ops.greater(label(0, 1, 1, 0, 1, 0), 0), { shape: [6, 1] }), 2)
+    : null,
+});
+
+function recurrences(run: (at: Passage) => Case): readonly Case[] {
+  const ways = [false, true].flatMap((backward) => [false, true].map((gaps) => [backward, gaps] as const));
+  return ways.map(([backward, gaps]) => {
+    const { inputs } = run({ steps: 3, rows: 2, backward, kept: null });
+    return { inputs, run: (...given) => run(passage(backward, gaps)).run(...given) };
+  });
+}
+
+const two = (x: Tensor): Tensor2D => ops.reshape<Tensor2D>(x, { shape: x.shape });
 
 /** By name in the prelude. */
 const product = (a: Tensor, b: Tensor): Tensor => ops.mul(a, b);
@@ -378,6 +399,27 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
         ),
     },
   ],
+  lstm: [
+    ...recurrences((at) => ({
+      inputs: [
+        [6, 8],
+        [2, 8],
+      ],
+      run: (given, recurrent) => lstmStates(given, two(recurrent), at),
+    })),
+    {
+      inputs: [
+        [2, 8],
+        [2, 8],
+      ],
+      run: (x, u) => lstmStates(x, two(u), { steps: 1, rows: 2, backward: false, kept: null }),
+    },
+  ],
+  gru: recurrences((at) => ({
+    inputs: [[6, 6], [2, 6], [6]],
+    run: (given, recurrent, bias) =>
+      gruStates(given, two(recurrent), ops.reshape<Tensor1D>(need(bias), { shape: [6] }), at),
+  })),
   embedding: [
     {
       inputs: [[4, 3]],

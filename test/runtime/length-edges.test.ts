@@ -140,7 +140,7 @@ describe('windows', () => {
 describe('validation', () => {
   class Every extends LineTrainer {
     constructor(
-      private readonly every: units.Duration,
+      private readonly interval: units.Duration,
       options: TrainerOptions,
       params: Readonly<Record<string, unknown>> = {},
     ) {
@@ -148,7 +148,7 @@ describe('validation', () => {
     }
     protected override configureSteps(from: LineData) {
       const [first] = super.configureSteps(from);
-      const again = steps.validate('validate', [from.test], { every: this.every }, (batch) =>
+      const again = steps.validate('validate', [from.test], { every: this.interval }, (batch) =>
         this.validateStep(batch),
       );
       return [...(first === undefined ? [] : [first]), again];

@@ -81,16 +81,32 @@ describe('between processes', () => {
 
   test('a number that another process has by now is no owner', () => {
     const folder = emptyFolder();
-    const release = lockFolder(folder);
+    const first = lockFolder(folder);
     expect(() => lockFolder(folder)).toThrow(`by process ${process.pid};`);
     rewrite(folder, { started: '1' }, 0);
     const next = lockFolder(folder);
     // The one before lets go of what it has no more.
-    release();
+    first.release();
     expect(readdirSync(join(folder, lockName))).toHaveLength(1);
-    next();
+    next.release();
     expect(readdirSync(folder)).toEqual([]);
   });
+});
+
+test('an owner notices that its claim is gone, or another’s', () => {
+  const folder = emptyFolder();
+  const own = lockFolder(folder);
+  own.check();
+  rmSync(join(folder, lockName), { recursive: true });
+  expect(() => own.check()).toThrow(
+    `${folder} is not this run's any more: its .lock was removed by somebody`,
+  );
+  const next = lockFolder(folder);
+  expect(() => own.check()).toThrow(`its .lock was taken over by process ${process.pid}, who`);
+  // What the first lets go of is not the second's.
+  own.release();
+  next.check();
+  next.release();
 });
 
 describe('of a machine that is not this one, or not any more', () => {
@@ -107,7 +123,7 @@ describe('of a machine that is not this one, or not any more', () => {
     lockFolder(folder);
     rewrite(folder, change, secondsAgo);
     if (free) {
-      lockFolder(folder)();
+      lockFolder(folder).release();
       expect(readdirSync(folder)).toEqual([]);
       return;
     }
@@ -127,7 +143,7 @@ describe('of a machine that is not this one, or not any more', () => {
     expect(() => lockFolder(folder)).toThrow('by process ? on ?');
     const then = new Date(Date.now() - 700_000);
     utimesSync(path, then, then);
-    lockFolder(folder)();
+    lockFolder(folder).release();
   });
 });
 

@@ -131,7 +131,6 @@ describe('the executable', () => {
     [['--form', 'x'], 'did you mean --from?'],
     [['--devices', 'tpu'], 'takes auto, cpu, gpu or gpu:N'],
     [['--resume', 'auto', '--dev-run'], 'a dev run writes nothing, so it cannot go with --resume'],
-    [['--resume', 'a', '--run-dir', 'b'], 'a run goes on in its own folder; leave --run-dir out'],
     [['--allow', 'lr'], '--allow goes with --resume'],
     [['test', '--resume', 'auto'], '--resume goes with train; test takes --from RUN'],
     [['--devices', '4'], 'several devices'],

@@ -3,9 +3,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import type { AddOn } from '../../src/runtime/addons/addon.js';
 import * as addons from '../../src/runtime/addons/index.js';
 import * as optim from '../../src/runtime/optim/index.js';
 import * as schedules from '../../src/runtime/schedules/index.js';
+import { resumePointAt } from '../../src/runtime/trainer/resume.js';
 import { Trainer } from '../../src/runtime/trainer/trainer.js';
 import type { LiveAddOn } from '../../src/runtime/trainer/fit.js';
 import * as units from '../../src/values/units.js';
@@ -89,6 +91,38 @@ test('the step after a measurement has the lowered rate; the one before it has n
   expect(value(19)).toBeCloseTo(0.05, 6);
   expect(session.scheduleStates).toMatchObject({ slow: [{ waited: 0, value: 0.05 }] });
   await session.close();
+});
+
+test('a run that goes on in the middle of a step has the rates that the step was made with', async () => {
+  const runDir = mkdtempSync(join(tmpdir(), 'ztrain-plateau-'));
+  class Logging extends WaitingTrainer {
+    protected override configureAddOns(): readonly AddOn[] {
+      const saving: AddOn = {
+        kind: 'saving',
+        phase: 'core',
+        owns: [],
+        withOptions: () => saving,
+        // The validation of step 15 has lowered the rate; its lines are not all written.
+        start: (host) => ({ stepEnd: async (at) => void (at.step === 15 && (await host.save(at))) }),
+      };
+      return [saving, addons.lrLog({ every: units.steps(1) })];
+    }
+  }
+  const make = (): Logging => new Logging({ options: { epochs: 4, progress: 'none' } });
+  const rates = (): unknown =>
+    readFileSync(join(runDir, 'metrics.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+      .flatMap((line) => (line.stage === 'lr_log' ? [[line.step, line['lr.opt']]] : []));
+  await make().fit({ runDir });
+  const whole = rates();
+  rmSync(join(runDir, 'checkpoints/step-00000020'), { recursive: true });
+  const resume = await resumePointAt(runDir);
+  expect(resume.state['loop']).toMatchObject({ left: 'stepEnd' });
+  await make().fit({ resume });
+  expect(rates()).toEqual(whole);
+  rmSync(runDir, { recursive: true });
 });
 
 test('the state is in state.json, as JSON that gives it back', async () => {

@@ -29,6 +29,7 @@ import type { Tensor1D, Tensor2D, Tensor4D } from '../../src/runtime/tensor.js';
 import { resumePointAt } from '../../src/runtime/trainer/resume.js';
 import { Trainer } from '../../src/runtime/trainer/trainer.js';
 import * as units from '../../src/values/units.js';
+import { unsaid } from './killed-runs.js';
 import { lineSet, LineTrainer, type LineData, type Row } from './tiny-trainer.js';
 
 let folder: string;
@@ -441,6 +442,8 @@ describe('what a run has kept', () => {
     expect(lock('whole')).toEqual(facts);
     expect(about('first').pretrained).toBeUndefined();
     rmSync(join(folder, 'torch.safetensors'));
+    // As if it had been killed before it said that it had ended.
+    unsaid(join(folder, 'whole'));
     const resume = await resumePointAt(join(folder, 'whole'));
     const again = new Loading(fromTorch);
     await again.fit({ ...quiet, runDir: join(folder, 'whole'), dataRoot: folder, resume });

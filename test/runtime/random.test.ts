@@ -171,3 +171,68 @@ describe('draws in a step', () => {
     expect(() => ops.uniform({ shape: [2], draw: 'x' })).toThrow(/no step runs now/);
   });
 });
+
+describe('draws of the beta distribution', () => {
+  let engine: Engine;
+  beforeAll(async () => {
+    engine = await createEngineUnderTest();
+  });
+  const count = 20_000;
+  async function draws(a: number, b: number, step = 0): Promise<readonly number[]> {
+    const drawn = engine.compile('draw', () => [ops.randomBeta({ shape: [count], a, b, draw: 'beta' })]);
+    const [values] = await drawn.run([], { seed: 3, step, micro: 0, rowOffset: 0 });
+    return [...(values?.values ?? [])].sort((x, y) => x - y);
+  }
+
+  /** The integral of t^(a - 1) (1 - t)^(b - 1) from 0 to x, at most 1/2: by u = t^a, whose integrand has no pole there. */
+  function below(x: number, a: number, b: number): number {
+    const end = x ** a;
+    const pieces = 400;
+    const at = (u: number): number => (1 - u ** (1 / a)) ** (b - 1);
+    let sum = 0;
+    for (let i = 0; i < pieces; i += 1) {
+      const [from, to] = [(end * i) / pieces, (end * (i + 1)) / pieces];
+      sum += ((to - from) / 6) * (at(from) + 4 * at((from + to) / 2) + at(to));
+    }
+    return sum / a;
+  }
+  function distribution(x: number, a: number, b: number): number {
+    const whole = below(0.5, a, b) + below(0.5, b, a);
+    return x <= 0.5 ? below(x, a, b) / whole : 1 - below(1 - x, b, a) / whole;
+  }
+
+  test.each([
+    [0.2, 0.2],
+    [1, 1],
+    [0.5, 2],
+    [4, 1.5],
+    [0.05, 0.05],
+  ])('of %d and %d have its distribution', async (a, b) => {
+    const values = await draws(a, b);
+    let apart = 0;
+    for (let i = 0; i < count; i += 20) {
+      const value = values[i] ?? Number.NaN;
+      // What f32 rounds to 0 or 1 has a place of its own.
+      if (value > 1e-30 && value < 1 - 1e-6)
+        apart = Math.max(apart, Math.abs((i + 0.5) / count - distribution(value, a, b)));
+    }
+    // Kolmogorov's bound for one in a thousand.
+    expect(apart).toBeLessThan(1.95 / Math.sqrt(count) + 20 / count);
+  });
+
+  test('of large numbers lie where they should, and are new in each step', async () => {
+    const values = await draws(3000, 1000);
+    const mean = values.reduce((sum, value) => sum + value, 0) / count;
+    const spread = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / count);
+    expect(mean).toBeCloseTo(0.75, 3);
+    expect(spread / Math.sqrt((0.75 * 0.25) / 4001)).toBeCloseTo(1, 1);
+    expect(await draws(3000, 1000, 1)).not.toEqual(values);
+    expect(await draws(3000, 1000)).toEqual(values);
+  });
+
+  test('keep to what they can do', () => {
+    expect(() => ops.randomBeta({ shape: [1], a: 0, b: 1, draw: 'x' })).toThrow(
+      'takes a from 0.001 to 10,000, got 0',
+    );
+  });
+});

@@ -1,22 +1,26 @@
 /** Sweeps from a command line: each run as it would be alone, what fails or is cut off, and going on. */
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { lockFolder } from '../../src/runtime/checkpoint/lock.js';
 import * as addons from '../../src/runtime/addons/index.js';
 import { main, type MainIo } from '../../src/runtime/main.js';
 import type { StopSignal } from '../../src/runtime/trainer/control.js';
 import type { TrainerClass } from '../../src/runtime/trainer/trainer.js';
 import { combinations, settingText, spreadOf, unfixed, type SweepPlan } from '../../src/values/sweep.js';
 import { seconds, steps } from '../../src/values/units.js';
+import { unsaid } from './killed-runs.js';
 import { LineTrainer } from './tiny-trainer.js';
 
 const root = mkdtempSync(join(tmpdir(), 'ztrain-sweep-'));
@@ -189,6 +193,89 @@ describe('going on', () => {
     expect(losses(done)).toEqual(losses(whole));
   });
 
+  const kept = { every: steps(2), keep: 20 };
+
+  /** A sweep of 8 runs that was killed in its fourth, after step 6 of 10. */
+  function kill(folder: string): void {
+    cpSync(join(root, 'uncut'), folder, { recursive: true });
+    for (const later of ['point-3', 'point-4']) rmSync(join(folder, later), { recursive: true });
+    const run4 = join(folder, 'point-2', 'run-2');
+    rmSync(join(run4, 'summary.json'));
+    for (const name of ['step-00000008', 'step-00000010'])
+      rmSync(join(run4, 'checkpoints', name), { recursive: true });
+    writeFileSync(join(run4, 'checkpoints', 'last'), 'step-00000006\n');
+    unsaid(run4);
+    const path = join(folder, 'sweep.json');
+    const about: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    writeFileSync(path, JSON.stringify({ ...Object(about), ended: false }));
+  }
+
+  const withoutTimes = (folder: string): unknown =>
+    JSON.parse(readFileSync(join(folder, 'sweep.json'), 'utf8'), (key, value: unknown) =>
+      key === 'seconds' ? null : value,
+    );
+
+  test('a sweep that was killed goes on in the run it was in, and comes to the same', async () => {
+    const uncut = join(root, 'uncut');
+    expect((await run(swept(plan, kept), [...short, '--run-dir', uncut])).code).toBe(0);
+    const folder = join(root, 'killed');
+    kill(folder);
+    const first = statSync(join(folder, 'point-1', 'run-1', 'summary.json')).mtimeMs;
+    // What it was started with need not be said again.
+    const { code, err } = await run(swept(plan, kept), ['--resume', 'auto', '--run-dir', folder]);
+    expect(code).toBe(0);
+    expect(err).toContain('; 3 done before');
+    expect(err).not.toContain('run 3 of 8');
+    expect(err).toMatch(
+      /run 4 of 8: .*\n[^]*goes on after step 6, from .*point-2.run-2.checkpoints.step-00000006/,
+    );
+    expect(err.match(/goes on after step/g)).toHaveLength(1);
+    expect(statSync(join(folder, 'point-1', 'run-1', 'summary.json')).mtimeMs).toBe(first);
+    for (const each of ['point-2/run-2', 'point-4/run-1'])
+      expect(weights(join(folder, each)).equals(weights(join(uncut, each)))).toBe(true);
+    expect(readdirSync(join(folder, 'point-2')).sort()).toEqual(['run-1', 'run-2']);
+    expect(withoutTimes(folder)).toEqual(withoutTimes(uncut));
+  });
+
+  test('the newest that was left, by auto and by the spec; by its folder; and not otherwise', async () => {
+    const before = process.cwd();
+    const place = join(root, 'place');
+    mkdirSync(join(place, 'runs', 'LineTrainer'), { recursive: true });
+    process.chdir(place);
+    try {
+      const left = 'runs/LineTrainer/20260101-000000-aaaa-sweep';
+      for (const [how, trainer] of [
+        [['--resume=auto'], swept(plan, kept)],
+        [[], swept(plan, { ...kept, resume: 'auto' })],
+        [[`--resume=${left}`], swept(plan, kept)],
+        [[`--resume=${left}`, '--run-dir', left, 'trainer.epochs=2'], swept(plan, kept)],
+      ] as const) {
+        kill(left);
+        const { code, err } = await run(trainer, how, 'run 4 of 8');
+        expect(err).toContain(`sweep of 4 points, 8 runs, in ${left}; 3 done before`);
+        expect(err).toContain(`go on: ./line.mjs --resume ${left}`);
+        expect(code).toBe(130);
+        rmSync(left, { recursive: true });
+      }
+      kill(left);
+      const refusals: readonly (readonly [readonly string[], number, string])[] = [
+        [[`--resume=${left}`, '--no-sweep'], 2, 'is a sweep, --no-sweep is a single run'],
+        [[`--resume=${left}`, '--run-dir=elsewhere'], 2, 'are two sweeps'],
+        [[`--resume=${left}`, 'trainer.epochs=3'], 3, 'is a sweep with other settings'],
+        [[`--resume=${left}`, '--dev-run'], 2, 'a dev run writes nothing'],
+      ];
+      for (const [words, code, message] of refusals) {
+        const refused = await run(swept(plan, kept), words);
+        expect([refused.code, refused.err]).toEqual([code, expect.stringContaining(message)]);
+      }
+      rmSync(left, { recursive: true });
+      const { err } = await run(swept(plan, kept), ['--resume=auto', ...short], 'run 1 of 8');
+      expect(err).toContain('no sweep was left to go on with in runs/LineTrainer: a new one');
+    } finally {
+      process.chdir(before);
+    }
+  });
+
   test('a run that fails is told of, the others go on, and the exit code says so', async () => {
     const folder = join(root, 'failing');
     const failing = addons.sweep({
@@ -221,12 +308,11 @@ describe('going on', () => {
     );
     const used = join(root, 'used');
     mkdirSync(used);
-    writeFileSync(join(used, 'sweep.pid'), `${process.ppid}\n`);
+    const claim = lockFolder(used);
     expect((await run(swept(plan), [...short, '--run-dir', used])).err).toContain(
-      `is being swept by process ${process.ppid}`,
+      `is being written by process ${process.pid}`,
     );
-    // A process that is gone holds nothing.
-    writeFileSync(join(used, 'sweep.pid'), '999999999\n');
+    claim.release();
     const one = addons.sweep({ over: [axis('lr', 0.1)], average: [], pick: plan.pick });
     expect((await run(swept(one), [...short, '--run-dir', used])).code).toBe(0);
   });

@@ -207,7 +207,13 @@ describe('the summary', () => {
     ]),
   } as const;
   const best = [{ metric: 'validate.loss', value: 0.131, at: { step: 91, epoch: 2, seconds: 40 } }];
-  const files = { folder: 'runs/a', checkpoints: ['runs/a/checkpoints/best'], plot: null, goOn: null };
+  const files = {
+    folder: 'runs/a',
+    checkpoints: ['runs/a/checkpoints/best'],
+    resumes: [],
+    plot: null,
+    goOn: null,
+  };
   const at = (columns: number, plot: ((folder: string) => string) | null = null): readonly string[] =>
     summaryLines(result, best, { stepsPerEpoch: 45 }, { ...files, plot }, columns);
 
@@ -234,6 +240,13 @@ describe('the summary', () => {
     expect(lines.slice(-5, -2)).toEqual(['best validate.loss', '  0.1310 at step 91,', '  epoch 3']);
   });
 
+  test('says where it was resumed', () => {
+    const lines = (resumes: readonly number[]): readonly string[] =>
+      summaryLines(result, best, { stepsPerEpoch: 45 }, { ...files, resumes }, 120);
+    expect(lines([30])[1]).toBe('resumed after step 30');
+    expect(lines([30, 90])[1]).toBe('resumed after steps 30, 90');
+  });
+
   test('says how to go on, where it was interrupted', () => {
     const lines = (reason: 'interrupted' | 'finished'): readonly string[] =>
       summaryLines(
@@ -248,7 +261,13 @@ describe('the summary', () => {
   });
 
   test('names no plot where nothing was written', () => {
-    const none = { folder: null, checkpoints: [], plot: () => 'ztrainc plot', goOn: () => 'again' };
+    const none = {
+      folder: null,
+      checkpoints: [],
+      resumes: [],
+      plot: () => 'ztrainc plot',
+      goOn: () => 'again',
+    };
     expect(summaryLines(result, [], { stepsPerEpoch: 45 }, none, 200)).toHaveLength(3);
   });
 });

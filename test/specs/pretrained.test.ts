@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readSafetensors, writeSafetensors } from '../../src/runtime/checkpoint/safetensors.js';
 import type { HostTensor } from '../../src/runtime/engine/engine.js';
+import { unsaid } from '../runtime/killed-runs.js';
 import { lastWeights, openWorkplace, type Workplace } from './run-spec.js';
 
 const width = 4;
@@ -156,6 +157,8 @@ test('the names and shapes of a ResNet-18 of torchvision', async () => {
   );
   // Measuring, predicting and going on have no need of the file.
   rmSync(weights);
+  // As if it had been killed before it said that it had ended.
+  unsaid(run.folder);
   await place.call(program, ['--resume', run.folder, '--data-root', place.folder]);
   const again = place.call(program, [
     '--run-dir',

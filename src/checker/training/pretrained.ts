@@ -28,10 +28,33 @@ const others: Readonly<Record<string, Readonly<Record<string, readonly string[]>
   },
 };
 
-const namesInFile = (path: string, layout: string): readonly string[] => {
+/** The same of recurrent layers: both cells, as nothing here says which of them a layer has. */
+const ofRecurrent: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  torch: {
+    weight: ['weight_ih_l0'],
+    recurrent: ['weight_hh_l0'],
+    bias: ['bias_ih_l0', 'bias_hh_l0'],
+  },
+  keras: {
+    weight: ['lstm_cell.kernel', 'gru_cell.kernel'],
+    recurrent: ['lstm_cell.recurrent_kernel', 'gru_cell.recurrent_kernel'],
+    bias: ['lstm_cell.bias', 'gru_cell.bias'],
+  },
+};
+
+/** Names that the weight of a path may have in a file, where `paths` are all. */
+const namesInFile = (path: string, layout: string, paths: ReadonlySet<string>): readonly string[] => {
   const at = path.lastIndexOf('.') + 1;
-  const own = path.slice(at);
-  return [own, ...(others[layout]?.[own] ?? [])].map((name) => path.slice(0, at) + name);
+  const [owner, own] = [path.slice(0, at), path.slice(at)];
+  const recurrent = paths.has(`${owner}recurrent`) ? ofRecurrent[layout]?.[own] : undefined;
+  if (recurrent === undefined) return [own, ...(others[layout]?.[own] ?? [])].map((name) => owner + name);
+  // Each direction of two is marked in a way of the layout's own.
+  const [, before, direction] = /^(.*?)(forward|backward)\.$/.exec(owner) ?? [];
+  return recurrent.map((name) => {
+    if (before === undefined || direction === undefined) return owner + name;
+    if (layout === 'keras') return `${before}${direction}_${name.slice(0, name.indexOf('_'))}.${name}`;
+    return `${before}${name}${direction === 'backward' ? '_reverse' : ''}`;
+  });
 };
 
 /** Whether one name of a pattern, with `*` and `{k}`, and one of another can be the same. Says yes where it is not sure. */
@@ -158,7 +181,9 @@ export const checkPretrained = (input: TrainingInput): void => {
     checkMatching(input, fresh, paths, [path]);
     const layout = textOf(optionOf(options, 'layout')) ?? 'ztrain';
     const prefix = layout === 'ztrain' ? `${path}.` : '';
-    const names = paths.flatMap((each) => namesInFile(prefix + each, layout));
+    const inFile = paths.map((each) => prefix + each);
+    const known = new Set(inFile);
+    const names = inFile.flatMap((each) => namesInFile(each, layout, known));
     checkRenames(input, optionOf(options, 'rename'), names, path);
     const loaded = paths.filter((each) => !fresh.some(({ pattern }) => matchesPattern(pattern, each)));
     if (layout === 'torch')

@@ -1,5 +1,14 @@
 /** Lines of `metrics.jsonl` besides those of the steps: learning rates, memory; and all lines as one CSV file. */
-import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { makeFolder } from '../../values/folders.js';
 import { recurrence } from '../../values/durations.js';
@@ -67,7 +76,11 @@ export function csvLog(): AddOn {
       let columns: readonly string[] = [];
       let lines = 0;
       return {
-        state: () => ({ columns: [...columns], lines }),
+        state: () => {
+          // The checkpoint counts on its lines.
+          if (existsSync(file)) flush(file);
+          return { columns: [...columns], lines };
+        },
         restore: (json) => {
           const state = record('csv_log', json);
           columns = Array.isArray(state['columns']) ? state['columns'].map(String) : [];
@@ -118,6 +131,15 @@ function replaceFile(file: string, text: string): void {
   const temporary = `${file}.tmp`;
   writeFileSync(temporary, text, { flush: true });
   renameSync(temporary, file);
+}
+
+function flush(file: string): void {
+  const opened = openSync(file, 'r+');
+  try {
+    fsyncSync(opened);
+  } finally {
+    closeSync(opened);
+  }
 }
 
 function widen(file: string, folder: string, columns: readonly string[], added: number): void {

@@ -5,7 +5,7 @@ import { link, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { makeFolder as makeParents } from '../../values/folders.js';
 import { dirname, join, resolve } from 'node:path';
-import { isAlive } from './process-alive.js';
+import { isAlive } from '../../values/process-alive.js';
 import { RunError } from '../run/run-error.js';
 
 /** Tells this process from an earlier one of the same number, as the first process of a container always is. */

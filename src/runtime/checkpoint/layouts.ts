@@ -1,13 +1,17 @@
 /**
  * How other frameworks name and lay out the weights of layers. PyTorch: `state_dict` of `torch.nn` (Linear [out, in], Conv2d
- * [out, in, h, w], ConvTranspose2d [in, out, h, w]). Keras 3: `weight.path` of its layers (Dense [in, out], Conv2D [h, w, in, out]).
+ * [out, in, h, w], ConvTranspose2d [in, out, h, w]; LSTM and GRU in recurrent-layouts.ts). Keras 3: `weight.path` of its layers (Dense
+ * [in, out], Conv2D [h, w, in, out]).
  */
 import type { HostTensor } from '../engine/engine.js';
 import { Conv2d, Conv2dTranspose, DepthwiseConv2d } from '../nn/convolution.js';
 import { Dense, Embedding } from '../nn/layers.js';
 import { parts, type Part } from '../nn/module.js';
 import { BatchNorm, LayerNorm, RmsNorm } from '../nn/normalization.js';
+import { Bidirectional, Gru, Lstm } from '../nn/recurrent.js';
 import type { Weight } from '../nn/weight.js';
+import { recurrentWeights } from './recurrent-layouts.js';
+import { transposed } from './transposed.js';
 
 /** Whose names and shapes a file has. */
 export type WeightLayout = 'ztrain' | 'torch' | 'keras';
@@ -92,6 +96,13 @@ export function storedWeights(part: Part, layout: WeightLayout): StoredPart {
   const weights: StoredWeight[] = [];
   const besides: string[] = [];
   const visit = (each: Part, prefix: string): void => {
+    if (
+      layout !== 'ztrain' &&
+      (each instanceof Lstm || each instanceof Gru || each instanceof Bidirectional)
+    ) {
+      weights.push(...recurrentWeights(each, prefix, layout));
+      return;
+    }
     const names = layout === 'ztrain' ? {} : namesIn[layout](each);
     const { children, weights: own } = each[parts];
     for (const [name, weight] of own) {
@@ -107,29 +118,4 @@ export function storedWeights(part: Part, layout: WeightLayout): StoredPart {
   };
   visit(part, '');
   return { weights, besides };
-}
-
-/** A tensor with its axes in another order: axis i of the result is axis `order[i]` of the tensor. */
-export function transposed({ dtype, shape, values }: HostTensor, order: readonly number[]): HostTensor {
-  const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, size) => product * size, 1));
-  const made = order.map((axis) => shape[axis] ?? 1);
-  const steps = order.map((axis) => strides[axis] ?? 0);
-  const moved = values.slice();
-  const at = made.map(() => 0);
-  for (let index = 0, from = 0; index < moved.length; index += 1) {
-    moved[index] = values[from] ?? 0;
-    // Counts up in the last axis, and carries.
-    for (let axis = made.length - 1; axis >= 0; axis -= 1) {
-      const [step = 0, size = 1] = [steps[axis], made[axis]];
-      const count = (at[axis] ?? 0) + 1;
-      from += step;
-      if (count < size) {
-        at[axis] = count;
-        break;
-      }
-      from -= step * size;
-      at[axis] = 0;
-    }
-  }
-  return { dtype, shape: made, values: moved };
 }

@@ -4,19 +4,37 @@ import { fileError } from './files.js';
 import { checkpointPaths, isFolder, whyNone } from './list.js';
 import { openCheckpoint, verifyCheckpoint, type Checkpoint } from './read.js';
 
+/** A checkpoint that cannot be used, with the reason. */
+export interface Skipped {
+  readonly path: string;
+  readonly why: string;
+}
+
 export interface Newest {
   /** Null where none verifies. */
   readonly checkpoint: Checkpoint | null;
-  /** Newer ones that cannot be used, newest first, with the reason. */
-  readonly skipped: readonly { readonly path: string; readonly why: string }[];
+  /** Newer ones that cannot be used, newest first. */
+  readonly skipped: readonly Skipped[];
+}
+
+/** The newest checkpoint that verifies, of which nothing is kept. */
+export async function newestVerified(folder: string): Promise<Newest> {
+  const { found, skipped } = await newestWhole(folder, verifyCheckpoint);
+  return { checkpoint: found?.checkpoint ?? null, skipped };
 }
 
 /**
- * The newest checkpoint that verifies, of a run's folder or of its folder of checkpoints. What was cut off while it was written has
- * no checkpoint's name and is not looked at; nor is the state of a run that failed. Rejects with a RunError where the folder cannot be
- * read; one without checkpoints has none.
+ * The newest checkpoint that `take` takes, which rejects where any of it is not as it was written; of a run's folder or of its folder of
+ * checkpoints. What was cut off while it was written has no checkpoint's name and is not looked at; nor is the state of a run that
+ * failed. Rejects with a RunError where the folder cannot be read; one without checkpoints has none.
  */
-export async function newestVerified(folder: string): Promise<Newest> {
+export async function newestWhole<T>(
+  folder: string,
+  take: (checkpoint: Checkpoint) => Promise<T>,
+): Promise<{
+  readonly found: { readonly checkpoint: Checkpoint; readonly taken: T } | null;
+  readonly skipped: readonly Skipped[];
+}> {
   const inside = join(folder, 'checkpoints');
   const place = (await isFolder(inside)) ? inside : folder;
   let paths: readonly string[];
@@ -25,7 +43,7 @@ export async function newestVerified(folder: string): Promise<Newest> {
   } catch (error) {
     throw fileError(`cannot read ${place}`, error, 'another run');
   }
-  const skipped: { readonly path: string; readonly why: string }[] = [];
+  const skipped: Skipped[] = [];
   for (const path of paths) {
     const why = await whyNone(path);
     if (why !== null) {
@@ -38,13 +56,12 @@ export async function newestVerified(folder: string): Promise<Newest> {
         skipped.push({ path, why: onlyWeights });
         continue;
       }
-      await verifyCheckpoint(checkpoint);
-      return { checkpoint, skipped };
+      return { found: { checkpoint, taken: await take(checkpoint) }, skipped };
     } catch (error) {
       skipped.push({ path, why: reasonOf(error) });
     }
   }
-  return { checkpoint: null, skipped };
+  return { found: null, skipped };
 }
 
 /** Why a run cannot go on from a checkpoint that is whole. */

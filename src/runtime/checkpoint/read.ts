@@ -205,8 +205,21 @@ export async function eachTensor(
 
 /** What `state.json` holds, checksum verified. Rejects with a RunError that names the file. */
 export async function readState(checkpoint: Checkpoint): Promise<StrictValue> {
+  const text = await readStateText(checkpoint);
+  try {
+    return parseStrictJson(text);
+  } catch (error) {
+    return unusable(checkpoint, statePath(checkpoint), error);
+  }
+}
+
+const statePath = ({ folder, inOneFile }: Checkpoint): string =>
+  inOneFile ? folder : join(folder, 'state.json');
+
+/** Its text, checksum verified. Rejects with a RunError that names the file. */
+export async function readStateText(checkpoint: Checkpoint): Promise<string> {
   const { folder, inOneFile } = checkpoint;
-  const path = inOneFile ? folder : join(folder, 'state.json');
+  const path = statePath(checkpoint);
   const listed = checkpoint.files.get('state.json');
   if (listed === undefined)
     throw new RunError(`the manifest of ${folder} lists no state.json; ${await insteadOf(folder)}`);
@@ -214,7 +227,7 @@ export async function readState(checkpoint: Checkpoint): Promise<StrictValue> {
     const text = inOneFile ? await stateIn(path) : await readTextFile(path, headerLimit, listed.bytes);
     if (sha256([new TextEncoder().encode(text)]) !== listed.sha256)
       throw new SafetensorsError('the checksum of its state differs');
-    return parseStrictJson(text);
+    return text;
   } catch (error) {
     return unusable(checkpoint, path, error);
   }
@@ -231,7 +244,7 @@ async function stateIn(path: string): Promise<string> {
 
 /** Reads all of a checkpoint, one piece at a time, and rejects with a RunError where any of it is not as it was written. */
 export async function verifyCheckpoint(checkpoint: Checkpoint): Promise<void> {
-  const { folder, inOneFile, files, tensors } = checkpoint;
+  const { files, tensors } = checkpoint;
   for (const name of ['model.safetensors', 'optimizer.safetensors'] as const) {
     if (!files.has(name) && !tensors.has(name)) continue;
     await withTensors(checkpoint, name, async (file, entries, check) => {
@@ -239,6 +252,12 @@ export async function verifyCheckpoint(checkpoint: Checkpoint): Promise<void> {
     });
   }
   await readState(checkpoint);
+  await verifyOthers(checkpoint);
+}
+
+/** The same of the files that hold neither tensors nor state. */
+export async function verifyOthers(checkpoint: Checkpoint): Promise<void> {
+  const { folder, inOneFile, files } = checkpoint;
   if (inOneFile) return;
   for (const [name, { bytes, sha256: digest }] of files) {
     if (name.endsWith('.safetensors') || name === 'state.json') continue;

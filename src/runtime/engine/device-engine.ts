@@ -132,6 +132,7 @@ export function makeDeviceEngine(options: DeviceOptions): Engine {
     version: options.version,
     notes: options.notes ?? [],
     needsLossScaling: false,
+    computesIn: 'f32',
     traces: false,
     variable(path: string, initial: HostTensor): StateVariable {
       if (variables.has(path)) {

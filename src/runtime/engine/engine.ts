@@ -136,10 +136,14 @@ export interface Engine {
   readonly notes: readonly string[];
   /** Whether gradients may fall below what its numbers hold: losses are then scaled up (f16). */
   readonly needsLossScaling: boolean;
+  /** Numbers that products and convolutions take: what a `precision` has come to on this device. */
+  readonly computesIn: 'f32' | 'bf16' | 'f16';
   /** What else a NaN may mean in the steps that ran so far; null or nothing where it is a number only. */
   readonly meaningOfNaN?: string | null;
   /** Whether steps are traced before they run, so that one can be traced that is not run yet. */
   readonly traces: boolean;
+  /** Whether steps may use kernels for whole sequences: `NativeLstm`. */
+  readonly fusesSequences?: boolean;
   /** How steps are run from now on, by what they compute: a run that goes on from here keeps it. Nothing where there is no choice. */
   readonly ways?: Readonly<Record<string, string>>;
   /** Runs steps in the ways of an earlier run. Throws where one of them is no way. */

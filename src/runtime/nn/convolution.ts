@@ -80,6 +80,7 @@ abstract class Convolution<O extends WindowOptions> extends Module<[x: Tensor4D]
       initializer(init, area * channels[0] * channels[1], {
         inputs: area * fans.inputs,
         outputs: area * fans.outputs,
+        columns: channels[1],
       }),
     );
     this.bias = bias ? this.addWeight('bias', [outputs], constantInitializer(outputs, 0)) : null;

@@ -18,6 +18,8 @@ export { group, list, List, Module, present } from './module.js';
 export type { Group, Part } from './module.js';
 export { batchNorm, BatchNorm, layerNorm, LayerNorm, rmsNorm, RmsNorm } from './normalization.js';
 export type { BatchNormOptions, NormOptions } from './normalization.js';
+export { Bidirectional, gru, Gru, lstm, Lstm } from './recurrent.js';
+export type { BidirectionalOptions, RecurrentOptions } from './recurrent.js';
 export { turns } from './turns.js';
 export { isTraining } from './weight.js';
 export { Weight } from './weight.js';

@@ -9,6 +9,8 @@ import type { Initializer } from './weight.js';
 export interface Fans {
   readonly inputs: number;
   readonly outputs: number;
+  /** Size of the last axis, where that is not what `inputs` leaves of the weight. */
+  readonly columns?: number;
 }
 
 function scaled(values: Float32Array, scale: number): Float32Array {
@@ -21,6 +23,42 @@ function normal(size: number, deviation: number): Initializer {
 
 function uniform(size: number, limit: number): Initializer {
   return (seed, path) => hostUniform(seed, `init/${path}`, size).map((value) => (2 * value - 1) * limit);
+}
+
+/**
+ * A matrix of `columns` whose rows (or columns, where it has fewer of them) are at right angles and of length 1: normal draws, made so
+ * one after the other by Gram and Schmidt, twice for the rounding.
+ */
+function orthogonal(size: number, columns: number): Initializer {
+  const rows = size / columns;
+  const [count, length] = [Math.min(rows, columns), Math.max(rows, columns)];
+  return (seed, path) => {
+    const draws = Float64Array.from(hostNormal(seed, `init/${path}`, size));
+    const vectors = Array.from({ length: count }, (_, k) => draws.subarray(k * length, (k + 1) * length));
+    vectors.forEach((vector, place) => {
+      for (const other of [...vectors.slice(0, place), ...vectors.slice(0, place)])
+        addTo(vector, other, -dot(vector, other));
+      const scale = 1 / Math.sqrt(dot(vector, vector));
+      vector.forEach((value, index) => {
+        vector[index] = value * scale;
+      });
+    });
+    if (rows <= columns) return Float32Array.from(draws);
+    return Float32Array.from({ length: size }, (_, index) => {
+      const [row, column] = [Math.floor(index / columns), index % columns];
+      return vectors[column]?.[row] ?? 0;
+    });
+  };
+}
+
+function dot(a: Float64Array, b: Float64Array): number {
+  let sum = 0;
+  for (let index = 0; index < a.length; index += 1) sum += (a[index] ?? 0) * (b[index] ?? 0);
+  return sum;
+}
+
+function addTo(a: Float64Array, b: Float64Array, factor: number): void {
+  for (let index = 0; index < a.length; index += 1) a[index] = (a[index] ?? 0) + factor * (b[index] ?? 0);
 }
 
 export function constantInitializer(size: number, value: number): Initializer {
@@ -39,6 +77,8 @@ const families: Readonly<Record<string, (size: number, fans: Fans) => Initialize
   // LeCun et al., 1998, "Efficient BackProp", eq. 16.
   lecun_uniform: (size, { inputs }) => uniform(size, Math.sqrt(3 / inputs)),
   lecun_normal: (size, { inputs }) => normal(size, Math.sqrt(1 / inputs)),
+  // Saxe et al., 2014. Axes before the last are one.
+  orthogonal: (size, { inputs, columns = size / inputs }) => orthogonal(size, columns),
 };
 
 /** Names that `init = "…"` takes, besides `normal_S` and `uniform_L` with a number. */

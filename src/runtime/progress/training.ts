@@ -277,6 +277,8 @@ function endText({ reason, signal, because }: FitResult): string {
 export interface RunFiles {
   readonly folder: string | null;
   readonly checkpoints: readonly string[];
+  /** Steps after which it was resumed. */
+  readonly resumes: readonly number[];
   /** The command that draws a folder's curves; null where it is not at hand. */
   readonly plot: ((folder: string) => string) | null;
   /** The command that goes on with a run; null where it is not at hand. */
@@ -303,6 +305,12 @@ export function summaryLines(
     ...(whole.length <= columns
       ? [whole]
       : [...wrapWords(ended.join(' '), columns), ...wrapParts(['', ...rates], columns)]),
+    ...(files.resumes.length === 0
+      ? []
+      : wrapWords(
+          `resumed after ${files.resumes.length === 1 ? 'step' : 'steps'} ${files.resumes.join(', ')}`,
+          columns,
+        )),
     // A name without its value says nothing: in a narrow terminal the columns go, not the values.
     ...(values.every((row) => row.join('  ').length <= columns)
       ? table(values, columns)

@@ -9,12 +9,13 @@ import {
   ftruncateSync,
   openSync,
   readdirSync,
+  readFileSync,
 } from 'node:fs';
 import { makeFolder } from '../../values/folders.js';
 import { join } from 'node:path';
 import type { Json } from '../addons/addon.js';
 import { fileError, replaceText, replaceTextNow } from '../checkpoint/files.js';
-import { lockFolder, lockName } from '../checkpoint/lock.js';
+import { lockFolder, lockName, type FolderLock } from '../checkpoint/lock.js';
 import { RunError } from './run-error.js';
 
 /** `20260131-142501-3f1c`, in UTC, for a new run. */
@@ -29,6 +30,8 @@ export function runName(now: Date): string {
 export interface RunFolder {
   readonly path: string;
   readonly checkpoints: string;
+  /** Throws a RunError where the folder is not this process's any more. */
+  check(): void;
   /** Adds a line to `metrics.jsonl`. */
   metrics(record: Readonly<Record<string, Json>>): void;
   /** Adds a line to `console.log`. */
@@ -39,9 +42,9 @@ export interface RunFolder {
   writeNow(value: unknown): void;
   /** Bytes of the files that grow: whoever goes on from here cuts off what came later. */
   lengths(): Readonly<Record<'metrics.jsonl', number>>;
-  /** Cuts the files that grow back to what they were at the checkpoint that the run goes on from. */
-  cut?(): void;
-  /** Waits until what was written is on the disk. */
+  /** Cuts the files that grow back to what they were at the checkpoint that the run goes on from. What is gone of them, or null. */
+  cut?(): string | null;
+  /** Waits until what was written is on the disk. Throws a RunError where the folder is another process's by now. */
   flush(): void;
   /** Replaces `trace.json` by a text that is JSON already. */
   trace(text: string): Promise<void>;
@@ -53,61 +56,71 @@ export interface RunFolder {
  * already, or anything else: a run's files are never mixed with others.
  */
 export async function openRunFolder(path: string): Promise<RunFolder> {
-  let release = (): void => undefined;
+  let lock: FolderLock | null = null;
   try {
     makeFolder(path);
-    release = lockFolder(path);
+    lock = lockFolder(path);
     if (existsSync(join(path, 'run.json')))
       throw new RunError(
         `${path} holds a run already; go on with it by --resume ${path}, choose another --run-dir, or remove it`,
       );
-    const others = readdirSync(path).filter((name) => !name.startsWith(lockName));
-    if (others.length > 0) {
-      const some = others.slice(0, 3).join(', ');
-      throw new RunError(
-        `${path} holds other files (${others.length > 3 ? `${some}, …` : some}); choose a --run-dir that is empty or not there yet`,
-      );
-    }
-    return openFiles(path, openSync(join(path, 'metrics.jsonl'), 'ax'), release);
+    refuseOthers(path);
+    return openFiles(path, openSync(join(path, 'metrics.jsonl'), 'ax'), lock);
   } catch (error) {
-    release();
+    lock?.release();
     throw fileError(`cannot use ${path} as the run's folder`, error);
   }
+}
+
+/** Throws a RunError where a folder holds anything, which is no run's. */
+export function refuseOthers(path: string): void {
+  const others = readdirSync(path).filter((name) => !name.startsWith(lockName));
+  if (others.length === 0) return;
+  const some = others.slice(0, 3).join(', ');
+  throw new RunError(
+    `${path} holds other files (${others.length > 3 ? `${some}, …` : some}); choose a --run-dir that is empty or not there yet`,
+  );
 }
 
 /**
  * Opens the folder of a run that goes on, which no other process may have open. Rejects with a RunError where that is not possible, or
- * where `metrics.jsonl` is shorter than it was at the checkpoint, of which `lengths` tells. `cut` cuts it back to that.
+ * where `metrics.jsonl` is shorter than it was at the checkpoint, of which `lengths` tells, unless it `mayLack` lines. `cut` cuts it back
+ * to that, or to its last whole line.
  */
 export async function reopenRunFolder(
   path: string,
   lengths: Readonly<Record<string, unknown>>,
+  mayLack = false,
 ): Promise<RunFolder> {
   const length = lengths['metrics.jsonl'];
   if (typeof length !== 'number')
     throw new RunError(`the checkpoint does not say how long ${join(path, 'metrics.jsonl')} was`);
-  let release = (): void => undefined;
+  let lock: FolderLock | null = null;
   try {
-    release = lockFolder(path);
+    lock = lockFolder(path);
     const metrics = openSync(join(path, 'metrics.jsonl'), 'a', 0o644);
     const { size } = fstatSync(metrics);
-    if (size < length) {
+    const file = join(path, 'metrics.jsonl');
+    const lost = `${file} has ${size} bytes, and had ${length} when the checkpoint was written: lines of it are gone`;
+    if (size < length && !mayLack) {
       closeSync(metrics);
-      throw new RunError(
-        `${join(path, 'metrics.jsonl')} has ${size} bytes, and had ${length} when the checkpoint was written: lines of it are gone; put it back, or start another run`,
-      );
+      throw new RunError(`${lost}; put it back, or say that it is meant: --allow metrics`);
     }
-    const cut = (): void => ftruncateSync(metrics, length);
-    return { ...openFiles(path, metrics, release), cut };
+    const cut = (): string | null => {
+      ftruncateSync(metrics, size < length ? readFileSync(file).lastIndexOf('\n') + 1 : length);
+      return size < length ? lost : null;
+    };
+    return { ...openFiles(path, metrics, lock), cut };
   } catch (error) {
-    release();
+    lock?.release();
     throw fileError(`cannot use ${path} as the run's folder`, error);
   }
 }
 
-function openFiles(path: string, metrics: number, release: () => void): RunFolder {
+function openFiles(path: string, metrics: number, lock: FolderLock): RunFolder {
   const log = openSync(join(path, 'console.log'), 'a');
   const append = (file: number, text: string): void => {
+    lock.check();
     try {
       appendFileSync(file, text);
     } catch (error) {
@@ -115,6 +128,7 @@ function openFiles(path: string, metrics: number, release: () => void): RunFolde
     }
   };
   const replace = async (name: string, text: string): Promise<void> => {
+    lock.check();
     try {
       await replaceText(join(path, name), text);
     } catch (error) {
@@ -124,11 +138,13 @@ function openFiles(path: string, metrics: number, release: () => void): RunFolde
   return {
     path,
     checkpoints: join(path, 'checkpoints'),
+    check: () => lock.check(),
     metrics: (record) => append(metrics, `${JSON.stringify(record)}\n`),
     console: (line) => append(log, `${line}\n`),
     write: (name, value) => replace(name, pretty(value)),
     lengths: () => ({ 'metrics.jsonl': fstatSync(metrics).size }),
     flush: () => {
+      lock.check();
       try {
         fsyncSync(metrics);
       } catch (error) {
@@ -136,11 +152,14 @@ function openFiles(path: string, metrics: number, release: () => void): RunFolde
       }
     },
     trace: (text) => replace('trace.json', text),
-    writeNow: (value) => replaceTextNow(join(path, 'run.json'), pretty(value)),
+    writeNow: (value) => {
+      lock.check();
+      replaceTextNow(join(path, 'run.json'), pretty(value));
+    },
     close: () => {
       closeSync(metrics);
       closeSync(log);
-      release();
+      lock.release();
     },
   };
 }
@@ -150,4 +169,15 @@ const pretty = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`
 /** JSON has no NaN and no infinities: they are written as text, which every reader of the file understands. */
 export function jsonNumber(value: number): Json {
   return Number.isFinite(value) ? value : String(value);
+}
+
+/** What is JSON already, as its type says. */
+export function jsonOf(value: unknown): Json {
+  if (typeof value === 'number') return jsonNumber(value);
+  if (value === null || typeof value === 'boolean' || typeof value === 'string') return value;
+  if (Array.isArray(value)) return value.map(jsonOf);
+  if (typeof value !== 'object') throw new Error(`${typeof value} is no JSON`);
+  return Object.fromEntries(
+    Object.entries(value).map(([key, each]: [string, unknown]) => [key, jsonOf(each)]),
+  );
 }

@@ -1,12 +1,13 @@
 /** A sweep's folder: `sweep.json`, and below it a folder for each of its runs. One process at a time works in it. */
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
-import { readFile, rename } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { makeFolder } from '../../values/folders.js';
 import type { Json } from '../addons/addon.js';
 import { fileError, replaceText } from '../checkpoint/files.js';
-import { isAlive } from '../checkpoint/process-alive.js';
+import { isInUse, lockFolder, type FolderLock } from '../checkpoint/lock.js';
 import { parseStrictJson, type StrictValue } from '../checkpoint/strict-json.js';
+import { refuseOthers } from './folder.js';
 import { RunError } from './run-error.js';
 
 export interface SweepFolder {
@@ -21,59 +22,30 @@ export interface SweepFolder {
 /** Makes the folder, or takes up one that another start has left. Rejects with a RunError where it is neither. */
 export async function openSweepFolder(path: string): Promise<SweepFolder> {
   const file = join(path, 'sweep.json');
-  let release = (): void => undefined;
+  let lock: FolderLock | null = null;
   try {
     makeFolder(path);
-    if (!existsSync(file)) {
-      const others = readdirSync(path).filter((name) => name !== lockName);
-      if (others.length > 0)
-        throw new RunError(
-          `${path} holds other files (${others.slice(0, 3).join(', ')}) and no sweep; choose a --run-dir that is empty or not there yet`,
-        );
-    }
-    release = lock(path);
+    if (!existsSync(file)) refuseOthers(path);
+    const own = lockFolder(path);
+    lock = own;
     const before = existsSync(file) ? await readBefore(file) : null;
     return {
       path,
       before,
       write: async (value) => {
+        own.check();
         try {
           await replaceText(file, `${JSON.stringify(value, null, 2)}\n`);
         } catch (error) {
           throw fileError(`cannot write ${file}`, error);
         }
       },
-      close: release,
+      close: () => own.release(),
     };
   } catch (error) {
-    release();
+    lock?.release();
     throw fileError(`cannot use ${path} as the sweep's folder`, error);
   }
-}
-
-const lockName = 'sweep.pid';
-
-/** Keeps a second process out while this one lives. */
-function lock(folder: string): () => void {
-  const file = join(folder, lockName);
-  for (let attempt = 0; attempt < 2; attempt += 1) {
-    try {
-      const opened = openSync(file, 'wx');
-      writeSync(opened, `${process.pid}\n`);
-      closeSync(opened);
-      return () => rmSync(file, { force: true });
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-    }
-    const owner = Number(readFileSync(file, 'utf8'));
-    if (owner !== process.pid && isAlive(owner))
-      throw new RunError(
-        `${folder} is being swept by process ${owner}; wait for it, or choose another --run-dir`,
-      );
-    // Its process ended without a word.
-    rmSync(file, { force: true });
-  }
-  throw new RunError(`${folder} was taken by another sweep just now; choose another --run-dir`);
 }
 
 async function readBefore(file: string): Promise<ReadonlyMap<string, StrictValue>> {
@@ -87,6 +59,27 @@ async function readBefore(file: string): Promise<ReadonlyMap<string, StrictValue
   }
   if (!(value instanceof Map)) throw new RunError(`${file} is no sweep; choose another --run-dir`);
   return value;
+}
+
+/** Whether a folder is a sweep's. */
+export const isSweep = (folder: string): boolean => existsSync(join(folder, 'sweep.json'));
+
+/** What a sweep's command line said, as `name=value`. Rejects with a RunError where its `sweep.json` cannot be read. */
+export async function settingsIn(folder: string): Promise<readonly string[]> {
+  const settings = (await readBefore(join(folder, 'sweep.json'))).get('settings');
+  return Array.isArray(settings) ? settings.map(String) : [];
+}
+
+/** The newest sweep in `runs` (of one trainer) that was left, and that nobody works in; null where there is none. */
+export async function unfinishedSweepIn(runs: string): Promise<string | null> {
+  const names = await readdir(runs).catch((): string[] => []);
+  for (const name of names.sort().reverse()) {
+    const folder = join(runs, name);
+    if (!isSweep(folder)) continue;
+    if ((await readBefore(join(folder, 'sweep.json'))).get('ended') === true) continue;
+    if (!isInUse(folder)) return folder;
+  }
+  return null;
 }
 
 /** What a run came to, as its `summary.json` says; null where it has none, or was cut off. */

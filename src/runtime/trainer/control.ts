@@ -18,8 +18,8 @@ export class Control {
     return () => void this.#last.delete(say);
   }
 
-  /** Says it. The process ends right after, so nothing here waits, and what fails is passed over. */
-  endAtOnce(signal: StopSignal): void {
+  /** Says it, and returns whether there was any. The process ends right after, so nothing here waits, and what fails is passed over. */
+  endAtOnce(signal: StopSignal): boolean {
     for (const say of this.#last) {
       try {
         say(signal);
@@ -27,6 +27,7 @@ export class Control {
         // A folder that is gone, or full: the process ends all the same.
       }
     }
+    return this.#last.size > 0;
   }
 
   get signal(): StopSignal | null {

@@ -151,9 +151,11 @@ function lineOf(
   { taken, fresh, unused }: LoadPlan,
   { from, into }: Pick<PretrainedOptions, 'from' | 'into'>,
 ): string {
-  const one = taken.size === 1;
+  // Two tensors of a file may make one weight.
+  const count = new Set([...taken.values()].map(({ path }) => path)).size;
+  const one = count === 1;
   return [
-    `${taken.size} ${one ? 'weight' : 'weights'} of ${into} ${one ? 'is' : 'are'} from ${from}`,
+    `${count} ${one ? 'weight' : 'weights'} of ${into} ${one ? 'is' : 'are'} from ${from}`,
     ...(fresh.length === 0 ? [] : [`fresh: ${someNames(fresh)}`]),
     ...(unused.length === 0 ? [] : [`unused: ${someNames(unused)}`]),
   ].join('; ');

@@ -5,13 +5,14 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fromExactNumber } from '../../values/exact-number.js';
 import type { SavedCheckpoint } from '../addons/addon.js';
 import { checkpointPaths, fileEnding } from '../checkpoint/list.js';
-import { lockFolder } from '../checkpoint/lock.js';
-import { newestVerified, onlyWeights } from '../checkpoint/newest.js';
+import { isInUse } from '../checkpoint/lock.js';
+import { newestWhole, onlyWeights } from '../checkpoint/newest.js';
 import {
   findCheckpoint,
   openCheckpoint,
   readState,
   readTensors,
+  verifyOthers,
   type Checkpoint,
 } from '../checkpoint/read.js';
 import { plainJson } from '../checkpoint/strict-json.js';
@@ -37,12 +38,18 @@ export interface ResumePoint {
 }
 
 /**
- * The point that `path` names: a checkpoint, or a run's folder, of which the newest checkpoint that verifies is taken. Rejects with a
- * RunError where there is none.
+ * The point that `path` names: a checkpoint, also as `checkpoints/best` or `checkpoints/last`, or a run's folder (or its `checkpoints`),
+ * of which the newest checkpoint that verifies is taken. Rejects with a RunError where there is none.
  */
-export async function resumePointAt(path: string): Promise<ResumePoint> {
-  const isOne = path.endsWith(fileEnding) || existsSync(join(path, 'manifest.json'));
-  if (isOne) return read(dirname(dirname(resolve(path))), await openCheckpoint(resolve(path)), []);
+export async function resumePointAt(given: string): Promise<ResumePoint> {
+  const pointed = await pointedBy(given);
+  const isOne = pointed.endsWith(fileEnding) || existsSync(join(pointed, 'manifest.json'));
+  if (isOne) {
+    const checkpoint = await openCheckpoint(resolve(pointed));
+    if (checkpoint.weightsOnly) throw new RunError(`cannot go on from ${checkpoint.folder}: ${onlyWeights}`);
+    return pointOf(dirname(dirname(resolve(pointed))), checkpoint, await readAll(checkpoint), []);
+  }
+  const path = isCheckpoints(pointed) ? dirname(resolve(pointed)) : pointed;
   const { point, passed } = await newestIn(path);
   if (point !== null) return point;
   if (passed.length > 0) throw noneWhole(path, passed);
@@ -51,10 +58,27 @@ export async function resumePointAt(path: string): Promise<ResumePoint> {
   throw new RunError(`${path} has no checkpoint to go on from`);
 }
 
+/** What `checkpoints/best` and `checkpoints/last` name; other paths are themselves. */
+async function pointedBy(path: string): Promise<string> {
+  const name = basename(path);
+  if ((name !== 'best' && name !== 'last') || !isCheckpoints(dirname(path))) return path;
+  const run = dirname(dirname(resolve(path)));
+  const found = (await pointersOf(run)).get(name);
+  if (found !== undefined) return found.folder;
+  throw new RunError(`${path} names no checkpoint; give the run's folder, ${dirname(dirname(path))}`);
+}
+
+const isCheckpoints = (path: string): boolean =>
+  basename(resolve(path)) === 'checkpoints' && existsSync(join(path, '..', 'run.json'));
+
 /** The error about a run whose checkpoints are all damaged. */
 export function noneWhole(run: string, passed: readonly string[]): RunError {
   return new RunError(
-    [`${run} has no checkpoint that is whole:`, ...passed.map((why) => `  ${why}`)].join('\n'),
+    [
+      `${run} has no checkpoint that is whole:`,
+      ...passed.map((why) => `  ${why}`),
+      'put a copy of one back, or begin anew: --resume none with another --run-dir',
+    ].join('\n'),
   );
 }
 
@@ -64,7 +88,7 @@ export async function unfinishedIn(runs: string): Promise<ResumePoint | null> {
   for (const name of names.sort().reverse()) {
     const folder = join(runs, name);
     const reason = await reasonOf(folder);
-    if (reason === undefined || (reason !== null && ended.has(reason))) continue;
+    if (reason === undefined || ended.some((each) => each === reason)) continue;
     if (isInUse(folder)) continue;
     const { point, passed } = await newestIn(folder);
     if (point !== null) return point;
@@ -74,18 +98,14 @@ export async function unfinishedIn(runs: string): Promise<ResumePoint | null> {
   return null;
 }
 
-/** Whether a process has the run's folder now. */
-function isInUse(folder: string): boolean {
-  try {
-    lockFolder(folder)();
-    return false;
-  } catch {
-    return true;
-  }
-}
-
 /** Reasons of runs that have nothing left to do. */
-const ended: ReadonlySet<string> = new Set(['finished', 'stopped', 'out-of-time']);
+const ended = ['finished', 'stopped', 'out-of-time'] as const;
+
+/** How a run came to its end; null where it did not. */
+export async function endedBy(run: string): Promise<(typeof ended)[number] | null> {
+  const reason = await reasonOf(run);
+  return ended.find((each) => each === reason) ?? null;
+}
 
 /** Why a run ended; null while it goes on or where it was killed, undefined where there is no run. */
 async function reasonOf(folder: string): Promise<string | null | undefined> {
@@ -103,23 +123,31 @@ export async function newestIn(
   run: string,
 ): Promise<{ readonly point: ResumePoint | null; readonly passed: readonly string[] }> {
   if (!existsSync(join(run, 'checkpoints'))) return { point: null, passed: [] };
-  const { checkpoint, skipped } = await newestVerified(run);
+  const { found, skipped } = await newestWhole(run, readAll);
   const passed = skipped.map(({ path, why }) => (why.includes(path) ? why : `${path}: ${why}`));
-  return { point: checkpoint === null ? null : await read(resolve(run), checkpoint, passed), passed };
+  const point = found === null ? null : await pointOf(resolve(run), found.checkpoint, found.taken, passed);
+  return { point, passed };
 }
 
-async function read(run: string, checkpoint: Checkpoint, passed: readonly string[]): Promise<ResumePoint> {
-  if (checkpoint.weightsOnly) throw new RunError(`cannot go on from ${checkpoint.folder}: ${onlyWeights}`);
-  const state = plainJson(await readState(checkpoint));
+/** All that a run needs of a checkpoint, which verifies it. */
+async function readAll(checkpoint: Checkpoint) {
+  const state = await readState(checkpoint);
+  await verifyOthers(checkpoint);
   return {
-    run,
-    checkpoint,
+    state,
     model: await readTensors(checkpoint, 'model.safetensors'),
     optimizer: await readTensors(checkpoint, 'optimizer.safetensors'),
-    state: record('state.json', state),
-    passed,
-    names: await namesIn(run),
   };
+}
+
+async function pointOf(
+  run: string,
+  checkpoint: Checkpoint,
+  { state, ...tensors }: Awaited<ReturnType<typeof readAll>>,
+  passed: readonly string[],
+): Promise<ResumePoint> {
+  const names = await namesIn(run);
+  return { run, checkpoint, ...tensors, state: record('state.json', plainJson(state)), passed, names };
 }
 
 const namesIn = async (run: string): Promise<readonly string[]> =>

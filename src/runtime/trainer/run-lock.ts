@@ -5,10 +5,10 @@
 import type { Json } from '../addons/addon.js';
 import { didYouMean } from '../../values/near.js';
 import { UsageError } from '../../values/overrides.js';
-import { showQuantity } from '../../values/units.js';
 import { RunError } from '../run/run-error.js';
-import { jsonNumber } from '../run/folder.js';
+import { jsonOf } from '../run/folder.js';
 import { record } from '../../values/json-record.js';
+import { optionFacts } from './option-facts.js';
 import { paramsByName, readFiles } from './run-record.js';
 import type { AnyTrainer } from './run.js';
 import type { Session } from './session.js';
@@ -19,46 +19,20 @@ export type Lock = Readonly<Record<string, Json>>;
 /** The facts of a run. Waits until the checksums of its data are known. */
 export async function lockOf(trainer: AnyTrainer, session: Session): Promise<Lock> {
   const { options, spec, overrides } = trainer;
-  const { clip, limit, overfit } = options;
   return {
     spec: (spec.files ?? []).map(({ path, text }) => ({ path, text })),
+    externs: (spec.externs ?? []).map(({ path, sha256 }) => ({ path, sha256 })),
+    // Told where it is another one, not refused.
+    compiler: spec.compiler ?? null,
     params: paramsByName(trainer),
-    options: {
-      epochs: options.epochs,
-      steps: options.steps,
-      min_epochs: options.minEpochs,
-      min_steps: options.minSteps,
-      max_time: options.maxTime,
-      limit: Object.fromEntries(
-        Object.entries(limit).map(([kind, part]) => [kind, part === null ? null : showQuantity(part)]),
-      ),
-      overfit: overfit === null ? null : showQuantity(overfit),
-      reload_data: options.reloadData,
-      accumulate: options.accumulate,
-      clip: clip === null ? null : { ...clip },
-      seed: options.seed,
-      precision: options.precision,
-      compile: options.compile,
-      deterministic: options.deterministic,
-      on_nan: options.onNan,
-      log_every: options.logEvery.value,
-    },
+    options: optionFacts(options),
+    // What `mixed` is depends on the device.
+    computes_in: session.engine.computesIn,
     overrides: [...overrides],
     data: await readFiles(session),
     // Kept, not compared: a run that goes on has no need of the file.
     ...(session.pretrained === null ? {} : { pretrained: session.pretrained.facts }),
   };
-}
-
-/** What is JSON already, as its type says. */
-function jsonOf(value: unknown): Json {
-  if (typeof value === 'number') return jsonNumber(value);
-  if (value === null || typeof value === 'boolean' || typeof value === 'string') return value;
-  if (Array.isArray(value)) return value.map(jsonOf);
-  if (typeof value !== 'object') throw new Error(`${typeof value} is no JSON`);
-  return Object.fromEntries(
-    Object.entries(value).map(([key, each]: [string, unknown]) => [key, jsonOf(each)]),
-  );
 }
 
 /** What was read from a file as JSON, by name. Throws where it is no record. */
@@ -98,6 +72,8 @@ export function compareLocks(
     ...differencesOf(overridesOf(before['overrides']), overridesOf(here['overrides']), (name) => name),
     ...dataDifferences(record('data', before['data']), record('data', here['data'])),
     ...specDifferences(before['spec'], here['spec']),
+    ...externDifferences(before['externs'], here['externs']),
+    ...numberDifferences(before['computes_in'], here['computes_in']),
   ];
   const known = new Set([
     ...Object.keys(record('params', here['params'])),
@@ -107,6 +83,7 @@ export function compareLocks(
     ...Object.keys(overridesOf(before['overrides'])),
     'data',
     'spec',
+    'metrics',
   ]);
   for (const name of allowed)
     if (!known.has(name))
@@ -201,7 +178,7 @@ const shownLines = 6;
 
 /** Lines of the spec's files that stand on one side only. */
 function specDifferences(before: unknown, now: unknown): readonly Difference[] {
-  const [was, is] = [textsOf(before), textsOf(now)];
+  const [was, is] = withoutRenamed(textsOf(before), textsOf(now));
   const lines = [...new Set([...was.keys(), ...is.keys()])].flatMap((path): string[] => {
     const [old, young] = [was.get(path), is.get(path)];
     if (old === young) return [];
@@ -220,6 +197,53 @@ function specDifferences(before: unknown, now: unknown): readonly Difference[] {
     return [...all.slice(0, shownLines), ...(rest > 0 ? [`${path}: and ${rest} lines more`] : [])];
   });
   return lines.length === 0 ? [] : [{ name: 'spec', lines }];
+}
+
+/** Files of one text under two names are the same: what imports them would have another text. */
+function withoutRenamed(
+  was: ReadonlyMap<string, string>,
+  is: ReadonlyMap<string, string>,
+): readonly [ReadonlyMap<string, string>, ReadonlyMap<string, string>] {
+  const only = (own: ReadonlyMap<string, string>, other: ReadonlyMap<string, string>) =>
+    [...own].filter(([path]) => !other.has(path));
+  const [gone, come] = [only(was, is), only(is, was)];
+  const [left, rest] = [new Map(was), new Map(is)];
+  for (const [path, text] of gone) {
+    const at = come.findIndex(([, other]) => other === text);
+    const [renamed] = at < 0 ? [] : come.splice(at, 1);
+    if (renamed === undefined) continue;
+    left.delete(path);
+    rest.delete(renamed[0]);
+  }
+  return [left, rest];
+}
+
+/** Code of externs is a part of the spec. Checkpoints of before it was kept say nothing of it. */
+function externDifferences(before: unknown, now: unknown): readonly Difference[] {
+  if (!Array.isArray(before)) return [];
+  const digests = (files: unknown): ReadonlyMap<string, string> =>
+    new Map(
+      (Array.isArray(files) ? files : []).map((each: unknown) => {
+        const { path, sha256 } = record('a file of an extern', each);
+        return [String(path), String(sha256)];
+      }),
+    );
+  const [was, is] = withoutRenamed(digests(before), digests(now));
+  const lines = [...new Set([...was.keys(), ...is.keys()])].flatMap((path): string[] => {
+    const [old, young] = [was.get(path), is.get(path)];
+    if (old === young) return [];
+    if (old === undefined) return [`${path}, code of an extern, is new`];
+    return [
+      `${path}, code of an extern, ${young === undefined ? 'is not part of it any more' : 'has changed'}`,
+    ];
+  });
+  return lines.length === 0 ? [] : [{ name: 'spec', lines }];
+}
+
+/** `mixed` is another precision on another device. */
+function numberDifferences(before: unknown, now: unknown): readonly Difference[] {
+  if (typeof before !== 'string' || before === now) return [];
+  return [{ name: 'precision', lines: [`it computed in ${before}, this device computes in ${shown(now)}`] }];
 }
 
 function textsOf(files: unknown): ReadonlyMap<string, string> {

@@ -1,14 +1,16 @@
 /** What a run writes about itself: `run.json`, `summary.json`, the head of its checkpoints, lines of metrics. */
+import { readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
+import { join } from 'node:path';
 import type { Json, SavedCheckpoint } from '../addons/addon.js';
 import type { CheckpointHead } from '../checkpoint/write.js';
 import type { Table } from '../rows/reduction.js';
-import { jsonNumber } from '../run/folder.js';
+import { record } from '../../values/json-record.js';
+import { jsonNumber, jsonOf } from '../run/folder.js';
 import type { GitState } from '../run/git.js';
-import type { Part } from '../../values/limits.js';
-import { showQuantity } from '../../values/units.js';
 import type { Best } from '../progress/training.js';
 import type { FitResult, MetricsRecord } from './fit.js';
+import { optionFacts } from './option-facts.js';
 import type { AnyTrainer } from './run.js';
 import type { Session } from './session.js';
 
@@ -51,31 +53,18 @@ export async function describe(
     readonly at: number;
     readonly git: GitState | null;
     /** Where it went on from a checkpoint; null for a new run. */
-    readonly resumed: { readonly at: string; readonly step: number } | null;
+    readonly resumed: Resumed | null;
   },
   reason: string | null,
 ): Promise<Readonly<Record<string, unknown>>> {
-  return {
+  const before = start.resumed?.before ?? [];
+  const [first] = before;
+  const at = first === undefined ? new Date(start.at).toISOString() : String(record('a start', first)['at']);
+  const described = {
     ...headOf(trainer, session),
     origins: trainer.resolved.origins,
     overrides: trainer.overrides,
-    options: {
-      epochs: trainer.options.epochs,
-      steps: trainer.options.steps,
-      minEpochs: trainer.options.minEpochs,
-      minSteps: trainer.options.minSteps,
-      maxTime: trainer.options.maxTime,
-      limit: limitsOf(trainer),
-      overfit: partText(trainer.options.overfit),
-      sanity: trainer.options.sanity,
-      accumulate: trainer.options.accumulate,
-      clip: trainer.options.clip,
-      deterministic: trainer.options.deterministic,
-      onNan: trainer.options.onNan,
-      logEvery: trainer.options.logEvery,
-      compile: trainer.options.compile,
-      precision: trainer.options.precision,
-    },
+    options: { ...optionFacts(trainer.options), sanity: trainer.options.sanity },
     pace: session.pace,
     data: await readFiles(session),
     ...(session.pretrained === null ? {} : { pretrained: session.pretrained.facts }),
@@ -83,24 +72,66 @@ export async function describe(
     compile: session.decisions,
     node: process.version,
     git: start.git,
-    started: new Date(start.at).toISOString(),
-    ...(start.resumed === null ? {} : { resumed: start.resumed }),
-    ended: reason === null ? null : new Date().toISOString(),
-    reason,
+    started: at,
+    ended: null,
+    reason: null,
+  };
+  const own: Json = {
+    at: new Date(start.at).toISOString(),
+    from: start.resumed?.from ?? null,
+    step: start.resumed?.step ?? 0,
+    seconds: start.resumed?.seconds ?? 0,
+    allowed: start.resumed?.allowed ?? [],
+    compiler: described.spec.compiler,
+    engine: described.engine,
+    node: described.node,
+    commit: start.git?.commit ?? null,
+    ended: null,
+    reason: null,
+  };
+  const all = { ...described, starts: [...before, own] };
+  return reason === null ? all : endedAs(all, reason);
+}
+
+/** Where a run went on from a checkpoint. */
+export interface Resumed {
+  /** The checkpoint's name. */
+  readonly from: string;
+  readonly step: number;
+  /** Seconds that the run had taken until then. */
+  readonly seconds: number;
+  /** What differs from the run until then and is meant, a line each. */
+  readonly allowed: readonly string[];
+  /** `starts` of `run.json` as it was. */
+  readonly before: readonly Json[];
+}
+
+/** `run.json` of a run that has ended just now. */
+export function endedAs(
+  described: Readonly<Record<string, unknown>>,
+  reason: string,
+): Readonly<Record<string, unknown>> {
+  const end = { ended: new Date().toISOString(), reason };
+  const starts: readonly unknown[] = Array.isArray(described['starts']) ? described['starts'] : [];
+  const last = starts.at(-1);
+  return {
+    ...described,
+    ...end,
+    starts: last === undefined ? [] : [...starts.slice(0, -1), { ...record('a start', last), ...end }],
   };
 }
 
-const partText = (part: Part | null | undefined): string | null =>
-  part === null || part === undefined ? null : showQuantity(part);
-
-function limitsOf({ options }: AnyTrainer): Json {
-  const { train, validate, test, predict } = options.limit;
-  return {
-    train: partText(train),
-    validate: partText(validate),
-    test: partText(test),
-    predict: partText(predict),
-  };
+/**
+ * `starts` of the `run.json` in a run's folder, for a run that goes on there. One that cannot be read, or is of before they were
+ * written down, has none.
+ */
+export async function startsIn(folder: string): Promise<readonly Json[]> {
+  try {
+    const { starts } = record('run.json', JSON.parse(await readFile(join(folder, 'run.json'), 'utf8')));
+    return Array.isArray(starts) ? starts.map(jsonOf) : [];
+  } catch {
+    return [];
+  }
 }
 
 /** What each data set was read from, by the sets' names. */
@@ -178,9 +209,18 @@ export function jsonRecord({
 /** `summary.json`. */
 export function summaryOf(
   result: FitResult,
-  best: ReadonlyMap<string, Best>,
-  pointers: ReadonlyMap<string, SavedCheckpoint>,
-  tables: ReadonlyMap<string, Table>,
+  {
+    best,
+    resumes,
+    pointers,
+    tables,
+  }: {
+    readonly best: ReadonlyMap<string, Best>;
+    /** Steps after which it was resumed. */
+    readonly resumes: readonly number[];
+    readonly pointers: ReadonlyMap<string, SavedCheckpoint>;
+    readonly tables: ReadonlyMap<string, Table>;
+  },
 ): unknown {
   const { at, rows } = result;
   return {
@@ -191,6 +231,7 @@ export function summaryOf(
     epochs: at.epoch,
     rows,
     seconds: at.seconds,
+    resumes,
     stepsPerSecond: at.seconds > 0 ? at.step / at.seconds : null,
     rowsPerSecond: at.seconds > 0 ? rows / at.seconds : null,
     metrics: Object.fromEntries([...result.metrics].map(([name, value]) => [name, jsonNumber(value)])),

@@ -9,6 +9,7 @@ import { reporterFor, type LineStream, type Reporter } from '../progress/reporte
 import type { Table } from '../rows/reduction.js';
 import { runName, type RunFolder } from '../run/folder.js';
 import { RunError } from '../run/run-error.js';
+import { UsageError } from '../../values/overrides.js';
 import { Control } from './control.js';
 import type { EngineName } from '../engine/choose.js';
 import { evaluateStage } from './evaluate.js';
@@ -21,7 +22,7 @@ import type { Session } from './session.js';
 import type { Outputs } from './stage.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import { trainPrepared } from './training-run.js';
-import type { Prepared, PrepareOptions } from './trainer.js';
+import type { Prepared, PrepareOptions, TrainerClass, TrainerSetup } from './trainer.js';
 import type { ParamOrigin } from './params.js';
 import type { TrainerSpec } from './spec.js';
 
@@ -60,7 +61,9 @@ export interface RunOptions {
   /** What may differ from the run that it goes on from: names of params, options, `data`, `spec`. */
   readonly allow?: readonly string[];
   /** The command that goes on with a run, to be named where one was interrupted. */
-  readonly goOn?: (folder: string) => string;
+  readonly goOn?: ((folder: string) => string) | undefined;
+  /** Told how to go on with a run that has failed, once it has let go of all. */
+  readonly failed?: ((line: string) => void) | undefined;
   /** The command that draws a run's curves, to be named at its end. */
   readonly plot?: (folder: string) => string;
 }
@@ -233,6 +236,20 @@ export function notesOf(session: Session, note: string | null): readonly string[
 export function folderOf(trainer: AnyTrainer, { runDir }: RunOptions): string {
   const chosen = runDir ?? trainer.options.runDir;
   return resolve(chosen ?? join('runs', trainer.spec.trainer, runName(new Date())));
+}
+
+/**
+ * The folder that the spec or `trainer.run_dir=` names for the run; null where neither does, and where a param that it needs is not
+ * known.
+ */
+export function namedFolder(trainerClass: TrainerClass, setup: TrainerSetup): string | null {
+  try {
+    return new trainerClass(setup).options.runDir;
+  } catch (error) {
+    // What is wrong with it is told when it is run.
+    if (error instanceof UsageError || error instanceof RunError) return null;
+    throw error;
+  }
 }
 
 export function reporterOf(trainer: AnyTrainer, options: RunOptions, folder: RunFolder | null): Reporter {

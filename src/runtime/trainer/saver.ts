@@ -38,6 +38,8 @@ export interface SaverOptions {
   readonly pointers: ReadonlyMap<'last' | 'best', SavedCheckpoint>;
   /** The checkpoint that the run goes on from, or null. */
   readonly newest: SavedCheckpoint | null;
+  /** How the native engine ran the steps before: kept while another engine goes on with them. */
+  readonly ways: Readonly<Record<string, string>>;
 }
 
 export class Saver implements CheckpointSaver, StateKeeper {
@@ -158,10 +160,11 @@ export class Saver implements CheckpointSaver, StateKeeper {
       position: { epoch: at.epoch, batch: (at.step % session.pace.stepsPerEpoch) * session.accumulate },
       seed: session.options.seed,
       lock: await lockOf(trainer, session),
-      compile: session.engine.ways ?? {},
+      compile: session.engine.ways ?? this.options.ways,
       skipped: (await session.skipped.download()).values[0] ?? 0,
       loop: await session.loopState(),
       schedules: session.scheduleStates,
+      rates: session.lastRates.state,
       addOns: statesOf(this.addOns),
       best: [...best.values()].map(({ metric, value, at: when }) => ({
         metric,
@@ -178,6 +181,7 @@ export class Saver implements CheckpointSaver, StateKeeper {
   async point(name: 'last' | 'best', checkpoint: SavedCheckpoint): Promise<void> {
     const { folder } = this.options;
     if (folder === null) return;
+    folder.check();
     await pointTo(folder.checkpoints, name, checkpoint.step);
     this.pointers.set(name, checkpoint);
   }

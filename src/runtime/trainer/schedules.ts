@@ -109,3 +109,38 @@ export class Schedules {
     }
   }
 }
+
+/** Rates of the last update before measurements changed them. */
+export class LastRates {
+  #kept: { readonly step: number; readonly rates: ReadonlyMap<string, number> } | null = null;
+
+  /** Of the update after `step` windows. */
+  keep(step: number, rates: ReadonlyMap<string, number>): void {
+    this.#kept = { step, rates };
+  }
+
+  /** Null where measurements have changed nothing since that update. */
+  of(step: number): ReadonlyMap<string, number> | null {
+    return this.#kept?.step === step ? this.#kept.rates : null;
+  }
+
+  /** What a checkpoint keeps: a run that goes on in the middle of a step has still lines of it to write. */
+  get state(): { readonly step: number; readonly rates: Readonly<Record<string, ExactNumber>> } | null {
+    if (this.#kept === null) return null;
+    const { step, rates } = this.#kept;
+    return {
+      step,
+      rates: Object.fromEntries([...rates].map(([name, value]) => [name, exactNumber(value)])),
+    };
+  }
+
+  /** Takes it back. Throws where it is none. */
+  restore(state: unknown): void {
+    if (state === null || state === undefined) return;
+    const { step, rates } = record('rates', state);
+    const values = Object.entries(record('rates', rates)).map(
+      ([name, value]) => [name, fromExactNumber(value)] as const,
+    );
+    this.#kept = { step: fromExactNumber(step), rates: new Map(values) };
+  }
+}

@@ -18,17 +18,18 @@ import { Profile, type Timed } from '../progress/profile.js';
 import { RunError } from '../run/run-error.js';
 import type { Tensor } from '../tensor.js';
 import type { Schedule } from '../schedules/index.js';
-import { durationInSteps, type Pace } from '../../values/durations.js';
+import type { Pace } from '../../values/durations.js';
 import { useDrawNames } from '../engine/current.js';
 import { allFinite } from '../engine/finite.js';
 import type { Inspection } from './anomaly.js';
 import { bindAll } from './bind-optimizers.js';
 import { copiedPaths, Copies } from './copies.js';
+import { expectedRuns } from './expected-runs.js';
 import { Freezing } from './freezing.js';
 import { LossScaling } from './loss-scaling.js';
 import { MeasuredFigures } from './measured-figures.js';
 import type { Pretrained } from './pretrained.js';
-import { Schedules } from './schedules.js';
+import { LastRates, Schedules } from './schedules.js';
 import { someNames, someRows } from './shown.js';
 import { drawLabel } from './step-context.js';
 import type { ResolvedOptions } from './resolved-options.js';
@@ -97,8 +98,7 @@ export class Session implements StageHost, UpdateHost {
   pretrained: Pretrained | null = null;
   /** Figures of the data that measure steps have found. */
   readonly figures: MeasuredFigures;
-  /** Rates of the last update before measurements changed them. */
-  #madeWith: { readonly step: number; readonly rates: ReadonlyMap<string, number> } | null = null;
+  readonly lastRates = new LastRates();
   #trace: StepTrace | null = null;
 
   private constructor(
@@ -216,7 +216,7 @@ export class Session implements StageHost, UpdateHost {
   observe(step: number, metrics: ReadonlyMap<string, number>): readonly string[] {
     const before = this.ratesAt(step - 1);
     const told = this.schedules.observe(step, metrics);
-    if (told.length > 0) this.#madeWith = { step: step - 1, rates: before };
+    if (told.length > 0) this.lastRates.keep(step - 1, before);
     return told;
   }
 
@@ -233,7 +233,8 @@ export class Session implements StageHost, UpdateHost {
   /** Learning rates by name, for the update after `step` windows. */
   ratesAt(step: number): ReadonlyMap<string, number> {
     // A measurement after an update changes the rates of those that follow, not of the one that is done.
-    if (this.#madeWith?.step === step) return this.#madeWith.rates;
+    const made = this.lastRates.of(step);
+    if (made !== null) return made;
     const clock = this.clockAt(step);
     const rates = new Map<string, number>();
     for (const optimizer of this.optimizers.values()) {
@@ -263,27 +264,7 @@ export class Session implements StageHost, UpdateHost {
 
   expectedRuns(plan: StepPlan, rows: number | null): number {
     const open = this.stages.find(({ stage }) => stage.plan === plan);
-    if (open === undefined) return 0;
-    const isShort = rows !== null && open.data.some((set) => rows < set.rowsOf(0, 0).length);
-    const batches = plan.kind === 'train' ? open.batches : Math.min(open.batches, this.devRun ?? Infinity);
-    return Math.round(this.#passes(plan) * (isShort ? 1 : batches));
-  }
-
-  /** How often a step goes over its data. */
-  #passes({ kind, every }: StepPlan): number {
-    const { pace, devRun } = this;
-    const whole = pace.totalSteps ?? (this.options.maxTime ?? 0) * likelySteps;
-    const total = devRun === null ? whole : Math.min(whole || devRun, devRun, pace.stepsPerEpoch);
-    switch (kind) {
-      case 'train':
-        return total / pace.stepsPerEpoch;
-      case 'validate':
-        if (every?.unit === 'time') return 0;
-        // Whatever the length, once at the end.
-        return Math.max(1, total / (every === null ? pace.stepsPerEpoch : durationInSteps(every, pace)));
-      default:
-        return 1;
-    }
+    return open === undefined ? 0 : expectedRuns(open, rows, this);
   }
 
   /** Does a part of the run's work, and takes its time where that was asked for. */
@@ -465,8 +446,6 @@ export class Session implements StageHost, UpdateHost {
 
 type HostTensors = ReadonlyMap<string, HostTensor>;
 
-/** Steps a second, where a run's time is known and its steps are not. */
-const likelySteps = 20;
 /** As many compiled bodies of add-ons are kept. */
 const mostEvaluations = 8;
 

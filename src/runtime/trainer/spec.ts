@@ -95,6 +95,8 @@ export interface TrainerSpec<P> {
   readonly compiler?: string;
   /** The spec and its imports, kept in checkpoints. */
   readonly files?: readonly { readonly path: string; readonly text: string }[];
+  /** Code of externs, and what it imports: what a checkpoint compares. */
+  readonly externs?: readonly { readonly path: string; readonly sha256: string }[];
   readonly params: readonly ParamSpec<P>[];
   readonly asserts?: readonly (Condition<P> & { readonly message: string | null })[];
   /** Names of models in the spec by their key in `configureModels`; the key with a capital letter unless given. */

@@ -2,7 +2,7 @@
  * A sweep: every point of its axes is run, one after the other, each in a folder of its own and just as it would be run
  * alone. What is done is known by the runs' own summaries, so that a second start goes on where the first one ended.
  */
-import { join, relative, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Json } from '../addons/addon.js';
 import { showNumber, showSeconds, table } from '../progress/format.js';
 import { jsonNumber, runName } from '../run/folder.js';
@@ -14,7 +14,7 @@ import {
   type RunSummary,
   type SweepFolder,
 } from '../run/sweep-folder.js';
-import { UsageError, type Override } from '../../values/overrides.js';
+import type { Override } from '../../values/overrides.js';
 import {
   combinations,
   settingText,
@@ -25,10 +25,14 @@ import {
 } from '../../values/sweep.js';
 import { Control, type StopSignal } from './control.js';
 import { parseParam } from './params.js';
-import { runFit, type RunOptions } from './run.js';
+import { newestIn, noneWhole, type ResumePoint } from './resume.js';
+import { namedFolder, runFit, type RunOptions } from './run.js';
+import { shortPath } from './short-path.js';
 import type { TrainerClass, TrainerSetup } from './trainer.js';
 
 export interface SweepRunOptions extends RunOptions {
+  /** Runs that were cut off go on from their newest checkpoints, instead of beginning anew. */
+  readonly goesOn?: boolean;
   /** How the user would run one point from here, with these words. */
   readonly command: (words: readonly string[]) => string;
 }
@@ -107,6 +111,8 @@ export async function runSweep(
     await write(signal === null);
     for (const line of tableLines(plan, runs, columnsOf(options))) say(line);
     for (const line of closing(plan, runs, options, folder)) say(line);
+    if (signal !== null && folder !== null && options.goOn !== undefined)
+      say(`go on: ${options.goOn(shortPath(folder.path))}`);
     return {
       signal,
       runs: runs.length,
@@ -155,13 +161,21 @@ async function runOne(
   base: SweepBase,
   run: PointRun,
   folder: SweepFolder | null,
-  options: RunOptions,
+  { goesOn = false, ...options }: SweepRunOptions,
 ): Promise<void> {
   const path = folder === null ? null : join(folder.path, run.name);
   try {
-    if (path !== null) await setAside(path);
+    const resume = path === null || !goesOn ? null : await pointIn(path);
+    if (path !== null && resume === null) await setAside(path);
     const trainer = new trainerClass(setupOf(trainerClass, base, run.settings));
-    const result = await runFit(trainer, { ...options, runDir: path });
+    const result = await runFit(trainer, {
+      ...options,
+      runDir: path,
+      resume,
+      // The sweep goes on, and says how.
+      goOn: undefined,
+      failed: undefined,
+    });
     run.state = result.reason === 'interrupted' ? 'interrupted' : 'finished';
     run.error = null;
     run.summary =
@@ -176,6 +190,13 @@ async function runOne(
   }
 }
 
+/** Where a run that was cut off goes on; null where it has saved nothing. */
+async function pointIn(path: string): Promise<ResumePoint | null> {
+  const { point, passed } = await newestIn(path);
+  if (point === null && passed.length > 0) throw noneWhole(path, passed);
+  return point;
+}
+
 /** Marks what another start has done. Rejects where that was another sweep. */
 async function takeUp(
   folder: SweepFolder,
@@ -187,7 +208,7 @@ async function takeUp(
       const [was, is] = [plainJson(folder.before.get(key)), JSON.stringify(about[key])];
       if (was !== is)
         throw new RunError(
-          `${folder.path} is a sweep with other ${key} (${was}, now ${is}); choose another --run-dir, or go on with what it was started with`,
+          `${folder.path} is a sweep with other ${key} (${was}, now ${is}); choose another --run-dir, go on with what it was started with, or begin anew: --resume none`,
         );
     }
   }
@@ -362,30 +383,18 @@ function folderOf(trainerClass: TrainerClass, plan: SweepPlan, base: SweepBase, 
   const name = trainerClass.spec.trainer;
   return resolve(
     options.runDir ??
-      specFolder(trainerClass, plan, base) ??
+      namedFolder(trainerClass, firstOf(trainerClass, plan, base)) ??
       join('runs', name, `${runName(new Date())}-sweep`),
   );
 }
 
-/** The folder that the spec itself names, as far as that is known without a point. */
-function specFolder(trainerClass: TrainerClass, plan: SweepPlan, base: SweepBase): string | null {
+/** The first run's setup. */
+export function firstOf(trainerClass: TrainerClass, plan: SweepPlan, base: SweepBase): TrainerSetup {
   const [first = []] = combinations([...plan.over, ...plan.average]);
-  try {
-    return new trainerClass(setupOf(trainerClass, base, first)).options.runDir;
-  } catch (error) {
-    // What is wrong with one point is told when it is run.
-    if (error instanceof UsageError || error instanceof RunError) return null;
-    throw error;
-  }
+  return setupOf(trainerClass, base, first);
 }
 
 const columnsOf = ({ stream }: RunOptions): number =>
   stream?.isTTY === true ? Math.max(10, stream.columns ?? 80) : Number.POSITIVE_INFINITY;
 
 const counted = (count: number, one: string): string => `${count} ${one}${count === 1 ? '' : 's'}`;
-
-/** As a reader would type it from here. */
-function shortPath(path: string): string {
-  const here = relative(process.cwd(), path);
-  return here === '' || here.startsWith('..') ? path : here;
-}

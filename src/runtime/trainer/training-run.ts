@@ -1,6 +1,7 @@
 /** A training run with its folder, checkpoints and summary: a new one, or one that goes on from a checkpoint. */
-import { join } from 'node:path';
-import type { MetricsLine, Moment } from '../addons/addon.js';
+import { basename, join } from 'node:path';
+import { fromExactNumber } from '../../values/exact-number.js';
+import type { Json, MetricsLine, Moment } from '../addons/addon.js';
 import { loadInto } from '../checkpoint/read.js';
 import type { Reporter } from '../progress/reporter.js';
 import { summaryLines, tableLines, TrainingProgress, weightTable, type Best } from '../progress/training.js';
@@ -19,7 +20,8 @@ import { loopStateOf, type LoopState } from './loop-state.js';
 import { pretrainedOf } from './pretrained.js';
 import { bestOf, checkStillNewest, pointersOf, setNewerAside, type ResumePoint } from './resume.js';
 import { compareLocks, jsonRecordOf as jsonOf, lockOf } from './run-lock.js';
-import { describe, headOf, jsonRecord, summaryOf } from './run-record.js';
+import { nothingLeft, tellOver } from './nothing-left.js';
+import { describe, endedAs, headOf, jsonRecord, startsIn, summaryOf, type Resumed } from './run-record.js';
 import { devRunOf, folderOf, notesOf, reporterOf, rootOf, type AnyTrainer, type RunOptions } from './run.js';
 import { Saver } from './saver.js';
 import type { Session } from './session.js';
@@ -40,6 +42,11 @@ export async function trainPrepared(
   // Compared before anything of the run is touched.
   const changes =
     resume === null ? [] : await checkSame(trainer, prepared.session, resume, options.allow ?? []);
+  const over = resume === null ? null : await nothingLeft(prepared.session, resume, changes);
+  if (over !== null) {
+    tellOver(trainer, over, options);
+    return over.result;
+  }
   prepared.session.pretrained = await pretrainedOf(prepared, resume, rootOf(options));
   const folder = writes ? await openFolder(trainer, options) : null;
   try {
@@ -55,12 +62,18 @@ function openFolder(trainer: AnyTrainer, options: RunOptions): Promise<RunFolder
   const { resume = null } = options;
   return resume === null
     ? openRunFolder(folderOf(trainer, options))
-    : reopenRunFolder(resume.run, record('files', resume.state['files']));
+    : reopenRunFolder(
+        resume.run,
+        record('files', resume.state['files']),
+        options.allow?.includes('metrics') ?? false,
+      );
 }
 
 /** Where a run goes on: what its checkpoint says of the loop, and what was best until then. */
 interface Continued {
   readonly loop: LoopState;
+  /** In which ways the native engine ran the steps until then. */
+  readonly ways: Readonly<Record<string, string>>;
   readonly best: ReadonlyMap<string, Best>;
 }
 
@@ -77,26 +90,32 @@ async function train(
   const start = {
     at: started,
     git: folder === null ? null : gitState(rootOf(options)),
-    resumed: resume === null ? null : { at: new Date(started).toISOString(), step: resume.checkpoint.step },
+    resumed: resume === null ? null : await resumedAt(resume, changes),
   };
   const live: LiveAddOn[] = [];
   let saver: Saver | null = null;
   let forget = (): void => undefined;
+  // A run that could not go on is left as it was.
+  let isBegun = resume === null;
   try {
     const lines: string[] = [];
     const continued =
-      resume === null ? null : await goOn(session, resume, changes, (line) => lines.push(line));
+      resume === null ? null : await goOn(trainer, session, resume, changes, (line) => lines.push(line));
     // All of the checkpoint is taken: only now is something of the run written anew.
-    folder?.cut?.();
+    const lost = folder?.cut?.() ?? null;
+    if (lost !== null) lines.push(`allowed: ${lost}`);
     const described = await describe(trainer, session, start, null);
     await folder?.write('run.json', described);
+    isBegun = true;
     forget = control.beforeEnd((signal) => {
+      reporter.end();
       const reason = `ended at once by ${signal}`;
-      const ended = new Date().toISOString();
-      folder?.writeNow({ ...described, compile: session.decisions, ended, reason });
-      folder?.console(reason);
+      folder?.writeNow(endedAs({ ...described, compile: session.decisions }, reason));
+      const at = saver?.newest?.step ?? null;
+      reporter.line(at === null ? `${reason}: nothing of it was saved` : `${reason}, saved at step ${at}`);
+      sayGoOn(folder, saver, options, (line) => reporter.line(line));
     });
-    begin(trainer, session, reporter, folder, note);
+    begin(trainer, session, reporter, folder, { note, isNew: resume === null });
     for (const line of lines) reporter.line(line);
     const earlier = continued?.loop.seconds ?? 0;
     const now = (): number => earlier + (Date.now() - started) / 1000;
@@ -111,6 +130,7 @@ async function train(
       best,
       pointers: resume === null ? new Map() : await pointersOf(resume.run),
       newest: resume === null ? null : { folder: resume.checkpoint.folder, step: resume.checkpoint.step },
+      ways: continued?.ways ?? {},
     });
     saver = own;
     const taking = devRun === null ? configured : takenInDevRun(configured);
@@ -152,15 +172,18 @@ async function train(
       if (saved !== null) await own.point('last', saved);
     }
     reporter.end();
-    await tellEnd(session, own, folder, listener, { result, best, reporter, options });
+    const resumes = [...(start.resumed?.before.slice(1).map(stepOf) ?? []), start.resumed?.step ?? []].flat();
+    await tellEnd(session, own, folder, listener, { result, best, resumes, reporter, options });
     const traced = await writeTrace(trainer, session, folder, result.reason);
     if (traced !== null) reporter.line(traced);
     await closeAddOns(live.splice(0));
-    await folder?.write('summary.json', summaryOf(result, best, own.pointers, listener.tables));
+    const about = { best, resumes, pointers: own.pointers, tables: listener.tables };
+    await folder?.write('summary.json', summaryOf(result, about));
     await folder?.write('run.json', await describe(trainer, session, start, result.reason));
     return result;
   } catch (error) {
     reporter.end();
+    if (!isBegun) throw error;
     const message = error instanceof Error ? error.message : String(error);
     const reason = `failed: ${message}`;
     // The first error is the one to tell; a folder that cannot be written is often its cause.
@@ -171,6 +194,8 @@ async function train(
     }
     await folder?.write('run.json', await describe(trainer, session, start, reason)).catch(() => undefined);
     await writeTrace(trainer, session, folder, reason).catch(() => undefined);
+    await saver?.settle();
+    sayGoOn(folder, saver, options, (line) => options.failed?.(line));
     throw error;
   } finally {
     forget();
@@ -179,6 +204,28 @@ async function train(
     await closeAddOns(live).catch(() => undefined);
   }
 }
+
+/** How to go on with a run that did not come to its end, where it has saved anything. */
+function sayGoOn(
+  folder: RunFolder | null,
+  saver: Saver | null,
+  { goOn: command }: RunOptions,
+  say: (line: string) => void,
+): void {
+  if (folder === null || command === undefined || saver?.isWhole !== true || saver.newest === null) return;
+  say(`go on: ${command(shortPath(folder.path))}`);
+}
+
+async function resumedAt(
+  { run, checkpoint, state }: ResumePoint,
+  allowed: readonly string[],
+): Promise<Resumed> {
+  const seconds = fromExactNumber(state['seconds']);
+  const { folder, step } = checkpoint;
+  return { from: basename(folder), step, seconds, allowed, before: await startsIn(run) };
+}
+
+const stepOf = (start: Json): number => Number(record('a start', start)['step']);
 
 /** Throws where a run is not the one that the checkpoint is of, but for what is allowed. What differs, a line each. */
 async function checkSame(
@@ -199,6 +246,7 @@ async function checkSame(
 
 /** Puts the state of the checkpoint in place of the first. */
 async function goOn(
+  { spec }: AnyTrainer,
   session: Session,
   point: ResumePoint,
   changes: readonly string[],
@@ -214,11 +262,21 @@ async function goOn(
     const skipped = Number(state['skipped']);
     session.skipped.upload({ dtype: 'f32', shape: [], values: Float32Array.of(skipped) });
     session.restoreSchedules(record('schedules', state['schedules']));
-    const ways = Object.entries(record('compile', state['compile'])).map(([key, way]) => [key, String(way)]);
+    session.lastRates.restore(state['rates']);
     // Who allows another way wants it.
-    if (!changes.some((line) => line.startsWith('trainer.compile was')))
-      session.engine.pin?.(Object.fromEntries(ways));
-    continued = { loop: loopStateOf(state), best: bestOf(point) };
+    const ways = changes.some((line) => line.startsWith('trainer.compile was'))
+      ? {}
+      : Object.fromEntries(
+          Object.entries(record('compile', state['compile'])).map(([key, way]) => [key, String(way)]),
+        );
+    session.engine.pin?.(ways);
+    const loop = loopStateOf(state);
+    // Who allows another run than the one that was to end wants it to go on.
+    const goesOn =
+      changes.length === 0
+        ? loop
+        : { ...loop, asked: loop.asked.filter((each) => each !== 'end-run'), because: null };
+    continued = { loop: goesOn, ways, best: bestOf(point) };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new RunError(`${join(folder, 'state.json')} does not fit this trainer: ${why}`, { cause: error });
@@ -228,6 +286,11 @@ async function goOn(
   for (const line of changes) say(`allowed: ${line}`);
   if (checkpoint.engine !== session.engine.version)
     say(`the run was on ${checkpoint.engine}: what follows is equal to float tolerance, not bit for bit`);
+  const { compiler } = record('lock', state['lock']);
+  if (typeof compiler === 'string' && compiler !== spec.compiler)
+    say(
+      `the run was built by ztrainc ${compiler}, this is ${spec.compiler ?? 'another'}: what it computes may have changed with it`,
+    );
   say(`goes on after step ${checkpoint.step}, from ${shortPath(folder)}`);
   return continued;
 }
@@ -237,12 +300,13 @@ function begin(
   session: Session,
   reporter: Reporter,
   folder: RunFolder | null,
-  note: string | null,
+  { note, isNew }: { readonly note: string | null; readonly isNew: boolean },
 ): void {
   const { spec, options } = trainer;
   const { stepsPerEpoch, totalSteps } = session.pace;
   const { summary } = options;
-  if (summary !== false)
+  // A run that goes on has shown it.
+  if (summary !== false && isNew)
     weightTable(session, reporter.columns(), summary === true ? Infinity : summary).forEach((line) =>
       reporter.line(line),
     );
@@ -264,11 +328,13 @@ async function tellEnd(
   {
     result,
     best,
+    resumes,
     reporter,
     options,
   }: {
     readonly result: FitResult;
     readonly best: ReadonlyMap<string, Best>;
+    readonly resumes: readonly number[];
     readonly reporter: Reporter;
     readonly options: RunOptions;
   },
@@ -280,7 +346,8 @@ async function tellEnd(
     );
   const path = folder === null ? null : shortPath(folder.path);
   const { plot = null, goOn: command = null } = options;
-  const where = { folder: path, checkpoints: saver.shown(), plot, goOn: saver.isWhole ? command : null };
+  const goOn = saver.isWhole ? command : null;
+  const where = { folder: path, resumes, checkpoints: saver.shown(), plot, goOn };
   for (const line of summaryLines(result, [...best.values()], session.pace, where, reporter.columns()))
     reporter.line(line);
   for (const [name, table] of listener.tables)

@@ -38,6 +38,9 @@ const shortRun = 4;
 /** XLA's convolutions on a CPU are several times slower than TensorFlow's own, in a loop twenty times. */
 const convolutions = /^(Conv|Depthwise|MaxPool|AvgPool|FusedBatchNorm)/;
 
+/** XLA has no kernels for whole sequences. */
+const sequences = /^BlockLSTM/;
+
 /** A guess at how long XLA compiles a graph, in milliseconds, from those that were measured. */
 function compileTime(nodes: number): number {
   return 400 + 1.2 * nodes;
@@ -152,7 +155,11 @@ export class CompileChoice {
     const graphLoop: Way = { xla: false, loop: true };
     if (short && !tried(graphLoop) && left > 10 * trialRuns) return graphLoop;
     const nodes = [...step.ops.values()].reduce((total, count) => total + count, 0);
-    const mayCompile = mode === 'auto' && !step.computesIndices && !(onCpu && convolves(step));
+    const mayCompile =
+      mode === 'auto' &&
+      !step.computesIndices &&
+      !(onCpu && convolves(step)) &&
+      ![...step.ops.keys()].some((op) => sequences.test(op));
     const xla: Way = { xla: true, loop: canLoop };
     // Half of the time that is left is what XLA can be expected to save.
     if (mayCompile && !tried(xla) && left * best.time * 0.5 > compileTime(nodes)) return xla;

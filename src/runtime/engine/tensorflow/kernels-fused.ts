@@ -17,6 +17,20 @@ const batchNorm = (call: Call): Attributes => ({
 const crossEntropy = (call: Call, op: string, target: Value): readonly Value[] =>
   call.outputs(2, op, [call.input('logits'), target]);
 
+const ofGates = ['input', 'cell', 'forget', 'output', 'candidate', 'curve', 'states'] as const;
+
+/** What BlockLSTMV2 and its gradient take first: how many steps there are, the sequence, first states of 0, weights without peepholes. */
+const sequenceInputs = (call: Call): readonly Value[] => {
+  const [steps = 0, rows = 0] = call.shapeOf(call.input('x'));
+  const units = (call.shapeOf(call.input('bias'))[0] ?? 0) / 4;
+  const zeros = (shape: readonly number[]): Value =>
+    call.op('Fill', [call.ints(shape), call.scalar(0, tf.f32)]);
+  const first = zeros([rows, units]);
+  const none = zeros([units]);
+  const length = call.executor.constant(tf.i64, [], BigInt64Array.of(BigInt(steps)));
+  return [length, call.input('x'), first, first, call.input('weights'), none, none, none, call.input('bias')];
+};
+
 /** The fused kernels, by name. */
 export const fusedKernels: Readonly<Record<string, Kernel>> = {
   // Loss and its gradient by the logits, of rows of logits and one class a row; `shape` is what the classes were before.
@@ -65,6 +79,19 @@ export const fusedKernels: Readonly<Record<string, Kernel>> = {
   NativeMultiplyNoNan: (call) => call.op('MulNoNan', [call.input('a'), call.input('b')]),
   // Σ x² / 2 of all values.
   NativeHalfSquareSum: (call) => call.op('L2Loss', [call.input('x')]),
+  // An LSTM over [steps, rows, inputs] with weights [inputs + units, 4 · units]: input gate, cell, forget gate, output gate, tanh of the
+  // candidate's and of the cell's sums, states, all [steps, rows, units].
+  NativeLstm: (call) =>
+    call.outputs(7, 'BlockLSTMV2', sequenceInputs(call), { cell_clip: 0, use_peephole: false }),
+  // Its gradients by the sequence, the weights and the bias.
+  NativeLstmGrad: (call) => {
+    const kept = ofGates.map((name) => call.input(name));
+    const dy = call.input('dy');
+    const none = call.op('ZerosLike', [dy]);
+    const inputs = [...sequenceInputs(call), ...kept, none, dy];
+    const made = call.executor.op('BlockLSTMGradV2', inputs, { use_peephole: false });
+    return [made[0], made[3], made[7]].flatMap((value) => value ?? []);
+  },
   // The sum of tensors of one shape.
   NativeAddN: (call) => call.op('AddN', [call.all]),
 };

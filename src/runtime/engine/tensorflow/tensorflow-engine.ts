@@ -152,7 +152,12 @@ class TensorFlowEngine implements Engine, ResourceOwner, StepHost {
   }
 
   get needsLossScaling(): boolean {
-    return this.narrow === tf.f16;
+    return this.computesIn === 'f16';
+  }
+
+  get computesIn(): 'f32' | 'bf16' | 'f16' {
+    if (this.narrow === null) return 'f32';
+    return this.narrow === tf.f16 ? 'f16' : 'bf16';
   }
 
   marksIndices(): void {
@@ -188,6 +193,11 @@ class TensorFlowEngine implements Engine, ResourceOwner, StepHost {
 
   get traces(): boolean {
     return this.mode !== 'eager';
+  }
+
+  /** XLA has no kernels for sequences, 16 bits no form of them; on other devices they were not tried. */
+  get fusesSequences(): boolean {
+    return this.mode !== 'xla' && this.narrow === null && this.tensorflow.device.type === 'CPU';
   }
 
   get inStep(): boolean {

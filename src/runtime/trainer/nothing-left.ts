@@ -1,0 +1,67 @@
+/** A run that has ended by itself: going on with it has nothing to do, and says so. */
+import { basename, join } from 'node:path';
+import { checkpointPaths } from '../checkpoint/list.js';
+import { lastStep, type EndReason } from './ending.js';
+import type { FitResult } from './fit.js';
+import { loopStateOf } from './loop-state.js';
+import { endedBy, type ResumePoint } from './resume.js';
+import { reporterOf, type AnyTrainer, type RunOptions } from './run.js';
+import type { Session } from './session.js';
+import { shortPath } from './short-path.js';
+
+/** How a run had ended when someone went on with it. */
+export interface Over {
+  readonly run: string;
+  readonly result: FitResult;
+}
+
+/**
+ * How the run has ended, where the point is its last and nothing is allowed to change that; null where there is something to do: above
+ * all a run that was killed before it said that it had ended says so now.
+ */
+export async function nothingLeft(
+  session: Session,
+  { run, checkpoint, state }: ResumePoint,
+  changes: readonly string[],
+): Promise<Over | null> {
+  const reason = await endedBy(run);
+  if (reason === null) return null;
+  const [newest] = await checkpointPaths(join(run, 'checkpoints'));
+  if (newest === undefined || basename(newest) !== basename(checkpoint.folder)) return null;
+  const loop = loopStateOf(state);
+  const { maxTime } = session.options;
+  const isOver =
+    loop.step >= lastStep(session, null) ||
+    (reason === 'stopped' && changes.length === 0) ||
+    (reason === 'out-of-time' && maxTime !== null && loop.seconds >= maxTime);
+  if (!isOver) return null;
+  const { step, seconds, because, rows, newest: metrics } = loop;
+  const at = { step, epoch: checkpoint.epoch, seconds };
+  return { run, result: { reason, because, signal: null, at, rows, metrics } };
+}
+
+/** Says that nothing is left to do, and how to train longer. */
+export function tellOver(trainer: AnyTrainer, { run, result }: Over, options: RunOptions): void {
+  const reporter = reporterOf(trainer, options, null);
+  const { at, reason, because } = result;
+  const how: Readonly<Record<EndReason, string>> = {
+    finished: `has finished its ${at.step} steps`,
+    stopped: `was stopped after step ${at.step}${because === null ? '' : ` (${because})`}`,
+    'out-of-time': `came to its max_time after step ${at.step}`,
+    interrupted: `was interrupted after step ${at.step}`,
+  };
+  reporter.line(`nothing is left to do: ${shortPath(run)} ${how[reason]}`);
+  const command = options.goOn?.(shortPath(run)) ?? 'go on';
+  reporter.line(`to train longer: ${command} ${longer(trainer, reason)}`);
+  reporter.end();
+}
+
+/** What makes a run that ended so longer. */
+function longer({ options }: AnyTrainer, reason: EndReason): string {
+  const { epochs, steps, maxTime } = options;
+  if (reason === 'stopped') return '--allow …, with what stopped it changed';
+  if (reason === 'out-of-time' && maxTime !== null)
+    return `trainer.max_time=${2 * maxTime}.seconds --allow max_time`;
+  if (steps !== null) return `trainer.steps=${2 * steps} --allow steps`;
+  return `trainer.epochs=${2 * (epochs ?? 1)} --allow epochs`;
+}

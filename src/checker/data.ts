@@ -185,7 +185,9 @@ const checkMaps = (
     const inner = childScope({ ...env, place });
     const row = value(entry.row.span, { kind: 'record', fields }, { kind: 'ref', ref: { kind: 'row' } });
     for (const [name, size] of ownSizes(row))
-      inner.scope.names.set(name, { kind: 'value', name, span: row.span, what: 'size', value: () => size });
+      // What the spec calls so keeps its name.
+      if (!lookup(env.scope, name))
+        inner.scope.names.set(name, { kind: 'value', name, span: row.span, what: 'size', value: () => size });
     inner.scope.names.set(entry.row.text, {
       kind: 'value',
       name: entry.row.text,

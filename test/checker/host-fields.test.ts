@@ -88,6 +88,12 @@ trainer T { epochs = 1 }
     ),
     ['transforms.and(transforms.greater(row.tags, 0), transforms.notEqual(row.tags, 2))'],
   ],
+  'a name of the spec stays its own': [
+    tagger(
+      '{ tokens: pad(lookup(row.words, vocab), to = 8), tags: pad(row.tags, to = len(8)), mask: pad(row.tags > 0, to = 8) }',
+    ).replace('model Net', 'fn len(x: int) -> int = x\nmodel Net'),
+    ['tags: transforms.padTo(row.tags, { to: 8 })'],
+  ],
   'a list that a second map pads': [
     tagger('{ words: row.words, tags: row.tags + 1 }')
       .replace(
@@ -173,6 +179,16 @@ describe('fields that the host alone has', () => {
       'ZT3203 `id` is string[batch.size], a tensor expected @ batch.id',
     ],
     ['a text in arithmetic', csv('map row -> { x: row.x + row.id, label: row.label }'), 'ZT3'],
+    [
+      'texts that are compared',
+      csv('', 'step predict(batch in rows) { return { same: batch.id == batch.id } }'),
+      'ZT3204 ',
+    ],
+    [
+      'texts alone',
+      over('data rows = csv -> { id: string, file: path } { file = "rows.csv" }'),
+      'ZT3203 a batch of `rows` is of texts alone, a tensor in it expected @ rows',
+    ],
     [
       'a text in a function of tensors',
       csv('map row -> { x: cast(row.id, f32), label: row.label }'),

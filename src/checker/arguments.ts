@@ -24,7 +24,7 @@ import { isBatchType, isTensorType, showWitness, sizeOf } from './patterns.js';
 import { sizeCode } from './size-code.js';
 import { textHelp } from './row-texts.js';
 import { aType, isNumber, unitName } from './types.js';
-import { constantOf, isUnknown, value, type Value } from './value.js';
+import { constantOf, isConstant, isUnknown, value, type Value } from './value.js';
 
 /** Names of the runtime's initial weights. */
 export const initializers = [
@@ -495,10 +495,4 @@ export const bindArguments = (
     }
   }
   return fine ? { bound: ordered, extras, given } : null;
-};
-
-/** Whether a value is the same number as a default, so that it need not be said. */
-export const isConstant = (found: Value, other: Value): boolean => {
-  const a = constantOf(found);
-  return a !== undefined && a === constantOf(other);
 };

@@ -2,7 +2,7 @@
 import type { Arg, Stage, TypeExpr } from '../parser/ast.js';
 import { blockCalled, wrongKind } from '../parser/messages.gen.js';
 import { textOf, type Span } from '../parser/source.js';
-import { bindArguments, checkLimits, isConstant, parameterEnv } from './arguments.js';
+import { bindArguments, checkLimits, parameterEnv } from './arguments.js';
 import { applyBlock, callModel, modelItself } from './uses.js';
 import { derivedOf } from './copies.js';
 import { bindValue, lookup, type Binding, type Env, type FileScope } from './env.js';
@@ -21,7 +21,7 @@ import { rules } from './rules.js';
 import { sizeCode } from './size-code.js';
 import { totalFunctions, totalOfCall } from './totals.js';
 import { tensorType, type Type } from './types.js';
-import { isUnknown, unknownValue, value, type Value } from './value.js';
+import { isConstant, isUnknown, unknownValue, value, type Value } from './value.js';
 import { checkFirst } from './first-rows.js';
 import { hostCall } from './host-calls.js';
 import { inline } from './inline.js';

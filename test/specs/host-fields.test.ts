@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { PNG } from 'pngjs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { lastCheckpoint, openWorkplace, type Run, type Workplace } from './run-spec.js';
+import { lastCheckpoint, lastWeights, openWorkplace, type Run, type Workplace } from './run-spec.js';
 
 let place: Workplace;
 beforeAll(() => {
@@ -83,6 +83,16 @@ test('pictures that rows name, with values that some rows lack', async () => {
     return Number(level) > 127 === (smile === 'true');
   });
   expect(right.length).toBeGreaterThanOrEqual(0.9 * (guesses.length - 1));
+
+  // Workers make the same of it: the rows that are left out, the weights, the texts beside what is predicted.
+  const words = ['train_set.workers=2', 'val_set.workers=1'];
+  const other = await place.train(program, 'faces-workers', words);
+  expect(lastWeights(other).equals(lastWeights(run))).toBe(true);
+  expect(json(other, 'run.json')).toMatchObject({
+    data: { train_set: { rows: data['train_set']?.rows }, val_set: { rows: data['val_set']?.rows } },
+  });
+  await place.call(program, ['predict', '--from', other.folder, ...words]);
+  expect(readFileSync(join(place.folder, 'guesses.csv'), 'utf8').trim().split('\n')).toEqual(guesses);
 }, 240_000);
 
 const tagger = `
@@ -231,6 +241,14 @@ test('a grid of what becomes of the same first rows', async () => {
   const masks = levelsIn(pictureAt('.', 120), 3).map((image) => image.map((level) => Number(level > 127)));
   expect(masks).toEqual(levels.slice(0, 3).map((image) => image.map((level) => Number(level > 100))));
   expect(lastCheckpoint(run)).toMatch(/step-0*120$/);
+
+  // Only the add-ons read these rows: workers may prepare them, alone or beside those of the steps.
+  const fileAt = ({ folder }: Run, of: string): Buffer =>
+    readFileSync(join(folder, 'images', of, 'step-00000120.png'));
+  for (const [at, words] of [['shown.workers=2'], ['train_set.workers=2', 'shown.workers=1']].entries()) {
+    const other = await place.train(join(place.folder, 'dist', 'cells.mjs'), `cells-${at}`, words);
+    for (const of of ['.', 'inputs']) expect(fileAt(other, of).equals(fileAt(run, of))).toBe(true);
+  }
 
   put(
     'few.ztrain',

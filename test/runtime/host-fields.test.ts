@@ -310,6 +310,32 @@ describe('a source in TypeScript', () => {
     expect([...(tensors[2]?.values ?? [])]).toEqual([7, 8]);
   });
 
+  test('is shared out by class beside lists whose sizes differ', async () => {
+    const record = { words: wordsRecord.words, weight: { dtype: 'i32', shape: [] } } as const;
+    const kind = (row: number): number => Number(row % 4 === 0);
+    const source: data.RowSource = {
+      length: 40,
+      read: (indices) => ({
+        words: Array.from(indices, (row) => Array.from({ length: row % 3 }, () => 'cat')),
+        weight: Int32Array.from(indices, kind),
+      }),
+    };
+    const split = {
+      parts: { train: percent(70), validate: percent(30) },
+      part: 'validate',
+      stratify: 'weight',
+    };
+    const open = await data
+      .from<WordRow>(() => source, {}, { record, batch: 40, ...split })
+      .prepare<Pick<Padded, 'length'>>({ length: { dtype: 'i32', shape: [] } }, ({ weight }) => ({
+        length: transforms.cast(weight, { to: 'i32' }),
+      }))
+      .open(host);
+    const [values] = (await open.batch(0, 0)).tensors.map((tensor) => [...tensor.values]);
+    // 30 % of 10 and of 30.
+    expect([values?.filter((one) => one === 1).length, values?.length]).toEqual([3, 12]);
+  });
+
   test.each([
     [
       { words: [['cat']], tags: [[1]], weight: Float32Array.of(1, 2) },

@@ -260,7 +260,7 @@ async function openFolder(
   };
 }
 
-/** Pictures that decode: whoever skips bad rows must know them before the rows are numbered. */
+/** Pictures that decode: whoever skips bad rows must know them before the rows are numbered. The main thread looks, as it opens the folder. */
 async function readable(
   found: readonly Picture[],
   { image: [, , channels] }: Fields,

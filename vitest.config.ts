@@ -40,6 +40,7 @@ const onEveryEngine = [
   'test/runtime/trainer-progress.test.ts',
   'test/runtime/trainer.test.ts',
   'test/runtime/turns.test.ts',
+  'test/checker/mixing.test.ts',
   'test/runtime/update-hooks.test.ts',
   'test/specs/host-fields.test.ts',
   'test/specs/houses.test.ts',

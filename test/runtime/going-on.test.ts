@@ -177,7 +177,7 @@ describe('what does not go on', () => {
       appendFileSync(join('ruined', 'checkpoints', each, 'state.json'), ' ');
     const { code, text } = await run(['--resume', 'ruined']);
     expect(code).toBe(3);
-    expect(text).toContain('ruined has no checkpoint that is whole:');
+    expect(text).toContain('ruined has no checkpoint to go on from:');
     expect(text.match(/state\.json/g)).toHaveLength(checkpoints('ruined').length);
   });
 

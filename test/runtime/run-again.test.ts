@@ -362,7 +362,7 @@ describe('what has to be the same', () => {
     for (const each of checkpoints('ruins'))
       writeFileSync(join('ruins', 'checkpoints', each, 'state.json'), '');
     expect((await run(['--resume', 'ruins'])).text).toContain(
-      'put a copy of one back, or begin anew: --resume none with another --run-dir',
+      'put a whole one back, or begin anew: --resume none with another --run-dir',
     );
   });
 

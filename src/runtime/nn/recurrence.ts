@@ -1,12 +1,12 @@
 /**
  * Recurrences over the steps of a sequence, each as one op: the states of all steps, and back through time. All rows of a step lie
- * together, step after step: [steps · rows, values]. What of the gradient is the same arithmetic in every step is computed for all
- * steps at once, so that the way back has few ops a step.
+ * together, step after step: [steps · rows, values]. Gradients by weights are one product for all steps. Where an op is a call of its own,
+ * what of the gradient is the same arithmetic in every step is done for all steps at once as well, so that the way back has few ops a step.
  */
 import { ranked, type Tensor, type Tensor1D, type Tensor2D } from '../tensor.js';
 import { add, mul, select, square, sub } from '../ops/arithmetic.js';
 import { sigmoid, tanh } from '../ops/activations.js';
-import { broadcastTo, run, sizeAt, toFloat } from '../ops/kernel.js';
+import { broadcastTo, hasKernel, run, sizeAt, toFloat } from '../ops/kernel.js';
 import { matmul } from '../ops/matmul.js';
 import { ownGradient, savedAt } from '../ops/own-gradient.js';
 import { concat, stopGradient, zeros } from '../ops/shapes.js';
@@ -120,9 +120,12 @@ function lstmOf(given: Tensor, recurrent: Tensor2D, passage: Passage) {
   const part = (x: Tensor, index: number): Tensor2D => partOf(x, index, units);
   const order = orderOf(passage);
   const none = (): Tensor2D => zeros<Tensor2D>({ shape: [rows, units] });
+  // Where slopes are kernels, steps are done one by one: what is small stays in the processor's caches.
+  const isStepwise = hasKernel('NativeSigmoidGrad');
 
   const pass = () => {
     const made = new Kept(5);
+    const single: Tensor[][] = [];
     let state: Tensor2D | null = null;
     let cell: Tensor2D | null = null;
     for (const at of order) {
@@ -131,20 +134,56 @@ function lstmOf(given: Tensor, recurrent: Tensor2D, passage: Passage) {
         state === null ? inputs : add<Tensor2D>(inputs, matmul<Tensor2D>(state, recurrent));
       const open = sigmoid(gates);
       const candidate = tanh(part(gates, 2));
-      const fresh = mul<Tensor2D>(part(open, 0), candidate);
-      const next: Tensor2D = cell === null ? fresh : add<Tensor2D>(mul<Tensor2D>(part(open, 1), cell), fresh);
+      const [input, forget, output] = [part(open, 0), part(open, 1), part(open, 3)];
+      const fresh = mul<Tensor2D>(input, candidate);
+      const next: Tensor2D = cell === null ? fresh : add<Tensor2D>(mul<Tensor2D>(forget, cell), fresh);
       const curve = tanh(next);
-      const shown = mul<Tensor2D>(part(open, 3), curve);
+      const shown = mul<Tensor2D>(output, curve);
       const test: Tensor | null = kept === null ? null : stepOf(kept, at, passage);
       cell = where(test, next, cell ?? none());
       state = where(test, shown, state ?? none());
       made.put(at, open, candidate, cell, curve, state);
+      single[at] = [input, forget, output, candidate, cell, curve];
     }
     const value = made.all(4);
+    if (isStepwise) return { value, saved: [...single.flat(), value] };
     return { value, saved: [made.all(0), made.all(1), made.all(2), made.all(3), value] };
   };
 
-  const back = (dy: Tensor, saved: readonly Tensor[]): readonly [Tensor2D, Tensor2D] => {
+  const stepwise = (dy: Tensor, saved: readonly Tensor[]): readonly [Tensor2D, Tensor2D] => {
+    const slopeOf = (kernel: 'Sigmoid' | 'Tanh', y: Tensor, of: Tensor): Tensor2D =>
+      run(`Native${kernel}Grad`, { y, dy: of });
+    const wide = kept === null ? null : besides([kept, kept, kept, kept]);
+    const made = new Kept(1);
+    let ofState: Tensor2D | null = null;
+    let ofCell: Tensor2D | null = null;
+    [...order].reverse().forEach((at, turn) => {
+      const place = order[order.length - 2 - turn];
+      const kind = (index: number, of = at): Tensor => savedAt(saved, 6 * of + index);
+      const [input, forget, output, candidate, curve] = [kind(0), kind(1), kind(2), kind(3), kind(5)];
+      const test: Tensor | null = kept === null ? null : stepOf(kept, at, passage);
+      const own = stepOf(dy, at, passage);
+      const dState = ofState === null ? own : add<Tensor2D>(own, ofState);
+      const through = where(test, slopeOf('Tanh', curve, mul<Tensor2D>(dState, output)), 0);
+      const dCell = ofCell === null ? through : add<Tensor2D>(ofCell, through);
+      const dGates = besides([
+        slopeOf('Sigmoid', input, mul<Tensor2D>(dCell, candidate)),
+        place === undefined ? none() : slopeOf('Sigmoid', forget, mul<Tensor2D>(dCell, kind(4, place))),
+        slopeOf('Tanh', candidate, mul<Tensor2D>(dCell, input)),
+        slopeOf('Sigmoid', output, mul<Tensor2D>(dState, curve)),
+      ]);
+      const counted = where(wide === null ? null : stepOf(wide, at, passage), dGates, 0);
+      made.put(at, counted);
+      if (place === undefined) return;
+      const product = matmul<Tensor2D>(counted, recurrent, { transposeB: true });
+      ofState = test === null ? product : add<Tensor2D>(product, select<Tensor2D>(test, 0, dState));
+      ofCell = where(test, mul<Tensor2D>(dCell, forget), dCell);
+    });
+    const dGiven = made.all(0);
+    return [dGiven, across(before(savedAt(saved, 6 * order.length), passage), dGiven)];
+  };
+
+  const together = (dy: Tensor, saved: readonly Tensor[]): readonly [Tensor2D, Tensor2D] => {
     const [open, candidate, cell, curve, states] = [0, 1, 2, 3, 4].map((index) => savedAt(saved, index));
     if (!open || !candidate || !cell || !curve || !states) throw new Error('a recurrence kept no steps');
     const gate = (index: number): Tensor2D => part(open, index);
@@ -182,7 +221,7 @@ function lstmOf(given: Tensor, recurrent: Tensor2D, passage: Passage) {
     return [dGiven, across(before(states, passage), dGiven)];
   };
 
-  return { pass, back };
+  return { pass, back: isStepwise ? stepwise : together };
 }
 
 /**

@@ -75,9 +75,9 @@ const isCheckpoints = (path: string): boolean =>
 export function noneWhole(run: string, passed: readonly string[]): RunError {
   return new RunError(
     [
-      `${run} has no checkpoint that is whole:`,
+      `${run} has no checkpoint to go on from:`,
       ...passed.map((why) => `  ${why}`),
-      'put a copy of one back, or begin anew: --resume none with another --run-dir',
+      'put a whole one back, or begin anew: --resume none with another --run-dir',
     ].join('\n'),
   );
 }

@@ -42,6 +42,7 @@ const onEveryEngine = [
   'test/runtime/turns.test.ts',
   'test/checker/mixing.test.ts',
   'test/runtime/update-hooks.test.ts',
+  'test/specs/host-fields.test.ts',
   'test/specs/houses.test.ts',
   'test/specs/pictures.test.ts',
   'test/specs/externs.test.ts',

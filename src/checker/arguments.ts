@@ -20,10 +20,11 @@ import { checkExpr } from './expressions.js';
 import type { Unit } from './ir.js';
 import { keyHelp } from './foreign.js';
 import { holdsGaps, refuseGaps } from './missing.js';
-import { isTensorType, showWitness, sizeOf } from './patterns.js';
+import { isBatchType, isTensorType, showWitness, sizeOf } from './patterns.js';
 import { sizeCode } from './size-code.js';
+import { textHelp } from './row-texts.js';
 import { aType, isNumber, unitName } from './types.js';
-import { constantOf, isUnknown, value, type Value } from './value.js';
+import { constantOf, isConstant, isUnknown, value, type Value } from './value.js';
 
 /** Names of the runtime's initial weights. */
 export const initializers = [
@@ -74,6 +75,7 @@ const accept = (env: Env, written: TypeExpr, found: Value): Value | null => {
   if (isTensorType(written)) {
     const scalar = isNumber(found.type) || found.type.kind === 'schedule';
     if (name === 'tensors') return found.type.kind === 'list' ? found : null;
+    if (name === 'text') return found.type.kind === 'text' ? found : null;
     return found.type.kind === 'tensor' || found.type.kind === 'missing' || scalar ? found : null;
   }
   if (written.shape && found.items) {
@@ -131,6 +133,7 @@ export const describe = (written: TypeExpr): string => {
       break;
   }
   const name = written.name.text;
+  if (name === 'text') return 'a string or path of a row';
   if (isTensorType(written)) return name === 'tensors' ? 'a list of tensors' : 'a tensor';
   if (written.shape) {
     const [dim] = written.shape.dims;
@@ -262,6 +265,7 @@ const formHelp = (written: TypeExpr, found: Value): string | null => {
   if (takes('tensors') && found.type.kind === 'tensor') return 'write the tensors as a list: `[a, b]`';
   const { constant } = found;
   const [first] = found.items ?? [];
+  if (found.type.kind === 'text') return textHelp(found.type);
   if (wantsInt(written) && first && found.items?.every((each) => isConstant(each, first)))
     return `write \`${String(constantOf(first))}\`, which holds for each axis`;
   if (wantsInt(written) && typeof constant === 'number' && Number.isSafeInteger(constant))
@@ -472,7 +476,8 @@ export const bindArguments = (
       refuseGaps(env, found, `\`${owner}\``);
       fine = false;
     } else if (found) {
-      const fits = coerce(env, param.type, found, `\`${name}\` of \`${owner}\``);
+      const isBatch = found.type.kind === 'record' && isBatchType(scope, param.type);
+      const fits = isBatch ? found : coerce(env, param.type, found, `\`${name}\` of \`${owner}\``);
       if (fits) ordered.set(name, fits);
       else {
         fine = false;
@@ -490,10 +495,4 @@ export const bindArguments = (
     }
   }
   return fine ? { bound: ordered, extras, given } : null;
-};
-
-/** Whether a value is the same number as a default, so that it need not be said. */
-export const isConstant = (found: Value, other: Value): boolean => {
-  const a = constantOf(found);
-  return a !== undefined && a === constantOf(other);
 };

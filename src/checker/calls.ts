@@ -2,7 +2,7 @@
 import type { Arg, Stage, TypeExpr } from '../parser/ast.js';
 import { blockCalled, wrongKind } from '../parser/messages.gen.js';
 import { textOf, type Span } from '../parser/source.js';
-import { bindArguments, checkLimits, isConstant, parameterEnv } from './arguments.js';
+import { bindArguments, checkLimits, parameterEnv } from './arguments.js';
 import { applyBlock, callModel, modelItself } from './uses.js';
 import { derivedOf } from './copies.js';
 import { bindValue, lookup, type Binding, type Env, type FileScope } from './env.js';
@@ -19,9 +19,10 @@ import { settingText, type Builtin } from './prelude.js';
 import { applyRepeat } from './repeats.js';
 import { rules } from './rules.js';
 import { sizeCode } from './size-code.js';
-import { hasRows, totalFunctions, totalOfOperation } from './totals.js';
+import { totalFunctions, totalOfCall } from './totals.js';
 import { tensorType, type Type } from './types.js';
-import { isUnknown, unknownValue, value, type Value } from './value.js';
+import { isConstant, isUnknown, unknownValue, value, type Value } from './value.js';
+import { checkFirst } from './first-rows.js';
 import { hostCall } from './host-calls.js';
 import { inline } from './inline.js';
 import {
@@ -99,6 +100,11 @@ export const callNamed = (
   const binding = lookup(env.scope, name);
   if (binding) return callBinding(env, binding, nameSpan, args, span, piped);
   const fn = env.checker.prelude.find('fn', name);
+  if (fn && name === 'first') return checkFirst(env, args, span);
+  // One name: a row is brought to a size, and what a step has is made longer on each side.
+  const rows = name === 'pad' && args.some((arg) => arg.name?.text === 'to');
+  const padTo = rows ? env.checker.prelude.find('fn', 'pad_to') : null;
+  if (padTo) return callBuiltin(env, padTo, args, span, piped);
   if (fn && settingText(fn, 'spelled') === null) return callBuiltin(env, fn, args, span, piped);
   const library = env.checker.prelude.fns.get(name);
   if (library) return inline(env, library, preludeScope(env), args, span, piped);
@@ -227,6 +233,9 @@ interface BuiltinCall {
   readonly values: readonly Value[];
 }
 
+/** How a spec calls it. */
+const shownName = (builtin: Builtin): string => settingText(builtin, 'spelled') ?? builtin.name;
+
 const bindBuiltin = (
   env: Env,
   builtin: Builtin,
@@ -235,7 +244,8 @@ const bindBuiltin = (
   piped: Value | null,
   gaps = false,
 ): BuiltinCall | null => {
-  const { name: owner, params } = builtin;
+  const { params } = builtin;
+  const owner = shownName(builtin);
   const call = bindArguments(
     { env, owner, kind: 'argument', params, span, scope: preludeScope(env), gaps },
     piped,
@@ -263,7 +273,7 @@ const inputsFit = (env: Env, builtin: Builtin, call: BuiltinCall, bindings: Bind
   const inner = signatureEnv(env, builtin, call.bound);
   return call.inputs.every((param) => {
     const found = call.bound.get(param.name.text);
-    const what = `\`${param.name.text}\` of \`${builtin.name}\``;
+    const what = `\`${param.name.text}\` of \`${shownName(builtin)}\``;
     return !found || matchType(inner, param.type, found.type, bindings, { what, span: found.span });
   });
 };
@@ -284,7 +294,7 @@ const limitsHold = (
       'size',
       value(span, { kind: 'int' }, { kind: 'literal', value: 0 }, { size }),
     );
-  return checkLimits(env, builtin.name, builtin.params, bound, limits.scope, (expr) =>
+  return checkLimits(env, shownName(builtin), builtin.params, bound, limits.scope, (expr) =>
     sourceText(env, env.file, expr.span),
   );
 };
@@ -303,7 +313,7 @@ const resultOf = (
     return judgeAtCall(
       env,
       span,
-      () => rules.get(rule)?.({ env, name: builtin.name, span, args: bound }) ?? null,
+      () => rules.get(rule)?.({ env, name: shownName(builtin), span, args: bound }) ?? null,
     );
   const { result } = builtin.item;
   if (!inputsFit(env, builtin, call, bindings) || !result) return null;
@@ -327,7 +337,7 @@ const callBuiltin = (
     env.checker.report(
       wrongKind(
         span,
-        { name: builtin.name, found: 'a function of the host', expected: 'one that runs in a step' },
+        { name: shownName(builtin), found: 'a function of the host', expected: 'one that runs in a step' },
         { help: 'call it in the `map` of a data set' },
       ),
     );
@@ -390,7 +400,11 @@ const applyBuiltin = (env: Env, builtin: Builtin, call: BuiltinCall, span: Span)
       each.type.kind === 'tensor' && each.type.shape.length > 0 ? [each.type.shape.length] : [],
     ),
   );
-  const free = elementwise ? ranks.size > 1 : rule === 'pool' ? false : !likeFirst && !fixed;
+  const free = elementwise
+    ? ranks.size > 1
+    : rule === 'pool' || rule === 'utf8'
+      ? false
+      : !likeFirst && !fixed;
   const random = builtin.settings.get('random') === true;
   if (random && env.place.kind !== 'host') env.place.notes.random = true;
   const tensors = inputs
@@ -411,7 +425,7 @@ const applyBuiltin = (env: Env, builtin: Builtin, call: BuiltinCall, span: Span)
     draw: random ? env.place.draw(builtin.name) : null,
     free,
   };
-  const total = totalOf(env, builtin, bound, values, type, span);
+  const total = totalOfCall(env, builtin, bound, values, type, span);
   return value(span, type, ir, { total });
 };
 
@@ -422,34 +436,6 @@ const statics = (builtin: Builtin, bound: ReadonlyMap<string, Value>): ReadonlyM
       return found && !isTensorType(param.type) ? [[param.name.text, found] as const] : [];
     }),
   );
-
-/** A reduction over rows in a step is a running total; so is a function of one. */
-const totalOf = (
-  env: Env,
-  builtin: Builtin,
-  bound: ReadonlyMap<string, Value>,
-  values: readonly Value[],
-  type: Type,
-  span: Span,
-): Value['total'] => {
-  if (env.place.kind !== 'step' || type.kind !== 'tensor' || type.shape.length > 0) return null;
-  if (builtin.name === 'mean' || builtin.name === 'sum') {
-    const x = bound.get('x');
-    if (x?.type.kind !== 'tensor' || x.type.shape.length === 0) return x?.total ?? null;
-    if (!hasRows(env, x.type)) return null;
-    const weight = bound.get('weight');
-    const reduction: IrReduction = {
-      span,
-      kind: builtin.name,
-      values: x.ir,
-      weight: weight && weight.type.kind === 'tensor' ? weight.ir : null,
-    };
-    return { kind: 'leaf', reduction };
-  }
-  if (!totalFunctions.has(builtin.name)) return null;
-  const args = builtin.params.flatMap((param) => bound.get(param.name.text) ?? []);
-  return totalOfOperation(builtin.name, builtin.name === 'clamp' ? args : values, span);
-};
 
 /** Whether a metric stands in a step, whose batches it is of; reports where it does not. */
 export const isInStep = (env: Env, name: string, span: Span): boolean => {

@@ -28,7 +28,7 @@ const textsOf = (given: Value): readonly string[] | null => {
 
 const sizeOfField = ({ type }: RecordType['fields'][number]): number | null => {
   const of = type.kind === 'missing' ? type.of : type;
-  return of.kind === 'tensor' ? asConstant(product(of.shape)) : null;
+  return of.kind === 'tensor' || of.kind === 'text' ? asConstant(product(of.shape)) : null;
 };
 
 const wrongCount = (env: Env, span: Span, name: string, found: number, expected: number): void =>

@@ -24,10 +24,10 @@ import { isGraphStmt } from './classes.js';
 import { checkExternAddon } from './extern-addons.js';
 import { asBuiltin, externParts } from './extern-optimizers.js';
 import { nameHelp } from './foreign.js';
-import { childScope, lookup, makePlace, type Env, type FileScope } from './env.js';
+import { childScope, lookup, makePlace, type Env, type FileScope, type FirstRows } from './env.js';
 import { checkExpr, isUnbuilt, kindOf } from './expressions.js';
-import type { IrAddon, IrGroup, IrMatching, IrNamed, IrOptimizer, IrPattern } from './ir.js';
-import { matchType, noBindings } from './patterns.js';
+import type { IrAddon, IrFirstRows, IrGroup, IrMatching, IrNamed, IrOptimizer, IrPattern } from './ir.js';
+import { isTensorType, matchType, noBindings } from './patterns.js';
 import { settingList, settingText, type Builtin } from './prelude.js';
 import { checkWeightsFile } from './pretrained.js';
 import { checkFields } from './record-fields.js';
@@ -328,9 +328,7 @@ const checkAddon = (env: Env, decl: AddonDecl): IrAddon | null => {
     return null;
   }
   refuseParts(env, decl.config);
-  const thunk = builtin.params.find(
-    (param) => param.type.kind === 'namedType' && param.type.name.text === 'f32',
-  );
+  const thunk = builtin.params.find((param) => isTensorType(param.type));
   const entry =
     thunk &&
     decl.config.entries.find((each) => each.kind === 'attribute' && each.name.text === thunk.name.text);
@@ -356,7 +354,12 @@ const checkAddon = (env: Env, decl: AddonDecl): IrAddon | null => {
     const place = makePlace('step', null, new Set(), decl.as?.text ?? name);
     const inner = childScope({
       ...env,
-      place: { ...place, clock: false, symbols: new Map([...env.place.symbols, ...place.symbols]) },
+      place: {
+        ...place,
+        clock: false,
+        reads: [],
+        symbols: new Map([...env.place.symbols, ...place.symbols]),
+      },
     });
     const found = checkExpr(inner, entry.value);
     if (isUnknown(found)) return null;
@@ -371,6 +374,7 @@ const checkAddon = (env: Env, decl: AddonDecl): IrAddon | null => {
       name: thunk.name.text,
       value: {
         kind: 'thunk',
+        ...readsOf(inner.place.reads ?? []),
         body: inner.place.statements.filter(isGraphStmt),
         value: found.ir,
         span: entry.value.span,
@@ -391,3 +395,8 @@ const checkAddon = (env: Env, decl: AddonDecl): IrAddon | null => {
     options,
   };
 };
+
+const readsOf = (reads: readonly FirstRows[]): { readonly reads?: readonly IrFirstRows[] } =>
+  reads.length === 0
+    ? {}
+    : { reads: reads.map(({ span, name, data, count }) => ({ span, name, data, count })) };

@@ -1,5 +1,5 @@
 /** Data sets: where their rows come from, what a row is, and what a batch of them is. */
-import type { Config, DataDecl, RecordType as WrittenRecord, TypeExpr } from '../parser/ast.js';
+import type { Config, DataDecl, TypeExpr } from '../parser/ast.js';
 import { fileMissing, missingArgument, unknownName, wrongKind, wrongType } from '../parser/messages.gen.js';
 import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
@@ -7,28 +7,20 @@ import { parameterEnv } from './arguments.js';
 import { checkAttributes, ownerOf } from './attributes.js';
 import { checkColumns } from './columns.js';
 import { preludeScope } from './calls.js';
-import { constant, symbol, type Size } from './dims/size.js';
+import { symbol, type Size } from './dims/size.js';
 import { childScope, lookup, lookupData, makePlace, type Env, type FileScope } from './env.js';
 import { checkExpr, kindOf } from './expressions.js';
 import { moduleOf } from './externs.js';
 import { isGraphStmt } from './classes.js';
-import type { IrData, IrField, IrMap, IrNamed, IrType } from './ir.js';
+import type { IrData, IrField, IrMap, IrNamed } from './ir.js';
 import { asField, hasMasks } from './missing.js';
-import { noBindings, resolveType } from './patterns.js';
 import { checkParts } from './parts.js';
-import { ragged, recordType as codeType, splitMap } from './host-map.js';
+import { splitMap } from './host-map.js';
+import { fieldTypes, rowFields } from './row-fields.js';
+import { ownSizes } from './row-texts.js';
 import { liftMap } from './rows.js';
 import type { Builtin } from './prelude.js';
-import {
-  aType,
-  irType,
-  showType,
-  tensorType,
-  type RecordType,
-  type Type,
-  unknownType,
-  withShape,
-} from './types.js';
+import { aType, irType, tensorType, type RecordType, type Type, unknownType, withShape } from './types.js';
 import { isUnknown, value, type Value } from './value.js';
 
 export interface DataInfo {
@@ -44,7 +36,7 @@ export interface DataInfo {
 export const rowsSymbol = 'n';
 
 const batched = (type: Type): Type =>
-  type.kind === 'tensor' || type.kind === 'missing'
+  type.kind === 'tensor' || type.kind === 'missing' || type.kind === 'text'
     ? withShape(type, (shape) => [symbol(rowsSymbol), ...shape])
     : type.kind === 'float'
       ? tensorType('f32', [symbol(rowsSymbol)])
@@ -53,101 +45,6 @@ const batched = (type: Type): Type =>
         : type.kind === 'bool'
           ? tensorType('bool', [symbol(rowsSymbol)])
           : type;
-
-const fieldHelp = (type: Type): { readonly help?: string } => {
-  if (type.kind === 'string')
-    return { help: 'write its choices, which become numbers from 0: `"red" | "green"`' };
-  const dtype = type.kind === 'float' ? 'f32' : type.kind === 'int' ? 'i32' : null;
-  return dtype === null ? {} : { help: `write \`${dtype}\`` };
-};
-
-/** What a written type says of a row's field: one type, or choices of texts, and whether the field may be missing. */
-const partsOf = (
-  written: TypeExpr,
-): {
-  readonly of: readonly TypeExpr[];
-  readonly choices: readonly string[] | null;
-  readonly gap: boolean;
-} => {
-  const members = written.kind === 'unionType' ? written.members : [written];
-  const isGap = (each: TypeExpr): boolean =>
-    each.kind === 'namedType' && each.name.text === 'missing' && !each.shape;
-  const of = members.filter((each) => !isGap(each));
-  const texts = of.flatMap((each) => (each.kind === 'literalType' ? [each.value] : []));
-  const isChoice = written.kind === 'unionType' && texts.length === of.length && texts.length > 0;
-  return { of, choices: isChoice ? texts : null, gap: members.some(isGap) };
-};
-
-/** Sources in which a value can be missing: texts have a way to say so, arrays have none. */
-const withGaps: readonly string[] = ['csv', 'jsonl'];
-
-/** Sources whose rows may each have sizes of their own, under names that are free in the record. */
-const withOwnSizes: readonly string[] = ['image_folder'];
-
-/** The fields of one row, as declared. */
-const rowFields = (
-  env: Env,
-  written: WrittenRecord,
-  sizes: ReadonlyMap<string, Size>,
-  source: string,
-): RecordType['fields'] => {
-  const bindings = noBindings();
-  for (const [name, size] of sizes) bindings.sizes.set(name, size);
-  const typeOf = (name: string, whole: TypeExpr): Type => {
-    const { of, choices } = partsOf(whole);
-    if (choices) return tensorType('i32', [], constant(choices.length));
-    const [own = whole, ...more] = of;
-    const free = withOwnSizes.includes(source) ? (each: string): Size => symbol(ragged(each)) : null;
-    const type = more.length > 0 ? null : resolveType(env, own, bindings, free);
-    // What is unknown was reported where it is written; what reads the field needs no error of its own.
-    if (type?.kind === 'unknown' || type?.kind === 'tensor') return type;
-    if (type?.kind === 'bool') return tensorType('bool', []);
-    env.checker.report(
-      wrongType(
-        whole.span,
-        {
-          what: `field \`${name}\``,
-          found: type ? aType(type) : 'of several types',
-          expected: 'f32, i32, u8 or bool, with a shape or without',
-        },
-        type ? fieldHelp(type) : {},
-      ),
-    );
-    return unknownType;
-  };
-  return written.fields.map((field) => {
-    const name = field.name.text;
-    const { gap } = partsOf(field.type);
-    const type = typeOf(name, field.type);
-    if (!gap || type.kind !== 'tensor') return { name, type };
-    if (withGaps.includes(source)) return { name, type: { kind: 'missing', of: type } };
-    env.checker.report(
-      wrongType(
-        field.type.span,
-        {
-          what: `field \`${name}\``,
-          found: `${showType(type)} | missing`,
-          expected: `a type without \`missing\` in \`${source}\``,
-        },
-        {
-          help: `only ${withGaps.join(' and ')} know gaps: leave \`missing\` out, or add a bool field that says where they are`,
-        },
-      ),
-    );
-    return { name, type };
-  });
-};
-
-const fieldTypes = (written: WrittenRecord, fields: RecordType['fields']): readonly IrField[] =>
-  fields.map(({ name, type }) => {
-    const own = written.fields.find((each) => each.name.text === name);
-    const choices = own ? partsOf(own.type).choices : null;
-    const of: IrType =
-      choices !== null
-        ? { kind: 'choice', values: choices }
-        : codeType(type.kind === 'missing' ? type.of : type);
-    return { name, type: type.kind === 'missing' ? { kind: 'missing', of } : of };
-  });
 
 interface Source {
   readonly builtin: Builtin | null;
@@ -238,7 +135,7 @@ const readSource = (
     return null;
   }
   const row = written
-    ? rowFields(decl.record ? env : inner, written, sizes, sourceName)
+    ? rowFields(decl.record ? env : inner, written, sizes, { name: sourceName, isExtern: extern !== null })
     : inherited
       ? inheritedRow(inherited)
       : [];
@@ -251,7 +148,7 @@ const readSource = (
       module: extern ? moduleOf(file, extern) : null,
     },
     row,
-    rowIr: written ? fieldTypes(written, row) : (inherited?.ir.row ?? []),
+    rowIr: written ? fieldTypes(written, row, sourceName) : (inherited?.ir.row ?? []),
     declared: decl.record !== null || (inherited?.ir.declared ?? false),
     arguments: args,
     all: attributes.all,
@@ -287,6 +184,10 @@ const checkMaps = (
     place.symbols.set(rowsSymbol, { kind: 'batchSize', batch: entry.row.text });
     const inner = childScope({ ...env, place });
     const row = value(entry.row.span, { kind: 'record', fields }, { kind: 'ref', ref: { kind: 'row' } });
+    for (const [name, size] of ownSizes(row))
+      // What the spec calls so keeps its name.
+      if (!lookup(env.scope, name))
+        inner.scope.names.set(name, { kind: 'value', name, span: row.span, what: 'size', value: () => size });
     inner.scope.names.set(entry.row.text, {
       kind: 'value',
       name: entry.row.text,
@@ -333,7 +234,7 @@ const checkMaps = (
 /** The type of a field that `map` gives; unknown after an error, so that what reads the field needs none of its own. */
 const mapped = (env: Env, name: string, field: Value): Type => {
   const { type, span } = field;
-  if (['tensor', 'missing', 'int', 'float', 'unknown'].includes(type.kind)) return type;
+  if (['tensor', 'missing', 'text', 'int', 'float', 'unknown'].includes(type.kind)) return type;
   const help =
     type.kind === 'list'
       ? 'make it a `const`, and use its numbers in the step: `w[0]`'

@@ -4,9 +4,16 @@ import type { Span } from '../parser/source.js';
 import { bindArguments, checkLimits, parameterEnv } from './arguments.js';
 import { sourceText } from './calls.js';
 import { isFree, usePlace } from './classes.js';
-import { lookup, type Env, type FileScope } from './env.js';
+import { type Env, type FileScope } from './env.js';
 import { orSwapped } from './judging.js';
-import { bindPlainSizes, isTensorType, matchType, noBindings, type Bindings } from './patterns.js';
+import {
+  bindPlainSizes,
+  isBatchType,
+  isTensorType,
+  matchType,
+  noBindings,
+  type Bindings,
+} from './patterns.js';
 import { sizeCode } from './size-code.js';
 import { isUnknown, value, type Value } from './value.js';
 
@@ -39,9 +46,8 @@ export const bindDeclared = (
   const given = (of: ReadonlyMap<string, Value>) =>
     params.flatMap((param) => {
       const found = of.get(param.name.text);
-      const batch = param.type.kind === 'namedType' ? lookup(file, param.type.name.text) : null;
       // Of a batch, the fields that the function reads are held against it where they are read.
-      return found && !(batch?.kind === 'decl' && batch.decl.kind === 'data') ? [{ param, found }] : [];
+      return found && !isBatchType(file, param.type) ? [{ param, found }] : [];
     });
   const bindings = orSwapped(env, [...tensors], bound, (of) => {
     const made = noBindings();

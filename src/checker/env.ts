@@ -15,7 +15,7 @@ import type { Diagnostic } from '../parser/diagnostic.js';
 import { positionAt, type Span } from '../parser/source.js';
 import type { Facts } from './dims/facts.js';
 import type { Size } from './dims/size.js';
-import type { DType, IrExpr, IrExprKind, IrSlot, IrSlotRef, IrStepStmt } from './ir.js';
+import type { DType, IrExpr, IrExprKind, IrFirstRows, IrSlot, IrSlotRef, IrStepStmt } from './ir.js';
 import type { Prelude } from './prelude.js';
 import type { ProgramFile } from './program.js';
 import type { Value } from './value.js';
@@ -121,9 +121,14 @@ export interface Place {
   readonly gaps: boolean;
   /** Whether functions that run on the host can be called: in `map`, and in a function that one may call. */
   readonly onHost: boolean;
+  /** Rows of data sets that are read here, where some can be: in what an add-on shows. */
+  readonly reads: FirstRows[] | null;
   /** Told when random numbers are drawn, or rows of a batch meet. */
   readonly notes: { random: boolean; meetsRows: Span | null };
 }
+
+/** A data set's first rows, with their exact count. */
+export type FirstRows = IrFirstRows & { readonly size: Size };
 
 /** Collects the slots of one class, or of one turn of a `repeat`. */
 export interface WeightSink {
@@ -208,6 +213,7 @@ export const makePlace = (
     clock: kind === 'step',
     gaps: kind === 'map',
     onHost: kind === 'map',
+    reads: null,
     notes: { random: false, meetsRows: null },
   };
 };

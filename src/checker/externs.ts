@@ -154,7 +154,12 @@ const calledItem = (
       .filter(isPlainTensor)
       .map((param) => ({ name: param.name.text, type: typeOf(param.type) })),
     result:
-      what === 'metric' ? metricResult(env, item) : item.result ? typeOf(item.result) : { kind: 'none' },
+      what === 'metric'
+        ? metricResult(env, item)
+        : // What rows are is held against the source where data is read of it.
+          what === 'fn' && item.result
+          ? typeOf(item.result)
+          : { kind: 'none' },
     many: false,
   };
 };

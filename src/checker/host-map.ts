@@ -2,11 +2,11 @@
  * The part of a `map` that runs on the host, row by row: functions of images and what feeds them. What is left of the map is
  * computed on batches in the step, from what the host gives.
  */
-import { notBuilt } from '../parser/messages.gen.js';
+import { notBuilt, wrongType } from '../parser/messages.gen.js';
 import type { Span } from '../parser/source.js';
 import { symbolsOf, type Size } from './dims/size.js';
 import type { Env } from './env.js';
-import type { IrExpr, IrField, IrMap, IrNamed, IrStmt } from './ir.js';
+import type { IrExpr, IrField, IrMap, IrNamed, IrStmt, IrType } from './ir.js';
 import { walkIr } from './ir-walk.js';
 import { irType, type RecordType, type Type } from './types.js';
 
@@ -19,20 +19,29 @@ export const isRagged = (size: Size): boolean => [...symbolsOf(size)].some((name
 export const differs = (type: Type): boolean => type.kind === 'tensor' && type.shape.some(isRagged);
 
 /** A type as code has it: sizes that differ from row to row are -1. */
-export const recordType = (type: Type): IrField['type'] => {
-  const of = irType(type);
-  return type.kind === 'tensor' && of.kind === 'tensor'
-    ? {
-        ...of,
-        shape: of.shape.map((size, axis) => (type.shape.slice(axis, axis + 1).some(isRagged) ? '-1' : size)),
-      }
-    : of;
-};
+const inCode = (type: IrType): IrType =>
+  type.kind === 'tensor' || type.kind === 'text'
+    ? { ...type, shape: type.shape.map((size) => (size.includes('?') ? '-1' : size)) }
+    : type;
+
+export const recordType = (type: Type): IrField['type'] => inCode(irType(type));
+
+/** Namespace of the functions of `map` that run on the host. */
+export const hostHome = 'transforms';
 
 /** Functions of the step that the host computes as well, between its own. */
-const shared = new Set(['cast', 'add', 'sub', 'mul', 'div']);
+const shared = new Set([
+  ...['cast', 'add', 'sub', 'mul', 'div', 'neg', 'not', 'and', 'or', 'ones_like', 'zeros_like'],
+  ...['equal', 'not_equal', 'less', 'less_equal', 'greater', 'greater_equal'],
+]);
 
-const isHostOp = (expr: IrExpr): boolean => expr.kind === 'op' && expr.home === 'transforms';
+const isHostOp = (expr: IrExpr): boolean => expr.kind === 'op' && expr.home === hostHome;
+
+/** Whether no step can have a value of this type of a row. */
+const isOfHost = (type: IrType): boolean =>
+  type.kind === 'tensor'
+    ? type.shape.some((size) => size.includes('?'))
+    : type.kind === 'text' && type.shape.length > 0;
 
 const isRowField = (expr: IrExpr): boolean =>
   expr.kind === 'field' && expr.of.kind === 'ref' && expr.of.ref.kind === 'row';
@@ -42,8 +51,9 @@ type Lets = ReadonlyMap<string, IrExpr>;
 const letOf = (expr: IrExpr, lets: Lets): IrExpr | null =>
   expr.kind === 'ref' && expr.ref.kind === 'local' ? (lets.get(expr.ref.name) ?? null) : null;
 
+/** The sizes of a tensor; null of one number, which the host takes beside any of them. */
 const shapeOf = (expr: IrExpr): string | null =>
-  expr.type.kind === 'tensor' ? expr.type.shape.join() : null;
+  expr.type.kind === 'tensor' && expr.type.shape.length > 0 ? expr.type.shape.join() : null;
 
 /** The first part that only a step can compute, or null. */
 const stepPart = (expr: IrExpr, lets: Lets): IrExpr | null => {
@@ -71,11 +81,10 @@ const stepPart = (expr: IrExpr, lets: Lets): IrExpr | null => {
     }
     case 'op': {
       const parts = [...expr.args, ...expr.options.map((option) => option.value)];
-      if (expr.home === 'transforms') return first(parts);
+      if (expr.home === hostHome) return first(parts);
       const shapes = new Set(expr.args.flatMap((arg) => shapeOf(arg) ?? []));
-      const isShared = expr.home === 'ops' && shared.has(expr.name) && shapes.size === 1;
-      const isFloat = expr.type.kind === 'tensor' && (expr.type.dtype === 'f32' || expr.name === 'cast');
-      return isShared && isFloat ? first(parts) : expr;
+      const isShared = expr.home === 'ops' && shared.has(expr.name) && shapes.size <= 1;
+      return isShared ? first(parts) : expr;
     }
     default:
       return expr;
@@ -105,7 +114,7 @@ const isExpr = (node: object): node is IrExpr => 'kind' in node && 'span' in nod
 const onHost = <T>(part: T): T =>
   rewrite(part, (expr) =>
     expr.kind === 'op'
-      ? { ...expr, home: 'transforms', free: false, args: onHost(expr.args), options: onHost(expr.options) }
+      ? { ...expr, home: hostHome, free: false, args: onHost(expr.args), options: onHost(expr.options) }
       : null,
   );
 
@@ -130,9 +139,33 @@ export interface MapParts {
 const hasHostOp = (part: unknown): boolean => {
   let found = false;
   walkIr(part, ({ kind, home }) => {
-    if (kind === 'op' && home === 'transforms') found = true;
+    if (kind === 'op' && home === hostHome) found = true;
   });
   return found;
+};
+
+const localOf = (expr: IrExpr): string | null =>
+  expr.kind === 'ref' && expr.ref.kind === 'local' ? expr.ref.name : null;
+
+/** Names of lets that are read outside of what the host gives. */
+const neededIn = (
+  statements: readonly IrStmt[],
+  values: readonly IrNamed[],
+  isGiven: (expr: IrExpr) => boolean,
+): ReadonlySet<string> => {
+  const needed = new Set<string>();
+  const look = (part: unknown): void => {
+    rewrite(part, (expr) => {
+      if (isGiven(expr)) return expr;
+      const name = localOf(expr);
+      if (name !== null) needed.add(name);
+      return null;
+    });
+  };
+  look(values);
+  for (const statement of [...statements].reverse())
+    if (statement.kind !== 'let' || needed.has(statement.name)) look(statement);
+  return needed;
 };
 
 /** Shares a map out between the host and the step. Null after an error. */
@@ -140,7 +173,10 @@ export const splitMap = (
   env: Env,
   { span, row, statements, values, before, inStep }: MapParts,
 ): SplitMap | null => {
-  if (!hasHostOp([statements, values])) return { host: null, step: { statements, values } };
+  // Batches have no place for texts, and for what differs in size: the host hands on the others.
+  const isHeld = before.some(({ type }) => type.kind === 'text' || differs(type));
+  if (!hasHostOp([statements, values]) && (inStep || !isHeld))
+    return { host: null, step: { statements, values } };
   const lets = new Map(
     statements.flatMap((each) => (each.kind === 'let' ? [[each.name, each.value] as const] : [])),
   );
@@ -174,20 +210,42 @@ export const splitMap = (
       report(bad.span, 'a value that the step computes, as an input of a function that runs on the host,');
     const name = fresh(hint);
     if (local !== null) made.set(local, name);
-    fields.set(name, { value: onHost(expr), type: expr.type });
+    fields.set(name, { value: onHost(expr), type: inCode(expr.type) });
     return read(expr, name);
   };
   const isGiven = (expr: IrExpr): boolean => {
     const own = letOf(expr, lets);
-    return isHostOp(expr) || (own !== null && isHostOp(own));
+    if (isHostOp(expr) || (own !== null && isHostOp(own))) return true;
+    return isOfHost(expr.type) && !isRowField(expr) && stepPart(expr, lets) === null;
   };
+  /** Lets of the step that are read there, themselves or by others. */
+  const needed = neededIn(statements, values, isGiven);
   const hostly = new Set(
     values.flatMap((each) => (hasHostOp(each.value) || isGiven(each.value) ? [each.name] : [])),
   );
   const passed = new Map<string, string>();
   /** A field of the row that the step reads itself: the host hands it on. */
-  const pass = (expr: IrExpr): IrExpr => {
+  const pass = (expr: IrExpr, isWhole = false): IrExpr => {
     if (expr.kind !== 'field') return expr;
+    if (!isWhole && !wrong && expr.type.kind === 'tensor' && isOfHost(expr.type)) {
+      env.checker.report(
+        wrongType(
+          expr.span,
+          {
+            what: `\`${expr.name}\``,
+            found: `${expr.type.dtype}[${expr.type.shape.join(', ')}], whose sizes differ from row to row`,
+            expected: 'one size for all rows, as the step that computes this wants it,',
+          },
+          {
+            help:
+              expr.type.shape.length === 3
+                ? `resize or crop it first: \`resize(row.${expr.name}, [224, 224])\``
+                : `pad it first: \`pad(row.${expr.name}, to = 64)\``,
+          },
+        ),
+      );
+      wrong = true;
+    }
     const known = passed.get(expr.name);
     if (known !== undefined) return { ...expr, name: known };
     const name = fresh(hostly.has(expr.name) ? `${expr.name}_row` : expr.name);
@@ -202,9 +260,12 @@ export const splitMap = (
       isGiven(expr) ? give(expr, hint) : isRowField(expr) ? pass(expr) : null;
   const finished = {
     statements: statements
-      .filter((each) => each.kind !== 'let' || !isHostOp(each.value))
+      .filter((each) => each.kind !== 'let' || (!isHostOp(each.value) && needed.has(each.name)))
       .map((each) => rewrite(each, cut(each.kind === 'let' || each.kind === 'fold' ? each.name : 'value'))),
-    values: values.map((each) => ({ name: each.name, value: rewrite(each.value, cut(each.name)) })),
+    values: values.map((each) => ({
+      name: each.name,
+      value: isRowField(each.value) ? pass(each.value, true) : rewrite(each.value, cut(each.name)),
+    })),
   };
   if (inStep) report(span, 'a function that runs on the host, after a `map` that runs in the step,');
   if (wrong) return null;

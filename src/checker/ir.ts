@@ -46,6 +46,8 @@ export type IrType =
   | { readonly kind: 'int' | 'float' | 'bool' | 'string' | 'path' | 'none' | 'dtype' }
   /** Sizes as a reader writes them: `["n", "28", "2 * h"]`. */
   | { readonly kind: 'tensor'; readonly dtype: DType; readonly shape: readonly string[] }
+  /** Texts of a row, or of a batch's rows, which the host alone has. */
+  | { readonly kind: 'text'; readonly of: 'string' | 'path'; readonly shape: readonly string[] }
   | { readonly kind: 'list'; readonly of: IrType }
   /** A record of `value` and of `missing`, a bool tensor of the same shape. */
   | { readonly kind: 'missing'; readonly of: IrType }
@@ -61,6 +63,8 @@ export type IrType =
 export interface IrField {
   readonly name: string;
   readonly type: IrType;
+  /** Of a source's row: the names of sizes that differ from row to row, in their order. */
+  readonly names?: readonly string[];
 }
 
 export type Unit = 'steps' | 'epochs' | 'batches' | 'samples' | 'percent' | 'seconds' | 'bytes';
@@ -251,8 +255,21 @@ export type IrExprKind =
   | { readonly kind: 'folds'; readonly count: IrExpr }
   /** `only(fold)`, `all_but(fold)`, of `part`. */
   | { readonly kind: 'part'; readonly how: 'only' | 'all_but'; readonly fold: IrExpr }
-  /** A value made when an add-on asks for it. */
-  | { readonly kind: 'thunk'; readonly body: readonly IrStmt[]; readonly value: IrExpr };
+  /** A value made when an add-on asks for it, of the first rows of data sets where it reads some. */
+  | {
+      readonly kind: 'thunk';
+      readonly reads?: readonly IrFirstRows[];
+      readonly body: readonly IrStmt[];
+      readonly value: IrExpr;
+    };
+
+/** `first(val_set, 16)`: a batch under a name. */
+export interface IrFirstRows {
+  readonly span: Span;
+  readonly name: string;
+  readonly data: string;
+  readonly count: IrExpr;
+}
 
 export type IrSlice =
   | { readonly kind: 'ellipsis' }
@@ -276,6 +293,8 @@ export type IrRef =
   /** `batch` of a step: a record of tensors. */
   | { readonly kind: 'batch'; readonly name: string }
   | { readonly kind: 'row' }
+  /** The first rows of a data set, in a thunk. */
+  | { readonly kind: 'first'; readonly name: string }
   | { readonly kind: 'param'; readonly name: string }
   | { readonly kind: 'const'; readonly name: string }
   /** A parameter of the block or model. */

@@ -10,7 +10,7 @@ import {
 } from '../parser/messages.gen.js';
 import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
-import { bindArguments, checkLimits, isConstant, parameterEnv } from './arguments.js';
+import { bindArguments, checkLimits, parameterEnv } from './arguments.js';
 import { isOptionalTensor, preludeScope, sourceText } from './calls.js';
 import { applyNamedBlock } from './uses.js';
 import { maxOf } from './dims/facts.js';
@@ -26,7 +26,7 @@ import { settingText, type Builtin } from './prelude.js';
 import { slide } from './rules.js';
 import { sizeCode } from './size-code.js';
 import { showType, tensorType, type TensorType, type Type } from './types.js';
-import { constantOf, isUnknown, unknownValue, value, type Value } from './value.js';
+import { constantOf, isConstant, isUnknown, unknownValue, value, type Value } from './value.js';
 import { judgeAtCall, judgeOrder } from './judging.js';
 
 /** Takes a name for weights; a made-up one where none is given. Null after an error. */

@@ -12,6 +12,7 @@ import { constantOf, isUnknown, unknownValue, value, type Value } from './value.
 import { judgeSizes } from './judging.js';
 import { hostBinary } from './host-operators.js';
 import { hasMasks, isMissing, joined, present, reportMissing } from './missing.js';
+import { textHelp } from './row-texts.js';
 
 export const arithmetic = new Set<BinaryOp>(['+', '-', '*', '/', '%', '**']);
 
@@ -85,6 +86,8 @@ export const binary = (env: Env, expr: Pick<BinaryExpr, 'op' | 'span'>, left: Va
     if (op === '@') return reportMissing(env, span, 'one side', '`@`');
     return joined(env, binary(env, expr, present(left), present(right)), [left, right]);
   }
+  const text = [left, right].find(({ type }) => type.kind === 'text');
+  if (text?.type.kind === 'text') return mismatch(env, span, op, left, right, textHelp(text.type));
   const first = asTensor(env, left);
   const second = asTensor(env, right);
   if (arithmetic.has(op) && first && !second) right = vectorOf(right, first) ?? right;

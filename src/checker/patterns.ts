@@ -13,7 +13,7 @@ import type { Span } from '../parser/source.js';
 import type { Related } from '../parser/diagnostic.js';
 import { type Witness } from './dims/facts.js';
 import { asConstant, noSize, showFraction, showSize, type Size } from './dims/size.js';
-import { childScope, lookup, type Env } from './env.js';
+import { childScope, lookup, lookupData, type Env, type Scope } from './env.js';
 import { meantType } from './foreign.js';
 import { checkExpr } from './expressions.js';
 import type { DType } from './ir.js';
@@ -267,9 +267,16 @@ export const isTensorType = (type: TypeExpr): boolean =>
   type.kind === 'namedType'
     ? type.name.text === 'tensor' ||
       type.name.text === 'tensors' ||
+      type.name.text === 'text' ||
       (isDType(type.name.text) && (type.name.text !== 'bool' || type.shape !== null)) ||
       (type.shape !== null && type.name.text.length === 1)
     : type.kind === 'unionType' && type.members.some(isTensorType);
+
+/** Whether a type is the name of a data set: a batch of it, or another record with the fields that are read. */
+export const isBatchType = (scope: Scope, type: TypeExpr): boolean => {
+  const binding = type.kind === 'namedType' && !type.shape ? lookupData(scope, type.name.text) : null;
+  return binding?.kind === 'decl' && binding.decl.kind === 'data';
+};
 
 /** Matches a value's type against a written tensor or record type. Reports and returns false where it does not fit. */
 export const matchType = (

@@ -21,6 +21,7 @@ import { aType, isDType, isNumber, showShape, tensorType, type TensorType, type 
 import { constantOf, type Value } from './value.js';
 import { ragged } from './host-map.js';
 import { judgeSizes } from './judging.js';
+import { decodeImage, lookupWords, padTo, utf8 } from './text-rules.js';
 import { gather, outer, ownRows, rowsOf, shuffleRows } from './row-rules.js';
 import {
   shapeArgument,
@@ -452,6 +453,7 @@ export const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['stack', stack],
   ['repeat_axis', repeatAxis],
   ['pad', pad],
+  ['pad_to', padTo],
   ['put', put],
   ['cast', cast],
   ['select', conditional],
@@ -468,6 +470,9 @@ export const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['outer', outer],
   ['one_hot', oneHot],
   ['image', image],
+  ['decode_image', decodeImage],
+  ['lookup', lookupWords],
+  ['utf8', utf8],
   [
     'shape_argument',
     (call) => {

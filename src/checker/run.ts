@@ -171,6 +171,11 @@ export const checkTrainer = (env: Env, scope: FileScope, files: readonly FileSco
   const named = modelsIn([made, addons, optimizers.map((each) => each.of)]);
   const copied = derived.flatMap(({ decl, copy }) => (copy && named.has(decl.name.text) ? [copy.of] : []));
   const used = new Set([...named, ...copied]);
+  const shown = new Set(
+    addons.flatMap(({ options: own }) =>
+      own.flatMap(({ value }) => (value.kind === 'thunk' ? (value.reads ?? []) : [])).map(({ data }) => data),
+    ),
+  );
   const weights = new Map<string, readonly Weight[]>();
   const meetsRows = new Set<string>();
   const models: IrModel[] = [];
@@ -241,7 +246,10 @@ export const checkTrainer = (env: Env, scope: FileScope, files: readonly FileSco
     ),
     options,
     data: [...datas.values()]
-      .filter((info) => made.some((step) => step.inputs.some((input) => input.data === info.ir.name)))
+      .filter(
+        ({ ir: { name } }) =>
+          shown.has(name) || made.some((step) => step.inputs.some((input) => input.data === name)),
+      )
       .map((info) => info.ir),
     models,
     schedules,

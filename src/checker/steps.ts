@@ -23,8 +23,8 @@ import { checkCondition, checkExpr, kindOf } from './expressions.js';
 import { checkAssert, checkFresh, checkLet, reportUnusedLets } from './graphs.js';
 import type { IrStep, IrStepStmt, Stage } from './ir.js';
 import { readsRun } from './ir-walk.js';
-import { differs } from './host-map.js';
 import { checkFigure } from './measures.js';
+import { isBatchOf } from './row-texts.js';
 import { paramSymbols } from './parameters.js';
 import { aType, intType, withShape, type Type } from './types.js';
 import { isUnknown, value, type Value } from './value.js';
@@ -123,20 +123,8 @@ export const checkStep = (
     checkFresh(inner, input.name.text, input.name.span);
     const batch = input.name.text;
     place.symbols.set(`${batch}.size`, { kind: 'batchSize', batch });
-    const uneven = info.fields.find((field) => differs(field.type));
-    if (uneven) {
+    if (!isBatchOf(env, input.data.text, info.fields, input.data.span)) {
       fine = false;
-      env.checker.report(
-        wrongType(
-          input.data.span,
-          {
-            what: `\`${uneven.name}\` of \`${input.data.text}\``,
-            found: `${aType(uneven.type)}, whose sizes differ from row to row`,
-            expected: 'one size for all rows of a batch',
-          },
-          { help: `write \`map row -> { ${uneven.name}: resize(row.${uneven.name}, [224, 224]), … }\`` },
-        ),
-      );
       continue;
     }
     const fields = info.fields.map((field) => ({ name: field.name, type: inBatch(field.type, batch, env) }));

@@ -4,7 +4,8 @@ import type { Env } from './env.js';
 import { symbolsOf } from './dims/size.js';
 import type { IrExpr, IrReduction } from './ir.js';
 import type { Masked } from './masked-means.js';
-import { floatType, irType, isNumber, type TensorType } from './types.js';
+import type { Builtin } from './prelude.js';
+import { floatType, irType, isNumber, type TensorType, type Type } from './types.js';
 import type { Total, Value } from './value.js';
 
 /** Whether a tensor has rows of the batch at hand: its shape mentions a batch's size. */
@@ -242,4 +243,32 @@ export const reductionOf = (total: Total, span: Span): IrReduction => {
   };
   const valueOf = finished(total);
   return { span, kind: 'derive', parts, value: valueOf };
+};
+
+/** A reduction over rows in a step is a running total; so is a function of one. */
+export const totalOfCall = (
+  env: Env,
+  builtin: Builtin,
+  bound: ReadonlyMap<string, Value>,
+  values: readonly Value[],
+  type: Type,
+  span: Span,
+): Total | null => {
+  if (env.place.kind !== 'step' || type.kind !== 'tensor' || type.shape.length > 0) return null;
+  if (builtin.name === 'mean' || builtin.name === 'sum') {
+    const x = bound.get('x');
+    if (x?.type.kind !== 'tensor' || x.type.shape.length === 0) return x?.total ?? null;
+    if (!hasRows(env, x.type)) return null;
+    const weight = bound.get('weight');
+    const reduction: IrReduction = {
+      span,
+      kind: builtin.name,
+      values: x.ir,
+      weight: weight && weight.type.kind === 'tensor' ? weight.ir : null,
+    };
+    return { kind: 'leaf', reduction };
+  }
+  if (!totalFunctions.has(builtin.name)) return null;
+  const args = builtin.params.flatMap((param) => bound.get(param.name.text) ?? []);
+  return totalOfOperation(builtin.name, builtin.name === 'clamp' ? args : values, span);
 };

@@ -10,6 +10,7 @@ export type Type =
   | { readonly kind: 'string'; readonly choices?: readonly string[] }
   | TensorType
   | MissingType
+  | TextType
   /** A list known at the start. */
   | { readonly kind: 'list'; readonly of: Type; readonly length: number | null }
   | RecordType
@@ -29,6 +30,13 @@ export interface TensorType {
 export interface MissingType {
   readonly kind: 'missing';
   readonly of: TensorType;
+}
+
+/** Texts of a row, or one for each row of a batch: no step computes with them. */
+export interface TextType {
+  readonly kind: 'text';
+  readonly of: 'string' | 'path';
+  readonly shape: readonly Size[];
 }
 
 export interface RecordType {
@@ -55,7 +63,9 @@ export const withShape = (type: Type, change: (shape: readonly Size[]) => readon
     ? tensorType(type.dtype, change(type.shape), type.below)
     : type.kind === 'missing'
       ? { kind: 'missing', of: tensorType(type.of.dtype, change(type.of.shape), type.of.below) }
-      : type;
+      : type.kind === 'text'
+        ? { ...type, shape: change(type.shape) }
+        : type;
 
 export const isDType = (text: string): text is DType =>
   text === 'f32' || text === 'i32' || text === 'u8' || text === 'bool';
@@ -73,6 +83,8 @@ export const showType = (type: Type): string => {
       return type.shape.length === 0 ? `${type.dtype} (one number)` : `${type.dtype}${showShape(type.shape)}`;
     case 'missing':
       return `${showType(type.of)} | missing`;
+    case 'text':
+      return type.of + (type.shape.length === 0 ? '' : showShape(type.shape));
     case 'list':
       return `${showType(type.of)}[${type.length ?? '...'}]`;
     case 'record':
@@ -105,6 +117,8 @@ export const aType = (type: Type): string => {
     case 'string':
     case 'schedule':
       return `a ${type.kind}`;
+    case 'text':
+      return type.shape.length === 0 ? `a ${type.of} of a row` : showType(type);
     case 'dtype':
       return 'an element type';
     case 'list':
@@ -124,6 +138,8 @@ export const irType = (type: Type): IrType => {
       return { kind: 'tensor', dtype: type.dtype, shape: type.shape.map(showSize) };
     case 'missing':
       return { kind: 'missing', of: irType(type.of) };
+    case 'text':
+      return { kind: 'text', of: type.of, shape: type.shape.map(showSize) };
     case 'list':
       return type.of.kind === 'tensor' ? { kind: 'tensors' } : { kind: 'list', of: irType(type.of) };
     case 'record':

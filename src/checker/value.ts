@@ -79,3 +79,9 @@ export const constantOf = (each: Value): Constant | undefined => {
 };
 
 export const withSpan = (each: Value, span: Span): Value => ({ ...each, span, ir: { ...each.ir, span } });
+
+/** Whether a value is the same number as a default, so that it need not be said. */
+export const isConstant = (found: Value, other: Value): boolean => {
+  const a = constantOf(found);
+  return a !== undefined && a === constantOf(other);
+};

@@ -13,6 +13,7 @@ import { planSchedule, type Phase } from '../values/schedule.js';
 import { countOf, settingText, type Axis } from '../values/sweep.js';
 import { showQuantity, type Duration } from '../values/units.js';
 import { countRows } from './row-counts.js';
+import { mapLines } from './show-maps.js';
 import type { Settings } from './settings.js';
 import type { SpecFile } from './specs.js';
 import { grouped } from './tables.js';
@@ -67,7 +68,15 @@ interface Reader {
   readonly whyUnknown: (data: IrData) => string;
 }
 
-const dataLine = (
+/** A line for each data set of a step, and one of its maps below. */
+const dataLine = (step: IrStep, trainer: IrTrainer, reader: Reader): readonly string[] =>
+  step.inputs.flatMap((input) => {
+    const set = trainer.data.find((each) => each.name === input.data);
+    const lines = rowLines({ ...step, inputs: [input] }, trainer, reader);
+    return set === undefined ? lines : [...lines, ...mapLines(set)];
+  });
+
+const rowLines = (
   step: IrStep,
   trainer: IrTrainer,
   { run, rowsOf, whyUnknown }: Reader,

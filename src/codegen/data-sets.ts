@@ -1,6 +1,7 @@
 /** Data sets of a trainer: where rows come from, what a row is, what is computed on a batch. */
 import type { ts } from 'ts-morph';
-import type { IrData, IrField, IrType } from '../checker/ir.js';
+import type { IrData, IrExpr, IrField, IrMap, IrNamed, IrType } from '../checker/ir.js';
+import { walkIr } from '../checker/ir-walk.js';
 import { EmitError, type Place, inside } from './context.js';
 import { emitExpression, emitOptions, emitSize, withOptions } from './expressions.js';
 import { camel } from './names.js';
@@ -62,11 +63,30 @@ export const emitData = (place: Place, data: IrData): ts.Expression => {
         ? tree.call(tree.member(of, 'map'), [f])
         : tree.call(
             tree.member(of, 'prepare'),
-            [emitRecord(place, map.host), f],
+            [emitRecord(place, map.host), f, ...emitWords(place, map)],
             [batchType(unit, map.host, 'added')],
           ),
     );
   }, source);
+};
+
+/** `{ words: ['words.txt'] }`: the files that a map of the host looks words up in, each once. */
+const emitWords = (place: Place, { body, fields }: IrMap): readonly ts.Expression[] => {
+  const { tree } = place.unit;
+  const files = new Map<string, IrExpr>();
+  walkIr([body, fields], (node) => {
+    if (node['kind'] !== 'op' || node['name'] !== 'lookup' || !Array.isArray(node['options'])) return;
+    const options: readonly IrNamed[] = node['options'];
+    const file = options.find(({ name }) => name === 'file')?.value;
+    if (file)
+      files.set(
+        JSON.stringify(file, (key, each: unknown) => (key === 'span' ? undefined : each)),
+        file,
+      );
+  });
+  if (files.size === 0) return [];
+  const words = [...files.values()].map((file) => emitExpression(place, file));
+  return [tree.object([{ key: 'words', value: tree.array(words) }])];
 };
 
 /** `{ x: { dtype: 'f32', shape: [4] } }`: what a source must give for one row. */
@@ -74,9 +94,19 @@ const emitRecord = (place: Place, row: readonly IrField[]): ts.Expression => {
   const { tree } = place.unit;
   const gap: readonly Entry[] = [{ key: 'missing', value: tree.literal(true) }];
   return tree.object(
-    row.map(({ name, type }) => ({
+    row.map(({ name, type, names }) => ({
       key: name,
-      value: type.kind === 'missing' ? fieldOf(place, name, type.of, gap) : fieldOf(place, name, type, []),
+      value:
+        type.kind === 'missing'
+          ? fieldOf(place, name, type.of, gap)
+          : fieldOf(
+              place,
+              name,
+              type,
+              names === undefined
+                ? []
+                : [{ key: 'names', value: tree.array(names.map((each) => tree.text(each))) }],
+            ),
     })),
   );
 };
@@ -88,6 +118,7 @@ const fieldOf = (place: Place, name: string, type: IrType, more: readonly Entry[
     return field(place, name, 'i32', [], [{ key: 'choices', value: choices }, ...more]);
   }
   if (type.kind === 'tensor') return field(place, name, type.dtype, type.shape, more);
+  if (type.kind === 'text') return field(place, name, type.of, type.shape, more);
   const dtypes = { int: 'i32', float: 'f32', bool: 'bool' } as const;
   if (type.kind !== 'int' && type.kind !== 'float' && type.kind !== 'bool')
     throw new EmitError(`a row cannot hold ${type.kind} (field ${JSON.stringify(name)})`);

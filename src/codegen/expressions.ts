@@ -7,7 +7,7 @@ import { camel, pascal } from './names.js';
 import { takesGradients } from './recorded.js';
 import { parseSize, type SizeNode } from './size-text.js';
 import type { Entry } from './tree.js';
-import { typeNode } from './types.js';
+import { batchType, typeNode } from './types.js';
 import { emitStatements } from './statements.js';
 import { unreadIn } from './unread.js';
 
@@ -172,15 +172,50 @@ const emitKind = (place: Place, expr: IrExpr): ts.Expression => {
       ]);
     case 'env':
       return tree.call(unit.export('addons', 'env'), [tree.text(expr.variable)]);
-    case 'thunk': {
-      const within = inside(place, unreadIn(expr.body, expr.value));
-      const body = emitStatements(within, expr.body);
-      const made = tree.lambda([], body, emitExpression(within, expr.value));
-      return takesGradients(unit.ir, [expr.body, expr.value])
-        ? tree.arrow([], tree.call(unit.export('ops', 'recorded'), [made]))
-        : made;
-    }
+    case 'thunk':
+      return emitThunk(place, expr);
   }
+};
+
+/** `() => …`, or `addons.over({ valSet: addons.first('val_set', 16) }, ({ valSet }) => …)`. */
+const emitThunk = (place: Place, thunk: Extract<IrExpr, { readonly kind: 'thunk' }>): ts.Expression => {
+  const { unit } = place;
+  const { tree } = unit;
+  const { reads = [], body, value } = thunk;
+  const within = inside(place, unreadIn(body, value));
+  const picked = reads.map(({ name, data }) => ({
+    key: name,
+    name: within.names.declare(`first:${name}`, camel(name)),
+    data,
+  }));
+  const statements = emitStatements(within, body);
+  const result = emitExpression(within, value);
+  const recorded = takesGradients(unit.ir, [body, value]);
+  const made = (params: readonly ts.ParameterDeclaration[]): ts.Expression =>
+    recorded
+      ? tree.arrow(params, tree.call(unit.export('ops', 'recorded'), [tree.lambda([], statements, result)]))
+      : tree.lambda(params, statements, result);
+  if (reads.length === 0) return made([]);
+  const first = tree.object(
+    reads.map(({ name, data, count, span }) => ({
+      key: name,
+      value: tree.call(unit.export('addons', 'first'), [
+        tree.object([
+          { key: 'data', value: tree.text(data) },
+          { key: 'count', value: emitExpression(place, count) },
+        ]),
+      ]),
+      span,
+    })),
+  );
+  const type = tree.recordType(
+    picked.map(({ key, data }) => {
+      const set = unit.ir.trainer?.data.find((each) => each.name === data);
+      if (set === undefined) throw new EmitError(`no data set is called ${JSON.stringify(data)}`);
+      return { key, type: batchType(unit, set.batch, 'given') };
+    }),
+  );
+  return tree.call(unit.export('addons', 'over'), [first, made([tree.param(tree.pick(picked), type)])]);
 };
 
 /** `(run) => run.step >= 200`, or `() => …` where the run is not looked at. */
@@ -259,6 +294,8 @@ const emitRef = (place: Place, ref: Exclude<IrRef, { readonly kind: 'measured' }
       return tree.call(tree.member(tree.member(emitSlot(place, ref.slot), camel(ref.weight)), 'read'), []);
     case 'schedule':
       return read.schedule(ref.name);
+    case 'first':
+      return tree.id(known(place, `first:${ref.name}`));
     case 'run':
       return tree.member(tree.id(known(place, 'run')), ref.name);
   }

@@ -437,7 +437,7 @@ const stepMethod = (write: Write, step: IrStep): ts.ClassElement => {
     model: (name) => tree.member(own('models'), nameIn(write.models, `model:${name}`)),
     schedule: (name) => tree.call(own('now'), [tree.text(name)]),
     batchTensor: (batch) => {
-      const [first] = fieldsOf(batch);
+      const first = fieldsOf(batch).find(({ type }) => type.kind !== 'text');
       if (first === undefined)
         throw new EmitError(`${JSON.stringify(batch)} has no fields whose rows to count`);
       const own = tree.member(tree.id(nameIn(names, `batch:${batch}`)), first.name);

@@ -39,6 +39,8 @@ export const typeNode = (unit: Unit, type: IrType): ts.TypeNode => {
       );
     case 'tensor':
       return tensorType(unit, type.shape);
+    case 'text':
+      return unit.exportType('data', 'RowText');
     case 'missing':
       return gapType(unit, typeNode(unit, type.of));
     case 'tensors':
@@ -68,10 +70,11 @@ export const recordType = (unit: Unit, fields: readonly IrField[]): ts.TypeNode 
 /** A value of which some may be missing, beside its mask. */
 const gapType = (unit: Unit, of: ts.TypeNode): ts.TypeNode => unit.exportType('data', 'OrMissing', [of]);
 
-/** A batch of rows: each field is a tensor, with the rows in front where `rows` says that they are not yet there. */
+/** A batch of rows: each field is a tensor, or stands for texts, with the rows in front where `rows` says that they are not yet there. */
 export const batchType = (unit: Unit, fields: readonly IrField[], rows: 'given' | 'added'): ts.TypeNode =>
   unit.tree.recordType(
     fields.map(({ name, type }) => {
+      if (type.kind === 'text') return { key: name, type: unit.exportType('data', 'Texts') };
       const own = type.kind === 'missing' ? type.of : type;
       const shape = own.kind === 'tensor' ? own.shape : rows === 'given' ? ['n'] : [];
       const of = tensorType(unit, rows === 'added' ? ['n', ...shape] : shape);
@@ -79,6 +82,10 @@ export const batchType = (unit: Unit, fields: readonly IrField[], rows: 'given' 
     }),
   );
 
-/** `f32[n, 28]` */
+/** `f32[n, 28]`, `string[n]` */
 export const tensorText = (type: IrType): string | null =>
-  type.kind === 'tensor' ? `${type.dtype}[${type.shape.join(', ')}]` : null;
+  type.kind === 'tensor'
+    ? `${type.dtype}[${type.shape.join(', ')}]`
+    : type.kind === 'text'
+      ? `${type.of}[${type.shape.join(', ')}]`
+      : null;

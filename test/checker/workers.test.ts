@@ -53,6 +53,11 @@ describe('workers that have nothing to do', () => {
       `data all = digits { workers = 2 }\ndata train_set = all { map row -> ${inStep} }`,
       [`${idle} @ 2`],
     ],
+    [
+      'but pictures that rows name, and words',
+      'data train_set = csv -> { file: path, kind: string } { file = "list.csv" workers = 2 map row -> { image: cast(resize(decode_image(row.file, channels = 1), [8, 8]), f32), label: lookup(row.kind, "words.txt") } }',
+      [],
+    ],
     ['none of them', `data train_set = digits { workers = 0 map row -> ${inStep} }`, []],
     [
       'as many as a param says',

@@ -306,6 +306,23 @@ describe('show', () => {
     ]);
   });
 
+  test('the plan says what the host computes of a row, and what the step', async () => {
+    write(
+      'maps.ztrain',
+      `data rows = jsonl -> { id: string, words: string[len], tags: i32[len], x: f32[2] } {
+  file = "rows.jsonl"
+  map row -> { id: row.id, x: row.x / 2, tags: pad(row.tags, to = 4), mask: pad(ones_like(row.tags), to = 4) == 1 }
+}
+model Net on x: f32[n, 2] -> f32[n, 4] { return x |> dense(4) as head }
+optimizer opt = sgd { of = Net lr = 0.1 }
+step train(batch in rows) { update opt { minimize mean(huber(Net(batch.x), cast(batch.tags, f32)), weight = batch.mask) } }
+trainer T { epochs = 1 }
+`,
+    );
+    const { stdout } = await desk.ztrainc(['show', 'maps.ztrain', '--plan']);
+    expect(stdout).toContain('    on the host: tags i32[4], mask i32[4]; in the step: x, mask\n');
+  });
+
   test('all defaults', async () => {
     const { stdout } = await desk.ztrainc(['show', digits, '--resolved', 'lr=0.1']);
     expect(stdout).toContain('param lr = 0.1  // given');

@@ -8,7 +8,7 @@ import { GptTrainer, type GptData } from '../../specs/generated/gpt.js';
 import { IrisTrainer, type IrisData } from '../../specs/generated/iris.js';
 import { MpgTrainer, type MpgData } from '../../specs/generated/mpg.js';
 import { Data } from '../../src/runtime/data/data.js';
-import type { FieldType } from '../../src/runtime/data/record.js';
+import { columnsOf, type FieldType } from '../../src/runtime/data/record.js';
 import type { HostTensor } from '../../src/runtime/engine/engine.js';
 import { hostUniform } from '../../src/runtime/engine/philox.js';
 import * as losses from '../../src/runtime/losses/index.js';
@@ -61,7 +61,7 @@ function madeUp<B>(set: Data<B>, length: number, classes: number): Data<B> {
           skipped: 0,
           read: (indices: Int32Array) =>
             Promise.resolve(
-              Object.entries(record).map(([name, field]) => valuesOf(name, field, indices, classes)),
+              columnsOf(record).map(({ name, field }) => valuesOf(name, field, indices, classes)),
             ),
           close: () => Promise.resolve(),
         }),

@@ -46,6 +46,7 @@ function manual(label = 'train') {
         });
       });
     },
+    first: () => Promise.reject(new Error('only batches are read ahead')),
     rowsOf: () => new Int32Array(),
     close: () => Promise.resolve(),
   };

@@ -36,7 +36,7 @@ class Parts extends LineTrainer {
       length: 20,
       read: async (indices) => {
         const { x, y } = await plain.read(indices);
-        const known = Float32Array.from(y ?? [], (value, i) =>
+        const known = Float32Array.from(ArrayBuffer.isView(y) ? y : [], (value: number, i) =>
           indices[i] === this.gap ? 3e38 : Number(value),
         );
         return { x, y: known } as Awaited<ReturnType<data.RowSource['read']>>;

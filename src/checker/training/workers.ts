@@ -36,7 +36,7 @@ export const checkWorkers = (input: TrainingInput, { names }: Run): void => {
           reason: `rows of \`${first.source.name}\` are in memory, and nothing of this data's \`map\` runs on the host`,
         },
         {
-          help: 'leave it out: workers decode pictures, read rows of an extern source, and run functions of images in `map`',
+          help: 'leave it out: workers decode pictures, read rows of an extern source, and run what of `map` runs on the host',
         },
       ),
     );

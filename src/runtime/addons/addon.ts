@@ -2,7 +2,9 @@
  * Add-ons: objects with named hooks that the loop calls in a fixed order, by phase and then in the order of the spec. An
  * add-on declares what it owns, so that two never do the same thing.
  */
+import type { OutputTexts } from '../data/texts.js';
 import type { HostTensor } from '../engine/engine.js';
+import type { Computed, FirstRows } from './over.js';
 import type { Table } from '../rows/reduction.js';
 import type { Tensor } from '../tensor.js';
 import type { PretrainedOptions } from './pretrained.js';
@@ -115,7 +117,7 @@ export interface Hooks {
   /** Before the first batch of `predict`; `at` is the checkpoint's. */
   predictStart?(at: Moment): Hooked<void>;
   /** Rows that a predict step returned, by name. */
-  predicted?(rows: ReadonlyMap<string, HostTensor>): Hooked<void>;
+  predicted?(rows: ReadonlyMap<string, HostTensor | OutputTexts>): Hooked<void>;
   predictEnd?(): Hooked<void>;
   /** Instead of `predictEnd`, after an error or a signal: takes back what is half done. */
   predictFailed?(): Hooked<void>;
@@ -151,7 +153,7 @@ export interface AddOnHost {
   /** What the process and the device hold now: `process_bytes`, `heap_bytes`, `device_bytes`, `device_tensors`. */
   memory(): ReadonlyMap<string, number>;
   /** Runs `body` once as a step in evaluation mode and fetches what it returns. Give the same function each time: it is compiled once. */
-  evaluate(name: string, body: () => readonly Tensor[]): Promise<readonly HostTensor[]>;
+  evaluate(name: string, body: Computed<readonly Tensor[]>): Promise<readonly HostTensor[]>;
   /** Saves a checkpoint, or returns null where nothing is written. */
   save(at: Moment): Promise<SavedCheckpoint | null>;
   /**
@@ -205,6 +207,8 @@ export interface AddOn {
   readonly loads?: PretrainedOptions;
   /** Secrets that must be there before a run starts. */
   readonly secrets?: readonly Secret[];
+  /** Rows of data sets that it computes with while the run trains: they are opened with the run's data. */
+  readonly reads?: readonly FirstRows[];
   /** The same add-on with some options replaced, already checked against the prelude. */
   withOptions(values: Readonly<Record<string, OptionValue>>): AddOn;
   readonly start: Start;

@@ -4,16 +4,19 @@ import { makeFolder } from '../../values/folders.js';
 import { join } from 'node:path';
 import { PNG } from 'pngjs';
 import type { HostTensor } from '../engine/engine.js';
-import type { Tensor4D } from '../tensor.js';
+import type { Tensor3D, Tensor4D } from '../tensor.js';
 import { recurrence } from '../../values/durations.js';
 import { epochs, type Quantity } from '../../values/units.js';
 import type { AddOn } from './addon.js';
+import { mapped, type Computed } from './over.js';
 
 export interface ImageGridOptions {
   /** Folder in `images`, where a run has several grids. */
   readonly label?: string;
-  /** Makes the images, [count, height, width, channels], 1, 3 or 4 channels. Runs in evaluation mode. */
-  readonly of: () => Tensor4D;
+  /**
+   * Makes the images, [count, height, width, channels] of 1, 3 or 4 channels, or [count, height, width] of one. Runs in evaluation mode.
+   */
+  readonly of: Computed<Tensor4D | Tensor3D>;
   readonly every?: Quantity<'epochs'> | Quantity<'steps'>;
   /** The value that is black. */
   readonly low?: number;
@@ -29,9 +32,10 @@ export function imageGrid(options: ImageGridOptions): AddOn {
     phase: 'independent',
     owns: [],
     withOptions: () => imageGrid(options),
+    ...(typeof of === 'function' ? {} : { reads: of.reads }),
     start: (host) => {
       const due = recurrence(every, host.pace);
-      const body = (): readonly Tensor4D[] => [of()];
+      const body = mapped(of, (images) => [images]);
       return {
         nextStepEnd: (step) => due.next(step),
         stepEnd: async (at) => {
@@ -53,9 +57,9 @@ export function imageGrid(options: ImageGridOptions): AddOn {
 
 /** A PNG of images side by side, as square as it gets, with one pixel between. Values from `low` to `high`. */
 export function gridPng({ shape, values }: HostTensor, low: number, high: number): Buffer {
-  const [count = 0, height = 0, width = 0, channels = 0] = shape;
-  if (shape.length !== 4 || ![1, 3, 4].includes(channels)) {
-    throw new Error(`image_grid takes images [n, h, w, 1, 3 or 4], got [${shape.join(', ')}]`);
+  const [count = 0, height = 0, width = 0, channels = 1] = shape;
+  if (shape.length < 3 || shape.length > 4 || ![1, 3, 4].includes(channels)) {
+    throw new Error(`image_grid takes images [n, h, w] or [n, h, w, 1, 3 or 4], got [${shape.join(', ')}]`);
   }
   const columns = Math.ceil(Math.sqrt(count));
   const lines = Math.ceil(count / columns);

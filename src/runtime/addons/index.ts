@@ -24,6 +24,8 @@ export { imageGrid } from './image-grid.js';
 export type { ImageGridOptions } from './image-grid.js';
 export { csvLog, deviceStats, lrLog } from './logs.js';
 export type { LrLogOptions } from './logs.js';
+export { first, over } from './over.js';
+export type { Computed, FirstRows, Over } from './over.js';
 export { predictions } from './predictions.js';
 export type { PredictionsOptions } from './predictions.js';
 export { pretrained } from './pretrained.js';

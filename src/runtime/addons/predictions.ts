@@ -4,6 +4,7 @@ import { dirname, extname, resolve } from 'node:path';
 import { makeFolder } from '../../values/folders.js';
 import { besides, fileError, syncFolder } from '../checkpoint/files.js';
 import { writtenPath, type DataPath } from '../data/files.js';
+import type { OutputTexts } from '../data/texts.js';
 import type { HostTensor } from '../engine/engine.js';
 import { replaced, type AddOn } from './addon.js';
 
@@ -77,7 +78,7 @@ async function refused(file: string, write: () => Promise<void>): Promise<void> 
   }
 }
 
-type Rows = ReadonlyMap<string, HostTensor>;
+type Rows = ReadonlyMap<string, HostTensor | OutputTexts>;
 
 const sizeOf = (shape: readonly number[]): number => shape.slice(1).reduce((product, n) => product * n, 1);
 
@@ -103,8 +104,14 @@ export function csvHeader(rows: Rows): string {
 
 export function csvLines(rows: Rows): readonly string[] {
   return Array.from({ length: rowCount(rows) }, (_, row) =>
-    [...rows.values()].flatMap((field) => valuesAt(field, row).map((value) => String(value))).join(','),
+    [...rows.values()].flatMap((field) => valuesAt(field, row).map(csvCell)).join(','),
   );
+}
+
+/** A text with a comma, a quote or a line break in it stands in quotes (RFC 4180). */
+function csvCell(value: number | boolean | string): string {
+  const text = String(value);
+  return typeof value === 'string' && /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 export function jsonLines(rows: Rows): readonly string[] {
@@ -117,7 +124,9 @@ export function jsonLines(rows: Rows): readonly string[] {
   });
 }
 
-function valuesAt({ values, shape, dtype }: HostTensor, row: number): readonly (number | boolean)[] {
+function valuesAt(field: HostTensor | OutputTexts, row: number): readonly (number | boolean | string)[] {
+  if (field.dtype === 'string') return field.values.slice(row, row + 1);
+  const { values, shape, dtype } = field;
   const size = sizeOf(shape);
   const own = [...values.subarray(row * size, (row + 1) * size)];
   return dtype === 'bool' ? own.map((value) => value !== 0) : dtype === 'f32' ? own.map(shortest) : own;
@@ -134,8 +143,8 @@ function shortest(value: number): number {
 }
 
 // JSON has no NaN and no infinities; their names are what other readers of JSON lines take.
-function jsonValue(value: number | boolean): number | boolean | string {
-  return typeof value === 'boolean' || Number.isFinite(value) ? value : String(value);
+function jsonValue(value: number | boolean | string): number | boolean | string {
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 }
 
 function nested(values: readonly unknown[], shape: readonly number[]): unknown {

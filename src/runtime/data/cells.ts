@@ -2,7 +2,7 @@
  * Texts and JSON values to numbers, by a field's type. What does not fit throws a `Misfit`, which the source's reader
  * completes with the place; nothing is rounded, cut or guessed.
  */
-import { fits, rangeText, type FieldType } from './record.js';
+import { fits, rangeText, type FieldType, type TextField } from './record.js';
 
 /** Why one value does not fit its field. */
 export class Misfit extends Error {}
@@ -69,6 +69,60 @@ function jsonNumber(field: FieldType, value: unknown, at: string): number {
     throw new Misfit(`${place(at)}${jsonText(value)} is not ${rangeText(field.dtype)}`);
   }
   return number;
+}
+
+/** A text of a field, as it stands in the file. */
+export function checkText({ dtype }: TextField, text: string): string {
+  if (dtype === 'string') return text;
+  if (text.trim() === '') throw new Misfit('the cell is empty, where a path is wanted');
+  if (text.includes('\0')) throw new Misfit(`${JSON.stringify(text)} is no path`);
+  return text;
+}
+
+/** The texts of a JSON value and the sizes of its lists, which the field may leave open. */
+export function jsonTexts(field: TextField, value: unknown): Sized<string> {
+  return sized(field.shape, value, (item, at) => {
+    if (typeof item !== 'string') throw new Misfit(`${place(at)}a text is wanted, got ${jsonText(item)}`);
+    return checkText(field, item);
+  });
+}
+
+/** The numbers of a JSON value and the sizes of its lists, which the field may leave open. */
+export function jsonNumbers(field: FieldType, value: unknown): Sized<number> {
+  return sized(field.shape, value, (item, at) => jsonNumber(field, item, at));
+}
+
+export interface Sized<T> {
+  readonly shape: readonly number[];
+  /** Row-major. */
+  readonly values: readonly T[];
+}
+
+/** The items of nested lists. A size of -1 is that of the first list there, and all others have it too. */
+function sized<T>(
+  wanted: readonly number[],
+  whole: unknown,
+  read: (item: unknown, at: string) => T,
+): Sized<T> {
+  const shape = [...wanted];
+  const values: T[] = [];
+  const visit = (value: unknown, depth: number, at: string): void => {
+    const size = shape[depth];
+    if (size === undefined) {
+      values.push(read(value, at));
+      return;
+    }
+    const many = size === -1 ? 'a list' : `a list of ${size}`;
+    if (!Array.isArray(value)) throw new Misfit(`${place(at)}${many} is wanted, got ${jsonText(value)}`);
+    if (size === -1) shape[depth] = value.length;
+    else if (value.length !== size)
+      throw new Misfit(`${place(at)}${many} is wanted, got one of ${value.length}`);
+    value.forEach((item: unknown, index) => {
+      visit(item, depth + 1, `${at}[${index}]`);
+    });
+  };
+  visit(whole, 0, '');
+  return { shape: shape.map((size) => Math.max(0, size)), values };
 }
 
 function parseChoice(choices: readonly string[], text: string): number {

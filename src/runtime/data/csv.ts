@@ -1,12 +1,12 @@
 /** CSV files with a header line. */
 import { CsvError, parse } from 'csv-parse/sync';
 import { likelyDelimiter } from '../../values/delimiters.js';
-import { listed, Misfit, parseCell } from './cells.js';
+import { checkText, listed, Misfit, parseCell } from './cells.js';
 import { DataError } from './data-error.js';
 import { dataOf, type CommonOptions, type Data, type OpenRows } from './data.js';
-import { decodeText, readBytes, writtenPath, type DataPath, type FileHost } from './files.js';
-import { fieldText, rowSize, type Batch, type FieldType, type RecordType } from './record.js';
-import { ColumnMisfit, startTable, type FieldReader } from './table.js';
+import { decodeText, folderIn, readBytes, writtenPath, type DataPath, type FileHost } from './files.js';
+import { fieldText, isText, rowSize, type Batch, type RecordType, type RowField } from './record.js';
+import { ColumnMisfit, startTable, type FieldReader, type TableFile } from './table.js';
 
 /** A column's name, several names, or names with `*` for any text, in the order of the file. */
 export type ColumnChoice = string | readonly string[];
@@ -44,10 +44,8 @@ export function csv<B extends Batch>(options: CsvOptions): Data<B> {
     open: async (host: FileHost, onBadRow: 'error' | 'skip') =>
       readTable(
         decodeText(await readBytes(host, file), written),
-        written,
-        record,
+        { file: written, folder: folderIn(host.root, file), record, onBadRow },
         { columns, delimiter, gaps: new Set(missing.map((text) => text.trim())) },
-        onBadRow,
       ),
   };
   return dataOf<B>(source, common);
@@ -66,13 +64,8 @@ interface Form {
   readonly gaps: ReadonlySet<string>;
 }
 
-function readTable(
-  text: string,
-  file: string,
-  record: RecordType,
-  { columns, delimiter, gaps }: Form,
-  onBadRow: 'error' | 'skip',
-): OpenRows {
+function readTable(text: string, from: TableFile, { columns, delimiter, gaps }: Form): OpenRows {
+  const { file, record } = from;
   const [header, ...rows] = parseLines(text, file, delimiter);
   if (header === undefined) {
     throw new DataError('the file is empty; its first line must name the columns', { file });
@@ -98,7 +91,7 @@ function readTable(
   const readers = Object.entries(record).map(([name, field]) =>
     fieldReader(name, field, chosenColumns(name, field, names, columns, file), names, gaps),
   );
-  const table = startTable(file, record, readers, onBadRow);
+  const table = startTable(from, readers);
   for (const { cells, line } of rows) {
     if (cells.length === names.length) table.add(cells, line);
     else table.reject(`the row has ${cells.length} cells and the header ${names.length}`, line);
@@ -156,7 +149,7 @@ function openQuoteLine(text: string): number | null {
 /** Positions in the header of a field's columns. */
 function chosenColumns(
   name: string,
-  field: FieldType,
+  field: RowField,
   names: readonly string[],
   columns: Readonly<Record<string, ColumnChoice>>,
   file: string,
@@ -204,11 +197,30 @@ function matching(pattern: string, names: readonly string[]): readonly number[] 
 
 function fieldReader(
   name: string,
-  field: FieldType,
+  field: RowField,
   positions: readonly number[],
   names: readonly string[],
   gapTexts: ReadonlySet<string>,
 ): FieldReader<readonly string[]> {
+  const inColumn = <T>(position: number, read: () => T): T => {
+    try {
+      return read();
+    } catch (error) {
+      if (error instanceof Misfit) throw new ColumnMisfit(names[position] ?? name, error.message);
+      throw error;
+    }
+  };
+  if (isText(field))
+    return {
+      name,
+      field,
+      texts: (cells) => ({
+        shape: field.shape,
+        values: positions.map((position) =>
+          inColumn(position, () => checkText(field, cells[position] ?? '')),
+        ),
+      }),
+    };
   return {
     name,
     field,
@@ -221,12 +233,7 @@ function fieldReader(
           out.push(0);
           continue;
         }
-        try {
-          out.push(parseCell(field, cell));
-        } catch (error) {
-          if (error instanceof Misfit) throw new ColumnMisfit(names[position] ?? name, error.message);
-          throw error;
-        }
+        out.push(inColumn(position, () => parseCell(field, cell)));
       }
     },
   };

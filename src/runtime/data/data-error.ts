@@ -26,6 +26,26 @@ export class DataError extends Error {
   }
 }
 
+/**
+ * A value of a row that a function of `map` cannot take: a picture that does not decode, a word that is not in its file. The row is bad, as
+ * one that does not fit its declaration.
+ */
+export class BadValue extends Error {
+  override readonly name = 'BadValue';
+
+  /** `advice` says what to do about it, before `or set on_bad_row`. */
+  constructor(
+    problem: string,
+    readonly advice: string,
+    readonly column?: string,
+  ) {
+    super(problem);
+  }
+}
+
+/** A row that is bad in a function of `map`: it can be skipped. */
+export class BadRow extends DataError {}
+
 /** `file:line: row 3, column 'age': `, as far as it is known. */
 function placeText({ file, line, row, column }: DataPlace): string {
   const where = [

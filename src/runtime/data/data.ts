@@ -5,14 +5,14 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { HostTensor } from '../engine/engine.js';
 import { DataError } from './data-error.js';
-import type { FileHost, ReadFile } from './files.js';
+import { RowReader } from './batches.js';
+import type { DataPath, FileHost, ReadFile } from './files.js';
 import { epochOrder } from './order.js';
 import { checkSplit, partText, rowsOfPart, type Part, type Parts, type Split } from './parts.js';
 import type { RowsOfFiles, SharedRows } from './shared-rows.js';
 import type { Quantity } from '../../values/units.js';
-import { fillRows, roomFor, rowsOf, type HostRow, type HostStage, type RowOf } from './prepared.js';
-import type { RowsToMake, RowWorkers } from './row-workers.js';
-import { SharedRooms, type Room } from './shared-rooms.js';
+import type { HostRow, HostStage, RowOf } from './prepared.js';
+import type { RowWorkers } from './row-workers.js';
 import { columnsOf, toRecord, type Batch, type Column, type RecordType } from './record.js';
 
 /** Options that every data set takes. */
@@ -57,6 +57,8 @@ export interface DataHost extends FileHost {
 export interface HostBatch {
   readonly fields: readonly string[];
   readonly tensors: readonly HostTensor[];
+  /** Of each field of texts, one for each row. */
+  readonly texts?: ReadonlyMap<string, readonly string[]>;
   readonly rows: number;
   /** Position of the batch's first row in the epoch. */
   readonly firstRow: number;
@@ -83,6 +85,8 @@ export interface OpenData {
    * then it rejects, or not.
    */
   batch(epoch: number, index: number, signal?: AbortSignal): Promise<HostBatch>;
+  /** The first `count` rows in the order of the source, as one batch. Rejects with a DataError where there are fewer. */
+  first(count: number): Promise<HostBatch>;
   /** Numbers (from 0) of that batch's rows in the source, in the order of the batch. */
   rowsOf(epoch: number, index: number): Int32Array;
   close(): Promise<void>;
@@ -102,6 +106,8 @@ export interface OpenRows {
   classes?(field: string): Int32Array | null;
   /** The file of a row, where each has its own. */
   nameOf?(index: number): string;
+  /** The line of a row in the file, where it is known. */
+  lineOf?(index: number): number | undefined;
   close(): Promise<void>;
 }
 
@@ -201,33 +207,25 @@ export class Data<B> {
   /** Equal where two data sets read the same source and make rows of the same types of it, as far as can be seen. */
   get likeness(): string {
     const { name, key = null, record } = this.source;
-    return JSON.stringify([name, key, record, this.stages.map((stage) => stage.record)]);
-  }
-
-  /** Makes rows in a worker. */
-  async rowMaker(host: FileHost): Promise<RowMaker> {
-    const { record, inWorkers } = this.source;
-    if (inWorkers !== undefined) return inWorkers.open(host);
-    return {
-      rows: (indices, handed) => rowsOf(record, isTensors(handed) ? handed : [], indices.length),
-      close: () => Promise.resolve(),
-    };
+    return JSON.stringify([name, key, record, this.stages.map((stage) => [stage.record, stage.words])]);
   }
 
   /**
    * The same rows, with `f` applied to each on the host, before `map`. `record` is what it gives. What it draws is fixed by the seed,
-   * the data set's name, the epoch and the row's number.
+   * the data set's name, the epoch and the row's number. `words` are the files of words that `f` looks up in.
    */
   prepare<C extends Batch>(
     this: Data<B & Batch>,
     record: RecordType,
     f: (row: RowOf<B>) => RowOf<C>,
+    { words = [] }: { readonly words?: readonly (string | DataPath)[] } = {},
   ): Data<C> {
     if (this.isMapped)
       throw new DataError('prepare runs on the host, before what map computes in the step: call it first');
     const before = this.#record;
     const stage: HostStage = {
       record,
+      words,
       f: (row) => {
         if (isRowOf<B>(row, before)) return f(row);
         throw new DataError(`a row does not have the fields ${Object.keys(before).join(', ')}`);
@@ -255,45 +253,6 @@ export class Data<B> {
     return this.build(tensors);
   }
 
-  /** Reads batches of the rows that were opened, in workers where there are some. */
-  #reader(opened: OpenRows, { seed, label, workers = null }: DataHost, inWorkers: boolean): ReadRows {
-    const { stages, likeness } = this;
-    const record = this.#record;
-    const { record: own, name } = this.source;
-    const fileOf = (row: number): string => opened.nameOf?.(row) ?? name;
-    if (inWorkers && workers !== null) {
-      const rooms = new SharedRooms(record, this.options.batch);
-      const handed = handing(opened, this.source.inWorkers === undefined);
-      const limit = this.options.workers;
-      return async (indices, epoch, signal) => {
-        const { tensors: room, release } = rooms.take(indices.length);
-        const job = {
-          set: label,
-          like: likeness,
-          seed,
-          epoch,
-          indices,
-          fileOf,
-          handed,
-          room,
-          workers: limit,
-        };
-        await workers.make(job, signal);
-        return { tensors: room, release };
-      };
-    }
-    return async (indices, epoch, signal) => {
-      if (stages.length === 0 && opened.rows === undefined) return { tensors: await opened.read(indices) };
-      const rows = opened.rows?.(indices) ?? rowsOf(own, await opened.read(indices), indices.length);
-      const places = Array.from(indices, (row) => ({ seed, label, epoch, row }));
-      const tensors = roomFor(record, indices.length);
-      const files = (at: number): string => fileOf(indices[at] ?? 0);
-      const stop = (): void => signal?.throwIfAborted();
-      await fillRows(tensors, 0, rows, { record, stages, places, fileOf: files }, stop);
-      return { tensors };
-    };
-  }
-
   async #rowsOf({ shared, ...host }: DataHost): Promise<RowsOfFiles> {
     const { onBadRow } = this.options;
     const open = async (): Promise<RowsOfFiles> => {
@@ -306,81 +265,76 @@ export class Data<B> {
 
   /** Opens the source. Rejects with a `DataError` where data is missing or wrong. */
   async open(host: DataHost): Promise<OpenData> {
-    const { source } = this;
-    const { batch, shuffle, dropLast, prefetch } = this.options;
     const { rows: opened, files } = await this.#rowsOf(host);
-    const split = this.#split;
-    const chosen =
-      split === null
-        ? null
-        : await chosenRows(split, opened, columnsOf(this.source.record)).catch(async (error: unknown) => {
-            // The first error is the one to tell.
-            await opened.close().catch(() => undefined);
-            throw error;
-          });
+    const readers: RowReader[] = [];
+    const close = async (): Promise<void> => {
+      for (const reader of readers) await reader.close();
+      await opened.close();
+    };
+    try {
+      const split = this.#split;
+      const ofPart = split === null ? null : await chosenRows(split, opened, columnsOf(this.source.record));
+      const read = [...files];
+      const reader = await RowReader.open(this, opened, { ...host, note: (file) => read.push(file) });
+      readers.push(reader);
+      const good = this.options.onBadRow === 'skip' ? await reader.good(ofPart) : null;
+      const all = ofPart?.length ?? opened.length;
+      const left = good === null ? 0 : all - good.length;
+      return { ...this.#batches(reader, good ?? ofPart, opened.skipped + left), files: read, close };
+    } catch (error) {
+      // The first error is the one to tell.
+      await close().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Batches of the chosen rows of those that are open. Throws a DataError where they make none. */
+  #batches(reader: RowReader, chosen: Int32Array | null, skipped: number): Omit<OpenData, 'files' | 'close'> {
+    const { batch, shuffle, dropLast, prefetch, part } = this.options;
+    const { opened, inWorkers } = reader;
+    const { label, seed } = reader.host;
     const rows = chosen?.length ?? opened.length;
     const batchesPerEpoch = dropLast ? Math.floor(rows / batch) : Math.ceil(rows / batch);
     if (batchesPerEpoch === 0) {
-      await opened.close();
-      const left = opened.skipped === 0 ? '' : ` (${opened.skipped} bad rows were skipped)`;
+      const left = skipped === 0 ? '' : ` (${skipped} bad rows were skipped)`;
       throw new DataError(
         rows === 0
-          ? emptyText(host.label, this.source.name, opened.length, this.options.part, left)
-          : `data '${host.label}' (${this.source.name}) has ${rows} rows${left}, fewer than one batch of ${batch}, and drop_last leaves them out; lower batch or set drop_last = false`,
+          ? emptyText(label, this.source.name, opened.length, part, left)
+          : `data '${label}' (${this.source.name}) has ${rows} rows${left}, fewer than one batch of ${batch}, and drop_last leaves them out; lower batch or set drop_last = false`,
       );
     }
     const fields = this.fields;
-    const { workers = null } = host;
-    const inWorkers = workers !== null && this.options.workers > 0 && this.hasHostWork;
-    const read = this.#reader(opened, host, inWorkers);
-    const order = epochOrder(rows, shuffle, host.seed, host.label);
+    const order = epochOrder(rows, shuffle, seed, label);
     const rowsOf = (epoch: number, index: number): Int32Array => {
       if (!Number.isInteger(index) || index < 0 || index >= batchesPerEpoch) {
-        throw new RangeError(`data '${host.label}' has batches 0 to ${batchesPerEpoch - 1}, got ${index}`);
+        throw new RangeError(`data '${label}' has batches 0 to ${batchesPerEpoch - 1}, got ${index}`);
       }
       const places = order(epoch, index * batch, (index + 1) * batch);
       return chosen === null ? places : places.map((place) => chosen[place] ?? 0);
     };
     return {
-      label: host.label,
+      label,
       rows,
-      skipped: opened.skipped,
-      files,
+      skipped,
       batchesPerEpoch,
       rowsOf,
       inWorkers,
       prefetch: prefetch?.value ?? null,
       async batch(epoch, index, signal) {
         const indices = rowsOf(epoch, index);
-        const room = await read(indices, epoch, signal ?? null);
-        return { fields, ...room, rows: indices.length, firstRow: index * batch };
+        const read = await reader.batch(indices, epoch, signal ?? null);
+        return { fields, ...read, rows: indices.length, firstRow: index * batch };
       },
-      close: async () => {
-        if (inWorkers && source.inWorkers?.isOpened === true) await workers.leave(host.label);
-        await opened.close();
+      async first(count) {
+        if (count > rows)
+          throw new DataError(
+            `data '${label}' has ${rows} rows, fewer than the first ${count} that are asked for; ask for fewer`,
+          );
+        const indices = Int32Array.from({ length: count }, (_, place) => chosen?.[place] ?? place);
+        return { fields, ...(await reader.first(indices)), rows: count, firstRow: 0 };
       },
     };
   }
-}
-
-/** The tensors of a batch. */
-type ReadRows = (indices: Int32Array, epoch: number, signal: AbortSignal | null) => Promise<Room>;
-
-/** What workers are handed of rows: what the source says, or its rows as the main thread reads them. */
-function handing(opened: OpenRows, isRead: boolean): RowsToMake['handed'] {
-  if (!isRead) return (indices) => Promise.resolve({ value: opened.handed?.(indices) ?? null, moved: [] });
-  return async (indices) => {
-    const value = await opened.read(indices);
-    const buffers = value.flatMap(({ values: { buffer } }) =>
-      buffer instanceof ArrayBuffer ? [buffer] : [],
-    );
-    return { value, moved: [...new Set(buffers)] };
-  };
-}
-
-// A worker is handed what the main thread has read of a source that is not opened there.
-function isTensors(value: unknown): value is readonly HostTensor[] {
-  return Array.isArray(value);
 }
 
 /** Whether a row has the fields of its record, of which the batch's type is made. */
@@ -400,14 +354,33 @@ async function chosenRows(
   if (split.part === null || split.stratify === null) return rowsOfPart(split, from.length, null);
   const known = from.classes?.(split.stratify) ?? null;
   if (known !== null) return rowsOfPart(split, from.length, known);
-  const field = columns.findIndex(({ name }) => name === split.stratify);
   const classes = new Int32Array(from.length);
   for (let first = 0; first < from.length; first += classChunk) {
     const count = Math.min(classChunk, from.length - first);
-    const read = await from.read(Int32Array.from({ length: count }, (_, row) => first + row));
-    classes.set(read[field]?.values ?? [], first);
+    const indices = Int32Array.from({ length: count }, (_, row) => first + row);
+    classes.set(await valuesOf(split.stratify, indices, from, columns), first);
   }
   return rowsOfPart(split, from.length, classes);
+}
+
+/** The values of a field of one number in these rows. */
+async function valuesOf(
+  field: string,
+  indices: Int32Array,
+  from: OpenRows,
+  columns: readonly Column[],
+): Promise<ArrayLike<number>> {
+  if (from.rows === undefined) {
+    const read = await from.read(indices);
+    return read[columns.findIndex(({ name }) => name === field)]?.values ?? [];
+  }
+  // Fields beside it may have sizes that make no tensor of these rows.
+  const values: number[] = [];
+  for await (const row of from.rows(indices)) {
+    const cell = row[field];
+    values.push(cell !== undefined && 'values' in cell ? Number(cell.values[0] ?? 0) : 0);
+  }
+  return values;
 }
 
 function emptyText(label: string, source: string, all: number, part: Part | null, left: string): string {

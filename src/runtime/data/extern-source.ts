@@ -3,29 +3,42 @@ import type { HostTensor, Values } from '../engine/engine.js';
 import { DataError } from './data-error.js';
 import { dataOf, type CommonOptions, type Data, type OpenRows, type RowMaker } from './data.js';
 import { isDataPath, resolvePath, type DataPath, type FileHost } from './files.js';
-import { rowsOf } from './prepared.js';
+import { externRows } from './extern-rows.js';
+import { rowsOf, stackedRows, type HostRow } from './prepared.js';
 import {
   allocate,
+  columnsOf,
   fieldText,
   fits,
+  isOpen,
   rangeText,
   rowSize,
   type Batch,
   type FieldType,
   type RecordType,
 } from './record.js';
+import { isHostOnly } from './table.js';
 
 /** Arrays that a source may give; values must fit the field's declared type. */
 export type SourceValues = Values | Float64Array | Int8Array | Int16Array | Uint16Array | Uint32Array;
+
+/** One row of a field whose size differs from row to row, or of a list of texts: row-major. */
+export type SourceRow = SourceValues | readonly number[] | readonly string[];
+
+/**
+ * The values of rows, row-major, one row after the other. Of texts it is a list, one for each row; of a field whose one size differs from
+ * row to row, and of a list of texts, it is a list with an entry for each row.
+ */
+export type SourceField = SourceValues | readonly string[] | readonly SourceRow[];
 
 /** What an extern data source gives: rows that can be read in any order. */
 export interface RowSource {
   /** Number of rows. */
   readonly length: number;
-  /** For each field the values of the rows at `indices` (from 0), row-major, one row after the other. */
+  /** For each field what it has in the rows at `indices` (from 0). */
   read(
     indices: Int32Array,
-  ): Readonly<Record<string, SourceValues>> | Promise<Readonly<Record<string, SourceValues>>>;
+  ): Readonly<Record<string, SourceField>> | Promise<Readonly<Record<string, SourceField>>>;
   /** Called once when the data set is not needed any more. */
   close?(): void | Promise<void>;
 }
@@ -63,7 +76,7 @@ const makerOf =
     const opened = await open(host);
     return {
       async *rows(indices) {
-        yield* rowsOf(record, await opened.read(indices), indices.length);
+        yield* opened.rows?.(indices) ?? rowsOf(record, await opened.read(indices), indices.length);
       },
       close: () => opened.close(),
     };
@@ -95,17 +108,27 @@ async function openSource(
       `${name}: length must be a whole number of rows, got ${rows.length}; correct the source`,
     );
   }
+  const fieldsAt = async (indices: Int32Array): Promise<Readonly<Record<string, SourceField>>> => {
+    const values: unknown = await rows.read(indices);
+    if (isFields(values)) return values;
+    throw new DataError(
+      `${name}: read() gave ${values === null ? 'null' : typeof values}; return a record with an array for each field`,
+    );
+  };
+  const hostRows = async function* (indices: Int32Array): AsyncGenerator<HostRow> {
+    yield* externRows({ source: name, folder: root, record }, await fieldsAt(indices), indices);
+  };
+  const isStacked = columnsOf(record).some(({ field }) => isOpen(field));
   return {
     length: rows.length,
     skipped: 0,
+    ...(Object.values(record).some(isHostOnly) ? { rows: hostRows } : {}),
     async read(indices) {
-      const values: unknown = await rows.read(indices);
-      if (!isFields(values)) {
-        throw new DataError(
-          `${name}: read() gave ${values === null ? 'null' : typeof values}; return a record with an array for each field`,
-        );
-      }
-      return Object.entries(record).map(([key, field]) => toTensor(name, key, field, values[key], indices));
+      if (isStacked) return stackedRows(record, hostRows(indices), indices, () => ({ file: name }));
+      const values = await fieldsAt(indices);
+      return columnsOf(record).map((column) =>
+        toTensor(name, column.name, column.field, numbersOf(values[column.name]), indices),
+      );
     },
     async close() {
       await rows.close?.();
@@ -114,8 +137,13 @@ async function openSource(
 }
 
 // What a source gives under each name is looked at where it is used.
-function isFields(values: unknown): values is Readonly<Record<string, SourceValues>> {
+function isFields(values: unknown): values is Readonly<Record<string, SourceField>> {
   return typeof values === 'object' && values !== null;
+}
+
+/** Numbers in an array of their own; a list is none. */
+function numbersOf(values: SourceField | undefined): SourceValues | undefined {
+  return ArrayBuffer.isView(values) ? values : undefined;
 }
 
 function firstMisfit(dtype: FieldType['dtype'], values: SourceValues): number {
@@ -131,7 +159,7 @@ function firstMisfit(dtype: FieldType['dtype'], values: SourceValues): number {
   return -1;
 }
 
-function toTensor(
+export function toTensor(
   source: string,
   name: string,
   field: FieldType,

@@ -35,6 +35,11 @@ export function resolvePath(root: string, file: string | DataPath): string {
   return path.resolve(root, writtenPath(file));
 }
 
+/** The folder of a file: where relative paths among its values start. */
+export function folderIn(root: string, file: string | DataPath): string {
+  return path.dirname(resolvePath(root, file));
+}
+
 /** A file that was read for a data set. */
 export interface ReadFile {
   /** As it was written. */

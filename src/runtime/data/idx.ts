@@ -9,6 +9,7 @@ import { rowsInMemory } from './memory.js';
 import {
   allocate,
   fieldText,
+  numberFields,
   fits,
   rangeText,
   rowSize,
@@ -44,7 +45,7 @@ export async function openIdx(
   record: RecordType,
   advice?: string,
 ): Promise<OpenRows> {
-  const fields = Object.entries(record);
+  const fields = numberFields(record, writtenPath(images));
   const image = fields.find(([, field]) => field.shape.length > 0);
   const label = fields.find(([, field]) => field.shape.length === 0);
   if (image === undefined || label === undefined || fields.length !== 2) {

@@ -2,14 +2,14 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { Channels } from '../transforms/decode.js';
+import { decodePicture, type Channels } from '../transforms/decode.js';
 import type { Image } from '../transforms/image.js';
 import { listed } from './cells.js';
 import { DataError } from './data-error.js';
 import { dataOf, type CommonOptions, type Data, type OpenRows, type RowMaker } from './data.js';
 import { errorCode, resolvePath, writtenPath, type DataPath, type FileHost, type ReadFile } from './files.js';
-import { fillRows, roomFor, type HostRow } from './prepared.js';
-import { fieldText, type Batch, type FieldType, type RecordType } from './record.js';
+import { stackedRows, type HostRow } from './prepared.js';
+import { fieldText, numberFields, type Batch, type FieldType, type RecordType } from './record.js';
 
 export interface ImageFolderOptions extends CommonOptions {
   /** The folder whose folders are the classes, relative to the data root. */
@@ -54,7 +54,7 @@ export function imageFolder<B extends Batch>({ root, record, ...common }: ImageF
 }
 
 function fieldsOf(record: RecordType, file: string): Fields {
-  const all = Object.entries(record);
+  const all = numberFields(record, file);
   const image = all.find(([, { dtype, shape }]) => dtype === 'u8' && shape.length === 3);
   const label = all.find(([, { dtype, shape }]) => dtype === 'i32' && shape.length === 0);
   const channels = image?.[1].shape[2];
@@ -65,7 +65,7 @@ function fieldsOf(record: RecordType, file: string): Fields {
       { file },
     );
   }
-  return { image: [...image, channels], label };
+  return { image: [image[0], image[1], channels], label };
 }
 
 function isChannels(count: number | undefined): count is Channels {
@@ -196,8 +196,6 @@ function bytesOf({ full }: Picture): Bytes {
 }
 
 async function decode(picture: Picture, reading: Bytes, channels: Channels): Promise<Image> {
-  // Loaded where pictures are read: most runs need no decoder.
-  const { decodePicture } = await import('../transforms/decode.js');
   try {
     const bytes = await reading;
     if (bytes instanceof Error) throw bytes;
@@ -256,18 +254,13 @@ async function openFolder(
     handed: picturesAt,
     classes: (field) => (field === label ? Int32Array.from(pictures, (picture) => picture.label) : null),
     nameOf: (index) => pictures[index]?.written ?? written,
-    async read(indices) {
-      const places = Array.from(indices, (row) => ({ seed: 0, label: '', epoch: 0, row }));
-      const room = roomFor(record, indices.length);
-      const fileOf = (at: number): string => pictures[indices[at] ?? -1]?.written ?? written;
-      await fillRows(room, 0, rows(indices), { record, stages: [], places, fileOf });
-      return room;
-    },
+    read: (indices) =>
+      stackedRows(record, rows(indices), indices, (row) => ({ file: pictures[row]?.written ?? written })),
     close: () => Promise.resolve(),
   };
 }
 
-/** Pictures that decode: whoever skips bad rows must know them before the rows are numbered. */
+/** Pictures that decode: whoever skips bad rows must know them before the rows are numbered. The main thread looks, as it opens the folder. */
 async function readable(
   found: readonly Picture[],
   { image: [, , channels] }: Fields,

@@ -24,4 +24,5 @@ export type { NpyOptions, NpzOptions } from './npy.js';
 export { allBut, folds, only } from './parts.js';
 export type { FoldPart, Folds, Part, Parts } from './parts.js';
 export type { HostRow, ImageOrMissing, RowOf } from './prepared.js';
-export type { Batch, FieldType, OrMissing, RecordType } from './record.js';
+export type { Batch, FieldType, OrMissing, RecordType, RowField, TextField } from './record.js';
+export type { HostTexts, OutputTexts, RowText, Texts } from './texts.js';

@@ -1,9 +1,9 @@
 /** Files of JSON objects, one a line. */
-import { pushJson } from './cells.js';
+import { jsonNumbers, jsonTexts, pushJson } from './cells.js';
 import { dataOf, type CommonOptions, type Data, type OpenRows } from './data.js';
-import { decodeText, readBytes, writtenPath, type DataPath, type FileHost } from './files.js';
-import type { Batch, RecordType } from './record.js';
-import { startTable, type FieldReader } from './table.js';
+import { decodeText, folderIn, readBytes, writtenPath, type DataPath, type FileHost } from './files.js';
+import { isOpen, isText, type Batch, type RecordType, type RowField } from './record.js';
+import { startTable, type FieldReader, type TableFile } from './table.js';
 
 export interface JsonlOptions extends CommonOptions {
   /** Relative to the data root. Plain or gzip-compressed. */
@@ -21,20 +21,34 @@ export function jsonl<B extends Batch>({ file, record, ...common }: JsonlOptions
     record,
     key: JSON.stringify(['jsonl', written, record]),
     open: async (host: FileHost, onBadRow: 'error' | 'skip') =>
-      readLines(decodeText(await readBytes(host, file), written), written, record, onBadRow),
+      readLines(decodeText(await readBytes(host, file), written), {
+        file: written,
+        folder: folderIn(host.root, file),
+        record,
+        onBadRow,
+      }),
   };
   return dataOf<B>(source, common);
 }
 
-function readLines(text: string, file: string, record: RecordType, onBadRow: 'error' | 'skip'): OpenRows {
-  const readers = Object.entries(record).map(([name, field]): FieldReader<JsonObject> => ({
+const valueOf = (row: JsonObject, name: string): unknown =>
+  Object.hasOwn(row, name) ? row[name] : undefined;
+
+function readerOf(name: string, field: RowField): FieldReader<JsonObject> {
+  if (isText(field)) return { name, field, texts: (row) => jsonTexts(field, valueOf(row, name)) };
+  if (isOpen(field)) return { name, field, numbers: (row) => jsonNumbers(field, valueOf(row, name)) };
+  return {
     name,
     field,
     push: (row, values, gaps) => {
-      pushJson(field, Object.hasOwn(row, name) ? row[name] : undefined, { values, gaps });
+      pushJson(field, valueOf(row, name), { values, gaps });
     },
-  }));
-  const table = startTable(file, record, readers, onBadRow);
+  };
+}
+
+function readLines(text: string, from: TableFile): OpenRows {
+  const readers = Object.entries(from.record).map(([name, field]) => readerOf(name, field));
+  const table = startTable(from, readers);
   text.split('\n').forEach((content, i) => {
     if (content.trim() === '') return;
     const value = parseJson(content);

@@ -12,6 +12,7 @@ import { rowsInMemory } from './memory.js';
 import {
   allocate,
   fieldText,
+  numberFields,
   fits,
   rangeText,
   rowSize,
@@ -37,7 +38,7 @@ export interface NpzOptions extends CommonOptions {
 /** Rows of one array of NumPy's. Throws a `DataError` with the place where it is not what the record says. */
 export function npy<B extends Batch>({ file, record, ...common }: NpyOptions): Data<B> {
   const written = writtenPath(file);
-  const [field, ...others] = Object.entries(record);
+  const [field, ...others] = numberFields(record, written);
   if (field === undefined || others.length > 0)
     throw new DataError(
       `a record of npy has one field, got ${Object.keys(record).join(', ') || 'none'}; several arrays are an npz file`,
@@ -66,7 +67,7 @@ export function npz<B extends Batch>({ file, record, ...common }: NpzOptions): D
       const arrays = await unzipped(await readBytes(host, file), written, Object.keys(record));
       const columns = new Map<string, Values>();
       let first: { readonly name: string; readonly rows: number } | null = null;
-      for (const [name, field] of Object.entries(record)) {
+      for (const [name, field] of numberFields(record, written)) {
         const bytes = arrays.get(name);
         if (bytes === undefined) throw new Error(`no array ${name}; this is a fault of the runtime`);
         const { rows, values } = arrayOf(bytes, written, [name, field]);

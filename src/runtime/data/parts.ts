@@ -6,7 +6,7 @@ import { hostPermutation } from '../engine/philox.js';
 import type { Quantity } from '../../values/units.js';
 import { shareOutClasses, weightOfPercent, wholeInPercent } from '../../values/split.js';
 import { DataError } from './data-error.js';
-import type { RecordType } from './record.js';
+import { isText, type RecordType } from './record.js';
 
 /** Parts of equal size, of which each is held out in turn. */
 export interface Folds {
@@ -91,7 +91,7 @@ export function checkSplit(split: Split, record: RecordType): void {
   const names = Object.keys(record).join(', ');
   if (field === undefined)
     throw new DataError(`no field '${split.stratify}' to stratify by; rows have ${names}`);
-  if (field.dtype === 'f32' || field.shape.length > 0 || field.missing === true)
+  if (isText(field) || field.dtype === 'f32' || field.shape.length > 0 || field.missing === true)
     throw new DataError(
       `'${split.stratify}' is no class: stratify by one whole number or bool that every row has`,
     );

@@ -5,18 +5,39 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { DType, HostTensor, Values } from '../engine/engine.js';
 import { DataError } from './data-error.js';
+import { Texts, textsHere, type TextKind } from './texts.js';
 
-/** One field of a row. `shape` is of one row, without the batch. */
+/** A field of numbers of a row. `shape` is of one row, without the batch; -1 stands for a size that differs from row to row. */
 export interface FieldType {
   readonly dtype: DType;
   readonly shape: readonly number[];
+  /** Of sizes that differ, in their order: those of one name are equal in each row. */
+  readonly names?: readonly string[];
   /** Texts that stand for 0, 1, 2, … in sources that hold text. */
   readonly choices?: readonly string[];
   /** Whether its values may be missing: a mask is beside them, and 0 in their place. */
   readonly missing?: boolean;
 }
 
-export type RecordType = Readonly<Record<string, FieldType>>;
+/** A field of texts: one, or as many as the shape says. */
+export interface TextField {
+  readonly dtype: TextKind;
+  readonly shape: readonly number[];
+  readonly names?: readonly string[];
+}
+
+export type RowField = FieldType | TextField;
+
+export type RecordType = Readonly<Record<string, RowField>>;
+
+export function isText(field: RowField): field is TextField {
+  return field.dtype === 'string' || field.dtype === 'path';
+}
+
+/** Whether a field's size differs from row to row. */
+export function isOpen({ shape }: RowField): boolean {
+  return shape.includes(-1);
+}
 
 /** Values of which some may be missing: `missing` is a bool tensor of their shape, and says which. */
 export interface OrMissing<T extends Tensor> {
@@ -25,8 +46,8 @@ export interface OrMissing<T extends Tensor> {
   readonly missing: T;
 }
 
-/** What a step gets: a tensor for each field, the batch first. */
-export type Batch = Readonly<Record<string, Tensor | OrMissing<Tensor>>>;
+/** What a step gets: a tensor for each field, the batch first; of texts, what stands for them. */
+export type Batch = Readonly<Record<string, Tensor | OrMissing<Tensor> | Texts>>;
 
 /** One tensor of a batch: a field's values, or its mask. */
 export interface Column {
@@ -35,21 +56,34 @@ export interface Column {
   readonly field: FieldType;
 }
 
-/** The tensors of a batch, in their order: the values of each field, and a mask behind those that may be missing. */
+/** The tensors of a batch, in their order: the values of each field of numbers, and a mask behind those that may be missing. */
 export function columnsOf(record: RecordType): readonly Column[] {
   return Object.entries(record).flatMap(([name, field]): readonly Column[] =>
-    field.missing === true
-      ? [
-          { name, field },
-          { name: maskName(name), field: { dtype: 'bool', shape: field.shape } },
-        ]
-      : [{ name, field }],
+    isText(field)
+      ? []
+      : field.missing === true
+        ? [
+            { name, field },
+            { name: maskName(name), field: { dtype: 'bool', shape: field.shape } },
+          ]
+        : [{ name, field }],
   );
 }
 
 /** The name of a field's mask. */
 export function maskName(field: string): string {
   return `${field}.missing`;
+}
+
+/** The fields of a record of a source that holds numbers alone. Throws a DataError for one of texts. */
+export function numberFields(record: RecordType, file: string): readonly (readonly [string, FieldType])[] {
+  return Object.entries(record).map(([name, field]) => {
+    if (isText(field))
+      throw new DataError(`field '${name}' (${fieldText(field)}) is a text, which the file cannot hold`, {
+        file,
+      });
+    return [name, field] as const;
+  });
 }
 
 /** A typed array for `count` values of a dtype. */
@@ -59,13 +93,18 @@ export function allocate(dtype: DType, count: number): Values {
 }
 
 /** Number of values of a field in one row. */
-export function rowSize(field: FieldType): number {
+export function rowSize(field: RowField): number {
   return field.shape.reduce((size, dim) => size * dim, 1);
 }
 
-/** `f32[4]`, `i32`: as written in a spec. */
-export function fieldText({ dtype, shape, choices, missing }: FieldType): string {
-  const size = shape.length === 0 ? '' : `[${shape.join(', ')}]`;
+/** `f32[4]`, `i32`, `string[len]`: as written in a spec. */
+export function fieldText(field: RowField): string {
+  const { dtype, shape, names = [] } = field;
+  let named = 0;
+  const sizes = shape.map((size) => (size === -1 ? (names[(named += 1) - 1] ?? '-1') : `${size}`));
+  const size = shape.length === 0 ? '' : `[${sizes.join(', ')}]`;
+  if (isText(field)) return dtype + size;
+  const { choices, missing } = field;
   const values = choices === undefined ? dtype : choices.map((choice) => `"${choice}"`).join(' | ');
   return values + size + (missing === true ? ' | missing' : '');
 }
@@ -110,7 +149,8 @@ export function toRecord<B extends Batch>(record: RecordType, tensors: readonly 
   }
   const byName = new Map(columns.map(({ name }, at) => [name, tensors[at]] as const));
   const batch: Batch = Object.fromEntries(
-    Object.keys(record).flatMap((name): [string, Tensor | OrMissing<Tensor>][] => {
+    Object.entries(record).flatMap(([name, field]): [string, Tensor | OrMissing<Tensor> | Texts][] => {
+      if (isText(field)) return [[name, textsHere(name)]];
       const [value, missing] = [byName.get(name), byName.get(maskName(name))];
       if (value === undefined) return [];
       return [[name, missing === undefined ? value : { value, missing }]];
@@ -128,8 +168,10 @@ export function toRecord<B extends Batch>(record: RecordType, tensors: readonly 
 
 /** Whether the tensors have the ranks that the record (and so the batch's type, which is made of it) says. */
 function isBatch<B extends Batch>(batch: Batch, record: RecordType): batch is B {
-  return Object.entries(record).every(([name, { shape }]) => {
+  return Object.entries(record).every(([name, type]) => {
     const field = batch[name];
+    const { shape } = type;
+    if (field instanceof Texts) return isText(type);
     const tensors = field === undefined ? [] : 'missing' in field ? [field.value, field.missing] : [field];
     return tensors.length > 0 && tensors.every(({ rank }) => rank === shape.length + 1);
   });

@@ -37,6 +37,7 @@ export async function openAgain(open: () => Promise<OpenData>): Promise<Reopenab
       return current.prefetch;
     },
     batch: (epoch, index, signal) => current.batch(epoch, index, signal),
+    first: (count) => current.first(count),
     rowsOf: (epoch, index) => current.rowsOf(epoch, index),
     close,
     async reopen() {

@@ -1,7 +1,8 @@
 /** What the main thread and a worker that prepares rows say to each other. All of it is plain data. */
 import type { HostTensor } from '../engine/engine.js';
 import { RunError } from '../run/run-error.js';
-import { DataError, type DataPlace } from './data-error.js';
+import { BadRow, DataError, type DataPlace } from './data-error.js';
+import type { BatchTexts, RowWhere } from './prepared.js';
 
 /** What a worker is started with: where it finds the trainer, whose data sets have the functions to run. */
 export interface RowWorkerStart {
@@ -16,7 +17,7 @@ export interface RowWorkerStart {
   readonly root: string;
 }
 
-/** Rows to make, in the order of `indices`, and to put into a batch. */
+/** Rows to make, in the order of `indices`, and to put into a batch; or to look at, whether they can be made. */
 export interface RowJob {
   readonly kind: 'rows';
   readonly id: number;
@@ -27,12 +28,12 @@ export interface RowJob {
   readonly seed: number;
   readonly epoch: number;
   readonly indices: Int32Array;
-  /** The file of each row. */
-  readonly files: readonly string[];
-  /** What the source's `handed` gives, or its tensors. */
+  /** Where each row is, for messages. */
+  readonly where: readonly RowWhere[];
+  /** What the source's `handed` gives, or its rows. */
   readonly handed: unknown;
-  /** The batch, in memory that both threads share, and the place in it of the first of these rows. */
-  readonly room: readonly HostTensor[];
+  /** The batch, in memory that both threads share, and the place in it of the first of these rows. Null: bad rows are to be found. */
+  readonly room: readonly HostTensor[] | null;
   readonly first: number;
   /** Not 0 when nobody wants the batch any more. */
   readonly dropped: Int32Array;
@@ -47,15 +48,29 @@ export interface CloseJob {
 
 export type ToRowWorker = RowJob | CloseJob;
 
+/** What else is known of rows that are done. */
+export interface RowsDone {
+  /** Of rows that were made. */
+  readonly texts: BatchTexts;
+  /** Numbers (from 0) of those that are bad, of rows that were looked at. */
+  readonly bad: readonly number[];
+}
+
 export type FromRowWorker =
-  | { readonly kind: 'done'; readonly id: number }
+  | { readonly kind: 'done'; readonly id: number; readonly done: RowsDone }
   | { readonly kind: 'failed'; readonly id: number; readonly error: SentError }
   /** The trainer could not be found: no job can be done. */
   | { readonly kind: 'broken'; readonly problem: string };
 
 /** An error as it travels: a copy of an Error keeps neither its class nor its place. */
 export type SentError =
-  | { readonly kind: 'data'; readonly problem: string; readonly place: DataPlace }
+  | {
+      readonly kind: 'data';
+      readonly problem: string;
+      readonly place: DataPlace;
+      /** Whether it is a BadRow. */
+      readonly isBadRow: boolean;
+    }
   | { readonly kind: 'run'; readonly message: string }
   | {
       readonly kind: 'other';
@@ -67,7 +82,8 @@ export type SentError =
 export function sentError(error: unknown): SentError {
   if (error instanceof DataError) {
     const { file, line, row, column } = error;
-    return { kind: 'data', problem: error.problem, place: { file, line, row, column } };
+    const place = { file, line, row, column };
+    return { kind: 'data', problem: error.problem, place, isBadRow: error instanceof BadRow };
   }
   if (error instanceof RunError) return { kind: 'run', message: error.message };
   if (error instanceof Error)
@@ -77,7 +93,7 @@ export function sentError(error: unknown): SentError {
 
 /** The error that it was in the other thread. */
 export function receivedError(sent: SentError): Error {
-  if (sent.kind === 'data') return new DataError(sent.problem, sent.place);
+  if (sent.kind === 'data') return new (sent.isBadRow ? BadRow : DataError)(sent.problem, sent.place);
   if (sent.kind === 'run') return new RunError(sent.message);
   const error = new Error(sent.message);
   error.name = sent.name;

@@ -4,12 +4,14 @@
  */
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { RunError } from '../run/run-error.js';
+import { makerOf, readWords, type Words } from './batches.js';
 import type { Data, RowMaker } from './data.js';
-import { fillRows } from './prepared.js';
+import { badRows, fillRows } from './prepared.js';
 import {
   sentError,
   type FromRowWorker,
   type RowJob,
+  type RowsDone,
   type RowWorkerStart,
   type ToRowWorker,
 } from './row-messages.js';
@@ -80,9 +82,17 @@ function trainerIn(exported: object, { trainer, className, module }: RowWorkerSt
 /** Ends a job whose batch nobody wants any more. */
 class Dropped extends Error {}
 
+/** What a worker has opened for a data set. */
+interface OpenMaker {
+  readonly maker: RowMaker;
+  readonly words: Words;
+}
+
+const nothing: RowsDone = { texts: new Map(), bad: [] };
+
 class RowServer {
   readonly #sets: ReadonlyMap<string, Data<unknown>>;
-  readonly #makers = new Map<string, Promise<RowMaker>>();
+  readonly #makers = new Map<string, Promise<OpenMaker>>();
   /** Jobs are done one after the other: a source is not closed while it is read. */
   #last: Promise<void> = Promise.resolve();
 
@@ -100,9 +110,8 @@ class RowServer {
 
   async #do(job: ToRowWorker): Promise<void> {
     try {
-      if (job.kind === 'rows') await this.#make(job);
-      else await this.#close(job.set);
-      this.send({ kind: 'done', id: job.id });
+      const done = job.kind === 'rows' ? await this.#make(job) : await this.#close(job.set);
+      this.send({ kind: 'done', id: job.id, done });
     } catch (error) {
       this.send({ kind: 'failed', id: job.id, error: sentError(error) });
     }
@@ -114,12 +123,12 @@ class RowServer {
     seed,
     epoch,
     indices,
-    files,
+    where,
     handed,
     room,
     first,
     dropped,
-  }: RowJob): Promise<void> {
+  }: RowJob): Promise<RowsDone> {
     const data = this.#sets.get(set);
     if (data?.likeness !== like)
       throw new RunError(
@@ -129,26 +138,35 @@ class RowServer {
       if (Atomics.load(dropped, 0) !== 0) throw new Dropped('nobody wants this batch any more');
     };
     stop();
-    const { record, stages } = data.preparing;
-    const maker = await this.#makerOf(set, data);
-    const places = Array.from(indices, (row) => ({ seed, label: set, epoch, row }));
-    const fileOf = (at: number): string => files[at] ?? data.source.name;
-    await fillRows(room, first, maker.rows(indices, handed), { record, stages, places, fileOf }, stop);
+    const { maker, words } = await this.#openedOf(set, data);
+    const places = Array.from(indices, (row) => ({ seed, label: set, epoch, row, words }));
+    const preparing = { ...data.preparing, places, where };
+    const rows = maker.rows(indices, handed);
+    return room === null
+      ? { ...nothing, bad: await badRows(rows, preparing, stop) }
+      : { ...nothing, texts: await fillRows(room, first, rows, preparing, stop) };
   }
 
-  #makerOf(set: string, data: Data<unknown>): Promise<RowMaker> {
+  #openedOf(set: string, data: Data<unknown>): Promise<OpenMaker> {
     const known = this.#makers.get(set);
     if (known !== undefined) return known;
-    const made = data.rowMaker({ root: this.start.root });
+    const { root } = this.start;
+    const opening = async (): Promise<OpenMaker> => {
+      const words = await readWords(data.preparing.stages, { root });
+      return { words, maker: await makerOf(data.source, { root }) };
+    };
+    const made = opening();
     this.#makers.set(set, made);
     return made;
   }
 
-  async #close(set: string): Promise<void> {
-    const maker = this.#makers.get(set);
+  async #close(set: string): Promise<RowsDone> {
+    const made = this.#makers.get(set);
     this.#makers.delete(set);
     // One that could not be opened has nothing to close; whoever asked for its rows was told.
-    await (await maker?.catch(() => undefined))?.close();
+    const opened = await made?.catch(() => undefined);
+    await opened?.maker.close();
+    return nothing;
   }
 }
 

@@ -9,15 +9,17 @@ import {
   receivedError,
   type FromRowWorker,
   type RowJob,
+  type RowsDone,
   type RowWorkerStart,
   type ToRowWorker,
 } from './row-messages.js';
+import type { RowWhere } from './prepared.js';
 import { firstLines, startKey } from './row-worker.js';
 
-/** Rows of one batch to be made. */
+/** Rows of one batch to be made, or rows to be looked at where there is no room for them. */
 export interface RowsToMake extends Pick<RowJob, 'set' | 'like' | 'seed' | 'epoch' | 'room'> {
   readonly indices: Int32Array;
-  readonly fileOf: (row: number) => string;
+  readonly whereOf: (row: number) => RowWhere;
   /** What a worker is handed for some of the rows, and what of it is its own from then on. */
   readonly handed: (
     indices: Int32Array,
@@ -29,7 +31,7 @@ export interface RowsToMake extends Pick<RowJob, 'set' | 'like' | 'seed' | 'epoc
 interface Waiting {
   readonly rows: number;
   readonly set: string;
-  readonly resolve: () => void;
+  readonly resolve: (done: RowsDone) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -60,7 +62,7 @@ class RowThread {
   }
 
   /** Rejects with what was wrong with a job, or where the thread has ended before it is done. */
-  do(job: (id: number) => ToRowWorker, rows: number, moved: readonly ArrayBuffer[] = []): Promise<void> {
+  do(job: (id: number) => ToRowWorker, rows: number, moved: readonly ArrayBuffer[] = []): Promise<RowsDone> {
     this.#next += 1;
     const message = job(this.#next);
     if (this.#ended !== null) return Promise.reject(this.#errorOf(message.set));
@@ -90,7 +92,7 @@ class RowThread {
 
   #hear(message: FromRowWorker): void {
     if (message.kind === 'broken') this.#end(new RunError(message.problem));
-    else if (message.kind === 'done') this.#settle(message.id)?.resolve();
+    else if (message.kind === 'done') this.#settle(message.id)?.resolve(message.done);
     else this.#settle(message.id)?.reject(receivedError(message.error));
   }
 
@@ -133,29 +135,38 @@ export class RowWorkers {
     this.#threads = Array.from({ length: count }, () => new RowThread(start, begin));
   }
 
-  /** Makes the rows of a batch. Rejects with the error of the first row that fails, when no thread writes into the batch any more. */
+  /**
+   * Makes the rows of a batch, or finds those that are bad. Rejects with the error of the first row that fails, when no thread writes into
+   * the batch any more.
+   */
   async make(
-    { indices, fileOf, handed, workers, ...job }: RowsToMake,
+    { indices, whereOf, handed, workers, ...job }: RowsToMake,
     signal: AbortSignal | null = null,
-  ): Promise<void> {
+  ): Promise<RowsDone> {
     const threads = this.#threads.slice(0, workers);
     const size = Math.ceil(indices.length / threads.length);
     const dropped = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
     const drop = (): void => void Atomics.store(dropped, 0, 1);
     if (signal?.aborted === true) drop();
     signal?.addEventListener('abort', drop, { once: true });
-    const make = async (first: number): Promise<void> => {
+    const make = async (first: number): Promise<RowsDone> => {
       const own = indices.slice(first, first + size);
       const { value, moved } = await handed(own);
-      const rest = { indices: own, files: Array.from(own, fileOf), handed: value, first, dropped };
+      const rest = { indices: own, where: Array.from(own, whereOf), handed: value, first, dropped };
       // Whoever has least to do.
       const [thread] = [...threads].sort((a, b) => a.rows - b.rows);
-      await thread?.do((id) => ({ kind: 'rows', id, ...job, ...rest }), own.length, moved);
+      if (thread === undefined) throw new Error('there is no worker; this is a fault of the runtime');
+      return thread.do((id) => ({ kind: 'rows', id, ...job, ...rest }), own.length, moved);
     };
     const parts = Array.from({ length: Math.ceil(indices.length / size) }, (_, part) => part * size);
     const made = await Promise.allSettled(parts.map(make));
     signal?.removeEventListener('abort', drop);
-    for (const result of made) if (result.status === 'rejected') throw result.reason;
+    const done: RowsDone[] = [];
+    for (const result of made) {
+      if (result.status === 'rejected') throw result.reason;
+      done.push(result.value);
+    }
+    return joined(done);
   }
 
   /** Closes what threads have opened for a data set. */
@@ -164,6 +175,7 @@ export class RowWorkers {
       this.#threads.map((thread) =>
         thread
           .do((id) => ({ kind: 'close', id, set }), 0)
+          .then(() => undefined)
           .catch((error: unknown) => {
             // One that has ended has closed all that it had.
             if (!thread.isOver) throw error;
@@ -176,4 +188,16 @@ export class RowWorkers {
   async close(): Promise<void> {
     await Promise.all(this.#threads.map((thread) => thread.close()));
   }
+}
+
+/** What is known of the rows of several threads, in their order. */
+function joined(parts: readonly RowsDone[]): RowsDone {
+  const texts = new Map<string, string[]>();
+  for (const part of parts)
+    for (const [name, own] of part.texts) {
+      const all = texts.get(name) ?? [];
+      all.push(...own);
+      texts.set(name, all);
+    }
+  return { texts, bad: parts.flatMap(({ bad }) => bad) };
 }

@@ -17,6 +17,11 @@ export class SharedRooms {
     private readonly batch: number,
   ) {}
 
+  /** Room for any number of rows. Its memory is not used again. */
+  own(rows: number): readonly HostTensor[] {
+    return roomFor(this.record, rows, sharedRoom(this.record, rows));
+  }
+
   /** Room for a batch of up to `batch` rows. One that is not given back is left to the garbage collector. */
   take(rows: number): Required<Room> {
     const memory = this.#free.pop() ?? sharedRoom(this.record, this.batch);

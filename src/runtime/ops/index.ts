@@ -48,3 +48,4 @@ export {
   vector,
   type Index,
 } from './shapes.js';
+export { utf8 } from './text.js';

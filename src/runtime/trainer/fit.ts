@@ -250,7 +250,7 @@ class Fit {
     if (this.#step === from?.step) return;
     // What was read ahead is of the data as it was.
     await this.#windows.drain();
-    listener.note(await reloadData(session.stages, session.pace, epoch));
+    listener.note(await reloadData(session.stages, session.openSets, session.pace, epoch));
   }
 
   /** The step at which the epoch ends that step `step` (from 0) is in. */

@@ -2,6 +2,7 @@
  * Measure steps: figures of the data that are found once, before the first training step, and kept from then on. A
  * checkpoint holds them; whoever starts from one never measures again.
  */
+import type { HostTensor } from '../engine/engine.js';
 import { RunError } from '../run/run-error.js';
 import { allFinite } from '../engine/finite.js';
 import { Joined } from '../rows/measured.js';
@@ -33,8 +34,12 @@ export async function measureAll(
         for (const [name, { how, perRow }] of plan.measures ?? []) {
           const own = joined.get(name) ?? new Joined(how);
           joined.set(name, own);
-          const parts = [...outputs].filter(([key]) => key.startsWith(`${name}/`));
-          own.add(new Map(parts.map(([key, value]) => [key.slice(name.length + 1), value])), rows * perRow);
+          const parts = [...outputs].flatMap(([key, value]): [string, HostTensor][] =>
+            key.startsWith(`${name}/`) && value.dtype !== 'string'
+              ? [[key.slice(name.length + 1), value]]
+              : [],
+          );
+          own.add(new Map(parts), rows * perRow);
         }
         live(plan.name, done, open.batches);
       },

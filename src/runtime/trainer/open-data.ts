@@ -1,10 +1,29 @@
-/** Opening the data sets of a session, and closing them. */
+/** The data of a run: which sets are opened, under which names, with which threads; and closing it. */
+import type { FirstRows } from '../addons/over.js';
 import type { Data } from '../data/data.js';
+import { DataError } from '../data/data-error.js';
 import { openAgain, type ReopenableData } from '../data/reopened.js';
+import type { RowWorkerStart } from '../data/row-messages.js';
 import { RowWorkers } from '../data/row-workers.js';
 import { SharedRows } from '../data/shared-rows.js';
 import { RunError } from '../run/run-error.js';
-import type { SessionParts } from './session.js';
+import type { ResolvedOptions } from './resolved-options.js';
+import type { StageKind, StepPlan } from './steps.js';
+
+/** What is said of a run's data. */
+export interface DataParts {
+  readonly options: Pick<ResolvedOptions, 'seed'>;
+  /** Names of data sets. */
+  readonly dataNames: ReadonlyMap<Data<unknown>, string>;
+  readonly steps: readonly StepPlan[];
+  /** Which kinds of steps will run: their data is opened. */
+  readonly kinds: readonly StageKind[];
+  /** Rows of data sets that add-ons compute with, where the run trains. */
+  readonly reads?: readonly FirstRows[];
+  readonly dataRoot: string;
+  /** What threads that prepare rows are started with; asked where some are wanted. */
+  readonly rowWorkers?: () => RowWorkerStart;
+}
 
 /** A run's data sets, opened, and the threads that prepare rows of them. */
 export interface OpenedData {
@@ -12,21 +31,32 @@ export interface OpenedData {
   readonly workers: RowWorkers | null;
 }
 
-/** Opens the data sets that the steps of a session read. Rejects where data is missing or wrong; nothing is open then. */
-export async function openData<S extends object>(parts: SessionParts<S>): Promise<OpenedData> {
+interface NamedSet {
+  readonly set: Data<unknown>;
+  readonly label: string;
+}
+
+/**
+ * Opens the data of the steps that run, and what add-ons read beside it. Rejects where some is missing or wrong; nothing is open then.
+ */
+export async function openData(parts: DataParts): Promise<OpenedData> {
   const opened = new Map<Data<unknown>, ReopenableData>();
   const shared = new SharedRows();
-  const sets = parts.steps.flatMap((plan) =>
-    parts.kinds.includes(plan.kind)
-      ? plan.data.map((set, at) => ({ set, label: parts.dataNames.get(set) ?? `${plan.name}.${at}` }))
-      : [],
-  );
+  const reads = readBy(parts).map(({ data, count }) => ({ set: namedSet(parts, data), label: data, count }));
+  const sets = [...setsOfSteps(parts), ...reads];
   const workers = workersFor(parts, sets);
   try {
     for (const { set, label } of sets) {
       if (opened.has(set)) continue;
       const host = { root: parts.dataRoot, seed: parts.options.seed, label, shared, workers };
       opened.set(set, await openAgain(() => set.open(host)));
+    }
+    for (const { set, label, count } of reads) {
+      const rows = opened.get(set)?.rows ?? 0;
+      if (rows < count)
+        throw new DataError(
+          `data '${label}' has ${rows} rows, and an add-on takes the first ${count}; write first(${label}, ${rows}), or fewer`,
+        );
     }
   } catch (error) {
     await closeAll(opened.values()).catch(() => undefined);
@@ -36,11 +66,16 @@ export async function openData<S extends object>(parts: SessionParts<S>): Promis
   return { opened, workers };
 }
 
+/** The data sets of the steps that run. */
+const setsOfSteps = ({ steps, kinds, dataNames }: DataParts): readonly NamedSet[] =>
+  steps.flatMap((plan) =>
+    kinds.includes(plan.kind)
+      ? plan.data.map((set, at) => ({ set, label: dataNames.get(set) ?? `${plan.name}.${at}` }))
+      : [],
+  );
+
 /** As many threads as the data set has that wants most: they are shared. Null where none wants any. */
-function workersFor<S extends object>(
-  { rowWorkers, dataNames }: SessionParts<S>,
-  sets: readonly { readonly set: Data<unknown>; readonly label: string }[],
-): RowWorkers | null {
+function workersFor({ rowWorkers, dataNames }: DataParts, sets: readonly NamedSet[]): RowWorkers | null {
   const wanting = sets.filter(({ set }) => set.options.workers > 0 && set.hasHostWork);
   const count = Math.max(0, ...wanting.map(({ set }) => set.options.workers));
   if (count === 0 || rowWorkers === undefined) return null;
@@ -52,6 +87,39 @@ function workersFor<S extends object>(
   return new RowWorkers(count, rowWorkers());
 }
 
+/** A data set that add-ons read, and its open rows. */
+export interface ReadSet {
+  readonly set: Data<unknown>;
+  readonly open: ReopenableData;
+}
+
+/** What add-ons read: they compute while the run trains. */
+const readBy = ({ kinds, reads = [] }: DataParts): readonly FirstRows[] =>
+  kinds.includes('train') ? reads : [];
+
+function namedSet({ dataNames }: DataParts, name: string): Data<unknown> {
+  // The last of a name is what the command line made of it.
+  const found = [...dataNames].findLast(([, own]) => own === name);
+  if (found === undefined)
+    throw new RunError(
+      `an add-on reads data ${name}, which the trainer does not have; it has ${[...new Set(dataNames.values())].join(', ')}`,
+    );
+  return found[0];
+}
+
+export function readSets(
+  parts: DataParts,
+  opened: ReadonlyMap<Data<unknown>, ReopenableData>,
+): ReadonlyMap<string, ReadSet> {
+  return new Map(
+    readBy(parts).flatMap(({ data }): [string, ReadSet][] => {
+      const set = namedSet(parts, data);
+      const open = opened.get(set);
+      return open === undefined ? [] : [[data, { set, open }]];
+    }),
+  );
+}
+
 /** Closes each, also where one before it failed; then rejects with the first failure. */
 export async function closeAll(sets: Iterable<{ close(): Promise<void> }>): Promise<void> {
   const closed = await Promise.allSettled([...sets].map((set) => set.close()));
@@ -59,8 +127,8 @@ export async function closeAll(sets: Iterable<{ close(): Promise<void> }>): Prom
 }
 
 /** What the user should know about the data, one sentence each. */
-export function dataNotes<S extends object>(
-  parts: SessionParts<S>,
+export function dataNotes(
+  parts: DataParts,
   opened: ReadonlyMap<Data<unknown>, ReopenableData>,
 ): readonly string[] {
   return [...opened].flatMap(([set, { skipped, rows, label }]) => [

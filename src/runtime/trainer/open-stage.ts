@@ -28,15 +28,16 @@ export function openStage(stage: Stage, data: readonly ReopenableData[], count: 
 }
 
 /**
- * Closes the data of stages and opens it again. Throws a RunError where the train step then has another number of windows in an
+ * Closes all data and opens it again. Throws a RunError where the train step then has another number of windows in an
  * epoch: its clock, schedules and checkpoints count with it.
  */
 export async function reloadData(
   stages: readonly OpenStage[],
+  open: ReadonlySet<ReopenableData>,
   { stepsPerEpoch, accumulate }: Pace,
   epoch: number,
 ): Promise<string> {
-  const sets = [...new Set(stages.flatMap(({ data }) => data))];
+  const sets = [...open];
   // Sets that share a source read it again when all of them have left it.
   for (const set of sets) await set.close();
   for (const set of sets) await set.reopen();

@@ -137,7 +137,7 @@ export async function startsIn(folder: string): Promise<readonly Json[]> {
 /** What each data set was read from, by the sets' names. */
 export async function readFiles(session: Session): Promise<Json> {
   const sets = await Promise.all(
-    [...new Set(session.stages.flatMap(({ data }) => data))].map(async ({ label, rows, files }) => {
+    [...session.openSets].map(async ({ label, rows, files }) => {
       const read = files.map(async ({ file, bytes, sha256 }) => ({ file, bytes, sha256: await sha256 }));
       return [label, { rows, files: await Promise.all(read) }] as const;
     }),

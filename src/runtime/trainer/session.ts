@@ -3,11 +3,11 @@
  * length is known and every weight has its first value.
  */
 import type { Json } from '../addons/addon.js';
+import type { Computed } from '../addons/over.js';
 import type { Engine, HostTensor, StateVariable } from '../engine/engine.js';
 import { downloadAll } from '../checkpoint/write.js';
-import type { Data } from '../data/data.js';
+import type { Data, HostBatch } from '../data/data.js';
 import type { ReopenableData } from '../data/reopened.js';
-import type { RowWorkerStart } from '../data/row-messages.js';
 import type { RowWorkers } from '../data/row-workers.js';
 import type { Copy } from '../copies/index.js';
 import { attach, type NamedWeight, type Part } from '../nn/module.js';
@@ -34,13 +34,21 @@ import { someNames, someRows } from './shown.js';
 import { drawLabel } from './step-context.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import { settlePending, type UpdateHost } from './update.js';
-import { closeAll, dataNotes, openData } from './open-data.js';
+import {
+  closeAll,
+  dataNotes,
+  openData,
+  readSets,
+  type DataParts,
+  type OpenedData,
+  type ReadSet,
+} from './open-data.js';
 import { isOff, openStage, takenBatches, type OpenStage } from './open-stage.js';
 import { Stage, type StageHost, type StepTrace } from './stage.js';
-import type { StageKind, StepPlan } from './steps.js';
+import { overRows, type StageKind, type StepPlan } from './steps.js';
 
 /** What a session is made of. */
-export interface SessionParts<S extends object> {
+export interface SessionParts<S extends object> extends DataParts {
   readonly engine: Engine;
   readonly options: ResolvedOptions;
   /** Models by their names in the spec. */
@@ -49,16 +57,8 @@ export interface SessionParts<S extends object> {
   /** Models that have their weights from others, by name. */
   readonly copies: ReadonlyMap<string, Copy<S>>;
   readonly schedules: Readonly<Record<string, Schedule>>;
-  /** Names of data sets. */
-  readonly dataNames: ReadonlyMap<Data<unknown>, string>;
-  readonly steps: readonly StepPlan[];
-  /** Which kinds of steps will run: their data is opened. */
-  readonly kinds: readonly StageKind[];
   /** Whose limit holds for all of them, instead of each kind's own. */
   readonly limitAs?: StageKind | undefined;
-  readonly dataRoot: string;
-  /** What threads that prepare rows are started with; asked where some are wanted. */
-  readonly rowWorkers?: () => RowWorkerStart;
   /** Gives optimizers the clock with the schedules' own type. */
   readonly clockOf: (clock: Clock) => Clock<S>;
 }
@@ -85,7 +85,7 @@ export class Session implements StageHost, UpdateHost {
   readonly weights: readonly NamedWeight[];
   readonly optimizers: ReadonlyMap<string, BoundOptimizer>;
   /** What add-ons have had evaluated, oldest first. */
-  readonly #evaluations: { readonly body: () => readonly Tensor[]; readonly stage: Stage }[] = [];
+  readonly #evaluations: { readonly body: Computed<readonly Tensor[]>; readonly stage: Stage }[] = [];
   /** Set by the loop where add-ons ask for updates. */
   updatedAt: Map<string, StateVariable> | null = null;
   /** Of a dev run: at most so many windows, and batches of other steps. Set by the loop. */
@@ -115,6 +115,8 @@ export class Session implements StageHost, UpdateHost {
     readonly copied: ReadonlyMap<Weight, string>,
     /** What the user should know about the data, one sentence each. */
     readonly notes: readonly string[],
+    /** Data sets that add-ons read, by name. */
+    readonly read: ReadonlyMap<string, ReadSet>,
     private readonly workers: RowWorkers | null,
   ) {
     this.engine = engine;
@@ -139,22 +141,18 @@ export class Session implements StageHost, UpdateHost {
   static async open<S extends object>(given: SessionParts<S>): Promise<Session> {
     const steps = given.steps.filter(({ kind }) => !isOff(given.limitAs ?? kind, given.options));
     const parts = { ...given, steps };
-    const { opened, workers } = await openData(parts);
+    const data = await openData(parts);
     try {
-      return Session.#make(parts, opened, workers);
+      return Session.#make(parts, data);
     } catch (error) {
       // The first error is the one to tell.
-      await closeAll(opened.values()).catch(() => undefined);
-      await workers?.close();
+      await closeAll(data.opened.values()).catch(() => undefined);
+      await data.workers?.close();
       throw error;
     }
   }
 
-  static #make<S extends object>(
-    parts: SessionParts<S>,
-    opened: ReadonlyMap<Data<unknown>, ReopenableData>,
-    workers: RowWorkers | null,
-  ): Session {
+  static #make<S extends object>(parts: SessionParts<S>, { opened, workers }: OpenedData): Session {
     const { engine, options } = parts;
     const weights = [...parts.models].flatMap(([name, model]) => attach(model, name));
     const copied = copiedPaths(parts.copies, weights);
@@ -181,6 +179,7 @@ export class Session implements StageHost, UpdateHost {
       copies,
       copied,
       dataNotes(parts, opened),
+      readSets(parts, opened),
       workers,
     );
     for (const plan of parts.steps) {
@@ -319,19 +318,38 @@ export class Session implements StageHost, UpdateHost {
   }
 
   /** Runs `body` once in evaluation mode, with draws keyed by `name` alone. The same body is compiled once. */
-  async evaluate(name: string, body: () => readonly Tensor[]): Promise<readonly HostTensor[]> {
+  async evaluate(name: string, body: Computed<readonly Tensor[]>): Promise<readonly HostTensor[]> {
     const stage = this.#evaluationOf(name, body);
     const clock = this.clockAt(0);
     const draws = { seed: this.options.seed, step: 0, micro: 0, rowOffset: 0 };
     const run = { clock, draws, scalars: this.scalarsAt(clock, false), last: true };
-    return [...(await stage.run([], run)).values()];
+    const reads = typeof body === 'function' ? [] : body.reads;
+    const batches: HostBatch[] = [];
+    for (const { data, count } of reads) batches.push(await this.#readAs(data).open.first(count));
+    const outputs = await stage.run(batches, run);
+    return [...outputs.values()].flatMap((value) => (value.dtype === 'string' ? [] : [value]));
   }
 
-  #evaluationOf(name: string, body: () => readonly Tensor[]): Stage {
+  #readAs(name: string): ReadSet {
+    const found = this.read.get(name);
+    if (found === undefined) throw new Error(`data ${name} is not open; this is a fault of the runtime`);
+    return found;
+  }
+
+  #evaluationOf(name: string, body: Computed<readonly Tensor[]>): Stage {
     const known = this.#evaluations.find((one) => one.body === body && one.stage.plan.name === name);
     if (known !== undefined) return known.stage;
-    const run = (): unknown => Object.fromEntries(body().map((value, index) => [`o${index}`, value]));
-    const stage = new Stage(this, { kind: 'predict', name, data: [], every: null, run });
+    const named = (values: readonly Tensor[]): unknown =>
+      Object.fromEntries(values.map((value, index) => [`o${index}`, value]));
+    const plan: StepPlan =
+      typeof body === 'function'
+        ? { kind: 'predict', name, data: [], every: null, run: () => named(body()) }
+        : overRows(
+            name,
+            body.reads.map(({ data }) => this.#readAs(data).set),
+            (batches) => named(body.body(batches)),
+          );
+    const stage = new Stage(this, plan);
     this.#evaluations.push({ body, stage });
     // Whoever makes a body anew each time must not fill the device.
     if (this.#evaluations.length > mostEvaluations) this.#evaluations.shift()?.stage.dispose();
@@ -406,11 +424,19 @@ export class Session implements StageHost, UpdateHost {
     ];
   }
 
+  /** All data that is open. */
+  get openSets(): ReadonlySet<ReopenableData> {
+    return new Set([
+      ...this.stages.flatMap(({ data }) => data),
+      ...[...this.read.values()].map(({ open }) => open),
+    ]);
+  }
+
   async close(): Promise<void> {
     for (const { stage } of [...this.stages, ...this.#evaluations.splice(0)]) stage.dispose();
     try {
       // Stages may share a data set, which is closed once.
-      await closeAll(new Set(this.stages.flatMap(({ data }) => data)));
+      await closeAll(this.openSets);
     } finally {
       await this.workers?.close();
       this.engine.dispose();

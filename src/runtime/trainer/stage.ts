@@ -7,6 +7,7 @@ import type { CompiledStep, Engine, HostTensor, StateVariable, StepClock } from 
 import { KernelLog } from '../engine/inspect.js';
 import type { Profile } from '../progress/profile.js';
 import type { HostBatch } from '../data/data.js';
+import { Decoded, Texts, textOfBytes, type OutputTexts } from '../data/texts.js';
 import type { Clock } from '../optim/optimizer.js';
 import type { Figures, Reduction } from '../rows/reduction.js';
 import { IndexError } from '../run/index-error.js';
@@ -39,8 +40,17 @@ export interface StepTrace {
   readonly updates: Map<string, number>;
   /** Optimizers whose weights this step changes, if its values are finite. */
   readonly updated: Set<string>;
-  /** Names of what the body returned. */
-  outputs: readonly string[];
+  /** What the body returned, in its order. */
+  outputs: readonly OutputPlan[];
+}
+
+/** A field of what a body returned: a tensor of the step, or texts that go around it. */
+interface OutputPlan {
+  readonly name: string;
+  /** Place among the step's tensors, or the texts of a batch. */
+  readonly of: number | Texts;
+  /** Whether the tensor's rows are bytes of a text. */
+  readonly isText: boolean;
 }
 
 /** Which batch a variant was first run on: the window that it belongs to, and its place in that window. */
@@ -92,7 +102,7 @@ export interface BatchRun {
 export type StageState = Readonly<Record<'totals' | 'variants', Json>>;
 
 /** Rows of output, by name. */
-export type Outputs = ReadonlyMap<string, HostTensor>;
+export type Outputs = ReadonlyMap<string, HostTensor | OutputTexts>;
 
 export class Stage {
   readonly totals: StageTotals;
@@ -143,9 +153,9 @@ export class Stage {
     this.#newest = trace;
     await this.totals.endBatch(trace.constants);
     return new Map(
-      trace.outputs.flatMap((name, index): [string, HostTensor][] => {
-        const value = fetched[index];
-        return value === undefined ? [] : [[name, value]];
+      trace.outputs.flatMap((plan): [string, HostTensor | OutputTexts][] => {
+        const value = outputOf(plan, fetched, one.batches);
+        return value === undefined ? [] : [[plan.name, value]];
       }),
     );
   }
@@ -346,11 +356,11 @@ export class Stage {
           throw new Error(`step ${this.plan.name} returned a promise; the body of a step is synchronous`);
         }
         this.host.finishBody(trace);
-        const outputs = outputsOf(this.plan.name, result);
+        const { plans, tensors: outputs } = outputsOf(this.plan.name, result);
         if (this.plan.kind === 'predict' && this.plan.data.length > 0)
-          checkRows(this.plan.name, outputs, trace.context.rows);
-        trace.outputs = outputs.map(([name]) => name);
-        return outputs.map(([, value]) => value);
+          checkRows(this.plan.name, plans, outputs, trace.context.rows);
+        trace.outputs = plans;
+        return outputs;
       }),
     );
   }
@@ -382,8 +392,15 @@ function split(inputs: readonly Tensor[], counts: readonly number[]): readonly (
 }
 
 /** What a predict step returns is written row by row, so it has them: `rows`, or (several data sets) any number. */
-function checkRows(step: string, outputs: readonly (readonly [string, Tensor])[], rows: number | null): void {
-  for (const [name, { shape }] of outputs) {
+function checkRows(
+  step: string,
+  plans: readonly OutputPlan[],
+  tensors: readonly Tensor[],
+  rows: number | null,
+): void {
+  for (const { name, of } of plans) {
+    const shape = typeof of === 'number' ? tensors[of]?.shape : undefined;
+    if (shape === undefined) continue;
     const [count] = shape;
     if (count === undefined || (rows !== null && count !== rows)) {
       throw new RunError(
@@ -393,13 +410,44 @@ function checkRows(step: string, outputs: readonly (readonly [string, Tensor])[]
   }
 }
 
-function outputsOf(step: string, result: unknown): readonly (readonly [string, Tensor])[] {
-  if (result === undefined || result === null) return [];
+function outputsOf(
+  step: string,
+  result: unknown,
+): { readonly plans: readonly OutputPlan[]; readonly tensors: readonly Tensor[] } {
+  if (result === undefined || result === null) return { plans: [], tensors: [] };
   if (typeof result !== 'object')
     throw new Error(`step ${step} must return a record of tensors or nothing, got ${typeof result}`);
-  return Object.entries(result).map(([name, value]: [string, unknown]) => {
-    if (!(value instanceof Tensor))
-      throw new Error(`step ${step} returned ${name}, which is no tensor; return a record of tensors`);
-    return [name, value] as const;
+  const tensors: Tensor[] = [];
+  const plans = Object.entries(result).map(([name, value]: [string, unknown]): OutputPlan => {
+    if (value instanceof Texts) return { name, of: value, isText: true };
+    const tensor: unknown = value instanceof Decoded ? value.bytes : value;
+    if (!(tensor instanceof Tensor))
+      throw new Error(
+        `step ${step} returned ${name}, which is no tensor and no text; return a record of tensors`,
+      );
+    return { name, of: tensors.push(tensor) - 1, isText: value instanceof Decoded };
   });
+  return { plans, tensors };
+}
+
+/** A field of output from what the step computed and from the batches that it read. */
+function outputOf(
+  { name, of, isText }: OutputPlan,
+  fetched: readonly HostTensor[],
+  batches: readonly HostBatch[],
+): HostTensor | OutputTexts | undefined {
+  if (typeof of !== 'number') {
+    const values = batches[of.batch]?.texts?.get(of.field);
+    if (values === undefined)
+      throw new Error(`${name} has no texts of ${of.field}; this is a fault of the runtime`);
+    return { dtype: 'string', shape: [values.length], values };
+  }
+  const tensor = fetched[of];
+  if (tensor === undefined || !isText) return tensor;
+  const [rows = 0, ...inner] = tensor.shape;
+  const size = inner.reduce((all, one) => all * one, 1);
+  const texts = Array.from({ length: rows }, (_, row) =>
+    textOfBytes(tensor.values.subarray(row * size, (row + 1) * size)),
+  );
+  return { dtype: 'string', shape: [rows], values: texts };
 }

@@ -1,5 +1,7 @@
 /** Steps as `configureSteps` lists them: what each is called, which data it reads, when it runs. */
 import type { Data } from '../data/data.js';
+import type { Batch } from '../data/record.js';
+import { withBatch } from '../data/texts.js';
 import type { Measured } from '../rows/measured.js';
 import type { Tensor } from '../tensor.js';
 import type { Duration } from '../../values/units.js';
@@ -44,7 +46,9 @@ function plan<B extends readonly unknown[]>(
     data: sets,
     every,
     run: (tensors) => {
-      const batches: readonly unknown[] = sets.map((set, index) => set.toBatch(tensors[index] ?? []));
+      const batches: readonly unknown[] = sets.map((set, index) =>
+        withBatch(index, () => set.toBatch(tensors[index] ?? [])),
+      );
       return oneOfEach<B>(batches, sets.length) ? body(...batches) : unreachable(name);
     },
   };
@@ -94,6 +98,22 @@ export function predict<B extends readonly unknown[]>(
   body: (...batches: B) => unknown,
 ): StepPlan {
   return plan('predict', name, data, null, body);
+}
+
+/** What an add-on computes of rows of data sets, as a step in evaluation mode. */
+export function overRows(
+  name: string,
+  data: readonly Data<unknown>[],
+  body: (batches: readonly Batch[]) => unknown,
+): StepPlan {
+  const run = (...batches: readonly unknown[]): unknown =>
+    batches.every(isBatch) ? body(batches) : unreachable(name);
+  return plan<readonly unknown[]>('validate', name, data, null, run);
+}
+
+// What a data set gives is a record, whatever its maps are.
+function isBatch(batch: unknown): batch is Batch {
+  return typeof batch === 'object' && batch !== null;
 }
 
 /** A step that finds figures of the data before training. The body returns them by name. */

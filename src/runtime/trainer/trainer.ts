@@ -231,6 +231,7 @@ export abstract class Trainer<
       steps,
       kinds: typeof options.kinds === 'function' ? options.kinds(steps) : options.kinds,
       limitAs: options.limitAs,
+      reads: overridden.addOns.flatMap(({ reads = [] }) => reads),
       dataRoot: options.dataRoot,
       rowWorkers: () => rowWorkerStart(this, spec, options.dataRoot),
       clockOf: (clock) => (isClockOf<S>(clock, schedules) ? clock : fault()),

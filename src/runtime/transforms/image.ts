@@ -2,6 +2,7 @@
 import type { DType, HostTensor, Values } from '../engine/engine.js';
 import { hostUniform } from '../engine/philox.js';
 import { allocate, fits } from '../data/record.js';
+import type { Vocabulary } from './words.js';
 
 /** A tensor of one row: an image [height, width, channels], a label. */
 export type Image = HostTensor;
@@ -14,6 +15,8 @@ export interface RowPlace {
   readonly epoch: number;
   /** Its number in the source, from 0. */
   readonly row: number;
+  /** Files of words, by their paths as written. */
+  readonly words?: ReadonlyMap<string, Vocabulary>;
 }
 
 /** The place of a random function in the spec, `map.random_crop`. */
@@ -35,6 +38,14 @@ export function withRow<T>(place: RowPlace, body: () => T): T {
   } finally {
     current = before;
   }
+}
+
+/** The words of a file. Throws where the row's data set does not read it. */
+export function wordsOf(file: string): Vocabulary {
+  const found = current?.words?.get(file);
+  if (found === undefined)
+    throw new Error(`lookup reads ${file}, which its data set does not name among its words`);
+  return found;
 }
 
 /** `count` (up to 64) uniform numbers from [0, 1) of the row at hand. Throws outside a row. */

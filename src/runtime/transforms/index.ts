@@ -1,5 +1,24 @@
-/** Functions of `map` that run on the host, row by row: the namespace `images` of generated code. */
-export { add, cast, div, mul, sub } from './arithmetic.js';
+/** Functions of `map` that run on the host, row by row: the namespace `transforms` of generated code. */
+export {
+  add,
+  and,
+  cast,
+  div,
+  equal,
+  greater,
+  greaterEqual,
+  less,
+  lessEqual,
+  mul,
+  neg,
+  not,
+  notEqual,
+  onesLike,
+  or,
+  sub,
+  zerosLike,
+} from './arithmetic.js';
+export { decodeImage } from './decode-image.js';
 export {
   centerCrop,
   colorJitter,
@@ -11,3 +30,5 @@ export {
   type Size2,
 } from './geometry.js';
 export type { DrawOption, Image } from './image.js';
+export { padTo, sizeOf } from './pad.js';
+export { lookup } from './words.js';

@@ -2,12 +2,11 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseOverride, UsageError, type Override } from '../values/overrides.js';
-import { lockFolder } from './checkpoint/lock.js';
 import type { Checkpoint } from './checkpoint/read.js';
 import type { StrictValue } from './checkpoint/strict-json.js';
-import { refuseOthers } from './run/folder.js';
+import { isUnbegun, refuseOthers } from './run/folder.js';
 import { RunError } from './run/run-error.js';
-import { setAside } from './run/sweep-folder.js';
+import { setAsideUnused } from './run/sweep-folder.js';
 import type { FitResult } from './trainer/fit.js';
 import { record } from '../values/json-record.js';
 import { newestIn, noneWhole, resumePointAt, unfinishedIn, type ResumePoint } from './trainer/resume.js';
@@ -67,17 +66,15 @@ export async function goOn(
 async function pointToGoOn(trainer: string, runDir: string | null): Promise<ResumePoint | null> {
   if (runDir === null) return unfinishedIn(join('runs', trainer));
   if (!existsSync(join(runDir, 'run.json'))) {
+    if (existsSync(runDir) && isUnbegun(runDir)) await setAsideUnused(runDir);
     // A new run would be refused there.
-    if (existsSync(runDir)) refuseOthers(runDir);
+    else if (existsSync(runDir)) refuseOthers(runDir);
     return null;
   }
   const { point, passed } = await newestIn(runDir);
   if (point === null && passed.length > 0) throw noneWhole(runDir, passed);
   // A run that was killed before it saved anything starts anew; one that still goes on is left alone.
-  if (point === null) {
-    lockFolder(runDir).release();
-    await setAside(runDir);
-  }
+  if (point === null) await setAsideUnused(runDir);
   return point;
 }
 

@@ -44,6 +44,9 @@ export async function trainCommand(
   if (asked !== null) {
     const result = await goOn(trainerClass, asked, { ...args, params: args.given }, options);
     if (result !== null) return result.signal;
+    // Nothing was there to go on with.
+    if (plan !== null && asked === 'auto')
+      return sweepFrom(trainerClass, { plan, base: args, folder: undefined }, options);
   }
   const trainer = new trainerClass({ params: args.given, overrides: args.attributes });
   return (await runFit(trainer, options)).signal;

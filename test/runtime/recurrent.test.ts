@@ -6,7 +6,8 @@ import type { Engine, HostTensor } from '../../src/runtime/engine/engine.js';
 import { useDrawNames } from '../../src/runtime/engine/current.js';
 import * as nn from '../../src/runtime/nn/index.js';
 import { attach } from '../../src/runtime/nn/module.js';
-import { ranked, type Tensor, type Tensor2D, type Tensor3D } from '../../src/runtime/tensor.js';
+import * as ops from '../../src/runtime/ops/index.js';
+import { ranked, type Scalar, type Tensor, type Tensor2D, type Tensor3D } from '../../src/runtime/tensor.js';
 import { drawLabel, stepContext, withStepContext } from '../../src/runtime/trainer/step-context.js';
 
 let engine: Engine;
@@ -48,6 +49,27 @@ async function outputOf(layer: Layer, withMask: boolean, input = x): Promise<Hos
   const [y] = await compiled.run([input, mask], { seed: 5, step: 0, micro: 0, rowOffset: 0 });
   if (y === undefined) throw new Error('no output');
   return y;
+}
+
+/** Gradients of the weights, with the mask. */
+async function gradientsOf(layer: Layer, input: HostTensor): Promise<readonly HostTensor[]> {
+  const name = `Recurrent${(count += 1)}`;
+  const variables = attach(layer, name).map(({ path, weight }) => {
+    const variable = engine.variable(path, given.get(weight) ?? weight.initial(3, path));
+    weight.bind(variable);
+    return variable;
+  });
+  const compiled = engine.compile('gradients', ([a, b]) => {
+    if (a === undefined || b === undefined) throw new Error('no input');
+    return withStepContext(stepContext(engine, 'gradients', 'eval', null), () => {
+      const { gradients } = engine.differentiate(() => {
+        const y = layer.call<Tensor>(ranked<Tensor3D>(a), ranked<Tensor2D>(b));
+        return { objectives: [ops.sum<Scalar>(ops.square(y))], result: null };
+      }, variables);
+      return variables.map((variable, at) => gradients[0]?.[at] ?? ops.zerosLike(variable.read()));
+    });
+  });
+  return compiled.run([input, mask], { seed: 5, step: 0, micro: 0, rowOffset: 0 });
 }
 
 /** Values that weights get in place of their own first ones. */
@@ -262,11 +284,17 @@ describe.each(['lstm', 'gru'] as const)('%s', (kind) => {
     const values = spoiled.values;
     for (let at = 0; at < rows * steps; at += 1)
       if (mask.values[at] === 0) values.fill(Number.NaN, at * inputs, (at + 1) * inputs);
-    const both = layer({ inputs, units, direction: 'both' });
-    load(both, 'torch', torchFile(kind));
-    const other = layer({ inputs, units, direction: 'both' });
-    load(other, 'torch', torchFile(kind));
-    expect((await outputOf(both, true, spoiled)).values).toEqual((await outputOf(other, true)).values);
+    // A module is used in one place.
+    const made = (): Layer => {
+      const both = layer({ inputs, units, direction: 'both' });
+      load(both, 'torch', torchFile(kind));
+      return both;
+    };
+    expect((await outputOf(made(), true, spoiled)).values).toEqual((await outputOf(made(), true)).values);
+    const gradients = await gradientsOf(made(), spoiled);
+    expect(gradients).toHaveLength(6);
+    expect(gradients).toEqual(await gradientsOf(made(), x));
+    expect(gradients.every(({ values: each }) => each.some((value) => value !== 0))).toBe(true);
   });
 
   test('first weights: the state turns without growing, the forget gate begins open', () => {

@@ -58,18 +58,19 @@ export async function sha256InTurns(piece: Uint8Array): Promise<string> {
   return hash.digest('hex');
 }
 
-/** What was written: SHA-256 of each piece. */
+/** What was written: SHA-256 of each piece, where it was hashed. */
 export interface Written {
   readonly bytes: number;
   readonly pieces: readonly string[];
 }
 
-/** Writes a new file and flushes it. A piece is hashed while it is written. Rejects where the file exists. */
+/** Writes a new file and flushes it. A piece is hashed while it is written, unless nobody asks. Rejects where the file exists. */
 export async function writeNew(
   path: string,
   pieces: readonly Uint8Array[],
   most = pieceBytes,
   mode = 0o644,
+  isHashed = true,
 ): Promise<Written> {
   const file = await open(path, fresh, mode);
   const digests: string[] = [];
@@ -82,12 +83,12 @@ export async function writeNew(
       for (let from = 0; from < piece.length;) {
         const count = Math.min(most, piece.length - from);
         const writing = file.write(piece, from, count);
-        if (from + count > hashed) hash.update(piece.subarray(hashed, from + count));
+        if (isHashed && from + count > hashed) hash.update(piece.subarray(hashed, from + count));
         hashed = Math.max(hashed, from + count);
         from += (await writing).bytesWritten;
       }
       bytes += piece.length;
-      digests.push(hash.digest('hex'));
+      if (isHashed) digests.push(hash.digest('hex'));
     }
     await file.sync();
   } finally {

@@ -82,10 +82,14 @@ export function isInUse(folder: string): boolean {
   try {
     lockFolder(folder).release();
     return false;
-  } catch {
-    return true;
+  } catch (error) {
+    if (error instanceof InUse) return true;
+    throw error;
   }
 }
+
+/** The folder is another process's. */
+class InUse extends RunError {}
 
 function lostLock(folder: string, owners: readonly string[]): RunError {
   const [path] = owners;
@@ -100,12 +104,12 @@ function lostLock(folder: string, owners: readonly string[]): RunError {
   );
 }
 
-function refusal(folder: string, path: string, owner: Owner | null, quiet: number): RunError {
+function refusal(folder: string, path: string, owner: Owner | null, quiet: number): InUse {
   const { host, pid, boot, space } = owner ?? { host: '?', pid: '?', boot: '', space: '' };
   const own = ownOwner();
   const isHere = owner !== null && host === own.host && boot === own.boot && space === own.space;
   const seen = `last seen ${Math.max(0, Math.round(quiet / 1000))} s ago`;
-  return new RunError(
+  return new InUse(
     isHere
       ? `${folder} is being written by process ${pid}; wait for it, or choose another --run-dir`
       : `${folder} is being written by process ${pid} on ${host}, ${seen}; wait for it, choose another --run-dir, or remove ${path} if you know that it is gone`,

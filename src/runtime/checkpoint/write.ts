@@ -185,7 +185,7 @@ async function writeOneFile(path: string, contents: CheckpointContents): Promise
     state: new TextDecoder().decode(state),
   });
   await makeFile(path, async (temporary) => {
-    await writeNew(temporary, pieces, pieceBytes, privateMode);
+    await writeNew(temporary, pieces, pieceBytes, privateMode, false);
   });
 }
 

@@ -268,8 +268,11 @@ export class Data<B> {
     const { rows: opened, files } = await this.#rowsOf(host);
     const readers: RowReader[] = [];
     const close = async (): Promise<void> => {
-      for (const reader of readers) await reader.close();
-      await opened.close();
+      try {
+        for (const reader of readers) await reader.close();
+      } finally {
+        await opened.close();
+      }
     };
     try {
       const split = this.#split;

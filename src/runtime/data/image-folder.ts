@@ -238,8 +238,8 @@ async function openFolder(
   const written = writtenPath(root);
   const [label, labelType] = fields.label;
   const found = await picturesIn(resolvePath(host.root, root), written, labelType);
-  host.note?.(await folderRead(found, written));
   const pictures = onBadRow === 'error' ? found : await readable(found, fields);
+  host.note?.(await folderRead(pictures, written));
   const picturesAt = (indices: Int32Array): readonly Picture[] =>
     Array.from(indices, (index) => {
       const picture = pictures[index];

@@ -126,6 +126,9 @@ export async function fillRows(
     for (const [name, all] of texts) all.push(textOf(record, row, name));
     at += 1;
   }
+  // What the memory held before must not pass for rows.
+  if (at !== preparing.places.length)
+    throw new Error(`${at} rows were made of ${preparing.places.length} that were asked for`);
   return texts;
 }
 

@@ -56,7 +56,11 @@ class RowThread {
     // An idle thread does not keep the process.
     this.#worker.unref();
     this.#worker.on('message', (message: FromRowWorker) => this.#hear(message));
-    this.#worker.on('messageerror', (error) => this.#end(diedOf(error)));
+    this.#worker.on('messageerror', (error) => {
+      // Nobody will hear of what it does, and it must not write any more.
+      void this.#worker.terminate();
+      this.#end(diedOf(error));
+    });
     this.#worker.on('error', (error) => this.#end(diedOf(error)));
     this.#worker.on('exit', (code) => this.#end((set) => died(set, `exit code ${code}`)));
   }

@@ -61,7 +61,7 @@ function rowsAt(x: Tensor, indices: Tensor | undefined): Tensor {
  * out are arbitrary.
  */
 export function fusedLstm(
-  input: Tensor2D,
+  x: Tensor2D,
   weight: Tensor2D,
   recurrent: Tensor2D,
   bias: Tensor,
@@ -72,9 +72,6 @@ export function fusedLstm(
   const [inputs, units] = [sizeAt(weight.shape, 0), sizeAt(recurrent.shape, 0)];
   if (rows * (inputs + units) * 4 * units > mostProducts) return null;
   const order = orderOf(passage);
-  // What does not count is gone through as well, at the end: it must be numbers.
-  const one = kept === null ? null : slice<Tensor>(kept, [null, [0, 1]]);
-  const x = one === null ? input : select<Tensor2D>(one, input, 0);
   const sequence = (of: Tensor): Tensor => reshape<Tensor>(of, { shape: [steps, rows, sizeAt(of.shape, 1)] });
   const flat = (of: Tensor): Tensor => reshape<Tensor>(of, { shape: [steps * rows, sizeAt(of.shape, -1)] });
   const weights: Tensor = concat<Tensor2D>([weight, recurrent], { axis: 0 });

@@ -79,14 +79,13 @@ function unrolled(name: string, x: Tensor3D, mask: Tensor2D | null): Unrolled {
     throw new Error(
       `${name} takes a mask of bool [${rows}, ${steps}], one for each step, got ${mask.dtype} [${mask.shape.join(', ')}]`,
     );
-  const byStep = ops.transpose<Tensor3D>(x, { axes: [1, 0, 2] });
-  return {
-    x: ops.reshape<Tensor2D>(byStep, { shape: [steps * rows, values] }),
-    steps,
-    rows,
-    kept:
-      mask === null ? null : ops.reshape<Tensor>(ops.transpose<Tensor2D>(mask), { shape: [steps * rows, 1] }),
-  };
+  const byStep = ops.reshape<Tensor2D>(ops.transpose<Tensor3D>(x, { axes: [1, 0, 2] }), {
+    shape: [steps * rows, values],
+  });
+  if (mask === null) return { x: byStep, steps, rows, kept: null };
+  const kept = ops.reshape<Tensor>(ops.transpose<Tensor2D>(mask), { shape: [steps * rows, 1] });
+  // What a masked step holds is in the weights' gradients times 0, which is NaN where it is no number.
+  return { x: ops.select<Tensor2D>(kept, byStep, 0), steps, rows, kept };
 }
 
 /** What a layer gives of the states of its directions. */

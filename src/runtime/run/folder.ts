@@ -72,6 +72,12 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
   }
 }
 
+/** Whether a folder is that of a run which was killed before it had said what it is. */
+export function isUnbegun(path: string): boolean {
+  const names = readdirSync(path).filter((name) => !name.startsWith(lockName));
+  return names.length > 0 && names.every((name) => name === 'metrics.jsonl' || name === 'console.log');
+}
+
 /** Throws a RunError where a folder holds anything, which is no run's. */
 export function refuseOthers(path: string): void {
   const others = readdirSync(path).filter((name) => !name.startsWith(lockName));

@@ -133,9 +133,10 @@ async function measuredAt(folder: string, step: number): Promise<ReadonlyMap<str
   return found;
 }
 
-/** Makes room for a run whose folder holds what was cut off: that is kept beside it. */
-export async function setAside(folder: string): Promise<void> {
+/** Makes room for a run whose folder holds what was cut off: that is kept beside it. Rejects where another process is at work there. */
+export async function setAsideUnused(folder: string): Promise<void> {
   if (!existsSync(folder)) return;
+  lockFolder(folder).release();
   for (let number = 1; ; number += 1) {
     const aside = `${folder}.before-${number}`;
     if (existsSync(aside)) continue;

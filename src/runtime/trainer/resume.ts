@@ -4,7 +4,7 @@ import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fromExactNumber } from '../../values/exact-number.js';
 import type { SavedCheckpoint } from '../addons/addon.js';
-import { checkpointPaths, fileEnding } from '../checkpoint/list.js';
+import { checkpointPaths, fileEnding, isCheckpointName } from '../checkpoint/list.js';
 import { isInUse } from '../checkpoint/lock.js';
 import { newestWhole, onlyWeights } from '../checkpoint/newest.js';
 import {
@@ -45,6 +45,11 @@ export async function resumePointAt(given: string): Promise<ResumePoint> {
   const pointed = await pointedBy(given);
   const isOne = pointed.endsWith(fileEnding) || existsSync(join(pointed, 'manifest.json'));
   if (isOne) {
+    // What was put aside and what a failed run left have other names: the run's files are not as they were then.
+    if (!isCheckpointName(basename(resolve(pointed))))
+      throw new RunError(
+        `${pointed} is no checkpoint of its run any more; test, predict, export and pretrained take it, but no run goes on from it`,
+      );
     const checkpoint = await openCheckpoint(resolve(pointed));
     if (checkpoint.weightsOnly) throw new RunError(`cannot go on from ${checkpoint.folder}: ${onlyWeights}`);
     return pointOf(dirname(dirname(resolve(pointed))), checkpoint, await readAll(checkpoint), []);

@@ -10,7 +10,7 @@ import { RunError } from '../run/run-error.js';
 import {
   openSweepFolder,
   readSummary,
-  setAside,
+  setAsideUnused,
   type RunSummary,
   type SweepFolder,
 } from '../run/sweep-folder.js';
@@ -26,6 +26,7 @@ import {
 import { Control, type StopSignal } from './control.js';
 import { parseParam } from './params.js';
 import { newestIn, noneWhole, type ResumePoint } from './resume.js';
+import { onlyWeights } from '../checkpoint/newest.js';
 import { namedFolder, runFit, type RunOptions } from './run.js';
 import { shortPath } from './short-path.js';
 import type { TrainerClass, TrainerSetup } from './trainer.js';
@@ -166,7 +167,7 @@ async function runOne(
   const path = folder === null ? null : join(folder.path, run.name);
   try {
     const resume = path === null || !goesOn ? null : await pointIn(path);
-    if (path !== null && resume === null) await setAside(path);
+    if (path !== null && resume === null) await setAsideUnused(path);
     const trainer = new trainerClass(setupOf(trainerClass, base, run.settings));
     const result = await runFit(trainer, {
       ...options,
@@ -193,7 +194,8 @@ async function runOne(
 /** Where a run that was cut off goes on; null where it has saved nothing. */
 async function pointIn(path: string): Promise<ResumePoint | null> {
   const { point, passed } = await newestIn(path);
-  if (point === null && passed.length > 0) throw noneWhole(path, passed);
+  // Weights are nothing to go on from, and nothing that was lost.
+  if (point === null && passed.some((why) => !why.includes(onlyWeights))) throw noneWhole(path, passed);
   return point;
 }
 

@@ -104,16 +104,18 @@ async function train(
     // All of the checkpoint is taken: only now is something of the run written anew.
     const lost = folder?.cut?.() ?? null;
     if (lost !== null) lines.push(`allowed: ${lost}`);
-    const described = await describe(trainer, session, start, null);
-    await folder?.write('run.json', described);
+    // It reads what the digests of the data are of, which takes time where that is much.
+    const described = folder === null ? null : await describe(trainer, session, start, null);
+    if (described !== null) await folder?.write('run.json', described);
     isBegun = true;
     forget = control.beforeEnd((signal) => {
       reporter.end();
       const reason = `ended at once by ${signal}`;
-      folder?.writeNow(endedAs({ ...described, compile: session.decisions }, reason));
       const at = saver?.newest?.step ?? null;
       reporter.line(at === null ? `${reason}: nothing of it was saved` : `${reason}, saved at step ${at}`);
       sayGoOn(folder, saver, options, (line) => reporter.line(line));
+      // Last: on a full disk it fails.
+      if (described !== null) folder?.writeNow(endedAs({ ...described, compile: session.decisions }, reason));
     });
     begin(trainer, session, reporter, folder, { note, isNew: resume === null });
     for (const line of lines) reporter.line(line);
@@ -179,7 +181,8 @@ async function train(
     await closeAddOns(live.splice(0));
     const about = { best, resumes, pointers: own.pointers, tables: listener.tables };
     await folder?.write('summary.json', summaryOf(result, about));
-    await folder?.write('run.json', await describe(trainer, session, start, result.reason));
+    if (folder !== null)
+      await folder.write('run.json', await describe(trainer, session, start, result.reason));
     return result;
   } catch (error) {
     reporter.end();
@@ -192,7 +195,10 @@ async function train(
     } catch {
       // The same: `message` is thrown on.
     }
-    await folder?.write('run.json', await describe(trainer, session, start, reason)).catch(() => undefined);
+    const tell = async (): Promise<void> => {
+      if (folder !== null) await folder.write('run.json', await describe(trainer, session, start, reason));
+    };
+    await tell().catch(() => undefined);
     await writeTrace(trainer, session, folder, reason).catch(() => undefined);
     await saver?.settle();
     sayGoOn(folder, saver, options, (line) => options.failed?.(line));
@@ -209,10 +215,15 @@ async function train(
 function sayGoOn(
   folder: RunFolder | null,
   saver: Saver | null,
-  { goOn: command }: RunOptions,
+  { goOn: command, resume = null }: RunOptions,
   say: (line: string) => void,
 ): void {
   if (folder === null || command === undefined || saver?.isWhole !== true || saver.newest === null) return;
+  // What was allowed for this start is in no checkpoint yet.
+  if (saver.newest.step === resume?.checkpoint.step) {
+    say('nothing new was saved: the same command goes on');
+    return;
+  }
   say(`go on: ${command(shortPath(folder.path))}`);
 }
 

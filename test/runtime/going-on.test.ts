@@ -3,11 +3,13 @@ import {
   appendFileSync,
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   truncateSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -98,6 +100,20 @@ describe('what goes on', () => {
     expect(steps).toEqual([2, 4, 6, 8, 12, 14]);
   });
 
+  test('a run that was killed before it had said what it is makes room', async () => {
+    mkdirSync('unbegun');
+    for (const name of ['metrics.jsonl', 'console.log']) writeFileSync(join('unbegun', name), '');
+    expect((await run(['--run-dir=unbegun', '--resume', 'auto'])).code).toBe(0);
+    expect(reasonOf('unbegun')).toBe('finished');
+    expect(readdirSync('unbegun.before-1').sort()).toEqual(['console.log', 'metrics.jsonl']);
+    // What is not a run's is left alone.
+    mkdirSync('others');
+    for (const name of ['metrics.jsonl', 'thesis.md']) writeFileSync(join('others', name), '');
+    const { code, text } = await run(['--run-dir=others', '--resume', 'auto']);
+    expect(code).toBe(3);
+    expect(text).toContain('others holds other files (metrics.jsonl, thesis.md)');
+  });
+
   test('past what is damaged, and says so', async () => {
     await killed('damaged');
     truncateSync('damaged/checkpoints/step-00000008/model.safetensors', 40);
@@ -179,6 +195,18 @@ describe('what does not go on', () => {
     expect(code).toBe(3);
     expect(text).toContain('ruined has no checkpoint to go on from:');
     expect(text.match(/state\.json/g)).toHaveLength(checkpoints('ruined').length);
+  });
+
+  test('what was put aside', async () => {
+    await killed('put-aside');
+    expect(await run(['--resume', join('put-aside', 'checkpoints', 'step-00000004')])).toMatchObject({
+      code: 0,
+    });
+    const metrics = readFileSync('put-aside/metrics.jsonl');
+    const { code, text } = await run(['--resume', join('put-aside', 'checkpoints', 'aside-step-00000008')]);
+    expect(code).toBe(3);
+    expect(text).toContain('aside-step-00000008 is no checkpoint of its run any more');
+    expect(readFileSync('put-aside/metrics.jsonl')).toEqual(metrics);
   });
 
   test('a name that nothing has, in --allow', async () => {

@@ -279,6 +279,23 @@ describe('a run', () => {
     },
   );
 
+  test('batches are read beside each other also where a call takes more of them than are read ahead', async () => {
+    const options = { epochs: 12, logEvery: units.steps(1000), compile: 'xla' } as const;
+    const trainer = new Recorded(options, 18, null, 2, 3);
+    const { session } = await train(trainer);
+    await session.close();
+    expect(trainer.read).toEqual(wanted(18, 60));
+    let underWay = 0;
+    let beside = 0;
+    for (const event of trainer.events) {
+      if (event.startsWith('done')) underWay -= 1;
+      if (!event.startsWith('read')) continue;
+      if (underWay > 0) beside += 1;
+      underWay += 1;
+    }
+    expect(beside).toBeGreaterThan(45);
+  });
+
   test('a dev run reads what it takes', async () => {
     const trainer = new Recorded({ epochs: 3, progress: 'none' }, 18);
     await trainer.fit({ runDir: null, devRun: 2 });

@@ -99,6 +99,7 @@ export class Windows {
           () => this.#ahead.take({ epoch, index }),
         );
         runs.push({ epoch, index, ...this.#runOf(step, index, inputs) });
+        this.#topUp({ epoch, index });
         this.#rows += inputs[0]?.rows ?? 0;
         // No more batches are held than the engine takes.
         if (runs.length >= stage.atOnce) await this.#runAll(runs.splice(0));
@@ -113,6 +114,17 @@ export class Windows {
     this.#perStep = done.seconds / done.steps;
     await this.#getReady();
     return done;
+  }
+
+  /** Where a call takes more batches than a set reads ahead, the next ones are read while those of the call are collected. */
+  #topUp(place: BatchPlace): void {
+    const { stage, data } = this.options.train;
+    const { atOnce } = stage;
+    const depth = (set: OpenData): number => depthOf(set, atOnce);
+    const isShort = (set: OpenData): boolean => depth(set) > 0 && depth(set) < atOnce;
+    if (!data.some(isShort)) return;
+    const most = Math.max(...data.filter(isShort).map(depth));
+    this.#ahead.prepare(this.#placesAfter(place, most), depth, isShort);
   }
 
   /** Traces what comes later, once the first window has shown what batches are like. */

@@ -27,7 +27,7 @@ function uniform(size: number, limit: number): Initializer {
 
 /**
  * A matrix of `columns` whose rows (or columns, where it has fewer of them) are at right angles and of length 1: normal draws, made so
- * one after the other by Gram and Schmidt, twice for the rounding.
+ * one after the other by Gram and Schmidt, twice where so little of a vector is left that rounding would show (Daniel et al., 1976).
  */
 function orthogonal(size: number, columns: number): Initializer {
   const rows = size / columns;
@@ -36,8 +36,14 @@ function orthogonal(size: number, columns: number): Initializer {
     const draws = Float64Array.from(hostNormal(seed, `init/${path}`, size));
     const vectors = Array.from({ length: count }, (_, k) => draws.subarray(k * length, (k + 1) * length));
     vectors.forEach((vector, place) => {
-      for (const other of [...vectors.slice(0, place), ...vectors.slice(0, place)])
-        addTo(vector, other, -dot(vector, other));
+      for (let pass = 0; pass < 2; pass += 1) {
+        const before = dot(vector, vector);
+        for (let at = 0; at < place; at += 1) {
+          const other = vectors[at] ?? vector;
+          addTo(vector, other, -dot(vector, other));
+        }
+        if (dot(vector, vector) > before / 100) break;
+      }
       const scale = 1 / Math.sqrt(dot(vector, vector));
       vector.forEach((value, index) => {
         vector[index] = value * scale;

@@ -18,14 +18,21 @@ export function topValues(call: Call): TensorInfo {
   return made;
 }
 
-/** The places of the values of one axis, the largest first; of equal ones the first. */
+/** Of each row the places of its values, the largest first; of equal ones the first. */
 export function sortedOrder(call: Call): TensorInfo {
   const { heap } = call;
   const x = inputAt(call, 'x');
   const made = heap.make(x.shape, 'int32');
+  const length = x.shape.at(-1) ?? 0;
   const values = heap.floats(x);
-  const order = Int32Array.from(values, (_, index) => index);
-  order.sort((a, b) => (values[b] ?? 0) - (values[a] ?? 0) || a - b);
-  heap.integers(made).set(order);
+  const out = heap.integers(made);
+  for (let from = 0; from < values.length; from += length) {
+    const row = values.subarray(from, from + length);
+    const order = Int32Array.from(row, (_, index) => index);
+    out.set(
+      order.sort((a, b) => (row[b] ?? 0) - (row[a] ?? 0) || a - b),
+      from,
+    );
+  }
   return made;
 }

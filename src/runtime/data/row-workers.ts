@@ -62,7 +62,15 @@ class RowThread {
       this.#end(diedOf(error));
     });
     this.#worker.on('error', (error) => this.#end(diedOf(error)));
-    this.#worker.on('exit', (code) => this.#end((set) => died(set, `exit code ${code}`)));
+    // Code 0 is what the module of a trainer gives that ends the process by itself.
+    this.#worker.on('exit', (code) =>
+      this.#end((set) =>
+        died(
+          set,
+          `exit code ${code}${code === 0 ? ': its module ended it; let it set process.exitCode' : ''}`,
+        ),
+      ),
+    );
   }
 
   /** Rejects with what was wrong with a job, or where the thread has ended before it is done. */

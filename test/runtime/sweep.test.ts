@@ -259,6 +259,7 @@ describe('going on', () => {
       }
       kill(left);
       const refusals: readonly (readonly [readonly string[], number, string])[] = [
+        [[`--resume=${left}`, '--allow', 'lrr'], 2, '--allow lrr: a run has no such thing; did you mean lr?'],
         [[`--resume=${left}`, '--no-sweep'], 2, 'is a sweep, --no-sweep is a single run'],
         [[`--resume=${left}`, '--run-dir=elsewhere'], 2, 'are two sweeps'],
         [[`--resume=${left}`, 'trainer.epochs=3'], 3, 'is a sweep with other settings'],

@@ -14,7 +14,7 @@ import {
   type RunSummary,
   type SweepFolder,
 } from '../run/sweep-folder.js';
-import type { Override } from '../../values/overrides.js';
+import { UsageError, type Override } from '../../values/overrides.js';
 import {
   combinations,
   settingText,
@@ -165,8 +165,9 @@ async function runOne(
   { goesOn = false, ...options }: SweepRunOptions,
 ): Promise<void> {
   const path = folder === null ? null : join(folder.path, run.name);
+  let resume: ResumePoint | null = null;
   try {
-    const resume = path === null || !goesOn ? null : await pointIn(path);
+    resume = path === null || !goesOn ? null : await pointIn(path);
     if (path !== null && resume === null) await setAsideUnused(path);
     const trainer = new trainerClass(setupOf(trainerClass, base, run.settings));
     const result = await runFit(trainer, {
@@ -186,6 +187,8 @@ async function runOne(
           ? { metrics: result.metrics, seconds: result.at.seconds }
           : await readSummary(path);
   } catch (error) {
+    // What --allow names is the command line's fault and no run's.
+    if (resume !== null && error instanceof UsageError) throw error;
     run.state = 'failed';
     run.error = error instanceof Error ? error.message : String(error);
   }

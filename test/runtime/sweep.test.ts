@@ -155,6 +155,12 @@ describe('a sweep', () => {
     );
     const other = addons.sweep({ over: [axis('lr', 0.05)], average: [], pick: plan.pick });
     expect((await run(swept(other), [...short, '--run-dir', folder])).err).toContain('with other over');
+    const changed = swept(plan);
+    const externs = [{ path: 'corpus.ts', sha256: 'c0ffee00c0ffee00' }];
+    Reflect.set(changed, 'spec', { ...changed.spec, externs });
+    expect((await run(changed, [...short, '--run-dir', folder])).err).toContain(
+      'with other externs ([], now ["corpus.ts c0ffee00c0ff"])',
+    );
   });
 
   test('names that are set are no axes any more', async () => {

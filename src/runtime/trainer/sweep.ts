@@ -210,6 +210,8 @@ async function takeUp(
 ): Promise<void> {
   if (folder.before !== null) {
     for (const key of identity) {
+      // Sweeps of before it was kept say nothing of it.
+      if (key === 'externs' && !folder.before.has(key)) continue;
       const [was, is] = [plainJson(folder.before.get(key)), JSON.stringify(about[key])];
       if (was !== is)
         throw new RunError(
@@ -223,7 +225,7 @@ async function takeUp(
   }
 }
 
-const identity = ['trainer', 'sha256', 'settings', 'over', 'average', 'pick'] as const;
+const identity = ['trainer', 'sha256', 'externs', 'settings', 'over', 'average', 'pick'] as const;
 
 /** A strictly read value as the text that it was written from. */
 function plainJson(value: unknown): string {
@@ -239,6 +241,7 @@ function aboutOf({ spec }: TrainerClass, plan: SweepPlan, base: SweepBase): Read
   return {
     trainer: spec.trainer,
     sha256: spec.sha256 ?? '',
+    externs: (spec.externs ?? []).map(({ path, sha256 }) => `${path} ${sha256.slice(0, 12)}`),
     settings: [...base.params, ...base.attributes].map(({ path, text }) => `${path.join('.')}=${text}`),
     over: axes(plan.over),
     average: axes(plan.average),

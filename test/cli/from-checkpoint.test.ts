@@ -93,7 +93,7 @@ describe('without the spec', () => {
   test('what is missing is said', async () => {
     for (const [words, code, message] of [
       [['test'], 2, 'test needs --from RUN or --from CHECKPOINT, and the spec where that keeps none'],
-      [['run'], 2, "missing required argument 'spec'"],
+      [['run'], 2, 'error: name the spec to run, such as specs/digits.ztrain'],
       [['predict', '--from', 'none'], 3, 'error: there is no folder none; give the folder of a run'],
     ] as const) {
       const ended = await desk.ztrainc(words);

@@ -100,7 +100,16 @@ async function sweepOf(
 ): Promise<Sweep | null> {
   const { spec } = trainerClass;
   const begins = plan === null ? null : { plan, base: args, folder: undefined };
-  if (asked === null) return begins;
+  if (asked === null) {
+    const named =
+      args.runDir ??
+      (begins === null ? null : namedFolder(trainerClass, firstOf(trainerClass, begins.plan, args)));
+    if (args.resume === 'none' && named !== null && isSweep(named))
+      throw new RunError(
+        `${named} holds a sweep already, and --resume none begins a new one; choose another --run-dir, or leave --resume none out to run what is not done`,
+      );
+    return begins;
+  }
   if (args.devRun !== null) throw new UsageError('a dev run writes nothing, so it cannot go with --resume');
   if (asked !== 'auto') {
     if (!isSweep(asked)) return null;

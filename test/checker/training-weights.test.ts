@@ -177,6 +177,21 @@ model Other on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image |> flatten() 
       notes: ['the loss uses nothing that `Other` gives', 'it reaches the weights of `Net`'],
     });
   });
+  test('each model of an optimizer must be reached by one of its losses', () => {
+    const model = `model Net on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image |> flatten() |> dense(10) as head }
+model Extra on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image |> flatten() |> dense(10) as head }`;
+    const optimizer = 'optimizer opt = adam { of = [Net, Extra] }';
+    const spec = (body: string) => ({ model, optimizer, train: train(body) });
+    const shown = only(spec(`update opt { minimize ${loss('Net(batch.image)')} }`));
+    expect(shown).toMatchObject({
+      code: 'ZT4103',
+      related: [['opt', 'owns `Net` and `Extra`']],
+      notes: ['no loss of `opt` uses what `Extra` gives'],
+      help: 'leave `Extra` out of `of`, or use it in the loss',
+    });
+    const both = `update opt { minimize ${loss('Net(batch.image)')} } update opt { minimize ${loss('Extra(batch.image)')} }`;
+    expect(codesOf(spec(both))).toEqual([]);
+  });
   test('an optimizer of the wrong model is one mistake, not two', () => {
     const shown = only({
       model: `model Net on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image |> flatten() |> dense(10) as head }

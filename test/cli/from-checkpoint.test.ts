@@ -93,6 +93,7 @@ describe('without the spec', () => {
   test('what is missing is said', async () => {
     for (const [words, code, message] of [
       [['test'], 2, 'test needs --from RUN or --from CHECKPOINT, and the spec where that keeps none'],
+      [['export', 'mpg/checkpoints/last', '--to', 'npz', '--out', '/dev/full/x.npz'], 3, 'cannot write'],
       [['run'], 2, 'error: name the spec to run, such as specs/digits.ztrain'],
       [['predict', '--from', 'none'], 3, 'error: there is no folder none; give the folder of a run'],
     ] as const) {

@@ -409,13 +409,23 @@ export const checkReach = (input: TrainingInput): Reach => {
     }
   };
 
+  // Several updates may share an optimizer: what none of them reaches is told when all are known.
+  const updated = new Map<
+    string,
+    { readonly span: Span; readonly used: Span; readonly reached: Set<string> }
+  >();
+  const modelsOf = (name: string): readonly string[] =>
+    (input.trainer.optimizers.find((each) => each.name === name)?.of ?? [])
+      .map((each) => each.model)
+      .filter((model) => trainableWeights(input, model).length > 0);
+
   const judge = (update: Extract<IrStepStmt, { kind: 'update' }>, span: Span, loss: Flow): void => {
     for (const { name, span: used } of update.optimizers) {
-      const optimizer = input.trainer.optimizers.find((each) => each.name === name);
-      const models = (optimizer?.of ?? [])
-        .map((each) => each.model)
-        .filter((model) => trainableWeights(input, model).length > 0);
-      if (!optimizer || models.length === 0 || models.some((model) => loss.reached.has(model))) continue;
+      const models = modelsOf(name);
+      const all = updated.get(name) ?? { span, used, reached: new Set() };
+      updated.set(name, all);
+      for (const model of loss.reached) all.reached.add(model);
+      if (models.length === 0 || models.some((model) => loss.reached.has(model))) continue;
       const cuts = loss.cuts.filter((cut) => models.some((model) => cut.hides.has(model)));
       // What is cut inside a function of the standard library has no place in the spec to point at.
       const shown = cuts.filter((cut) => cut.span.file >= 0);
@@ -456,6 +466,25 @@ export const checkReach = (input: TrainingInput): Reach => {
   for (const step of input.trainer.steps) {
     const scope = newScope(null, step.body, null);
     for (const statement of step.body) bind(statement, scope);
+  }
+  for (const [name, { span, used, reached }] of updated) {
+    const models = modelsOf(name);
+    const missed = models.filter((model) => !reached.has(model));
+    // Where none is reached, that was told.
+    if (missed.length === 0 || missed.length === models.length) continue;
+    input.report(
+      lossReachesNothing(
+        span,
+        { models: listed(missed), optimizer: name },
+        {
+          related: [{ span: used, label: `owns ${listed(models)}` }],
+          notes: [
+            `no loss of \`${name}\` uses what ${listed(missed)} ${missed.length === 1 ? 'gives' : 'give'}`,
+          ],
+          help: `leave ${listed(missed)} out of \`of\`, or use ${missed.length === 1 ? 'it' : 'them'} in the loss`,
+        },
+      ),
+    );
   }
   return { strayed };
 };

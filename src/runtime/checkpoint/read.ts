@@ -1,7 +1,7 @@
 /** Reads checkpoints, strictly: checksums first, then names and shapes against the models. */
 import { createHash } from 'node:crypto';
 import { lstat, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { HostTensor, StateVariable } from '../engine/engine.js';
 import { RunError } from '../run/run-error.js';
 import { sha256 } from './files.js';
@@ -24,10 +24,14 @@ export type { Checkpoint } from './manifest.js';
 export type TensorFileName = 'model.safetensors' | 'optimizer.safetensors';
 
 /**
- * Finds a checkpoint: `path` is one, or a run's folder, of which the best is taken, else the last. Rejects with a RunError
+ * Finds a checkpoint: `path` is one, also as `checkpoints/best` or `checkpoints/last`, or a run's folder, of which the best is taken, else
+ * the last. Rejects with a RunError
  * that says what was looked for and which checkpoints there are.
  */
 export async function findCheckpoint(path: string): Promise<Checkpoint> {
+  const folder = dirname(resolve(path));
+  if (/^(?:best|last)$/.test(basename(path)) && basename(folder) === 'checkpoints' && (await isFile(path)))
+    return pointedAt(dirname(folder), path);
   if (path.endsWith(fileEnding) && (await isFile(path))) return openCheckpoint(path);
   if (await isFile(join(path, 'manifest.json'))) return openCheckpoint(path);
   for (const pointer of ['best', 'last']) {
@@ -198,9 +202,20 @@ export async function eachTensor(
     for (const entry of entries) {
       const { tensor, sha256: checksum } = await file.read(entry);
       check(entry, checksum);
-      await take(entry.name, tensor);
+      await take(entry.name, tensor).catch((error: unknown) => {
+        throw new NotTaken(error);
+      });
     }
+  }).catch((error: unknown) => {
+    throw error instanceof NotTaken ? error.cause : error;
   });
+}
+
+/** What went wrong with a tensor that was handed on: no fault of the checkpoint. */
+class NotTaken extends RunError {
+  constructor(cause: unknown) {
+    super('a tensor was not taken', { cause });
+  }
 }
 
 /** What `state.json` holds, checksum verified. Rejects with a RunError that names the file. */

@@ -62,7 +62,9 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
     lock = lockFolder(path);
     if (existsSync(join(path, 'run.json')))
       throw new RunError(
-        `${path} holds a run already; go on with it by --resume ${path}, choose another --run-dir, or remove it`,
+        existsSync(join(path, 'checkpoints'))
+          ? `${path} holds a run already; go on with it by --resume ${path}, choose another --run-dir, or remove it`
+          : `${path} holds a run already, which has saved nothing; begin anew by --run-dir ${path} --resume auto, which keeps it beside, or choose another --run-dir`,
       );
     refuseOthers(path);
     return openFiles(path, openSync(join(path, 'metrics.jsonl'), 'ax'), lock);

@@ -44,12 +44,16 @@ export async function openData(parts: DataParts): Promise<OpenedData> {
   const shared = new SharedRows();
   const reads = readBy(parts).map(({ data, count }) => ({ set: namedSet(parts, data), label: data, count }));
   const sets = [...setsOfSteps(parts), ...reads];
+  checkSharedOut(sets);
+  // A prediction has a row for each row of its input, in the order of the input.
+  const isPrediction = parts.kinds.every((kind) => kind === 'predict');
   const workers = workersFor(parts, sets);
   try {
     for (const { set, label } of sets) {
       if (opened.has(set)) continue;
       const host = { root: parts.dataRoot, seed: parts.options.seed, label, shared, workers };
-      opened.set(set, await openAgain(() => set.open(host)));
+      const read = isPrediction ? set.withOptions({ shuffle: false, dropLast: false }) : set;
+      opened.set(set, await openAgain(() => read.open(host)));
     }
     for (const { set, label, count } of reads) {
       const rows = opened.get(set)?.rows ?? 0;
@@ -64,6 +68,22 @@ export async function openData(parts: DataParts): Promise<OpenedData> {
     throw error;
   }
   return { opened, workers };
+}
+
+/** Throws a DataError where the parts of a source would overlap: rows are shared out after bad ones were left out, or with them. */
+function checkSharedOut(sets: readonly NamedSet[]): void {
+  const first = new Map<string, NamedSet>();
+  for (const each of sets) {
+    const { source, options } = each.set;
+    if (options.parts === null || (source.key ?? null) === null) continue;
+    const own = JSON.stringify([source.key, options.parts, options.splitSeed]);
+    const other = first.get(own);
+    if (other === undefined) first.set(own, each);
+    else if (other.set.options.onBadRow !== options.onBadRow)
+      throw new DataError(
+        `data '${other.label}' has on_bad_row = "${other.set.options.onBadRow}" and data '${each.label}' "${options.onBadRow}": they share out the rows of ${source.name}, and their parts would overlap; give both the same`,
+      );
+  }
 }
 
 /** The data sets of the steps that run. */

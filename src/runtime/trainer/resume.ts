@@ -58,6 +58,10 @@ export async function resumePointAt(given: string): Promise<ResumePoint> {
   const { point, passed } = await newestIn(path);
   if (point !== null) return point;
   if (passed.length > 0) throw noneWhole(path, passed);
+  if (existsSync(join(path, 'run.json')))
+    throw new RunError(
+      `${path} has saved nothing to go on from; begin anew by --run-dir ${path} --resume auto, which keeps it beside`,
+    );
   // Says what is there instead.
   await findCheckpoint(path);
   throw new RunError(`${path} has no checkpoint to go on from`);

@@ -215,7 +215,7 @@ async function takeUp(
       const [was, is] = [plainJson(folder.before.get(key)), JSON.stringify(about[key])];
       if (was !== is)
         throw new RunError(
-          `${folder.path} is a sweep with other ${key} (${was}, now ${is}); choose another --run-dir, go on with what it was started with, or begin anew: --resume none`,
+          `${folder.path} is a sweep with other ${key} (${was}, now ${is}); choose another --run-dir, go on with what it was started with, or begin anew with --resume none and another --run-dir`,
         );
     }
   }

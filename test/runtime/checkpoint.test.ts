@@ -238,14 +238,12 @@ describe('checkpoints', () => {
       `model.safetensors: it is missing; ${instead}`,
     );
     rmSync(join(checkpoints, 'step-00000002'), { recursive: true });
+    writeFileSync(join(checkpoints, 'notes'), '');
     for (const [path, message] of [
       [run, 'best names step-00000002, which is not there'],
       [checkpoints, 'is no checkpoint and no run with one'],
       [join(checkpoints, 'best'), 'best names step-00000002, which is not there'],
-      [
-        join(checkpoints, 'step-00000001', 'state.json'),
-        'is a file; --from takes the folder of a run or of a checkpoint',
-      ],
+      [join(checkpoints, 'notes'), 'is a file; --from takes the folder of a run or of a checkpoint'],
       [join(checkpoints, 'step-00000009'), 'there is no folder'],
     ] as const) {
       await expect(findCheckpoint(path)).rejects.toThrow(message);

@@ -37,7 +37,7 @@ const evict = (...paths) => {
   for (const path of paths) run('dd', [`of=${path}`, 'oflag=nocache', 'conv=notrunc,fdatasync', 'count=0']);
 };
 
-/** How long the loop waits in a run of a model with 16 million weights that saves each hundredth step, of 200. */
+/** How long the loop waits in a run of a model with 16 million weights that saves each hundredth step, of 250. */
 const waiting = (library, folder) => {
   const environment = { ZTRAIN_TENSORFLOW: library, ZTRAIN_ENGINE: 'tensorflow' };
   const train = (name, more) => {
@@ -149,7 +149,7 @@ export const checkpointSpeed = async ({ rounds, library }) => {
         memory <= 1.1,
       ),
       part(
-        `training waits ${number(wait)} ms for a save of ${(3 * 64).toFixed(0)} MiB, by 100 steps of ${number(step)} ms`,
+        `training waits ${number(wait)} ms for a save of 192 MiB, by 100 steps of ${number(step)} ms`,
         'at most 0.05',
         number(blocked),
         blocked <= 0.05,

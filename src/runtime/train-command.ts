@@ -11,7 +11,7 @@ import type { StopSignal } from './trainer/control.js';
 import { namedFolder, runFit, type RunOptions } from './trainer/run.js';
 import type { ParamValue, TrainerSpec } from './trainer/spec.js';
 import { firstOf, runSweep, type SweepBase } from './trainer/sweep.js';
-import type { TrainerClass } from './trainer/trainer.js';
+import type { TrainerClass, TrainerSetup } from './trainer/trainer.js';
 
 /** What the command line says of training. */
 export interface TrainArguments extends SweepBase {
@@ -68,12 +68,11 @@ function whereToGoOn(
   plan: SweepPlan | null,
   args: TrainArguments,
 ): string | null {
-  const { resume, given, attributes, devRun } = args;
+  const { resume, devRun } = args;
   if (resume === 'none') return null;
   if (resume !== undefined) return resume;
-  const setup = plan === null ? { params: given, overrides: attributes } : firstOf(trainerClass, plan, args);
   try {
-    const trainer = new trainerClass(setup);
+    const trainer = new trainerClass(setupOf(trainerClass, plan, args));
     return devRun === null && trainer.options.devRun === null ? trainer.resumes : null;
   } catch (error) {
     // What is wrong with one point is told when it is run.
@@ -81,6 +80,14 @@ function whereToGoOn(
     throw error;
   }
 }
+
+/** What the first run, or the only one, is made of. */
+const setupOf = (trainerClass: TrainerClass, plan: SweepPlan | null, args: TrainArguments): TrainerSetup =>
+  plan === null ? { params: args.given, overrides: args.attributes } : firstOf(trainerClass, plan, args);
+
+/** The folder that the command line or the spec names; null for a new one. */
+const folderOf = (trainerClass: TrainerClass, plan: SweepPlan | null, args: TrainArguments): string | null =>
+  args.runDir ?? namedFolder(trainerClass, setupOf(trainerClass, plan, args));
 
 /** A sweep to run. */
 interface Sweep {
@@ -101,10 +108,8 @@ async function sweepOf(
   const { spec } = trainerClass;
   const begins = plan === null ? null : { plan, base: args, folder: undefined };
   if (asked === null) {
-    const named =
-      args.runDir ??
-      (begins === null ? null : namedFolder(trainerClass, firstOf(trainerClass, begins.plan, args)));
-    if (args.resume === 'none' && named !== null && isSweep(named))
+    const named = args.resume === 'none' ? folderOf(trainerClass, plan, args) : null;
+    if (named !== null && isSweep(named))
       throw new RunError(
         `${named} holds a sweep already, and --resume none begins a new one; choose another --run-dir, or leave --resume none out to run what is not done`,
       );
@@ -119,9 +124,7 @@ async function sweepOf(
       );
     return takenUp(spec, asked, args);
   }
-  const setup =
-    plan === null ? { params: args.given, overrides: args.attributes } : firstOf(trainerClass, plan, args);
-  const own = args.runDir ?? namedFolder(trainerClass, setup);
+  const own = folderOf(trainerClass, plan, args);
   if (own !== null && isSweep(own)) return takenUp(spec, own, args);
   if (begins === null || (own !== null && existsSync(join(own, 'run.json')))) return null;
   const runs = join('runs', spec.trainer);

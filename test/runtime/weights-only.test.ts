@@ -6,8 +6,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
 import type { AddOn } from '../../src/runtime/addons/addon.js';
 import { findCheckpoint, openCheckpoint, verifyCheckpoint } from '../../src/runtime/checkpoint/read.js';
-import { main, type MainIo } from '../../src/runtime/main.js';
 import * as units from '../../src/values/units.js';
+import { run } from './killed-runs.js';
 import { LineTrainer } from './tiny-trainer.js';
 
 let folder: string;
@@ -34,22 +34,10 @@ const saving = (
     }
   };
 
-async function run(trainer: typeof LineTrainer, argv: readonly string[]) {
-  const said: string[] = [];
-  const io: Partial<MainIo> = {
-    stdout: { write: (text) => said.push(text) },
-    stderr: { write: (text: string) => said.push(text) },
-    environment: {},
-    onSignal: () => () => undefined,
-  };
-  const code = await main(trainer, argv, io);
-  return { code, text: said.join('') };
-}
-
 test.each(['folder', 'ckpt'] as const)('%s: the weights are those of a whole checkpoint', async (format) => {
   const [light, whole] = [saving(true, format), saving(false, format)];
-  expect((await run(light, [`--run-dir=light-${format}`])).code).toBe(0);
-  expect((await run(whole, [`--run-dir=whole-${format}`])).code).toBe(0);
+  expect((await run([`--run-dir=light-${format}`], light)).code).toBe(0);
+  expect((await run([`--run-dir=whole-${format}`], whole)).code).toBe(0);
   const [own, other] = await Promise.all(
     [`light-${format}`, `whole-${format}`].map((each) => findCheckpoint(each)),
   );
@@ -66,7 +54,7 @@ test.each(['folder', 'ckpt'] as const)('%s: the weights are those of a whole che
   // And tested like others.
   const tests = await Promise.all(
     [light, whole].map((trainer, at) =>
-      run(trainer, ['test', '--json', '--from', at === 0 ? `light-${format}` : `whole-${format}`]),
+      run(['test', '--json', '--from', at === 0 ? `light-${format}` : `whole-${format}`], trainer),
     ),
   );
   const [ownTest, otherTest] = tests.map(({ code, text }) => [code, text.slice(text.indexOf('{'))]);
@@ -76,7 +64,7 @@ test.each(['folder', 'ckpt'] as const)('%s: the weights are those of a whole che
 
 test('no run goes on from one: each way to ask says why', async () => {
   const light = saving(true, 'folder');
-  expect((await run(light, ['--run-dir=left'])).code).toBe(0);
+  expect((await run(['--run-dir=left'], light)).code).toBe(0);
   const [first = ''] = readdirSync(join('left', 'checkpoints')).filter((name) => name.startsWith('step-'));
   const bytes = readFileSync(join('left', 'checkpoints', first, 'manifest.json'));
   for (const argv of [
@@ -84,7 +72,7 @@ test('no run goes on from one: each way to ask says why', async () => {
     ['--resume', join('left', 'checkpoints', first)],
     ['--run-dir', 'left', '--resume', 'auto'],
   ]) {
-    const { code, text } = await run(light, argv);
+    const { code, text } = await run(argv, light);
     expect(code).toBe(3);
     expect(text).toContain('holds weights only (checkpoint.weights_only)');
   }
@@ -93,7 +81,6 @@ test('no run goes on from one: each way to ask says why', async () => {
 
 test('a run that is interrupted names no command to go on with', async () => {
   const listeners: ((signal: 'SIGINT') => void)[] = [];
-  const said: string[] = [];
   const stop: AddOn = {
     kind: 'stop',
     phase: 'dependent',
@@ -106,18 +93,15 @@ test('a run that is interrupted names no command to go on with', async () => {
       },
     }),
   };
-  const code = await main(saving(true, 'folder', [stop]), ['--run-dir=cut'], {
-    stdout: { write: (text) => said.push(text) },
-    stderr: { write: (text: string) => said.push(text) },
-    environment: {},
+  const { code, text } = await run(['--run-dir=cut'], saving(true, 'folder', [stop]), {
     onSignal: (listener) => {
       listeners.push(listener);
       return () => undefined;
     },
   });
   expect(code).toBe(130);
-  expect(said.join('')).toContain('checkpoint: cut/checkpoints/step-00000003');
-  expect(said.join('')).not.toContain('go on:');
+  expect(text).toContain('checkpoint: cut/checkpoints/step-00000003');
+  expect(text).not.toContain('go on:');
   expect((await openCheckpoint('cut/checkpoints/step-00000003')).weightsOnly).toBe(true);
 });
 

@@ -228,8 +228,15 @@ export async function removeWhole(path: string): Promise<void> {
   await rm(gone, { recursive: true, force: true });
 }
 
-const codeOf = (error: unknown): string | null =>
+export const codeOf = (error: unknown): string | null =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
+
+/** What the operating system refused, by an error or by what caused it; null where it refused nothing. */
+export function systemErrorIn(error: unknown): Error | null {
+  for (let each = error; each instanceof Error; each = each.cause)
+    if (/^E[A-Z0-9]+$/.test(codeOf(each) ?? '')) return each;
+  return null;
+}
 
 const reasons: ReadonlyMap<string, (other: string) => string> = new Map<string, (other: string) => string>([
   ['ENOSPC', (other) => `the disk is full; free some space, or choose ${other}`],

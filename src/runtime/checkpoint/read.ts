@@ -6,8 +6,15 @@ import type { HostTensor, StateVariable } from '../engine/engine.js';
 import { RunError } from '../run/run-error.js';
 import { sha256 } from './files.js';
 import { fileEnding, insteadOf, isCheckpointName, isFile, isFolder, whyUnread } from './list.js';
-import { manifestLimit, Misfit, readManifest, type Checkpoint, type TensorRecord } from './manifest.js';
-import { headerLimit, SafetensorsError, storedName, type Entry } from './safetensors.js';
+import {
+  manifestLimit,
+  Misfit,
+  readManifest,
+  stateLimit,
+  type Checkpoint,
+  type TensorRecord,
+} from './manifest.js';
+import { SafetensorsError, storedName, type Entry } from './safetensors.js';
 import { parseStrictJson, type StrictValue } from './strict-json.js';
 import {
   hashFile,
@@ -239,7 +246,7 @@ export async function readStateText(checkpoint: Checkpoint): Promise<string> {
   if (listed === undefined)
     throw new RunError(`the manifest of ${folder} lists no state.json; ${await insteadOf(folder)}`);
   try {
-    const text = inOneFile ? await stateIn(path) : await readTextFile(path, headerLimit, listed.bytes);
+    const text = inOneFile ? await stateIn(path) : await readTextFile(path, stateLimit, listed.bytes);
     if (sha256([new TextEncoder().encode(text)]) !== listed.sha256)
       throw new SafetensorsError('the checksum of its state differs');
     return text;
@@ -255,6 +262,20 @@ async function stateIn(path: string): Promise<string> {
   } finally {
     await file.close();
   }
+}
+
+/**
+ * Opens a checkpoint that was written just now and has no checkpoint's name yet, and reads all but its tensors: what its reader would
+ * refuse must not take the place of an older one.
+ */
+export async function verifyHeads(path: string, inOneFile: boolean): Promise<void> {
+  const checkpoint = inOneFile
+    ? await readHeadOf(path)
+    : readManifest(path, path, await readTextFile(join(path, 'manifest.json'), manifestLimit), false);
+  if (!inOneFile)
+    for (const name of checkpoint.files.keys())
+      if (name.endsWith('.safetensors')) await withTensors(checkpoint, name, () => Promise.resolve());
+  await readState(checkpoint);
 }
 
 /** Reads all of a checkpoint, one piece at a time, and rejects with a RunError where any of it is not as it was written. */

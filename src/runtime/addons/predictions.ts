@@ -2,7 +2,7 @@
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, extname, resolve } from 'node:path';
 import { makeFolder } from '../../values/folders.js';
-import { besides, fileError, syncFolder } from '../checkpoint/files.js';
+import { besides, fileError, sweepBesides, syncFolder } from '../checkpoint/files.js';
 import { writtenPath, type DataPath } from '../data/files.js';
 import type { OutputTexts } from '../data/texts.js';
 import type { HostTensor } from '../engine/engine.js';
@@ -41,6 +41,7 @@ export function predictions(options: PredictionsOptions): AddOn {
           await refused(file, async () => {
             if (handle === null) {
               makeFolder(dirname(file));
+              await sweepBesides(file);
               handle = await open(temporary, 'wx');
               if (ending === '.csv') await handle.appendFile(`${csvHeader(rows)}\n`);
             }

@@ -3,7 +3,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HostTensor } from '../engine/engine.js';
 import { RunError } from '../run/run-error.js';
-import { fileError, makeFile, makeFolder, pieceBytes, writeNew } from './files.js';
+import { fileError, makeFile, makeFolder, pieceBytes, sweepBesides, writeNew } from './files.js';
 import type { Checkpoint } from './manifest.js';
 import { planNpz } from './npz.js';
 import { eachTensor, findCheckpoint } from './read.js';
@@ -34,6 +34,7 @@ export async function exportWeights(from: string, to: ExportFormat, out?: string
     .map(([name, { dtype, shape }]): TensorShape => ({ name, dtype, shape }))
     .sort((a, b) => elementOrder(a) - elementOrder(b) || (a.name < b.name ? -1 : 1));
   const path = out ?? defaultName(checkpoint, to);
+  await sweepBesides(path);
   try {
     if (to === 'safetensors') await toSafetensors(path, checkpoint, tensors);
     else if (to === 'npz') await toNpz(path, checkpoint, tensors);

@@ -4,7 +4,7 @@ import { constants, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { link, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { makeFolder as makeParents } from '../../values/folders.js';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { isAlive } from '../../values/process-alive.js';
 import { RunError } from '../run/run-error.js';
 
@@ -20,17 +20,47 @@ export function besides(path: string): string {
 
 const temporaryName = /\.tmp-(\d+)-([0-9a-f]{8})[0-9a-f]*$/;
 
+/** Whether a name is one that `besides` gives to what has one of these names. */
+export function isTemporaryOf(names: readonly string[], name: string): boolean {
+  const [found] = temporaryName.exec(name) ?? [];
+  return found !== undefined && names.includes(name.slice(0, -found.length));
+}
+
 /**
- * Removes what processes that are gone left half written in a folder. One process at a time works in it: what belongs to a process
- * that lives stays all the same.
+ * Removes what processes that are gone left half written in a folder, of all that `are` named so. One process at a time works in it: what
+ * belongs to a process that lives stays all the same.
  */
-export async function sweepTemporaries(folder: string): Promise<void> {
+export async function sweepTemporaries(
+  folder: string,
+  are: (name: string) => boolean = () => true,
+): Promise<void> {
+  for (const name of await readdir(folder).catch(() => []))
+    if (are(name) && isLeft(name)) await removeAnyway(join(folder, name));
+}
+
+/** Whether the process that made it is gone from this machine. */
+function isLeft(name: string): boolean {
+  const [found, pid = '', token = ''] = temporaryName.exec(name) ?? [];
+  if (found === undefined || token === own) return false;
+  return Number(pid) === process.pid || !isAlive(Number(pid));
+}
+
+/** What cannot be removed costs room and nothing else. */
+const removeAnyway = (path: string): Promise<void> =>
+  rm(path, { recursive: true, force: true }).catch(() => undefined);
+
+const quietMs = 600_000;
+
+/**
+ * The same of what is to become `path`, in a folder that nobody has for itself: what was touched in the last ten minutes may be that of a
+ * process on another machine.
+ */
+export async function sweepBesides(path: string): Promise<void> {
+  const folder = dirname(resolve(path));
   for (const name of await readdir(folder).catch(() => [])) {
-    const [found, pid = '', token = ''] = temporaryName.exec(name) ?? [];
-    if (found === undefined || token === own) continue;
-    if (Number(pid) !== process.pid && isAlive(Number(pid))) continue;
-    // What cannot be removed costs room and nothing else.
-    await rm(join(folder, name), { recursive: true, force: true }).catch(() => undefined);
+    if (!isTemporaryOf([basename(path)], name) || !isLeft(name)) continue;
+    const found = await lstat(join(folder, name)).catch(() => null);
+    if (found !== null && Date.now() - found.mtimeMs > quietMs) await removeAnyway(join(folder, name));
   }
 }
 

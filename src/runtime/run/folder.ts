@@ -14,7 +14,13 @@ import {
 import { makeFolder } from '../../values/folders.js';
 import { join } from 'node:path';
 import type { Json } from '../addons/addon.js';
-import { fileError, replaceText, replaceTextNow } from '../checkpoint/files.js';
+import {
+  fileError,
+  isTemporaryOf,
+  replaceText,
+  replaceTextNow,
+  sweepTemporaries,
+} from '../checkpoint/files.js';
 import { lockFolder, lockName, type FolderLock } from '../checkpoint/lock.js';
 import { RunError } from './run-error.js';
 
@@ -67,6 +73,7 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
           : `${path} holds a run already, which has saved nothing; begin anew by --run-dir ${path} --resume auto, which keeps it beside, or choose another --run-dir`,
       );
     refuseOthers(path);
+    await sweepTemporaries(path, isLeftOver);
     return openFiles(path, openSync(join(path, 'metrics.jsonl'), 'ax'), lock);
   } catch (error) {
     lock?.release();
@@ -74,15 +81,22 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
   }
 }
 
+/** Whether something is what a process that was killed had half written for a run's or a sweep's folder. */
+export const isLeftOver = (name: string): boolean =>
+  isTemporaryOf(['run.json', 'summary.json', 'trace.json', 'sweep.json'], name);
+
 /** Whether a folder is that of a run which was killed before it had said what it is. */
 export function isUnbegun(path: string): boolean {
   const names = readdirSync(path).filter((name) => !name.startsWith(lockName));
-  return names.length > 0 && names.every((name) => name === 'metrics.jsonl' || name === 'console.log');
+  return (
+    names.length > 0 &&
+    names.every((name) => name === 'metrics.jsonl' || name === 'console.log' || isLeftOver(name))
+  );
 }
 
 /** Throws a RunError where a folder holds anything, which is no run's. */
 export function refuseOthers(path: string): void {
-  const others = readdirSync(path).filter((name) => !name.startsWith(lockName));
+  const others = readdirSync(path).filter((name) => !name.startsWith(lockName) && !isLeftOver(name));
   if (others.length === 0) return;
   const some = others.slice(0, 3).join(', ');
   throw new RunError(
@@ -106,6 +120,7 @@ export async function reopenRunFolder(
   let lock: FolderLock | null = null;
   try {
     lock = lockFolder(path);
+    await sweepTemporaries(path, isLeftOver);
     const metrics = openSync(join(path, 'metrics.jsonl'), 'a', 0o644);
     const { size } = fstatSync(metrics);
     const file = join(path, 'metrics.jsonl');

@@ -41,13 +41,24 @@ export async function sweepTemporaries(
 /** Whether the process that made it is gone from this machine. */
 function isLeft(name: string): boolean {
   const [found, pid = '', token = ''] = temporaryName.exec(name) ?? [];
+  if (outOfUse.has(name)) return true;
   if (found === undefined || token === own) return false;
   return Number(pid) === process.pid || !isAlive(Number(pid));
 }
 
-/** What cannot be removed costs room and nothing else. */
-const removeAnyway = (path: string): Promise<void> =>
-  rm(path, { recursive: true, force: true }).catch(() => undefined);
+/** Names of what this process would have removed and could not: a file that another has open stays in its folder on some disks. */
+const outOfUse = new Set<string>();
+
+/** What cannot be removed costs room and nothing else: the next sweep tries again. */
+async function removeAnyway(path: string): Promise<void> {
+  outOfUse.add(basename(path));
+  try {
+    await rm(path, { recursive: true, force: true });
+    outOfUse.delete(basename(path));
+  } catch {
+    // As said.
+  }
+}
 
 const quietMs = 600_000;
 
@@ -163,7 +174,7 @@ export async function replaceText(path: string, text: string): Promise<void> {
     await rename(temporary, path);
     await syncFolder(dirname(path));
   } catch (error) {
-    await rm(temporary, { force: true });
+    await removeAnyway(temporary);
     throw error;
   }
 }
@@ -200,7 +211,7 @@ export async function makeFolder(path: string, fill: (temporary: string) => Prom
     await rename(temporary, path);
     await syncFolder(parent);
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
+    await removeAnyway(temporary);
     throw error;
   }
 }
@@ -215,7 +226,7 @@ export async function makeFile(path: string, fill: (temporary: string) => Promis
     await linkOrRename(temporary, path);
     await syncFolder(parent);
   } finally {
-    await rm(temporary, { force: true });
+    await removeAnyway(temporary);
   }
 }
 
@@ -245,7 +256,10 @@ export async function isThere(path: string): Promise<boolean> {
   }
 }
 
-/** Removes a file or a folder: its name is gone for good before any of its bytes are. What is not there is no error. */
+/**
+ * Removes a file or a folder: its name is gone for good before any of its bytes are. What is not there is no error, nor are bytes that stay
+ * for now: they are swept later.
+ */
 export async function removeWhole(path: string): Promise<void> {
   const gone = besides(path);
   try {
@@ -255,7 +269,7 @@ export async function removeWhole(path: string): Promise<void> {
     throw error;
   }
   await syncFolder(dirname(path));
-  await rm(gone, { recursive: true, force: true });
+  await removeAnyway(gone);
 }
 
 export const codeOf = (error: unknown): string | null =>

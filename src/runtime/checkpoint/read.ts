@@ -81,6 +81,9 @@ async function pointedAt(path: string, pointer: string): Promise<Checkpoint> {
 export async function openCheckpoint(path: string): Promise<Checkpoint> {
   const inOneFile = path.endsWith(fileEnding);
   const file = inOneFile ? path : join(path, 'manifest.json');
+  // Under another name, a link is its maker's own.
+  if (isCheckpointName(basename(resolve(path))) && (await isLink(resolve(path))))
+    throw new RunError(`cannot read ${path}: it is a link; give the path of what it leads to`);
   try {
     return inOneFile
       ? await readHeadOf(path)
@@ -97,6 +100,12 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
     throw new RunError(`cannot read ${file}: ${why}; ${instead}`, { cause: error });
   }
 }
+
+const isLink = (path: string): Promise<boolean> =>
+  lstat(path).then(
+    (found) => found.isSymbolicLink(),
+    () => false,
+  );
 
 async function readHeadOf(path: string): Promise<Checkpoint> {
   const file = await openTensorFile(path, null);

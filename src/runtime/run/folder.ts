@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import {
   appendFileSync,
   closeSync,
+  constants,
   existsSync,
   fstatSync,
   fsyncSync,
@@ -74,7 +75,7 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
       );
     refuseOthers(path);
     await sweepTemporaries(path, isLeftOver);
-    return openFiles(path, openSync(join(path, 'metrics.jsonl'), 'ax'), lock);
+    return openFiles(path, openFile(path, 'metrics.jsonl', constants.O_EXCL), lock);
   } catch (error) {
     lock?.release();
     throw fileError(`cannot use ${path} as the run's folder`, error);
@@ -121,7 +122,7 @@ export async function reopenRunFolder(
   try {
     lock = lockFolder(path);
     await sweepTemporaries(path, isLeftOver);
-    const metrics = openSync(join(path, 'metrics.jsonl'), 'a', 0o644);
+    const metrics = openFile(path, 'metrics.jsonl');
     const { size } = fstatSync(metrics);
     const file = join(path, 'metrics.jsonl');
     const lost = `${file} has ${size} bytes, and had ${length} when the checkpoint was written: lines of it are gone`;
@@ -130,7 +131,7 @@ export async function reopenRunFolder(
       throw new RunError(`${lost}; put it back, or say that it is meant: --allow metrics`);
     }
     const cut = (): string | null => {
-      ftruncateSync(metrics, size < length ? readFileSync(file).lastIndexOf('\n') + 1 : length);
+      ftruncateSync(metrics, size < length ? readFileSync(metrics).lastIndexOf('\n') + 1 : length);
       return size < length ? lost : null;
     };
     return { ...openFiles(path, metrics, lock), cut };
@@ -140,8 +141,21 @@ export async function reopenRunFolder(
   }
 }
 
+/** Opens a file that grows. What a link would lead to is not the run's, and nobody waits for a reader of a pipe. */
+function openFile(path: string, name: string, more = 0): number {
+  const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const file = openSync(
+    join(path, name),
+    O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | more,
+    0o644,
+  );
+  if (fstatSync(file).isFile()) return file;
+  closeSync(file);
+  throw new RunError(`${join(path, name)} is no regular file; remove it, or choose another --run-dir`);
+}
+
 function openFiles(path: string, metrics: number, lock: FolderLock): RunFolder {
-  const log = openSync(join(path, 'console.log'), 'a');
+  const log = openFile(path, 'console.log');
   const append = (file: number, text: string): void => {
     lock.check();
     try {

@@ -4,7 +4,7 @@ import { lstat, readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { HostTensor, StateVariable } from '../engine/engine.js';
 import { RunError } from '../run/run-error.js';
-import { sha256 } from './files.js';
+import { codeOf, isThere, sha256 } from './files.js';
 import { fileEnding, insteadOf, isCheckpointName, isFile, isFolder, whyUnread } from './list.js';
 import {
   manifestLimit,
@@ -180,6 +180,11 @@ async function withTensors<T>(
 async function unusable({ folder }: Checkpoint, path: string, error: unknown): Promise<never> {
   if (error instanceof RunError) throw error;
   const instead = await insteadOf(folder);
+  if (codeOf(error) === 'ENOENT' && !(await isThere(folder)))
+    throw new RunError(
+      `${folder} was removed while it was read, as a run removes its older checkpoints when it saves; read the run again, or ${instead}`,
+      { cause: error },
+    );
   const isDamaged = error instanceof SafetensorsError || error instanceof SyntaxError;
   throw new RunError(
     isDamaged

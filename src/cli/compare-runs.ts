@@ -2,23 +2,49 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openCheckpoint, readStateText, readTensors, type Checkpoint } from '../runtime/checkpoint/read.js';
+import { parseStrictJson, plainJson, type StrictValue } from '../runtime/checkpoint/strict-json.js';
+import type { Json } from '../runtime/addons/addon.js';
 
-/** Names of what a clock says. */
-const timed: ReadonlySet<string> = new Set(['seconds', 'wall', 'steps_per_second', 'rows_per_second']);
+/** Fields of a line of metrics that a clock says; what the run measured is named as its spec names it. */
+const timed: ReadonlySet<string> = new Set(['wall', 'steps_per_second', 'rows_per_second']);
 
-/** Of `state.json`: how the run was started, and what it wrote besides, may differ. */
-const apart: ReadonlySet<string> = new Set(['lock', 'files', 'compile', 'saved']);
+/** Of `state.json`: what a clock says, how the run was started, and what it wrote besides, by place. */
+const apart: readonly RegExp[] = [
+  /^(?:seconds|lock|files|compile)$/,
+  /^best\.\d+\.seconds$/,
+  // Which checkpoints there are: the other run saves more of them.
+  /^addOns\.checkpoint(?:#\d+)?\.saved$/,
+];
 
-const withoutTimes = (text: string): string =>
-  JSON.stringify(
-    JSON.parse(text, (key, value: unknown) => (timed.has(key) || apart.has(key) ? undefined : value)),
-  );
+type Value = StrictValue | undefined;
+
+/** The same without what stands at some places, which are keys with dots between them. */
+const without = (value: Value, isLeftOut: (place: string) => boolean, at = ''): Json => {
+  const below = (key: string | number): string => (at === '' ? String(key) : `${at}.${key}`);
+  if (value instanceof Map)
+    return [...value].flatMap(([key, each]: [string, StrictValue]) =>
+      isLeftOut(below(key)) ? [] : [[key, without(each, isLeftOut, below(key))]],
+    );
+  if (isList(value)) return value.map((each, index) => without(each, isLeftOut, below(index)));
+  return value === undefined ? null : plainJson(value);
+};
+
+const isList = (value: Value): value is readonly StrictValue[] => Array.isArray(value);
+
+/** The state of a run without what may differ in one that does the same. */
+const comparable = (state: string): string =>
+  JSON.stringify(without(parseStrictJson(state), (place) => apart.some((each) => each.test(place))));
 
 const linesOf = (run: string): readonly string[] => {
   const text = readFileSync(join(run, 'metrics.jsonl'), 'utf8').trimEnd();
   const lines = text === '' ? [] : text.split('\n');
-  // What a process holds in memory is another number each time.
-  return lines.filter((line) => !line.startsWith('{"stage":"device_stats"')).map(withoutTimes);
+  return lines.flatMap((line) => {
+    const fields = parseStrictJson(line);
+    // What a process holds in memory is another number each time.
+    if (fields instanceof Map && fields.get('stage') === 'device_stats') return [];
+    if (!(fields instanceof Map)) return [line];
+    return [JSON.stringify(plainJson(new Map([...fields].filter(([name]) => !timed.has(name)))))];
+  });
 };
 
 const lastOf = (run: string): string => {
@@ -74,7 +100,7 @@ export const differencesOf = async (one: string, other: string): Promise<readonl
   const tensors = first.inOneFile
     ? await tensorsThatDiffer(last, first, second)
     : filesThatDiffer(last, first, second);
-  const states = [await readStateText(first), await readStateText(second)].map(withoutTimes);
+  const states = [await readStateText(first), await readStateText(second)].map(comparable);
   const state = states[0] === states[1] ? [] : [`state.json of ${last} differs`];
   const [mine, theirs] = [linesOf(one), linesOf(other)];
   const at = mine.findIndex((line, index) => line !== theirs[index]);

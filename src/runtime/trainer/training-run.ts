@@ -268,6 +268,8 @@ async function goOn(
   session.figures.take(model);
   loadInto(session.modelState, model, folder);
   loadInto(session.optimizerState, optimizer, folder);
+  // The point is reachable for as long as the run goes on.
+  for (const tensors of [model, optimizer]) tensors.clear();
   let continued: Continued;
   try {
     const skipped = Number(state['skipped']);

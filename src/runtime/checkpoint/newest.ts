@@ -8,6 +8,8 @@ import { openCheckpoint, verifyCheckpoint, type Checkpoint } from './read.js';
 export interface Skipped {
   readonly path: string;
   readonly why: string;
+  /** Whether it is whole, and holds no more than weights: then nothing is lost with it. */
+  readonly weightsOnly: boolean;
 }
 
 export interface Newest {
@@ -47,18 +49,18 @@ export async function newestWhole<T>(
   for (const path of paths) {
     const why = await whyNone(path);
     if (why !== null) {
-      skipped.push({ path, why });
+      skipped.push({ path, why, weightsOnly: false });
       continue;
     }
     try {
       const checkpoint = await openCheckpoint(path);
       if (checkpoint.weightsOnly) {
-        skipped.push({ path, why: onlyWeights });
+        skipped.push({ path, why: onlyWeights, weightsOnly: true });
         continue;
       }
       return { found: { checkpoint, taken: await take(checkpoint) }, skipped };
     } catch (error) {
-      skipped.push({ path, why: reasonOf(error) });
+      skipped.push({ path, why: reasonOf(error), weightsOnly: false });
     }
   }
   return { found: null, skipped };

@@ -65,8 +65,18 @@ export interface CheckpointContents {
 /** `step-00001200`. */
 export const checkpointName = (step: number): string => `step-${String(step).padStart(8, '0')}`;
 
-/** `failed-00001200`: the state that a failed run left is none of its checkpoints. */
-const failedName = (step: number): string => `failed-${String(step).padStart(8, '0')}`;
+/**
+ * `failed-00001200`: the state that a failed run left is none of its checkpoints. A run that goes on and fails there once more leaves
+ * `failed-00001200-2` beside it.
+ */
+async function failedName(parent: string, step: number): Promise<string> {
+  const first = `failed-${String(step).padStart(8, '0')}`;
+  for (let turn = 1; ; turn += 1) {
+    const name = turn === 1 ? first : `${first}-${turn}`;
+    const path = join(parent, name);
+    if (!(await isThere(path)) && !(await isThere(`${path}${fileEnding}`))) return name;
+  }
+}
 
 /** Copies variables to the host. */
 export async function downloadAll(
@@ -92,7 +102,7 @@ const privateMode = 0o600;
  */
 export async function writeCheckpoint(parent: string, contents: CheckpointContents): Promise<string> {
   const { step, error: failure = null, layout = 'folder' } = contents;
-  const name = failure === null ? checkpointName(step) : failedName(step);
+  const name = failure === null ? checkpointName(step) : await failedName(parent, step);
   const path = join(parent, layout === 'ckpt' ? `${name}${fileEnding}` : name);
   try {
     await sweepTemporaries(parent);

@@ -108,6 +108,8 @@ class Fit {
   #left: StepPart | null = null;
   /** What add-ons have asked for in this step so far. */
   #asked: Asked[] = [];
+  /** Optimizers that this step has updated, once that was looked at: a run that goes on in it does not run it again. */
+  #updated: readonly string[] | null = null;
 
   constructor(private readonly options: FitOptions) {
     const { session, limit, listener, addOns, control, now, from, keeper = keepsNothing } = options;
@@ -152,6 +154,7 @@ class Fit {
       left: this.#left,
       asked: this.#asked.filter((answer) => answer !== undefined),
       because: this.#because,
+      updated: this.#updated,
       due: this.#validations.due,
     };
   }
@@ -162,6 +165,7 @@ class Fit {
     this.#windowsInEpoch = from.windowsInEpoch;
     this.#asked = [...from.asked];
     this.#because = from.because;
+    this.#updated = from.updated;
     for (const [name, value] of from.newest) this.#newest.set(name, value);
     this.#validations.restore(from.measured, from.due);
     await this.#windows.restore(from.rows, from.train);
@@ -302,6 +306,7 @@ class Fit {
       if (this.#validations.wereCut) return 'interrupted';
     }
     this.#left = null;
+    this.#updated = null;
     await hooks.each('settled', (own) => own.settled?.(this.#moment()));
     await breathe();
     if (control.signal !== null) return 'interrupted';
@@ -317,9 +322,8 @@ class Fit {
     const at = this.#moment();
     switch (part) {
       case 'measure':
-        if (this.#session.updatedAt !== null)
-          for (const name of await updatedIn(this.#session, this.#train.stage.updated, this.#step))
-            await hooks.each('updateEnd', (own) => own.updateEnd?.(at, name));
+        for (const name of await this.#updates())
+          await hooks.each('updateEnd', (own) => own.updateEnd?.(at, name));
         asked.push(await this.#measureTraining());
         return;
       case 'validate':
@@ -339,6 +343,13 @@ class Fit {
         asked.push(this.#weigh(await hooks.ask('epochEnd', (own) => own.epochEnd?.(this.#moment()))));
         return;
     }
+  }
+
+  /** Optimizers that the step has updated; none where no add-on asks. */
+  async #updates(): Promise<readonly string[]> {
+    if (this.#session.updatedAt === null) return [];
+    this.#updated ??= await updatedIn(this.#session, this.#train.stage.updated, this.#step);
+    return this.#updated;
   }
 
   /** The validations that are due. Where a signal cuts one off, a run that goes on does them all, from the state before them. */

@@ -328,7 +328,7 @@ export const preludeText = [
   '  fn clip_value(most: float where most > 0) -> clip { spelled = "value" }',
   '',
   '  // ---- schedule phases, one after the other; each starts where the last ended unless `from` says otherwise. A value moves with',
-  '  // ---- each step, or once in each `every`',
+  "  // ---- each step, or once in each `every`: the first value that is kept is then the phase's start, of `warmup` one above it",
   '  /// From `from` (0) to `to` in a straight line.',
   '  schedule warmup(to: float, over: duration, from: float = 0, every: duration | none = none)',
   '  /// In a straight line to `to`.',

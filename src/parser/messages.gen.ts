@@ -135,6 +135,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT5017: { name: 'file_not_there', severity: 'warning' },
   ZT5018: { name: 'flattened_order', severity: 'warning' },
   ZT5020: { name: 'idle_option', severity: 'warning' },
+  ZT5021: { name: 'zero_rate', severity: 'warning' },
   ZT6001: { name: 'extern_disagrees', severity: 'error' },
 };
 
@@ -1949,6 +1950,19 @@ export const idleOption = (
   code: 'ZT5020',
   severity: 'warning',
   message: `\`${args.option}\` changes nothing: ${args.reason}`,
+  span,
+});
+
+/** ZT5021 zero_rate: the learning rate of {owner} is 0 {time}: nothing is trained then */
+export const zeroRate = (
+  span: Span,
+  args: { readonly owner: string | number; readonly time: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5021',
+  severity: 'warning',
+  message: `the learning rate of ${args.owner} is 0 ${args.time}: nothing is trained then`,
   span,
 });
 

@@ -23,6 +23,7 @@ import { checkSweep } from './sweep.js';
 import { checkTraces } from './traces.js';
 import { checkWeightNames } from './weight-names.js';
 import { checkWorkers } from './workers.js';
+import { checkRates } from './zero-rates.js';
 
 export type { TrainingInput } from './input.js';
 
@@ -50,6 +51,7 @@ export const checkTraining = (input: TrainingInput): void => {
   checkCopies(input, run);
   // With two lengths there is no telling which one a schedule is held against.
   if (run.epochs === null || run.steps === null) checkSchedules(input, run);
+  checkRates(input, run);
   checkWeightNames(input);
   checkActivations(input);
   checkHeads(input, run.names);

@@ -9,6 +9,7 @@ import { RunError } from './run/run-error.js';
 import { setAsideUnused } from './run/sweep-folder.js';
 import type { FitResult } from './trainer/fit.js';
 import { record } from '../values/json-record.js';
+import { originsIn } from './trainer/run-record.js';
 import { newestIn, noneWhole, resumePointAt, unfinishedIn, type ResumePoint } from './trainer/resume.js';
 import { namedFolder, runFit, type RunOptions } from './trainer/run.js';
 import type { ParamValue, TrainerSpec } from './trainer/spec.js';
@@ -57,6 +58,10 @@ export async function goOn(
   const trainer = new trainerClass({
     // What the run was started with need not be said again.
     params: { ...paramsOf(spec, point.checkpoint), ...params },
+    origins: await originsIn(
+      point.run,
+      spec.params.filter(({ key }) => params[key] === undefined),
+    ),
     overrides: [...before, ...attributes],
   });
   return runFit(trainer, { ...options, resume: point, allow });

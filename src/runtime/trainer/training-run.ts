@@ -1,6 +1,7 @@
 /** A training run with its folder, checkpoints and summary: a new one, or one that goes on from a checkpoint. */
 import { basename, join } from 'node:path';
 import { fromExactNumber } from '../../values/exact-number.js';
+import { optionTable } from '../../values/options.gen.js';
 import type { Json, MetricsLine, Moment } from '../addons/addon.js';
 import { loadInto } from '../checkpoint/read.js';
 import type { Reporter } from '../progress/reporter.js';
@@ -267,7 +268,21 @@ async function checkSame(
     );
   }
   const lock = await lockOf(trainer, session);
-  return compareLocks(shortPath(checkpoint.folder), state['lock'], lock, allowed);
+  return compareLocks(shortPath(checkpoint.folder), state['lock'], lock, allowed, (name) =>
+    valueInSpec(trainer, name),
+  );
+}
+
+/** What the spec says of `owner.option` of a data set; undefined of all else. */
+function valueInSpec(trainer: AnyTrainer, name: string): string | undefined {
+  const [owner = '', option = ''] = name.split('.');
+  const key = optionTable.get('data/options')?.find((one) => one.name === option)?.key ?? option;
+  const options = new Map<string, unknown>(Object.entries(trainer.dataSets().get(owner)?.options ?? {}));
+  const value = options.get(key);
+  if (value === null) return 'none';
+  return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string'
+    ? String(value)
+    : undefined;
 }
 
 /** Puts the state of the checkpoint in place of the first. Nothing on the disk is touched. */

@@ -23,6 +23,39 @@ const isPlain = (value: StrictValue): value is null | boolean | number | string 
 const deepest = 64;
 
 /**
+ * A copy of a value that is made of what JSON can hold, which no later change of the value reaches. Throws an Error that names the place
+ * (`at.mean[2]`) of what would not be read back as it is: a number that is not finite, an object of a class, half of a surrogate pair,
+ * more than 64 levels (as where something holds itself). A field that is undefined is left out.
+ */
+export function jsonCopy(value: unknown, at: string, depth = 0): Json {
+  const refuse = (what: string): never => {
+    throw new Error(`${at} is ${what}, which JSON does not hold; keep it in another form, a number as text`);
+  };
+  if (depth > deepest) return refuse(`nested more than ${deepest} deep`);
+  if (value === null || typeof value === 'boolean') return value;
+  if (typeof value === 'number') return Number.isFinite(value) ? value : refuse(String(value));
+  if (typeof value === 'string')
+    return hasHalfPair(value) ? refuse('a text with half a surrogate pair') : value;
+  if (Array.isArray(value))
+    return Array.from(value, (each: unknown, index) => jsonCopy(each, `${at}[${index}]`, depth + 1));
+  if (typeof value !== 'object') return refuse(value === undefined ? 'undefined' : `a ${typeof value}`);
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null)
+    return refuse(`of the class ${value.constructor.name}`);
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, each]: [string, unknown]) => {
+      if (each === undefined) return [];
+      if (hasHalfPair(key))
+        throw new Error(`${at} has a key with half a surrogate pair, which JSON does not hold`);
+      return [[key, jsonCopy(each, `${at}.${key}`, depth + 1)]];
+    }),
+  );
+}
+
+// Half of a pair has no UTF-8: what were written again would be another text.
+const hasHalfPair = (text: string): boolean => /\p{Surrogate}/u.test(text);
+
+/**
  * Parses a whole text. Throws a SyntaxError that names the place. `whole`: numbers are whole and written so, without a fraction or an
  * exponent.
  */
@@ -95,8 +128,7 @@ class Reader {
     this.#at += found.length;
     const value: unknown = JSON.parse(found);
     if (typeof value !== 'string') this.#fail('a text was expected');
-    // Half of a pair has no UTF-8: what were written again would be another text.
-    if (/\p{Surrogate}/u.test(value)) this.#fail('half of a surrogate pair stands alone in a text');
+    if (hasHalfPair(value)) this.#fail('half of a surrogate pair stands alone in a text');
     return value;
   }
 

@@ -19,6 +19,7 @@ const onEveryEngine = [
   'test/runtime/gradients.test.ts',
   'test/runtime/hooks.test.ts',
   'test/runtime/length-edges.test.ts',
+  'test/runtime/joined.test.ts',
   'test/runtime/losses.test.ts',
   'test/runtime/masked.test.ts',
   'test/runtime/metrics.test.ts',
@@ -47,6 +48,7 @@ const onEveryEngine = [
   'test/specs/pictures.test.ts',
   'test/specs/externs.test.ts',
   'test/specs/pretrained.test.ts',
+  'test/specs/totals.test.ts',
   'test/specs/training.test.ts',
 ];
 

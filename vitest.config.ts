@@ -19,6 +19,7 @@ const onEveryEngine = [
   'test/runtime/gradients.test.ts',
   'test/runtime/hooks.test.ts',
   'test/runtime/length-edges.test.ts',
+  'test/runtime/live.test.ts',
   'test/runtime/losses.test.ts',
   'test/runtime/masked.test.ts',
   'test/runtime/metrics.test.ts',

@@ -31,6 +31,8 @@ export interface LoopState {
   readonly because: string | null;
   /** Names of the validations that are due in it. */
   readonly due: readonly string[];
+  /** What live data sets keep, as they gave it. */
+  readonly live: unknown;
 }
 
 /** Reads it from `state.json`. Throws an Error that names what is missing. */
@@ -57,6 +59,7 @@ export function loopStateOf(state: Readonly<Record<string, unknown>>): LoopState
     asked: (['end-epoch', 'end-run'] as const).filter((answer) => asked.includes(answer)),
     because: typeof loop['because'] === 'string' ? loop['because'] : null,
     due: Array.isArray(loop['due']) ? loop['due'].map(String) : [],
+    live: loop['live'] ?? {},
   };
 }
 

@@ -35,6 +35,12 @@ export type SourceField = SourceValues | readonly string[] | readonly SourceRow[
 /** Values of a field that may be missing: `null` stands where one is. Without gaps a typed array will do. */
 export type ValuesOrMissing = SourceValues | readonly (number | null)[];
 
+/** A text for each row. */
+export type SourceTexts = readonly string[];
+
+/** An entry for each row, whose size is its own. */
+export type SourceLists = readonly SourceRow[];
+
 /** What a source gives for rows, by the fields' names. */
 export type SourceFields = Readonly<Record<string, SourceField>>;
 

@@ -15,7 +15,9 @@ export type {
   RowSource,
   SourceField,
   SourceFields,
+  SourceLists,
   SourceRow,
+  SourceTexts,
   SourceValues,
   ValuesOrMissing,
 } from './extern-source.js';

@@ -48,7 +48,7 @@ export class LiveSets {
       throw new RunError(
         'overfit trains on the same batches again and again, and live data gives others each time; take overfit out',
       );
-    if (session.isEndless && limit.train != null)
+    if (session.isEndless && (limit.train ?? null) !== null)
       throw new RunError('limit.train cuts an epoch short, and live data has none; set steps instead');
     const all = new LiveSets(session, models, sets);
     for (const { live } of sets) await live.start(all.#calls);

@@ -20,6 +20,7 @@ const onEveryEngine = [
   'test/runtime/hooks.test.ts',
   'test/runtime/length-edges.test.ts',
   'test/runtime/joined.test.ts',
+  'test/runtime/live.test.ts',
   'test/runtime/losses.test.ts',
   'test/runtime/masked.test.ts',
   'test/runtime/metrics.test.ts',

@@ -12,6 +12,7 @@ import { checkPatterns } from './groups.js';
 import type { TrainingInput } from './input.js';
 import { checkRunLength, checkWindow } from './length.js';
 import { checkGuards, checkLeast, checkLimits } from './limits.js';
+import { checkLive } from './live.js';
 import { checkActivations, checkHeads } from './losses.js';
 import { checkMetricNames } from './metric-names.js';
 import { checkMicroBatches } from './micro-batches.js';
@@ -40,6 +41,7 @@ export const checkTraining = (input: TrainingInput): void => {
   checkCheckpoints(input);
   checkRunLength(input, run);
   checkWindow(input, run);
+  checkLive(input, run);
   checkAttributeValues(input, run);
   checkSweep(input);
   checkPhases(input, run);

@@ -156,10 +156,12 @@ class Fit {
       because: this.#because,
       updated: this.#updated,
       due: this.#validations.due,
+      live: this.#session.live.state,
     };
   }
 
   async #restore(from: LoopState): Promise<void> {
+    this.#session.live.restore(from.live);
     this.#step = from.step;
     this.#windowLogged = from.windowLogged;
     this.#windowsInEpoch = from.windowsInEpoch;
@@ -364,7 +366,7 @@ class Fit {
   /** The epoch's line where the epoch has ended, a window's where one is due. */
   async #measureTraining(): Promise<Asked> {
     if (this.#step % this.#session.pace.stepsPerEpoch === 0) return this.#closeEpoch();
-    if (this.#step % this.#session.options.logEvery.value === 0) await this.#logWindow();
+    if (this.#step % this.#session.options.logEvery.value === 0) return this.#logWindow();
     return undefined;
   }
 
@@ -393,13 +395,20 @@ class Fit {
     return Math.max(soon, Math.min(end, this.#step + atOnce, ...events));
   }
 
-  async #logWindow(): Promise<void> {
+  /** A line of the metrics since the last one. Where an epoch has no end, it is what a monitor of training sees. */
+  async #logWindow(): Promise<Asked> {
     await this.#session.checkFinite();
     const { totals } = this.#train.stage;
     const metrics = await this.#session.timed(this.#reading('window'), () => totals.finishWindow());
     this.#windowLogged = true;
     this.#windowsInEpoch += 1;
     this.#tell('window', metrics);
+    return this.#session.isEndless ? this.#measuredTraining(metrics) : undefined;
+  }
+
+  #measuredTraining(metrics: Finished): Promise<Asked> {
+    const { name } = this.#train.stage.plan;
+    return this.#measured(new Map([...metrics].map(([metric, value]) => [`${name}.${metric}`, value])));
   }
 
   #reading(over: 'window' | 'epoch'): Timed {
@@ -428,6 +437,8 @@ class Fit {
 
   /** Finishes the epoch's training metrics, where there are any since the last time. */
   async #closeEpoch(): Promise<Asked> {
+    // The mean of a run that learns says nothing of its end.
+    if (this.#session.isEndless) return this.#windowLogged ? undefined : this.#logWindow();
     if (this.#windowLogged && this.#windowsInEpoch === 0) return undefined;
     await this.#session.checkFinite();
     const { totals } = this.#train.stage;
@@ -435,8 +446,7 @@ class Fit {
     this.#windowLogged = true;
     this.#windowsInEpoch = 0;
     this.#tell('epoch', metrics);
-    const { name } = this.#train.stage.plan;
-    return this.#measured(new Map([...metrics].map(([metric, value]) => [`${name}.${metric}`, value])));
+    return this.#measuredTraining(metrics);
   }
 
   async #measured(metrics: Measured | null): Promise<Asked> {

@@ -178,7 +178,8 @@ export async function originsIn(
 /** What each data set was read from, by the sets' names. */
 export async function readFiles(session: Session): Promise<Json> {
   const sets = await Promise.all(
-    [...session.openSets].map(async ({ label, rows, files }) => {
+    [...session.openSets].map(async ({ label, rows, files, live }) => {
+      if (live !== undefined) return [label, { live: true, files: [] }] as const;
       const read = files.map(async ({ file, bytes, sha256 }) => ({ file, bytes, sha256: await sha256 }));
       return [label, { rows, files: await Promise.all(read) }] as const;
     }),

@@ -68,12 +68,17 @@ export const checkpointName = (step: number): string => `step-${String(step).pad
 /** `failed-00001200`: the state that a failed run left is none of its checkpoints. */
 const failedName = (step: number): string => `failed-${String(step).padStart(8, '0')}`;
 
-/** Copies variables to the host. */
+/** Copies variables to the host. `look` is shown each while the processor's cache may have it still. */
 export async function downloadAll(
   variables: readonly StateVariable[],
+  look: (path: string, tensor: HostTensor) => void,
 ): Promise<ReadonlyMap<string, HostTensor>> {
   const values = new Map<string, HostTensor>();
-  for (const variable of variables) values.set(variable.path, await variable.download());
+  for (const variable of variables) {
+    const tensor = await variable.download();
+    look(variable.path, tensor);
+    values.set(variable.path, tensor);
+  }
   return values;
 }
 

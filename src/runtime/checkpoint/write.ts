@@ -78,12 +78,17 @@ async function failedName(parent: string, step: number): Promise<string> {
   }
 }
 
-/** Copies variables to the host. */
+/** Copies variables to the host. `look` is shown each while the processor's cache may have it still. */
 export async function downloadAll(
   variables: readonly StateVariable[],
+  look: (path: string, tensor: HostTensor) => void,
 ): Promise<ReadonlyMap<string, HostTensor>> {
   const values = new Map<string, HostTensor>();
-  for (const variable of variables) values.set(variable.path, await variable.download());
+  for (const variable of variables) {
+    const tensor = await variable.download();
+    look(variable.path, tensor);
+    values.set(variable.path, tensor);
+  }
   return values;
 }
 

@@ -415,11 +415,12 @@ export class Session implements StageHost, UpdateHost {
     readonly model: HostTensors;
     readonly optimizer: HostTensors | null;
   }> {
-    const model = await downloadAll(this.modelState);
-    const optimizer = weightsOnly ? null : await downloadAll(this.optimizerState);
-    const wrong = [...model, ...(optimizer ?? [])].flatMap(([path, { values }]) =>
-      asItIs || allFinite(values) ? [] : [path],
-    );
+    const wrong: string[] = [];
+    const look = (path: string, { values }: HostTensor): void => {
+      if (!asItIs && !allFinite(values)) wrong.push(path);
+    };
+    const model = await downloadAll(this.modelState, look);
+    const optimizer = weightsOnly ? null : await downloadAll(this.optimizerState, look);
     if (wrong.length > 0) {
       throw new RunError(
         `values are not finite any more: ${someNames(wrong)}; lower the learning rate, or clip gradients`,

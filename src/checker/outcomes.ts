@@ -235,16 +235,6 @@ export const checkReturn = (env: Env, span: Span, found: Value, state: StepState
   const fields: IrNamed[] = [];
   for (const [name, field] of found.fields) {
     if (isUnknown(field)) return;
-    if (field.type.kind === 'text' && state.stage !== 'predict') {
-      env.checker.report(
-        wrongType(
-          field.span,
-          { what: `\`${name}\``, found: aType(field.type), expected: 'a tensor' },
-          { help: 'texts are rows of output in `step predict`' },
-        ),
-      );
-      return;
-    }
     const rows = field.type.kind === 'tensor' || field.type.kind === 'text' ? field.type.shape[0] : undefined;
     const fits =
       rows !== undefined &&

@@ -116,6 +116,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT4207: { name: 'literal_secret', severity: 'error' },
   ZT4208: { name: 'missing_column', severity: 'error' },
   ZT4211: { name: 'weights_go_on', severity: 'error' },
+  ZT4213: { name: 'never_runs', severity: 'error' },
   ZT4220: { name: 'part_of_none', severity: 'error' },
   ZT4221: { name: 'not_for_live', severity: 'error' },
   ZT4222: { name: 'endless_epoch', severity: 'error' },
@@ -1688,6 +1689,19 @@ export const weightsGoOn = (span: Span, details: DiagnosticDetails = {}): Diagno
   code: 'ZT4211',
   severity: 'error',
   message: 'a checkpoint of weights alone is nothing to go on from',
+  span,
+});
+
+/** ZT4213 never_runs: the update of {name} runs {times} */
+export const neverRuns = (
+  span: Span,
+  args: { readonly name: string | number; readonly times: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4213',
+  severity: 'error',
+  message: `the update of ${args.name} runs ${args.times}`,
   span,
 });
 

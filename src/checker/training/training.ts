@@ -21,6 +21,7 @@ import { checkPretrained } from './pretrained.js';
 import { runOf } from './run.js';
 import { checkPhases, checkSchedules } from './schedules.js';
 import { checkSweep } from './sweep.js';
+import { checkNeverRuns } from './timetable.js';
 import { checkTraces } from './traces.js';
 import { checkWeightNames } from './weight-names.js';
 import { checkWorkers } from './workers.js';
@@ -61,4 +62,5 @@ export const checkTraining = (input: TrainingInput): void => {
   checkMeasuredData(input, run.names);
   checkRandomData(input);
   checkMicroBatches(input, run);
+  checkNeverRuns(input, run);
 };

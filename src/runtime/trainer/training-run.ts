@@ -11,7 +11,7 @@ import { gitState } from '../run/git.js';
 import { RunError } from '../run/run-error.js';
 import { restoreStates } from './add-on-states.js';
 import { Control } from './control.js';
-import { takenInDevRun } from './dev-run.js';
+import { takenIn } from './dev-run.js';
 import { lastStep } from './ending.js';
 import { fit, type FitResult } from './fit.js';
 import { tellLine, type LiveAddOn } from './hook-calls.js';
@@ -117,7 +117,7 @@ async function train(
       ways: continued?.ways ?? {},
     });
     saver = own;
-    const taking = devRun === null ? configured : takenInDevRun(configured);
+    const taking = takenIn(configured, devRun);
     const write = (line: MetricsLine): void => folder?.metrics(jsonRecord(line));
     const listener = new TrainingProgress(session, reporter, lastStep(session, devRun), write);
     const notable = (step: number): void => listener.best(step);

@@ -5,6 +5,7 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 const onEveryEngine = [
   'test/checker/mixing.test.ts',
   'test/cli/verify-resume.test.ts',
+  'test/runtime/accumulation.test.ts',
   'test/runtime/ahead.test.ts',
   'test/runtime/anomaly.test.ts',
   'test/runtime/checkpoint.test.ts',

@@ -20,7 +20,7 @@ const at = (numbers: readonly number[], index: number): number => numbers[index]
 // Quarters, so that logits are equal to one another and scores to a threshold.
 const quarter = (seed: number): number => ((seed * 37 + 11) % 17) / 4 - 2;
 const rows = Array.from({ length: 13 }, (_, i): Row => {
-  const label = (i * i + 1) % 4;
+  const label = (i + Math.floor(i / 4) + 1) % 4;
   return {
     p: [quarter(i), quarter(i + 3)],
     t: [quarter(2 * i), quarter(5 * i + 1)],

@@ -5,6 +5,7 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 const onEveryEngine = [
   'test/checker/mixing.test.ts',
   'test/cli/verify-resume.test.ts',
+  'test/runtime/accumulation.test.ts',
   'test/runtime/ahead.test.ts',
   'test/runtime/anomaly.test.ts',
   'test/runtime/checkpoint.test.ts',
@@ -47,6 +48,7 @@ const onEveryEngine = [
   'test/runtime/update-hooks.test.ts',
   'test/specs/host-fields.test.ts',
   'test/specs/houses.test.ts',
+  'test/specs/measures.test.ts',
   'test/specs/pictures.test.ts',
   'test/specs/externs.test.ts',
   'test/specs/pretrained.test.ts',

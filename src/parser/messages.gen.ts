@@ -116,6 +116,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT4207: { name: 'literal_secret', severity: 'error' },
   ZT4208: { name: 'missing_column', severity: 'error' },
   ZT4211: { name: 'weights_go_on', severity: 'error' },
+  ZT4212: { name: 'loaded_twice', severity: 'error' },
   ZT4213: { name: 'never_runs', severity: 'error' },
   ZT4220: { name: 'part_of_none', severity: 'error' },
   ZT4221: { name: 'not_for_live', severity: 'error' },
@@ -1689,6 +1690,23 @@ export const weightsGoOn = (span: Span, details: DiagnosticDetails = {}): Diagno
   code: 'ZT4211',
   severity: 'error',
   message: 'a checkpoint of weights alone is nothing to go on from',
+  span,
+});
+
+/** ZT4212 loaded_twice: {first} and {second} both load {weights} */
+export const loadedTwice = (
+  span: Span,
+  args: {
+    readonly first: string | number;
+    readonly second: string | number;
+    readonly weights: string | number;
+  },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4212',
+  severity: 'error',
+  message: `${args.first} and ${args.second} both load ${args.weights}`,
   span,
 });
 

@@ -36,6 +36,7 @@ const onEveryEngine = [
   'test/runtime/pretrained.test.ts',
   'test/runtime/random.test.ts',
   'test/runtime/recurrent.test.ts',
+  'test/runtime/rescue.test.ts',
   'test/runtime/resume.test.ts',
   'test/runtime/row-workers-run.test.ts',
   'test/runtime/rows.test.ts',

@@ -49,7 +49,7 @@ export interface FitOptions {
   /** A dev run: at most so many windows, in one epoch, and batches of each validation. */
   readonly limit: number | null;
   readonly keeper?: StateKeeper;
-  /** Keeps the state where a hook threw: the weights are as good as before. */
+  /** Keeps the state where something failed that leaves it as good as before: a hook, the data, a validation. */
   readonly rescue?: (at: Moment) => Promise<void>;
 }
 
@@ -110,6 +110,8 @@ class Fit {
   #asked: Asked[] = [];
   /** Optimizers that this step has updated, once that was looked at: a run that goes on in it does not run it again. */
   #updated: readonly string[] | null = null;
+  /** Whether sums of metrics are being turned into lines: who goes on from there would lack some. */
+  #isClosing = false;
 
   constructor(private readonly options: FitOptions) {
     const { session, limit, listener, addOns, control, now, from, keeper = keepsNothing } = options;
@@ -190,8 +192,18 @@ class Fit {
     const at = this.#moment();
     const say = (problem: unknown): void =>
       listener.note(problem instanceof Error ? problem.message : String(problem));
-    if (error instanceof HookError) await rescue?.(at).catch(say);
+    // What stands in the way of saving is often what failed.
+    const sayOther = (problem: unknown): void => {
+      if (!(problem instanceof Error && error instanceof Error && problem.message === error.message))
+        say(problem);
+    };
+    if (error instanceof HookError || this.#isSound) await rescue?.(at).catch(sayOther);
     await this.#hooks.eachAnyway('failed', (hooks) => hooks.failed?.(at, error), say);
+  }
+
+  /** Whether a run can go on from the state as it is, or from what is held of it. */
+  get #isSound(): boolean {
+    return !this.#windows.isHalf && (!this.#isClosing || this.#keeper.isHeld);
   }
 
   async #runAll(): Promise<FitResult> {
@@ -304,7 +316,9 @@ class Fit {
         this.#step = end;
       }
       this.#left = part;
+      this.#isClosing = part === 'measure' || part === 'skip';
       await this.#doPart(part, asked);
+      this.#isClosing = false;
       if (this.#validations.wereCut) return 'interrupted';
     }
     this.#left = null;

@@ -1,6 +1,6 @@
 /** Files that are whole or absent: written beside their place, flushed to the disk, then renamed into it. */
 import { createHash, randomBytes } from 'node:crypto';
-import { constants, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { link, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { makeFolder as makeParents } from '../../values/folders.js';
@@ -149,6 +149,20 @@ export async function syncFolder(path: string): Promise<void> {
       await folder.sync();
     } finally {
       await folder.close();
+    }
+  } catch (error) {
+    if (!cannotFlush.includes(codeOf(error) ?? '')) throw error;
+  }
+}
+
+/** The same while nothing else runs. */
+export function syncFolderNow(path: string): void {
+  try {
+    const folder = openSync(path, constants.O_RDONLY);
+    try {
+      fsyncSync(folder);
+    } finally {
+      closeSync(folder);
     }
   } catch (error) {
     if (!cannotFlush.includes(codeOf(error) ?? '')) throw error;

@@ -10,6 +10,8 @@ import { openCheckpoint, verifyCheckpoint, type Checkpoint } from './read.js';
 export interface Skipped {
   readonly path: string;
   readonly why: string;
+  /** Whether it is whole, and holds no more than weights: then nothing is lost with it. */
+  readonly weightsOnly: boolean;
 }
 
 export interface Newest {
@@ -51,18 +53,18 @@ export async function newestWhole<T>(
     try {
       const why = await whyNone(path);
       if (why !== null) {
-        skipped.push({ path, why });
+        skipped.push({ path, why, weightsOnly: false });
         continue;
       }
       const checkpoint = await openCheckpoint(path);
       if (checkpoint.weightsOnly) {
-        skipped.push({ path, why: onlyWeights });
+        skipped.push({ path, why: onlyWeights, weightsOnly: true });
         continue;
       }
       return { found: { checkpoint, taken: await take(checkpoint) }, skipped };
     } catch (error) {
       if (!isDamage(error)) throw mayBeWhole(path, error);
-      skipped.push({ path, why: reasonOf(error) });
+      skipped.push({ path, why: reasonOf(error), weightsOnly: false });
     }
   }
   return { found: null, skipped };

@@ -16,14 +16,7 @@ import {
 } from './manifest.js';
 import { SafetensorsError, storedName, type Entry } from './safetensors.js';
 import { parseStrictJson, type StrictValue } from './strict-json.js';
-import {
-  hashFile,
-  inDataOrder,
-  openTensorFile,
-  readTextFile,
-  type CheckedTensor,
-  type OpenTensorFile,
-} from './tensor-file.js';
+import { hashFile, inDataOrder, openTensorFile, readTextFile, type OpenTensorFile } from './tensor-file.js';
 
 export type { Checkpoint } from './manifest.js';
 
@@ -201,28 +194,27 @@ export async function readTensors(
 ): Promise<ReadonlyMap<string, HostTensor>> {
   return withTensors(checkpoint, name, async (file, entries, check) => {
     const tensors = new Map<string, HostTensor>();
-    for (const entry of entries) {
-      const { tensor, sha256: checksum } = await file.read(entry);
+    for await (const { entry, tensor, sha256: checksum } of file.each(entries, () => true)) {
       check(entry, checksum);
-      tensors.set(entry.name, tensor);
+      if (tensor !== null) tensors.set(entry.name, tensor);
     }
     return tensors;
   });
 }
 
 /**
- * Hands the tensors of one file on, one after the other: no more than one is held. What was handed on counts only once this has
+ * Hands the tensors of one file on, one after the other: no more than one is held, and the first bytes of the next. What was handed on counts only once this has
  * resolved, for the whole is verified at its end.
  */
 export async function eachTensor(
   checkpoint: Checkpoint,
   name: TensorFileName,
-  take: (name: string, tensor: CheckedTensor['tensor']) => Promise<void>,
+  take: (name: string, tensor: HostTensor) => Promise<void>,
 ): Promise<void> {
   await withTensors(checkpoint, name, async (file, entries, check) => {
-    for (const entry of entries) {
-      const { tensor, sha256: checksum } = await file.read(entry);
+    for await (const { entry, tensor, sha256: checksum } of file.each(entries, () => true)) {
       check(entry, checksum);
+      if (tensor === null) continue;
       await take(entry.name, tensor).catch((error: unknown) => {
         throw new NotTaken(error);
       });
@@ -298,7 +290,7 @@ export async function verifyCheckpoint(checkpoint: Checkpoint): Promise<void> {
   for (const name of ['model.safetensors', 'optimizer.safetensors'] as const) {
     if (!files.has(name) && !tensors.has(name)) continue;
     await withTensors(checkpoint, name, async (file, entries, check) => {
-      for (const entry of entries) check(entry, await file.checksum(entry));
+      for await (const { entry, sha256: checksum } of file.each(entries, () => false)) check(entry, checksum);
     });
   }
   await readState(checkpoint);

@@ -67,15 +67,30 @@ export interface CheckpointContents {
 /** `step-00001200`. */
 export const checkpointName = (step: number): string => `step-${String(step).padStart(8, '0')}`;
 
-/** `failed-00001200`: the state that a failed run left is none of its checkpoints. */
-const failedName = (step: number): string => `failed-${String(step).padStart(8, '0')}`;
+/**
+ * `failed-00001200`: the state that a failed run left is none of its checkpoints. A run that goes on and fails there once more leaves
+ * `failed-00001200-2` beside it.
+ */
+async function failedName(parent: string, step: number): Promise<string> {
+  const first = `failed-${String(step).padStart(8, '0')}`;
+  for (let turn = 1; ; turn += 1) {
+    const name = turn === 1 ? first : `${first}-${turn}`;
+    const path = join(parent, name);
+    if (!(await isThere(path)) && !(await isThere(`${path}${fileEnding}`))) return name;
+  }
+}
 
-/** Copies variables to the host. */
+/** Copies variables to the host. `look` is shown each while the processor's cache may have it still. */
 export async function downloadAll(
   variables: readonly StateVariable[],
+  look: (path: string, tensor: HostTensor) => void,
 ): Promise<ReadonlyMap<string, HostTensor>> {
   const values = new Map<string, HostTensor>();
-  for (const variable of variables) values.set(variable.path, await variable.download());
+  for (const variable of variables) {
+    const tensor = await variable.download();
+    look(variable.path, tensor);
+    values.set(variable.path, tensor);
+  }
   return values;
 }
 
@@ -94,7 +109,7 @@ const privateMode = 0o600;
  */
 export async function writeCheckpoint(parent: string, contents: CheckpointContents): Promise<string> {
   const { step, error: failure = null, layout = 'folder' } = contents;
-  const name = failure === null ? checkpointName(step) : failedName(step);
+  const name = failure === null ? checkpointName(step) : await failedName(parent, step);
   const path = join(parent, layout === 'ckpt' ? `${name}${fileEnding}` : name);
   try {
     await sweepTemporaries(parent);

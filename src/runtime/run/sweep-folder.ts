@@ -134,14 +134,17 @@ async function measuredAt(folder: string, step: number): Promise<ReadonlyMap<str
   return found;
 }
 
-/** Makes room for a run whose folder holds what was cut off: that is kept beside it. Rejects where another process is at work there. */
-export async function setAsideUnused(folder: string): Promise<void> {
-  if (!existsSync(folder)) return;
+/**
+ * Makes room for a run whose folder holds what was cut off: that is kept beside it, in the folder that is returned. Null where there was
+ * nothing. Rejects where another process is at work there.
+ */
+export async function setAsideUnused(folder: string): Promise<string | null> {
+  if (!existsSync(folder)) return null;
   lockFolder(folder).release();
   for (let number = 1; ; number += 1) {
     const aside = `${folder}.before-${number}`;
     if (existsSync(aside)) continue;
     await rename(folder, aside);
-    return;
+    return aside;
   }
 }

@@ -108,6 +108,8 @@ class Fit {
   #left: StepPart | null = null;
   /** What add-ons have asked for in this step so far. */
   #asked: Asked[] = [];
+  /** Optimizers that this step has updated, once that was looked at: a run that goes on in it does not run it again. */
+  #updated: readonly string[] | null = null;
   /** Whether sums of metrics are being turned into lines: who goes on from there would lack some. */
   #isClosing = false;
 
@@ -154,16 +156,20 @@ class Fit {
       left: this.#left,
       asked: this.#asked.filter((answer) => answer !== undefined),
       because: this.#because,
+      updated: this.#updated,
       due: this.#validations.due,
+      live: this.#session.live.state,
     };
   }
 
   async #restore(from: LoopState): Promise<void> {
+    this.#session.live.restore(from.live);
     this.#step = from.step;
     this.#windowLogged = from.windowLogged;
     this.#windowsInEpoch = from.windowsInEpoch;
     this.#asked = [...from.asked];
     this.#because = from.because;
+    this.#updated = from.updated;
     for (const [name, value] of from.newest) this.#newest.set(name, value);
     this.#validations.restore(from.measured, from.due);
     await this.#windows.restore(from.rows, from.train);
@@ -316,6 +322,7 @@ class Fit {
       if (this.#validations.wereCut) return 'interrupted';
     }
     this.#left = null;
+    this.#updated = null;
     await hooks.each('settled', (own) => own.settled?.(this.#moment()));
     await breathe();
     if (control.signal !== null) return 'interrupted';
@@ -331,9 +338,8 @@ class Fit {
     const at = this.#moment();
     switch (part) {
       case 'measure':
-        if (this.#session.updatedAt !== null)
-          for (const name of await updatedIn(this.#session, this.#train.stage.updated, this.#step))
-            await hooks.each('updateEnd', (own) => own.updateEnd?.(at, name));
+        for (const name of await this.#updates())
+          await hooks.each('updateEnd', (own) => own.updateEnd?.(at, name));
         asked.push(await this.#measureTraining());
         return;
       case 'validate':
@@ -355,6 +361,13 @@ class Fit {
     }
   }
 
+  /** Optimizers that the step has updated; none where no add-on asks. */
+  async #updates(): Promise<readonly string[]> {
+    if (this.#session.updatedAt === null) return [];
+    this.#updated ??= await updatedIn(this.#session, this.#train.stage.updated, this.#step);
+    return this.#updated;
+  }
+
   /** The validations that are due. Where a signal cuts one off, a run that goes on does them all, from the state before them. */
   async #validate(): Promise<Asked> {
     if (!this.#validations.areDue) return undefined;
@@ -367,7 +380,7 @@ class Fit {
   /** The epoch's line where the epoch has ended, a window's where one is due. */
   async #measureTraining(): Promise<Asked> {
     if (this.#step % this.#session.pace.stepsPerEpoch === 0) return this.#closeEpoch();
-    if (this.#step % this.#session.options.logEvery.value === 0) await this.#logWindow();
+    if (this.#step % this.#session.options.logEvery.value === 0) return this.#logWindow();
     return undefined;
   }
 
@@ -396,13 +409,20 @@ class Fit {
     return Math.max(soon, Math.min(end, this.#step + atOnce, ...events));
   }
 
-  async #logWindow(): Promise<void> {
+  /** A line of the metrics since the last one. Where an epoch has no end, it is what a monitor of training sees. */
+  async #logWindow(): Promise<Asked> {
     await this.#session.checkFinite();
     const { totals } = this.#train.stage;
     const metrics = await this.#session.timed(this.#reading('window'), () => totals.finishWindow());
     this.#windowLogged = true;
     this.#windowsInEpoch += 1;
     this.#tell('window', metrics);
+    return this.#session.isEndless ? this.#measuredTraining(metrics) : undefined;
+  }
+
+  #measuredTraining(metrics: Finished): Promise<Asked> {
+    const { name } = this.#train.stage.plan;
+    return this.#measured(new Map([...metrics].map(([metric, value]) => [`${name}.${metric}`, value])));
   }
 
   #reading(over: 'window' | 'epoch'): Timed {
@@ -431,6 +451,8 @@ class Fit {
 
   /** Finishes the epoch's training metrics, where there are any since the last time. */
   async #closeEpoch(): Promise<Asked> {
+    // The mean of a run that learns says nothing of its end.
+    if (this.#session.isEndless) return this.#windowLogged ? undefined : this.#logWindow();
     if (this.#windowLogged && this.#windowsInEpoch === 0) return undefined;
     await this.#session.checkFinite();
     const { totals } = this.#train.stage;
@@ -438,8 +460,7 @@ class Fit {
     this.#windowLogged = true;
     this.#windowsInEpoch = 0;
     this.#tell('epoch', metrics);
-    const { name } = this.#train.stage.plan;
-    return this.#measured(new Map([...metrics].map(([metric, value]) => [`${name}.${metric}`, value])));
+    return this.#measuredTraining(metrics);
   }
 
   async #measured(metrics: Measured | null): Promise<Asked> {

@@ -4,7 +4,8 @@ import type { HostBatch, OpenData } from '../data/data.js';
 import { IndexError } from '../run/index-error.js';
 import { Ahead, depthOf, releaseAll, type BatchPlace } from './ahead.js';
 import { AnomalyWatch } from './anomaly.js';
-import { batchesAt, withRows } from './evaluate.js';
+import { samplesAt } from './endless.js';
+import { withRows } from './evaluate.js';
 import { prepareSteps } from './prepare-steps.js';
 import type { OpenStage, Session } from './session.js';
 import type { BatchRun } from './stage.js';
@@ -64,7 +65,11 @@ export class Windows {
 
   /** How many windows the engine takes in one call at most; 1 where each is looked at. */
   get atOnce(): number {
-    return this.#watch === null ? this.options.train.stage.atOnce : 1;
+    return this.#watch === null && !this.#isLive ? this.options.train.stage.atOnce : 1;
+  }
+
+  get #isLive(): boolean {
+    return this.options.train.data.some(({ live }) => live !== undefined);
   }
 
   /** Lets go of what was read ahead. */
@@ -85,7 +90,7 @@ export class Windows {
     for (const { step, micro } of stage.restore(train)) {
       const epoch = Math.floor(step / stepsPerEpoch);
       const index = (step % stepsPerEpoch) * accumulate + micro;
-      await stage.learn(this.#runOf(step, index, await batchesAt(data, epoch, index)));
+      await stage.learn(this.#runOf(step, index, await samplesAt(data, epoch, index)));
     }
   }
 
@@ -121,8 +126,8 @@ export class Windows {
         runs.push({ epoch, index, ...this.#runOf(step, index, inputs) });
         this.#topUp({ epoch, index });
         this.#rows += inputs[0]?.rows ?? 0;
-        // No more batches are held than the engine takes.
-        if (runs.length >= stage.atOnce) await this.#runAll(runs.splice(0));
+        // No more batches are held than the engine takes; live data is harvested with what the batch before has trained.
+        if (this.#isLive || runs.length >= stage.atOnce) await this.#runAll(runs.splice(0));
       }
     }
     await this.#runAll(runs);
@@ -141,6 +146,7 @@ export class Windows {
     const { stage, data } = this.options.train;
     const { atOnce } = stage;
     const depth = (set: OpenData): number => depthOf(set, atOnce);
+    if (this.#isLive) return;
     const isShort = (set: OpenData): boolean => depth(set) > 0 && depth(set) < atOnce;
     if (!data.some(isShort)) return;
     const most = Math.max(...data.filter(isShort).map(depth));

@@ -2,8 +2,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openCheckpoint, readStateText, readTensors, type Checkpoint } from '../runtime/checkpoint/read.js';
-import { parseStrictJson, plainJson, type StrictValue } from '../runtime/checkpoint/strict-json.js';
-import type { Json } from '../runtime/addons/addon.js';
 
 /** Fields of a line of metrics that a clock says; what the run measured is named as its spec names it. */
 const timed: ReadonlySet<string> = new Set(['wall', 'steps_per_second', 'rows_per_second']);
@@ -16,35 +14,35 @@ const apart: readonly RegExp[] = [
   /^addOns\.checkpoint(?:#\d+)?\.saved$/,
 ];
 
-type Value = StrictValue | undefined;
-
-/** The same without what stands at some places, which are keys with dots between them. */
-const without = (value: Value, isLeftOut: (place: string) => boolean, at = ''): Json => {
+/** The same without what stands at some places, which are keys with dots between them; objects as lists of their fields, in order. */
+const without = (value: unknown, isLeftOut: (place: string) => boolean, at = ''): unknown => {
   const below = (key: string | number): string => (at === '' ? String(key) : `${at}.${key}`);
-  if (value instanceof Map)
-    return [...value].flatMap(([key, each]: [string, StrictValue]) =>
+  if (Array.isArray(value))
+    return value.map((each: unknown, index) => without(each, isLeftOut, below(index)));
+  if (typeof value === 'object' && value !== null)
+    return Object.entries(value).flatMap(([key, each]: [string, unknown]) =>
       isLeftOut(below(key)) ? [] : [[key, without(each, isLeftOut, below(key))]],
     );
-  if (isList(value)) return value.map((each, index) => without(each, isLeftOut, below(index)));
-  return value === undefined ? null : plainJson(value);
+  // Which is another number than 0, and the same when it is written.
+  return Object.is(value, -0) ? '-0' : value;
 };
-
-const isList = (value: Value): value is readonly StrictValue[] => Array.isArray(value);
 
 /** The state of a run without what may differ in one that does the same. */
 const comparable = (state: string): string =>
-  JSON.stringify(without(parseStrictJson(state), (place) => apart.some((each) => each.test(place))));
+  JSON.stringify(without(JSON.parse(state), (place) => apart.some((each) => each.test(place))));
 
 const linesOf = (run: string): readonly string[] => {
   const text = readFileSync(join(run, 'metrics.jsonl'), 'utf8').trimEnd();
   const lines = text === '' ? [] : text.split('\n');
-  return lines.flatMap((line) => {
-    const fields = parseStrictJson(line);
-    // What a process holds in memory is another number each time.
-    if (fields instanceof Map && fields.get('stage') === 'device_stats') return [];
-    if (!(fields instanceof Map)) return [line];
-    return [JSON.stringify(plainJson(new Map([...fields].filter(([name]) => !timed.has(name)))))];
-  });
+  // What a process holds in memory is another number each time.
+  return lines.filter((line) => !line.startsWith('{"stage":"device_stats"')).map(withoutTimes);
+};
+
+const withoutTimes = (line: string): string => {
+  const fields: unknown = JSON.parse(line);
+  return JSON.stringify(
+    Object.fromEntries(Object.entries(fields ?? {}).filter(([name]) => !timed.has(name))),
+  );
 };
 
 const lastOf = (run: string): string => {

@@ -4,11 +4,10 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
-import type { AddOnHost, Moment, SavedCheckpoint } from '../../src/runtime/addons/index.js';
+import type { AddOnHost, Json, Moment, SavedCheckpoint } from '../../src/runtime/addons/index.js';
 import { makeFolder, replaceText } from '../../src/runtime/checkpoint/files.js';
-import { findCheckpoint, loadInto, readTensors } from '../../src/runtime/checkpoint/read.js';
 import { manifestText } from '../../src/runtime/checkpoint/manifest.js';
-import type { Json } from '../../src/runtime/addons/addon.js';
+import { findCheckpoint, loadInto, readTensors } from '../../src/runtime/checkpoint/read.js';
 import { readSafetensors, writeSafetensors } from '../../src/runtime/checkpoint/safetensors.js';
 import { parseStrictJson } from '../../src/runtime/checkpoint/strict-json.js';
 import { pointTo, writeCheckpoint } from '../../src/runtime/checkpoint/write.js';
@@ -257,6 +256,9 @@ describe('checkpoints', () => {
     const folder = await writeCheckpoint(join(root, 'newer'), contents(1));
     const path = join(folder, 'manifest.json');
     const { sha256: _own, ...fields } = JSON.parse(readFileSync(path, 'utf8')) as Record<string, Json>;
+    writeFileSync(path, readFileSync(path, 'utf8').replace('"format": 3', '"format": 4'));
+    // Who edits a manifest does not seal it.
+    await expect(findCheckpoint(folder)).rejects.toThrow('its own checksum differs');
     writeFileSync(path, manifestText({ ...fields, format: 4 }));
     await expect(findCheckpoint(folder)).rejects.toThrow(
       'format 4; this trainer reads up to 3, build it with ztrainc 0 or newer',

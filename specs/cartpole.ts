@@ -4,13 +4,15 @@
  */
 import type { data } from 'ztrain/runtime';
 
-type Numbers = { readonly obs: Float32Array };
+interface Observations {
+  readonly obs: Float32Array;
+}
 
 export interface RolloutsOptions {
   /** Observations to logits of the two actions. */
-  readonly policy: data.ModelFunction<Numbers, Float32Array>;
+  readonly policy: data.ModelFunction<Observations, Float32Array>;
   /** Observations to the expected return from there. */
-  readonly value: data.ModelFunction<Numbers, Float32Array>;
+  readonly value: data.ModelFunction<Observations, Float32Array>;
   /** Environments that are played side by side. */
   readonly envs: number;
   /** Steps of each environment in a harvest. */

@@ -126,7 +126,7 @@ export const checkTrainer = (env: Env, scope: FileScope, files: readonly FileSco
     names.set(name, (decl.as ?? decl.stage).span);
     if (decl.stage.text === 'measure') {
       const measure = measureOf(env, decl);
-      if (measure) made.push(measure.ir);
+      if (measure) made.push(...measure.steps);
       continue;
     }
     const whole = withBody(env, decl);

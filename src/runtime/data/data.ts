@@ -116,9 +116,17 @@ export interface OpenRows {
 
 /** Makes rows in a worker. */
 export interface RowMaker {
+  /** How many there are, where it is known. */
+  readonly length?: number;
   rows(indices: Int32Array, handed: unknown): AsyncIterable<HostRow> | Iterable<HostRow>;
   close(): Promise<void>;
 }
+
+/** What a data set is made of, by what it is called in messages. */
+export type Likeness = Readonly<Record<string, string>>;
+
+/** The part of a likeness that is text of code. */
+export const likeCode = 'the code of its functions';
 
 /** Where rows come from. */
 export interface Source {
@@ -127,6 +135,8 @@ export interface Source {
   readonly record: RecordType;
   /** All that its rows depend on, but for `onBadRow`; two sources of one key have the same rows. Null: nobody shares them. */
   readonly key?: string | null;
+  /** What else its rows depend on, where it has no key: what it was given, and the text of its own code. */
+  readonly made?: { readonly options: unknown; readonly code: string };
   /**
    * What workers do of a source whose rows take work: they open it for themselves where that is said, and make rows of what `handed`
    * gives. Other sources are read in the main thread, and workers get their rows.
@@ -210,10 +220,16 @@ export class Data<B> {
     return { record: this.#record, stages: this.stages };
   }
 
-  /** Equal where two data sets read the same source and make rows of the same types of it, as far as can be seen. */
-  get likeness(): string {
-    const { name, key = null, record } = this.source;
-    return JSON.stringify([name, key, record, this.stages.map((stage) => [stage.record, stage.words])]);
+  /** Equal in each part where two data sets read the same source and make the same rows of it, as far as can be seen. */
+  get likeness(): Likeness {
+    const { name, key = null, record, made } = this.source;
+    const { stages } = this;
+    return {
+      'its source': JSON.stringify([name, key, record]),
+      'what its source is given': JSON.stringify(made?.options ?? null),
+      'what its rows become': JSON.stringify(stages.map((stage) => [stage.record, stage.words])),
+      [likeCode]: JSON.stringify([made?.code ?? null, stages.map((stage) => stage.code)]),
+    };
   }
 
   /**
@@ -232,6 +248,7 @@ export class Data<B> {
     const stage: HostStage = {
       record,
       words,
+      code: f.toString(),
       f: (row) => {
         if (isRowOf<B>(row, before)) return f(row);
         throw new DataError(`a row does not have the fields ${Object.keys(before).join(', ')}`);

@@ -77,7 +77,9 @@ export function from<B extends Batch>(
   const { record, ...rest } = common;
   const name = `extern ${source.name === '' ? 'source' : source.name}`;
   const open = (host: FileHost): Promise<OpenRows> => openSource(name, source, options, record, host.root);
-  return dataOf<B>({ name, record, open, inWorkers: { isOpened: true, open: makerOf(open, record) } }, rest);
+  const made = { options, code: source.toString() };
+  const inWorkers = { isOpened: true, open: makerOf(open, record) };
+  return dataOf<B>({ name, record, made, open, inWorkers }, rest);
 }
 
 /** Opens the source in a worker, where its own code reads rows. */
@@ -86,6 +88,7 @@ const makerOf =
   async (host: FileHost): Promise<RowMaker> => {
     const opened = await open(host);
     return {
+      length: opened.length,
       async *rows(indices) {
         yield* opened.rows?.(indices) ?? rowsOf(record, await opened.read(indices), indices.length);
       },

@@ -415,11 +415,12 @@ export class Session implements StageHost, UpdateHost {
     readonly model: HostTensors;
     readonly optimizer: HostTensors | null;
   }> {
-    const model = await downloadAll(this.modelState);
-    const optimizer = weightsOnly ? null : await downloadAll(this.optimizerState);
-    const wrong = [...model, ...(optimizer ?? [])].flatMap(([path, { values }]) =>
-      asItIs || allFinite(values) ? [] : [path],
-    );
+    const wrong: string[] = [];
+    const look = (path: string, { values }: HostTensor): void => {
+      if (!asItIs && !allFinite(values)) wrong.push(path);
+    };
+    const model = await downloadAll(this.modelState, look);
+    const optimizer = weightsOnly ? null : await downloadAll(this.optimizerState, look);
     if (wrong.length > 0) {
       throw new RunError(
         `values are not finite any more: ${someNames(wrong)}; lower the learning rate, or clip gradients`,
@@ -489,8 +490,7 @@ function paceOf(
       throw new RunError(
         `epochs = ${epochs}: live data (${data.map(({ label }) => label).join(' and ')}) has no epochs; set steps or max_time instead`,
       );
-    const endless = Number.POSITIVE_INFINITY;
-    return { stepsPerEpoch: endless, accumulate, rowsPerEpoch: endless, totalSteps: limit };
+    return { stepsPerEpoch: Infinity, accumulate, rowsPerEpoch: Infinity, totalSteps: limit };
   }
   const batches = takenBatches('train', data, options);
   const stepsPerEpoch = Math.ceil(batches / accumulate);

@@ -37,6 +37,8 @@ export class Windows {
   #decided = false;
   /** Whether what comes later is traced, or nothing is to be. */
   #isReady: boolean;
+  /** Whether batches have run of windows that are not done: what the device holds is the state of no step. */
+  #isHalf = false;
   /** Batches that the train step has had, until it is. */
   #sample: readonly HostBatch[] = [];
 
@@ -50,6 +52,11 @@ export class Windows {
   /** Rows trained on so far. */
   get rows(): number {
     return this.#rows;
+  }
+
+  /** Whether a call of `run` that failed had begun to change the state. */
+  get isHalf(): boolean {
+    return this.#isHalf;
   }
 
   get perStep(): number {
@@ -89,6 +96,19 @@ export class Windows {
 
   /** Updates of the weights from step `from` to step `until`: a window of batches each. */
   async run(from: number, until: number): Promise<Trained> {
+    const rows = this.#rows;
+    try {
+      const done = await this.#run(from, until);
+      this.#isHalf = false;
+      return done;
+    } catch (error) {
+      // Where none of its batches ran, all is as it was before.
+      if (!this.#isHalf) this.#rows = rows;
+      throw error;
+    }
+  }
+
+  async #run(from: number, until: number): Promise<Trained> {
     const { session, train, now, note } = this.options;
     const { stage, batches } = train;
     const { stepsPerEpoch, accumulate } = session.pace;
@@ -163,6 +183,7 @@ export class Windows {
   async #runAll(runs: readonly (BatchRun & BatchPlace)[]): Promise<void> {
     const last = runs.at(-1);
     if (last === undefined) return;
+    this.#isHalf = true;
     const { session, train } = this.options;
     const { stage, data } = train;
     const watch = this.#watch;

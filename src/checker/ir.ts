@@ -57,6 +57,8 @@ export type IrType =
   | { readonly kind: 'choice'; readonly values: readonly string[] }
   | { readonly kind: 'unit'; readonly unit: Unit }
   | { readonly kind: 'tensors' }
+  /** A model that a live source calls: inputs with the rows in front, and what it gives. */
+  | { readonly kind: 'model'; readonly inputs: readonly IrField[]; readonly result: IrType }
   /** Options of an add-on in TypeScript. */
   | { readonly kind: 'monitor' | 'metric' | 'secret' }
   /** Of attributes only: monitors, clips, schedules. */
@@ -364,6 +366,8 @@ export interface IrData {
     readonly kind: 'prelude' | 'extern';
     readonly name: string;
     readonly module: string | null;
+    /** Its rows are made when a step asks for them. */
+    readonly live?: true;
   };
   /** Arguments of the source. */
   readonly arguments: readonly IrNamed[];

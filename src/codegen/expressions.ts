@@ -5,7 +5,7 @@ import { readsRun } from '../checker/ir-walk.js';
 import { EmitError, NAMESPACES, type Place, type RuntimeValue, inside } from './context.js';
 import { camel, pascal } from './names.js';
 import { takesGradients } from './recorded.js';
-import { parseSize, type SizeNode } from './size-text.js';
+import { parseSize, type SizeNode } from '../values/size-text.js';
 import type { Entry } from './tree.js';
 import { batchType, typeNode } from './types.js';
 import { emitStatements } from './statements.js';

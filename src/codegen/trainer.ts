@@ -380,8 +380,8 @@ const configureAddOns = (write: Write): ts.ClassElement => {
   return method(write, 'configureAddOns', params, undefined, (place) => [tree.giveBack(body(place))]);
 };
 
-/** Add-ons that may stand several times: each writes under its own name. */
-const LABELLED: ReadonlySet<string> = new Set(['image_grid']);
+/** Add-ons that may stand several times: each writes, or is told of, under its own name. */
+const LABELLED: ReadonlySet<string> = new Set(['image_grid', 'pretrained']);
 
 const emitAddon = (write: Write, place: Place, addon: IrAddon): ts.Expression => {
   const { unit } = place;

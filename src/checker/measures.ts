@@ -210,6 +210,14 @@ const checkMeasure = (env: Env, decl: StepDecl): Measure | null => {
       );
     return null;
   }
+  const block = ir.body.find(({ kind }) => kind === 'if' || kind === 'for' || kind === 'every');
+  if (block) {
+    const reason = 'makes a figure that may not be there, and others read it';
+    env.checker.report(
+      updateNotHere(block.span, { statement: block.kind, reason }, { help: 'write `if … then … else …`' }),
+    );
+    return null;
+  }
   const steps = decl.inputs.length > 1 ? apart(env, decl, ir) : [ir];
   return steps && { steps, types: own };
 };
@@ -240,15 +248,6 @@ const apart = (env: Env, decl: StepDecl, ir: IrStep): readonly IrStep[] | null =
   const figures = new Map<string, { readonly of: IrStepStmt[]; readonly locals: Set<string> }>();
   let fine = true;
   for (const statement of ir.body) {
-    if (statement.kind === 'if' || statement.kind === 'for' || statement.kind === 'every') {
-      env.checker.report(
-        updateNotHere(statement.span, {
-          statement: statement.kind,
-          reason: 'stands in a step over one data set: here each figure is of the rows of one of them',
-        }),
-      );
-      return null;
-    }
     if (statement.kind !== 'measure') continue;
     const { batches, locals } = readsOf(expressionsOf(statement), ir.body);
     const [batch, ...others] = [...batches];

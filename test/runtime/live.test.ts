@@ -17,7 +17,7 @@ let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'ztrain-live-'));
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => rmSync(folder, { recursive: true, force: true }), 60_000);
 
 const withoutTime = (text: string): unknown =>
   JSON.parse(text, (key, value: unknown) =>
@@ -69,7 +69,7 @@ test('each harvest meets the weights as they are then, and is made once', async 
 
 test.each([true, false])('a run that was killed goes on to the same bytes, state kept: %s', async (keeps) => {
   const { runDir } = await train(`whole-${keeps}`, keeps);
-  for (const step of [1, 4, 7, 11]) {
+  for (const step of keeps ? [1, 4, 7] : [4]) {
     const run = join(folder, `killed-${keeps}-${step}`);
     cpSync(runDir, run, { recursive: true });
     rmSync(join(run, 'summary.json'));
@@ -91,7 +91,7 @@ test.each([true, false])('a run that was killed goes on to the same bytes, state
       withoutTime(last(runDir, 'state.json').toString()),
     );
   }
-});
+}, 120_000);
 
 const openSet = (source: (options: object) => data.LiveSource<object>, options: data.CommonOptions = {}) =>
   data.live<{ readonly x: Tensor1D }>(

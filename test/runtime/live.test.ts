@@ -17,7 +17,7 @@ let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'ztrain-live-'));
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => rmSync(folder, { recursive: true, force: true }), 60_000);
 
 const withoutTime = (text: string): unknown =>
   JSON.parse(text, (key, value: unknown) =>
@@ -67,31 +67,35 @@ test('each harvest meets the weights as they are then, and is made once', async 
   expect(watched[2]?.guess).not.toBe(watched[0]?.guess);
 });
 
-test.each([true, false])('a run that was killed goes on to the same bytes, state kept: %s', async (keeps) => {
-  const { runDir } = await train(`whole-${keeps}`, keeps);
-  for (const step of [1, 4, 7, 11]) {
-    const run = join(folder, `killed-${keeps}-${step}`);
-    cpSync(runDir, run, { recursive: true });
-    rmSync(join(run, 'summary.json'));
-    const name = `step-${String(step).padStart(8, '0')}`;
-    for (const each of readdirSync(join(run, 'checkpoints')))
-      if (each.startsWith('step-') && each > name)
-        rmSync(join(run, 'checkpoints', each), { recursive: true });
-    await runFit(new LiveTrainer(setup({ keeps })), {
-      ...quiet,
-      runDir: run,
-      resume: await resumePointAt(run),
-    });
-    // Without a state the walk begins anew, and the figures are others: that is what the state is for.
-    const isSame = last(run, 'model.safetensors').equals(last(runDir, 'model.safetensors'));
-    expect(isSame).toBe(keeps);
-    if (!keeps) continue;
-    expect(linesOf(run)).toEqual(linesOf(runDir));
-    expect(withoutTime(last(run, 'state.json').toString())).toEqual(
-      withoutTime(last(runDir, 'state.json').toString()),
-    );
-  }
-});
+test.each([true, false])(
+  'a run that was killed goes on to the same bytes, state kept: %s',
+  async (keeps) => {
+    const { runDir } = await train(`whole-${keeps}`, keeps);
+    for (const step of keeps ? [1, 4, 7] : [4]) {
+      const run = join(folder, `killed-${keeps}-${step}`);
+      cpSync(runDir, run, { recursive: true });
+      rmSync(join(run, 'summary.json'));
+      const name = `step-${String(step).padStart(8, '0')}`;
+      for (const each of readdirSync(join(run, 'checkpoints')))
+        if (each.startsWith('step-') && each > name)
+          rmSync(join(run, 'checkpoints', each), { recursive: true });
+      await runFit(new LiveTrainer(setup({ keeps })), {
+        ...quiet,
+        runDir: run,
+        resume: await resumePointAt(run),
+      });
+      // Without a state the walk begins anew, and the figures are others: that is what the state is for.
+      const isSame = last(run, 'model.safetensors').equals(last(runDir, 'model.safetensors'));
+      expect(isSame).toBe(keeps);
+      if (!keeps) continue;
+      expect(linesOf(run)).toEqual(linesOf(runDir));
+      expect(withoutTime(last(run, 'state.json').toString())).toEqual(
+        withoutTime(last(runDir, 'state.json').toString()),
+      );
+    }
+  },
+  120_000,
+);
 
 const openSet = (source: (options: object) => data.LiveSource<object>, options: data.CommonOptions = {}) =>
   data.live<{ readonly x: Tensor1D }>(

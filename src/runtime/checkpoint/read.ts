@@ -9,14 +9,7 @@ import { fileEnding, insteadOf, isCheckpointName, isFile, isFolder, whyUnread } 
 import { manifestLimit, Misfit, readManifest, type Checkpoint, type TensorRecord } from './manifest.js';
 import { headerLimit, SafetensorsError, storedName, type Entry } from './safetensors.js';
 import { parseStrictJson, type StrictValue } from './strict-json.js';
-import {
-  hashFile,
-  inDataOrder,
-  openTensorFile,
-  readTextFile,
-  type CheckedTensor,
-  type OpenTensorFile,
-} from './tensor-file.js';
+import { hashFile, inDataOrder, openTensorFile, readTextFile, type OpenTensorFile } from './tensor-file.js';
 
 export type { Checkpoint } from './manifest.js';
 
@@ -123,15 +116,20 @@ function compareLayout({ entries }: OpenTensorFile, records: ReadonlyMap<string,
   }
 }
 
-/** Does something with a file of tensors whose header agrees with the manifest. Rejects with a RunError that names it. */
+/** A file of tensors whose header agrees with the manifest. What it does rejects with a RunError that names it. */
+interface ListedTensors {
+  /** The tensors that the manifest lists, in the order of the file. */
+  readonly entries: readonly Entry[];
+  read(entry: Entry): Promise<HostTensor>;
+  /** Reads a tensor for its checksum alone. */
+  verify(entry: Entry): Promise<void>;
+}
+
+/** Does something with all tensors of a file. What `work` itself rejects with is no fault of the file, and goes on as it is. */
 async function withTensors<T>(
   checkpoint: Checkpoint,
   name: string,
-  work: (
-    file: OpenTensorFile,
-    entries: readonly Entry[],
-    check: (entry: Entry, checksum: string) => void,
-  ) => Promise<T>,
+  work: (file: ListedTensors) => Promise<T>,
 ): Promise<T> {
   const { folder, inOneFile } = checkpoint;
   const path = inOneFile ? folder : join(folder, name);
@@ -139,24 +137,31 @@ async function withTensors<T>(
   const records = checkpoint.tensors.get(name) ?? new Map<string, TensorRecord>();
   if (!inOneFile && listed === undefined)
     throw new RunError(`the manifest of ${folder} lists no ${name}; ${await insteadOf(folder)}`);
+  const named = <V>(call: () => Promise<V>): Promise<V> =>
+    call().catch((error: unknown) => unusable(checkpoint, path, error));
+  const hash = listed === undefined ? null : createHash('sha256');
+  const file = await named(() => openTensorFile(path, listed?.bytes ?? null, { hash, hashes: listed?.of }));
+  const check = ({ name: tensor }: Entry, checksum: string): void => {
+    if (checksum !== records.get(tensor)?.sha256)
+      throw new SafetensorsError(`the checksum of tensor ${tensor} differs`);
+  };
   try {
-    const hash = listed === undefined ? null : createHash('sha256');
-    const file = await openTensorFile(path, listed?.bytes ?? null, { hash, hashes: listed?.of });
-    try {
-      if (!inOneFile) compareLayout(file, records);
-      const entries = inDataOrder(file.entries).filter((entry) => records.has(entry.name));
-      const done = await work(file, entries, (entry, checksum) => {
-        if (checksum !== records.get(entry.name)?.sha256)
-          throw new SafetensorsError(`the checksum of tensor ${entry.name} differs`);
-      });
-      if (hash !== null && hash.digest('hex') !== listed?.sha256)
-        throw new SafetensorsError('its checksum differs');
-      return done;
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    return unusable(checkpoint, path, error);
+    if (!inOneFile) await named(() => Promise.resolve().then(() => compareLayout(file, records)));
+    const done = await work({
+      entries: inDataOrder(file.entries).filter((entry) => records.has(entry.name)),
+      read: (entry) =>
+        named(async () => {
+          const { tensor, sha256: checksum } = await file.read(entry);
+          check(entry, checksum);
+          return tensor;
+        }),
+      verify: (entry) => named(async () => check(entry, await file.checksum(entry))),
+    });
+    if (hash !== null && hash.digest('hex') !== listed?.sha256)
+      await unusable(checkpoint, path, new SafetensorsError('its checksum differs'));
+    return done;
+  } finally {
+    await named(() => file.close());
   }
 }
 
@@ -178,13 +183,9 @@ export async function readTensors(
   checkpoint: Checkpoint,
   name: TensorFileName,
 ): Promise<ReadonlyMap<string, HostTensor>> {
-  return withTensors(checkpoint, name, async (file, entries, check) => {
+  return withTensors(checkpoint, name, async ({ entries, read }) => {
     const tensors = new Map<string, HostTensor>();
-    for (const entry of entries) {
-      const { tensor, sha256: checksum } = await file.read(entry);
-      check(entry, checksum);
-      tensors.set(entry.name, tensor);
-    }
+    for (const entry of entries) tensors.set(entry.name, await read(entry));
     return tensors;
   });
 }
@@ -196,26 +197,11 @@ export async function readTensors(
 export async function eachTensor(
   checkpoint: Checkpoint,
   name: TensorFileName,
-  take: (name: string, tensor: CheckedTensor['tensor']) => Promise<void>,
+  take: (name: string, tensor: HostTensor) => Promise<void>,
 ): Promise<void> {
-  await withTensors(checkpoint, name, async (file, entries, check) => {
-    for (const entry of entries) {
-      const { tensor, sha256: checksum } = await file.read(entry);
-      check(entry, checksum);
-      await take(entry.name, tensor).catch((error: unknown) => {
-        throw new NotTaken(error);
-      });
-    }
-  }).catch((error: unknown) => {
-    throw error instanceof NotTaken ? error.cause : error;
+  await withTensors(checkpoint, name, async ({ entries, read }) => {
+    for (const entry of entries) await take(entry.name, await read(entry));
   });
-}
-
-/** What went wrong with a tensor that was handed on: no fault of the checkpoint. */
-class NotTaken extends RunError {
-  constructor(cause: unknown) {
-    super('a tensor was not taken', { cause });
-  }
 }
 
 /** What `state.json` holds, checksum verified. Rejects with a RunError that names the file. */
@@ -262,8 +248,8 @@ export async function verifyCheckpoint(checkpoint: Checkpoint): Promise<void> {
   const { files, tensors } = checkpoint;
   for (const name of ['model.safetensors', 'optimizer.safetensors'] as const) {
     if (!files.has(name) && !tensors.has(name)) continue;
-    await withTensors(checkpoint, name, async (file, entries, check) => {
-      for (const entry of entries) check(entry, await file.checksum(entry));
+    await withTensors(checkpoint, name, async ({ entries, verify }) => {
+      for (const entry of entries) await verify(entry);
     });
   }
   await readState(checkpoint);

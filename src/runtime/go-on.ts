@@ -17,6 +17,7 @@ import {
   unfinishedIn,
   type ResumePoint,
 } from './trainer/resume.js';
+import { originsIn } from './trainer/run-record.js';
 import { namedFolder, runFit, type RunOptions } from './trainer/run.js';
 import type { ParamValue, TrainerSpec } from './trainer/spec.js';
 import type { TrainerClass } from './trainer/trainer.js';
@@ -67,6 +68,10 @@ export async function goOn(
   const trainer = new trainerClass({
     // What the run was started with need not be said again.
     params: { ...paramsOf(spec, point.checkpoint), ...params },
+    origins: await originsIn(
+      point.run,
+      spec.params.filter(({ key }) => params[key] === undefined),
+    ),
     overrides: [...before, ...attributes],
   });
   return runFit(trainer, { ...options, resume: point, allow });

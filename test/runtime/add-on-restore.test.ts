@@ -46,6 +46,7 @@ const host = (
   pace: { stepsPerEpoch: 4, accumulate: 1, rowsPerEpoch: 4, totalSteps: 100 },
   folder: path,
   root: '.',
+  outputs: null,
   report: () => undefined,
   rates: () => new Map(),
   log: () => undefined,

@@ -1,8 +1,9 @@
 /** What the tests look at of checkpoints and their files, read as the library reads them. */
 import { createHash } from 'node:crypto';
-import { pieceBytes, sha256 } from '../../src/runtime/checkpoint/files.js';
+import { sha256 } from '../../src/runtime/checkpoint/files.js';
 import { newestWhole, type Skipped } from '../../src/runtime/checkpoint/newest.js';
 import { verifyCheckpoint, type Checkpoint } from '../../src/runtime/checkpoint/read.js';
+import { readBytes } from '../../src/runtime/checkpoint/read-ahead.js';
 import { littleEndian } from '../../src/runtime/checkpoint/safetensors.js';
 import { inDataOrder, openTensorFile } from '../../src/runtime/checkpoint/tensor-file.js';
 import type { HostTensor } from '../../src/runtime/engine/engine.js';
@@ -22,7 +23,7 @@ export const tensorChecksum = ({ values }: HostTensor): string => sha256([little
 export async function readTensorFile(
   path: string,
   size: number,
-  most = pieceBytes,
+  most = readBytes,
 ): Promise<{
   readonly tensors: ReadonlyMap<string, HostTensor>;
   readonly checksums: ReadonlyMap<string, string>;
@@ -33,10 +34,9 @@ export async function readTensorFile(
   try {
     const tensors = new Map<string, HostTensor>();
     const checksums = new Map<string, string>();
-    for (const entry of inDataOrder(file.entries)) {
-      const read = await file.read(entry);
-      checksums.set(entry.name, read.sha256);
-      tensors.set(entry.name, read.tensor);
+    for await (const each of file.each(inDataOrder(file.entries), () => true)) {
+      checksums.set(each.entry.name, each.sha256);
+      if (each.tensor !== null) tensors.set(each.entry.name, each.tensor);
     }
     return { tensors, checksums, sha256: whole.digest('hex') };
   } finally {

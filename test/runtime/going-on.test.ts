@@ -47,6 +47,8 @@ describe('what goes on', () => {
     const about = JSON.parse(readFileSync('tuned/run.json', 'utf8'));
     expect(about).toMatchObject({ params: { lr: 0.05 }, options: { epochs: 4 }, starts: [{}, { step: 8 }] });
     expect(about.overrides).toEqual(['trainer.epochs=4', 'train.batch=5']);
+    // Taken from the checkpoint, and still not given.
+    expect(about.origins).toEqual({ lr: 'given', rows: 'default', batch_size: 'default', mode: 'default' });
   });
 
   test('a run in the folder that is named, a new one where there is none, and one that saved nothing is put aside', async () => {
@@ -142,7 +144,7 @@ describe('what does not go on', () => {
     const { code, text } = await run(['--resume', again('params'), 'lr=0.2', 'train.batch=2']);
     expect(code).toBe(3);
     expect(text).toContain('lr was 0.1, is 0.2');
-    expect(text).toContain('train.batch was not set, is 2');
+    expect(text).toContain('train.batch was 4 (as in the spec), is 2');
     expect(text).toContain('--allow lr,train.batch');
     // Nothing was touched.
     expect(reasonOf('params')).toBe(null);

@@ -463,7 +463,7 @@ describe('a folder that is not the run’s any more', () => {
           if (step !== 5) return undefined;
           // What is being written comes to its end.
           await expect
-            .poll(() => readFileSync(join(own, 'checkpoints/last'), 'utf8'))
+            .poll(() => readFileSync(join(own, 'checkpoints/last'), 'utf8'), { timeout: 20_000 })
             .toBe('step-00000004\n');
           rmSync(join(own, lockName), { recursive: true });
           if (isTaken) lockFolder(own);

@@ -12,6 +12,7 @@ import { checkPatterns } from './groups.js';
 import type { TrainingInput } from './input.js';
 import { checkRunLength, checkWindow } from './length.js';
 import { checkGuards, checkLeast, checkLimits } from './limits.js';
+import { checkLive } from './live.js';
 import { checkActivations, checkHeads } from './losses.js';
 import { checkMetricNames } from './metric-names.js';
 import { checkMicroBatches } from './micro-batches.js';
@@ -20,9 +21,11 @@ import { checkPretrained } from './pretrained.js';
 import { runOf } from './run.js';
 import { checkPhases, checkSchedules } from './schedules.js';
 import { checkSweep } from './sweep.js';
+import { checkNeverRuns } from './timetable.js';
 import { checkTraces } from './traces.js';
 import { checkWeightNames } from './weight-names.js';
 import { checkWorkers } from './workers.js';
+import { checkRates } from './zero-rates.js';
 
 export type { TrainingInput } from './input.js';
 
@@ -39,6 +42,7 @@ export const checkTraining = (input: TrainingInput): void => {
   checkCheckpoints(input);
   checkRunLength(input, run);
   checkWindow(input, run);
+  checkLive(input, run);
   checkAttributeValues(input, run);
   checkSweep(input);
   checkPhases(input, run);
@@ -50,6 +54,7 @@ export const checkTraining = (input: TrainingInput): void => {
   checkCopies(input, run);
   // With two lengths there is no telling which one a schedule is held against.
   if (run.epochs === null || run.steps === null) checkSchedules(input, run);
+  checkRates(input, run);
   checkWeightNames(input);
   checkActivations(input);
   checkHeads(input, run.names);
@@ -57,4 +62,5 @@ export const checkTraining = (input: TrainingInput): void => {
   checkMeasuredData(input, run.names);
   checkRandomData(input);
   checkMicroBatches(input, run);
+  checkNeverRuns(input, run);
 };

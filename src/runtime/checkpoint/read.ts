@@ -4,10 +4,17 @@ import { lstat, readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { HostTensor, StateVariable } from '../engine/engine.js';
 import { RunError } from '../run/run-error.js';
-import { sha256 } from './files.js';
+import { codeOf, isThere, sha256 } from './files.js';
 import { fileEnding, insteadOf, isCheckpointName, isFile, isFolder, whyUnread } from './list.js';
-import { manifestLimit, Misfit, readManifest, type Checkpoint, type TensorRecord } from './manifest.js';
-import { headerLimit, SafetensorsError, storedName, type Entry } from './safetensors.js';
+import {
+  manifestLimit,
+  Misfit,
+  readManifest,
+  stateLimit,
+  type Checkpoint,
+  type TensorRecord,
+} from './manifest.js';
+import { SafetensorsError, storedName } from './safetensors.js';
 import { parseStrictJson, type StrictValue } from './strict-json.js';
 import { hashFile, inDataOrder, openTensorFile, readTextFile, type OpenTensorFile } from './tensor-file.js';
 
@@ -67,6 +74,9 @@ async function pointedAt(path: string, pointer: string): Promise<Checkpoint> {
 export async function openCheckpoint(path: string): Promise<Checkpoint> {
   const inOneFile = path.endsWith(fileEnding);
   const file = inOneFile ? path : join(path, 'manifest.json');
+  // Under another name, a link is its maker's own.
+  if (isCheckpointName(basename(resolve(path))) && (await isLink(resolve(path))))
+    throw new RunError(`cannot read ${path}: it is a link; give the path of what it leads to`);
   try {
     return inOneFile
       ? await readHeadOf(path)
@@ -83,6 +93,12 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
     throw new RunError(`cannot read ${file}: ${why}; ${instead}`, { cause: error });
   }
 }
+
+const isLink = (path: string): Promise<boolean> =>
+  lstat(path).then(
+    (found) => found.isSymbolicLink(),
+    () => false,
+  );
 
 async function readHeadOf(path: string): Promise<Checkpoint> {
   const file = await openTensorFile(path, null);
@@ -116,59 +132,63 @@ function compareLayout({ entries }: OpenTensorFile, records: ReadonlyMap<string,
   }
 }
 
-/** A file of tensors whose header agrees with the manifest. What it does rejects with a RunError that names it. */
-interface ListedTensors {
-  /** The tensors that the manifest lists, in the order of the file. */
-  readonly entries: readonly Entry[];
-  read(entry: Entry): Promise<HostTensor>;
-  /** Reads a tensor for its checksum alone. */
-  verify(entry: Entry): Promise<void>;
-}
-
-/** Does something with all tensors of a file. What `work` itself rejects with is no fault of the file, and goes on as it is. */
-async function withTensors<T>(
+/**
+ * Tensors of a file whose header agrees with the manifest, one after the other: null where only their checksums are wanted, and none of
+ * the `head` alone. All of it is verified once the last was taken. Rejects with a RunError that names the file; what goes wrong with a
+ * tensor that was handed on is none of its errors.
+ */
+async function* tensorsOf(
   checkpoint: Checkpoint,
   name: string,
-  work: (file: ListedTensors) => Promise<T>,
-): Promise<T> {
+  reads: 'values' | 'checksums' | 'head',
+): AsyncGenerator<readonly [name: string, tensor: HostTensor | null], void, void> {
   const { folder, inOneFile } = checkpoint;
   const path = inOneFile ? folder : join(folder, name);
   const listed = checkpoint.files.get(name);
   const records = checkpoint.tensors.get(name) ?? new Map<string, TensorRecord>();
   if (!inOneFile && listed === undefined)
     throw new RunError(`the manifest of ${folder} lists no ${name}; ${await insteadOf(folder)}`);
-  const named = <V>(call: () => Promise<V>): Promise<V> =>
-    call().catch((error: unknown) => unusable(checkpoint, path, error));
-  const hash = listed === undefined ? null : createHash('sha256');
-  const file = await named(() => openTensorFile(path, listed?.bytes ?? null, { hash, hashes: listed?.of }));
-  const check = ({ name: tensor }: Entry, checksum: string): void => {
-    if (checksum !== records.get(tensor)?.sha256)
-      throw new SafetensorsError(`the checksum of tensor ${tensor} differs`);
-  };
   try {
-    if (!inOneFile) await named(() => Promise.resolve().then(() => compareLayout(file, records)));
-    const done = await work({
-      entries: inDataOrder(file.entries).filter((entry) => records.has(entry.name)),
-      read: (entry) =>
-        named(async () => {
-          const { tensor, sha256: checksum } = await file.read(entry);
-          check(entry, checksum);
-          return tensor;
-        }),
-      verify: (entry) => named(async () => check(entry, await file.checksum(entry))),
-    });
-    if (hash !== null && hash.digest('hex') !== listed?.sha256)
-      await unusable(checkpoint, path, new SafetensorsError('its checksum differs'));
-    return done;
-  } finally {
-    await named(() => file.close());
+    const hash = listed === undefined ? null : createHash('sha256');
+    const file = await openTensorFile(path, listed?.bytes ?? null, { hash, hashes: listed?.of });
+    try {
+      if (!inOneFile) compareLayout(file, records);
+      const entries = inDataOrder(file.entries).filter((entry) => records.has(entry.name));
+      const read = reads === 'head' ? [] : file.each(entries, () => reads === 'values');
+      for await (const { entry, tensor, sha256: checksum } of read) {
+        if (checksum !== records.get(entry.name)?.sha256)
+          throw new SafetensorsError(`the checksum of tensor ${entry.name} differs`);
+        yield [entry.name, tensor];
+      }
+      if (hash !== null && hash.digest('hex') !== listed?.sha256)
+        throw new SafetensorsError('its checksum differs');
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    await unusable(checkpoint, path, error);
   }
+}
+
+/** Reads them to the end, for what is verified on the way. */
+async function verifyTensors(
+  checkpoint: Checkpoint,
+  name: string,
+  reads: 'checksums' | 'head',
+): Promise<void> {
+  const tensors = tensorsOf(checkpoint, name, reads);
+  while ((await tensors.next()).done !== true);
 }
 
 /** The error about a file that cannot be used, which names another checkpoint to take. */
 async function unusable({ folder }: Checkpoint, path: string, error: unknown): Promise<never> {
   if (error instanceof RunError) throw error;
   const instead = await insteadOf(folder);
+  if (codeOf(error) === 'ENOENT' && !(await isThere(folder)))
+    throw new RunError(
+      `${folder} was removed while it was read, as a run removes its older checkpoints when it saves; read the run again, or ${instead}`,
+      { cause: error },
+    );
   const isDamaged = error instanceof SafetensorsError || error instanceof SyntaxError;
   throw new RunError(
     isDamaged
@@ -183,25 +203,23 @@ export async function readTensors(
   checkpoint: Checkpoint,
   name: TensorFileName,
 ): Promise<ReadonlyMap<string, HostTensor>> {
-  return withTensors(checkpoint, name, async ({ entries, read }) => {
-    const tensors = new Map<string, HostTensor>();
-    for (const entry of entries) tensors.set(entry.name, await read(entry));
-    return tensors;
-  });
+  const tensors = new Map<string, HostTensor>();
+  for await (const [tensor, value] of tensorsOf(checkpoint, name, 'values'))
+    if (value !== null) tensors.set(tensor, value);
+  return tensors;
 }
 
 /**
- * Hands the tensors of one file on, one after the other: no more than one is held. What was handed on counts only once this has
- * resolved, for the whole is verified at its end.
+ * Hands the tensors of one file on, one after the other: no more than one is held, and the first bytes of the next. What was handed on
+ * counts only once this has resolved, for the whole is verified at its end.
  */
 export async function eachTensor(
   checkpoint: Checkpoint,
   name: TensorFileName,
   take: (name: string, tensor: HostTensor) => Promise<void>,
 ): Promise<void> {
-  await withTensors(checkpoint, name, async ({ entries, read }) => {
-    for (const entry of entries) await take(entry.name, await read(entry));
-  });
+  for await (const [tensor, value] of tensorsOf(checkpoint, name, 'values'))
+    if (value !== null) await take(tensor, value);
 }
 
 /** What `state.json` holds, checksum verified. Rejects with a RunError that names the file. */
@@ -225,7 +243,7 @@ export async function readStateText(checkpoint: Checkpoint): Promise<string> {
   if (listed === undefined)
     throw new RunError(`the manifest of ${folder} lists no state.json; ${await insteadOf(folder)}`);
   try {
-    const text = inOneFile ? await stateIn(path) : await readTextFile(path, headerLimit, listed.bytes);
+    const text = inOneFile ? await stateIn(path) : await readTextFile(path, stateLimit, listed.bytes);
     if (sha256([new TextEncoder().encode(text)]) !== listed.sha256)
       throw new SafetensorsError('the checksum of its state differs');
     return text;
@@ -243,14 +261,26 @@ async function stateIn(path: string): Promise<string> {
   }
 }
 
+/**
+ * Opens a checkpoint that was written just now and has no checkpoint's name yet, and reads all but its tensors: what its reader would
+ * refuse must not take the place of an older one.
+ */
+export async function verifyHeads(path: string, inOneFile: boolean): Promise<void> {
+  const checkpoint = inOneFile
+    ? await readHeadOf(path)
+    : readManifest(path, path, await readTextFile(join(path, 'manifest.json'), manifestLimit), false);
+  if (!inOneFile)
+    for (const name of checkpoint.files.keys())
+      if (name.endsWith('.safetensors')) await verifyTensors(checkpoint, name, 'head');
+  await readState(checkpoint);
+}
+
 /** Reads all of a checkpoint, one piece at a time, and rejects with a RunError where any of it is not as it was written. */
 export async function verifyCheckpoint(checkpoint: Checkpoint): Promise<void> {
   const { files, tensors } = checkpoint;
   for (const name of ['model.safetensors', 'optimizer.safetensors'] as const) {
     if (!files.has(name) && !tensors.has(name)) continue;
-    await withTensors(checkpoint, name, async ({ entries, verify }) => {
-      for (const entry of entries) await verify(entry);
-    });
+    await verifyTensors(checkpoint, name, 'checksums');
   }
   await readState(checkpoint);
   await verifyOthers(checkpoint);

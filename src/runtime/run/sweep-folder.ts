@@ -4,10 +4,10 @@ import { readdir, readFile, rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { makeFolder } from '../../values/folders.js';
 import type { Json } from '../addons/addon.js';
-import { fileError, replaceText } from '../checkpoint/files.js';
+import { fileError, replaceText, sweepTemporaries } from '../checkpoint/files.js';
 import { isInUse, lockFolder, type FolderLock } from '../checkpoint/lock.js';
 import { parseStrictJson, type StrictValue } from '../checkpoint/strict-json.js';
-import { refuseOthers } from './folder.js';
+import { isLeftOver, refuseOthers } from './folder.js';
 import { RunError } from './run-error.js';
 
 export interface SweepFolder {
@@ -28,6 +28,7 @@ export async function openSweepFolder(path: string): Promise<SweepFolder> {
     if (!existsSync(file)) refuseOthers(path);
     const own = lockFolder(path);
     lock = own;
+    await sweepTemporaries(path, isLeftOver);
     const before = existsSync(file) ? await readBefore(file) : null;
     return {
       path,

@@ -73,6 +73,7 @@ export function addOnHost(
     pace: session.pace,
     folder,
     root: process.cwd(),
+    outputs: saver === null ? process.cwd() : folder,
     report: (line) => reporter.line(line),
     rates: (step) => session.ratesAt(step),
     log: (at, stage, metrics) =>

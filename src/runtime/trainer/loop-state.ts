@@ -33,6 +33,8 @@ export interface LoopState {
   readonly updated: readonly string[] | null;
   /** Names of the validations that are due in it. */
   readonly due: readonly string[];
+  /** What live data sets keep, as they gave it. */
+  readonly live: unknown;
 }
 
 /** Reads it from `state.json`. Throws an Error that names what is missing. */
@@ -60,6 +62,7 @@ export function loopStateOf(state: Readonly<Record<string, unknown>>): LoopState
     because: typeof loop['because'] === 'string' ? loop['because'] : null,
     updated: Array.isArray(loop['updated']) ? loop['updated'].map(String) : null,
     due: Array.isArray(loop['due']) ? loop['due'].map(String) : [],
+    live: loop['live'] ?? {},
   };
 }
 

@@ -264,11 +264,9 @@ async function readFileOf(
       const { names, take } = choose(
         layout === 'ztrain' ? tensors.filter(({ name }) => !isFigure(name)) : tensors,
       );
-      for (const entry of inDataOrder(file.entries)) {
-        // What is not taken still has a part in the checksum.
-        if (names.has(entry.name)) take(entry.name, (await file.read(entry)).tensor);
-        else await file.checksum(entry);
-      }
+      // What is not taken still has a part in the checksum.
+      const all = file.each(inDataOrder(file.entries), ({ name }) => names.has(name));
+      for await (const { entry, tensor } of all) if (tensor !== null) take(entry.name, tensor);
       return { sha256: hash.digest('hex') };
     } finally {
       await file.close();

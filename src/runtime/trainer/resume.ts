@@ -50,9 +50,14 @@ export async function resumePointAt(given: string): Promise<ResumePoint> {
       throw new RunError(
         `${pointed} is no checkpoint of its run any more; test, predict, export and pretrained take it, but no run goes on from it`,
       );
+    const run = dirname(dirname(resolve(pointed)));
+    if (basename(dirname(resolve(pointed))) !== 'checkpoints' || !existsSync(join(run, 'run.json')))
+      throw new RunError(
+        `${pointed} is not among the checkpoints of its run, and a run goes on in its own folder; put it back there, or begin a new run from its weights by the add-on pretrained`,
+      );
     const checkpoint = await openCheckpoint(resolve(pointed));
     if (checkpoint.weightsOnly) throw new RunError(`cannot go on from ${checkpoint.folder}: ${onlyWeights}`);
-    return pointOf(dirname(dirname(resolve(pointed))), checkpoint, await readAll(checkpoint), []);
+    return pointOf(run, checkpoint, await readAll(checkpoint), []);
   }
   const path = isCheckpoints(pointed) ? dirname(resolve(pointed)) : pointed;
   const { point, passed } = await newestIn(path);

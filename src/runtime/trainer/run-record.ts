@@ -12,6 +12,7 @@ import type { Best } from '../progress/training.js';
 import type { FitResult, MetricsRecord } from './fit.js';
 import { optionFacts } from './option-facts.js';
 import type { AnyTrainer } from './run.js';
+import type { ParamOrigin } from './params.js';
 import type { Session } from './session.js';
 
 export function paramsByName(trainer: AnyTrainer): Readonly<Record<string, Json>> {
@@ -156,10 +157,29 @@ export async function startsIn(folder: string): Promise<readonly Json[]> {
   ];
 }
 
+/** Where these params of the run in a folder came from, by name: as its `run.json` says, and nothing where that cannot be read. */
+export async function originsIn(
+  folder: string,
+  params: readonly { readonly name: string }[],
+): Promise<Readonly<Record<string, ParamOrigin>>> {
+  try {
+    const run = record('run.json', JSON.parse(await readFile(join(folder, 'run.json'), 'utf8')));
+    const origins = new Map(Object.entries(record('origins', run['origins'])));
+    return Object.fromEntries(
+      params.flatMap(({ name }): readonly [string, ParamOrigin][] =>
+        origins.get(name) === 'default' ? [[name, 'default']] : [],
+      ),
+    );
+  } catch {
+    return {};
+  }
+}
+
 /** What each data set was read from, by the sets' names. */
 export async function readFiles(session: Session): Promise<Json> {
   const sets = await Promise.all(
-    [...session.openSets].map(async ({ label, rows, files }) => {
+    [...session.openSets].map(async ({ label, rows, files, live }) => {
+      if (live !== undefined) return [label, { live: true, files: [] }] as const;
       const read = files.map(async ({ file, bytes, sha256 }) => ({ file, bytes, sha256: await sha256 }));
       return [label, { rows, files: await Promise.all(read) }] as const;
     }),

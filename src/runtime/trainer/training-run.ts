@@ -1,6 +1,7 @@
 /** A training run with its folder, checkpoints and summary: a new one, or one that goes on from a checkpoint. */
 import { basename, join } from 'node:path';
 import { fromExactNumber } from '../../values/exact-number.js';
+import { optionTable } from '../../values/options.gen.js';
 import type { Json, MetricsLine, Moment } from '../addons/addon.js';
 import { loadInto } from '../checkpoint/read.js';
 import type { Reporter } from '../progress/reporter.js';
@@ -10,7 +11,7 @@ import { gitState } from '../run/git.js';
 import { RunError } from '../run/run-error.js';
 import { restoreStates } from './add-on-states.js';
 import { Control } from './control.js';
-import { takenInDevRun } from './dev-run.js';
+import { takenIn } from './dev-run.js';
 import { lastStep } from './ending.js';
 import { fit, type FitResult } from './fit.js';
 import { tellLine, type LiveAddOn } from './hook-calls.js';
@@ -126,7 +127,7 @@ async function train(
       ways: continued?.ways ?? {},
     });
     saver = own;
-    const taking = devRun === null ? configured : takenInDevRun(configured);
+    const taking = takenIn(configured, devRun);
     const write = (line: MetricsLine): void => folder?.metrics(jsonRecord(line));
     const listener = new TrainingProgress(session, reporter, lastStep(session, devRun), write);
     const notable = (step: number): void => listener.best(step);
@@ -277,7 +278,21 @@ async function checkSame(
     );
   }
   const lock = await lockOf(trainer, session);
-  return compareLocks(shortPath(checkpoint.folder), state['lock'], lock, allowed);
+  return compareLocks(shortPath(checkpoint.folder), state['lock'], lock, allowed, (name) =>
+    valueInSpec(trainer, name),
+  );
+}
+
+/** What the spec says of `owner.option` of a data set; undefined of all else. */
+function valueInSpec(trainer: AnyTrainer, name: string): string | undefined {
+  const [owner = '', option = ''] = name.split('.');
+  const key = optionTable.get('data/options')?.find((one) => one.name === option)?.key ?? option;
+  const options = new Map<string, unknown>(Object.entries(trainer.dataSets().get(owner)?.options ?? {}));
+  const value = options.get(key);
+  if (value === null) return 'none';
+  return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string'
+    ? String(value)
+    : undefined;
 }
 
 /** Puts the state of the checkpoint in place of the first. Nothing on the disk is touched. */
@@ -353,7 +368,7 @@ function begin(
   reporter.line(`${spec.trainer} on ${session.engine.version}, seed ${options.seed}`);
   const all = totalSteps === null ? 'until max_time' : `${totalSteps} in all`;
   reporter.line(
-    `${stepsPerEpoch} steps an epoch, ${all}${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`,
+    `${session.isEndless ? 'live data, no epochs' : `${stepsPerEpoch} steps an epoch`}, ${all}${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`,
   );
   notesOf(session, note).forEach((line) => reporter.line(line));
   for (const line of session.pretrained?.lines ?? []) reporter.line(line);

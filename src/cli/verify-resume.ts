@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { evaluateIr } from '../checker/evaluate.js';
+import { weightsGoOn } from '../parser/messages.gen.js';
 import { parseOverride } from '../values/overrides.js';
 import { differencesOf } from './compare-runs.js';
 import { reportDiagnostics } from './report.js';
@@ -93,8 +94,8 @@ const lengthOf = (run: string): { readonly steps: number; readonly seconds: numb
 };
 
 /**
- * Whether the spec leaves the native engine's way to the clock; the exit code where something is wrong with the spec, which has been
- * printed. Throws where something is wrong with the words.
+ * Whether the spec leaves the native engine's way to the clock; the exit code where something is wrong with the spec, or its checkpoints
+ * are nothing to go on from, which has been printed. Throws where something is wrong with the words.
  */
 const waysByClock = (path: string, words: readonly string[]): boolean | number => {
   const spec = findSpec(path);
@@ -104,6 +105,13 @@ const waysByClock = (path: string, words: readonly string[]): boolean | number =
   if (ir === null || ir.trainer === null)
     throw new Misuse(`${spec.shown} has no trainer; verify a spec that imports it`);
   const { trainer, names } = settingsOf(ir.trainer, ir, words.map(parseOverride));
+  const saving = trainer.addons.find(({ name, module }) => name === 'checkpoint' && module === null);
+  const alone = saving?.options.find(({ name }) => name === 'weights_only')?.value;
+  if (alone !== undefined && evaluateIr(alone, names) === true) {
+    const help = 'leave it out: a run whose checkpoints hold weights only is not resumed';
+    reportDiagnostics({ ...checked, diagnostics: [weightsGoOn(alone.span, { help })] });
+    return exits.diagnostics;
+  }
   const compile = trainer.options.find(({ name }) => name === 'compile');
   return compile === undefined || evaluateIr(compile.value, names) === 'auto';
 };

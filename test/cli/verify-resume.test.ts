@@ -14,6 +14,9 @@ beforeAll(() => {
   const path = join(desk.folder, 'dcgan.ztrain');
   const text = readFileSync(path, 'utf8');
   writeFileSync(path, text.replace('split = "train"', 'split = "train" root = "stripes"'));
+  const digits = readFileSync(join(desk.folder, 'digits.ztrain'), 'utf8');
+  const light = digits.replace('addon checkpoint { ', 'addon checkpoint { weights_only = true ');
+  writeFileSync(join(desk.folder, 'light.ztrain'), light);
 });
 afterAll(() => desk.remove());
 
@@ -136,6 +139,7 @@ test.each([
   [['nowhere.ztrain'], 2, /^error: cannot read nowhere\.ztrain: /],
   [['digits.ztrain', 'trainer.epoch=2'], 2, /^error: .*did you mean epochs\?\n$/],
   [['digits.ztrain', '--kills=0'], 2, /^error: --kills takes a whole number/],
+  [['light.ztrain'], 1, /^error\[ZT4211\]: [^]* light\.ztrain:\d+:\d+\n[^]*weights_only = true/],
 ] as const)('%j is told as it is', async (words, code, message) => {
   const ended = await desk.ztrainc(['verify-resume', ...words]);
   expect(ended.stderr).toMatch(message);

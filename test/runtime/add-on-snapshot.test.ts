@@ -7,12 +7,12 @@ import { afterAll, expect, test, vi } from 'vitest';
 import type * as fs from 'node:fs/promises';
 import * as addons from '../../src/runtime/addons/index.js';
 import type { Json } from '../../src/runtime/addons/addon.js';
-import { newestVerified } from '../../src/runtime/checkpoint/newest.js';
 import { findCheckpoint, readState } from '../../src/runtime/checkpoint/read.js';
 import { plainJson } from '../../src/runtime/checkpoint/strict-json.js';
 import { statesOf } from '../../src/runtime/trainer/add-on-states.js';
 import { record } from '../../src/values/json-record.js';
 import * as units from '../../src/values/units.js';
+import { newestVerified } from './checkpoint-reading.js';
 import { LineTrainer, setup } from './tiny-trainer.js';
 
 vi.mock('node:fs/promises', async (original) => {

@@ -6,7 +6,6 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Json } from '../../src/runtime/addons/addon.js';
 import { manifestLimit, stateLimit } from '../../src/runtime/checkpoint/manifest.js';
-import { newestVerified } from '../../src/runtime/checkpoint/newest.js';
 import {
   openCheckpoint,
   readState,
@@ -22,6 +21,7 @@ import {
 import { jsonText, parseStrictJson, plainJson } from '../../src/runtime/checkpoint/strict-json.js';
 import { writeCheckpoint } from '../../src/runtime/checkpoint/write.js';
 import type { HostTensor } from '../../src/runtime/engine/engine.js';
+import { newestVerified } from './checkpoint-reading.js';
 import { contents, layouts } from './checkpoint-contents.js';
 
 const root = mkdtempSync(join(tmpdir(), 'ztrain-limits-'));

@@ -22,7 +22,16 @@ import { pretrainedOf } from './pretrained.js';
 import { bestOf, checkStillNewest, pointersOf, setNewerAside, type ResumePoint } from './resume.js';
 import { compareLocks, jsonRecordOf as jsonOf, lockOf } from './run-lock.js';
 import { nothingLeft, tellOver } from './nothing-left.js';
-import { describe, endedAs, headOf, jsonRecord, startsIn, summaryOf, type Resumed } from './run-record.js';
+import {
+  describe,
+  endedAs,
+  headOf,
+  jsonRecord,
+  readFiles,
+  startsIn,
+  summaryOf,
+  type Resumed,
+} from './run-record.js';
 import { devRunOf, folderOf, notesOf, reporterOf, rootOf, type AnyTrainer, type RunOptions } from './run.js';
 import { Saver } from './saver.js';
 import type { Session } from './session.js';
@@ -40,6 +49,7 @@ export async function trainPrepared(
   const { resume = null } = options;
   if (resume !== null && !writes)
     throw new RunError('a run that goes on from a checkpoint writes to its folder; a dev run writes nothing');
+  options.checkData?.(await readFiles(prepared.session));
   // Compared before anything of the run is touched.
   const changes =
     resume === null ? [] : await checkSame(trainer, prepared.session, resume, options.allow ?? []);

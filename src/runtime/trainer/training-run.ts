@@ -362,7 +362,7 @@ async function tellEnd(
   for (const line of summaryLines(result, [...best.values()], session.pace, where, reporter.columns()))
     reporter.line(line);
   for (const [name, table] of listener.tables)
-    tableLines(name, table, reporter.columns()).forEach((line) => reporter.line(line));
+    tableLines(name, table, reporter.columns(), 32).forEach((line) => reporter.line(line));
   const { profile } = session;
   for (const line of profile?.lines(result.at.seconds, reporter.columns()) ?? []) reporter.line(line);
 }

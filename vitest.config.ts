@@ -50,6 +50,7 @@ const onEveryEngine = [
   'test/specs/externs.test.ts',
   'test/specs/pretrained.test.ts',
   'test/specs/training.test.ts',
+  'test/specs/transfer.test.ts',
 ];
 
 // The native engine has tests where its library is: `scripts/test.mjs` installs one and names it here.

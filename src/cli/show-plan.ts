@@ -228,6 +228,21 @@ const checkpointLines = (trainer: IrTrainer, run: Run): readonly string[] =>
       return `checkpoint: ${parts.join('; ')}`;
     });
 
+/** What weights begin with, in the order in which it is loaded. */
+const pretrainedLines = (trainer: IrTrainer, run: Run): readonly string[] =>
+  trainer.addons
+    .filter(({ name, module }) => name === 'pretrained' && module === null)
+    .map((addon) => {
+      const text = (name: string): string | null => {
+        const expr = optionOf(addon.options, name);
+        const value = expr === null ? null : evaluateIr(expr, run.names);
+        return typeof value === 'string' ? value : null;
+      };
+      const layout = text('layout') ?? 'ztrain';
+      const own = layout === 'ztrain' ? '' : `, in the layout of ${layout}`;
+      return `${shownName(addon)}: ${text('into') ?? 'a part'} from ${text('from') ?? 'a file'}${own}`;
+    });
+
 /** `lr 0.01, 0.1`, cut where there are many. */
 const axisText = ({ name, values }: Axis): string => {
   const shown = values.slice(0, 6).map(settingText);
@@ -248,10 +263,13 @@ const sweepLines = (trainer: IrTrainer, fixed: ReadonlySet<string>): readonly st
       return [`sweep: ${counted(points, 'point')}${runs}${by}`, ...[...over, ...average].map(axisText)];
     });
 
+const shownName = ({ name, label }: IrTrainer['addons'][number]): string =>
+  label === name ? name : `${name} as ${label}`;
+
 /** Add-ons in the order in which their hooks are called: by phase, then as the spec has them. */
 const addonLines = (trainer: IrTrainer): readonly string[] => {
   const placed = trainer.addons.map((addon) => ({
-    name: addon.label === addon.name ? addon.name : `${addon.name} as ${addon.label}`,
+    name: shownName(addon),
     phase: addon.phase,
   }));
   const all = trainer.addons.some(({ name }) => name === 'checkpoint')
@@ -360,6 +378,7 @@ export const planLines = (
     }),
     ...testLines(trainer, run),
     ...addonLines(trainer),
+    ...pretrainedLines(trainer, run),
     ...checkpointLines(trainer, run),
     ...sweepLines(trainer, settings.overridden),
     ...scheduleLines(trainer, run),

@@ -56,6 +56,7 @@ const onEveryEngine = [
   'test/specs/pretrained.test.ts',
   'test/specs/totals.test.ts',
   'test/specs/training.test.ts',
+  'test/specs/transfer.test.ts',
 ];
 
 // The native engine has tests where its library is: `scripts/test.mjs` installs one and names it here.

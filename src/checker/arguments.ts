@@ -156,6 +156,8 @@ export const describe = (written: TypeExpr): string => {
       return `one of ${initializers.map((each) => `"${each}"`).join(', ')}`;
     case 'clip':
       return '`norm(…)` or `value(…)`';
+    case 'freeze':
+      return '`after(…)`';
     case 'monitor':
       return '`min(step.metric)` or `max(step.metric)`';
     case 'metric':

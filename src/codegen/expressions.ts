@@ -158,6 +158,13 @@ const emitKind = (place: Place, expr: IrExpr): ts.Expression => {
       return tree.call(unit.export('optim', `clip_${expr.how}`), [
         tree.object([{ key: 'most', value: emitExpression(place, expr.most) }]),
       ]);
+    case 'freezeAfter':
+      return tree.call(unit.export('optim', 'freeze_after'), [
+        tree.object([
+          { key: 'from', value: emitExpression(place, expr.from) },
+          ...(expr.first ? [{ key: 'first', value: emitExpression(place, expr.first) }] : []),
+        ]),
+      ]);
     case 'axis':
       return tree.call(unit.export('addons', 'axis'), [
         tree.object([

@@ -8,6 +8,7 @@ import { GptTrainer, type GptData } from '../../specs/generated/gpt.js';
 import { IrisTrainer, type IrisData } from '../../specs/generated/iris.js';
 import { MpgTrainer, type MpgData } from '../../specs/generated/mpg.js';
 import { PpoTrainer, type PpoData } from '../../specs/generated/ppo.js';
+import { TransferTrainer, type TransferData } from '../../specs/generated/transfer.js';
 import { Data } from '../../src/runtime/data/data.js';
 import { columnsOf, type FieldType } from '../../src/runtime/data/record.js';
 import type { HostTensor } from '../../src/runtime/engine/engine.js';
@@ -108,6 +109,16 @@ class Mpg extends MpgTrainer {
     return { trainSet: madeUp(trainSet, 70, 3), testSet: madeUp(testSet, 10, 3) };
   }
 }
+class Transfer extends TransferTrainer {
+  protected override configureData(): TransferData {
+    const { few, testSet } = super.configureData();
+    return { few: madeUp(few, 30, 2), testSet: madeUp(testSet, 10, 2) };
+  }
+  // Without the run whose layers it begins with.
+  protected override configureAddOns() {
+    return super.configureAddOns().filter(({ kind }) => kind !== 'pretrained');
+  }
+}
 class Fashion extends FashionTrainer {
   protected override configureData(): FashionData {
     const { trainSet, testSet } = super.configureData();
@@ -186,6 +197,7 @@ export const trainers: Readonly<Record<string, () => AnyTrainer>> = {
   folds: () => new Folds({ options }),
   iris: () => new Iris({ options }),
   mpg: () => new Mpg({ options }),
+  transfer: () => new Transfer({ params: { lr: 1e-3 }, options }),
   fashion: () => new Fashion({ params: { ...small, width: 2 }, options }),
   dcgan: () => new Dcgan({ params: { ...small, width: 2, latent: 6, critics: 3 }, options }),
   ppo: () => new Ppo({ params: { envs: 4, horizon: 4, turns: 2, parts: 2, lr: 1e-4 }, options }),

@@ -41,3 +41,10 @@ export const optionOf = (options: readonly IrNamed[], name: string): IrExpr | nu
 
 export const trainableWeights = (input: TrainingInput, model: string): readonly Weight[] =>
   (input.weights.get(model) ?? []).filter((weight) => weight.trainable);
+
+/** Times at which what is frozen may thaw, or what is not is frozen. */
+export const freezeTimes = (freeze: IrExpr | null): readonly IrExpr[] => {
+  if (freeze === null) return [];
+  if (freeze.kind !== 'freezeAfter') return [freeze];
+  return freeze.first ? [freeze.first, freeze.from] : [freeze.from];
+};

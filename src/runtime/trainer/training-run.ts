@@ -409,7 +409,7 @@ async function tellEnd(
     reporter.line(line);
   if (result.reason === 'interrupted' && saver.newest !== null && !saver.isWhole) reporter.line(goesNowhere);
   for (const [name, table] of listener.tables)
-    tableLines(name, table, reporter.columns()).forEach((line) => reporter.line(line));
+    tableLines(name, table, reporter.columns(), 32).forEach((line) => reporter.line(line));
   const { profile } = session;
   for (const line of profile?.lines(result.at.seconds, reporter.columns()) ?? []) reporter.line(line);
 }

@@ -1,6 +1,8 @@
 /** Data sources written in TypeScript and declared in a spec by `extern`. */
 import type { HostTensor, Values } from '../engine/engine.js';
+import { inExternLater, type Extern } from '../run/extern-error.js';
 import { DataError } from './data-error.js';
+import { RunError } from '../run/run-error.js';
 import { dataOf, type CommonOptions, type Data, type OpenRows, type RowMaker } from './data.js';
 import { isDataPath, resolvePath, type DataPath, type FileHost } from './files.js';
 import { externRows } from './extern-rows.js';
@@ -55,6 +57,27 @@ export type ExternOptions = Readonly<
 
 export interface FromOptions extends CommonOptions {
   readonly record: RecordType;
+  /** What the spec declares it as: its name there, and its file. What it throws is then an error that names both, and the line. */
+  readonly declared?: { readonly name: string; readonly file: string };
+}
+
+/** A source as its messages have it, and how its code is run. */
+interface Called {
+  readonly name: string;
+  run<T>(body: () => T | Promise<T>, doing?: string): Promise<T>;
+}
+
+function calledAs(source: ExternSource, declared: FromOptions['declared']): Called {
+  if (declared === undefined)
+    return {
+      name: `extern ${source.name === '' ? 'source' : source.name}`,
+      run: async (body) => body(),
+    };
+  const about: Extern = { what: 'data source', ...declared };
+  return {
+    name: `extern ${declared.name}`,
+    run: (body, doing) => inExternLater(about, body, DataError, doing),
+  };
 }
 
 /** Rows of an extern source. Options made by `data.path` reach it as paths resolved against the data root. */
@@ -63,9 +86,10 @@ export function from<B extends Batch>(
   options: ExternOptions,
   common: FromOptions,
 ): Data<B> {
-  const { record, ...rest } = common;
-  const name = `extern ${source.name === '' ? 'source' : source.name}`;
-  const open = (host: FileHost): Promise<OpenRows> => openSource(name, source, options, record, host.root);
+  const { record, declared, ...rest } = common;
+  const called = calledAs(source, declared);
+  const { name } = called;
+  const open = (host: FileHost): Promise<OpenRows> => openSource(called, source, options, record, host.root);
   const made = { options, code: source.toString() };
   const inWorkers = { isOpened: true, open: makerOf(open, record) };
   return dataOf<B>({ name, record, made, open, inWorkers }, rest);
@@ -86,7 +110,7 @@ const makerOf =
   };
 
 async function openSource(
-  name: string,
+  { name, run }: Called,
   source: ExternSource,
   options: ExternOptions,
   record: RecordType,
@@ -96,15 +120,14 @@ async function openSource(
     key,
     isDataPath(value) ? resolvePath(root, value) : value,
   ]);
+  const given = resolved.map(([key, value]) => `${String(key)} = ${JSON.stringify(value)}`).join(', ');
+  const doing = given === '' ? '' : ` with ${given}`;
   let rows: RowSource;
   try {
-    rows = await source(Object.fromEntries(resolved));
+    rows = await run(() => source(Object.fromEntries(resolved)), doing);
   } catch (error) {
-    if (error instanceof DataError) throw error;
-    const given = resolved.map(([key, value]) => `${String(key)} = ${JSON.stringify(value)}`).join(', ');
-    throw new DataError(
-      `${name} failed with ${given}: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    if (error instanceof DataError || error instanceof RunError) throw error;
+    throw new DataError(`${name} failed${doing}: ${error instanceof Error ? error.message : String(error)}`);
   }
   if (!Number.isInteger(rows.length) || rows.length < 0) {
     throw new DataError(
@@ -112,7 +135,7 @@ async function openSource(
     );
   }
   const fieldsAt = async (indices: Int32Array): Promise<Readonly<Record<string, SourceField>>> => {
-    const values: unknown = await rows.read(indices);
+    const values: unknown = await run(() => rows.read(indices));
     if (isFields(values)) return values;
     throw new DataError(
       `${name}: read() gave ${values === null ? 'null' : typeof values}; return a record with an array for each field`,
@@ -134,7 +157,7 @@ async function openSource(
       );
     },
     async close() {
-      await rows.close?.();
+      await run(() => rows.close?.());
     },
   };
 }

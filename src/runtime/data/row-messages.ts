@@ -14,6 +14,8 @@ export interface RowWorkerStart {
   readonly className: string;
   /** The text of the class that makes the data sets: where it is another one there, texts of functions tell nothing. */
   readonly code: string;
+  /** Whether stacks lead to the sources, as they do in the main thread. */
+  readonly sourceMaps: boolean;
   /** The trainer's params by key. */
   readonly params: Readonly<Record<string, unknown>>;
   /** Relative data paths start here. */

@@ -135,6 +135,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT5017: { name: 'file_not_there', severity: 'warning' },
   ZT5018: { name: 'flattened_order', severity: 'warning' },
   ZT5020: { name: 'idle_option', severity: 'warning' },
+  ZT5021: { name: 'drops_rows', severity: 'warning' },
   ZT6001: { name: 'extern_disagrees', severity: 'error' },
 };
 
@@ -1949,6 +1950,19 @@ export const idleOption = (
   code: 'ZT5020',
   severity: 'warning',
   message: `\`${args.option}\` changes nothing: ${args.reason}`,
+  span,
+});
+
+/** ZT5021 drops_rows: `{step}` leaves out {rows} of `{data}` */
+export const dropsRows = (
+  span: Span,
+  args: { readonly step: string | number; readonly rows: string | number; readonly data: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5021',
+  severity: 'warning',
+  message: `\`${args.step}\` leaves out ${args.rows} of \`${args.data}\``,
   span,
 });
 

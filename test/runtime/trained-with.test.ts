@@ -62,13 +62,13 @@ test('attributes of the run hold for what its weights are tested with', async ()
 });
 
 test('attributes of data sets hold as well, and what only changes how fast it is does not', async () => {
-  const words = ['--run-dir=few', 'trainer.limit.validate=1.batches', 'test.batch=2', 'test.prefetch=3'];
+  const words = ['--run-dir=few', 'trainer.limit.validate=1.batches', 'test.batch=2', 'test.prefetch=3.batches'];
   expect((await run(words)).code).toBe(0);
   const shown = async (...more: readonly string[]): Promise<string> =>
     (await run(['predict', '--from=few', '--dev-run=1', ...more])).text;
   // A header and two rows.
   expect((await shown()).match(/^-?\d.*$/gm)).toHaveLength(2);
-  const { text } = await run(['predict', '--from=few', '--dev-run=1', 'test.batch=5', 'test.prefetch=1']);
+  const { text } = await run(['predict', '--from=few', '--dev-run=1', 'test.batch=5', 'test.prefetch=1.batches']);
   expect(text.match(/^-?\d.*$/gm)).toHaveLength(5);
   expect(text).toContain('note: test.batch was 2 when these weights were trained, and is 5 here');
   expect(text).not.toContain('prefetch');

@@ -1,4 +1,5 @@
 /** The data of a run: which sets are opened, under which names, with which threads; and closing it. */
+import { availableParallelism } from 'node:os';
 import type { FirstRows } from '../addons/over.js';
 import type { Data } from '../data/data.js';
 import { DataError } from '../data/data-error.js';
@@ -21,6 +22,8 @@ export interface DataParts {
   /** Rows of data sets that add-ons compute with, where the run trains. */
   readonly reads?: readonly FirstRows[];
   readonly dataRoot: string;
+  /** Whether what the spec says of a data set's workers was held against what they have to do when it was compiled. */
+  readonly isChecked?: (label: string) => boolean;
   /** What threads that prepare rows are started with; asked where some are wanted. */
   readonly rowWorkers?: () => RowWorkerStart;
 }
@@ -150,17 +153,26 @@ export async function closeAll(sets: Iterable<{ close(): Promise<void> }>): Prom
 export function dataNotes(
   parts: DataParts,
   opened: ReadonlyMap<Data<unknown>, ReopenableData>,
+  processors = availableParallelism(),
 ): readonly string[] {
-  return [...opened].flatMap(([set, { skipped, rows, label }]) => [
-    ...(skipped === 0
-      ? []
-      : [
-          `${skipped} bad rows of ${parts.dataNames.get(set) ?? set.source.name} are left out, ${rows} are used`,
-        ]),
-    ...(set.options.workers > 0 && !set.hasHostWork
-      ? [
-          `workers of ${label} have nothing to do: its rows are in memory, and all of its map runs in the step`,
-        ]
-      : []),
-  ]);
+  return [...opened].flatMap(([set, { skipped, rows, label }]) => {
+    const { workers } = set.options;
+    return [
+      ...(skipped === 0
+        ? []
+        : [
+            `${skipped} bad rows of ${parts.dataNames.get(set) ?? set.source.name} are left out, ${rows} are used`,
+          ]),
+      ...(workers > 0 && !set.hasHostWork && parts.isChecked?.(label) !== true
+        ? [
+            `workers of ${label} have nothing to do: its rows are in memory, and all of its map runs in the step`,
+          ]
+        : []),
+      ...(workers > processors && set.hasHostWork
+        ? [
+            `${label} has ${workers} workers, and this machine ${processors} processors: more threads than that take memory and are no faster`,
+          ]
+        : []),
+    ];
+  });
 }

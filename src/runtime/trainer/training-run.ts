@@ -118,7 +118,7 @@ async function train(
       // Last: on a full disk it fails.
       if (described !== null) folder?.writeNow(endedAs({ ...described, compile: session.decisions }, reason));
     });
-    begin(trainer, session, reporter, folder, { note, isNew: resume === null });
+    begin(trainer, session, reporter, folder, { note, isNew: resume === null, devRun });
     for (const line of lines) reporter.line(line);
     const earlier = continued?.loop.seconds ?? 0;
     const now = (): number => earlier + (Date.now() - started) / 1000;
@@ -326,7 +326,11 @@ function begin(
   session: Session,
   reporter: Reporter,
   folder: RunFolder | null,
-  { note, isNew }: { readonly note: string | null; readonly isNew: boolean },
+  {
+    note,
+    isNew,
+    devRun,
+  }: { readonly note: string | null; readonly isNew: boolean; readonly devRun: number | null },
 ): void {
   const { spec, options } = trainer;
   const { stepsPerEpoch, totalSteps } = session.pace;
@@ -338,8 +342,11 @@ function begin(
     );
   reporter.line(`${spec.trainer} on ${session.engine.version}, seed ${options.seed}`);
   const all = totalSteps === null ? 'until max_time' : `${totalSteps} in all`;
+  const whole = `${stepsPerEpoch} steps an epoch, ${all}`;
   reporter.line(
-    `${stepsPerEpoch} steps an epoch, ${all}${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`,
+    devRun === null
+      ? `${whole}${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`
+      : `a dev run of at most ${devRun} step${devRun === 1 ? '' : 's'}, and as many batches of each other step; a whole run has ${whole}`,
   );
   notesOf(session, note).forEach((line) => reporter.line(line));
   for (const line of session.pretrained?.lines ?? []) reporter.line(line);

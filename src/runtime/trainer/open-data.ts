@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import type { FirstRows } from '../addons/over.js';
 import type { Data } from '../data/data.js';
-import { DataError } from '../data/data-error.js';
+import { DataError, leftOutText } from '../data/data-error.js';
 import { openAgain, type ReopenableData } from '../data/reopened.js';
 import type { RowWorkerStart } from '../data/row-messages.js';
 import { RowWorkers } from '../data/row-workers.js';
@@ -151,17 +151,18 @@ export async function closeAll(sets: Iterable<{ close(): Promise<void> }>): Prom
 
 /** What the user should know about the data, one sentence each. */
 export function dataNotes(
-  parts: DataParts,
-  opened: ReadonlyMap<Data<unknown>, ReopenableData>,
+  parts: Pick<DataParts, 'dataNames' | 'isChecked'>,
+  opened: ReadonlyMap<Data<unknown>, Pick<ReopenableData, 'label' | 'rows' | 'skipped' | 'leftOut'>>,
   processors = availableParallelism(),
 ): readonly string[] {
-  return [...opened].flatMap(([set, { skipped, rows, label }]) => {
+  return [...opened].flatMap(([set, open]) => {
+    const { rows, label } = open;
     const { workers } = set.options;
     return [
-      ...(skipped === 0
+      ...(open.skipped === 0
         ? []
         : [
-            `${skipped} bad rows of ${parts.dataNames.get(set) ?? set.source.name} are left out, ${rows} are used`,
+            `${open.skipped} bad rows of ${parts.dataNames.get(set) ?? set.source.name} are left out, ${rows} are used: ${firstLeftOut(open)}`,
           ]),
       ...(workers > 0 && !set.hasHostWork && parts.isChecked?.(label) !== true
         ? [
@@ -175,4 +176,24 @@ export function dataNotes(
         : []),
     ];
   });
+}
+
+/** So many of the rows that are left out are told at the start. */
+const leftOutAtOnce = 3;
+
+function firstLeftOut({ skipped, leftOut }: Pick<ReopenableData, 'skipped' | 'leftOut'>): string {
+  const shown = leftOut.slice(0, leftOutAtOnce);
+  const rest = skipped - shown.length;
+  return [...shown.map(leftOutText), ...(rest > 0 ? [`and ${rest} more`] : [])].join('; ');
+}
+
+/** Rows that are left out, as lines of JSON; what is more than is kept of a set is counted in a line of its own. Empty where there are none. */
+export function leftOutLines(sets: Iterable<Pick<ReopenableData, 'label' | 'skipped' | 'leftOut'>>): string {
+  const lines: object[] = [];
+  for (const { label, skipped, leftOut } of sets) {
+    for (const { file, line, row, column, reason } of leftOut)
+      lines.push({ data: label, file, line, row, column, reason });
+    if (skipped > leftOut.length) lines.push({ data: label, more: skipped - leftOut.length });
+  }
+  return lines.map((each) => `${JSON.stringify(each)}\n`).join('');
 }

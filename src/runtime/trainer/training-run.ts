@@ -20,6 +20,7 @@ import { record } from '../../values/json-record.js';
 import { loopStateOf, type LoopState } from './loop-state.js';
 import { pretrainedOf } from './pretrained.js';
 import { bestOf, checkStillNewest, pointersOf, setNewerAside, type ResumePoint } from './resume.js';
+import { leftOutLines } from './open-data.js';
 import { compareLocks, jsonRecordOf as jsonOf, lockOf } from './run-lock.js';
 import { nothingLeft, tellOver } from './nothing-left.js';
 import { describe, endedAs, headOf, jsonRecord, startsIn, summaryOf, type Resumed } from './run-record.js';
@@ -108,6 +109,8 @@ async function train(
     // It reads what the digests of the data are of, which takes time where that is much.
     const described = folder === null ? null : await describe(trainer, session, start, null);
     if (described !== null) await folder?.write('run.json', described);
+    const leftOut = leftOutLines(session.openSets);
+    if (leftOut !== '') await folder?.skippedRows(leftOut);
     isBegun = true;
     forget = control.beforeEnd((signal) => {
       reporter.end();
@@ -119,6 +122,8 @@ async function train(
       if (described !== null) folder?.writeNow(endedAs({ ...described, compile: session.decisions }, reason));
     });
     begin(trainer, session, reporter, folder, { note, isNew: resume === null, devRun });
+    if (leftOut !== '' && folder !== null)
+      reporter.line(`rows that are left out: ${shortPath(join(folder.path, 'skipped-rows.jsonl'))}`);
     for (const line of lines) reporter.line(line);
     const earlier = continued?.loop.seconds ?? 0;
     const now = (): number => earlier + (Date.now() - started) / 1000;

@@ -16,9 +16,10 @@ import { exactInstead, figuresOf } from './batch-figures.js';
 import { asConstant, showSize } from './dims/size.js';
 import { lookup, type Env } from './env.js';
 import { checkExpr } from './expressions.js';
-import type { IrNamed, IrReduction } from './ir.js';
+import type { IrNamed, IrReduction, IrStepStmt } from './ir.js';
 import { maskedIn } from './masked-means.js';
-import { isFinished, lossTerms, reductionOf, totalOf } from './totals.js';
+import { streamedOf } from './streamed.js';
+import { isFinished, isSame, lossTerms, reductionOf, totalOf } from './totals.js';
 import { aType, showType } from './types.js';
 import { isUnknown, type Total, type Value } from './value.js';
 import type { StepState } from './steps.js';
@@ -149,7 +150,11 @@ const logMetric = (
     by === 'last' || (total.kind === 'host' && !figuresOf(env.place)(found.ir))
       ? { span, kind: 'last' as const, value: found.ir }
       : exactly(env, name, found, total, span, by);
-  if (reduction) env.place.statements.push({ kind: 'log', span, name, value: reduction });
+  if (!reduction) return;
+  const statement: IrStepStmt = { kind: 'log', span, name, value: reduction };
+  // A mean of batches, or the last, is another number than what is minimized.
+  if (by === null) state.totals.set(statement, total);
+  env.place.statements.push(statement);
 };
 
 /** A metric over all batches: exact, or what was asked for. A number of one batch has no sum, and no mean that is meant. */
@@ -166,6 +171,8 @@ const exactly = (
   const figure = figuresOf(env.place)(reduction);
   if (!figure) return reduction;
   if (by === 'mean' && found.type.kind === 'tensor') return { span, kind: 'each', value: found.ir };
+  const streamed = by === null ? streamedOf(env, total, span) : null;
+  if (streamed) return streamed === 'too large' ? null : streamed;
   env.checker.report(
     batchFigure(
       figure.expr.span.file === span.file ? figure.expr.span : found.span,
@@ -178,6 +185,24 @@ const exactly = (
   );
   return null;
 };
+
+/** The statements of an update without `metric loss` of what is minimized: the run logs that anyway, under this name. */
+export const withoutLoss = (
+  body: readonly IrStepStmt[],
+  minimized: Total | null,
+  name: string,
+  state: StepState,
+): readonly IrStepStmt[] =>
+  body.filter((each) => {
+    const total = state.totals.get(each);
+    if (each.kind !== 'log' || each.name !== name || !minimized || !total || !isSame(total, minimized))
+      return true;
+    state.metrics.splice(
+      state.metrics.findIndex((metric) => metric.name === name),
+      1,
+    );
+    return false;
+  });
 
 const figureName = (name: string): string => (/^\w+$/.test(name) ? `this \`${name}\`` : name);
 
@@ -210,16 +235,6 @@ export const checkReturn = (env: Env, span: Span, found: Value, state: StepState
   const fields: IrNamed[] = [];
   for (const [name, field] of found.fields) {
     if (isUnknown(field)) return;
-    if (field.type.kind === 'text' && state.stage !== 'predict') {
-      env.checker.report(
-        wrongType(
-          field.span,
-          { what: `\`${name}\``, found: aType(field.type), expected: 'a tensor' },
-          { help: 'texts are rows of output in `step predict`' },
-        ),
-      );
-      return;
-    }
     const rows = field.type.kind === 'tensor' || field.type.kind === 'text' ? field.type.shape[0] : undefined;
     const fits =
       rows !== undefined &&

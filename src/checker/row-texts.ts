@@ -11,7 +11,7 @@ import { value, type Value } from './value.js';
 export const textHelp = ({ of, shape }: TextType): string =>
   of === 'path' && shape.length === 0
     ? 'make a tensor of it in `map`: `decode_image(row.…, channels = 3)`'
-    : 'make a tensor of it in `map`: `lookup(row.…, "words.txt")`; a step can only return it, in `step predict`';
+    : 'make a tensor of it in `map`: `lookup(row.…, "words.txt")`; a step can only return it, as a row of output';
 
 /** Names of sizes that differ from row to row, as the row's own numbers: `len` of `words: string[len]`. */
 export const ownSizes = (row: Value): ReadonlyMap<string, Value> => {

@@ -27,19 +27,27 @@ import { checkFigure } from './measures.js';
 import { isBatchOf } from './row-texts.js';
 import { paramSymbols } from './parameters.js';
 import { aType, intType, withShape, type Type } from './types.js';
-import { isUnknown, value, type Value } from './value.js';
-import { termsOf, checkMetric, checkReturn } from './outcomes.js';
+import { totalOf } from './totals.js';
+import { isUnknown, value, type Total, type Value } from './value.js';
+import { termsOf, checkMetric, checkReturn, withoutLoss } from './outcomes.js';
 
 const stages: readonly string[] = ['train', 'validate', 'test', 'predict', 'measure'];
 
 export const isStage = (text: string): text is Stage => stages.includes(text);
+
+interface Minimized {
+  readonly span: Span;
+  readonly total: Total | null;
+}
 
 export interface StepState {
   readonly stage: Stage;
   readonly name: string;
   readonly metrics: IrStep['metrics'][number][];
   /** Set inside an update: what it minimized so far. */
-  minimized: Span[] | null;
+  minimized: Minimized[] | null;
+  /** Of each metric that is logged, what it is a total of. */
+  readonly totals: Map<IrStepStmt, Total>;
   /** Set inside `for`: labels repeat there. */
   readonly counts: { every: number; branch: number; update: number };
   readonly returns: Span[];
@@ -182,6 +190,7 @@ export const checkStep = (
     name,
     metrics: [],
     minimized: null,
+    totals: new Map(),
     counts: { every: 0, branch: 0, update: 0 },
     returns: [],
   };
@@ -255,8 +264,8 @@ const checkStatements = (outer: Env, statements: readonly StepStmt[], state: Ste
           );
           break;
         }
-        state.minimized.push(statement.span);
         const found = checkExpr(env, statement.value);
+        state.minimized.push({ span: statement.span, total: totalOf(found) });
         const terms = isUnknown(found) ? null : termsOf(env, found, statement.value.span);
         if (terms) env.place.statements.push({ kind: 'minimize', span: statement.value.span, terms });
         break;
@@ -464,19 +473,22 @@ const checkUpdate = (env: Env, statement: UpdateStmt, state: StepState): void =>
   if (minimized.length !== 1) {
     env.checker.report(
       oneMinimize(
-        minimized[1] ?? statement.optimizers[0]?.span ?? statement.span,
+        minimized[1]?.span ?? statement.optimizers[0]?.span ?? statement.span,
         {
           name: statement.optimizers.map((name) => name.text).join(', '),
           found: minimized.length === 0 ? 'no' : `${minimized.length}`,
         },
         minimized[0]
           ? {
-              related: [{ span: minimized[0], label: 'the first' }],
+              related: [{ span: minimized[0].span, label: 'the first' }],
               help: 'add the losses: `minimize a + b`',
             }
           : {},
       ),
     );
   }
-  env.place.statements.push({ kind: 'update', span: statement.span, optimizers, body: made.statements });
+  const alone = optimizersOf(env).length === 1;
+  const lossName = alone ? 'loss' : [...optimizers.map((each) => each.name), 'loss'].join('_');
+  const body = withoutLoss(made.statements, minimized[0]?.total ?? null, lossName, state);
+  env.place.statements.push({ kind: 'update', span: statement.span, optimizers, body });
 };

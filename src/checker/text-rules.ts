@@ -69,7 +69,7 @@ export const utf8: Rule = (call) => {
       wrongKind(
         span,
         { name, found: 'a text of what a step has computed', expected: 'a value' },
-        { help: 'write it into the `return` of `step predict`' },
+        { help: 'write it into the `return` of a validate, test or predict step' },
       ),
     );
     return null;

@@ -43,6 +43,35 @@ export const totalOf = (each: Value): Total | null => {
   return null;
 };
 
+/** Whether two totals are one: the same value, or the same arithmetic on the same values. */
+export const isSame = (a: Total, b: Total): boolean => {
+  if (a.kind === 'leaf' && b.kind === 'leaf')
+    return (
+      a.reduction === b.reduction ||
+      (a.reduction.kind === 'named' && b.reduction.kind === 'named' && a.reduction.name === b.reduction.name)
+    );
+  if (a.kind === 'op' && b.kind === 'op')
+    return (
+      a.op === b.op &&
+      a.args.length === b.args.length &&
+      a.args.every((each, i) => {
+        const other = b.args[i];
+        return other !== undefined && isSame(each, other);
+      })
+    );
+  return a.kind === 'host' && b.kind === 'host' && isSameNumber(a.ir, b.ir);
+};
+
+const isSameNumber = (a: IrExpr, b: IrExpr): boolean =>
+  a === b ||
+  (a.kind === 'literal' && b.kind === 'literal' && a.value === b.value) ||
+  (a.kind === 'ref' &&
+    b.kind === 'ref' &&
+    a.ref.kind === b.ref.kind &&
+    'name' in a.ref &&
+    'name' in b.ref &&
+    a.ref.name === b.ref.name);
+
 /** The total of an operation, where at least one part is a running total and all can be. */
 export const totalOfOperation = (op: string, args: readonly Value[], span: Span): Total | null => {
   if (!args.some((each) => each.total && each.total.kind !== 'host')) return null;
@@ -69,7 +98,7 @@ interface Term {
 }
 
 /** A schedule in a step, and what is computed with one, is a scalar tensor: a number there would be frozen. */
-const isDevice = (ir: IrExpr): boolean =>
+export const isDevice = (ir: IrExpr): boolean =>
   ir.kind === 'op' || ir.type.kind === 'tensor' || (ir.kind === 'ref' && ir.ref.kind === 'schedule');
 
 const device = (span: Span, name: string, args: readonly IrExpr[]): IrExpr => ({
@@ -118,7 +147,7 @@ const hostOf = (total: Total): IrExpr | null => {
     : { kind: 'hostCall', fn: total.op, args: known, span: total.span, type: irType(floatType) };
 };
 
-const isOperator = (op: string): boolean => ['+', '-', '*', '/', '%', '**'].includes(op);
+export const isOperator = (op: string): boolean => ['+', '-', '*', '/', '%', '**'].includes(op);
 
 const termsOf = (total: Total, masked: Masked | null = null): readonly Term[] | null => {
   if (total.kind === 'host') return null;

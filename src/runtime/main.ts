@@ -26,6 +26,7 @@ import { parseParam } from './trainer/params.js';
 import { runPredict, runTest } from './trainer/run.js';
 import { jsonTable } from './trainer/run-record.js';
 import type { TrainerSpec } from './trainer/spec.js';
+import type { Outputs } from './trainer/stage.js';
 import { attributesOfRun } from './trainer/trained-with.js';
 import type { TrainerClass } from './trainer/trainer.js';
 import { trainCommand } from './train-command.js';
@@ -238,22 +239,49 @@ async function runCommand(
   );
   for (const line of notes) io.stderr.write(`note: ${line}\n`);
   const trainer = new trainerClass({ params, overrides: [...taken, ...args.attributes] });
+  const print = new RowPrinter(args.json, io);
   if (args.command === 'test') {
     const tables = new Map<string, Table>();
     const table = (name: string, values: Table): void => void tables.set(name, values);
-    printMetrics(await runTest(trainer, from, { ...options, table }), tables, args.json, io);
+    const rows = (step: string, values: Outputs): void => print.write(step, values);
+    const metrics = await runTest(trainer, from, { ...options, table, rows });
+    print.end();
+    printMetrics(metrics, tables, args.json, io);
     return control.signal;
   }
-  let header = true;
   await runPredict(trainer, from, {
     ...options,
     rows: (rows) => {
-      if (!args.json && header) io.stdout.write(`${csvHeader(rows)}\n`);
-      header = false;
-      io.stdout.write((args.json ? jsonLines(rows) : csvLines(rows)).map((line) => `${line}\n`).join(''));
+      print.write('predict', rows);
     },
   });
   return control.signal;
+}
+
+/** Writes rows to stdout: JSON lines, or CSV with a header for each step and an empty line behind its rows. */
+class RowPrinter {
+  #step: string | null = null;
+
+  constructor(
+    private readonly isJson: boolean,
+    private readonly io: MainIo,
+  ) {}
+
+  write(step: string, rows: Outputs): void {
+    if (!this.isJson && this.#step !== step) {
+      this.end();
+      this.io.stdout.write(`${csvHeader(rows)}\n`);
+    }
+    this.#step = step;
+    this.io.stdout.write(
+      (this.isJson ? jsonLines(rows) : csvLines(rows)).map((line) => `${line}\n`).join(''),
+    );
+  }
+
+  /** What follows is none of these rows. */
+  end(): void {
+    if (!this.isJson && this.#step !== null) this.io.stdout.write('\n');
+  }
 }
 
 /** Options that whoever goes on, or runs it once more, gives again. */

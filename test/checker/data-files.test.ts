@@ -1,4 +1,4 @@
-/** ZT5017: data files of a spec that are not there, where the compiler was asked to look. ZT5021 and ZT5007: what measuring leaves out or mixes. */
+/** ZT5017: data files of a spec that are not there, where the compiler was asked to look. ZT5022 and ZT5007: what measuring leaves out or mixes. */
 import { expect, test } from 'vitest';
 import { checkProgram } from '../../src/checker/check.js';
 import { memoryHost } from '../../src/checker/host.js';
@@ -77,7 +77,7 @@ const measured =
 test('rows that are left out are counted; what is said of the set itself, and predictions, are well', () => {
   const left = 'leaves out the last 7 rows of `val_set`';
   expect(told(digits('train_set { split = "test" }', measured))).toEqual([
-    ['ZT5021', 'val_set', `\`step validate\` ${left}`],
+    ['ZT5022', 'val_set', `\`step validate\` ${left}`],
   ]);
   expect(told(digits('train_set { split = "test" batch = 359 }', measured))).toEqual([]);
   expect(told(digits('train_set { split = "test" drop_last = true }', measured))).toEqual([]);
@@ -94,7 +94,7 @@ test('rows that are left out are counted; what is said of the set itself, and pr
 data val_set = train_set { file = "val.csv" }
 ${rest}step test(batch in val_set) { metric loss = mean(square(Net(batch.x))) }\n`;
   expect(told(unknown, {}, false)).toEqual([
-    ['ZT5021', 'val_set', '`step test` leaves out the rows of a last, shorter batch of `val_set`'],
+    ['ZT5022', 'val_set', '`step test` leaves out the rows of a last, shorter batch of `val_set`'],
   ]);
 });
 

@@ -164,13 +164,28 @@ describe('add-ons', () => {
   const addon = (text: string) => ({ addon: text });
 
   test('metrics of validation and training can be watched', () => {
-    for (const name of ['validate.loss', 'train.loss', 'train.grad_norm'])
+    for (const name of ['validate.loss', 'train.loss'])
       expect(codesOf(addon(`addon early_stopping { monitor = min(${name}) }`))).toEqual([]);
+  });
+  test('the norm of gradients can be watched where it is logged', () => {
+    const watched = (metric: string, optimizer: string) => ({
+      ...addon(`addon early_stopping { monitor = min(${metric}) }`),
+      optimizer,
+    });
+    const clipped = 'optimizer opt = adam { of = Net clip = norm(1.0) }';
+    expect(codesOf(watched('train.grad_norm', clipped))).toEqual([]);
+    for (const clip of ['', ' clip = value(1.0)'])
+      expect(only(watched('train.grad_norm', `optimizer opt = adam { of = Net${clip} }`))).toMatchObject({
+        code: 'ZT4201',
+        notes: [
+          'the norm of gradients is logged where they are clipped by it: `clip = norm(…)` of the optimizer',
+        ],
+      });
   });
   test.each([
     ['validate.los', 'write `min(validate.loss)`'],
     ['validation.loss', 'write `min(validate.loss)`'],
-    ['validate.accuracy', 'the metrics are `train.loss`, `train.grad_norm` and `validate.loss`'],
+    ['validate.accuracy', 'the metrics are `train.loss` and `validate.loss`'],
   ])('min(%s) is answered by: %s', (name, help) => {
     expect(only(addon(`addon checkpoint { best = min(${name}) }`))).toMatchObject({
       code: 'ZT4201',

@@ -23,6 +23,13 @@ const refused: readonly (readonly [Parts, code: string, at: string])[] = [
   ],
   [train(`${update} metric step = mean(batch.image)`), 'ZT4109', 'step'],
   [train(`${update} metric loss = mean(batch.image)`), 'ZT4109', 'loss'],
+  [train(`update opt { let loss = ${loss} minimize 2 * loss metric loss }`), 'ZT4109', 'loss'],
+  [train(`update opt { let loss = ${loss} minimize loss metric loss by last }`), 'ZT4109', 'loss'],
+  [
+    train(`update opt { let loss = ${loss} minimize loss } metric loss = mean(batch.image)`),
+    'ZT4109',
+    'loss',
+  ],
   [train(`${update} metric grad_norm = mean(batch.image)`), 'ZT4109', 'grad_norm'],
   [
     train(
@@ -78,6 +85,9 @@ test.each(refused)('%j', (parts, code, at) => {
 
 const right: readonly Parts[] = [
   { validate: 'step validate(batch in test_set) { metric loss = mean(batch.image) }' },
+  train(`update opt { let loss = ${loss} minimize loss metric loss }`),
+  train(`update opt { let loss = ${loss} metric loss minimize loss metric again = loss }`),
+  train(`update opt { let loss = ${loss} minimize 2 * loss + loss metric loss = 2 * loss + loss }`),
   train(`${update} every 2.steps { metric a = mean(batch.image) }`),
   train(
     `${update} if run.step < 3.steps { metric a = mean(batch.image) } else { if run.step < 9.steps { metric b = mean(batch.image) } }`,

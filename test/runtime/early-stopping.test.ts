@@ -9,6 +9,7 @@ const host: AddOnHost = {
   pace: { stepsPerEpoch: 2, accumulate: 1, rowsPerEpoch: 2, totalSteps: 100 },
   folder: null,
   root: '.',
+  outputs: null,
   report: () => undefined,
   rates: () => new Map(),
   log: () => undefined,

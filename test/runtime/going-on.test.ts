@@ -4,33 +4,22 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
 import type { AddOn } from '../../src/runtime/addons/addon.js';
 import * as units from '../../src/values/units.js';
 import { checkpoints, killed, run, Saving } from './killed-runs.js';
+import { workInFolder } from './temporary-folder.js';
 import { LineTrainer } from './tiny-trainer.js';
 
-let folder: string;
-let before: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'ztrain-going-on-'));
-  before = process.cwd();
-  process.chdir(folder);
-});
-afterAll(() => {
-  process.chdir(before);
-  rmSync(folder, { recursive: true, force: true });
-});
+workInFolder('going-on');
 
 const reasonOf = (name: string): unknown => JSON.parse(readFileSync(join(name, 'run.json'), 'utf8')).reason;
 

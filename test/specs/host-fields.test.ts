@@ -49,7 +49,7 @@ fn losses(batch: faces) -> { age: f32, smile: f32, accuracy: f32 } {
   }
 }
 step train(batch in train_set) { update opt { let loss = losses(batch) minimize loss.age + loss.smile } }
-step validate(batch in val_set) every 5.epochs { metric loss = losses(batch) }
+step validate(batch in val_set) every 5.epochs { metric loss = losses(batch) return { name: batch.name, age: Faces(batch.image).age } }
 step predict(batch in val_set) { return { name: batch.name, smile: Faces(batch.image).smile > 0 } }
 trainer FacesTrainer { epochs = 40 seed = 1 }
 addon checkpoint { best = max(validate.loss.accuracy) }
@@ -83,6 +83,12 @@ test('pictures that rows name, with values that some rows lack', async () => {
     return Number(level) > 127 === (smile === 'true');
   });
   expect(right.length).toBeGreaterThanOrEqual(0.9 * (guesses.length - 1));
+
+  // A validation's rows have the texts that its batches have.
+  const held = readFileSync(join(run.folder, 'guesses.validate.csv'), 'utf8').trim().split('\n');
+  expect(held[0]).toBe('name,age');
+  const nameOf = (line: string): string | undefined => /^"[^"]+"/.exec(line)?.[0];
+  expect(held.slice(1).map(nameOf)).toEqual(guesses.slice(1).map(nameOf));
 
   // Workers make the same of it: the rows that are left out, the weights, the texts beside what is predicted.
   const words = ['train_set.workers=2', 'val_set.workers=1'];

@@ -2,28 +2,45 @@
 import { addonTwice, effectOwnedTwice, unknownMetric, weightsGoOn } from '../../parser/messages.gen.js';
 import { nearest } from '../../parser/nearest.js';
 import { partOf } from '../../values/limits.js';
-import { evaluateIr, type HostNames } from '../evaluate.js';
-import type { IrAddon, IrExpr, IrStepStmt } from '../ir.js';
-import { listed, type TrainingInput } from './input.js';
-import type { Run } from './run.js';
+import { evaluateIr } from '../evaluate.js';
+import type { IrAddon, IrExpr, IrTrainer } from '../ir.js';
+import { listed, optionOf, type TrainingInput } from './input.js';
+import { lengthNotes, type Run } from './run.js';
+import { neverText, visitTimed } from './timetable.js';
 import { visitStatements } from './walk.js';
 
+const isClippedByNorm = ({ optimizers }: IrTrainer, name: string): boolean => {
+  const clip = optionOf(optimizers.find((each) => each.name === name)?.options ?? [], 'clip');
+  return clip?.kind === 'clip' && clip.how === 'norm';
+};
+
+/** What the run logs of an update: without a prefix where there is one optimizer. */
+const updateNames = (
+  { trainer }: Pick<TrainingInput, 'trainer'>,
+  updated: readonly { readonly name: string }[],
+): readonly string[] => {
+  const alone = trainer.optimizers.length === 1;
+  const optimizers = updated.map((each) => each.name);
+  // The norm is computed where gradients are clipped by it, and logged there alone.
+  const clipped = optimizers.filter((each) => isClippedByNorm(trainer, each));
+  return [
+    alone ? 'loss' : [...optimizers, 'loss'].join('_'),
+    ...clipped.map((each) => (alone ? 'grad_norm' : `${each}_grad_norm`)),
+  ];
+};
+
 /** Metrics that the steps emit, by their full names. */
-export const metricNames = ({ trainer }: TrainingInput): readonly string[] => {
+export const metricNames = ({ trainer }: Pick<TrainingInput, 'trainer'>): readonly string[] => {
   const names: string[] = [];
   for (const step of trainer.steps) {
     names.push(
       ...step.metrics.flatMap(({ name, table }) => (table === true ? [] : [`${step.name}.${name}`])),
     );
     if (step.stage !== 'train') continue;
-    // The run adds these for each update: without a prefix where there is one optimizer.
+    // The run adds these for each update.
     visitStatements(step.body, (statement) => {
       if (statement.kind !== 'update') return;
-      const alone = trainer.optimizers.length === 1;
-      const optimizers = statement.optimizers.map((each) => each.name);
-      names.push(`${step.name}.${alone ? 'loss' : [...optimizers, 'loss'].join('_')}`);
-      for (const optimizer of optimizers)
-        names.push(`${step.name}.${alone ? 'grad_norm' : `${optimizer}_grad_norm`}`);
+      names.push(...updateNames({ trainer }, statement.optimizers).map((name) => `${step.name}.${name}`));
     });
   }
   return [...new Set(names)];
@@ -43,26 +60,38 @@ const suggestions = (wanted: string, names: readonly string[]): readonly string[
   );
 };
 
-/** Metrics that stand in a branch which no run takes with these params. */
-const untakenMetrics = ({ trainer }: TrainingInput, params: HostNames): ReadonlySet<string> => {
-  const logged = new Set<string>();
-  const visit = (step: string, statements: readonly IrStepStmt[]): void => {
-    for (const statement of statements) {
-      if (statement.kind === 'log') logged.add(`${step}.${statement.name}`);
-      else if (statement.kind === 'if') {
-        const test = evaluateIr(statement.test, params);
-        if (test !== false) visit(step, statement.then);
-        if (test !== true) visit(step, statement.else);
-      } else if (statement.kind === 'every' || statement.kind === 'for' || statement.kind === 'update')
-        visit(step, statement.body);
+/** Metrics that no step of the run comes to, and why: a branch that these params do not take, or a time that the run does not have. */
+const untakenMetrics = (input: TrainingInput, run: Run): ReadonlyMap<string, string> => {
+  const untaken = new Map<string, string>();
+  for (const step of input.trainer.steps) {
+    // A metric that stands in several places has to be reached in one of them.
+    const reached = new Set<string>();
+    const missed = new Map<string, string>();
+    visitTimed(step.body, (statement, occasions) => {
+      const logged =
+        statement.kind === 'log'
+          ? [statement.name]
+          : statement.kind === 'update'
+            ? updateNames(input, statement.optimizers)
+            : [];
+      const isOff = occasions.some(
+        (each) => each.kind === 'if' && evaluateIr(each.test, run.names) === !each.holds,
+      );
+      const never = isOff ? null : neverText(step, occasions, run);
+      for (const name of logged) {
+        if (isOff) missed.set(name, `stands in a branch that is not taken with these params`);
+        else if (never !== null) missed.set(name, `is measured ${never}`);
+        else reached.add(name);
+      }
+    });
+    for (const name of [...step.metrics.map((each) => each.name), ...missed.keys()]) {
+      // One statement may log several figures: `f1` has `f1.class_0`, ….
+      const isOf = (each: string): boolean => name === each || name.startsWith(`${each}.`);
+      const why = [...missed].find(([each]) => isOf(each))?.[1];
+      if (why !== undefined && ![...reached].some(isOf)) untaken.set(`${step.name}.${name}`, why);
     }
-  };
-  for (const step of trainer.steps) visit(step.name, step.body);
-  const all = trainer.steps.flatMap((step) => step.metrics.map((each) => `${step.name}.${each.name}`));
-  // One statement may log several figures: `f1` has `f1.class_0`, ….
-  const isLogged = (name: string): boolean =>
-    logged.has(name) || [...logged].some((each) => name.startsWith(`${each}.`));
-  return new Set(all.filter((name) => !isLogged(name)));
+  }
+  return untaken;
 };
 
 /** Names of steps that a limit of no batches turns off. */
@@ -74,11 +103,14 @@ const stepsOff = ({ trainer }: TrainingInput, { taken }: Run): ReadonlySet<strin
     }),
   );
 
+/** Whether a name is of the train step. */
+const isOfTrain = ({ trainer }: TrainingInput, metric: string): boolean =>
+  trainer.steps.some(({ stage, name }) => stage === 'train' && metric.startsWith(`${name}.`));
+
 export const checkMonitors = (input: TrainingInput, run: Run): void => {
-  const params = run.names;
   const off = stepsOff(input, run);
   const names = metricNames(input);
-  const untaken = untakenMetrics(input, params);
+  const untaken = untakenMetrics(input, run);
   // Metrics of test and predict steps exist only after the run.
   const late = new Set(
     input.trainer.steps
@@ -108,15 +140,21 @@ export const checkMonitors = (input: TrainingInput, run: Run): void => {
       const near = suggestions(value.metric, usable);
       const [best, ...others] = near;
       const named = (metric: string): string => (value.mode === null ? metric : `${value.mode}(${metric})`);
-      const notes = untaken.has(value.metric)
-        ? [`\`${value.metric}\` stands in a branch that is not taken with these params`]
-        : off.has(stepOf(value.metric)) && names.includes(value.metric)
-          ? [`\`limit\` turns the step of \`${value.metric}\` off: it is never measured`]
-          : names.includes(value.metric)
-            ? [`\`${value.metric}\` is measured after the run, which is too late for ${what}`]
-            : tables.has(value.metric)
-              ? [`\`${value.metric}\` is a table, and no one number that could be watched`]
-              : [];
+      const why = untaken.get(value.metric);
+      const notes =
+        why !== undefined
+          ? [`\`${value.metric}\` ${why}`, ...(why.startsWith('is measured') ? lengthNotes(run) : [])]
+          : /grad_norm$/.test(value.metric) && isOfTrain(input, value.metric)
+            ? [
+                'the norm of gradients is logged where they are clipped by it: `clip = norm(…)` of the optimizer',
+              ]
+            : off.has(stepOf(value.metric)) && names.includes(value.metric)
+              ? [`\`limit\` turns the step of \`${value.metric}\` off: it is never measured`]
+              : names.includes(value.metric)
+                ? [`\`${value.metric}\` is measured after the run, which is too late for ${what}`]
+                : tables.has(value.metric)
+                  ? [`\`${value.metric}\` is a table, and no one number that could be watched`]
+                  : [];
       input.report(
         unknownMetric(
           value.span,
@@ -151,7 +189,6 @@ const effects: ReadonlyMap<string, string> = new Map([
   ['checkpoint', 'the checkpoints'],
   ['stop', 'the decision to stop'],
   ['predictions', 'the file of predictions'],
-  ['weights', 'the first weights'],
   ['sweep', 'the sweep'],
 ]);
 

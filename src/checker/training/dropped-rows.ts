@@ -1,4 +1,4 @@
-/** ZT5021: what is measured leaves out no rows because a data set was made of another one. */
+/** ZT5022: a set that is measured leaves out rows because the one that it amends does. */
 import { dropsRows } from '../../parser/messages.gen.js';
 import { evaluateIr } from '../evaluate.js';
 import type { IrData } from '../ir.js';

@@ -114,6 +114,12 @@ export interface Hooks {
   /** Before the first batch of `test` (or `validate`); `at` is the checkpoint's. */
   testStart?(at: Moment): Hooked<void>;
   testEnd?(at: Moment, metrics: Measured): Hooked<void>;
+  /** Rows that a validate or test step returned for a batch, by name, in the order of the pass. */
+  evaluated?(step: string, rows: ReadonlyMap<string, HostTensor | OutputTexts>): Hooked<void>;
+  /** After the last batch of a validate or test step: its rows are whole. */
+  evaluateEnd?(step: string): Hooked<void>;
+  /** Instead of `evaluateEnd`, after an error or a signal: takes back what is half done. */
+  evaluateFailed?(): Hooked<void>;
   /** Before the first batch of `predict`; `at` is the checkpoint's. */
   predictStart?(at: Moment): Hooked<void>;
   /** Rows that a predict step returned, by name. */
@@ -144,6 +150,11 @@ export interface AddOnHost {
   readonly folder: string | null;
   /** Relative paths of files that are written start here: the current folder, wherever the data is. */
   readonly root: string;
+  /**
+   * Where rows of validate and test steps are written: the run's folder while it trains, the current folder in a test; null where
+   * nothing is written.
+   */
+  readonly outputs: string | null;
   /** Writes a line to the console. */
   report(line: string): void;
   /** Learning rates by name at a step, as lines of training metrics have them. */
@@ -194,6 +205,8 @@ export interface SavedCheckpoint {
 export interface AddOn {
   /** The prelude's name, e.g. `early_stopping`, for messages and the command line. */
   readonly kind: string;
+  /** The name that the spec gives it where it may have several of the kind; the command line knows it by this. */
+  readonly label?: string | undefined;
   readonly phase: Phase;
   /** Effects that no other add-on may own. */
   readonly owns: readonly string[];

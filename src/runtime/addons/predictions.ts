@@ -1,21 +1,23 @@
-/** Writes what predict steps return, one row a line. */
+/** Writes what steps return, one row a line: what predict steps return to one file, what validate and test steps do to one each. */
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
-import { dirname, extname, resolve } from 'node:path';
+import { basename, dirname, extname, resolve } from 'node:path';
 import { makeFolder } from '../../values/folders.js';
-import { besides, fileError, syncFolder } from '../checkpoint/files.js';
+import { besides, fileError, sweepBesides, sweepTemporaries, syncFolder } from '../checkpoint/files.js';
 import { writtenPath, type DataPath } from '../data/files.js';
 import type { OutputTexts } from '../data/texts.js';
 import type { HostTensor } from '../engine/engine.js';
+import { shortPath } from '../trainer/short-path.js';
 import { replaced, type AddOn } from './addon.js';
 
 export interface PredictionsOptions {
-  /** Ends in .csv or .jsonl. A relative one is in the current folder. */
+  /** Ends in .csv or .jsonl. A relative one is in the current folder; rows of a run's validations are in the run's folder. */
   readonly file: string | DataPath;
 }
 
 /**
  * Writes rows as CSV or JSON lines, by the file's ending. The file appears, or replaces an older one, when its last row is on
- * disk. Throws for another ending.
+ * disk. Rows of a validate or test step go to a file beside it that has the step's name before the ending. Throws for another
+ * ending.
  */
 export function predictions(options: PredictionsOptions): AddOn {
   const name = writtenPath(options.file);
@@ -31,43 +33,100 @@ export function predictions(options: PredictionsOptions): AddOn {
     owns: ['predictions'],
     withOptions: (values) => predictions(replaced(options, values)),
     start: (host) => {
-      const file = resolve(host.root, name);
-      const temporary = besides(file);
-      let handle: FileHandle | null = null;
-      let count = 0;
+      const predicted = new RowsFile(resolve(host.root, name), ending);
+      /** Of each validate or test step, by its name. */
+      const measured = new Map<string, RowsFile>();
+      const told = new Set<string>();
+      const discard = async (): Promise<void> => {
+        for (const file of measured.values()) await file.discard();
+      };
       return {
-        predicted: async (rows) => {
-          const lines = ending === '.csv' ? csvLines(rows) : jsonLines(rows);
-          await refused(file, async () => {
-            if (handle === null) {
-              makeFolder(dirname(file));
-              handle = await open(temporary, 'wx');
-              if (ending === '.csv') await handle.appendFile(`${csvHeader(rows)}\n`);
-            }
-            await handle.appendFile(lines.map((line) => `${line}\n`).join(''));
-          });
-          count += lines.length;
-        },
+        predicted: (rows) => predicted.append(rows),
         predictEnd: async () => {
-          const written = handle;
-          if (written === null) return;
-          await refused(file, async () => {
-            await written.sync();
-            await written.close();
-            handle = null;
-            await rename(temporary, file);
-            await syncFolder(dirname(file));
-          });
-          host.report(`${count} rows written to ${file}`);
+          const count = await predicted.finish();
+          if (count !== null) host.report(`${count} rows written to ${predicted.path}`);
         },
-        predictFailed: async () => {
-          await handle?.close();
-          handle = null;
-          await rm(temporary, { force: true });
+        predictFailed: () => predicted.discard(),
+        evaluated: async (step, rows) => {
+          if (host.outputs === null) return;
+          const file =
+            measured.get(step) ?? new RowsFile(besideWith(step, resolve(host.outputs, name)), ending);
+          // What a run that was killed has left half written is in its own folder, where one process at a time writes.
+          if (!measured.has(step) && host.folder !== null) await sweepTemporaries(dirname(file.path));
+          measured.set(step, file);
+          await file.append(rows);
         },
+        evaluateEnd: async (step) => {
+          const file = measured.get(step);
+          const count = (await file?.finish()) ?? null;
+          if (file === undefined || count === null) return;
+          // The next validation replaces it: said once.
+          if (!told.has(step)) host.report(`${count} rows of ${step} written to ${shortPath(file.path)}`);
+          told.add(step);
+        },
+        evaluateFailed: discard,
+        close: discard,
       };
     },
   };
+}
+
+/** `out/rows.test.csv` for the rows of `test` beside `out/rows.csv`. */
+function besideWith(step: string, file: string): string {
+  const ending = extname(file);
+  return resolve(dirname(file), `${basename(file, ending)}.${step}${ending}`);
+}
+
+/** A file of rows, which has its name once it is whole. It may be written again. */
+class RowsFile {
+  #handle: FileHandle | null = null;
+  #temporary = '';
+  #count = 0;
+
+  constructor(
+    readonly path: string,
+    private readonly ending: '.csv' | '.jsonl',
+  ) {}
+
+  async append(rows: Rows): Promise<void> {
+    const lines = this.ending === '.csv' ? csvLines(rows) : jsonLines(rows);
+    await refused(this.path, async () => {
+      const isNew = this.#handle === null;
+      if (isNew) {
+        makeFolder(dirname(this.path));
+        await sweepBesides(this.path);
+        this.#temporary = besides(this.path);
+        this.#count = 0;
+      }
+      this.#handle ??= await open(this.#temporary, 'wx');
+      if (isNew && this.ending === '.csv') await this.#handle.appendFile(`${csvHeader(rows)}\n`);
+      await this.#handle.appendFile(lines.map((line) => `${line}\n`).join(''));
+    });
+    this.#count += lines.length;
+  }
+
+  /** Puts it in its place. Returns how many rows it has; null where there were none. */
+  async finish(): Promise<number | null> {
+    const written = this.#handle;
+    if (written === null) return null;
+    await refused(this.path, async () => {
+      await written.sync();
+      await written.close();
+      this.#handle = null;
+      await rename(this.#temporary, this.path);
+      await syncFolder(dirname(this.path));
+    });
+    return this.#count;
+  }
+
+  /** Takes back what is half done. */
+  async discard(): Promise<void> {
+    const half = this.#handle;
+    if (half === null) return;
+    this.#handle = null;
+    await half.close();
+    await rm(this.#temporary, { force: true });
+  }
 }
 
 async function refused(file: string, write: () => Promise<void>): Promise<void> {
@@ -87,7 +146,7 @@ function rowCount(rows: Rows): number {
   const [count = 0, ...others] = counts;
   if (others.length > 0)
     throw new Error(
-      `a predict step returned fields of ${[...counts].join(' and ')} rows; return one row for each row`,
+      `a step returned fields of ${[...counts].join(' and ')} rows; return one row for each row`,
     );
   return count;
 }

@@ -7,6 +7,7 @@ import type { HostTensor } from '../engine/engine.js';
 import { DataError, mostLeftOut, type LeftOut } from './data-error.js';
 import { RowReader } from './batches.js';
 import type { DataPath, FileHost, ReadFile } from './files.js';
+import { openLive, type LiveData, type LiveHost, type LiveRows } from './open-live.js';
 import { epochOrder } from './order.js';
 import { checkSplit, partText, rowsOfPart, type Part, type Parts, type Split } from './parts.js';
 import type { RowsOfFiles, SharedRows } from './shared-rows.js';
@@ -92,6 +93,8 @@ export interface OpenData {
   /** Numbers (from 0) of that batch's rows in the source, in the order of the batch. */
   rowsOf(epoch: number, index: number): Int32Array;
   close(): Promise<void>;
+  /** Of a live data set: rows and batches have no end, and each batch is harvested when it is asked for. */
+  readonly live?: LiveData | undefined;
 }
 
 /** Rows that a source has loaded or can reach at random. */
@@ -147,6 +150,8 @@ export interface Source {
     open(host: FileHost): RowMaker | Promise<RowMaker>;
   };
   open(host: DataHost, onBadRow: 'error' | 'skip'): Promise<OpenRows>;
+  /** Of a live source, whose rows do not exist beforehand: `open` is not called. */
+  readonly live?: (host: LiveHost) => Promise<LiveRows>;
 }
 
 export class Data<B> {
@@ -190,6 +195,7 @@ export class Data<B> {
       workers,
       prefetch,
     };
+    if (source.live !== undefined) refuseIdle(source.name, this.options);
     if (parts !== null) checkSplit({ parts, part, seed: splitSeed, stratify }, source.record);
   }
 
@@ -286,6 +292,8 @@ export class Data<B> {
 
   /** Opens the source. Rejects with a `DataError` where data is missing or wrong. */
   async open(host: DataHost): Promise<OpenData> {
+    const { live } = this.source;
+    if (live !== undefined) return openLive(this, live, host);
     const { rows: opened, files } = await this.#rowsOf(host);
     const readers: RowReader[] = [];
     const close = async (): Promise<void> => {
@@ -365,6 +373,23 @@ export class Data<B> {
       },
     };
   }
+}
+
+/** Throws a DataError for an option that live data has no use for: its rows do not exist before the step asks for them. */
+function refuseIdle(source: string, options: DataOptions): void {
+  const { shuffle, onBadRow, parts, workers, prefetch } = options;
+  const given = [
+    ['shuffle', shuffle],
+    ['on_bad_row', onBadRow === 'skip'],
+    ['parts', parts !== null],
+    ['workers', workers > 0],
+    ['prefetch', prefetch !== null],
+  ] as const;
+  for (const [name, isGiven] of given)
+    if (isGiven)
+      throw new DataError(
+        `${name} does not fit ${source}: its rows do not exist before the step asks for them; leave it out`,
+      );
 }
 
 /** Whether a row has the fields of its record, of which the batch's type is made. */

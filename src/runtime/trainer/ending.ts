@@ -39,7 +39,9 @@ export class Least {
     private readonly listener: { note(line: string): void },
   ) {
     const { minEpochs, minSteps } = session.options;
-    this.#steps = Math.max(minSteps, minEpochs * session.pace.stepsPerEpoch);
+    if (minEpochs > 0 && session.isEndless)
+      throw new RunError(`min_epochs = ${minEpochs}: live data has no epochs; set min_steps instead`);
+    this.#steps = Math.max(minSteps, minEpochs === 0 ? 0 : minEpochs * session.pace.stepsPerEpoch);
   }
 
   /** Whether the run may end once `step` steps are done. */

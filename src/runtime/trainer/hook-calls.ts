@@ -2,6 +2,7 @@
 import type { Answer, Hooks, MetricsLine } from '../addons/addon.js';
 import type { Profile } from '../progress/profile.js';
 import { RunError } from '../run/run-error.js';
+import type { Outputs } from './stage.js';
 
 /** An add-on at work, with its name for messages. */
 export interface LiveAddOn {
@@ -87,4 +88,31 @@ export class HookCalls {
     }
     return results;
   }
+}
+
+/** Shows add-ons the rows that a validate or test step returned for a batch, where it returned any. */
+export async function evaluatedRows(hooks: HookCalls, step: string, rows: Outputs): Promise<void> {
+  if (rows.size > 0) await hooks.each('evaluated', (own) => own.evaluated?.(step, rows));
+}
+
+/** Runs a pass of a validate or test step, and tells add-ons whether its rows are whole. Null where a signal cut it off. */
+export async function evaluatedWhole<T>(
+  hooks: HookCalls,
+  step: string,
+  pass: () => Promise<T | null>,
+): Promise<T | null> {
+  // The first error is the one to tell.
+  const takeBack = (): Promise<void> =>
+    hooks.eachAnyway(
+      'evaluateFailed',
+      (own) => own.evaluateFailed?.(),
+      () => undefined,
+    );
+  const result = await pass().catch(async (error: unknown) => {
+    await takeBack();
+    throw error;
+  });
+  if (result === null) await takeBack();
+  else await hooks.each('evaluateEnd', (own) => own.evaluateEnd?.(step));
+  return result;
 }

@@ -55,7 +55,7 @@ function startNamed(addOn: AddOn, host: AddOnHost): Hooks {
 export function addOnHost(
   session: Session,
   saver: CheckpointSaver | null,
-  reporter: Reporter,
+  reporter: Pick<Reporter, 'line'>,
   folder: string | null,
   {
     best,
@@ -73,6 +73,7 @@ export function addOnHost(
     pace: session.pace,
     folder,
     root: process.cwd(),
+    outputs: saver === null ? process.cwd() : folder,
     report: (line) => reporter.line(line),
     rates: (step) => session.ratesAt(step),
     log: (at, stage, metrics) =>

@@ -15,7 +15,7 @@ import { Control } from './control.js';
 import type { EngineName } from '../engine/choose.js';
 import { evaluateStage } from './evaluate.js';
 import type { FitResult } from './fit.js';
-import { named, type LiveAddOn } from './hook-calls.js';
+import { evaluatedRows, evaluatedWhole, HookCalls, named, type LiveAddOn } from './hook-calls.js';
 import { closeAddOns, idleHost, startAddOns } from './live-add-ons.js';
 import { isOff } from './open-stage.js';
 import type { ResumePoint } from './resume.js';
@@ -72,6 +72,14 @@ export interface RunOptions {
   readonly plot?: (folder: string) => string;
 }
 
+/** What else a test tells. */
+export interface TestOptions extends RunOptions {
+  /** Called with each metric that is a table, by its full name. */
+  readonly table?: (name: string, table: Table) => void;
+  /** Gets each batch's rows of a step that returns some, unless an add-on (`predictions`) takes them. */
+  readonly rows?: (step: string, rows: Outputs) => Promise<void> | void;
+}
+
 /** Trains from the first step, or from where a run was left. */
 export async function runFit(trainer: AnyTrainer, options: RunOptions = {}): Promise<FitResult> {
   const started = Date.now();
@@ -93,11 +101,7 @@ export async function runFit(trainer: AnyTrainer, options: RunOptions = {}): Pro
 export async function runTest(
   trainer: AnyTrainer,
   from: Checkpoint,
-  options: RunOptions & {
-    readonly kind?: 'test' | 'validate';
-    /** Called with each metric that is a table, by its full name. */
-    readonly table?: (name: string, table: Table) => void;
-  },
+  options: TestOptions & { readonly kind?: 'test' | 'validate' },
 ): Promise<ReadonlyMap<string, number>> {
   const { control = new Control() } = options;
   let kind: 'test' | 'validate' = 'validate';
@@ -119,17 +123,30 @@ export async function runTest(
     const stages = session.of(kind);
     if (stages.length === 0) throw noStages(trainer, options.kind ?? 'test', 'test and no validate step');
     const all = new Map<string, number>();
-    startAddOns(addOns, idleHost(session, reporter), live);
+    const limit = devRunOf(trainer, options);
+    startAddOns(
+      limit === null ? addOns : addOns.filter(({ owns }) => !owns.includes('predictions')),
+      idleHost(session, reporter),
+      live,
+    );
+    const calls = new HookCalls(live, session.profile, () => from.step);
+    const isTaken = live.some(({ hooks }) => hooks.evaluated !== undefined);
     const at = momentOf(from);
     for (const { kind: own, hooks } of live) await named(own, 'testStart', () => hooks.testStart?.(at));
     for (const open of stages) {
       const { name } = open.stage.plan;
-      const metrics = await evaluateStage(session, open, {
-        step: from.step,
-        limit: devRunOf(trainer, options),
-        control,
-        each: (_outputs, done) => reporter.live(`${name} ${done}/${open.batches}`),
-      });
+      const pass = (): ReturnType<typeof evaluateStage> =>
+        evaluateStage(session, open, {
+          step: from.step,
+          limit,
+          control,
+          each: async (outputs, done) => {
+            await evaluatedRows(calls, name, outputs);
+            if (!isTaken && outputs.size > 0) await options.rows?.(name, outputs);
+            reporter.live(`${name} ${done}/${open.batches}`);
+          },
+        });
+      const metrics = await evaluatedWhole(calls, name, pass);
       for (const [metric, value] of metrics ?? []) all.set(`${name}.${metric}`, value);
       if (metrics === null) continue;
       for (const [metric, table] of open.stage.totals.tables) options.table?.(`${name}.${metric}`, table);
@@ -169,7 +186,7 @@ export async function runPredict(
     await loadWeights(session, from);
     const stages = session.of('predict');
     if (stages.length === 0) throw noStages(trainer, 'predict', 'predict step');
-    // A dev run writes nothing, and the rows of a few batches would replace a whole file.
+    // The rows of a few batches would replace a whole file.
     const takers = limit === null ? addOns : [];
     startAddOns(takers, idleHost(session, reporter), all);
     live = all;

@@ -357,8 +357,7 @@ export class Stage {
         }
         this.host.finishBody(trace);
         const { plans, tensors: outputs } = outputsOf(this.plan.name, result);
-        if (this.plan.kind === 'predict' && this.plan.data.length > 0)
-          checkRows(this.plan.name, plans, outputs, trace.context.rows);
+        if (this.plan.data.length > 0) checkRows(this.plan.name, plans, outputs, trace.context.rows);
         trace.outputs = plans;
         return outputs;
       }),
@@ -391,7 +390,7 @@ function split(inputs: readonly Tensor[], counts: readonly number[]): readonly (
   return counts.map((count) => inputs.slice(from, (from += count)));
 }
 
-/** What a predict step returns is written row by row, so it has them: `rows`, or (several data sets) any number. */
+/** What a step returns is written row by row, so it has them: `rows`, or (several data sets) any number. */
 function checkRows(
   step: string,
   plans: readonly OutputPlan[],

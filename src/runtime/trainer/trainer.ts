@@ -20,7 +20,15 @@ import { optionTable } from '../../values/options.gen.js';
 import type { Override } from '../../values/overrides.js';
 import type { Duration } from '../../values/units.js';
 import { byOwner, overrideAttributes, overrideTrainer } from './attributes.js';
-import { findCheckpoint, runFit, runPredict, runTest, type AnyTrainer, type RunOptions } from './run.js';
+import {
+  findCheckpoint,
+  runFit,
+  runPredict,
+  runTest,
+  type AnyTrainer,
+  type RunOptions,
+  type TestOptions,
+} from './run.js';
 import type { FitResult } from './fit.js';
 import type { Outputs } from './stage.js';
 import { rowWorkerStart } from './row-worker-start.js';
@@ -252,13 +260,16 @@ export abstract class Trainer<
     return runFit(this, options);
   }
 
-  /** Measures a checkpoint's weights (a folder of a run or checkpoint) with the validate steps. */
-  async validate(from: string, options: RunOptions = {}): Promise<Measured> {
+  /**
+   * Measures a checkpoint's weights (a folder of a run or checkpoint) with the validate steps. `rows` gets each batch's rows of a step
+   * that returns some, unless an add-on takes them.
+   */
+  async validate(from: string, options: TestOptions = {}): Promise<Measured> {
     return runTest(this, await findCheckpoint(from), { ...options, kind: 'validate' });
   }
 
-  /** Measures a checkpoint's weights with the test steps, or the validate steps where there are none. */
-  async test(from: string, options: RunOptions = {}): Promise<Measured> {
+  /** Measures a checkpoint's weights with the test steps, or the validate steps where there are none. `rows` as in `validate`. */
+  async test(from: string, options: TestOptions = {}): Promise<Measured> {
     return runTest(this, await findCheckpoint(from), options);
   }
 

@@ -3,8 +3,9 @@ import { recurrence, type Recurrence, type Speed } from '../../values/durations.
 import type { Json, MetricsLine, Moment } from '../addons/addon.js';
 import type { Control } from './control.js';
 import { evaluateStage } from './evaluate.js';
-import type { HookCalls } from './hook-calls.js';
+import { evaluatedRows, evaluatedWhole, type HookCalls } from './hook-calls.js';
 import type { OpenStage, Session } from './session.js';
+import type { Finished } from './totals.js';
 
 /** One validation step. */
 interface Validation {
@@ -125,19 +126,21 @@ export class Validations {
       const { name } = stage.plan;
       const count = Math.min(batches, limit ?? batches);
       const { step } = moment();
-      const pass = (): ReturnType<typeof evaluateStage> =>
+      const pass = (): Promise<Finished | null> =>
         evaluateStage(session, validation.open, {
           step,
           limit,
           control,
-          each: async (_outputs, done) => {
+          each: async (outputs, done) => {
             validating(name, done, count);
+            await evaluatedRows(hooks, name, outputs);
             const at = { step: name, done, of: count };
             await hooks.each('validationBatch', (own) => own.validationBatch?.(moment(), at));
           },
         });
       const details = { step, batches: count };
-      const metrics = await session.timed({ name: `step ${name}`, category: 'validation', details }, pass);
+      const timed = { name: `step ${name}`, category: 'validation', details } as const;
+      const metrics = await evaluatedWhole(hooks, name, async () => session.timed(timed, pass));
       // What was measured before the signal is whole, and counts.
       if (metrics === null) {
         this.#wereCut = true;

@@ -1,0 +1,150 @@
+/** ZT4201, ZT4213 and ZT5020: when the statements of a step run, as far as the run's length is known, and what never does. */
+import { idleOption, neverRuns } from '../../parser/messages.gen.js';
+import { dueAt, durationInSteps } from '../../values/durations.js';
+import { partOf } from '../../values/limits.js';
+import { showQuantity, type Duration } from '../../values/units.js';
+import { evaluateIr } from '../evaluate.js';
+import { readsRun } from '../ir-walk.js';
+import type { IrExpr, IrStep, IrStepStmt } from '../ir.js';
+import { counted, listed, type TrainingInput } from './input.js';
+import { lengthNotes, type Run } from './run.js';
+import { durationOf } from './schedules.js';
+
+/** What must hold where a statement runs: an interval has ended, a branch is taken. */
+export type Occasion =
+  | { readonly kind: 'every'; readonly interval: IrExpr }
+  | { readonly kind: 'if'; readonly test: IrExpr; readonly holds: boolean };
+
+/** Every statement that is no block itself, with what must hold for it, from the outside in. */
+export const visitTimed = (
+  statements: readonly IrStepStmt[],
+  visit: (statement: IrStepStmt, occasions: readonly Occasion[]) => void,
+  occasions: readonly Occasion[] = [],
+): void => {
+  for (const statement of statements) {
+    visit(statement, occasions);
+    if (statement.kind === 'every')
+      visitTimed(statement.body, visit, [...occasions, { kind: 'every', interval: statement.interval }]);
+    else if (statement.kind === 'if') {
+      const { test } = statement;
+      visitTimed(statement.then, visit, [...occasions, { kind: 'if', test, holds: true }]);
+      visitTimed(statement.else, visit, [...occasions, { kind: 'if', test, holds: false }]);
+    } else if (statement.kind === 'for' || statement.kind === 'update')
+      visitTimed(statement.body, visit, occasions);
+  }
+};
+
+// A longer run is not gone through step by step.
+const mostSteps = 200_000;
+
+/** Steps done when a pass of a step begins, for each pass of the run; null where that is not known. */
+const passesOf = (step: IrStep, run: Run): readonly number[] | null => {
+  const { pace } = run;
+  const total = pace?.totalSteps ?? null;
+  if (pace === null || total === null || total > mostSteps) return null;
+  if (step.stage === 'train') return Array.from({ length: total }, (_, index) => index);
+  if (step.stage !== 'validate') return null;
+  const every: Duration | null =
+    step.every === null ? { unit: 'epochs', value: 1 } : durationOf(step.every, run);
+  if (every === null) return null;
+  const interval = durationInSteps(every, pace);
+  // What was not measured at the end is measured then.
+  return Array.from({ length: total }, (_, index) => index + 1).filter(
+    (done) => done === total || dueAt(done, interval),
+  );
+};
+
+/** How often a pass of a step is begun in the run; null where that is not known. */
+export const countPasses = (step: IrStep, run: Run): number | null => {
+  const { part } = partOf(step.stage, run.taken);
+  return part?.unit === 'batches' && part.value === 0 ? 0 : (passesOf(step, run)?.length ?? null);
+};
+
+/** In how many of the passes all of it holds, and of how many; null where that is not known before the run. */
+export const timesIn = (
+  step: IrStep,
+  occasions: readonly Occasion[],
+  run: Run,
+): { readonly times: number; readonly of: number } | null => {
+  const { pace, names } = run;
+  const passes = passesOf(step, run);
+  if (pace === null || passes === null) return null;
+  let left: readonly number[] = passes;
+  for (const occasion of occasions) {
+    if (occasion.kind === 'every') {
+      const every = durationOf(occasion.interval, run);
+      if (every === null) return null;
+      const interval = durationInSteps(every, pace);
+      left = left.filter((done) => dueAt(done + 1, interval));
+      continue;
+    }
+    const { test, holds } = occasion;
+    const answerAt = (done: number): boolean | undefined => {
+      const clock = { step: done, epoch: Math.floor(done / pace.stepsPerEpoch) };
+      const answer = evaluateIr(test, { ...names, clock });
+      return typeof answer === 'boolean' ? answer : undefined;
+    };
+    const answers = left.map((done) => ({ done, answer: answerAt(done) }));
+    if (answers.some(({ answer }) => answer === undefined)) return null;
+    left = answers.flatMap(({ done, answer }) => (answer === holds ? [done] : []));
+  }
+  return { times: left.length, of: passes.length };
+};
+
+/** Without the choices that params alone make: another value of theirs takes the other branch. */
+const ofClock = (occasions: readonly Occasion[]): readonly Occasion[] =>
+  occasions.filter((each) => each.kind === 'every' || readsRun(each.test));
+
+/** `0 times in 135 steps`; null where it runs, or where that is not known. */
+export const neverText = (step: IrStep, occasions: readonly Occasion[], run: Run): string | null => {
+  const found = timesIn(step, ofClock(occasions), run);
+  if (found === null || found.times > 0 || found.of === 0) return null;
+  return `0 times in ${counted(found.of, step.stage === 'train' ? 'step' : 'validation')}`;
+};
+
+/** Updates and blocks that no step of the run comes to. */
+export const checkNeverRuns = (input: TrainingInput, run: Run): void => {
+  for (const step of input.trainer.steps) {
+    const told = new Set<IrStepStmt>();
+    visitTimed(step.body, (statement, occasions) => {
+      if (statement.kind !== 'update') return;
+      const times = neverText(step, occasions, run);
+      if (times === null) return;
+      told.add(statement);
+      input.report(
+        neverRuns(
+          statement.span,
+          { name: listed(statement.optimizers.map(({ name }) => name)), times },
+          {
+            notes: lengthNotes(run),
+            help: 'shorten the interval or move the condition, lengthen the run, or take the update out',
+          },
+        ),
+      );
+    });
+    visitTimed(step.body, (statement, occasions) => {
+      if (statement.kind !== 'every') return;
+      const own = [...occasions, { kind: 'every' as const, interval: statement.interval }];
+      // An update in it was told of, and so was the block around it.
+      if (neverText(step, occasions, run) !== null || holdsAny(statement, told)) return;
+      const times = neverText(step, own, run);
+      const every = durationOf(statement.interval, run);
+      if (times === null || every === null) return;
+      input.report(
+        idleOption(
+          statement.interval.span,
+          { option: `every ${showQuantity(every)}`, reason: `its block runs ${times}` },
+          { notes: lengthNotes(run), help: 'shorten the interval, lengthen the run, or take the block out' },
+        ),
+      );
+    });
+  }
+};
+
+const holdsAny = (statement: IrStepStmt, told: ReadonlySet<IrStepStmt>): boolean => {
+  let found = false;
+  visitTimed([statement], (each) => {
+    found ||= told.has(each);
+  });
+  return found;
+};

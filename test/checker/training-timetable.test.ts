@@ -1,0 +1,91 @@
+/** What of a spec never comes about in a run of its length: updates, blocks, and metrics that are watched. */
+import { describe, expect, test } from 'vitest';
+import { codesOf, found, only } from './training-spec.js';
+
+const loss = 'mean(softmax_cross_entropy(Net(batch.image), batch.label))';
+const epochs = 'trainer Digits { epochs = 3 }';
+const train = (body: string): string => `step train(batch in train_set) { ${body} }`;
+const update = `update opt { minimize ${loss} }`;
+const length = '`train_set` has 1,438 rows: 45 batches of 32 in an epoch; 3 epochs are 135 steps';
+
+describe('an update', () => {
+  test.each([
+    ['in an interval that is longer than the run', `every 500.steps { ${update} }`],
+    ['after its end', `if run.epoch >= 100.epochs { ${update} }`],
+    ['in the other branch', `if run.step < 1_000.steps { metric m = ${loss} } else { ${update} }`],
+    ['at a time between intervals', `every 2.steps { if run.step == 4.steps { ${update} } }`],
+  ])('%s never runs', (_, body) => {
+    expect(only({ train: train(body), trainer: epochs, validate: '' })).toMatchObject({
+      code: 'ZT4213',
+      message: 'the update of `opt` runs 0 times in 135 steps',
+      notes: [length],
+    });
+  });
+  test.each([
+    ['once', `every 135.steps { ${update} }`],
+    ['in the last epoch', `if run.epoch >= 2.epochs { ${update} }`],
+    ['at the end of an interval', `every 2.steps { if run.step == 5.steps { ${update} } }`],
+  ])('that runs %s is one', (_, body) => {
+    expect(codesOf({ train: train(body), trainer: epochs, validate: '' })).toEqual([]);
+  });
+  test('that a param leaves out is the param’s', () => {
+    expect(
+      codesOf({
+        param: 'param late: bool = false',
+        train: train(`${update} if late { every 2.steps { ${update} } }`),
+        trainer: epochs,
+        validate: '',
+      }),
+    ).toEqual([]);
+  });
+  test('is not judged where the run’s length is not known', () => {
+    const at = { train: train(`every 500.steps { ${update} }`), validate: '' };
+    expect(codesOf({ ...at, trainer: 'trainer Digits { max_time = 2.hours }' })).toEqual([]);
+    expect(codesOf({ ...at, trainer: 'trainer Digits { steps = 500 }' })).toEqual([]);
+  });
+});
+
+describe('a metric that is watched', () => {
+  const watch = 'addon early_stopping { monitor = min(train.late) patience = 1 }';
+  const measured = (body: string, metric = 'train.late') =>
+    found({ train: train(`${update} ${body}`), trainer: epochs, addon: watch.replace('train.late', metric) });
+
+  test('has to be measured in the run', () => {
+    for (const body of [
+      `every 500.steps { metric late = ${loss} }`,
+      `if run.epoch >= 100.epochs { metric late = ${loss} }`,
+    ]) {
+      const all = measured(body).filter(({ code }) => code !== 'ZT5020');
+      expect(all).toMatchObject([
+        { code: 'ZT4201', notes: ['`train.late` is measured 0 times in 135 steps', length] },
+      ]);
+    }
+    expect(measured(`every 50.steps { metric late = ${loss} }`)).toEqual([]);
+  });
+  test('may be measured by one of several updates', () => {
+    const both = (condition: string): string =>
+      `if ${condition} { ${update} } else { ${update.replace('minimize', 'minimize 2.0 *')} }`;
+    const at = { trainer: epochs, addon: watch.replace('train.late', 'train.loss') };
+    expect(codesOf({ ...at, train: train(both('run.epoch >= 1.epochs')) })).toEqual([]);
+  });
+  test('is measured in a validation whose time comes', () => {
+    const validate = (test: string): string =>
+      `step validate(batch in test_set) every 1.epoch { metric loss = ${loss} if ${test} { metric late = ${loss} } }`;
+    const at = (test: string) =>
+      found({ validate: validate(test), trainer: epochs, addon: watch.replace('train', 'validate') });
+    expect(at('run.epoch >= 3.epochs')).toEqual([]);
+    expect(at('run.epoch >= 4.epochs')).toMatchObject([
+      { code: 'ZT4201', notes: ['`validate.late` is measured 0 times in 3 validations', length] },
+    ]);
+  });
+});
+
+test('a block of metrics that never runs is a warning, with counts', () => {
+  const at = { train: train(`${update} every 500.steps { metric late = ${loss} }`), trainer: epochs };
+  expect(only(at)).toMatchObject({
+    code: 'ZT5020',
+    at: '500.steps',
+    message: '`every 500 steps` changes nothing: its block runs 0 times in 135 steps',
+    notes: [length],
+  });
+});

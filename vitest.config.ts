@@ -49,6 +49,7 @@ const onEveryEngine = [
   'test/runtime/update-hooks.test.ts',
   'test/specs/host-fields.test.ts',
   'test/specs/houses.test.ts',
+  'test/specs/measured-models.test.ts',
   'test/specs/measures.test.ts',
   'test/specs/pictures.test.ts',
   'test/specs/externs.test.ts',

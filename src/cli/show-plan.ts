@@ -4,6 +4,7 @@ import { evaluateIr } from '../checker/evaluate.js';
 import type { IrData, IrExpr, IrStep, IrTrainer, Unit } from '../checker/ir.js';
 import { loadPrelude } from '../checker/prelude.js';
 import { optionOf, type TrainingInput } from '../checker/training/input.js';
+import { endlessData } from '../checker/training/live.js';
 import { axesIn } from '../checker/training/sweep.js';
 import { phaseOf } from '../checker/training/phase-values.js';
 import { partIn, runOf, type Run } from '../checker/training/run.js';
@@ -96,6 +97,12 @@ const rowLines = (
     if (set === undefined) return [];
     const given = optionOf(set.options, 'batch');
     const size = given === null ? 32 : evaluateIr(given, run.names);
+    if (set.source.live === true) {
+      const limited =
+        part === null ? '' : `; ${counted(part.value, 'is', 'are')} taken (${showPart(option, part)})`;
+      const rows = typeof size === 'number' ? grouped(size) : String(size);
+      return [`  ${data}: live, batches of ${rows} as the step asks for them${limited}`];
+    }
     const found = rowsOf(set);
     const unknown = part === null ? '' : `; ${showPart(option, part)}`;
     if (found === null) return [`  ${data}: ${whyUnknown(set)}${unknown}`];
@@ -206,7 +213,8 @@ const validateLines = (step: IrStep, trainer: IrTrainer, reader: Reader): readon
   const limited = partOf(step.stage, reader.run.taken);
   if (limited.part?.unit === 'batches' && limited.part.value === 0)
     return [`${step.name}: never (${showPart(limited.option, limited.part)})`];
-  const when = pace === null ? `every ${showQuantity(every)}` : times(every, pace);
+  const isOnce = step.every === null && endlessData(trainer) !== null;
+  const when = isOnce ? 'at the end' : pace === null ? `every ${showQuantity(every)}` : times(every, pace);
   const sanity = partIn(optionOf(trainer.options, 'sanity'), names);
   const before =
     sanity === null

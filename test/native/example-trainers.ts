@@ -7,6 +7,7 @@ import { FoldsTrainer, type FoldsData } from '../../specs/generated/folds.js';
 import { GptTrainer, type GptData } from '../../specs/generated/gpt.js';
 import { IrisTrainer, type IrisData } from '../../specs/generated/iris.js';
 import { MpgTrainer, type MpgData } from '../../specs/generated/mpg.js';
+import { PpoTrainer, type PpoData } from '../../specs/generated/ppo.js';
 import { Data } from '../../src/runtime/data/data.js';
 import { columnsOf, type FieldType } from '../../src/runtime/data/record.js';
 import type { HostTensor } from '../../src/runtime/engine/engine.js';
@@ -51,10 +52,12 @@ function valuesOf(
 
 /** A data set of `length` made-up rows in place of its files. */
 function madeUp<B>(set: Data<B>, length: number, classes: number): Data<B> {
-  const { record } = set.source;
+  // Live rows would depend on the weights; the same made-up ones show what the step makes of them.
+  const { live: _, ...source } = set.source;
+  const { record } = source;
   return new Data(
     {
-      ...set.source,
+      ...source,
       open: () =>
         Promise.resolve({
           length,
@@ -114,6 +117,11 @@ class Fashion extends FashionTrainer {
 class Dcgan extends DcganTrainer {
   protected override configureData(): DcganData {
     return { reals: madeUp(super.configureData().reals, 10, 10) };
+  }
+}
+class Ppo extends PpoTrainer {
+  protected override configureData(): PpoData {
+    return { play: madeUp(super.configureData().play, 48, 2) };
   }
 }
 class Gpt extends GptTrainer {
@@ -180,6 +188,7 @@ export const trainers: Readonly<Record<string, () => AnyTrainer>> = {
   mpg: () => new Mpg({ options }),
   fashion: () => new Fashion({ params: { ...small, width: 2 }, options }),
   dcgan: () => new Dcgan({ params: { ...small, width: 2, latent: 6, critics: 3 }, options }),
+  ppo: () => new Ppo({ params: { envs: 4, horizon: 4, turns: 2, parts: 2, lr: 1e-4 }, options }),
   gpt: () =>
     new Gpt({
       params: { ...small, depth: 1, width: 16, nHead: 2, context: 12, drop: 0.1 },

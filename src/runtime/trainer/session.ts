@@ -490,8 +490,7 @@ function paceOf(
       throw new RunError(
         `epochs = ${epochs}: live data (${data.map(({ label }) => label).join(' and ')}) has no epochs; set steps or max_time instead`,
       );
-    const endless = Number.POSITIVE_INFINITY;
-    return { stepsPerEpoch: endless, accumulate, rowsPerEpoch: endless, totalSteps: limit };
+    return { stepsPerEpoch: Infinity, accumulate, rowsPerEpoch: Infinity, totalSteps: limit };
   }
   const batches = takenBatches('train', data, options);
   const stepsPerEpoch = Math.ceil(batches / accumulate);

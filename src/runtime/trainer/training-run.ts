@@ -297,6 +297,8 @@ function takeState(session: Session, point: ResumePoint, changes: readonly strin
   session.figures.take(model);
   loadInto(session.modelState, model, folder);
   loadInto(session.optimizerState, optimizer, folder);
+  // The point is reachable for as long as the run goes on.
+  for (const tensors of [model, optimizer]) tensors.clear();
   try {
     const skipped = Number(state['skipped']);
     session.skipped.upload({ dtype: 'f32', shape: [], values: Float32Array.of(skipped) });

@@ -197,6 +197,7 @@ export class PpoTrainer extends Trainer<PpoParams, PpoModels, PpoData, PpoSchedu
             target: { dtype: 'f32', shape: [] },
             episode_return: { dtype: 'f32', shape: [], missing: true },
           },
+          declared: { name: 'rollouts', file: './cartpole.ts' },
           batch: envs * horizon,
         },
       ),

@@ -75,8 +75,16 @@ const dataLine = (step: IrStep, trainer: IrTrainer, reader: Reader): readonly st
   step.inputs.flatMap((input) => {
     const set = trainer.data.find((each) => each.name === input.data);
     const lines = rowLines({ ...step, inputs: [input] }, trainer, reader);
-    return set === undefined ? lines : [...lines, ...mapLines(set)];
+    return set === undefined ? lines : [...lines, ...skipLines(set, reader.run), ...mapLines(set)];
   });
+
+/** Nothing but the run reads the rows. */
+const skipLines = ({ options }: IrData, run: Run): readonly string[] => {
+  const given = optionOf(options, 'on_bad_row');
+  return given !== null && evaluateIr(given, run.names) === 'skip'
+    ? ['    less the rows that do not fit, which are left out (on_bad_row = "skip"): a run finds out how many']
+    : [];
+};
 
 const rowLines = (
   step: IrStep,

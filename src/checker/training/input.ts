@@ -19,6 +19,8 @@ export interface TrainingInput {
   readonly params?: ReadonlyMap<string, HostValue>;
   /** Rows of data sets by name, where they were counted. */
   readonly rows?: ReadonlyMap<string, number>;
+  /** Whether a file that data is read from is there; where nobody is to look, undefined. Relative paths start at the spec. */
+  readonly isThere?: (path: string) => boolean;
   readonly prelude: Prelude;
   readonly report: (diagnostic: Diagnostic) => void;
 }

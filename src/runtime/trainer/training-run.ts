@@ -20,6 +20,7 @@ import { record } from '../../values/json-record.js';
 import { loopStateOf, type LoopState } from './loop-state.js';
 import { pretrainedOf } from './pretrained.js';
 import { bestOf, checkStillNewest, pointersOf, setNewerAside, type ResumePoint } from './resume.js';
+import { leftOutLines } from './open-data.js';
 import { compareLocks, jsonRecordOf as jsonOf, lockOf } from './run-lock.js';
 import { nothingLeft, tellOver } from './nothing-left.js';
 import {
@@ -158,6 +159,8 @@ async function train(
     // It reads what the digests of the data are of, which takes time where that is much.
     const described = folder === null ? null : await describe(trainer, session, start, null);
     if (described !== null) await folder?.write('run.json', described);
+    const leftOut = leftOutLines(session.openSets);
+    if (leftOut !== '') await folder?.skippedRows(leftOut);
     isBegun = true;
     forget = control.beforeEnd((signal) => {
       reporter.end();
@@ -168,7 +171,9 @@ async function train(
       // Last: on a full disk it fails.
       if (described !== null) folder?.writeNow(endedAs({ ...described, compile: session.decisions }, reason));
     });
-    begin(trainer, session, reporter, folder, { note, isNew: resume === null });
+    begin(trainer, session, reporter, folder, { note, isNew: resume === null, devRun });
+    if (leftOut !== '' && folder !== null)
+      reporter.line(`rows that are left out: ${shortPath(join(folder.path, 'skipped-rows.jsonl'))}`);
     for (const line of [...lines, ...early]) reporter.line(line);
     if (resume === null) startAddOns(taking, host, live);
     const rescue = async (at: Moment): Promise<void> => {
@@ -357,7 +362,11 @@ function begin(
   session: Session,
   reporter: Reporter,
   folder: RunFolder | null,
-  { note, isNew }: { readonly note: string | null; readonly isNew: boolean },
+  {
+    note,
+    isNew,
+    devRun,
+  }: { readonly note: string | null; readonly isNew: boolean; readonly devRun: number | null },
 ): void {
   const { spec, options } = trainer;
   const { stepsPerEpoch, totalSteps } = session.pace;
@@ -369,8 +378,11 @@ function begin(
     );
   reporter.line(`${spec.trainer} on ${session.engine.version}, seed ${options.seed}`);
   const all = totalSteps === null ? 'until max_time' : `${totalSteps} in all`;
+  const whole = `${session.isEndless ? 'live data, no epochs' : `${stepsPerEpoch} steps an epoch`}, ${all}`;
   reporter.line(
-    `${session.isEndless ? 'live data, no epochs' : `${stepsPerEpoch} steps an epoch`}, ${all}${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`,
+    devRun === null
+      ? `${whole}${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`
+      : `a dev run of at most ${devRun} step${devRun === 1 ? '' : 's'}, and as many batches of each other step; a whole run has ${whole}`,
   );
   notesOf(session, note).forEach((line) => reporter.line(line));
   for (const line of session.pretrained?.lines ?? []) reporter.line(line);

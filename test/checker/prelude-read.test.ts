@@ -95,7 +95,10 @@ describe('options', () => {
     expect(runtime.unreadOf('src/values/schedule.ts', 'Phase', ['/values/'])).toEqual([]);
     expect(runtime.unreadOf('src/runtime/copies/index.ts', 'Copy', ['/runtime/trainer/'])).toEqual([]);
     expect(
-      runtime.unreadOf('src/runtime/addons/index.ts', 'PretrainedOptions', ['/trainer/pretrained']),
+      runtime.unreadOf('src/runtime/addons/index.ts', 'PretrainedOptions', [
+        '/trainer/pretrained',
+        '/addons/pretrained',
+      ]),
     ).toEqual([]);
     expect(runtime.unreadOf('src/runtime/data/index.ts', 'CommonOptions', ['/runtime/data/'])).toEqual([]);
     expect(

@@ -120,6 +120,22 @@ const accept = (env: Env, written: TypeExpr, found: Value): Value | null => {
   }
 };
 
+const words: Readonly<Record<string, string>> = {
+  int: 'an int',
+  none: '`none`',
+  dtype: 'an element type',
+  initializer: `one of ${initializers.map((each) => `"${each}"`).join(', ')}`,
+  clip: '`norm(…)` or `value(…)`',
+  freeze: '`after(…)`',
+  monitor: '`min(step.metric)` or `max(step.metric)`',
+  metric: '`step.metric`, `min(step.metric)` or `max(step.metric)`',
+  path: 'a path (a string)',
+  axes: '`axis(name, values)`, or a list of them',
+  parts: '`{ train: 80.percent, … }` or `folds(…)`',
+  part: '`only(fold)` or `all_but(fold)`',
+  secret: '`env("NAME")`',
+};
+
 /** A written type in words. */
 export const describe = (written: TypeExpr): string => {
   switch (written.kind) {
@@ -145,36 +161,7 @@ export const describe = (written: TypeExpr): string => {
     return name === 'duration'
       ? 'steps, epochs or percent (of the run), or `rest`'
       : unitName(allowed[0] ?? 'steps');
-  switch (name) {
-    case 'int':
-      return 'an int';
-    case 'none':
-      return '`none`';
-    case 'dtype':
-      return 'an element type';
-    case 'initializer':
-      return `one of ${initializers.map((each) => `"${each}"`).join(', ')}`;
-    case 'clip':
-      return '`norm(…)` or `value(…)`';
-    case 'freeze':
-      return '`after(…)`';
-    case 'monitor':
-      return '`min(step.metric)` or `max(step.metric)`';
-    case 'metric':
-      return '`step.metric`, `min(step.metric)` or `max(step.metric)`';
-    case 'path':
-      return 'a path (a string)';
-    case 'axes':
-      return '`axis(name, values)`, or a list of them';
-    case 'parts':
-      return '`{ train: 80.percent, … }` or `folds(…)`';
-    case 'part':
-      return '`only(fold)` or `all_but(fold)`';
-    case 'secret':
-      return '`env("NAME")`';
-    default:
-      return `a ${name}`;
-  }
+  return words[name] ?? `a ${name}`;
 };
 
 const choicesOf = (written: TypeExpr): readonly string[] =>

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { newestVerified } from '../../src/runtime/checkpoint/newest.js';
 import { bundledTrainer } from './bundled-program.js';
+import { newestVerified } from './checkpoint-reading.js';
 import { writePictures } from './made-up-pictures.js';
 
 let folder = '';

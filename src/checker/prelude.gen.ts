@@ -432,7 +432,7 @@ export const preludeText = [
   '  /// `summary` prints the table of weights at the start; as a number, down to so many names below each model, and what is deeper in sums.',
   "  /// `run_dir` is the run's folder instead of one of its own below `runs/`.",
   '  /// `profile` prints at the end where the time went (`simple`), and writes each span of it to `trace.json` in that folder (`trace`).',
-  '  /// `min_epochs` and `min_steps` hold early stopping until both are met. `max_time` ends the run after the step in which it',
+  '  /// `min_epochs` and `min_steps` hold early stopping until both are met; `min_steps` alone holds it for an epoch at least. `max_time` ends the run after the step in which it',
   '  /// passes, whatever the other lengths say. `limit` takes so many batches of each kind of step, or a percentage rounded down;',
   '  /// `0.batches` turns validate, test or predict off. `overfit` trains and validates on so many batches of their own data, unshuffled.',
   '  /// `dev_run` tries everything: at most so many steps of one epoch and so many batches of each validation, no early stopping, and',

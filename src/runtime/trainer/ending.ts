@@ -39,7 +39,9 @@ export class Least {
     private readonly listener: { note(line: string): void },
   ) {
     const { minEpochs, minSteps } = session.options;
-    this.#steps = Math.max(minSteps, minEpochs * session.pace.stepsPerEpoch);
+    // `min_steps` alone holds for an epoch at least, as Lightning's does.
+    const epochs = minSteps > 0 && minEpochs === 0 ? 1 : minEpochs;
+    this.#steps = Math.max(minSteps, epochs * session.pace.stepsPerEpoch);
   }
 
   /** Whether the run may end once `step` steps are done. */
@@ -48,7 +50,12 @@ export class Least {
     if (!this.#said) {
       this.#said = true;
       const { minEpochs, minSteps } = this.session.options;
-      const by = minSteps === this.#steps ? `min_steps = ${minSteps}` : `min_epochs = ${minEpochs}`;
+      const by =
+        minSteps === this.#steps
+          ? `min_steps = ${minSteps}`
+          : minEpochs > 0
+            ? `min_epochs = ${minEpochs}`
+            : `min_steps = ${minSteps}, and an epoch at least`;
       this.listener.note(
         `${because ?? 'an add-on asks to end the run'}: held until step ${this.#steps} (${by})`,
       );

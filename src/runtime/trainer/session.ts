@@ -106,7 +106,7 @@ export class Session implements StageHost, UpdateHost {
     engine: Engine,
     weights: readonly NamedWeight[],
     optimizers: ReadonlyMap<string, BoundOptimizer>,
-    private readonly schedules: Schedules,
+    readonly schedules: Schedules,
     readonly stages: readonly OpenStage[],
     readonly pace: Pace,
     private readonly freezing: Freezing,
@@ -160,7 +160,7 @@ export class Session implements StageHost, UpdateHost {
       weight.bind(engine.variable(path, weight.initial(options.seed, copied.get(weight) ?? path)));
     }
     const optimizers = bindAll(parts, weights, copied);
-    const pace = paceOf(options, parts.steps, opened);
+    const pace = paceOf(options, parts, opened);
     const freezing = new Freezing(optimizers.values(), parts.models, pace);
     const nameOf = new Map([...parts.models].map(([name, part]) => [part, name]));
     const copies = new Copies(engine, parts.copies, pace, (part) => nameOf.get(part) ?? '', parts.clockOf);
@@ -455,7 +455,7 @@ function scalar(value: number): HostTensor {
 
 function paceOf(
   options: ResolvedOptions,
-  steps: readonly StepPlan[],
+  { steps, kinds }: Pick<DataParts, 'steps' | 'kinds'>,
   opened: ReadonlyMap<Data<unknown>, ReopenableData>,
 ): Pace {
   const { accumulate } = options;
@@ -466,6 +466,11 @@ function paceOf(
     return { stepsPerEpoch: 1, accumulate, rowsPerEpoch: 1, totalSteps: null };
   }
   const batches = takenBatches('train', data, options);
+  if (kinds.includes('train') && accumulate > batches) {
+    throw new RunError(
+      `accumulate = ${accumulate} is more than the ${batches} ${batches === 1 ? 'batch' : 'batches'} of an epoch, and a window never crosses an epoch; take ${batches} or less, or a smaller batch`,
+    );
+  }
   const stepsPerEpoch = Math.ceil(batches / accumulate);
   const rowsPerEpoch = Math.min(first.rows, batches * (plan.data[0]?.options.batch ?? 1));
   const { epochs, steps: limit } = options;

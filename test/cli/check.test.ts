@@ -276,12 +276,14 @@ describe('show', () => {
     write('ordered.ztrain', [text, ...addons].join('\n'));
     const { stdout } = await desk.ztrainc(['show', 'ordered.ztrain', '--plan']);
     expect(stdout).toContain(
-      'add-ons, in the order of their hooks: lr_log, device_stats, early_stopping, checkpoint\n',
+      'add-ons, in the order of their hooks: lr_log (independent), device_stats (independent), early_stopping (trigger), checkpoint (dependent)\n',
     );
     write('ordered.ztrain', [text, ...addons.slice(1, 2)].join('\n'));
     // A run has a checkpoint at its end also where none is declared.
     const bare = await desk.ztrainc(['show', 'ordered.ztrain', '--plan']);
-    expect(bare.stdout).toContain('add-ons, in the order of their hooks: early_stopping, checkpoint\n');
+    expect(bare.stdout).toContain(
+      'add-ons, in the order of their hooks: early_stopping (trigger), checkpoint (dependent)\n',
+    );
   });
 
   test('the plan says why a run would not start', async () => {

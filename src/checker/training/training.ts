@@ -9,6 +9,7 @@ import { checkCopies } from './copies.js';
 import { checkFreezes } from './freezing.js';
 import { checkReach } from './gradients.js';
 import { checkPatterns } from './groups.js';
+import { checkIdle } from './idle.js';
 import type { TrainingInput } from './input.js';
 import { checkRunLength, checkWindow } from './length.js';
 import { checkGuards, checkLeast, checkLimits } from './limits.js';
@@ -59,4 +60,5 @@ export const checkTraining = (input: TrainingInput): void => {
   checkRandomData(input);
   checkMicroBatches(input, run);
   checkNeverRuns(input, run);
+  checkIdle(input, run);
 };

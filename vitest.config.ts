@@ -5,6 +5,7 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 const onEveryEngine = [
   'test/checker/mixing.test.ts',
   'test/cli/verify-resume.test.ts',
+  'test/runtime/accumulation.test.ts',
   'test/runtime/ahead.test.ts',
   'test/runtime/anomaly.test.ts',
   'test/runtime/checkpoint.test.ts',
@@ -19,6 +20,8 @@ const onEveryEngine = [
   'test/runtime/gradients.test.ts',
   'test/runtime/hooks.test.ts',
   'test/runtime/length-edges.test.ts',
+  'test/runtime/joined.test.ts',
+  'test/runtime/live.test.ts',
   'test/runtime/losses.test.ts',
   'test/runtime/masked.test.ts',
   'test/runtime/metrics.test.ts',
@@ -33,6 +36,7 @@ const onEveryEngine = [
   'test/runtime/pretrained.test.ts',
   'test/runtime/random.test.ts',
   'test/runtime/recurrent.test.ts',
+  'test/runtime/rescue.test.ts',
   'test/runtime/resume.test.ts',
   'test/runtime/row-workers-run.test.ts',
   'test/runtime/rows.test.ts',
@@ -45,9 +49,11 @@ const onEveryEngine = [
   'test/runtime/update-hooks.test.ts',
   'test/specs/host-fields.test.ts',
   'test/specs/houses.test.ts',
+  'test/specs/measures.test.ts',
   'test/specs/pictures.test.ts',
   'test/specs/externs.test.ts',
   'test/specs/pretrained.test.ts',
+  'test/specs/totals.test.ts',
   'test/specs/training.test.ts',
 ];
 

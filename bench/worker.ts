@@ -117,6 +117,7 @@ function timed(trainer: AnyTrainer, engine: Engine, timing: AddOn): AnyTrainer {
     options: trainer.options,
     overrides: trainer.overrides,
     dataNames: () => trainer.dataNames(),
+    dataSets: () => trainer.dataSets(),
     prepare: async (options) => {
       const prepared = await trainer.prepare({ ...options, engine });
       return { ...prepared, addOns: [...prepared.addOns, timing] };

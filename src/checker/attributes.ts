@@ -246,6 +246,8 @@ export interface Owner {
   readonly name: string;
   readonly builtins: readonly Builtin[];
   readonly params: readonly Item[];
+  /** The value of a parameter that is written in a way of its own: a model of a live source. Null for all others. */
+  readonly own?: (item: Item, expr: Expr) => Value | null;
 }
 
 export const ownerOf = (
@@ -293,7 +295,11 @@ export const checkAttributes = (
       continue;
     }
     seen.add(name);
-    const check = (): Value | null => checkAttribute(host, owner.name, item, entry.value);
+    const check = (): Value | null => {
+      const own = owner.own?.(item, entry.value) ?? null;
+      if (own) return isUnknown(own) ? null : own;
+      return checkAttribute(host, owner.name, item, entry.value);
+    };
     // What is not built is refused whatever its value is.
     const found = later.has(name) ? env.checker.capture(check).result : check();
     if (!found && !later.has(name)) {

@@ -11,7 +11,7 @@ export type Figure =
 const sizesIn = (text: string): readonly string[] => text.match(/[A-Za-z_]\w*(?:\.\w+)*/g) ?? [];
 
 /** The axes of a type that are the rows of a batch. */
-const rowAxes = (type: IrType, batches: ReadonlySet<string>): readonly number[] =>
+export const rowAxes = (type: IrType, batches: ReadonlySet<string>): readonly number[] =>
   type.kind !== 'tensor'
     ? []
     : type.shape.flatMap((size, axis) => (sizesIn(size).some((name) => batches.has(name)) ? [axis] : []));
@@ -23,10 +23,10 @@ interface Named {
 }
 
 const namedIn = new WeakMap<object, Named>();
-const around = new WeakMap<object, readonly IrStepStmt[]>();
+const around = new WeakMap<object, IrStepStmt[]>();
 
 /** Says that statements stand inside of others, whose names they read. */
-export const standsIn = (statements: readonly IrStepStmt[], outer: readonly IrStepStmt[]): void => {
+export const standsIn = (statements: readonly IrStepStmt[], outer: IrStepStmt[]): void => {
   around.set(statements, outer);
 };
 
@@ -52,6 +52,56 @@ export const lookUp = (statements: readonly IrStepStmt[], name: string): IrStepS
     at = around.get(at);
   }
   return undefined;
+};
+
+/**
+ * Gives a part of a `let` a name of its own, in a `let` before it: what else is made of that part then reads it, and does not compute
+ * it again. Null where no such `let` is in reach.
+ */
+export const splitLet = (
+  statements: IrStepStmt[],
+  name: string,
+  part: IrExpr,
+  unique: (name: string) => string,
+): IrExpr | null => {
+  let list: IrStepStmt[] | undefined = statements;
+  while (list && !namesOf(list).has(name)) list = around.get(list);
+  const place = list?.findIndex((each) => each.kind === 'let' && each.name === name) ?? -1;
+  const found = list?.[place];
+  if (!list || found?.kind !== 'let') return null;
+  const own = unique(`${name}_of`);
+  const { span, type } = part;
+  const read: IrExpr = { kind: 'ref', ref: { kind: 'local', name: own }, span, type };
+  list.splice(
+    place,
+    1,
+    { kind: 'let', span: found.span, name: own, value: part },
+    { ...found, value: replaced(found.value, part, read) },
+  );
+  namedIn.delete(list);
+  return read;
+};
+
+const isNode = (each: unknown): each is object => typeof each === 'object' && each !== null;
+
+const isExpr = (each: unknown): each is IrExpr =>
+  isNode(each) && 'kind' in each && 'type' in each && 'span' in each;
+
+/** An expression with a part in place of another, which stands somewhere in it. */
+const replaced = (expr: IrExpr, part: IrExpr, by: IrExpr): IrExpr => {
+  const within = (node: unknown): unknown => {
+    if (node === part) return by;
+    if (Array.isArray(node)) return node.map(within);
+    if (!isNode(node)) return node;
+    return Object.fromEntries(
+      Object.entries(node).map(([key, each]) => [
+        key,
+        key === 'span' || key === 'type' ? each : within(each),
+      ]),
+    );
+  };
+  const made = within(expr);
+  return isExpr(made) ? made : expr;
 };
 
 /** Lets of the bodies of branches and turns, which only those bodies read. */
@@ -218,6 +268,7 @@ const searchIn = (place: Place): FigureIn => {
     switch (reduction.kind) {
       case 'mean':
       case 'sum':
+      case 'joined':
         return first(reduction.weight ? [reduction.values, reduction.weight] : [reduction.values]);
       case 'each':
         return find(reduction.value);
@@ -240,7 +291,7 @@ const searchIn = (place: Place): FigureIn => {
       }
     }
   };
-  const reductions = new Set(['mean', 'sum', 'each', 'last', 'times', 'metric', 'derive', 'named']);
+  const reductions = new Set(['mean', 'sum', 'each', 'last', 'times', 'metric', 'derive', 'named', 'joined']);
   const isReduction = (node: IrExpr | IrReduction): node is IrReduction => reductions.has(node.kind);
   return (node) => (isReduction(node) ? reduced(node) : find(node));
 };
@@ -250,9 +301,6 @@ export const exactInstead = (figure: Figure, metric: string): string => {
   if (figure.kind === 'size')
     return 'write `mean(…)`, which divides by all rows, also where batches differ in size';
   const exact: Readonly<Record<string, string>> = {
-    norm: 'write `sqrt(sum(x ** 2))`',
-    std: 'write `sqrt(mean(x ** 2) - mean(x) ** 2)`',
-    variance: 'write `mean(x ** 2) - mean(x) ** 2`',
     log_sum_exp: 'write `log(sum(exp(x)))`',
     mean: 'write one `mean` of everything, outside of what else is computed',
     sum: 'write one `sum` of everything, outside of what else is computed',

@@ -31,6 +31,7 @@ import {
   checkIsMissing,
   hasMasks,
   holdsGaps,
+  meanOfKnown,
   isMissing,
   refuseGaps,
 } from './missing.js';
@@ -330,7 +331,10 @@ const callBuiltin = (
   span: Span,
   piped: Value | null,
 ): Value => {
-  const call = bindBuiltin(env, builtin, args, span, piped, true);
+  // A mean over rows is one of what is known: it alone of a step takes what may be missing.
+  const isMean = builtin.name === 'mean' && env.place.kind === 'step';
+  const reading = isMean ? { ...env, place: { ...env.place, gaps: true } } : env;
+  const call = bindBuiltin(reading, builtin, args, span, piped, true);
   if (!call) return unknownValue(span);
   const { bound, given } = call;
   if (settingText(builtin, 'runs') === 'host' && !env.place.onHost) {
@@ -362,9 +366,19 @@ const callBuiltin = (
     )
   )
     return unknownValue(span);
-  return callWithGaps(env, builtin.name, bound, span, (of) =>
-    applyBuiltin(env, builtin, builtinCall(builtin, of, given), span),
-  );
+  const apply = (of: ReadonlyMap<string, Value>): Value =>
+    applyBuiltin(
+      env,
+      builtin,
+      builtinCall(builtin, of, isMean ? new Set([...given, 'weight']) : given),
+      span,
+    );
+  const choose = (of: ReadonlyMap<string, Value>): Value =>
+    select
+      ? applyBuiltin(env, select, builtinCall(select, of, new Set(of.keys())), span)
+      : unknownValue(span);
+  const known = isMean ? meanOfKnown(env, bound, span, { apply, select: choose }) : null;
+  return known ?? callWithGaps(env, builtin.name, bound, span, apply);
 };
 
 /** A function of the prelude, applied to arguments that are bound. */

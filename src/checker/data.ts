@@ -4,7 +4,7 @@ import { fileMissing, missingArgument, unknownName, wrongKind, wrongType } from 
 import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
 import { parameterEnv } from './arguments.js';
-import { checkAttributes, ownerOf } from './attributes.js';
+import { checkAttributes, ownerOf, type Owner } from './attributes.js';
 import { checkColumns } from './columns.js';
 import { preludeScope } from './calls.js';
 import { symbol, type Size } from './dims/size.js';
@@ -13,6 +13,7 @@ import { checkExpr, kindOf } from './expressions.js';
 import { moduleOf } from './externs.js';
 import { isGraphStmt } from './classes.js';
 import type { IrData, IrField, IrMap, IrNamed } from './ir.js';
+import { checkLiveOptions, isLive, modelArgument } from './live.js';
 import { asField, hasMasks } from './missing.js';
 import { checkParts } from './parts.js';
 import { splitMap } from './host-map.js';
@@ -83,7 +84,11 @@ const readSource = (
   if (!options || (!builtin && !extern)) return null;
   if (binding && extern) env.checker.used.add(binding);
   const own = extern ? extern.params : (builtin?.params ?? []);
-  const owner = ownerOf(sourceName, builtin ? [builtin, options] : [options], [...own, ...options.params]);
+  const externFile = extern && binding?.kind === 'decl' ? binding.file : null;
+  const owner: Owner = {
+    ...ownerOf(sourceName, builtin ? [builtin, options] : [options], [...own, ...options.params]),
+    ...(externFile ? { own: (item, expr) => modelArgument(env, externFile, sourceName, item, expr) } : {}),
+  };
   const attributes = checkAttributes(env, owner, config, inherited?.attributes ?? new Map());
   const given = new Map(attributes.given.map((each) => [each.name, { span: each.span, value: each.value }]));
   const isOwn = (name: string): boolean => own.some((param) => param.name.text === name);
@@ -146,6 +151,7 @@ const readSource = (
       kind: extern ? 'extern' : 'prelude',
       name: sourceName,
       module: extern ? moduleOf(file, extern) : null,
+      ...(extern && isLive(extern) ? { live: true as const } : {}),
     },
     row,
     rowIr: written ? fieldTypes(written, row, sourceName) : (inherited?.ir.row ?? []),
@@ -325,6 +331,7 @@ export const checkData = (env: Env, decl: DataDecl, file: FileScope): DataInfo |
       batch: fields.map((field) => ({ name: field.name, type: irType(batched(field.type)) })),
     };
     rows.set(ir, source.row);
+    if (source.ir.live) checkLiveOptions(env, decl);
     checkParts(env, {
       decl,
       inherited: inherited?.attributes ?? null,

@@ -11,6 +11,8 @@ export interface HostNames {
   readonly params: ReadonlyMap<string, HostValue>;
   /** Values of constants by name, unevaluated. */
   readonly consts?: ReadonlyMap<string, IrExpr>;
+  /** Values of schedules at one time. Without them, what depends on a schedule is not known. */
+  readonly schedules?: ReadonlyMap<string, number>;
   /** What `run.step` and `run.epoch` are; without it, what depends on them is not known. */
   readonly clock?: { readonly step: number; readonly epoch: number };
 }
@@ -124,6 +126,7 @@ export const evaluateIr = (expr: IrExpr, names: HostNames | HostNames['params'])
       case 'ref': {
         const { ref } = at;
         if (ref.kind === 'param') return known.params.get(ref.name);
+        if (ref.kind === 'schedule') return known.schedules?.get(ref.name);
         if (ref.kind === 'run') return known.clock?.[ref.name];
         if (ref.kind !== 'const' || open.has(ref.name)) return undefined;
         const value = known.consts?.get(ref.name);

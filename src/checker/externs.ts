@@ -9,6 +9,7 @@ import type { Env, FileScope } from './env.js';
 import { declaredOf, isOptionalOption, optionType, reportHidden } from './extern-addons.js';
 import { layerItem } from './extern-layers.js';
 import { metricResult } from './extern-metrics.js';
+import { isLive, modelParam, rowKinds } from './live.js';
 import { readDeclared } from './extern-options.js';
 import { optimizerItem } from './extern-optimizers.js';
 import { phaseItem } from './schedules.js';
@@ -115,6 +116,8 @@ const calledItem = (
   what: 'fn' | 'data' | 'metric',
 ): IrExternItem => {
   if (what === 'metric') readDeclared(env, item, {}, ['result']);
+  if (what === 'data') readDeclared(env, item, { live: 'bool' }, ['result']);
+  const fields = what === 'data' ? rowKinds(file, item) : null;
   const bindings = noBindings();
   const inner = parameterEnv(env, file, new Map());
   const free = (name: string) => symbol(name);
@@ -123,6 +126,11 @@ const calledItem = (
     if (param.type.kind === 'namedType' && param.type.name.text === 'int')
       bindings.sizes.set(param.name.text, symbol(param.name.text));
   }
+  const optionOf = (param: Item): IrType => {
+    if (isPath(param.type)) return { kind: 'path' };
+    const model = what === 'data' ? modelParam(env, file, item, param) : null;
+    return model === 'wrong' ? { kind: 'none' } : (model ?? typeOf(param.type));
+  };
   const typeOf = (type: TypeExpr): IrType => {
     if (type.kind === 'recordType')
       return {
@@ -144,7 +152,7 @@ const calledItem = (
       name: param.name.text,
       doc: param.doc,
       origin: 'declared',
-      type: isPath(param.type) ? { kind: 'path' } : typeOf(param.type),
+      type: optionOf(param),
       // A default of the spec is passed on, so that the function itself needs none; `none` is left out.
       value: isOptionalOption(param.type)
         ? { kind: 'literal', value: null, span: param.span, type: { kind: 'none' } }
@@ -161,6 +169,8 @@ const calledItem = (
           ? typeOf(item.result)
           : { kind: 'none' },
     many: false,
+    ...(what === 'data' && isLive(item) ? { live: true as const } : {}),
+    ...(fields ? { fields } : {}),
   };
 };
 

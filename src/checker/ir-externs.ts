@@ -21,6 +21,13 @@ export interface IrExternItem {
   readonly result: IrType;
   /** Of an add-on: whether each of several is told its label. */
   readonly many: boolean;
+  /** Of a data source: whether it is live. */
+  readonly live?: true;
+  /** Of a data source whose fields are held against its TypeScript one by one. */
+  readonly fields?: readonly {
+    readonly name: string;
+    readonly of: 'numbers' | 'gaps' | 'texts' | 'lists';
+  }[];
   /** Of an optimizer: what it keeps for each weight. */
   readonly slots?: readonly string[];
   /** Of a schedule phase: whether it goes on from where the one before ended. */

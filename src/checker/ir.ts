@@ -7,8 +7,10 @@ import type { Span } from '../parser/source.js';
 import type { Phase } from '../values/phases.js';
 import type { IrExtern, IrExternLayer } from './ir-externs.js';
 import type { IrModel, IrOptimizer } from './ir-models.js';
+import type { IrJoined, IrReduction } from './ir-reductions.js';
 
 export type { IrExtern, IrExternItem, IrExternLayer } from './ir-externs.js';
+export type { IrJoined, IrReduction } from './ir-reductions.js';
 export type { IrCopy, IrGroup, IrMatching, IrModel, IrOptimizer, IrPattern } from './ir-models.js';
 
 export interface Ir {
@@ -55,6 +57,8 @@ export type IrType =
   | { readonly kind: 'choice'; readonly values: readonly string[] }
   | { readonly kind: 'unit'; readonly unit: Unit }
   | { readonly kind: 'tensors' }
+  /** A model that a live source calls: inputs with the rows in front, and what it gives. */
+  | { readonly kind: 'model'; readonly inputs: readonly IrField[]; readonly result: IrType }
   /** Options of an add-on in TypeScript. */
   | { readonly kind: 'monitor' | 'metric' | 'secret' }
   /** Of attributes only: monitors, clips, schedules. */
@@ -232,7 +236,13 @@ export type IrExprKind =
       /** The type parameter for the result must be spelled out. */
       readonly free: boolean;
     }
-  | { readonly kind: 'slice'; readonly of: IrExpr; readonly slices: readonly IrSlice[] }
+  /** `home` where it is a part of a finished total, on the host. */
+  | {
+      readonly kind: 'slice';
+      readonly of: IrExpr;
+      readonly slices: readonly IrSlice[];
+      readonly home?: 'arrays';
+    }
   /** A layer or block of this class (or of the turn's item) applied. */
   | { readonly kind: 'apply'; readonly slot: IrSlotRef; readonly inputs: readonly IrExpr[] }
   | {
@@ -356,6 +366,8 @@ export interface IrData {
     readonly kind: 'prelude' | 'extern';
     readonly name: string;
     readonly module: string | null;
+    /** Its rows are made when a step asks for them. */
+    readonly live?: true;
   };
   /** Arguments of the source. */
   readonly arguments: readonly IrNamed[];
@@ -401,6 +413,8 @@ export interface IrStep {
   /** `validate`, or the name after `as`; metrics are `name.metric`. */
   readonly name: string;
   readonly inputs: readonly { readonly span: Span; readonly name: string; readonly data: string }[];
+  /** Of a measure step over several data sets, which is one step for each: the name of the batch. */
+  readonly part?: string;
   readonly every: IrExpr | null;
   readonly body: readonly IrStepStmt[];
   /** In the order of the text; a record gives `m.field`. `table` where it is no number, and cannot be watched. */
@@ -448,7 +462,7 @@ export type IrStepStmt =
       readonly kind: 'measure';
       readonly span: Span;
       readonly name: string;
-      readonly how: 'mean' | 'sum' | 'variance' | 'std' | 'max_of' | 'min_of';
+      readonly how: Exclude<IrJoined['how'], 'norm' | 'last'>;
       readonly values: IrExpr;
       readonly axes: readonly number[] | null;
       /** Of a mean. */
@@ -457,32 +471,6 @@ export type IrStepStmt =
       readonly missing?: IrExpr;
     }
   | { readonly kind: 'return'; readonly span: Span; readonly fields: readonly IrNamed[] };
-
-/** What is summed over rows (numerator and denominator apart) and finished once, on the host. */
-export type IrReduction = { readonly span: Span } & (
-  | { readonly kind: 'mean' | 'sum'; readonly values: IrExpr; readonly weight: IrExpr | null }
-  /** A scalar in which no rows are left: its mean over micro-batches (`each`), or its last value. */
-  | { readonly kind: 'each' | 'last'; readonly value: IrExpr }
-  /** A host number, or a schedule (a scalar tensor), times a reduction. */
-  | { readonly kind: 'times'; readonly by: IrExpr; readonly of: IrReduction }
-  /** A metric of the prelude, or of the extern's file `module`; `figures` where that is several numbers. */
-  | {
-      readonly kind: 'metric';
-      readonly metric: string;
-      readonly module?: string;
-      readonly figures?: readonly string[];
-      readonly args: readonly IrExpr[];
-      readonly options: readonly IrNamed[];
-    }
-  /** Arithmetic on finished reductions; `value` is over host numbers (`ref part`). */
-  | {
-      readonly kind: 'derive';
-      readonly parts: readonly { readonly name: string; readonly of: IrReduction }[];
-      readonly value: IrExpr;
-    }
-  /** A reduction under a name; `finished` where it is a metric of the prelude. */
-  | { readonly kind: 'named'; readonly name: string; readonly finished?: true }
-);
 
 export interface IrAddon {
   readonly span: Span;

@@ -5,23 +5,28 @@ import {
   missingPart,
   notBuilt,
   unknownField,
+  updateNotHere,
   wrongKind,
   wrongType,
 } from '../parser/messages.gen.js';
 import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
+import { lookUp } from './batch-figures.js';
 import { checkData, type DataInfo } from './data.js';
 import { envOf } from './declarations.js';
 import { showSize } from './dims/size.js';
 import { lookupData, type Env } from './env.js';
 import { checkExpr } from './expressions.js';
 import type { IrExpr, IrStep, IrStepStmt } from './ir.js';
+import { walkIr } from './ir-walk.js';
 import { checkStep, type StepState } from './steps.js';
+import { expressionsOf } from './training/walk.js';
 import { aType, tensorType, type TensorType } from './types.js';
 import { isUnknown, unknownValue, value, type Value } from './value.js';
 
 export interface Measure {
-  readonly ir: IrStep;
+  /** One for each data set. */
+  readonly steps: readonly IrStep[];
   /** Figures by name. */
   readonly types: ReadonlyMap<string, TensorType>;
 }
@@ -154,17 +159,6 @@ const checkMeasure = (env: Env, decl: StepDecl): Measure | null => {
     );
     return null;
   }
-  const [, second] = decl.inputs;
-  if (second) {
-    env.checker.report(
-      notBuilt(
-        second.data.span,
-        { what: '`step measure` over several data sets' },
-        { help: 'write one step for each: `step measure as other(…)`' },
-      ),
-    );
-    return null;
-  }
   const datas = new Map<string, DataInfo>();
   for (const { data } of decl.inputs) {
     const binding = lookupData(env.scope, data.text);
@@ -187,7 +181,87 @@ const checkMeasure = (env: Env, decl: StepDecl): Measure | null => {
       );
     return null;
   }
-  return { ir, types: own };
+  const steps = decl.inputs.length > 1 ? apart(env, decl, ir) : [ir];
+  return steps && { steps, types: own };
+};
+
+/** Batches whose rows an expression is made of, and the locals that it reads. */
+const readsOf = (
+  exprs: readonly IrExpr[],
+  statements: readonly IrStepStmt[],
+): { readonly batches: ReadonlySet<string>; readonly locals: ReadonlySet<string> } => {
+  const batches = new Set<string>();
+  const locals = new Set<string>();
+  const look = (node: unknown): void =>
+    walkIr(node, ({ kind, ref, batch }) => {
+      if (kind === 'batchSize' && typeof batch === 'string') batches.add(batch);
+      if (kind !== 'ref' || typeof ref !== 'object' || ref === null) return;
+      if (!('kind' in ref && 'name' in ref && typeof ref.name === 'string')) return;
+      if (ref.kind === 'batch') batches.add(ref.name);
+      if (ref.kind !== 'local' || locals.has(ref.name)) return;
+      locals.add(ref.name);
+      look(lookUp(statements, ref.name));
+    });
+  look(exprs);
+  return { batches, locals };
+};
+
+/** A step over several data sets as one for each, with the figures of its rows: each set is read once, to its own end. */
+const apart = (env: Env, decl: StepDecl, ir: IrStep): readonly IrStep[] | null => {
+  const figures = new Map<string, { readonly of: IrStepStmt[]; readonly locals: Set<string> }>();
+  let fine = true;
+  for (const statement of ir.body) {
+    if (statement.kind === 'if' || statement.kind === 'for' || statement.kind === 'every') {
+      env.checker.report(
+        updateNotHere(statement.span, {
+          statement: statement.kind,
+          reason: 'stands in a step over one data set: here each figure is of the rows of one of them',
+        }),
+      );
+      return null;
+    }
+    if (statement.kind !== 'measure') continue;
+    const { batches, locals } = readsOf(expressionsOf(statement), ir.body);
+    const [batch, ...others] = [...batches];
+    if (batch === undefined || others.length > 0) {
+      fine = false;
+      env.checker.report(
+        wrongType(
+          statement.span,
+          {
+            what: `the figure \`${statement.name}\``,
+            found: `made of the rows of ${[...batches].map((each) => `\`${each}\``).join(' and ')}`,
+            expected: 'rows of one data set are',
+          },
+          { help: 'measure a figure of each, and compute with them where they are read' },
+        ),
+      );
+      continue;
+    }
+    const own = figures.get(batch) ?? { of: [], locals: new Set() };
+    figures.set(batch, own);
+    own.of.push(statement);
+    for (const name of locals) own.locals.add(name);
+  }
+  const steps = ir.inputs.flatMap((input): readonly IrStep[] => {
+    const own = figures.get(input.name);
+    if (own) {
+      const reads = (statement: IrStepStmt): boolean =>
+        own.of.includes(statement) || ('name' in statement && own.locals.has(statement.name));
+      const body = ir.body.filter(reads);
+      return [{ ...ir, inputs: [input], body, part: input.name }];
+    }
+    if (fine)
+      env.checker.report(
+        missingPart(
+          decl.inputs.find(({ name }) => name.text === input.name)?.name.span ?? input.span,
+          { what: `nothing of \`${input.name}\` is measured` },
+          { help: 'write a `metric` of its rows, or leave it out' },
+        ),
+      );
+    return [];
+  });
+  return fine && steps.length === ir.inputs.length ? steps : null;
 };
 
 const measureNamed = (env: Env, name: string): StepDecl | null =>

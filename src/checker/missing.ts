@@ -3,13 +3,21 @@
  * computed of what stands in their place and of the masks apart, so that nothing is missing but what was in the file.
  */
 import type { MemberExpr } from '../parser/ast.js';
-import { missingValue, wrongType } from '../parser/messages.gen.js';
+import { missingValue, notBuilt, wrongType } from '../parser/messages.gen.js';
 import type { Span } from '../parser/source.js';
 import { asConstant } from './dims/size.js';
 import type { Env } from './env.js';
 import type { IrExpr, IrExprKind } from './ir.js';
 import { binary, castHelp, not } from './operators.js';
-import { aType, isNumber, showShape, tensorType, type MissingType, type TensorType } from './types.js';
+import {
+  aType,
+  intType,
+  isNumber,
+  showShape,
+  tensorType,
+  type MissingType,
+  type TensorType,
+} from './types.js';
 import { constantOf, isUnknown, unknownValue, value, type Value } from './value.js';
 
 export const isMissing = (each: Value): boolean => each.type.kind === 'missing';
@@ -169,6 +177,60 @@ export const callWithGaps = (
   const found = all.find(holdsGaps);
   if (found) refuseGaps(env, found, `\`${name}\``);
   return unknownValue(span);
+};
+
+/**
+ * `mean(x)` over rows of a step where x may be missing: of what is known. `apply` is that function on tensors, `select` another of the
+ * prelude. Null where it is another mean.
+ */
+export const meanOfKnown = (
+  env: Env,
+  bound: ReadonlyMap<string, Value>,
+  span: Span,
+  functions: {
+    readonly apply: (bound: ReadonlyMap<string, Value>) => Value;
+    readonly select: (bound: ReadonlyMap<string, Value>) => Value;
+  },
+): Value | null => {
+  const x = bound.get('x');
+  if (env.place.kind !== 'step' || env.place.gaps || x?.type.kind !== 'missing' || !x.gap) return null;
+  const weight = bound.get('weight');
+  const axis = bound.get('axis');
+  if ((weight && weight.type.kind !== 'none') || (axis && axis.type.kind !== 'none')) {
+    env.checker.report(
+      notBuilt(
+        span,
+        { what: 'a mean of values that may be missing, with a weight or along an axis,' },
+        { help: 'fill what is missing, and weigh it 0: `is_missing` says where' },
+      ),
+    );
+    return unknownValue(span);
+  }
+  const { of } = x.type;
+  if (of.dtype !== 'f32') {
+    refuseGaps(env, x, '`mean`');
+    return unknownValue(span);
+  }
+  const zero = value(span, intType, { kind: 'literal', value: 0 }, { constant: 0 });
+  const there = functions.select(
+    new Map([
+      ['test', x.gap],
+      ['then_value', zero],
+      ['else_value', present(x)],
+    ]),
+  );
+  const known = not(env, span, x.gap);
+  if (isUnknown(there) || isUnknown(known)) return unknownValue(span);
+  const ones = value(span, tensorType('f32', of.shape), {
+    kind: 'op',
+    home: 'ops',
+    name: 'cast',
+    args: [known.ir],
+    options: [{ name: 'to', value: value(span, { kind: 'dtype' }, { kind: 'literal', value: 'f32' }).ir }],
+    draw: null,
+    free: true,
+  });
+  return functions.apply(new Map([...bound, ['x', there], ['weight', ones]]));
 };
 
 /** Refuses a reduction over what may be missing where anything but a figure would be made of it. */

@@ -18,6 +18,7 @@ import { lookup, type Env } from './env.js';
 import { checkExpr } from './expressions.js';
 import type { IrNamed, IrReduction, IrStepStmt } from './ir.js';
 import { maskedIn } from './masked-means.js';
+import { streamedOf } from './streamed.js';
 import { isFinished, isSame, lossTerms, reductionOf, totalOf } from './totals.js';
 import { aType, showType } from './types.js';
 import { isUnknown, type Total, type Value } from './value.js';
@@ -170,6 +171,8 @@ const exactly = (
   const figure = figuresOf(env.place)(reduction);
   if (!figure) return reduction;
   if (by === 'mean' && found.type.kind === 'tensor') return { span, kind: 'each', value: found.ir };
+  const streamed = by === null ? streamedOf(env, total, span) : null;
+  if (streamed) return streamed === 'too large' ? null : streamed;
   env.checker.report(
     batchFigure(
       figure.expr.span.file === span.file ? figure.expr.span : found.span,

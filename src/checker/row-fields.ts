@@ -118,7 +118,7 @@ export const rowFields = (
       );
       return { name, type };
     }
-    if (withGaps.includes(source)) return { name, type: { kind: 'missing', of: type } };
+    if (isExtern || withGaps.includes(source)) return { name, type: { kind: 'missing', of: type } };
     env.checker.report(
       wrongType(
         field.type.span,
@@ -128,7 +128,7 @@ export const rowFields = (
           expected: `a type without \`missing\` in \`${source}\``,
         },
         {
-          help: `only ${withGaps.join(' and ')} know gaps: leave \`missing\` out, or add a bool field that says where they are`,
+          help: `only ${withGaps.join(', ')} and extern sources know gaps: leave \`missing\` out, or add a bool field that says where they are`,
         },
       ),
     );

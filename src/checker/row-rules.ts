@@ -23,7 +23,9 @@ const rowsArg = (call: RuleCall): TensorType | RecordType | null => {
   if (type.kind === 'tensor' && isRows(type)) return type;
   if (
     type.kind === 'record' &&
-    type.fields.every((field) => field.type.kind === 'tensor' && isRows(field.type))
+    type.fields.every(
+      ({ type: own }) => (own.kind === 'tensor' && isRows(own)) || (own.kind === 'missing' && isRows(own.of)),
+    )
   )
     return type;
   env.checker.report(
@@ -45,14 +47,18 @@ const mapRows = (
     : {
         ...type,
         fields: type.fields.map((field) =>
-          field.type.kind === 'tensor' ? { ...field, type: make(field.type) } : field,
+          field.type.kind === 'tensor'
+            ? { ...field, type: make(field.type) }
+            : field.type.kind === 'missing'
+              ? { ...field, type: { kind: 'missing' as const, of: make(field.type.of) } }
+              : field,
         ),
       };
 
 const firstOf = (type: TensorType | RecordType): TensorType | null => {
   if (type.kind === 'tensor') return type;
-  const [first] = type.fields;
-  return first?.type.kind === 'tensor' ? first.type : null;
+  const own = type.fields[0]?.type;
+  return own?.kind === 'tensor' ? own : own?.kind === 'missing' ? own.of : null;
 };
 
 /** Whether the first axis of a tensor is rows of a batch. */

@@ -126,7 +126,7 @@ export const checkTrainer = (env: Env, scope: FileScope, files: readonly FileSco
     names.set(name, (decl.as ?? decl.stage).span);
     if (decl.stage.text === 'measure') {
       const measure = measureOf(env, decl);
-      if (measure) made.push(measure.ir);
+      if (measure) made.push(...measure.steps);
       continue;
     }
     const whole = withBody(env, decl);
@@ -168,7 +168,12 @@ export const checkTrainer = (env: Env, scope: FileScope, files: readonly FileSco
   const derived = decls.flatMap((decl) =>
     decl.kind === 'modelAlias' ? (derivedOf(env, decl, scope) ?? []) : [],
   );
-  const named = modelsIn([made, addons, optimizers.map((each) => each.of)]);
+  const harvesting = [...datas.values()].flatMap(({ ir: { arguments: given } }) =>
+    given.flatMap(({ value }) =>
+      value.type.kind === 'model' && value.kind === 'literal' ? [{ model: value.value }] : [],
+    ),
+  );
+  const named = modelsIn([made, addons, optimizers.map((each) => each.of), harvesting]);
   const copied = derived.flatMap(({ decl, copy }) => (copy && named.has(decl.name.text) ? [copy.of] : []));
   const used = new Set([...named, ...copied]);
   const shown = new Set(

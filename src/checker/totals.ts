@@ -98,7 +98,7 @@ interface Term {
 }
 
 /** A schedule in a step, and what is computed with one, is a scalar tensor: a number there would be frozen. */
-const isDevice = (ir: IrExpr): boolean =>
+export const isDevice = (ir: IrExpr): boolean =>
   ir.kind === 'op' || ir.type.kind === 'tensor' || (ir.kind === 'ref' && ir.ref.kind === 'schedule');
 
 const device = (span: Span, name: string, args: readonly IrExpr[]): IrExpr => ({
@@ -147,7 +147,7 @@ const hostOf = (total: Total): IrExpr | null => {
     : { kind: 'hostCall', fn: total.op, args: known, span: total.span, type: irType(floatType) };
 };
 
-const isOperator = (op: string): boolean => ['+', '-', '*', '/', '%', '**'].includes(op);
+export const isOperator = (op: string): boolean => ['+', '-', '*', '/', '%', '**'].includes(op);
 
 const termsOf = (total: Total, masked: Masked | null = null): readonly Term[] | null => {
   if (total.kind === 'host') return null;

@@ -4,25 +4,29 @@
  * another that shares the folder.
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isGone, leave, ownersOf, ownText, readOwner, touch, tryTake } from '../values/claim.js';
+import { isGone, leave, ownersOf, ownText, readOwner, touch, tryTake, untouchedMs } from '../values/claim.js';
 import { systemFault } from './engine-fault.js';
 
 const touchMs = 1000;
 const pollMs = 250;
 const patience = { quietMs: 30_000, silentMs: 60_000 };
 
-/** Whether the process that wrote this is gone. False where the file itself is: then there is nothing to say. */
-const isAbandoned = (path: string): boolean => {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  return stat !== undefined && isGone(readOwner(path), Date.now() - stat.mtimeMs, patience);
-};
-
 const ownerFile = 'owner.json';
 const partPrefix = '.part-';
 const oldPrefix = '.old-';
+
+/** A path in `root` that nothing else uses. A process that is killed leaves what the next one removes. */
+const passing = (root: string, what: string): string =>
+  join(root, `${partPrefix}${what}-${randomBytes(6).toString('hex')}`);
+
+/** Whether the process that wrote this is gone. False where the file itself is: then there is nothing to say. */
+const isAbandoned = (root: string, path: string): boolean => {
+  const untouched = untouchedMs(path, passing(root, 'clock'));
+  return untouched !== null && isGone(readOwner(path), untouched, patience);
+};
 
 /** Does something with a claim; what the system refuses is told in a line. */
 const orFault = <T>(what: string, work: () => T): T => {
@@ -38,11 +42,10 @@ export const sweep = (root: string): void => {
   for (const name of readdirSync(root)) {
     const path = join(root, name);
     try {
-      const stat = statSync(path, { throwIfNoEntry: false });
       const left = name.startsWith(partPrefix)
         ? existsSync(join(path, ownerFile))
-          ? isAbandoned(join(path, ownerFile))
-          : stat !== undefined && Date.now() - stat.mtimeMs > patience.silentMs
+          ? isAbandoned(root, join(path, ownerFile))
+          : (untouchedMs(path, passing(root, 'clock')) ?? 0) > patience.silentMs
         : name.startsWith(oldPrefix);
       if (left) rmSync(path, { recursive: true, force: true });
     } catch {
@@ -73,11 +76,9 @@ export const claimed = async <T>(
   let told = false;
   const owners = (): readonly string[] => orFault(`cannot read ${claim}`, () => ownersOf(claim));
   const take = (): boolean =>
-    orFault(`cannot write ${claim}`, () =>
-      tryTake(claim, name, join(root, `${partPrefix}claim-${randomBytes(6).toString('hex')}`)),
-    );
+    orFault(`cannot write ${claim}`, () => tryTake(claim, name, passing(root, 'claim')));
   while (owners().length > 0 || !take()) {
-    const gone = owners().filter(isAbandoned);
+    const gone = orFault(`cannot write to ${root}`, () => owners().filter((path) => isAbandoned(root, path)));
     for (const path of gone) rmSync(path, { force: true });
     if (gone.length > 0) continue;
     if (!told) waiting();

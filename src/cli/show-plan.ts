@@ -5,10 +5,11 @@ import type { IrData, IrExpr, IrStep, IrTrainer } from '../checker/ir.js';
 import { loadPrelude } from '../checker/prelude.js';
 import { optionOf, type TrainingInput } from '../checker/training/input.js';
 import { axesIn } from '../checker/training/sweep.js';
+import { phaseOf } from '../checker/training/phase-values.js';
 import { partIn, runOf, type Run } from '../checker/training/run.js';
 import type { Pace } from '../values/durations.js';
 import { batchesIn, partOf, showPart } from '../values/limits.js';
-import { planSchedule, type Phase } from '../values/schedule.js';
+import { planSchedule } from '../values/schedule.js';
 import { countOf, settingText, type Axis } from '../values/sweep.js';
 import { showQuantity, type Duration } from '../values/units.js';
 import { countRows } from './row-counts.js';
@@ -209,6 +210,21 @@ const checkpointLines = (trainer: IrTrainer, { run, end }: Reader): readonly str
       return `checkpoint: ${parts.join('; ')}`;
     });
 
+/** What weights begin with, in the order in which it is loaded. */
+const pretrainedLines = (trainer: IrTrainer, run: Run): readonly string[] =>
+  trainer.addons
+    .filter(({ name, module }) => name === 'pretrained' && module === null)
+    .map((addon) => {
+      const text = (name: string): string | null => {
+        const expr = optionOf(addon.options, name);
+        const value = expr === null ? null : evaluateIr(expr, run.names);
+        return typeof value === 'string' ? value : null;
+      };
+      const layout = text('layout') ?? 'ztrain';
+      const own = layout === 'ztrain' ? '' : `, in the layout of ${layout}`;
+      return `${shownName(addon)}: ${text('into') ?? 'a part'} from ${text('from') ?? 'a file'}${own}`;
+    });
+
 /** `lr 0.01, 0.1`, cut where there are many. */
 const axisText = ({ name, values }: Axis): string => {
   const shown = values.slice(0, 6).map(settingText);
@@ -229,61 +245,8 @@ const sweepLines = (trainer: IrTrainer, fixed: ReadonlySet<string>): readonly st
       return [`sweep: ${counted(points, 'point')}${runs}${by}`, ...[...over, ...average].map(axisText)];
     });
 
-const phaseOf = (kind: string, options: Parameters<typeof optionOf>[0], run: Run): Phase | null => {
-  const number = (name: string): number | null => {
-    const expr = optionOf(options, name);
-    const value = expr === null ? null : evaluateIr(expr, run.names);
-    return typeof value === 'number' ? value : null;
-  };
-  const over = durationOf(optionOf(options, 'over'), run);
-  if (over === null) return null;
-  const from = number('from');
-  const to = number('to');
-  const every = (): Duration | null => durationOf(optionOf(options, 'every'), run);
-  switch (kind) {
-    case 'constant': {
-      const value = number('value');
-      return value === null ? null : { kind, value, over };
-    }
-    case 'step': {
-      const interval = every();
-      const factor = number('factor');
-      return interval === null || factor === null ? null : { kind, factor, every: interval, over, from };
-    }
-    case 'warmup':
-    case 'linear':
-    case 'cosine':
-    case 'exponential':
-      return to === null ? null : { kind, to, over, from, every: every() };
-    case 'polynomial':
-      return to === null ? null : { kind, to, over, from, every: every(), power: number('power') ?? 1 };
-    case 'one_cycle': {
-      const peak = number('peak');
-      const anneal = optionOf(options, 'anneal');
-      return peak === null
-        ? null
-        : {
-            kind,
-            peak,
-            over,
-            pctStart: number('pct_start') ?? 0.3,
-            divFactor: number('div_factor') ?? 25,
-            finalDivFactor: number('final_div_factor') ?? 1e4,
-            anneal: anneal?.kind === 'literal' && anneal.value === 'linear' ? 'linear' : 'cosine',
-          };
-    }
-    case 'plateau': {
-      const watched = optionOf(options, 'monitor');
-      if (watched?.kind !== 'monitor') return null;
-      const monitor = { mode: watched.mode ?? 'min', metric: watched.metric };
-      // What it does depends on measurements; the plan has its length and what it begins with.
-      const numbers = { factor: 0.5, patience: 0, threshold: 0, cooldown: 0, min: 0 };
-      return { kind, monitor, ...numbers, thresholdMode: 'relative', over, from };
-    }
-    default:
-      return null;
-  }
-};
+const shownName = ({ name, label }: IrTrainer['addons'][number]): string =>
+  label === name ? name : `${name} as ${label}`;
 
 const shortNumber = (value: number): string => String(Number(value.toPrecision(4)));
 
@@ -404,6 +367,7 @@ export const planLines = (
     ...freezeLines(trainer, reader),
     ...copyLines(trainer, reader),
     ...addonLines(taken, dev === null),
+    ...pretrainedLines(trainer, run),
     ...checkpointLines(taken, reader),
     ...stopLines(taken, reader),
     ...logLines(taken, reader, defaultDuration),

@@ -11,6 +11,7 @@ import type { Tree } from './tree.js';
 /** Values of `ztrain/runtime`. */
 export const NAMESPACES = [
   'addons',
+  'arrays',
   'copies',
   'data',
   'losses',

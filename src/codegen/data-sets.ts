@@ -18,17 +18,18 @@ export const emitData = (place: Place, data: IrData): ts.Expression => {
     : [];
   const types = data.declared ? [batchType(unit, data.row, 'added')] : [];
   // A source of the prelude finds its files itself; an extern is given paths that the run has resolved.
-  const args = emitOptions(place, data.arguments).map((entry, at) =>
-    data.source.kind === 'extern' && data.arguments[at]?.value.type.kind === 'path'
-      ? { ...entry, value: tree.call(unit.export('data', 'path'), [entry.value]) }
-      : entry,
-  );
+  const args = emitOptions(place, data.arguments).map((entry, at) => {
+    const given = data.arguments[at]?.value;
+    if (data.source.kind === 'extern' && given?.type.kind === 'path')
+      return { ...entry, value: tree.call(unit.export('data', 'path'), [entry.value]) };
+    return given?.type.kind === 'model' ? { ...entry, value: emitModel(place, given) } : entry;
+  });
   const common = emitOptions(place, data.options);
   const { kind, name, module } = data.source;
   const source =
     kind === 'extern'
       ? tree.call(
-          unit.export('data', 'from'),
+          unit.export('data', data.source.live === true ? 'live' : 'from'),
           [
             tree.member(unit.extern(module ?? ''), camel(name)),
             tree.object(args),
@@ -68,6 +69,34 @@ export const emitData = (place: Place, data: IrData): ts.Expression => {
           ),
     );
   }, source);
+};
+
+/** `data.model('Actor', { obs: { dtype: 'f32', shape: [4] } })`: a model by its name, and what it takes of a row. */
+const emitModel = (place: Place, given: IrExpr): ts.Expression => {
+  const { unit } = place;
+  const { tree } = unit;
+  const own =
+    given.kind === 'literal' ? unit.ir.trainer?.models.find(({ name }) => name === given.value) : null;
+  if (given.type.kind !== 'model' || !own)
+    throw new EmitError('a data set has a model that the run does not have');
+  const optionOf = (name: string): ts.Expression => {
+    const option = own.options.find((each) => each.name === name);
+    return option === undefined ? place.read.param(name) : emitExpression(place, option.value);
+  };
+  const inputs = given.type.inputs.map(({ name, type }) => {
+    if (type.kind !== 'tensor') throw new EmitError(`a live source cannot give a model ${type.kind}`);
+    return {
+      key: name,
+      value: tree.object([
+        { key: 'dtype', value: tree.text(type.dtype) },
+        {
+          key: 'shape',
+          value: tree.array(type.shape.slice(1).map((size) => emitSize(place, size, optionOf))),
+        },
+      ]),
+    };
+  });
+  return tree.call(unit.export('data', 'model'), [tree.text(own.name), tree.object(inputs)]);
 };
 
 /** `{ words: ['words.txt'] }`: the files that a map of the host looks words up in, each once. */

@@ -283,11 +283,27 @@ const externResult = (unit: Unit, item: IrExternItem): ts.TypeNode => {
     case 'layer':
       return layerCheck(unit, item);
     case 'data': {
-      const source = (): ts.TypeNode => unit.exportType('data', 'RowSource');
+      const name = item.live === true ? 'LiveSource' : 'RowSource';
+      const { fields } = item;
+      const source = (): ts.TypeNode =>
+        unit.exportType('data', name, fields === undefined ? [] : [sourceFields(unit, fields)]);
       return tree.factory.createUnionTypeNode([source(), tree.type('Promise', [source()])]);
     }
   }
 };
+
+const fieldTypes = {
+  numbers: 'SourceValues',
+  gaps: 'ValuesOrMissing',
+  texts: 'SourceTexts',
+  lists: 'SourceLists',
+} as const;
+
+/** `{ readonly obs: data.SourceValues; readonly late: data.ValuesOrMissing }`: what a source gives for rows. */
+const sourceFields = (unit: Unit, fields: NonNullable<IrExternItem['fields']>): ts.TypeNode =>
+  unit.tree.recordType(
+    fields.map(({ name, of }) => ({ key: name, type: unit.exportType('data', fieldTypes[of]) })),
+  );
 
 /** `nn.Module<[x: Tensor2D], Tensor2D> & { readonly gain: nn.Weight<Tensor1D> }` */
 const layerCheck = (unit: Unit, { inputs, result, owns = [] }: IrExternItem): ts.TypeNode => {

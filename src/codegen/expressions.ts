@@ -5,7 +5,7 @@ import { readsRun } from '../checker/ir-walk.js';
 import { EmitError, NAMESPACES, type Place, type RuntimeValue, inside } from './context.js';
 import { camel, pascal } from './names.js';
 import { takesGradients } from './recorded.js';
-import { parseSize, type SizeNode } from './size-text.js';
+import { parseSize, type SizeNode } from '../values/size-text.js';
 import type { Entry } from './tree.js';
 import { batchType, typeNode } from './types.js';
 import { emitStatements } from './statements.js';
@@ -125,12 +125,15 @@ const emitKind = (place: Place, expr: IrExpr): ts.Expression => {
           : withExternOptions(place, { module, name: expr.name }, given, entries);
       return tree.call(emitCallee(place, expr.home, expr.name), args, free(place, expr.free, expr.type));
     }
-    case 'slice':
-      return tree.call(
-        unit.export('ops', 'slice'),
-        [emitExpression(place, expr.of), tree.array(expr.slices.map((slice) => emitSlice(place, slice)))],
-        [typeNode(unit, expr.type)],
-      );
+    case 'slice': {
+      const places = tree.array(expr.slices.map((slice) => emitSlice(place, slice)));
+      const args = [emitExpression(place, expr.of), places];
+      if (expr.home === 'arrays') {
+        const isOne = expr.type.kind !== 'tensor' || expr.type.shape.length === 0;
+        return tree.call(unit.export('arrays', isOne ? 'at' : 'slice'), args);
+      }
+      return tree.call(unit.export('ops', 'slice'), args, [typeNode(unit, expr.type)]);
+    }
     case 'apply':
       return tree.call(
         tree.member(emitSlot(place, expr.slot), 'call'),

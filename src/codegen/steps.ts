@@ -24,6 +24,18 @@ const emitKind = (place: Place, reduction: IrReduction): ts.Expression => {
         withOptions(place, [emitExpression(place, reduction.values)], weight),
       );
     }
+    case 'joined': {
+      const { how, axes, weight } = reduction;
+      const options = [
+        { key: 'how', value: tree.text(how) },
+        ...(axes === null ? [] : [{ key: 'axis', value: tree.array(axes.map((axis) => tree.number(axis))) }]),
+        ...(weight === null ? [] : [{ key: 'weight', value: emitExpression(place, weight) }]),
+      ];
+      return tree.call(
+        unit.export('rows', 'joined'),
+        withOptions(place, [emitExpression(place, reduction.values)], options),
+      );
+    }
     case 'each':
     case 'last':
       return tree.call(unit.export('rows', reduction.kind), [emitExpression(place, reduction.value)]);

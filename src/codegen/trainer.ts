@@ -24,7 +24,7 @@ import {
 } from './context.js';
 import { emitData } from './data-sets.js';
 import { emitExpression, emitOptions, readsSchedule, withOptions } from './expressions.js';
-import { camel, createPropertyNames, instanceOf } from './names.js';
+import { camel, createPropertyNames, instanceOf, pascal } from './names.js';
 import { takesGradients } from './recorded.js';
 import { emitStepBody } from './steps.js';
 import type { Entry } from './tree.js';
@@ -380,8 +380,8 @@ const configureAddOns = (write: Write): ts.ClassElement => {
   return method(write, 'configureAddOns', params, undefined, (place) => [tree.giveBack(body(place))]);
 };
 
-/** Add-ons that may stand several times: each writes under its own name. */
-const LABELLED: ReadonlySet<string> = new Set(['image_grid']);
+/** Add-ons that may stand several times: each writes, or is told of, under its own name. */
+const LABELLED: ReadonlySet<string> = new Set(['image_grid', 'pretrained']);
 
 const emitAddon = (write: Write, place: Place, addon: IrAddon): ts.Expression => {
   const { unit } = place;
@@ -411,7 +411,9 @@ const emitAddon = (write: Write, place: Place, addon: IrAddon): ts.Expression =>
 // ---- steps
 
 const stepName = ({ members }: Write, step: IrStep): string =>
-  members.declare(`step:${step.name}`, `${camel(step.name)}Step`);
+  step.part === undefined
+    ? members.declare(`step:${step.name}`, `${camel(step.name)}Step`)
+    : members.declare(`step:${step.name}:${step.part}`, `${camel(step.name)}${pascal(step.part)}Step`);
 
 const stepMethod = (write: Write, step: IrStep): ts.ClassElement => {
   const { unit, trainer } = write;

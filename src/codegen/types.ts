@@ -59,10 +59,28 @@ export const typeNode = (unit: Unit, type: IrType): ts.TypeNode => {
     case 'metric':
     case 'secret':
       return unit.exportType('addons', { monitor: 'Monitor', metric: 'Metric', secret: 'Secret' }[type.kind]);
+    case 'model':
+      return unit.exportType('data', 'ModelFunction', [
+        hostArrays(unit, type.inputs),
+        type.result.kind === 'record' ? hostArrays(unit, type.result.fields) : hostArray(unit, type.result),
+      ]);
     case 'setting':
       throw new EmitError('a monitor, clip or schedule has no type of its own in emitted code');
   }
 };
+
+/** A tensor's values on the host. */
+const hostArray = (unit: Unit, type: IrType): ts.TypeNode =>
+  unit.tree.type(
+    type.kind !== 'tensor' || type.dtype === 'f32'
+      ? 'Float32Array'
+      : type.dtype === 'i32'
+        ? 'Int32Array'
+        : 'Uint8Array',
+  );
+
+const hostArrays = (unit: Unit, fields: readonly IrField[]): ts.TypeNode =>
+  unit.tree.recordType(fields.map(({ name, type }) => ({ key: name, type: hostArray(unit, type) })));
 
 export const recordType = (unit: Unit, fields: readonly IrField[]): ts.TypeNode =>
   unit.tree.recordType(fields.map(({ name, type }) => ({ key: name, type: typeNode(unit, type) })));

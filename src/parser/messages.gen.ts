@@ -116,8 +116,11 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT4207: { name: 'literal_secret', severity: 'error' },
   ZT4208: { name: 'missing_column', severity: 'error' },
   ZT4211: { name: 'weights_go_on', severity: 'error' },
+  ZT4212: { name: 'loaded_twice', severity: 'error' },
   ZT4213: { name: 'never_runs', severity: 'error' },
   ZT4220: { name: 'part_of_none', severity: 'error' },
+  ZT4221: { name: 'not_for_live', severity: 'error' },
+  ZT4222: { name: 'endless_epoch', severity: 'error' },
   ZT4301: { name: 'parts_not_whole', severity: 'error' },
   ZT4302: { name: 'split_twice', severity: 'error' },
   ZT4303: { name: 'parts_needed', severity: 'error' },
@@ -136,6 +139,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT5017: { name: 'file_not_there', severity: 'warning' },
   ZT5018: { name: 'flattened_order', severity: 'warning' },
   ZT5020: { name: 'idle_option', severity: 'warning' },
+  ZT5021: { name: 'zero_rate', severity: 'warning' },
   ZT6001: { name: 'extern_disagrees', severity: 'error' },
 };
 
@@ -1689,6 +1693,23 @@ export const weightsGoOn = (span: Span, details: DiagnosticDetails = {}): Diagno
   span,
 });
 
+/** ZT4212 loaded_twice: {first} and {second} both load {weights} */
+export const loadedTwice = (
+  span: Span,
+  args: {
+    readonly first: string | number;
+    readonly second: string | number;
+    readonly weights: string | number;
+  },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4212',
+  severity: 'error',
+  message: `${args.first} and ${args.second} both load ${args.weights}`,
+  span,
+});
+
 /** ZT4213 never_runs: the update of {name} runs {times} */
 export const neverRuns = (
   span: Span,
@@ -1716,6 +1737,32 @@ export const partOfNone = (
   code: 'ZT4220',
   severity: 'error',
   message: `\`${args.option}\` takes none of the ${args.batches} of \`${args.data}\``,
+  span,
+});
+
+/** ZT4221 not_for_live: {what} does not fit live data (`{data}`) */
+export const notForLive = (
+  span: Span,
+  args: { readonly what: string | number; readonly data: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4221',
+  severity: 'error',
+  message: `${args.what} does not fit live data (\`${args.data}\`)`,
+  span,
+});
+
+/** ZT4222 endless_epoch: {what} is of epochs, and live data (`{data}`) has none */
+export const endlessEpoch = (
+  span: Span,
+  args: { readonly what: string | number; readonly data: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4222',
+  severity: 'error',
+  message: `${args.what} is of epochs, and live data (\`${args.data}\`) has none`,
   span,
 });
 
@@ -1963,6 +2010,19 @@ export const idleOption = (
   code: 'ZT5020',
   severity: 'warning',
   message: `\`${args.option}\` changes nothing: ${args.reason}`,
+  span,
+});
+
+/** ZT5021 zero_rate: the learning rate of {owner} is 0 {time}: nothing is trained then */
+export const zeroRate = (
+  span: Span,
+  args: { readonly owner: string | number; readonly time: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5021',
+  severity: 'warning',
+  message: `the learning rate of ${args.owner} is 0 ${args.time}: nothing is trained then`,
   span,
 });
 

@@ -9,7 +9,15 @@ import { RunError } from './run/run-error.js';
 import { setAsideUnused } from './run/sweep-folder.js';
 import type { FitResult } from './trainer/fit.js';
 import { record } from '../values/json-record.js';
-import { newestIn, noneWhole, resumePointAt, unfinishedIn, type ResumePoint } from './trainer/resume.js';
+import {
+  endedBy,
+  newestIn,
+  noneWhole,
+  resumePointAt,
+  unfinishedIn,
+  type ResumePoint,
+} from './trainer/resume.js';
+import { originsIn } from './trainer/run-record.js';
 import { namedFolder, runFit, type RunOptions } from './trainer/run.js';
 import type { ParamValue, TrainerSpec } from './trainer/spec.js';
 import type { TrainerClass } from './trainer/trainer.js';
@@ -26,21 +34,24 @@ export interface GoOnArguments {
 
 /**
  * Goes on with the run that `from` names: `auto`, a run's folder, or a checkpoint. Params and attributes are those of the run; what the
- * command line says comes before them, and must be allowed where it differs. Null where `auto` finds nothing to go on with.
+ * command line says comes before them, and must be allowed where it differs. Null where `auto` finds nothing to go on with. What
+ * interrupted the run is in the result.
  */
 export async function goOn(
   trainerClass: TrainerClass,
   from: string,
   { params, attributes, allow, runDir, devRun }: GoOnArguments,
   options: RunOptions,
-): Promise<FitResult | null> {
+): Promise<Pick<FitResult, 'signal'> | null> {
   const { spec } = trainerClass;
   if (devRun !== null) throw new UsageError('a dev run writes nothing, so it cannot go with --resume');
   const own = runDir ?? namedFolder(trainerClass, { params, overrides: attributes });
-  const point = from === 'auto' ? await pointToGoOn(spec.trainer, own) : await resumePointAt(from);
+  const say = (line: string): void => void (options.stream ?? process.stderr).write(`${line}\n`);
+  const point = from === 'auto' ? await pointToGoOn(spec.trainer, own, say) : await resumePointAt(from);
+  if (point === 'over') return { signal: null };
   if (point === null) {
     const where = own ?? join('runs', spec.trainer);
-    (options.stream ?? process.stderr).write(`nothing was left to go on with in ${where}: a new run\n`);
+    say(`nothing was left to go on with in ${where}: a new run`);
     return null;
   }
   if (runDir !== undefined && resolve(runDir) !== point.run)
@@ -57,25 +68,43 @@ export async function goOn(
   const trainer = new trainerClass({
     // What the run was started with need not be said again.
     params: { ...paramsOf(spec, point.checkpoint), ...params },
+    origins: await originsIn(
+      point.run,
+      spec.params.filter(({ key }) => params[key] === undefined),
+    ),
     overrides: [...before, ...attributes],
   });
   return runFit(trainer, { ...options, resume: point, allow });
 }
 
-/** In the folder that was named, or the newest of the trainer's runs that was left unfinished. */
-async function pointToGoOn(trainer: string, runDir: string | null): Promise<ResumePoint | null> {
-  if (runDir === null) return unfinishedIn(join('runs', trainer));
+/**
+ * In the folder that was named, or the newest of the trainer's runs that was left unfinished. `over` where the named run has come to its
+ * end and has kept nothing that could be made longer.
+ */
+async function pointToGoOn(
+  trainer: string,
+  runDir: string | null,
+  say: (line: string) => void,
+): Promise<ResumePoint | 'over' | null> {
+  if (runDir === null) return unfinishedIn(join('runs', trainer), say);
   if (!existsSync(join(runDir, 'run.json'))) {
     if (existsSync(runDir) && isUnbegun(runDir)) await setAsideUnused(runDir);
     // A new run would be refused there.
     else if (existsSync(runDir)) refuseOthers(runDir);
     return null;
   }
-  const { point, passed } = await newestIn(runDir);
-  if (point === null && passed.length > 0) throw noneWhole(runDir, passed);
-  // A run that was killed before it saved anything starts anew; one that still goes on is left alone.
-  if (point === null) await setAsideUnused(runDir);
-  return point;
+  const { point, passed, isLost } = await newestIn(runDir);
+  if (point !== null) return point;
+  if (isLost) throw noneWhole(runDir, passed);
+  const weights = 'its checkpoints hold weights only (checkpoint.weights_only), from which no run goes on';
+  if (passed.length > 0 && (await endedBy(runDir)) !== null) {
+    say(`nothing is left to do: ${runDir} has come to its end, and ${weights}`);
+    return 'over';
+  }
+  // A run that was killed before it saved anything to go on from starts anew; one that still goes on is left alone.
+  const aside = await setAsideUnused(runDir);
+  if (passed.length > 0 && aside !== null) say(`${runDir} is ${aside} now: ${weights}`);
+  return null;
 }
 
 function overridesOf({ state }: ResumePoint): readonly Override[] {

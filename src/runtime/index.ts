@@ -1,5 +1,6 @@
 /** What a generated trainer imports, as `ztrain/runtime`: nothing else of the runtime is public. */
 export * as addons from './addons/index.js';
+export * as arrays from './rows/arrays.js';
 export * as copies from './copies/index.js';
 export * as data from './data/index.js';
 export * as losses from './losses/index.js';

@@ -27,6 +27,7 @@ import { runPredict, runTest } from './trainer/run.js';
 import { jsonTable } from './trainer/run-record.js';
 import type { TrainerSpec } from './trainer/spec.js';
 import type { Outputs } from './trainer/stage.js';
+import { attributesOfRun } from './trainer/trained-with.js';
 import type { TrainerClass } from './trainer/trainer.js';
 import { trainCommand } from './train-command.js';
 
@@ -232,10 +233,12 @@ async function runCommand(
     if (was !== undefined && is !== undefined && was !== is)
       io.stderr.write(`note: ${name} was ${was} when these weights were trained, and is ${is} here\n`);
   }
-  const trainer = new trainerClass({
-    params: { ...Object.fromEntries(trained), ...given },
-    overrides: args.attributes,
-  });
+  const params = { ...Object.fromEntries(trained), ...given };
+  const { taken, notes } = await attributesOfRun(from, args.attributes, () =>
+    new trainerClass({ params }).dataNames(),
+  );
+  for (const line of notes) io.stderr.write(`note: ${line}\n`);
+  const trainer = new trainerClass({ params, overrides: [...taken, ...args.attributes] });
   const print = new RowPrinter(args.json, io);
   if (args.command === 'test') {
     const tables = new Map<string, Table>();

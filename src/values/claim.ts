@@ -13,6 +13,7 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
+  statSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -84,15 +85,11 @@ export interface Patience {
 }
 
 /** Whether the owner of a claim is gone for certain, or for all that can be known of another machine. */
-export const isGone = (
-  owner: Owner | null,
-  untouchedMs: number,
-  { quietMs, silentMs }: Patience,
-): boolean => {
+export const isGone = (owner: Owner | null, untouched: number, { quietMs, silentMs }: Patience): boolean => {
   const own = ownOwner();
-  if (owner === null || owner.host !== own.host) return untouchedMs > silentMs;
-  if (owner.boot !== own.boot) return untouchedMs > quietMs;
-  if (owner.space !== own.space) return untouchedMs > silentMs;
+  if (owner === null || owner.host !== own.host) return untouched > silentMs;
+  if (owner.boot !== own.boot) return untouched > quietMs;
+  if (owner.space !== own.space) return untouched > silentMs;
   return !isAlive(owner.pid) || startOf(owner.pid) !== owner.started;
 };
 
@@ -137,6 +134,21 @@ export const touch = (path: string): void => {
     }
   } catch {
     // Whoever removed it thought this process gone: there is nothing to keep.
+  }
+};
+
+/**
+ * How many milliseconds ago something was touched, by the clock of the disk that it is on: that of another machine, or of this one, may
+ * be another. `probe` is a path on the same disk that nothing else uses. Null where the thing is gone. Throws what the system says.
+ */
+export const untouchedMs = (path: string, probe: string): number | null => {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return null;
+  try {
+    writeFileSync(probe, '', { flag: 'wx', mode: 0o600 });
+    return statSync(probe).mtimeMs - stat.mtimeMs;
+  } finally {
+    rmSync(probe, { force: true });
   }
 };
 

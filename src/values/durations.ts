@@ -33,6 +33,9 @@ export function durationInSteps(duration: Duration, pace: Pace): number {
     case 'batches':
       return value / pace.accumulate;
     case 'samples':
+      // An epoch without an end has no such part.
+      if (pace.rowsPerEpoch === Number.POSITIVE_INFINITY)
+        throw new LengthError(`${showQuantity(duration)} of live data, which has no epochs; write steps`);
       return (value / pace.rowsPerEpoch) * pace.stepsPerEpoch;
     case 'percent':
       if (pace.totalSteps === null) {
@@ -53,7 +56,10 @@ export function durationInSteps(duration: Duration, pace: Pace): number {
 /** Whole steps: rounded to the nearest, at least 1. Throws unless the duration is above 0. */
 export function wholeSteps(duration: Duration, pace: Pace): number {
   if (!(duration.value > 0)) throw new Error(`a length must be above 0, got ${showQuantity(duration)}`);
-  return Math.max(1, Math.round(durationInSteps(duration, pace)));
+  const steps = durationInSteps(duration, pace);
+  if (steps === Number.POSITIVE_INFINITY)
+    throw new LengthError(`${showQuantity(duration)} of live data, which has no epochs; write steps`);
+  return Math.max(1, Math.round(steps));
 }
 
 // Products such as 0.1 * 30 fall a little short of whole numbers; without this an event would slip by a step.
@@ -65,6 +71,8 @@ const slack = 1e-9;
  */
 export function dueAt(step: number, interval: number): boolean {
   if (!(interval > 0)) throw new Error(`an interval must be above 0 steps, got ${interval}`);
+  // Of live data an epoch has no end.
+  if (interval === Number.POSITIVE_INFINITY) return false;
   return step > 0 && Math.floor(step / interval + slack) > Math.floor((step - 1) / interval + slack);
 }
 
@@ -122,6 +130,7 @@ export function stepsBefore(time: number, { seconds, perStep }: Speed): number {
 
 /** The first step after `step` for which `dueAt` holds. */
 export function nextDue(step: number, interval: number): number {
+  if (interval === Number.POSITIVE_INFINITY) return interval;
   // The end of the interval that is open now, as far as arithmetic can be trusted to a step.
   let candidate = Math.max(
     step + 1,

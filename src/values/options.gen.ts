@@ -959,16 +959,6 @@ const entries: readonly (readonly [string, readonly OptionDeclaration[]])[] = [
         overridable: false,
         later: false,
       },
-      {
-        name: 'live',
-        key: 'live',
-        nullable: false,
-        type: { kind: 'bool' },
-        where: null,
-        limits: [],
-        overridable: false,
-        later: true,
-      },
     ],
   ],
   [

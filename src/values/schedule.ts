@@ -5,6 +5,10 @@
  * In each phase of n updates, update i (from 0) has done the fraction t = (i + 1) / n of the way: the last update of a
  * phase stands exactly at its end, and the first has already left its start. So `warmup(to = lr, over = 500.steps)`
  * never trains with a rate of 0, and reaches lr in update 500. `one_cycle` alone begins at its start, as PyTorch has it.
+ *
+ * A phase that keeps each value for `every` has m parts, and in part j (from 0) t = j / m, as a scheduler that is stepped
+ * once in each has it: the first part stands at the start, and the end is reached when the last part is over. `warmup`
+ * has t = (j + 1) / m there too. Parts in epochs end where epochs of the run end, wherever in one the phase begins.
  */
 import { durationInSteps, wholeSteps, type Pace } from './durations.js';
 import {
@@ -72,6 +76,8 @@ interface PlannedPhase {
   readonly from: number | null;
   /** The value of update `index` of the phase, which begins at `from`. */
   readonly at: (index: number, from: number) => number;
+  /** What follows begins there: a value that is kept for a time may not have been reached in the phase. */
+  readonly end: (from: number) => number;
   readonly plateau: PlateauPhase | null;
 }
 
@@ -80,7 +86,7 @@ export type ScheduleState = readonly PlateauState[];
 
 /** A schedule whose lengths are known. */
 export interface SchedulePlan {
-  /** The value of update k, from 0. Past the last phase the last value stays. `state` is the one at the start unless given. */
+  /** The value of update k, from 0. Past the last phase its end stays. `state` is the one at the start unless given. */
   valueAt(update: number, state?: ScheduleState): number;
   /** Updates in all phases. */
   readonly length: number;
@@ -114,16 +120,17 @@ export function planSchedule(phases: readonly Phase[], pace: Pace, name = 'sched
     const wanted = phaseEnd(phase.over, { start, exact }, pace, index === phases.length - 1, where);
     const length = Math.max(1, Math.round(wanted) - start);
     exact = wanted;
-    const { from, at } = phaseValues(phase, length, value, pace, where);
+    const { from, at, end } = phaseValues(phase, { start, length, pace, where }, value);
     planned.push({
       start,
       length,
       from: ownStart(phase),
       at,
+      end,
       plateau: phase.kind === 'plateau' ? phase : null,
     });
     start += length;
-    value = at(length - 1, from);
+    value = end(from);
   });
   if (pace.totalSteps !== null && start > pace.totalSteps) {
     throw new Error(
@@ -142,12 +149,11 @@ export function planSchedule(phases: readonly Phase[], pace: Pace, name = 'sched
 function valueAt(planned: readonly PlannedPhase[], update: number, state: ScheduleState): number {
   let before = Number.NaN;
   let plateaus = 0;
-  for (const { start, length, from, at, plateau } of planned) {
+  for (const { start, length, from, at, end, plateau } of planned) {
     const begin = from ?? before;
-    const index = Math.min(update - start, length - 1);
     const lowered = plateau === null ? null : (state[plateaus++]?.value ?? null);
-    before = lowered ?? at(index, begin);
-    if (update < start + length) return before;
+    if (update < start + length) return lowered ?? at(update - start, begin);
+    before = lowered ?? end(begin);
   }
   return before;
 }
@@ -204,43 +210,80 @@ function phaseEnd(
   return exact + durationInSteps(over, pace);
 }
 
-interface PhaseValues {
-  readonly from: number;
-  readonly at: (index: number, from: number) => number;
+type PhaseValues = Pick<PlannedPhase, 'at' | 'end'> & { readonly from: number };
+
+/** Where a phase lies in a run. */
+interface Placed {
+  readonly start: number;
+  readonly length: number;
+  readonly pace: Pace;
+  /** Which one it is, for errors. */
+  readonly where: string;
 }
 
-function phaseValues(
-  phase: Phase,
-  length: number,
-  before: number | null,
-  pace: Pace,
-  where: string,
-): PhaseValues {
+function phaseValues(phase: Phase, placed: Placed, before: number | null): PhaseValues {
+  const { length, pace, where } = placed;
   const from = ownStart(phase) ?? before;
   if (from === null) {
     throw new Error(
       `${where}: the first phase needs a value to start from; write from = …, or begin with warmup or constant`,
     );
   }
+  const lasting = (at: PlannedPhase['at']): PhaseValues => ({
+    from,
+    at,
+    end: (start) => at(length - 1, start),
+  });
   switch (phase.kind) {
     case 'constant':
-      return { from, at: () => phase.value };
+      return lasting(() => phase.value);
     case 'plateau': {
       const fault = plateauFault(phase);
       if (fault !== null) throw new Error(`${where}: ${fault}`);
-      return { from, at: (_index, start) => start };
+      return lasting((_index, start) => start);
     }
     case 'extern':
-      return { from, at: phase.curve({ length, steps: (own) => intervalOf(own, pace, where) }) };
+      return lasting(phase.curve({ length, steps: (own) => intervalOf(own, pace, where) }));
     case 'one_cycle':
-      return { from, at: oneCycle(phase, length) };
+      return lasting(oneCycle(phase, length));
     case 'step': {
-      const every = intervalOf(phase.every, pace, where);
-      return { from, at: (index, start) => start * phase.factor ** Math.floor(index / every) };
+      const { partOf } = partsOf(phase.every, placed);
+      return lasting((index, start) => start * phase.factor ** partOf(index));
     }
-    default:
-      return { from, at: held(phase, length, pace, where, moving(phase, from, where)) };
+    default: {
+      const at = moving(phase, from, where);
+      if (!phase.every) return lasting((index, start) => at((index + 1) / length, start));
+      const { partOf, count } = partsOf(phase.every, placed);
+      const first = phase.kind === 'warmup' ? 1 : 0;
+      return {
+        from,
+        at: (index, start) => at((partOf(index) + first) / count, start),
+        end: (start) => at(1, start),
+      };
+    }
   }
+}
+
+// Products such as 0.1 * 30 fall a little short of whole numbers.
+const slack = 1e-9;
+
+/**
+ * The parts of a phase in which a value is kept: which one an update of the phase lies in, and how many there are. Epochs
+ * are counted from the first one that the phase has a part in, so that a whole number of them ends with an epoch of the run.
+ */
+function partsOf(
+  every: Duration,
+  { start, length, pace, where }: Placed,
+): { readonly partOf: (index: number) => number; readonly count: number } {
+  const whole = intervalOf(every, pace, where);
+  const epochs = every.unit === 'epochs';
+  // At least a step, as every other length.
+  const interval = epochs ? Math.max(1, durationInSteps(every, pace)) : whole;
+  const offset = epochs ? start % pace.stepsPerEpoch : 0;
+  const passed = (index: number): number => Math.floor((offset + index) / interval + slack);
+  const first = passed(0);
+  const partOf = (index: number): number => passed(index) - first;
+  return { partOf, count: partOf(length - 1) + 1 };
 }
 
 function intervalOf(every: Duration, pace: Pace, where: string): number {
@@ -249,19 +292,6 @@ function intervalOf(every: Duration, pace: Pace, where: string): number {
 }
 
 type MovingPhase = Extract<Phase, { readonly to: number }>;
-
-/** Moves once an update, or once in each `every`: then the m parts of the phase are what is counted. */
-function held(
-  phase: MovingPhase,
-  length: number,
-  pace: Pace,
-  where: string,
-  at: (t: number, start: number) => number,
-): PhaseValues['at'] {
-  const every = phase.every ? intervalOf(phase.every, pace, where) : 1;
-  const parts = Math.ceil(length / every);
-  return (index, start) => at((Math.floor(index / every) + 1) / parts, start);
-}
 
 /** The value at the fraction t of the way. */
 function moving(phase: MovingPhase, from: number, where: string): (t: number, start: number) => number {

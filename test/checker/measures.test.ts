@@ -59,6 +59,42 @@ describe('a measure step', () => {
     expect(all.map((each) => each.code)).toContain(code);
     expect(all.find((each) => each.code === code)?.message).toContain(message);
   });
+  const several = (inputs: string, body: string): Parameters<typeof found>[0] & object => ({
+    test_set: `data test_set = train_set { split = "test" }\ndata other_set = train_set { batch = 9 }\nstep measure as seen(${inputs}) { ${body} }`,
+  });
+  const two = 'a in train_set, b in other_set';
+  test('over several data sets is one for each, with the figures of its rows', () => {
+    const spec = several(
+      two,
+      'let x = b.image let y = x * 2 metric mu = mean(a.image, axis = 0) metric most = max_of(y) metric n = sum(a.label)',
+    );
+    expect(found(spec).filter(({ code }) => code !== 'ZT5015')).toEqual([]);
+    const steps = check(specOf(spec)).ir?.trainer?.steps.filter(({ stage }) => stage === 'measure');
+    expect(
+      steps?.map(({ name, inputs, body }) => [
+        name,
+        inputs.map(({ data }) => data),
+        body.map((each) => 'name' in each && each.name),
+      ]),
+    ).toEqual([
+      ['seen', ['train_set'], ['mu', 'n']],
+      ['seen', ['other_set'], ['x', 'y', 'most']],
+    ]);
+  });
+  test.each([
+    [
+      'metric m = mean(a.image) metric both = mean(cast(a.label, f32) * sum(b.image))',
+      'ZT3203',
+      'the figure `both` is made of the rows of `a` and `b`, rows of one data set are expected',
+    ],
+    ['metric m = mean(a.image)', 'ZT4205', 'nothing of `b` is measured'],
+    ['if 1 > 0 { metric m = mean(a.image) }', 'ZT4106', 'over one data set'],
+  ])('over several data sets: %s', (body, code, message) => {
+    const all = found(several(two, body));
+    expect(all.filter((each) => each.code === code).map((each) => each.message)).toEqual([
+      expect.stringContaining(message),
+    ]);
+  });
   test('is read by its own name and the figure’s', () => {
     const body = 'metric mu = mean(cast(batch.image, f32))';
     expect(only(measure(body, 'cast(row.image, f32) - seen.my'))).toMatchObject({

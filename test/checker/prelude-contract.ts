@@ -81,6 +81,30 @@ const builtKeys = (builtin: Builtin): readonly string[] => {
     .map((param) => camel(param.name.text));
 };
 
+/** Where the runtime has a built-in: the folder of its namespace, its export, and where its options come among the arguments. */
+export interface Place {
+  readonly home: string;
+  readonly exported: string;
+  readonly inputs: number;
+  /** Options that the built-in itself takes, without what every data set has. */
+  readonly keys: readonly string[];
+}
+
+/** Null of what has no export: options of a kind, words that are not built, and what other functions compute. */
+export const placeOf = (builtin: Builtin): Place | null => {
+  const { what, name } = builtin;
+  if (name === 'options' || settingList(builtin, 'later').includes(name)) return null;
+  // What is computed by other functions has no export of its own.
+  if (settingText(builtin, 'lowered') !== null) return null;
+  // Words of attributes have a spelling of their own; those of an optimizer's options need no home.
+  const word = settingText(builtin, 'spelled') !== null;
+  const home = settingText(builtin, 'home') ?? (word ? 'optim' : namespaces[what]);
+  if (home === undefined) return null;
+  const inputs = what === 'fn' || what === 'metric' ? builtin.params.filter(isInput).length : 0;
+  const keys = what === 'metric' ? builtKeys(builtin).slice(inputs) : builtKeys(builtin);
+  return { home, exported: camel(name), inputs, keys };
+};
+
 /** The text of the check. Words that are `later` altogether have no export. */
 export const contractOf = (prelude: Prelude): string => {
   const common = prelude.find('data', 'options');
@@ -88,18 +112,12 @@ export const contractOf = (prelude: Prelude): string => {
   if (common === null || trainer === null)
     throw new Error('the prelude has options of data sets and of the trainer');
   const lines = prelude.all.flatMap((builtin): readonly string[] => {
-    const { what, name } = builtin;
-    if (name === 'options' || settingList(builtin, 'later').includes(name)) return [];
-    // What is computed by other functions has no export of its own.
-    if (settingText(builtin, 'lowered') !== null) return [];
-    // Words of attributes have a spelling of their own; those of an optimizer's options need no home.
-    const word = settingText(builtin, 'spelled') !== null;
-    const home = settingText(builtin, 'home') ?? (word ? 'optim' : namespaces[what]);
-    if (home === undefined) return [];
-    const inputs = what === 'fn' || what === 'metric' ? builtin.params.filter(isInput).length : 0;
-    const own = what === 'metric' ? builtKeys(builtin).slice(inputs) : builtKeys(builtin);
-    const keys = [...own, ...addedTo(builtin, builtKeys(common))];
-    const exported = `${home}.${camel(name)}`;
+    const place = placeOf(builtin);
+    if (place === null) return [];
+    const { home, inputs } = place;
+    const { name } = builtin;
+    const keys = [...place.keys, ...addedTo(builtin, builtKeys(common))];
+    const exported = `${home}.${place.exported}`;
     // A function without options takes its tensors alone.
     if (keys.length === 0) {
       return [

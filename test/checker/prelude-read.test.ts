@@ -8,6 +8,8 @@ import { loadPrelude, settingList, settingText, type Builtin } from '../../src/c
 import { rules } from '../../src/checker/rules.js';
 import { camel } from '../../src/codegen/names.js';
 import { isPhase } from '../../src/values/phases.js';
+import { runtimeReads } from './option-reads.js';
+import { placeOf } from './prelude-contract.js';
 
 const prelude = loadPrelude();
 const source = fileURLToPath(new URL('../../src/', import.meta.url));
@@ -21,24 +23,10 @@ const read = (...folders: readonly string[]): string =>
     )
     .join('\n');
 
-/** Weights from elsewhere are put in place by the trainer. */
-const readTrainer = (name: string): string =>
-  readFileSync(join(source, 'runtime/trainer', `${name}.ts`), 'utf8');
-
 const checker = read('checker', 'codegen', 'cli');
-/** Where the options of each kind are read. */
-const readers: Readonly<Record<string, string>> = {
-  // `only` and `all_but` choose rows of a data set.
-  fn: read('runtime/ops', 'runtime/losses', 'runtime/optim', 'runtime/data', 'runtime/transforms'),
-  model: read('runtime/copies', 'runtime/trainer'),
-  layer: read('runtime/nn'),
-  optimizer: read('runtime/optim'),
-  schedule: read('runtime/schedules', 'values'),
-  metric: read('runtime/metrics'),
-  data: read('runtime/data'),
-  trainer: read('runtime/trainer', 'runtime/engine', 'runtime/progress'),
-  addon: [read('runtime/addons'), ...['pretrained', 'pretrained-plan'].map(readTrainer)].join('\n'),
-};
+/** Where the options of a run are read, and those that every data set has. */
+const trainer = read('runtime/trainer', 'runtime/engine', 'runtime/progress');
+const runtime = runtimeReads('src/runtime/index.ts');
 
 /** Whether a name is used and not only declared: no `name: type` of an interface, no comment. */
 const isRead = (text: string, name: string): boolean =>
@@ -88,18 +76,34 @@ describe('attributes of a declaration', () => {
 });
 
 describe('options', () => {
-  test.each(
-    built.flatMap((builtin) => {
-      const later = settingList(builtin, 'later');
-      return builtin.params
-        .filter((param) => !later.includes(param.name.text))
-        .map((param) => [nameOf(builtin), param.name.text, builtin] as const);
-    }),
-  )('%s reads %s', (_name, key, { what }) => {
-    const inRuntime = isRead(readers[what] ?? '', camel(key));
+  const placed = built.flatMap((builtin) => {
+    // Weights from elsewhere are put in place by the trainer, which the next test looks at.
+    const place = builtin.name === 'pretrained' ? null : placeOf(builtin);
+    return place === null || place.keys.length === 0 ? [] : [[nameOf(builtin), place] as const];
+  });
+  test.each(placed)('%s reads each of its own', (_name, { home, exported, inputs, keys }) => {
+    expect(runtime.unread(`src/runtime/${home}/index.ts`, exported, inputs, keys)).toEqual([]);
+  });
+
+  test('what they become is read where a run follows it', () => {
+    // The rule of an optimizer, a phase of a schedule, a copy of a model.
+    expect(runtime.unreadOf('src/runtime/optim/optimizer.ts', 'Rule', ['/runtime/optim/'])).toEqual([]);
+    expect(runtime.unreadOf('src/values/schedule.ts', 'Phase', ['/values/'])).toEqual([]);
+    expect(runtime.unreadOf('src/runtime/copies/index.ts', 'Copy', ['/runtime/trainer/'])).toEqual([]);
+    expect(
+      runtime.unreadOf('src/runtime/addons/index.ts', 'PretrainedOptions', ['/trainer/pretrained']),
+    ).toEqual([]);
+    expect(runtime.unreadOf('src/runtime/data/index.ts', 'CommonOptions', ['/runtime/data/'])).toEqual([]);
+    expect(
+      runtime.unreadOf('src/runtime/trainer/resolved-options.ts', 'ResolvedOptions', ['/runtime/']),
+    ).toEqual([]);
+  });
+
+  const options = prelude.find('trainer', 'options');
+  test.each((options?.params ?? []).map((param) => param.name.text))('the trainer reads %s', (key) => {
+    if (options !== null && settingList(options, 'later').includes(key)) return;
     // What the compiler alone needs has no reader in a run: how many devices there are.
-    const inChecker = what === 'trainer' && new RegExp(`'${key}'`).test(checker);
-    expect(inRuntime || inChecker).toBe(true);
+    expect(isRead(trainer, camel(key)) || new RegExp(`'${key}'`).test(checker)).toBe(true);
   });
 
   test('an option that is declared only is found', () => {
@@ -107,5 +111,27 @@ describe('options', () => {
     expect(isRead('// bins\n * of bins', 'bins')).toBe(false);
     expect(isRead('const { bins = 2 } = options;', 'bins')).toBe(true);
     expect(isRead('return options.bins;', 'bins')).toBe(true);
+  });
+
+  test('a word that another built-in reads is none that this one does', () => {
+    const file = 'src/made-up.ts';
+    const text = `
+      interface Common { readonly lr: number; readonly centered?: boolean }
+      interface Own extends Common { readonly depth?: number; readonly width?: number; readonly late?: number }
+      const rate = (options: Common): number => options.lr;
+      export const a = (options: { readonly centered: boolean }): boolean => options.centered;
+      export function b(options: Own) { const { depth = 1 } = options; return new Net({ ...options, depth }); }
+      class Net { constructor(readonly options: Own) {} get size() { return rate(this.options) * (this.options.width ?? 1); } }
+      export type Rule = { readonly kind: 'x'; readonly m: number } | { readonly kind: 'y'; readonly m: number };
+      export const c = (rule: Rule) => (rule.kind === 'x' ? rule.m : 0);
+    `;
+    const reads = runtimeReads(file, { [file]: text });
+    expect(reads.unread(file, 'a', 0, ['centered'])).toEqual([]);
+    expect(reads.unread(file, 'b', 0, ['lr', 'depth', 'width', 'centered', 'late'])).toEqual([
+      'centered',
+      'late',
+    ]);
+    expect(() => reads.unread(file, 'a', 0, ['lr'])).toThrow('declares no lr');
+    expect(reads.unreadOf(file, 'Rule', [file])).toEqual(['"y".m']);
   });
 });

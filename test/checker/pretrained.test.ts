@@ -108,10 +108,87 @@ describe('what is written wrong', () => {
     ['into = Net layout = "pytorch"', 'ZT3203'],
     ['layout = "torch"', 'ZT2004'],
   ])('%s', (words, code) => expect(codesOf(parts(words))).toEqual([code]));
-  test('two of them', () =>
-    expect(
-      codesOf({ ...parts('into = Net'), addon: `${loading('into = Net')}\n${loading('into = Net')}` }),
-    ).toEqual(['ZT4206']));
+});
+
+describe('several', () => {
+  type Given = readonly (readonly [name: string, words: string])[];
+  const several = (...all: Given) => ({
+    model,
+    param,
+    addon: all.map(([name, words]) => `addon pretrained${name} { from = weights ${words} }`).join('\n'),
+  });
+
+  test.each<[string, Given]>([
+    [
+      'parts beside each other',
+      [
+        ['', 'into = Net.backbone'],
+        [' as top', 'into = Net.head'],
+      ],
+    ],
+    [
+      'a part of a part that the other leaves as it is',
+      [
+        ['', 'into = Net fresh = ["backbone.stages.**", "head.*"]'],
+        [' as a', 'into = Net.backbone.stages'],
+        [' as b', 'into = Net.head'],
+      ],
+    ],
+    [
+      'one weight each of a layer',
+      [
+        [' as a', 'into = Net.head fresh = ["bias"]'],
+        [' as b', 'into = Net.head fresh = ["weig*"]'],
+      ],
+    ],
+    [
+      'parts of a part',
+      [
+        [' as a', 'into = Net.backbone.stages'],
+        [' as b', 'into = Net.backbone.stem'],
+      ],
+    ],
+  ])('%s', (_name, all) => expect(codesOf(several(...all))).toEqual([]));
+
+  test('without names of their own', () =>
+    expect(codesOf(several(['', 'into = Net'], ['', 'into = Net']))).toEqual(['ZT4206']));
+
+  test.each<[string, Given, string, string, string | null]>([
+    [
+      'the same part',
+      [
+        [' as a', 'into = Net.head'],
+        [' as b', 'into = Net.head'],
+      ],
+      'Net.head',
+      '`pretrained as a` and `pretrained as b` both load `Net.head.weight` and `Net.head.bias`',
+      null,
+    ],
+    [
+      'a part of the other, of which some stays as it is',
+      [
+        ['', 'into = Net'],
+        [' as a', 'into = Net.backbone fresh = ["stages.**", "norm.*"]'],
+      ],
+      'Net.backbone',
+      '`pretrained` and `pretrained as a` both load `Net.backbone.stem.weight` and `Net.backbone.stem.bias`',
+      null,
+    ],
+    [
+      'all of it',
+      [
+        [' as a', 'into = Net.backbone'],
+        ['', 'into = Net layout = "torch"'],
+      ],
+      'Net',
+      '`pretrained as a` and `pretrained` both load `Net.backbone.stem.weight`, `Net.backbone.stem.bias` and `Net.backbone.norm.gamma`',
+      'both load 18 weights',
+    ],
+  ])('%s twice', (_name, all, at, message, note) => {
+    const one = only(several(...all));
+    expect([one.code, one.at, one.message]).toEqual(['ZT4212', at, message]);
+    if (note !== null) expect(one.notes).toContain(note);
+  });
 });
 
 describe('the file', () => {

@@ -188,3 +188,66 @@ describe('rows that meet', () => {
     expect(only({ train: own, trainer })).toMatchObject({ code: 'ZT5008', at: 'sqrt(mean(each))' });
   });
 });
+
+describe('learning rates of 0', () => {
+  const rates = (
+    schedule: string,
+    optimizer = 'optimizer opt = adam { of = Net lr = s }',
+    epochs = 'epochs = 10',
+  ): readonly (readonly [string, string, string | null])[] =>
+    found({
+      schedule: schedule === '' ? '' : `schedule s { ${schedule} }`,
+      optimizer,
+      trainer: `trainer Digits { ${epochs} }`,
+    }).map(({ code, at, message, help }) => {
+      expect(code).toBe('ZT5021');
+      return [at, message.replace('the learning rate of ', ''), help];
+    });
+
+  test('after a schedule that ends at 0 before the run does', () => {
+    expect(rates('cosine(from = 1e-3, to = 0, over = 5.epochs)')).toEqual([
+      [
+        's',
+        '`opt` is 0 in the last 226 steps, 225 to 450: nothing is trained then',
+        'let the schedule last as long as the run, `over = rest`, or shorten the run',
+      ],
+    ]);
+  });
+
+  test('in an epoch that keeps the start of its phase', () => {
+    const [[, message, help] = []] = rates('linear(from = 0, to = 1e-3, over = rest, every = 1.epoch)');
+    expect(message).toBe('`opt` is 0 in the first 45 steps, 1 to 45: nothing is trained then');
+    expect(help).toContain('let it begin above 0');
+    const middle =
+      'linear(from = 1, to = 0, over = 1.epoch) constant(value = 0, over = 2.epochs) warmup(to = 1, over = rest)';
+    expect(rates(middle)[0]?.[1]).toBe('`opt` is 0 in 91 steps, 45 to 135: nothing is trained then');
+  });
+
+  test('of a product, of a group, of a number', () => {
+    const product =
+      'optimizer opt = adam { of = Net lr = s * 0.1 group head { match = ["head.*"] lr = 0.0 } }';
+    expect(rates('constant(value = 0, over = rest)', product)).toEqual([
+      ['s * 0.1', '`opt` is 0 in the whole run: nothing is trained then', expect.anything()],
+      [
+        '0.0',
+        'group `head` of `opt` is 0 in the whole run: nothing is trained then',
+        'where the weights are to be kept, write `freeze = rest`',
+      ],
+    ]);
+  });
+
+  test('are none where they last less than an epoch, or where what is measured decides', () => {
+    expect(rates('cosine(from = 1e-3, to = 0, over = rest)')).toEqual([]);
+    expect(rates('cosine(from = 1e-3, to = 0, over = rest, every = 1.epoch)')).toEqual([]);
+    expect(
+      rates('warmup(to = 1e-3, over = 3.epochs, every = 1.epoch) constant(value = 1e-3, over = rest)'),
+    ).toEqual([]);
+    // Steps 406 to 450 of the last are an epoch, one fewer is not.
+    expect(rates('linear(from = 1, to = 0, over = 407.steps)')).toEqual([]);
+    expect(rates('linear(from = 1, to = 0, over = 406.steps)')).toHaveLength(1);
+    expect(rates('plateau(validate.loss, from = 0, over = rest)')).toEqual([]);
+    expect(rates('linear(from = 1, to = 0, over = 10.steps)', undefined, 'steps = 1_000_000')).toHaveLength(
+      1,
+    );
+  });
+});

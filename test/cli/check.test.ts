@@ -284,6 +284,21 @@ describe('show', () => {
     expect(bare.stdout).toContain(
       'add-ons, in the order of their hooks: early_stopping (trigger), checkpoint (dependent)\n',
     );
+    const loading = [
+      'param body: path = "body.safetensors"',
+      'addon pretrained as rest { from = body into = Classifier fresh = ["head.*"] }',
+      'addon pretrained as top { from = "top.safetensors" into = Classifier.head layout = "torch" }',
+    ];
+    write('ordered.ztrain', [text, ...loading].join('\n'));
+    const both = await desk.ztrainc(['show', 'ordered.ztrain', '--plan', 'top.from=other.safetensors']);
+    expect(both.stdout).toContain(
+      [
+        'add-ons, in the order of their hooks: pretrained as rest (core), pretrained as top (core), checkpoint (dependent)',
+        'pretrained as rest: Classifier from body.safetensors',
+        'pretrained as top: Classifier.head from other.safetensors, in the layout of torch',
+        '',
+      ].join('\n'),
+    );
   });
 
   test('the plan says why a run would not start', async () => {

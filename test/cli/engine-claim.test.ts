@@ -23,6 +23,36 @@ vi.mock('node:fs', async (original) => {
   return { ...real, readFileSync };
 });
 
+test('a claim of another machine is as old as the disk says, whatever the time is here', async () => {
+  const claim = join(root, '.claim-2.20.0');
+  const path = join(claim, 'owner-elsewhere');
+  mkdirSync(claim);
+  writeFileSync(path, JSON.stringify({ host: 'elsewhere', pid: 1, started: '1' }));
+  // What is being made there, and was begun just now.
+  mkdirSync(join(root, '.part-2.20.0-x'));
+  const now = vi.spyOn(Date, 'now').mockImplementation(() => new Date().getTime() + 3_600_000);
+  try {
+    const given = new AbortController();
+    const waiting = (): void => given.abort();
+    const never = (): Promise<void> => Promise.reject(new Error('it was taken over'));
+    await expect(claimed(root, '2.20.0', { signal: given.signal, waiting }, never)).rejects.toThrow(
+      'aborted',
+    );
+    expect(readdirSync(root).sort()).toEqual(['.claim-2.20.0', '.part-2.20.0-x']);
+    const { signal } = new AbortController();
+    await claimed(root, '2.19.0', { signal, waiting: () => undefined }, () => Promise.resolve());
+    expect(readdirSync(root).sort()).toEqual(['.claim-2.20.0', '.part-2.20.0-x']);
+  } finally {
+    now.mockRestore();
+  }
+  const longAgo = new Date(Date.now() - 120_000);
+  for (const each of [path, join(root, '.part-2.20.0-x')]) utimesSync(each, longAgo, longAgo);
+  const { signal } = new AbortController();
+  const works = (): Promise<string> => Promise.resolve('it is free');
+  expect(await claimed(root, '2.20.0', { signal, waiting: () => undefined }, works)).toBe('it is free');
+  expect(readdirSync(root)).toEqual([]);
+});
+
 test('of two that find a claim abandoned one takes it over, and the other waits', async () => {
   const gone = join(root, '.claim-2.21.0', 'owner-gone');
   mkdirSync(join(root, '.claim-2.21.0'));

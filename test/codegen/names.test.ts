@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { camel, createNames, createPropertyNames, instanceOf, pascal } from '../../src/codegen/names.js';
-import { parseSize } from '../../src/codegen/size-text.js';
+import { parseSize } from '../../src/values/size-text.js';
 
 describe('names', () => {
   test.each([

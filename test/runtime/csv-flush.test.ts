@@ -2,7 +2,7 @@
 import type * as fs from 'node:fs';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
 import type { AddOn } from '../../src/runtime/addons/addon.js';
@@ -41,5 +41,8 @@ test('at each checkpoint, all that was logged until then', async () => {
   expect(lengths.length).toBeGreaterThanOrEqual(4);
   expect(lengths).toEqual([...lengths].sort((a, b) => a - b));
   expect(lengths.at(-1)).toBe(readFileSync(file).length);
+  // And the file's own entry, before the first checkpoint that counts on it.
+  const folders = flushed.map(([path]) => path).filter((path) => path === file || path === dirname(file));
+  expect(folders.slice(0, 2)).toEqual([file, dirname(file)]);
   rmSync(runDir, { recursive: true });
 });

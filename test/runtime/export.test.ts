@@ -142,19 +142,35 @@ test('without a name it is called what it is; what is there is not replaced', as
   }
 });
 
-test.each(['../x', '/abs', 'a//b', 'a/./b', 'C:x', 'a\\b', 'a\u0000b', 'x'.repeat(300)])(
+const devices = ['CON', 'nul.weight', 'net/Aux', 'COM1.bias', 'lpt9', 'prn .x'];
+
+test.each(['../x', '/abs', 'a//b', 'a/./b', 'C:x', 'a\\b', 'a\u0000b', 'x'.repeat(300), ...devices])(
   'an archive has no member of a name that is a path elsewhere, or too long (%#)',
   async (name) => {
     const folder = join(root, `names-${Buffer.from(name).toString('hex').slice(0, 20)}`);
     const tensor: HostTensor = { dtype: 'f32', shape: [], values: Float32Array.of(1) };
     const path = await writeCheckpoint(folder, { ...contents(1), model: new Map([[name, tensor]]) });
     await expect(exportWeights(path, 'npz', join(folder, 'x.npz'))).rejects.toThrow(
-      'would be a path out of the archive; export it --to safetensors',
+      'would be a path out of the archive, or a file that some system does not have; export it --to safetensors',
     );
     await exportWeights(path, 'safetensors', join(folder, 'x.safetensors'));
     expect(readdirSync(folder).sort()).toEqual(['step-00000001', 'x.safetensors']);
   },
 );
+
+test('an archive has no two members that are one file where case does not count', async () => {
+  const folder = join(root, 'twins');
+  const tensor: HostTensor = { dtype: 'f32', shape: [], values: Float32Array.of(1) };
+  const names = ['Net.Conv.weight', 'Net.conv.weight', 'Net.console', 'Net.con'];
+  const model = new Map(names.map((name) => [name, tensor] as const));
+  const path = await writeCheckpoint(folder, { ...contents(1), model });
+  await expect(exportWeights(path, 'npz', join(folder, 'x.npz'))).rejects.toThrow(
+    'the tensors "Net.Conv.weight" and "Net.conv.weight" would be one file where case does not count; export it --to safetensors',
+  );
+  model.delete('Net.conv.weight');
+  const others = await writeCheckpoint(folder, { ...contents(2), model });
+  expect((await exportWeights(others, 'npz', join(folder, 'x.npz'))).tensors).toBe(3);
+});
 
 test.each(exportFormats)('of a damaged checkpoint nothing is left as %s', async (to) => {
   const folder = join(root, `damaged-${to}`);

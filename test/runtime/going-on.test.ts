@@ -4,33 +4,22 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
 import type { AddOn } from '../../src/runtime/addons/addon.js';
 import * as units from '../../src/values/units.js';
 import { checkpoints, killed, run, Saving } from './killed-runs.js';
+import { workInFolder } from './temporary-folder.js';
 import { LineTrainer } from './tiny-trainer.js';
 
-let folder: string;
-let before: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'ztrain-going-on-'));
-  before = process.cwd();
-  process.chdir(folder);
-});
-afterAll(() => {
-  process.chdir(before);
-  rmSync(folder, { recursive: true, force: true });
-});
+workInFolder('going-on');
 
 const reasonOf = (name: string): unknown => JSON.parse(readFileSync(join(name, 'run.json'), 'utf8')).reason;
 
@@ -58,6 +47,8 @@ describe('what goes on', () => {
     const about = JSON.parse(readFileSync('tuned/run.json', 'utf8'));
     expect(about).toMatchObject({ params: { lr: 0.05 }, options: { epochs: 4 }, starts: [{}, { step: 8 }] });
     expect(about.overrides).toEqual(['trainer.epochs=4', 'train.batch=5']);
+    // Taken from the checkpoint, and still not given.
+    expect(about.origins).toEqual({ lr: 'given', rows: 'default', batch_size: 'default', mode: 'default' });
   });
 
   test('a run in the folder that is named, a new one where there is none, and one that saved nothing is put aside', async () => {
@@ -153,7 +144,7 @@ describe('what does not go on', () => {
     const { code, text } = await run(['--resume', again('params'), 'lr=0.2', 'train.batch=2']);
     expect(code).toBe(3);
     expect(text).toContain('lr was 0.1, is 0.2');
-    expect(text).toContain('train.batch was not set, is 2');
+    expect(text).toContain('train.batch was 4 (as in the spec), is 2');
     expect(text).toContain('--allow lr,train.batch');
     // Nothing was touched.
     expect(reasonOf('params')).toBe(null);

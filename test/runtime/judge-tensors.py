@@ -1,4 +1,4 @@
-"""What Python's safetensors and numpy make of files: `accepts BLOB`, `dump FILE`, `write FILE`, `npz FILE`."""
+"""What Python's safetensors and numpy make of files: `accepts BLOB`, `dump FILE`, `write FILE`, `bf16 FILE`, `npz FILE`."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ import struct
 import sys
 
 import numpy as np
-from safetensors import SafetensorError, deserialize, safe_open
+from safetensors import SafetensorError, TensorSpec, deserialize, safe_open, serialize_file
 from safetensors.numpy import save_file
 
 
@@ -56,10 +56,21 @@ def write(path):
     return {name: value.astype(np.float64).ravel().tolist() for name, value in values().items() if name != "f32"}
 
 
+def bf16(path):
+    """Every number of 16 bits, as bfloat16, which numpy has no type for; and every NaN payload of a few as f32."""
+    halves = np.arange(2**16, dtype=np.uint16)
+    nans = np.array([0x7FC00001, 0x7F800001, 0xFFC12345, 0xFFFFFFFF, 0x7FBFFFFF], np.uint32)
+    spec = lambda dtype, value: TensorSpec(
+        dtype=dtype, shape=value.shape, data_ptr=value.ctypes.data, data_len=value.nbytes
+    )
+    serialize_file({"halves": spec("bfloat16", halves), "nans": spec("float32", nans)}, path, None)
+    return nans.tolist()
+
+
 def npz(path):
     with np.load(path, allow_pickle=False) as file:
         return {name: [str(file[name].dtype), list(file[name].shape), digest(file[name].tobytes())] for name in file.files}
 
 
-commands = {"accepts": accepts, "dump": dump, "write": write, "npz": npz}
+commands = {"accepts": accepts, "dump": dump, "write": write, "bf16": bf16, "npz": npz}
 json.dump(commands[sys.argv[1]](sys.argv[2]), sys.stdout)

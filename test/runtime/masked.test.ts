@@ -4,7 +4,6 @@ import * as losses from '../../src/runtime/losses/index.js';
 import * as ops from '../../src/runtime/ops/index.js';
 import * as optim from '../../src/runtime/optim/index.js';
 import * as rows from '../../src/runtime/rows/index.js';
-import type { LiveAddOn } from '../../src/runtime/trainer/fit.js';
 import type { Session } from '../../src/runtime/trainer/session.js';
 import { steps } from '../../src/values/units.js';
 import { LineTrainer, setup, train, weightsOf, type LineModels, type Row } from './tiny-trainer.js';
@@ -49,6 +48,17 @@ function gradientAt([w0 = 0, w1 = 0, b = 0]: readonly number[]): readonly number
   return gradient;
 }
 
+/** Trains, and tells what the weights were before the first step. */
+async function trainFrom(trainer: LineTrainer) {
+  let before: readonly number[] = [];
+  const fitStart = async (): Promise<void> => {
+    const session: Session = Reflect.get(trainer, 'session');
+    const values = await Promise.all(session.modelState.map((variable) => variable.download()));
+    before = values.flatMap((value) => [...value.values]);
+  };
+  return { ...(await train(trainer, [{ kind: 'look', hooks: { fitStart } }])), before };
+}
+
 test.each([
   [11, 1],
   [4, 3],
@@ -56,19 +66,8 @@ test.each([
   // Batches without a row of the mask.
   [1, 11],
 ])('batches of %d, %d in a window', async (batchSize, accumulate) => {
-  let before: readonly number[] = [];
   const trainer = new MaskedTrainer(setup({ rows: count, batchSize }, { epochs: 1, accumulate }));
-  const look: LiveAddOn = {
-    kind: 'look',
-    hooks: {
-      fitStart: async () => {
-        const session: Session = Reflect.get(trainer, 'session');
-        const values = await Promise.all(session.modelState.map((variable) => variable.download()));
-        before = values.flatMap((value) => [...value.values]);
-      },
-    },
-  };
-  const { session, result } = await train(trainer, [look]);
+  const { session, result, before } = await trainFrom(trainer);
   expect(result.at.step).toBe(1);
   const after = await weightsOf(session);
   const expected = gradientAt(before);
@@ -113,19 +112,8 @@ describe('values that are not finite, under weight 0', () => {
   });
 
   test('have no part in a gradient where they are replaced before they are used, and are told of where not', async () => {
-    let before: readonly number[] = [];
     const trainer = new LogTrainer(true);
-    const look: LiveAddOn = {
-      kind: 'look',
-      hooks: {
-        fitStart: async () => {
-          const session: Session = Reflect.get(trainer, 'session');
-          const values = await Promise.all(session.modelState.map((variable) => variable.download()));
-          before = values.flatMap((value) => [...value.values]);
-        },
-      },
-    };
-    const { session } = await train(trainer, [look]);
+    const { session, before } = await trainFrom(trainer);
     const after = await weightsOf(session);
     const [w0 = 0, w1 = 0, b = 0] = before;
     const x = (row: number, at: number): number => Math.sin(1 + 3 * row + 7 * at);

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { deflateRawSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
 import { npy, npz, type Data } from '../../src/runtime/data/index.js';
 
@@ -100,6 +101,103 @@ describe('npz', () => {
     flipped.fill(0xff, 60, 80);
     write('flip.npz', flipped);
     await expect(read(npz({ file: 'flip.npz', record }))).rejects.toThrow('flip.npz: ');
+  });
+});
+
+/** A ZIP file of one entry, of which its directory says these sizes. */
+function zipOf(name: string, packed: Uint8Array, sizes: { packed?: number; unpacked: number }): Uint8Array {
+  const fileName = Buffer.from(name);
+  const wide = Buffer.alloc(20);
+  wide.writeUInt16LE(1);
+  wide.writeUInt16LE(16, 2);
+  wide.writeBigUInt64LE(BigInt(sizes.unpacked), 4);
+  wide.writeBigUInt64LE(BigInt(sizes.packed ?? packed.length), 12);
+  const local = Buffer.alloc(30);
+  local.writeUInt32LE(0x04034b50);
+  local.writeUInt16LE(45, 4);
+  local.writeUInt16LE(8, 8);
+  local.writeUInt16LE(fileName.length, 26);
+  const central = Buffer.alloc(46);
+  central.writeUInt32LE(0x02014b50);
+  central.writeUInt16LE(45, 6);
+  central.writeUInt16LE(8, 10);
+  central.writeUInt32LE(0xffffffff, 20);
+  central.writeUInt32LE(0xffffffff, 24);
+  central.writeUInt16LE(fileName.length, 28);
+  central.writeUInt16LE(wide.length, 30);
+  const directory = Buffer.concat([central, fileName, wide]);
+  const end = Buffer.alloc(22);
+  end.writeUInt32LE(0x06054b50);
+  end.writeUInt16LE(1, 8);
+  end.writeUInt16LE(1, 10);
+  end.writeUInt32LE(directory.length, 12);
+  end.writeUInt32LE(local.length + fileName.length + packed.length, 16);
+  return Buffer.concat([local, fileName, packed, directory, end]);
+}
+
+describe('an npz file that unpacks to much', () => {
+  const one = { x: { dtype: 'f32', shape: [2] } } as const;
+  const real = file('<f4', '2, 2', new Uint8Array(Float32Array.of(1, 2, 3, 4).buffer));
+  const mebibytes = 256;
+  const large = deflateRawSync(
+    Buffer.concat([file('<f4', '2, 2', new Uint8Array()), Buffer.alloc(mebibytes * 2 ** 20)]),
+  );
+
+  /** Why it is refused, and how much memory that took. */
+  async function refused(name: string, zip: Uint8Array): Promise<{ why: string; bytes: number }> {
+    write(name, zip);
+    const before = process.memoryUsage().arrayBuffers;
+    let most = 0;
+    const timer = setInterval(() => (most = Math.max(most, process.memoryUsage().arrayBuffers)), 1);
+    const why = await read(npz({ file: name, record: one })).then(
+      () => 'it was not',
+      (error: unknown) => String(error),
+    );
+    clearInterval(timer);
+    return { why, bytes: Math.max(most, process.memoryUsage().arrayBuffers) - before };
+  }
+
+  test('is read where it is what it says', async () => {
+    write('real.npz', zipOf('x.npy', deflateRawSync(real), { unpacked: real.length }));
+    expect(await read(npz({ file: 'real.npz', record: one }))).toEqual([['f32', [2, 2], [1, 2, 3, 4]]]);
+  });
+
+  test('is refused at its header where the header needs less', async () => {
+    const unpacked = real.length - 16 + mebibytes * 2 ** 20;
+    const { why, bytes } = await refused('more.npz', zipOf('x.npy', large, { unpacked }));
+    expect(why).toContain(`the header promises 4 values of 4 bytes, there are ${mebibytes * 2 ** 20} bytes`);
+    expect(bytes).toBeLessThan(64 * 2 ** 20);
+  });
+
+  test('is refused where it goes on after what its directory says', async () => {
+    const { why, bytes } = await refused('lying.npz', zipOf('x.npy', large, { unpacked: real.length }));
+    expect(why).toContain('lying.npz: the file is no npz file, or is damaged (too many bytes in the stream');
+    expect(bytes).toBeLessThan(64 * 2 ** 20);
+  });
+
+  test('is refused unread above 4 GiB where it is a hundred times its size', async () => {
+    const rows = 2 ** 30;
+    const bomb = deflateRawSync(file('<f4', `${rows}, 2`, new Uint8Array(2 ** 20)));
+    const unpacked = real.length - 16 + rows * 8;
+    const { why, bytes } = await refused('bomb.npz', zipOf('x.npy', bomb, { unpacked }));
+    expect(why).toContain(
+      `the array unpacks to ${unpacked} bytes, from ${bomb.length}: so much out of so little is refused`,
+    );
+    expect(bytes).toBeLessThan(64 * 2 ** 20);
+  });
+
+  test('has a header of a size that headers have', async () => {
+    const header = Buffer.alloc(2 ** 22, ' ');
+    const wide = Buffer.concat([
+      Buffer.from([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 2, 0]),
+      Buffer.alloc(4),
+      header,
+    ]);
+    wide.writeUInt32LE(header.length, 8);
+    const zip = zipOf('x.npy', deflateRawSync(wide), { unpacked: wide.length });
+    expect((await refused('header.npz', zip)).why).toContain(
+      'its header has 4194316 bytes, more than 1048576',
+    );
   });
 });
 

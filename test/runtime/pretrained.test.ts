@@ -93,7 +93,7 @@ class Loading extends Trainer<object, Models, LineData> {
   readonly first = new Map<string, readonly number[]>();
 
   constructor(
-    private readonly add: addons.PretrainedOptions | null,
+    private readonly add: addons.PretrainedOptions | readonly addons.PretrainedOptions[] | null,
     overrides: readonly string[] = [],
     private readonly format: 'folder' | 'ckpt' = 'folder',
   ) {
@@ -154,7 +154,7 @@ class Loading extends Trainer<object, Models, LineData> {
     return [
       look,
       addons.checkpoint({ format: this.format }),
-      ...(this.add === null ? [] : [addons.pretrained(this.add)]),
+      ...[this.add ?? []].flat().map((each) => addons.pretrained(each)),
     ];
   }
   learn(batch: Row): void {
@@ -175,13 +175,15 @@ const quiet = {
   },
 };
 
-async function begun(add: addons.PretrainedOptions | null, overrides: readonly string[] = []) {
+type Added = ConstructorParameters<typeof Loading>[0];
+
+async function begun(add: Added, overrides: readonly string[] = []) {
   const trainer = new Loading(add, overrides);
   await trainer.fit({ ...quiet, runDir: null, dataRoot: folder });
   return trainer.first;
 }
 
-const problemOf = (add: addons.PretrainedOptions, overrides: readonly string[] = []): Promise<string> =>
+const problemOf = (add: Added, overrides: readonly string[] = []): Promise<string> =>
   begun(add, overrides).then(
     () => 'nothing was wrong',
     (error: unknown) => (error instanceof Error ? error.message : String(error)),
@@ -483,6 +485,94 @@ describe('what a run has kept', () => {
       checkpoint: 'step-00000005.ckpt',
       sha256,
     });
+  });
+});
+
+describe('several', () => {
+  const body: addons.PretrainedOptions = {
+    ...fromTorch,
+    label: 'body',
+    fresh: ['head.*'],
+    unused: ['fc.*', 'head.*'],
+  };
+  const top: addons.PretrainedOptions = {
+    label: 'top',
+    from: 'top.safetensors',
+    into: 'Net.head',
+    layout: 'torch',
+  };
+  const line: addons.PretrainedOptions = { from: 'line.safetensors', into: 'Line' };
+  const files = () => ({
+    body: write('torch.safetensors', torch),
+    top: write('top.safetensors', { weight: filled([3, 32], 30), bias: filled([3], 31) }),
+    line: write('line.safetensors', { 'Line.weight': filled([2, 1], 32), 'Line.bias': filled([1], 33) }),
+  });
+
+  test('each fills its own part from its own file, in their order, and says so', async () => {
+    const sha256 = files();
+    said.splice(0);
+    const trainer = new Loading([body, top, line]);
+    await trainer.fit({ ...quiet, runDir: join(folder, 'several'), dataRoot: folder });
+    const { first } = trainer;
+    expect(first.get('Net.table.weight')).toEqual([...valuesOf('table.weight')]);
+    expect(first.get('Net.head.bias')).toEqual([...filled([3], 31).values]);
+    expect(first.get('Still.head.bias')).toEqual([...filled([3], 31).values]);
+    expect(first.get('Line.weight')).toEqual([...filled([2, 1], 32).values]);
+    expect(first.get('Copy.weight')).toEqual(first.get('Line.weight'));
+    expect(said.join('')).toContain(
+      [
+        '13 weights of Net are from torch.safetensors; fresh: head.weight, head.bias; unused: fc.weight, head.bias, head.weight',
+        '2 weights of Net.head are from top.safetensors',
+        '2 weights of Line are from line.safetensors',
+        '',
+      ].join('\n'),
+    );
+    const facts = {
+      from: 'line.safetensors',
+      into: 'Line',
+      layout: 'ztrain',
+      sha256: sha256.line,
+      named: {
+        body: { from: 'torch.safetensors', into: 'Net', layout: 'torch', sha256: sha256.body },
+        top: { from: 'top.safetensors', into: 'Net.head', layout: 'torch', sha256: sha256.top },
+      },
+    };
+    const about = () => JSON.parse(readFileSync(join(folder, 'several', 'run.json'), 'utf8')).pretrained;
+    expect(about()).toEqual(facts);
+    // A run that goes on has no need of any.
+    for (const name of ['torch', 'top', 'line']) rmSync(join(folder, `${name}.safetensors`));
+    unsaid(join(folder, 'several'));
+    const again = new Loading([body, top, line]);
+    await again.fit({ ...quiet, dataRoot: folder, resume: await resumePointAt(join(folder, 'several')) });
+    expect(again.first.get('Net.head.bias')).toEqual([...filled([3], 31).values]);
+    expect(about()).toEqual(facts);
+  });
+
+  test('the command line knows each by its name', async () => {
+    files();
+    write('other.safetensors', { weight: filled([3, 32], 40), bias: filled([3], 41) });
+    const first = await begun([body, top], ['top.from=other.safetensors']);
+    expect(first.get('Net.head.bias')).toEqual([...filled([3], 41).values]);
+    expect(first.get('Net.table.weight')).toEqual([...valuesOf('table.weight')]);
+    expect(await problemOf([body, top], ['pretrained.from=other.safetensors'])).toContain(
+      'nothing is named "pretrained"; there are trainer, train, test, opt, look, checkpoint, body, top',
+    );
+  });
+
+  test('a weight of two is refused before any file is taken, and what does not fit has the name in front', async () => {
+    files();
+    expect(await problemOf([{ ...fromTorch, label: 'all' }, top])).toBe(
+      'pretrained as top: Net.head.weight has its first values from pretrained as all; name it in `fresh` of one of the two',
+    );
+    expect(await problemOf([line, line])).toBe(
+      'pretrained: Line.weight has its first values from another pretrained; name it in `fresh` of one of the two',
+    );
+    expect(await problemOf([body, { ...top, into: 'Net.table' }])).toContain(
+      'pretrained as top: top.safetensors does not fit Net.table with the layout of torch:\n  bias (F32[3]) is in the file',
+    );
+    expect(await problemOf([body, { ...top, into: 'Net.heads' }])).toContain(
+      'pretrained as top: the trainer has no part',
+    );
   });
 });
 

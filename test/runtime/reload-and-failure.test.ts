@@ -8,6 +8,7 @@ import { findCheckpoint, readTensors } from '../../src/runtime/checkpoint/read.j
 import * as data from '../../src/runtime/data/index.js';
 import * as ops from '../../src/runtime/ops/index.js';
 import * as rows from '../../src/runtime/rows/index.js';
+import { resumePointAt } from '../../src/runtime/trainer/resume.js';
 import type { TrainerOptions } from '../../src/runtime/trainer/spec.js';
 import type { Tensor1D, Tensor2D } from '../../src/runtime/tensor.js';
 import * as units from '../../src/values/units.js';
@@ -133,6 +134,32 @@ describe('on_error', () => {
       error: expect.stringContaining('not finite at step 8'),
     });
     expect(JSON.parse(readFileSync(join(failed.folder, 'state.json'), 'utf8'))).toMatchObject({ step: 8 });
+  });
+
+  test('once more where a run that goes on fails at the same step, beside what the first has left', async () => {
+    for (const format of ['folder', 'ckpt'] as const) {
+      class Saving extends Failing {
+        protected override configureAddOns() {
+          return [addons.checkpoint({ every: units.steps(5), onError: true, format })];
+        }
+      }
+      const runDir = join(root, `again-${format}`);
+      const begin = () => new Saving(setup({}, { epochs: 3, progress: 'none', logEvery: units.steps(1) }));
+      await expect(begin().fit({ runDir })).rejects.toThrow('not finite at step 8');
+      for (let turn = 0; turn < 2; turn += 1)
+        await expect(begin().fit({ resume: await resumePointAt(runDir) })).rejects.toThrow(
+          'not finite at step 8',
+        );
+      const ending = format === 'ckpt' ? '.ckpt' : '';
+      const failed = ['failed-00000008', 'failed-00000008-2', 'failed-00000008-3'].map(
+        (name) => name + ending,
+      );
+      expect(readdirSync(join(runDir, 'checkpoints')).sort()).toEqual(
+        [...failed, 'last', `step-00000005${ending}`].sort(),
+      );
+      for (const name of failed)
+        expect((await findCheckpoint(join(runDir, 'checkpoints', name))).step).toBe(8);
+    }
   });
 
   test('only where it is asked for', async () => {

@@ -79,7 +79,7 @@ async function opened(
   if (set === undefined) throw new Error(`no data ${name}`);
   const workers =
     running.get(list) ??
-    new RowWorkers(3, { module, trainer: 'Lists', className: 'ListTrainer', params, root });
+    new RowWorkers(3, { module, trainer: 'Lists', className: 'ListTrainer', code: '', params, root });
   running.set(list, workers);
   return set
     .withOptions({ ...options, workers: count })

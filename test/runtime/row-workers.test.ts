@@ -29,6 +29,7 @@ const startOf = (given: Partial<RowWorkerStart> & { readonly params?: object } =
   module,
   trainer: 'Pictures',
   className: 'PictureTrainer',
+  code: '',
   root: '/',
   ...given,
   params: { root: join(folder, 'all'), fault: '', ...given.params },
@@ -288,7 +289,7 @@ describe('where workers find the data', () => {
     }));
     const another = await own.open({ root: '/', seed: 0, label: 'photos', workers });
     await expect(another.batch(0, 0)).rejects.toThrow(
-      /data 'photos' is not the same in .*picture-trainer.*, which workers import; give the spec/,
+      /data 'photos' is not the same in .*picture-trainer.*, which workers import \(its source is another there\); make it/,
     );
   });
 });

@@ -3,16 +3,14 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
 import type { AddOn, Hooks } from '../../src/runtime/addons/addon.js';
 import { lockFolder, lockName } from '../../src/runtime/checkpoint/lock.js';
@@ -22,20 +20,11 @@ import { compareLocks, type Lock } from '../../src/runtime/trainer/run-lock.js';
 import type { StopSignal } from '../../src/runtime/trainer/control.js';
 import * as units from '../../src/values/units.js';
 import { checkpoints, filesIn, killed, run, Saving, unsaid } from './killed-runs.js';
+import { workInFolder } from './temporary-folder.js';
 import { Line, LineTrainer } from './tiny-trainer.js';
 
-let folder: string;
-let before: string;
-beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'ztrain-again-'));
-  before = process.cwd();
-  process.chdir(folder);
-  await killed('base');
-});
-afterAll(() => {
-  process.chdir(before);
-  rmSync(folder, { recursive: true, force: true });
-});
+workInFolder('again');
+beforeAll(() => killed('base'));
 
 const again = (name: string, from = 'base'): string => {
   cpSync(from, name, { recursive: true });
@@ -474,7 +463,7 @@ describe('a folder that is not the run’s any more', () => {
           if (step !== 5) return undefined;
           // What is being written comes to its end.
           await expect
-            .poll(() => readFileSync(join(own, 'checkpoints/last'), 'utf8'))
+            .poll(() => readFileSync(join(own, 'checkpoints/last'), 'utf8'), { timeout: 20_000 })
             .toBe('step-00000004\n');
           rmSync(join(own, lockName), { recursive: true });
           if (isTaken) lockFolder(own);

@@ -76,6 +76,22 @@ test('what Python writes is read, every element type of it as the value that it 
   );
 });
 
+test('bfloat16 that Python writes is read to the bit, what a NaN carries too, and f32 is written as it was read', async () => {
+  const path = join(root, 'halves.safetensors');
+  const nans = judge('bf16', path);
+  const { tensors } = await readTensorFile(path, statSync(path).size);
+  const bits = (name: string): readonly number[] => {
+    const values = tensors.get(name)?.values;
+    return values === undefined ? [] : [...new Uint32Array(values.buffer, values.byteOffset, values.length)];
+  };
+  expect(tensors.get('halves')).toMatchObject({ dtype: 'f32', shape: [2 ** 16] });
+  expect(bits('halves')).toEqual(Array.from({ length: 2 ** 16 }, (_, half) => half * 2 ** 16));
+  expect(bits('nans')).toEqual(nans);
+  const again = readSafetensors(Buffer.concat(writeSafetensors(tensors)));
+  for (const [name, { values }] of again.tensors)
+    expect([...new Uint32Array(values.buffer, values.byteOffset, values.length)]).toEqual(bits(name));
+});
+
 /** What is refused here and accepted there, on purpose. */
 const stricter =
   /does not begin with \{|stands twice|unknown fields|other than 0 and 1|has the element type|no whole number|shape \[[\d, ]+\] needs|holds a number that 32 bits do not hold|nested more than|__metadata__ is no object/;

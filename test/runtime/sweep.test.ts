@@ -3,16 +3,14 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { lockFolder } from '../../src/runtime/checkpoint/lock.js';
 import * as addons from '../../src/runtime/addons/index.js';
 import { main, type MainIo } from '../../src/runtime/main.js';
@@ -21,10 +19,10 @@ import type { TrainerClass } from '../../src/runtime/trainer/trainer.js';
 import { combinations, settingText, spreadOf, unfixed, type SweepPlan } from '../../src/values/sweep.js';
 import { seconds, steps } from '../../src/values/units.js';
 import { unsaid } from './killed-runs.js';
+import { temporaryFolder } from './temporary-folder.js';
 import { LineTrainer } from './tiny-trainer.js';
 
-const root = mkdtempSync(join(tmpdir(), 'ztrain-sweep-'));
-afterAll(() => rmSync(root, { recursive: true, force: true }));
+const root = temporaryFolder('sweep');
 
 const swept = (sweep: SweepPlan, checkpoint: Parameters<typeof addons.checkpoint>[0] = {}): TrainerClass =>
   class extends LineTrainer {
@@ -44,11 +42,19 @@ const plan = addons.sweep({
 interface Ended {
   readonly code: number;
   readonly err: string;
+  /** What was said when a second signal ended the process. */
+  readonly last: string;
 }
 
-/** `signalAt`: once this was said, the signal comes. */
-async function run(trainer: TrainerClass, argv: readonly string[], signalAt = '\u0000'): Promise<Ended> {
+/** `signalAt`: once this was said, the signal comes, as often as `signals` says. */
+async function run(
+  trainer: TrainerClass,
+  argv: readonly string[],
+  signalAt = '\u0000',
+  signals = 1,
+): Promise<Ended> {
   let err = '';
+  let last = '';
   const listeners: ((signal: StopSignal) => void)[] = [];
   const io: MainIo = {
     stdout: { write: () => undefined },
@@ -56,7 +62,8 @@ async function run(trainer: TrainerClass, argv: readonly string[], signalAt = '\
       write: (text) => {
         const before = err.includes(signalAt);
         err += text;
-        if (!before && err.includes(signalAt)) listeners.forEach((listener) => listener('SIGINT'));
+        if (before || !err.includes(signalAt)) return;
+        for (let turn = 0; turn < signals; turn += 1) listeners.forEach((listener) => listener('SIGINT'));
       },
     },
     environment: {},
@@ -64,11 +71,13 @@ async function run(trainer: TrainerClass, argv: readonly string[], signalAt = '\
       listeners.push(listener);
       return () => undefined;
     },
-    exit: () => undefined,
+    exit: () => {
+      last = err;
+    },
     called: './line.mjs',
   };
   const code = await main(trainer, argv, io);
-  return { code, err };
+  return { code, err, last };
 }
 
 interface Written {
@@ -197,6 +206,19 @@ describe('going on', () => {
     const [whole, done] = [written(join(root, 'whole')), written(folder)];
     const losses = ({ points }: Written): unknown => points.map(({ metrics }) => metrics?.['validate.loss']);
     expect(losses(done)).toEqual(losses(whole));
+  });
+
+  test.each([
+    ['before its run has begun', 'run 2 of 8', /run 2 of 8: [^\n]*\n/],
+    ['in its run', 'writing to', /\nended at once by SIGINT: nothing of it was saved\n/],
+  ])('a second signal %s says last how the sweep goes on', async (_name, at, said) => {
+    const folder = join(root, `twice-${at.replaceAll(' ', '-')}`);
+    const { last } = await run(swept(plan), [...short, '--run-dir', folder], at, 2);
+    expect(last).toMatch(said);
+    const place = at === 'writing to' ? 'run 1 of 8' : at;
+    expect(
+      last.endsWith(`\nSIGINT ended the sweep in ${place}\ngo on: ./line.mjs --resume ${folder}\n`),
+    ).toBe(true);
   });
 
   const kept = { every: steps(2), keep: 20 };

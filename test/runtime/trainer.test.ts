@@ -21,18 +21,12 @@ import {
   LineTrainer,
   setup,
   train,
-  weightsOf,
   type LineData,
   type LineModels,
   type Row,
 } from './tiny-trainer.js';
 import { nativeUnderTest } from '../engine-under-test.js';
 import { WarmTrainer } from './warm-trainer.js';
-
-function expectClose(actual: readonly number[], expected: readonly number[], digits = 6): void {
-  expect(actual).toHaveLength(expected.length);
-  actual.forEach((value, index) => expect(value).toBeCloseTo(expected[index] ?? Number.NaN, digits));
-}
 
 describe('the loop', () => {
   test('learns a line and measures it after each epoch and at the end', async () => {
@@ -184,55 +178,6 @@ describe('the loop', () => {
       limit: null,
     });
     expect(new Set(counts.slice(1)).size).toBe(1);
-    await session.close();
-  });
-});
-
-/** Three terms with denominators of their own: weighted, over rows, and none. */
-class TermsTrainer extends LineTrainer {
-  override trainStep(batch: Row): void {
-    this.update(['opt'], () => {
-      const guess = this.models.line.call(batch.x);
-      const weight = ops.abs(ops.slice<typeof guess>(batch.x, [null, 0]));
-      this.log({ size: rows.sum(ops.square(guess)), count: rows.sum(ops.onesLike(guess)) });
-      return {
-        minimize: [
-          rows.mean(losses.squaredError(guess, batch.y), { weight }),
-          rows.times(0.5, rows.mean(ops.abs(guess))),
-          rows.times(0.01, rows.sum(ops.square(guess))),
-        ],
-      };
-    });
-  }
-}
-
-describe('accumulation', () => {
-  test.each([
-    [10, 1],
-    [4, 3],
-    [3, 4],
-    [1, 10],
-  ])(
-    'batches of %d, %d in a window, give the gradient of the one big batch',
-    async (batchSize, accumulate) => {
-      const big = await weightsOf(
-        (await train(new TermsTrainer(setup({ rows: 10, batchSize: 10 }, { epochs: 3 })))).session,
-      );
-      const { session, records, result } = await train(
-        new TermsTrainer(setup({ rows: 10, batchSize }, { epochs: 3, accumulate })),
-      );
-      expect(result.at.step).toBe(3);
-      expect(records.find(({ over }) => over === 'epoch')?.metrics.get('count')).toBe(10);
-      expectClose(await weightsOf(session), big);
-    },
-  );
-
-  test('a window never crosses an epoch, and its short last one counts by rows', async () => {
-    // 10 rows: batches 4, 4, 2 and windows of two batches: 8 rows, then 2.
-    const { result, session } = await train(
-      new LineTrainer(setup({ rows: 10 }, { epochs: 2, accumulate: 2 })),
-    );
-    expect(result.at.step).toBe(4);
     await session.close();
   });
 });

@@ -1,26 +1,16 @@
 /** Checkpoints of weights alone: smaller, good for all but going on, and each says so. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
 import type { AddOn } from '../../src/runtime/addons/addon.js';
 import { findCheckpoint, openCheckpoint, verifyCheckpoint } from '../../src/runtime/checkpoint/read.js';
 import * as units from '../../src/values/units.js';
-import { run } from './killed-runs.js';
+import { checkpoints, filesIn, killed, run, unsaid } from './killed-runs.js';
+import { workInFolder } from './temporary-folder.js';
 import { LineTrainer } from './tiny-trainer.js';
 
-let folder: string;
-let before: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'ztrain-weights-only-'));
-  before = process.cwd();
-  process.chdir(folder);
-});
-afterAll(() => {
-  process.chdir(before);
-  rmSync(folder, { recursive: true, force: true });
-});
+workInFolder('weights-only');
 
 const saving = (
   weightsOnly: boolean,
@@ -70,13 +60,48 @@ test('no run goes on from one: each way to ask says why', async () => {
   for (const argv of [
     ['--resume', 'left'],
     ['--resume', join('left', 'checkpoints', first)],
-    ['--run-dir', 'left', '--resume', 'auto'],
   ]) {
     const { code, text } = await run(argv, light);
     expect(code).toBe(3);
     expect(text).toContain('holds weights only (checkpoint.weights_only)');
   }
   expect(readFileSync(join('left', 'checkpoints', first, 'manifest.json'))).toEqual(bytes);
+});
+
+test('started again by auto, a run that has ended stays, and one that was cut off begins anew beside it', async () => {
+  const light = saving(true, 'folder');
+  const words = ['--run-dir=job', '--resume=auto'];
+  expect((await run(words, light)).code).toBe(0);
+  const ended = filesIn('job');
+  const { code, text } = await run(words, light);
+  expect(code).toBe(0);
+  expect(text).toContain(
+    'nothing is left to do: job has come to its end, and its checkpoints hold weights only',
+  );
+  expect(filesIn('job')).toEqual(ended);
+  unsaid('job');
+  for (const turn of [1, 2]) {
+    const again = await run(words, light);
+    expect(again.code).toBe(0);
+    expect(again.text).toContain(`job is job.before-${turn} now: its checkpoints hold weights only`);
+    expect(again.text).toContain('nothing was left to go on with in job: a new run');
+    expect((await findCheckpoint(`job.before-${turn}`)).weightsOnly).toBe(true);
+    unsaid('job');
+  }
+  // Without a folder of its own it is passed over, and an older run goes on.
+  await killed('runs/LineTrainer/20260101-000000-aaaa');
+  renameSync('job', 'runs/LineTrainer/20260102-000000-bbbb');
+  const other = await run(['--resume=auto']);
+  expect(other.code).toBe(0);
+  expect(other.text).toContain(
+    'passed over: runs/LineTrainer/20260102-000000-bbbb, whose checkpoints hold weights only',
+  );
+  expect(other.text).toContain('goes on after step 8, from runs/LineTrainer/20260101-000000-aaaa');
+  // State that is damaged is lost, and nobody wants that without a word.
+  await killed('mixed');
+  for (const name of checkpoints('mixed'))
+    rmSync(join('mixed', 'checkpoints', name, 'optimizer.safetensors'));
+  expect((await run(['--run-dir=mixed', '--resume=auto'])).code).toBe(3);
 });
 
 test('a run that is interrupted names no command to go on with', async () => {
@@ -102,6 +127,7 @@ test('a run that is interrupted names no command to go on with', async () => {
   expect(code).toBe(130);
   expect(text).toContain('checkpoint: cut/checkpoints/step-00000003');
   expect(text).not.toContain('go on:');
+  expect(text).toContain('nothing goes on from this run: its checkpoints hold weights only');
   expect((await openCheckpoint('cut/checkpoints/step-00000003')).weightsOnly).toBe(true);
 });
 

@@ -101,17 +101,94 @@ describe('one_cycle', () => {
   });
 });
 
-test('every: a value is kept for so long, and the last one is the end', () => {
-  const phase: Phase = { kind: 'linear', to: 0, over: units.epochs(3), from: 0.9, every: units.epochs(1) };
-  const all = values([phase], 30);
-  const expected = [0.6, 0.3, 0].flatMap((value) => Array.from({ length: 10 }, () => value));
-  expectClose(all, expected);
-  // The last part may be shorter: 25 steps are 3 parts.
-  const short = values([{ ...phase, over: over(25) }], 26);
-  expectClose(
-    [9, 10, 19, 20, 24, 25].map((at) => short[at] ?? 0),
-    [0.6, 0.3, 0.3, 0, 0, 0],
-  );
+describe('every: a value is kept for so long', () => {
+  const epochs = (phase: { readonly to: number; readonly from: number }) => ({
+    ...phase,
+    over: units.epochs(3),
+    every: units.epochs(1),
+  });
+  const kept = (each: readonly number[], length = 10): readonly number[] =>
+    each.flatMap((value) => Array.from({ length }, () => value));
+
+  test('the first part stands at the start, what follows the phase at its end', () => {
+    const all = values([{ kind: 'linear', ...epochs({ to: 0, from: 0.9 }) }], 40);
+    expectClose(all, kept([0.9, 0.6, 0.3, 0]));
+  });
+
+  test('CosineAnnealingLR of PyTorch, stepped once in each epoch', () => {
+    const all = values([{ kind: 'cosine', ...epochs({ to: 0, from: 1e-3 }) }], 40);
+    expectClose(all, kept([1e-3, 7.5e-4, 2.5e-4, 0]));
+  });
+
+  test('PolynomialLR and ExponentialLR of PyTorch, stepped once in each epoch', () => {
+    const polynomial: Phase = { kind: 'polynomial', power: 2, ...epochs({ to: 0, from: 0.9 }) };
+    expectClose(values([polynomial], 40), kept([0.9, 0.4, 0.1, 0]));
+    const exponential: Phase = { kind: 'exponential', ...epochs({ to: 0.001, from: 1 }) };
+    expectClose(values([exponential], 40), kept([1, 0.1, 0.01, 0.001]));
+    expect(values([exponential], 40)[39]).toBe(0.001);
+  });
+
+  test('a warm-up has no part of rate 0, and its last part is its end', () => {
+    const all = values([{ kind: 'warmup', ...epochs({ to: 0.9, from: 0 }) }], 31);
+    expectClose(all, [...kept([0.3, 0.6, 0.9]), 0.9]);
+  });
+
+  test('the next phase begins at the end, also where no update had it', () => {
+    const chain: readonly Phase[] = [
+      { kind: 'cosine', ...epochs({ to: 0.1, from: 1 }) },
+      { kind: 'linear', to: 0, over: over(4), from: null },
+    ];
+    expectClose(values(chain, 34).slice(29), [0.325, 0.075, 0.05, 0.025, 0]);
+  });
+
+  test('the last part may be shorter: 25 steps are 3 parts', () => {
+    const short = values([{ kind: 'linear', ...epochs({ to: 0, from: 0.9 }), over: over(25) }], 26);
+    expectClose(short, [...kept([0.9, 0.6]), ...kept([0.3], 5), 0]);
+  });
+
+  test('parts in epochs end where epochs of the run end', () => {
+    const later: Pace = { ...pace, stepsPerEpoch: 45, totalSteps: 135 };
+    const warm: Phase = { kind: 'warmup', to: 1, over: over(20), from: null };
+    const changes = (phase: Phase, of = later): readonly number[] => {
+      const plan = planSchedule([warm, phase], of);
+      return Array.from({ length: 114 }, (_, index) => 21 + index).filter(
+        (update) => plan.valueAt(update) !== plan.valueAt(update - 1),
+      );
+    };
+    const rest = { over: units.rest, from: null };
+    expect(changes({ kind: 'cosine', to: 0, ...rest, every: units.epochs(1) })).toEqual([45, 90]);
+    expect(changes({ kind: 'exponential', to: 0.1, ...rest, every: units.epochs(2) })).toEqual([90]);
+    expect(changes({ kind: 'step', factor: 0.5, ...rest, every: units.epochs(1) })).toEqual([45, 90]);
+    // Quarters of an epoch as a validation has them: after steps 12, 23, 34 and 45.
+    expect(changes({ kind: 'linear', to: 0, ...rest, every: units.epochs(0.25) }).slice(0, 4)).toEqual([
+      23, 34, 45, 57,
+    ]);
+    // Steps are counted from the phase's first one.
+    expect(changes({ kind: 'step', factor: 0.5, ...rest, every: over(50) })).toEqual([70, 120]);
+    const plan = planSchedule([warm, { kind: 'linear', to: 0, ...rest, every: units.epochs(1) }], later);
+    expectClose(
+      [20, 44, 45, 89, 90, 134].map((update) => plan.valueAt(update)),
+      [1, 1, 2 / 3, 2 / 3, 1 / 3, 1 / 3],
+    );
+  });
+
+  test('epochs are counted from the one in which the phase begins', () => {
+    // StepLR(30) behind a warm-up of 5 epochs: it has been stepped 30 times at the start of the 36th.
+    const chain: readonly Phase[] = [
+      { kind: 'warmup', to: 1, over: units.epochs(5), from: null },
+      { kind: 'step', factor: 0.1, every: units.epochs(30), over: units.epochs(40), from: null },
+    ];
+    const plan = planSchedule(chain, { ...pace, totalSteps: 450 });
+    expectClose(
+      [349, 350, 449].map((update) => plan.valueAt(update)),
+      [1, 0.1, 0.1],
+    );
+  });
+
+  test('less than a step is a step', () => {
+    const often: Phase = { kind: 'linear', to: 0, from: 1, over: over(4), every: units.epochs(0.01) };
+    expectClose(values([often], 5), [1, 0.75, 0.5, 0.25, 0]);
+  });
 });
 
 describe('plateau', () => {

@@ -189,7 +189,6 @@ const effects: ReadonlyMap<string, string> = new Map([
   ['checkpoint', 'the checkpoints'],
   ['stop', 'the decision to stop'],
   ['predictions', 'the file of predictions'],
-  ['weights', 'the first weights'],
   ['sweep', 'the sweep'],
 ]);
 

@@ -50,6 +50,8 @@ const partsOverlap = (a: IrData, b: IrData, names: HostNames): Overlap => {
 };
 
 const overlapOf = (input: TrainingInput, names: HostNames, a: IrData, b: IrData): Overlap => {
+  // Rows that are harvested anew are others; one set for both is refused as such.
+  if (a.source.live === true) return 'none';
   if (a.name === b.name) return 'same';
   if (
     a.source.kind !== b.source.kind ||

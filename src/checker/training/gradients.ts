@@ -293,6 +293,8 @@ export const checkReach = (input: TrainingInput): Reach => {
         return flowOf(reduction.value, scope);
       case 'times':
         return union([flowOf(reduction.by, scope), reductionFlow(reduction.of, scope)]);
+      case 'joined':
+        return union([none, flowOf(reduction.values, scope)]);
       case 'metric':
         return union([none, ...reduction.args.map((each) => flowOf(each, scope))]);
       case 'derive':

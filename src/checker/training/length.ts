@@ -2,6 +2,7 @@
 import { excludingOptions, noBatches, noRunLength, windowTooLarge } from '../../parser/messages.gen.js';
 import { partOf } from '../../values/limits.js';
 import { showQuantity } from '../../values/units.js';
+import { endlessData } from './live.js';
 import { counted, optionOf, type TrainingInput } from './input.js';
 import type { Run } from './run.js';
 
@@ -20,7 +21,10 @@ export const checkRunLength = ({ trainer, report }: TrainingInput, run: Run): vo
   } else if (!epochs && !steps && run.maxTime === null) {
     report(
       noRunLength(trainer.span, {
-        help: 'write `epochs = 10`, `steps = 1_000` or `max_time = 2.hours` in the trainer',
+        help:
+          endlessData(trainer) === null
+            ? 'write `epochs = 10`, `steps = 1_000` or `max_time = 2.hours` in the trainer'
+            : 'write `steps = 1_000` or `max_time = 2.hours` in the trainer',
       }),
     );
   }

@@ -1,11 +1,11 @@
 /** What `addon pretrained` names of the trainer: the part that is loaded, weights that stay as they are, and what renamings make. */
-import { unmatchedPattern, wrongKind } from '../../parser/messages.gen.js';
+import { loadedTwice, unmatchedPattern, wrongKind } from '../../parser/messages.gen.js';
 import { nearest } from '../../parser/nearest.js';
 import type { Weight } from '../env.js';
-import type { IrExpr } from '../ir.js';
+import type { IrAddon, IrExpr } from '../ir.js';
 import { checkFlattened } from './flattened.js';
 import { checkMatching, matchesPattern } from './groups.js';
-import { listed, optionOf, type TrainingInput } from './input.js';
+import { counted, listed, optionOf, type TrainingInput } from './input.js';
 
 const textOf = (expr: IrExpr | null): string | null =>
   expr?.kind === 'literal' && typeof expr.value === 'string' ? expr.value : null;
@@ -165,8 +165,44 @@ const weightsBelow = (input: TrainingInput, into: IrExpr, path: string): readonl
   return null;
 };
 
+/** What an add-on loads. */
+interface Loading {
+  readonly addon: IrAddon;
+  readonly into: IrExpr;
+  /** Whole paths of weights. */
+  readonly paths: readonly string[];
+}
+
+/** A weight begins with one file's values: two add-ons that load it would leave it to their order. */
+const checkApart = ({ report }: TrainingInput, all: readonly Loading[]): void => {
+  const nameOf = ({ addon: { name, label } }: Loading): string =>
+    label === name ? `\`${name}\`` : `\`${name} as ${label}\``;
+  all.forEach((second, at) => {
+    for (const first of all.slice(0, at)) {
+      // Two of one name are told of by that.
+      const both = second.paths.filter((path) => first.paths.includes(path));
+      if (both.length === 0 || first.addon.label === second.addon.label) continue;
+      const some = both.slice(0, 3);
+      report(
+        loadedTwice(
+          second.into.span,
+          { first: nameOf(first), second: nameOf(second), weights: listed(some) },
+          {
+            related: [{ span: first.into.span, label: 'loaded here' }],
+            ...(both.length > some.length ? { notes: [`both load ${counted(both.length, 'weight')}`] } : {}),
+            help: 'name in `fresh` of one of them what the other loads',
+          },
+        ),
+      );
+      return;
+    }
+  });
+};
+
 export const checkPretrained = (input: TrainingInput): void => {
-  for (const { name, module, options } of input.trainer.addons) {
+  const all: Loading[] = [];
+  for (const addon of input.trainer.addons) {
+    const { name, module, options } = addon;
     const into = name === 'pretrained' && module === null ? optionOf(options, 'into') : null;
     const path = textOf(into);
     if (!into || path === null) continue;
@@ -186,7 +222,9 @@ export const checkPretrained = (input: TrainingInput): void => {
     const names = inFile.flatMap((each) => namesInFile(each, layout, known));
     checkRenames(input, optionOf(options, 'rename'), names, path);
     const loaded = paths.filter((each) => !fresh.some(({ pattern }) => matchesPattern(pattern, each)));
+    all.push({ addon, into, paths: loaded.map((each) => `${path}.${each}`) });
     if (layout === 'torch')
       checkFlattened(input, path, (ending) => loaded.some((each) => `.${each}`.endsWith(`.${ending}`)));
   }
+  checkApart(input, all);
 };

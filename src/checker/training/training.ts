@@ -13,6 +13,7 @@ import { checkIdle } from './idle.js';
 import type { TrainingInput } from './input.js';
 import { checkRunLength, checkWindow } from './length.js';
 import { checkGuards, checkLeast, checkLimits } from './limits.js';
+import { checkLive } from './live.js';
 import { checkActivations, checkHeads } from './losses.js';
 import { checkMetricNames } from './metric-names.js';
 import { checkMicroBatches } from './micro-batches.js';
@@ -25,6 +26,7 @@ import { checkNeverRuns } from './timetable.js';
 import { checkTraces } from './traces.js';
 import { checkWeightNames } from './weight-names.js';
 import { checkWorkers } from './workers.js';
+import { checkRates } from './zero-rates.js';
 
 export type { TrainingInput } from './input.js';
 
@@ -41,6 +43,7 @@ export const checkTraining = (input: TrainingInput): void => {
   checkCheckpoints(input);
   checkRunLength(input, run);
   checkWindow(input, run);
+  checkLive(input, run);
   checkAttributeValues(input, run);
   checkSweep(input);
   checkPhases(input, run);
@@ -52,6 +55,7 @@ export const checkTraining = (input: TrainingInput): void => {
   checkCopies(input, run);
   // With two lengths there is no telling which one a schedule is held against.
   if (run.epochs === null || run.steps === null) checkSchedules(input, run);
+  checkRates(input, run);
   checkWeightNames(input);
   checkActivations(input);
   checkHeads(input, run.names);

@@ -56,6 +56,7 @@ const reductionParts = (reduction: IrReduction): readonly IrExpr[] => {
   switch (reduction.kind) {
     case 'mean':
     case 'sum':
+    case 'joined':
       return reduction.weight ? [reduction.values, reduction.weight] : [reduction.values];
     case 'each':
     case 'last':

@@ -205,6 +205,8 @@ export interface SavedCheckpoint {
 export interface AddOn {
   /** The prelude's name, e.g. `early_stopping`, for messages and the command line. */
   readonly kind: string;
+  /** The name that the spec gives it where it may have several of the kind; the command line knows it by this. */
+  readonly label?: string | undefined;
   readonly phase: Phase;
   /** Effects that no other add-on may own. */
   readonly owns: readonly string[];

@@ -29,6 +29,7 @@ export function imageGrid(options: ImageGridOptions): AddOn {
   const { label, of, every = epochs(1), low = -1, high = 1 } = options;
   return {
     kind: 'image_grid',
+    label,
     phase: 'independent',
     owns: [],
     withOptions: () => imageGrid(options),

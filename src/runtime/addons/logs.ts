@@ -15,6 +15,7 @@ import { recurrence } from '../../values/durations.js';
 import { fromExactNumber } from '../../values/exact-number.js';
 import { record } from '../../values/json-record.js';
 import { steps, type Quantity } from '../../values/units.js';
+import { syncFolderNow } from '../checkpoint/files.js';
 import { replaced, type AddOn, type MetricsLine } from './addon.js';
 
 export interface LrLogOptions {
@@ -75,23 +76,39 @@ export function csvLog(): AddOn {
       const file = join(folder, 'logs', 'metrics.csv');
       let columns: readonly string[] = [];
       let lines = 0;
+      /** Whether the file has a new entry in its folder that may not be on the disk. */
+      let isMoved = false;
+      /** Cuts the file back; null where it is as it should be. */
+      let cut: (() => void) | null = null;
+      const settle = (): void => {
+        cut?.();
+        isMoved ||= cut !== null;
+        cut = null;
+      };
       return {
         state: () => {
-          // The checkpoint counts on its lines.
+          settle();
+          // The checkpoint counts on its lines. The folder that `logs` is in is flushed with the checkpoint.
           if (existsSync(file)) flush(file);
+          if (isMoved) syncFolderNow(dirname(file));
+          isMoved = false;
           return { columns: [...columns], lines };
         },
+        // Whether the run goes on is not known before all add-ons have theirs: until then the file stays as it is.
         restore: (json) => {
           const state = record('csv_log', json);
           columns = Array.isArray(state['columns']) ? state['columns'].map(String) : [];
-          lines = cutBack(file, columns, fromExactNumber(state['lines']));
+          ({ lines, cut } = cutBack(file, columns, fromExactNumber(state['lines'])));
         },
+        fitStart: settle,
         logged: (line) => {
+          settle();
           const cells = cellsOf(line);
           const added = [...cells.keys()].filter((name) => !columns.includes(name));
           if (added.length > 0) {
             columns = [...columns, ...added];
             widen(file, join(folder, 'logs'), columns, added.length);
+            isMoved = true;
           }
           appendFileSync(file, `${columns.map((name) => cells.get(name) ?? '').join(',')}\n`);
           lines += 1;
@@ -102,15 +119,22 @@ export function csvLog(): AddOn {
 }
 
 /**
- * The file as it was with these columns and so many lines. Columns that came later are the last, and empty in lines before them. One that
- * is not there begins anew with the columns. Returns how many lines it has. Throws where they are fewer than were written.
+ * What makes the file as it was with these columns and so many lines. Columns that came later are the last, and empty in lines before
+ * them. One that is not there begins anew with the columns. `lines` is how many lines it has then. Throws where they are fewer than were
+ * written.
  */
-function cutBack(file: string, columns: readonly string[], lines: number): number {
+function cutBack(
+  file: string,
+  columns: readonly string[],
+  lines: number,
+): { readonly lines: number; readonly cut: (() => void) | null } {
   if (!existsSync(file)) {
-    if (columns.length === 0) return 0;
-    makeFolder(dirname(file));
-    replaceFile(file, `${columns.map(quoted).join(',')}\n`);
-    return 0;
+    if (columns.length === 0) return { lines: 0, cut: null };
+    const begin = (): void => {
+      makeFolder(dirname(file));
+      replaceFile(file, `${columns.map(quoted).join(',')}\n`);
+    };
+    return { lines: 0, cut: begin };
   }
   const [header = '', ...rows] = readFileSync(file, 'utf8').trimEnd().split('\n');
   const before = columns.map(quoted).join(',');
@@ -118,8 +142,8 @@ function cutBack(file: string, columns: readonly string[], lines: number): numbe
     throw new Error(`${file} has ${rows.length} of the ${lines} lines that were written to it; move it away`);
   const later = header.length > before.length ? commasIn(header.slice(before.length)) : 0;
   const kept = rows.slice(0, lines).map((row) => row.slice(0, row.length - later));
-  replaceFile(file, lines === 0 ? '' : [before, ...kept, ''].join('\n'));
-  return lines;
+  const text = lines === 0 ? '' : [before, ...kept, ''].join('\n');
+  return { lines, cut: () => replaceFile(file, text) };
 }
 
 /** Commas that part cells: none in quotes does. */

@@ -2,7 +2,7 @@
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { makeFolder } from '../../values/folders.js';
-import { besides, fileError, sweepTemporaries, syncFolder } from '../checkpoint/files.js';
+import { besides, fileError, sweepBesides, sweepTemporaries, syncFolder } from '../checkpoint/files.js';
 import { writtenPath, type DataPath } from '../data/files.js';
 import type { OutputTexts } from '../data/texts.js';
 import type { HostTensor } from '../engine/engine.js';
@@ -94,6 +94,7 @@ class RowsFile {
       const isNew = this.#handle === null;
       if (isNew) {
         makeFolder(dirname(this.path));
+        await sweepBesides(this.path);
         this.#temporary = besides(this.path);
         this.#count = 0;
       }

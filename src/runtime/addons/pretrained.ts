@@ -4,6 +4,8 @@ import { renamerOf, type Renaming } from '../../values/renames.js';
 import { replaced, type AddOn } from './addon.js';
 
 export interface PretrainedOptions {
+  /** Its name, where a run has several. */
+  readonly label?: string;
   /**
    * A safetensors file, a checkpoint of a run, or a run's folder, of which the best checkpoint is taken, else the last. Relative paths
    * start where those of data do.
@@ -26,15 +28,17 @@ export interface PretrainedOptions {
 
 /**
  * Loads weights before the first step of a new run, never where one goes on. Strict: a tensor that nothing takes, a weight that gets
- * none, another shape or element type, or a pattern that means nothing ends the run before it begins. Throws a RenamingError for a
+ * none, another shape or element type, or a pattern that means nothing ends the run before it begins. Several, each under a label, load
+ * weights of their own: one that two of them load ends it as well. Throws a RenamingError for a
  * renaming that says nothing that can be done.
  */
 export function pretrained(options: PretrainedOptions): AddOn {
   for (const each of options.rename ?? []) renamerOf(each);
   return {
     kind: 'pretrained',
+    label: options.label,
     phase: 'core',
-    owns: ['weights'],
+    owns: [],
     loads: options,
     withOptions: (values) => pretrained(replaced(options, values)),
     start: () => ({}),

@@ -3,7 +3,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HostTensor } from '../engine/engine.js';
 import { RunError } from '../run/run-error.js';
-import { fileError, makeFile, makeFolder, pieceBytes, writeNew } from './files.js';
+import { fileError, makeFile, makeFolder, pieceBytes, sweepBesides, writeNew } from './files.js';
 import type { Checkpoint } from './manifest.js';
 import { planNpz } from './npz.js';
 import { eachTensor, findCheckpoint } from './read.js';
@@ -34,6 +34,7 @@ export async function exportWeights(from: string, to: ExportFormat, out?: string
     .map(([name, { dtype, shape }]): TensorShape => ({ name, dtype, shape }))
     .sort((a, b) => elementOrder(a) - elementOrder(b) || (a.name < b.name ? -1 : 1));
   const path = out ?? defaultName(checkpoint, to);
+  await sweepBesides(path);
   try {
     if (to === 'safetensors') await toSafetensors(path, checkpoint, tensors);
     else if (to === 'npz') await toNpz(path, checkpoint, tensors);
@@ -105,11 +106,19 @@ async function toSafetensors(
 
 async function toNpz(path: string, checkpoint: Checkpoint, tensors: readonly TensorShape[]): Promise<void> {
   // Who unpacks the archive makes files of these names.
-  for (const { name } of tensors)
+  const seen = new Map<string, string>();
+  for (const { name } of tensors) {
+    const twin = seen.get(name.toLowerCase());
+    if (twin !== undefined)
+      throw new RunError(
+        `cannot write ${path}: the tensors ${JSON.stringify(twin)} and ${JSON.stringify(name)} would be one file where case does not count; export it --to safetensors`,
+      );
+    seen.set(name.toLowerCase(), name);
     if (!isPlain(name))
       throw new RunError(
-        `cannot write ${path}: the tensor ${JSON.stringify(name)} would be a path out of the archive; export it --to safetensors`,
+        `cannot write ${path}: the tensor ${JSON.stringify(name)} would be a path out of the archive, or a file that some system does not have; export it --to safetensors`,
       );
+  }
   const plan = planNpz(tensors);
   await withFile(path, async (put) => {
     await eachTensor(checkpoint, part, async (name, { values }) => {
@@ -127,7 +136,12 @@ async function toNpz(path: string, checkpoint: Checkpoint, tensors: readonly Ten
 const isPlain = (name: string): boolean =>
   name.length <= 200 &&
   !/[\u0000-\u001f\\:]/.test(name) &&
-  name.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..');
+  name
+    .split('/')
+    .every((segment) => segment !== '' && segment !== '.' && segment !== '..' && !devices.test(segment));
+
+/** Devices of Windows, whatever follows a dot. */
+const devices = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\s*\.|\s*$)/i;
 
 const shardBytes = 4 * 2 ** 20;
 

@@ -1,10 +1,10 @@
 /** Files that are whole or absent: written beside their place, flushed to the disk, then renamed into it. */
 import { createHash, randomBytes } from 'node:crypto';
-import { constants, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { link, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { makeFolder as makeParents } from '../../values/folders.js';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { isAlive } from '../../values/process-alive.js';
 import { RunError } from '../run/run-error.js';
 
@@ -20,17 +20,58 @@ export function besides(path: string): string {
 
 const temporaryName = /\.tmp-(\d+)-([0-9a-f]{8})[0-9a-f]*$/;
 
+/** Whether a name is one that `besides` gives to what has one of these names. */
+export function isTemporaryOf(names: readonly string[], name: string): boolean {
+  const [found] = temporaryName.exec(name) ?? [];
+  return found !== undefined && names.includes(name.slice(0, -found.length));
+}
+
 /**
- * Removes what processes that are gone left half written in a folder. One process at a time works in it: what belongs to a process
- * that lives stays all the same.
+ * Removes what processes that are gone left half written in a folder, of all that `are` named so. One process at a time works in it: what
+ * belongs to a process that lives stays all the same.
  */
-export async function sweepTemporaries(folder: string): Promise<void> {
+export async function sweepTemporaries(
+  folder: string,
+  are: (name: string) => boolean = () => true,
+): Promise<void> {
+  for (const name of await readdir(folder).catch(() => []))
+    if (are(name) && isLeft(name)) await removeAnyway(join(folder, name));
+}
+
+/** Whether the process that made it is gone from this machine. */
+function isLeft(name: string): boolean {
+  const [found, pid = '', token = ''] = temporaryName.exec(name) ?? [];
+  if (outOfUse.has(name)) return true;
+  if (found === undefined || token === own) return false;
+  return Number(pid) === process.pid || !isAlive(Number(pid));
+}
+
+/** Names of what this process would have removed and could not: a file that another has open stays in its folder on some disks. */
+const outOfUse = new Set<string>();
+
+/** What cannot be removed costs room and nothing else: the next sweep tries again. */
+async function removeAnyway(path: string): Promise<void> {
+  outOfUse.add(basename(path));
+  try {
+    await rm(path, { recursive: true, force: true });
+    outOfUse.delete(basename(path));
+  } catch {
+    // As said.
+  }
+}
+
+const quietMs = 600_000;
+
+/**
+ * The same of what is to become `path`, in a folder that nobody has for itself: what was touched in the last ten minutes may be that of a
+ * process on another machine.
+ */
+export async function sweepBesides(path: string): Promise<void> {
+  const folder = dirname(resolve(path));
   for (const name of await readdir(folder).catch(() => [])) {
-    const [found, pid = '', token = ''] = temporaryName.exec(name) ?? [];
-    if (found === undefined || token === own) continue;
-    if (Number(pid) !== process.pid && isAlive(Number(pid))) continue;
-    // What cannot be removed costs room and nothing else.
-    await rm(join(folder, name), { recursive: true, force: true }).catch(() => undefined);
+    if (!isTemporaryOf([basename(path)], name) || !isLeft(name)) continue;
+    const found = await lstat(join(folder, name)).catch(() => null);
+    if (found !== null && Date.now() - found.mtimeMs > quietMs) await removeAnyway(join(folder, name));
   }
 }
 
@@ -114,6 +155,20 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
+/** The same while nothing else runs. */
+export function syncFolderNow(path: string): void {
+  try {
+    const folder = openSync(path, constants.O_RDONLY);
+    try {
+      fsyncSync(folder);
+    } finally {
+      closeSync(folder);
+    }
+  } catch (error) {
+    if (!cannotFlush.includes(codeOf(error) ?? '')) throw error;
+  }
+}
+
 /** Flushes the entries of a folder and of all above it: one that was made just now has an entry that a power cut must not take. */
 async function syncUpwards(path: string): Promise<void> {
   for (let folder = resolve(path); ; folder = dirname(folder)) {
@@ -133,7 +188,7 @@ export async function replaceText(path: string, text: string): Promise<void> {
     await rename(temporary, path);
     await syncFolder(dirname(path));
   } catch (error) {
-    await rm(temporary, { force: true });
+    await removeAnyway(temporary);
     throw error;
   }
 }
@@ -170,7 +225,7 @@ export async function makeFolder(path: string, fill: (temporary: string) => Prom
     await rename(temporary, path);
     await syncFolder(parent);
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
+    await removeAnyway(temporary);
     throw error;
   }
 }
@@ -185,7 +240,7 @@ export async function makeFile(path: string, fill: (temporary: string) => Promis
     await linkOrRename(temporary, path);
     await syncFolder(parent);
   } finally {
-    await rm(temporary, { force: true });
+    await removeAnyway(temporary);
   }
 }
 
@@ -215,7 +270,10 @@ export async function isThere(path: string): Promise<boolean> {
   }
 }
 
-/** Removes a file or a folder: its name is gone for good before any of its bytes are. What is not there is no error. */
+/**
+ * Removes a file or a folder: its name is gone for good before any of its bytes are. What is not there is no error, nor are bytes that stay
+ * for now: they are swept later.
+ */
 export async function removeWhole(path: string): Promise<void> {
   const gone = besides(path);
   try {
@@ -225,11 +283,18 @@ export async function removeWhole(path: string): Promise<void> {
     throw error;
   }
   await syncFolder(dirname(path));
-  await rm(gone, { recursive: true, force: true });
+  await removeAnyway(gone);
 }
 
-const codeOf = (error: unknown): string | null =>
+export const codeOf = (error: unknown): string | null =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
+
+/** What the operating system refused, by an error or by what caused it; null where it refused nothing. */
+export function systemErrorIn(error: unknown): Error | null {
+  for (let each = error; each instanceof Error; each = each.cause)
+    if (/^E[A-Z0-9]+$/.test(codeOf(each) ?? '')) return each;
+  return null;
+}
 
 const reasons: ReadonlyMap<string, (other: string) => string> = new Map<string, (other: string) => string>([
   ['ENOSPC', (other) => `the disk is full; free some space, or choose ${other}`],

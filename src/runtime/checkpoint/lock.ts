@@ -1,6 +1,6 @@
 /** One process at a time writes into a run's folder, by a claim `.lock` in it. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -11,6 +11,7 @@ import {
   readOwner,
   touch,
   tryTake,
+  untouchedMs,
   type Owner,
 } from '../../values/claim.js';
 import { besides } from './files.js';
@@ -22,20 +23,6 @@ export const lockName = '.lock';
 const mostAttempts = 1000;
 const touchMs = 10_000;
 const patience = { quietMs: 30_000, silentMs: 600_000 };
-
-/** How long ago a file was touched, by the clock of the disk that it is on. */
-function quietFor(path: string, folder: string): number {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  // Let go just now.
-  if (stat === undefined) return 0;
-  const probe = besides(join(folder, lockName));
-  try {
-    writeFileSync(probe, '', { flag: 'wx', mode: 0o600 });
-    return statSync(probe).mtimeMs - stat.mtimeMs;
-  } finally {
-    rmSync(probe, { force: true });
-  }
-}
 
 /** A folder that this process has. */
 export interface FolderLock {
@@ -56,7 +43,7 @@ export function lockFolder(folder: string): FolderLock {
     const [path] = ownersOf(claim);
     if (path === undefined && attempts < mostAttempts) continue;
     const owner = path === undefined ? null : readOwner(path);
-    const quiet = path === undefined ? 0 : quietFor(path, folder);
+    const quiet = path === undefined ? 0 : (untouchedMs(path, besides(claim)) ?? 0);
     if (path !== undefined && isGone(owner, quiet, patience)) rmSync(path, { force: true });
     else if (path === undefined || ownersOf(claim).includes(path))
       throw refusal(folder, path ?? claim, owner, quiet);

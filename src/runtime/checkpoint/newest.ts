@@ -1,13 +1,17 @@
-/** What a run that goes on starts from: the newest checkpoint with all of its state whose every byte is as it was written. */
-import { join } from 'node:path';
+/** What a run that goes on starts from: the newest checkpoint with all of its state whose every byte is as it was written. Only damage is passed over. */
+import { dirname, join } from 'node:path';
+import { RunError } from '../run/run-error.js';
 import { fileError } from './files.js';
-import { checkpointPaths, isFolder, whyNone } from './list.js';
+import { checkpointPaths, isDamage, isFolder, whyNone, whyUnread } from './list.js';
+import { NewerFormat } from './manifest.js';
 import { openCheckpoint, verifyCheckpoint, type Checkpoint } from './read.js';
 
 /** A checkpoint that cannot be used, with the reason. */
 export interface Skipped {
   readonly path: string;
   readonly why: string;
+  /** Whether it is whole, and holds no more than weights: then nothing is lost with it. */
+  readonly weightsOnly: boolean;
 }
 
 export interface Newest {
@@ -26,7 +30,8 @@ export async function newestVerified(folder: string): Promise<Newest> {
 /**
  * The newest checkpoint that `take` takes, which rejects where any of it is not as it was written; of a run's folder or of its folder of
  * checkpoints. What was cut off while it was written has no checkpoint's name and is not looked at; nor is the state of a run that
- * failed. Rejects with a RunError where the folder cannot be read; one without checkpoints has none.
+ * failed. Rejects with a RunError where the folder cannot be read, and where one cannot be read that may be whole; a folder without
+ * checkpoints has none.
  */
 export async function newestWhole<T>(
   folder: string,
@@ -45,23 +50,34 @@ export async function newestWhole<T>(
   }
   const skipped: Skipped[] = [];
   for (const path of paths) {
-    const why = await whyNone(path);
-    if (why !== null) {
-      skipped.push({ path, why });
-      continue;
-    }
     try {
+      const why = await whyNone(path);
+      if (why !== null) {
+        skipped.push({ path, why, weightsOnly: false });
+        continue;
+      }
       const checkpoint = await openCheckpoint(path);
       if (checkpoint.weightsOnly) {
-        skipped.push({ path, why: onlyWeights });
+        skipped.push({ path, why: onlyWeights, weightsOnly: true });
         continue;
       }
       return { found: { checkpoint, taken: await take(checkpoint) }, skipped };
     } catch (error) {
-      skipped.push({ path, why: reasonOf(error) });
+      if (!isDamage(error)) throw mayBeWhole(path, error);
+      skipped.push({ path, why: reasonOf(error), weightsOnly: false });
     }
   }
   return { found: null, skipped };
+}
+
+/** A run that went on from an older one would put this one aside, and cut off what came after that. */
+function mayBeWhole(path: string, error: unknown): RunError {
+  const reason = error instanceof RunError ? reasonOf(error) : `cannot read ${path}: ${whyUnread(error)}`;
+  const advice = error instanceof NewerFormat ? '' : 'mend that, then go on again; ';
+  return new RunError(
+    `${reason}; ${advice}it may be whole, so none before it is taken unless it is named: --resume ${join(dirname(path), 'step-…')}`,
+    { cause: error },
+  );
 }
 
 /** Why a run cannot go on from a checkpoint that is whole. */

@@ -4,19 +4,19 @@ import { lstat, readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { HostTensor, StateVariable } from '../engine/engine.js';
 import { RunError } from '../run/run-error.js';
-import { sha256 } from './files.js';
+import { codeOf, isThere, sha256 } from './files.js';
 import { fileEnding, insteadOf, isCheckpointName, isFile, isFolder, whyUnread } from './list.js';
-import { manifestLimit, Misfit, readManifest, type Checkpoint, type TensorRecord } from './manifest.js';
-import { headerLimit, SafetensorsError, storedName, type Entry } from './safetensors.js';
-import { parseStrictJson, type StrictValue } from './strict-json.js';
 import {
-  hashFile,
-  inDataOrder,
-  openTensorFile,
-  readTextFile,
-  type CheckedTensor,
-  type OpenTensorFile,
-} from './tensor-file.js';
+  manifestLimit,
+  Misfit,
+  readManifest,
+  stateLimit,
+  type Checkpoint,
+  type TensorRecord,
+} from './manifest.js';
+import { SafetensorsError, storedName, type Entry } from './safetensors.js';
+import { parseStrictJson, type StrictValue } from './strict-json.js';
+import { hashFile, inDataOrder, openTensorFile, readTextFile, type OpenTensorFile } from './tensor-file.js';
 
 export type { Checkpoint } from './manifest.js';
 
@@ -74,6 +74,9 @@ async function pointedAt(path: string, pointer: string): Promise<Checkpoint> {
 export async function openCheckpoint(path: string): Promise<Checkpoint> {
   const inOneFile = path.endsWith(fileEnding);
   const file = inOneFile ? path : join(path, 'manifest.json');
+  // Under another name, a link is its maker's own.
+  if (isCheckpointName(basename(resolve(path))) && (await isLink(resolve(path))))
+    throw new RunError(`cannot read ${path}: it is a link; give the path of what it leads to`);
   try {
     return inOneFile
       ? await readHeadOf(path)
@@ -90,6 +93,12 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
     throw new RunError(`cannot read ${file}: ${why}; ${instead}`, { cause: error });
   }
 }
+
+const isLink = (path: string): Promise<boolean> =>
+  lstat(path).then(
+    (found) => found.isSymbolicLink(),
+    () => false,
+  );
 
 async function readHeadOf(path: string): Promise<Checkpoint> {
   const file = await openTensorFile(path, null);
@@ -164,6 +173,11 @@ async function withTensors<T>(
 async function unusable({ folder }: Checkpoint, path: string, error: unknown): Promise<never> {
   if (error instanceof RunError) throw error;
   const instead = await insteadOf(folder);
+  if (codeOf(error) === 'ENOENT' && !(await isThere(folder)))
+    throw new RunError(
+      `${folder} was removed while it was read, as a run removes its older checkpoints when it saves; read the run again, or ${instead}`,
+      { cause: error },
+    );
   const isDamaged = error instanceof SafetensorsError || error instanceof SyntaxError;
   throw new RunError(
     isDamaged
@@ -180,28 +194,27 @@ export async function readTensors(
 ): Promise<ReadonlyMap<string, HostTensor>> {
   return withTensors(checkpoint, name, async (file, entries, check) => {
     const tensors = new Map<string, HostTensor>();
-    for (const entry of entries) {
-      const { tensor, sha256: checksum } = await file.read(entry);
+    for await (const { entry, tensor, sha256: checksum } of file.each(entries, () => true)) {
       check(entry, checksum);
-      tensors.set(entry.name, tensor);
+      if (tensor !== null) tensors.set(entry.name, tensor);
     }
     return tensors;
   });
 }
 
 /**
- * Hands the tensors of one file on, one after the other: no more than one is held. What was handed on counts only once this has
+ * Hands the tensors of one file on, one after the other: no more than one is held, and the first bytes of the next. What was handed on counts only once this has
  * resolved, for the whole is verified at its end.
  */
 export async function eachTensor(
   checkpoint: Checkpoint,
   name: TensorFileName,
-  take: (name: string, tensor: CheckedTensor['tensor']) => Promise<void>,
+  take: (name: string, tensor: HostTensor) => Promise<void>,
 ): Promise<void> {
   await withTensors(checkpoint, name, async (file, entries, check) => {
-    for (const entry of entries) {
-      const { tensor, sha256: checksum } = await file.read(entry);
+    for await (const { entry, tensor, sha256: checksum } of file.each(entries, () => true)) {
       check(entry, checksum);
+      if (tensor === null) continue;
       await take(entry.name, tensor).catch((error: unknown) => {
         throw new NotTaken(error);
       });
@@ -239,7 +252,7 @@ export async function readStateText(checkpoint: Checkpoint): Promise<string> {
   if (listed === undefined)
     throw new RunError(`the manifest of ${folder} lists no state.json; ${await insteadOf(folder)}`);
   try {
-    const text = inOneFile ? await stateIn(path) : await readTextFile(path, headerLimit, listed.bytes);
+    const text = inOneFile ? await stateIn(path) : await readTextFile(path, stateLimit, listed.bytes);
     if (sha256([new TextEncoder().encode(text)]) !== listed.sha256)
       throw new SafetensorsError('the checksum of its state differs');
     return text;
@@ -257,13 +270,27 @@ async function stateIn(path: string): Promise<string> {
   }
 }
 
+/**
+ * Opens a checkpoint that was written just now and has no checkpoint's name yet, and reads all but its tensors: what its reader would
+ * refuse must not take the place of an older one.
+ */
+export async function verifyHeads(path: string, inOneFile: boolean): Promise<void> {
+  const checkpoint = inOneFile
+    ? await readHeadOf(path)
+    : readManifest(path, path, await readTextFile(join(path, 'manifest.json'), manifestLimit), false);
+  if (!inOneFile)
+    for (const name of checkpoint.files.keys())
+      if (name.endsWith('.safetensors')) await withTensors(checkpoint, name, () => Promise.resolve());
+  await readState(checkpoint);
+}
+
 /** Reads all of a checkpoint, one piece at a time, and rejects with a RunError where any of it is not as it was written. */
 export async function verifyCheckpoint(checkpoint: Checkpoint): Promise<void> {
   const { files, tensors } = checkpoint;
   for (const name of ['model.safetensors', 'optimizer.safetensors'] as const) {
     if (!files.has(name) && !tensors.has(name)) continue;
     await withTensors(checkpoint, name, async (file, entries, check) => {
-      for (const entry of entries) check(entry, await file.checksum(entry));
+      for await (const { entry, sha256: checksum } of file.each(entries, () => false)) check(entry, checksum);
     });
   }
   await readState(checkpoint);

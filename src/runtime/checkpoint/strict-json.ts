@@ -23,6 +23,57 @@ const isPlain = (value: StrictValue): value is null | boolean | number | string 
 const deepest = 64;
 
 /**
+ * A copy of a value that is made of what JSON can hold, which no later change of the value reaches. Throws an Error that names the place
+ * (`at.mean[2]`) of what would not be read back as it is: a number that is not finite, an object of a class, half of a surrogate pair,
+ * more than 64 levels (as where something holds itself). A field that is undefined is left out.
+ */
+export function jsonCopy(value: unknown, at: string, depth = 0): Json {
+  const refuse = (what: string): never => {
+    throw new Error(`${at} is ${what}, which JSON does not hold; keep it in another form, a number as text`);
+  };
+  if (depth > deepest) return refuse(`nested more than ${deepest} deep`);
+  if (value === null || typeof value === 'boolean') return value;
+  if (typeof value === 'number') return Number.isFinite(value) ? value : refuse(String(value));
+  if (typeof value === 'string')
+    return hasHalfPair(value) ? refuse('a text with half a surrogate pair') : value;
+  if (Array.isArray(value))
+    return Array.from(value, (each: unknown, index) => jsonCopy(each, `${at}[${index}]`, depth + 1));
+  if (typeof value !== 'object') return refuse(value === undefined ? 'undefined' : `a ${typeof value}`);
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null)
+    return refuse(`of the class ${value.constructor.name}`);
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, each]: [string, unknown]) => {
+      if (each === undefined) return [];
+      if (hasHalfPair(key))
+        throw new Error(`${at} has a key with half a surrogate pair, which JSON does not hold`);
+      return [[key, jsonCopy(each, `${at}.${key}`, depth + 1)]];
+    }),
+  );
+}
+
+/** JSON that the reader gives back as it was, a zero below 0 too. A list of plain values stands in one line, however long it is. */
+export function jsonText(value: Json, indent = ''): string {
+  const inner = `${indent}  `;
+  if (Object.is(value, -0)) return '-0';
+  if (value === null || typeof value !== 'object') return JSON.stringify(value);
+  if (isItems(value)) {
+    if (value.every((each) => each === null || typeof each !== 'object'))
+      return `[${value.map((each) => jsonText(each)).join(',')}]`;
+    return `[\n${value.map((each) => `${inner}${jsonText(each, inner)}`).join(',\n')}\n${indent}]`;
+  }
+  const fields = Object.entries(value).map(
+    ([key, each]) => `${inner}${JSON.stringify(key)}: ${jsonText(each, inner)}`,
+  );
+  return fields.length === 0 ? '{}' : `{\n${fields.join(',\n')}\n${indent}}`;
+}
+
+const isItems = (value: Json): value is readonly Json[] => Array.isArray(value);
+
+// Half of a pair has no UTF-8: what were written again would be another text.
+const hasHalfPair = (text: string): boolean => /\p{Surrogate}/u.test(text);
+
+/**
  * Parses a whole text. Throws a SyntaxError that names the place. `whole`: numbers are whole and written so, without a fraction or an
  * exponent.
  */
@@ -87,17 +138,33 @@ class Reader {
     return items;
   }
 
+  /** From quote to quote: a pattern's repetition overflows the stack on a text of millions of letters. */
   #string(): string {
-    const pattern = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
-    pattern.lastIndex = this.#at;
-    const [found] = pattern.exec(this.text) ?? [];
-    if (found === undefined) this.#fail('a text was expected');
-    this.#at += found.length;
-    const value: unknown = JSON.parse(found);
+    const { text } = this;
+    const start = this.#at;
+    if (text[start] !== '"') this.#fail('a text was expected');
+    let at = start;
+    do {
+      at = text.indexOf('"', at + 1);
+      if (at < 0) this.#fail('a text was expected');
+    } while (this.#isEscaped(at, start));
+    let value: unknown;
+    try {
+      value = JSON.parse(text.slice(start, at + 1));
+    } catch {
+      this.#fail('a text was expected');
+    }
     if (typeof value !== 'string') this.#fail('a text was expected');
-    // Half of a pair has no UTF-8: what were written again would be another text.
-    if (/\p{Surrogate}/u.test(value)) this.#fail('half of a surrogate pair stands alone in a text');
+    if (hasHalfPair(value)) this.#fail('half of a surrogate pair stands alone in a text');
+    this.#at = at + 1;
     return value;
+  }
+
+  /** Whether an odd number of backslashes stands before a place, none before `from`. */
+  #isEscaped(at: number, from: number): boolean {
+    let first = at;
+    while (first - 1 > from && this.text[first - 1] === '\\') first -= 1;
+    return (at - first) % 2 === 1;
   }
 
   #word(): StrictValue {

@@ -1,12 +1,13 @@
 /**
  * Reads a safetensors file in pieces, each tensor into memory of its own, with checksums on the way: a file may be larger
- * than what can be read or hashed at once (2 GiB), or than memory, and what is read of it is held only once.
+ * than what can be read or hashed at once (2 GiB), or than memory, and what is read of it is held only once. While a piece is
+ * hashed the next ones are read.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import type { HostTensor } from '../engine/engine.js';
-import { pieceBytes } from './files.js';
+import { readAhead, readBytes } from './read-ahead.js';
 import {
   headerLength,
   readLayout,
@@ -47,16 +48,22 @@ export async function openRegular(path: string, size: number | null): Promise<Fi
 
 /** A tensor with the checksum of its bytes in the file. */
 export interface CheckedTensor {
-  readonly tensor: HostTensor;
+  readonly entry: Entry;
+  /** Null where its bytes were not kept. */
+  readonly tensor: HostTensor | null;
   readonly sha256: string;
 }
 
 /** A safetensors file whose header was read. */
 export interface OpenTensorFile extends Layout {
-  /** Reads one tensor. Rejects with a SafetensorsError. */
-  read(entry: Entry): Promise<CheckedTensor>;
-  /** The checksum of one tensor, whose bytes are not kept. */
-  checksum(entry: Entry): Promise<string>;
+  /**
+   * Tensors one after the other, in the given order, in which they should lie in the file: what comes next is read while one is looked
+   * at. Those that `keeps` does not name are hashed and not kept. Rejects with a SafetensorsError.
+   */
+  each(
+    entries: readonly Entry[],
+    keeps: (entry: Entry) => boolean,
+  ): AsyncGenerator<CheckedTensor, void, void>;
   close(): Promise<void>;
 }
 
@@ -73,33 +80,45 @@ export interface TensorFileOptions {
 export async function openTensorFile(
   path: string,
   size: number | null,
-  { most = pieceBytes, hash = null, hashes = 'all' }: TensorFileOptions = {},
+  { most = readBytes, hash = null, hashes = 'all' }: TensorFileOptions = {},
 ): Promise<OpenTensorFile> {
   const file = await openRegular(path, size);
-  const ofHead = hash === null ? [] : [hash];
-  const also = hashes === 'head' ? [] : ofHead;
+  const also = hashes === 'head' ? null : hash;
   try {
     const all = size ?? (await file.stat()).size;
-    const start = await readPieces(file, Math.min(8, all), 0, most, ofHead);
-    const header = await readPieces(file, headerLength(start, all), 8, most, ofHead);
+    const start = await readPart(file, 0, Math.min(8, all), most, hash);
+    const header = await readPart(file, 8, 8 + headerLength(start, all), most, hash);
     return {
       ...readLayout(header, all),
-      read: async (entry) => {
-        const own = createHash('sha256');
-        const count = entry.end - entry.begin;
-        const bytes = await readPieces(file, count, entry.begin, most, [...also, own], entry.name);
-        return { tensor: toTensor(entry, bytes), sha256: own.digest('hex') };
-      },
-      checksum: async (entry) => {
-        const own = createHash('sha256');
-        await hashPieces(file, entry.end - entry.begin, entry.begin, most, [...also, own]);
-        return own.digest('hex');
-      },
+      each: (entries, keeps) => eachOf(file, entries, keeps, most, also),
       close: () => file.close(),
     };
   } catch (error) {
     await file.close();
     throw error;
+  }
+}
+
+async function* eachOf(
+  file: FileHandle,
+  entries: readonly Entry[],
+  keeps: (entry: Entry) => boolean,
+  most: number,
+  also: Hash | null,
+): AsyncGenerator<CheckedTensor, void, void> {
+  const parts = entries.map((entry) => {
+    const { begin, end, name } = entry;
+    return { entry, begin, end, room: () => (keeps(entry) ? room(end - begin, name) : null) };
+  });
+  let own = createHash('sha256');
+  for await (const { part, memory, bytes, isLast } of readAhead(file, parts, most)) {
+    own.update(bytes);
+    also?.update(bytes);
+    if (!isLast) continue;
+    const { entry } = part;
+    const sha256 = own.digest('hex');
+    own = createHash('sha256');
+    yield { entry, tensor: memory === null ? null : toTensor(entry, memory), sha256 };
   }
 }
 
@@ -111,16 +130,15 @@ export const inDataOrder = (entries: readonly Entry[]): readonly Entry[] =>
  * Reads a file of `size` bytes, at most `most` at once. Rejects with a SafetensorsError where it has another size or is no
  * safetensors file, with the system's error where it cannot be read.
  */
-export async function readTensorFile(path: string, size: number, most = pieceBytes): Promise<TensorFile> {
+export async function readTensorFile(path: string, size: number, most = readBytes): Promise<TensorFile> {
   const whole = createHash('sha256');
   const file = await openTensorFile(path, size, { most, hash: whole });
   try {
     const tensors = new Map<string, HostTensor>();
     const checksums = new Map<string, string>();
-    for (const entry of inDataOrder(file.entries)) {
-      const { tensor, sha256 } = await file.read(entry);
+    for await (const { entry, tensor, sha256 } of file.each(inDataOrder(file.entries), () => true)) {
       checksums.set(entry.name, sha256);
-      tensors.set(entry.name, tensor);
+      if (tensor !== null) tensors.set(entry.name, tensor);
     }
     return { tensors, checksums, sha256: whole.digest('hex') };
   } finally {
@@ -129,11 +147,12 @@ export async function readTensorFile(path: string, size: number, most = pieceByt
 }
 
 /** SHA-256 of a whole file of `size` bytes, which are not kept. */
-export async function hashFile(path: string, size: number, most = pieceBytes): Promise<string> {
+export async function hashFile(path: string, size: number, most = readBytes): Promise<string> {
   const file = await openRegular(path, size);
   try {
     const hash = createHash('sha256');
-    await hashPieces(file, size, 0, most, [hash]);
+    const whole = { begin: 0, end: size, room: () => null };
+    for await (const { bytes } of readAhead(file, [whole], most)) hash.update(bytes);
     return hash.digest('hex');
   } finally {
     await file.close();
@@ -146,7 +165,7 @@ export async function readTextFile(path: string, most: number, size: number | nu
   try {
     const { size: found } = await file.stat();
     if (found > most) throw new SafetensorsError(`it has ${found} bytes, more than ${most}`);
-    const bytes = await readPieces(file, found, 0, pieceBytes, []);
+    const bytes = await readPart(file, 0, found, readBytes, null);
     try {
       return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
     } catch {
@@ -157,60 +176,25 @@ export async function readTextFile(path: string, most: number, size: number | nu
   }
 }
 
-/** Reads on until all bytes are there: a read may give less than it was asked for. What has arrived is hashed during the next read. */
-async function readInto(
+/** A part of a file in memory of its own; `hash` is told of its bytes. */
+async function readPart(
   file: FileHandle,
-  bytes: Uint8Array,
-  at: number,
+  begin: number,
+  end: number,
   most: number,
-  hashes: readonly Hash[],
-): Promise<void> {
-  let hashed = 0;
-  const hashTo = (end: number): void => {
-    if (end > hashed) for (const hash of hashes) hash.update(bytes.subarray(hashed, end));
-    hashed = end;
-  };
-  for (let from = 0; from < bytes.length;) {
-    const reading = file.read(bytes, from, Math.min(most, bytes.length - from), at + from);
-    hashTo(from);
-    const { bytesRead } = await reading;
-    if (bytesRead === 0) throw new SafetensorsError(`it ends at byte ${at + from}; it was cut off`);
-    from += bytesRead;
-  }
-  hashTo(bytes.length);
-}
-
-async function readPieces(
-  file: FileHandle,
-  count: number,
-  at: number,
-  most: number,
-  hashes: readonly Hash[],
-  name?: string,
+  hash: Hash | null,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = room(count, name);
-  await readInto(file, bytes, at, most, hashes);
-  return bytes;
+  const own = room(end - begin);
+  for await (const { bytes } of readAhead(file, [{ begin, end, room: () => own }], most)) hash?.update(bytes);
+  return own;
 }
 
 /** Memory of its own, or an error that says for what there was none. */
-function room(count: number, name: string | undefined): Uint8Array<ArrayBuffer> {
+function room(count: number, name?: string): Uint8Array<ArrayBuffer> {
   try {
     return new Uint8Array(count);
   } catch (error) {
     const what = name === undefined ? 'it' : `tensor ${JSON.stringify(name)}`;
     throw new SafetensorsError(`${what} has ${count} bytes, for which there is no memory`, { cause: error });
   }
-}
-
-async function hashPieces(
-  file: FileHandle,
-  count: number,
-  at: number,
-  most: number,
-  hashes: readonly Hash[],
-): Promise<void> {
-  const piece = new Uint8Array(Math.min(most, count));
-  for (let from = 0; from < count; from += piece.length)
-    await readInto(file, piece.subarray(0, Math.min(piece.length, count - from)), at + from, most, hashes);
 }

@@ -19,13 +19,15 @@ import {
   sha256,
   sha256InTurns,
   sweepTemporaries,
+  systemErrorIn,
   writeNew,
   type Written,
 } from './files.js';
-import { fileEnding, whyNone } from './list.js';
-import { checkpointFormat, manifestText } from './manifest.js';
-import { openCheckpoint, verifyCheckpoint } from './read.js';
-import { inFileOrder, littleEndian, writeSafetensors } from './safetensors.js';
+import { fileEnding, isDamage, whyNone } from './list.js';
+import { checkpointFormat, manifestLimit, manifestText, NewerFormat, stateLimit } from './manifest.js';
+import { openCheckpoint, verifyCheckpoint, verifyHeads } from './read.js';
+import { headerLimit, inFileOrder, littleEndian, SafetensorsError, writeSafetensors } from './safetensors.js';
+import { jsonText } from './strict-json.js';
 
 export { checkpointFormat } from './manifest.js';
 
@@ -65,15 +67,30 @@ export interface CheckpointContents {
 /** `step-00001200`. */
 export const checkpointName = (step: number): string => `step-${String(step).padStart(8, '0')}`;
 
-/** `failed-00001200`: the state that a failed run left is none of its checkpoints. */
-const failedName = (step: number): string => `failed-${String(step).padStart(8, '0')}`;
+/**
+ * `failed-00001200`: the state that a failed run left is none of its checkpoints. A run that goes on and fails there once more leaves
+ * `failed-00001200-2` beside it.
+ */
+async function failedName(parent: string, step: number): Promise<string> {
+  const first = `failed-${String(step).padStart(8, '0')}`;
+  for (let turn = 1; ; turn += 1) {
+    const name = turn === 1 ? first : `${first}-${turn}`;
+    const path = join(parent, name);
+    if (!(await isThere(path)) && !(await isThere(`${path}${fileEnding}`))) return name;
+  }
+}
 
-/** Copies variables to the host. */
+/** Copies variables to the host. `look` is shown each while the processor's cache may have it still. */
 export async function downloadAll(
   variables: readonly StateVariable[],
+  look: (path: string, tensor: HostTensor) => void,
 ): Promise<ReadonlyMap<string, HostTensor>> {
   const values = new Map<string, HostTensor>();
-  for (const variable of variables) values.set(variable.path, await variable.download());
+  for (const variable of variables) {
+    const tensor = await variable.download();
+    look(variable.path, tensor);
+    values.set(variable.path, tensor);
+  }
   return values;
 }
 
@@ -92,17 +109,22 @@ const privateMode = 0o600;
  */
 export async function writeCheckpoint(parent: string, contents: CheckpointContents): Promise<string> {
   const { step, error: failure = null, layout = 'folder' } = contents;
-  const name = failure === null ? checkpointName(step) : failedName(step);
+  const name = failure === null ? checkpointName(step) : await failedName(parent, step);
   const path = join(parent, layout === 'ckpt' ? `${name}${fileEnding}` : name);
   try {
     await sweepTemporaries(parent);
     for (const other of [join(parent, name), join(parent, `${name}${fileEnding}`)]) await makeWay(other);
     await (layout === 'ckpt' ? writeOneFile(path, contents) : writeFolder(path, contents));
   } catch (error) {
-    throw fileError(`cannot save the checkpoint ${path}`, error);
+    if (error instanceof TooLarge || error instanceof SafetensorsError)
+      throw new RunError(`cannot save the checkpoint ${path}: ${error.message}`, { cause: error });
+    throw fileError(`cannot save the checkpoint ${path}`, systemErrorIn(error) ?? error);
   }
   return path;
 }
+
+/** What a checkpoint would hold is more than is read. */
+class TooLarge extends Error {}
 
 /**
  * A run that goes on from an older checkpoint comes to the step of a damaged one, which it did not take, again. What stands there
@@ -115,7 +137,10 @@ async function makeWay(path: string): Promise<void> {
   if ((await whyNone(path)) === 'it is a link') throw refused('a link stands there');
   try {
     await verifyCheckpoint(await openCheckpoint(path));
-  } catch {
+  } catch (error) {
+    if (error instanceof NewerFormat) throw refused('one of a newer ztrain stands there');
+    // It may be whole.
+    if (!isDamage(error)) throw error;
     for (let number = 1; ; number += 1) {
       const aside = `${path}.damaged-${number}`;
       if (await isThere(aside)) continue;
@@ -163,8 +188,9 @@ async function writeFolder(folder: string, contents: CheckpointContents): Promis
     }
     const { bytes, pieces } = await write('state.json', [stateBytes(contents)]);
     files.push({ name: 'state.json', bytes, sha256: pieces[0] ?? '' });
-    const manifest = new TextEncoder().encode(manifestText(manifestOf(contents, files, tensors)));
+    const manifest = manifestBytes(manifestOf(contents, files, tensors));
     await writeNew(join(temporary, 'manifest.json'), [manifest], pieceBytes, privateMode);
+    await verifyHeads(temporary, false);
   });
 }
 
@@ -180,17 +206,40 @@ async function writeOneFile(path: string, contents: CheckpointContents): Promise
       tensors.push(tensorEntry(name, file, value, await sha256InTurns(littleEndian(value.values))));
   const state = stateBytes(contents);
   const files: Json[] = [{ name: 'state.json', bytes: state.length, sha256: sha256([state]) }];
-  const pieces = writeSafetensors(all, {
-    manifest: manifestText(manifestOf(contents, files, tensors)),
-    state: new TextDecoder().decode(state),
-  });
+  const manifest = manifestBytes(manifestOf(contents, files, tensors));
+  if (manifest.length + state.length > headerLimit)
+    throw new TooLarge(
+      `its manifest and state have ${manifest.length + state.length} bytes, and one file has room for ${headerLimit}; take format = "folder"`,
+    );
+  const decoder = new TextDecoder();
+  const pieces = writeSafetensors(all, { manifest: decoder.decode(manifest), state: decoder.decode(state) });
   await makeFile(path, async (temporary) => {
     await writeNew(temporary, pieces, pieceBytes, privateMode, false);
+    await verifyHeads(temporary, true);
   });
 }
 
 function stateBytes({ state }: CheckpointContents): Uint8Array {
-  return new TextEncoder().encode(`${JSON.stringify(state, null, 2)}\n`);
+  let text: string | null = null;
+  try {
+    text = `${jsonText(state)}\n`;
+  } catch (error) {
+    // A text longer than any can be.
+    if (!(error instanceof RangeError)) throw error;
+  }
+  const bytes = text === null ? null : new TextEncoder().encode(text);
+  if (bytes !== null && bytes.length <= stateLimit) return bytes;
+  throw new TooLarge(
+    `its state has ${bytes === null ? 'far more' : `${bytes.length} bytes, more`} than ${stateLimit} bytes; let metrics of the train step and add-ons keep less`,
+  );
+}
+
+function manifestBytes(fields: Readonly<Record<string, Json>>): Uint8Array {
+  const bytes = new TextEncoder().encode(manifestText(fields));
+  if (bytes.length <= manifestLimit) return bytes;
+  throw new TooLarge(
+    `its manifest has ${bytes.length} bytes, more than ${manifestLimit}; let models have fewer weights, each larger`,
+  );
 }
 
 function manifestOf(

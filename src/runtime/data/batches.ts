@@ -165,6 +165,7 @@ export class RowReader {
     return {
       set: label,
       like: likeness,
+      length: this.opened.length,
       seed,
       epoch,
       indices,

@@ -7,6 +7,7 @@ import type { HostTensor } from '../engine/engine.js';
 import { DataError } from './data-error.js';
 import { RowReader } from './batches.js';
 import type { DataPath, FileHost, ReadFile } from './files.js';
+import { openLive, type LiveData, type LiveHost, type LiveRows } from './open-live.js';
 import { epochOrder } from './order.js';
 import { checkSplit, partText, rowsOfPart, type Part, type Parts, type Split } from './parts.js';
 import type { RowsOfFiles, SharedRows } from './shared-rows.js';
@@ -90,6 +91,8 @@ export interface OpenData {
   /** Numbers (from 0) of that batch's rows in the source, in the order of the batch. */
   rowsOf(epoch: number, index: number): Int32Array;
   close(): Promise<void>;
+  /** Of a live data set: rows and batches have no end, and each batch is harvested when it is asked for. */
+  readonly live?: LiveData | undefined;
 }
 
 /** Rows that a source has loaded or can reach at random. */
@@ -113,9 +116,17 @@ export interface OpenRows {
 
 /** Makes rows in a worker. */
 export interface RowMaker {
+  /** How many there are, where it is known. */
+  readonly length?: number;
   rows(indices: Int32Array, handed: unknown): AsyncIterable<HostRow> | Iterable<HostRow>;
   close(): Promise<void>;
 }
+
+/** What a data set is made of, by what it is called in messages. */
+export type Likeness = Readonly<Record<string, string>>;
+
+/** The part of a likeness that is text of code. */
+export const likeCode = 'the code of its functions';
 
 /** Where rows come from. */
 export interface Source {
@@ -124,6 +135,8 @@ export interface Source {
   readonly record: RecordType;
   /** All that its rows depend on, but for `onBadRow`; two sources of one key have the same rows. Null: nobody shares them. */
   readonly key?: string | null;
+  /** What else its rows depend on, where it has no key: what it was given, and the text of its own code. */
+  readonly made?: { readonly options: unknown; readonly code: string };
   /**
    * What workers do of a source whose rows take work: they open it for themselves where that is said, and make rows of what `handed`
    * gives. Other sources are read in the main thread, and workers get their rows.
@@ -133,6 +146,8 @@ export interface Source {
     open(host: FileHost): RowMaker | Promise<RowMaker>;
   };
   open(host: DataHost, onBadRow: 'error' | 'skip'): Promise<OpenRows>;
+  /** Of a live source, whose rows do not exist beforehand: `open` is not called. */
+  readonly live?: (host: LiveHost) => Promise<LiveRows>;
 }
 
 export class Data<B> {
@@ -176,6 +191,7 @@ export class Data<B> {
       workers,
       prefetch,
     };
+    if (source.live !== undefined) refuseIdle(source.name, this.options);
     if (parts !== null) checkSplit({ parts, part, seed: splitSeed, stratify }, source.record);
   }
 
@@ -204,10 +220,16 @@ export class Data<B> {
     return { record: this.#record, stages: this.stages };
   }
 
-  /** Equal where two data sets read the same source and make rows of the same types of it, as far as can be seen. */
-  get likeness(): string {
-    const { name, key = null, record } = this.source;
-    return JSON.stringify([name, key, record, this.stages.map((stage) => [stage.record, stage.words])]);
+  /** Equal in each part where two data sets read the same source and make the same rows of it, as far as can be seen. */
+  get likeness(): Likeness {
+    const { name, key = null, record, made } = this.source;
+    const { stages } = this;
+    return {
+      'its source': JSON.stringify([name, key, record]),
+      'what its source is given': JSON.stringify(made?.options ?? null),
+      'what its rows become': JSON.stringify(stages.map((stage) => [stage.record, stage.words])),
+      [likeCode]: JSON.stringify([made?.code ?? null, stages.map((stage) => stage.code)]),
+    };
   }
 
   /**
@@ -226,6 +248,7 @@ export class Data<B> {
     const stage: HostStage = {
       record,
       words,
+      code: f.toString(),
       f: (row) => {
         if (isRowOf<B>(row, before)) return f(row);
         throw new DataError(`a row does not have the fields ${Object.keys(before).join(', ')}`);
@@ -265,6 +288,8 @@ export class Data<B> {
 
   /** Opens the source. Rejects with a `DataError` where data is missing or wrong. */
   async open(host: DataHost): Promise<OpenData> {
+    const { live } = this.source;
+    if (live !== undefined) return openLive(this, live, host);
     const { rows: opened, files } = await this.#rowsOf(host);
     const readers: RowReader[] = [];
     const close = async (): Promise<void> => {
@@ -338,6 +363,23 @@ export class Data<B> {
       },
     };
   }
+}
+
+/** Throws a DataError for an option that live data has no use for: its rows do not exist before the step asks for them. */
+function refuseIdle(source: string, options: DataOptions): void {
+  const { shuffle, onBadRow, parts, workers, prefetch } = options;
+  const given = [
+    ['shuffle', shuffle],
+    ['on_bad_row', onBadRow === 'skip'],
+    ['parts', parts !== null],
+    ['workers', workers > 0],
+    ['prefetch', prefetch !== null],
+  ] as const;
+  for (const [name, isGiven] of given)
+    if (isGiven)
+      throw new DataError(
+        `${name} does not fit ${source}: its rows do not exist before the step asks for them; leave it out`,
+      );
 }
 
 /** Whether a row has the fields of its record, of which the batch's type is made. */

@@ -1,31 +1,16 @@
 /** Rows of an extern source that hold texts, or lists whose sizes differ. */
 import { DataError } from './data-error.js';
 import { Misfit } from './cells.js';
-import { toTensor, type SourceField } from './extern-source.js';
-import type { HostRow } from './prepared.js';
-import {
-  fieldText,
-  isOpen,
-  isText,
-  rowSize,
-  type FieldType,
-  type RecordType,
-  type RowField,
-} from './record.js';
+import { isNumbers, tensorsOf, toTensor, valuesOf, type Given } from './extern-source.js';
+import type { HostRow, ImageOrMissing } from './prepared.js';
+import { fieldText, isOpen, isText, rowSize, type FieldType, type RowField } from './record.js';
 import { checkNames } from './table.js';
 import type { HostTexts } from './texts.js';
 
-interface From {
-  readonly source: string;
-  /** Where relative paths start. */
-  readonly folder: string;
-  readonly record: RecordType;
-}
-
 /** The rows at `indices` of what `read` gave. Throws a DataError that names row and column where it does not fit the record. */
 export function externRows(
-  from: From,
-  values: Readonly<Record<string, SourceField>>,
+  from: Given,
+  values: Readonly<Record<string, unknown>>,
   indices: Int32Array,
 ): readonly HostRow[] {
   const fields = Object.entries(from.record).map(
@@ -35,7 +20,10 @@ export function externRows(
     const sizes = new Map<string, { readonly size: number; readonly field: string }>();
     return Object.fromEntries(
       fields.map(([name, field, list]): [string, HostRow[string]] => {
-        const cell = cellOf(from, { name, field, row }, list[at]);
+        const place = { name, field, row };
+        if (!isText(field) && field.missing === true)
+          return [name, gapCell(from, { ...place, field }, list[at])];
+        const cell = cellOf(from, place, list[at]);
         try {
           checkNames({ name, field }, cell, sizes);
         } catch (error) {
@@ -53,30 +41,46 @@ export function externRows(
 
 /** What each row has: an entry of a list, or a part of an array of all rows. */
 function listOf(
-  { source }: From,
+  { source, method }: Given,
   name: string,
   field: RowField,
-  values: SourceField | undefined,
+  values: unknown,
   count: number,
 ): readonly unknown[] {
   if (Array.isArray(values) && values.length === count && (isText(field) || isOpen(field))) return values;
-  if (ArrayBuffer.isView(values) && !isText(field) && !isOpen(field)) {
+  const isGaps = !isText(field) && field.missing === true && Array.isArray(values);
+  if ((isNumbers(values) || isGaps) && !isText(field) && !isOpen(field)) {
     const size = rowSize(field);
     if (values.length === count * size)
-      return Array.from({ length: count }, (_, at) => values.subarray(at * size, (at + 1) * size));
+      return Array.from({ length: count }, (_, at) => values.slice(at * size, (at + 1) * size));
   }
   const wanted =
     isText(field) || isOpen(field)
       ? `a list of ${count}, an entry for each row`
       : `a typed array of ${count} × ${rowSize(field)} values`;
   throw new DataError(
-    `${source}: read() of ${count} rows gave ${textOf(values)} for field '${name}' (${fieldText(field)}); give ${wanted}`,
+    `${source}: ${method} of ${count} rows gave ${textOf(values)} for field '${name}' (${fieldText(field)}); give ${wanted}`,
   );
 }
 
-function textOf(values: SourceField | undefined): string {
+function textOf(values: unknown): string {
   if (values === undefined) return 'nothing';
-  return ArrayBuffer.isView(values) ? `${values.length} values` : `a list of ${values.length}`;
+  if (isNumbers(values)) return `${values.length} values`;
+  return Array.isArray(values) ? `a list of ${values.length}` : typeof values;
+}
+
+/** One row of a field that may be missing, with its mask. */
+function gapCell(
+  from: Given,
+  { name, field, row }: Place & { readonly field: FieldType },
+  value: unknown,
+): ImageOrMissing {
+  const [values, mask] = tensorsOf(from, name, field, valuesOf(value), Int32Array.of(row));
+  const { dtype, shape } = field;
+  return {
+    value: { dtype, shape, values: values?.values ?? fault(new DataError(`field '${name}' has no values`)) },
+    missing: { dtype: 'bool', shape, values: mask?.values ?? new Uint8Array(rowSize(field)) },
+  };
 }
 
 interface Place {
@@ -86,7 +90,7 @@ interface Place {
 }
 
 function cellOf(
-  from: From,
+  from: Given,
   { name, field, row }: Place,
   value: unknown,
 ): HostRow[string] & { readonly shape: readonly number[] } {
@@ -111,7 +115,7 @@ function cellOf(
   if (numbers === null) throw misfit('what the row has');
   const shape = sizesOf(field, numbers.length) ?? fault(misfit(`a list of ${numbers.length}`));
   const of: FieldType = { dtype: field.dtype, shape };
-  const { values } = toTensor(from.source, name, of, numbers, Int32Array.of(row));
+  const { values } = toTensor(from, name, of, numbers, Int32Array.of(row));
   return { dtype: field.dtype, shape, values };
 }
 

@@ -11,6 +11,7 @@ import {
   fieldText,
   fits,
   isOpen,
+  isText,
   rangeText,
   rowSize,
   type Batch,
@@ -31,21 +32,31 @@ export type SourceRow = SourceValues | readonly number[] | readonly string[];
  */
 export type SourceField = SourceValues | readonly string[] | readonly SourceRow[];
 
-/** What an extern data source gives: rows that can be read in any order. */
-export interface RowSource {
+/** Values of a field that may be missing: `null` stands where one is. Without gaps a typed array will do. */
+export type ValuesOrMissing = SourceValues | readonly (number | null)[];
+
+/** A text for each row. */
+export type SourceTexts = readonly string[];
+
+/** An entry for each row, whose size is its own. */
+export type SourceLists = readonly SourceRow[];
+
+/** What a source gives for rows, by the fields' names. */
+export type SourceFields = Readonly<Record<string, SourceField>>;
+
+/** What an extern data source gives: rows that can be read in any order. F are its fields, where some may be missing. */
+export interface RowSource<F extends object = SourceFields> {
   /** Number of rows. */
   readonly length: number;
   /** For each field what it has in the rows at `indices` (from 0). */
-  read(
-    indices: Int32Array,
-  ): Readonly<Record<string, SourceField>> | Promise<Readonly<Record<string, SourceField>>>;
+  read(indices: Int32Array): F | Promise<F>;
   /** Called once when the data set is not needed any more. */
   close?(): void | Promise<void>;
 }
 
 /** Written as a method, so that a source may declare its own options' type. */
 interface ExternOpener {
-  open(options: object): RowSource | Promise<RowSource>;
+  open(options: object): RowSource<object> | Promise<RowSource<object>>;
 }
 export type ExternSource = ExternOpener['open'];
 
@@ -66,7 +77,9 @@ export function from<B extends Batch>(
   const { record, ...rest } = common;
   const name = `extern ${source.name === '' ? 'source' : source.name}`;
   const open = (host: FileHost): Promise<OpenRows> => openSource(name, source, options, record, host.root);
-  return dataOf<B>({ name, record, open, inWorkers: { isOpened: true, open: makerOf(open, record) } }, rest);
+  const made = { options, code: source.toString() };
+  const inWorkers = { isOpened: true, open: makerOf(open, record) };
+  return dataOf<B>({ name, record, made, open, inWorkers }, rest);
 }
 
 /** Opens the source in a worker, where its own code reads rows. */
@@ -75,6 +88,7 @@ const makerOf =
   async (host: FileHost): Promise<RowMaker> => {
     const opened = await open(host);
     return {
+      length: opened.length,
       async *rows(indices) {
         yield* opened.rows?.(indices) ?? rowsOf(record, await opened.read(indices), indices.length);
       },
@@ -89,61 +103,143 @@ async function openSource(
   record: RecordType,
   root: string,
 ): Promise<OpenRows> {
-  const resolved = Object.entries(options).map(([key, value]) => [
-    key,
-    isDataPath(value) ? resolvePath(root, value) : value,
-  ]);
-  let rows: RowSource;
-  try {
-    rows = await source(Object.fromEntries(resolved));
-  } catch (error) {
-    if (error instanceof DataError) throw error;
-    const given = resolved.map(([key, value]) => `${String(key)} = ${JSON.stringify(value)}`).join(', ');
-    throw new DataError(
-      `${name} failed with ${given}: ${error instanceof Error ? error.message : String(error)}`,
-    );
-  }
+  const rows = await openExtern(name, options, root, source);
   if (!Number.isInteger(rows.length) || rows.length < 0) {
     throw new DataError(
       `${name}: length must be a whole number of rows, got ${rows.length}; correct the source`,
     );
   }
-  const fieldsAt = async (indices: Int32Array): Promise<Readonly<Record<string, SourceField>>> => {
-    const values: unknown = await rows.read(indices);
-    if (isFields(values)) return values;
-    throw new DataError(
-      `${name}: read() gave ${values === null ? 'null' : typeof values}; return a record with an array for each field`,
-    );
-  };
-  const hostRows = async function* (indices: Int32Array): AsyncGenerator<HostRow> {
-    yield* externRows({ source: name, folder: root, record }, await fieldsAt(indices), indices);
-  };
-  const isStacked = columnsOf(record).some(({ field }) => isOpen(field));
+  const given = { source: name, method: 'read()', folder: root, record };
   return {
     length: rows.length,
     skipped: 0,
-    ...(Object.values(record).some(isHostOnly) ? { rows: hostRows } : {}),
-    async read(indices) {
-      if (isStacked) return stackedRows(record, hostRows(indices), indices, () => ({ file: name }));
-      const values = await fieldsAt(indices);
-      return columnsOf(record).map((column) =>
-        toTensor(name, column.name, column.field, numbersOf(values[column.name]), indices),
-      );
-    },
+    ...rowsGiven(given, (indices) => rows.read(indices)),
     async close() {
       await rows.close?.();
     },
   };
 }
 
+/** Calls the function of the TypeScript file. Options made by `data.path` reach it as paths resolved against `root`. */
+export async function openExtern<T>(
+  name: string,
+  options: Readonly<Record<string, unknown>>,
+  root: string,
+  open: (options: object) => T | Promise<T>,
+): Promise<T> {
+  const resolved = Object.entries(options).map(([key, value]) => [
+    key,
+    isDataPath(value) ? resolvePath(root, value) : value,
+  ]);
+  try {
+    return await open(Object.fromEntries(resolved));
+  } catch (error) {
+    if (error instanceof DataError) throw error;
+    const given = resolved.flatMap(([key, value]) =>
+      typeof value === 'function' ? [] : [`${String(key)} = ${JSON.stringify(value)}`],
+    );
+    throw new DataError(
+      `${name} failed with ${given.join(', ')}: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+}
+
+/** Where the fields of rows come from. */
+export interface Given {
+  /** The source, as in messages. */
+  readonly source: string;
+  /** What gave them, for messages: `read()`. */
+  readonly method: string;
+  /** Where relative paths start. */
+  readonly folder: string;
+  readonly record: RecordType;
+}
+
+/** Rows of a source as its own code gives them. They reject with a DataError where they do not fit the record. */
+export function rowsGiven(
+  from: Given,
+  fields: (indices: Int32Array) => unknown,
+): Pick<OpenRows, 'read' | 'rows'> {
+  const { source, method, record } = from;
+  const fieldsAt = async (indices: Int32Array): Promise<GivenFields> => {
+    const values: unknown = await fields(indices);
+    if (isFields(values)) return values;
+    throw new DataError(
+      `${source}: ${method} gave ${values === null ? 'null' : typeof values}; return a record with an array for each field`,
+    );
+  };
+  const hostRows = async function* (indices: Int32Array): AsyncGenerator<HostRow> {
+    yield* externRows(from, await fieldsAt(indices), indices);
+  };
+  const isStacked = columnsOf(record).some(({ field }) => isOpen(field));
+  return {
+    ...(Object.values(record).some(isHostOnly) ? { rows: hostRows } : {}),
+    async read(indices) {
+      if (isStacked) return stackedRows(record, hostRows(indices), indices, () => ({ file: source }));
+      const values = await fieldsAt(indices);
+      return Object.entries(record).flatMap(([name, field]) =>
+        isText(field) ? [] : tensorsOf(from, name, field, values[name], indices),
+      );
+    },
+  };
+}
+
+/** What a source gives, field by field; what is missing in a field is `null`. */
+type GivenFields = Readonly<Record<string, SourceField | readonly (number | null)[]>>;
+
 // What a source gives under each name is looked at where it is used.
-function isFields(values: unknown): values is Readonly<Record<string, SourceField>> {
+function isFields(values: unknown): values is GivenFields {
   return typeof values === 'object' && values !== null;
 }
 
+/** A field of all rows, and its mask behind it where some of it may be missing. */
+export function tensorsOf(
+  from: Given,
+  name: string,
+  field: FieldType,
+  values: GivenFields[string] | undefined,
+  indices: Int32Array,
+): readonly HostTensor[] {
+  if (field.missing !== true) {
+    if (gapsIn(values)?.missing.includes(1) === true)
+      throw new DataError(
+        `${from.source}: ${from.method} gave null in field '${name}' (${fieldText(field)}); give a number, or declare the field as \`${fieldText(field)} | missing\``,
+      );
+    return [toTensor(from, name, field, numbersOf(values), indices)];
+  }
+  const gaps = gapsIn(values);
+  const own: FieldType = { dtype: field.dtype, shape: field.shape };
+  const there = gaps?.values ?? numbersOf(values);
+  const value = toTensor(from, name, own, there, indices);
+  const mask = gaps?.missing ?? new Uint8Array(value.values.length);
+  return [value, { dtype: 'bool', shape: value.shape, values: mask }];
+}
+
+/** A list of numbers and gaps: 0 in the place of each gap, and where they are. Null where it is no such list. */
+export function gapsIn(
+  values: unknown,
+): { readonly values: Float64Array; readonly missing: Uint8Array<ArrayBuffer> } | null {
+  if (!Array.isArray(values)) return null;
+  const list: readonly unknown[] = values;
+  if (!list.every((each) => each === null || typeof each === 'number')) return null;
+  return {
+    values: Float64Array.from(list, (each) => (each === null ? 0 : each)),
+    missing: Uint8Array.from(list, (each) => (each === null ? 1 : 0)),
+  };
+}
+
 /** Numbers in an array of their own; a list is none. */
-function numbersOf(values: SourceField | undefined): SourceValues | undefined {
-  return ArrayBuffer.isView(values) ? values : undefined;
+function numbersOf(values: GivenFields[string] | undefined): SourceValues | undefined {
+  return isNumbers(values) ? values : undefined;
+}
+
+export function isNumbers(values: unknown): values is SourceValues {
+  return ArrayBuffer.isView(values) && !(values instanceof DataView);
+}
+
+/** Numbers, or a list of numbers and gaps; undefined for anything else. */
+export function valuesOf(values: unknown): GivenFields[string] | undefined {
+  return isNumbers(values) ? values : gapsIn(values) === null || !Array.isArray(values) ? undefined : values;
 }
 
 function firstMisfit(dtype: FieldType['dtype'], values: SourceValues): number {
@@ -160,7 +256,7 @@ function firstMisfit(dtype: FieldType['dtype'], values: SourceValues): number {
 }
 
 export function toTensor(
-  source: string,
+  { source, method }: Pick<Given, 'source' | 'method'>,
   name: string,
   field: FieldType,
   values: SourceValues | undefined,
@@ -168,13 +264,13 @@ export function toTensor(
 ): HostTensor {
   if (values === undefined) {
     throw new DataError(
-      `${source}: read() gave no field '${name}' (${fieldText(field)}); return an array of that name`,
+      `${source}: ${method} gave no field '${name}' (${fieldText(field)}); return an array of that name`,
     );
   }
   const size = rowSize(field);
   if (values.length !== indices.length * size) {
     throw new DataError(
-      `${source}: read() of ${indices.length} rows gave ${values.length} values for field '${name}' (${fieldText(field)}); give ${indices.length} × ${size}`,
+      `${source}: ${method} of ${indices.length} rows gave ${values.length} values for field '${name}' (${fieldText(field)}); give ${indices.length} × ${size}`,
     );
   }
   const out = allocate(field.dtype, values.length);

@@ -47,6 +47,8 @@ export interface ReadFile {
   readonly bytes: number;
   /** Of the file as it lies on the disk, in hexadecimal digits. Made beside what follows the reading. */
   readonly sha256: Promise<string>;
+  /** Whether it is a folder of pictures, of which all are read when the digest is asked for. */
+  readonly isFolder?: true;
 }
 
 /** Where files are read from, and who is told of them. */

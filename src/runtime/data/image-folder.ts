@@ -173,6 +173,7 @@ async function folderRead(pictures: readonly Picture[], written: string): Promis
   let made: Promise<string> | null = null;
   return {
     file: written,
+    isFolder: true,
     bytes: sizes.reduce((sum, size) => sum + size, 0),
     get sha256() {
       made ??= digestOfAll(pictures, written);

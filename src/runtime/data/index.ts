@@ -8,7 +8,19 @@ export type { DataPlace } from './data-error.js';
 export { digits } from './digits.js';
 export type { DigitsOptions } from './digits.js';
 export { from } from './extern-source.js';
-export type { ExternOptions, ExternSource, FromOptions, RowSource, SourceValues } from './extern-source.js';
+export type {
+  ExternOptions,
+  ExternSource,
+  FromOptions,
+  RowSource,
+  SourceField,
+  SourceFields,
+  SourceLists,
+  SourceRow,
+  SourceTexts,
+  SourceValues,
+  ValuesOrMissing,
+} from './extern-source.js';
 export { fashionMnist } from './fashion-mnist.js';
 export type { FashionMnistOptions } from './fashion-mnist.js';
 export { dataPath as path } from './files.js';
@@ -19,6 +31,9 @@ export type { ImageFolderOptions } from './image-folder.js';
 export type { IdxOptions } from './idx.js';
 export { jsonl } from './jsonl.js';
 export type { JsonlOptions } from './jsonl.js';
+export { live, model } from './live-source.js';
+export type { Harvest, LiveModel, LiveOptions, LiveSource, ModelFunction } from './live-source.js';
+export type { LiveRandom } from './live-random.js';
 export { npy, npz } from './npy.js';
 export type { NpyOptions, NpzOptions } from './npy.js';
 export { allBut, folds, only } from './parts.js';

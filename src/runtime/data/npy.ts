@@ -64,10 +64,11 @@ export function npz<B extends Batch>({ file, record, ...common }: NpzOptions): D
     record,
     key: JSON.stringify(['npz', written, record]),
     open: async (host: FileHost): Promise<OpenRows> => {
-      const arrays = await unzipped(await readBytes(host, file), written, Object.keys(record));
+      const fields = numberFields(record, written);
+      const arrays = await unzipped(await readBytes(host, file), written, new Map(fields));
       const columns = new Map<string, Values>();
       let first: { readonly name: string; readonly rows: number } | null = null;
-      for (const [name, field] of numberFields(record, written)) {
+      for (const [name, field] of fields) {
         const bytes = arrays.get(name);
         if (bytes === undefined) throw new Error(`no array ${name}; this is a fault of the runtime`);
         const { rows, values } = arrayOf(bytes, written, [name, field]);
@@ -85,11 +86,11 @@ export function npz<B extends Batch>({ file, record, ...common }: NpzOptions): D
   return dataOf<B>(source, common);
 }
 
-/** The bytes of these arrays of an npz file. */
+/** The bytes of the arrays of these fields in an npz file. */
 async function unzipped(
   bytes: Buffer,
   file: string,
-  wanted: readonly string[],
+  wanted: ReadonlyMap<string, FieldType>,
 ): Promise<ReadonlyMap<string, Buffer>> {
   const { default: yauzl } = await import('yauzl');
   const found = new Map<string, Buffer>();
@@ -100,24 +101,71 @@ async function unzipped(
       const name = nameOf(entry);
       if (name === null) continue;
       names.push(name);
-      if (!wanted.includes(name)) continue;
-      const parts: Buffer[] = [];
-      for await (const part of await zip.openReadStreamPromise(entry)) parts.push(Buffer.from(part));
-      found.set(name, Buffer.concat(parts));
+      const field = wanted.get(name);
+      if (field === undefined) continue;
+      found.set(name, await inflated(await zip.openReadStreamPromise(entry), entry, file, [name, field]));
     }
   } catch (error) {
+    if (error instanceof DataError) throw error;
     throw new DataError(
       `the file is no npz file, or is damaged (${error instanceof Error ? error.message : String(error)}); write it by numpy.savez`,
       { file },
     );
   }
-  const missing = wanted.find((name) => !found.has(name));
+  const missing = [...wanted.keys()].find((name) => !found.has(name));
   if (missing !== undefined)
     throw new DataError(`there is no array '${missing}' in it; it has ${listed(names)}; correct the record`, {
       file,
       column: missing,
     });
   return found;
+}
+
+/** No header of an array is longer: that of an array of numbers has a hundred bytes. */
+const headerLimit = 2 ** 20;
+/** What unpacks to more than so many bytes, and to so many times its size in the file, is taken for no data. */
+const bombBytes = 2 ** 32;
+const bombRatio = 100;
+
+/** An array out of the archive, which takes no more memory than its header, of which the field knows all but the rows, asks for. */
+async function inflated(
+  stream: AsyncIterable<Uint8Array | string>,
+  { compressedSize, uncompressedSize }: Entry,
+  file: string,
+  field: readonly [string, FieldType],
+): Promise<Buffer> {
+  const fail = (problem: string): never => {
+    throw new DataError(problem, { file, column: field[0] });
+  };
+  if (uncompressedSize > bombBytes && uncompressedSize > bombRatio * compressedSize)
+    fail(
+      `the array unpacks to ${uncompressedSize} bytes, from ${compressedSize}: so much out of so little is refused; write it by numpy.savez, without compression`,
+    );
+  let start = Buffer.alloc(0);
+  let all: Buffer | null = null;
+  let filled = 0;
+  for await (const part of stream) {
+    const piece = Buffer.from(part);
+    if (all === null) {
+      start = Buffer.concat([start, piece]);
+      const end = headerEnd(start);
+      if (end > headerLimit) fail(`its header has ${end} bytes, more than ${headerLimit}; write it again`);
+      if (start.length < end) continue;
+      const { count, reader, header } = layoutOf(start, file, field);
+      if (header.start + count * reader.size !== uncompressedSize)
+        wrongLength(fail, count, reader.size, uncompressedSize - header.start);
+      all = Buffer.allocUnsafe(uncompressedSize);
+      filled = start.copy(all);
+    } else filled += piece.copy(all, filled);
+  }
+  // One that is cut off within its header is told as one that is in no archive.
+  return all ?? start;
+}
+
+/** Where the header of an array ends, as far as its first bytes say. */
+function headerEnd(bytes: Buffer): number {
+  if (bytes.length < 12) return 12;
+  return (bytes[6] ?? 0) > 1 ? 12 + bytes.readUInt32LE(8) : 10 + bytes.readUInt16LE(8);
 }
 
 function nameOf({ fileName }: Entry): string | null {
@@ -178,16 +226,26 @@ function headerOf(bytes: Buffer, fail: (problem: string) => never): Header {
   return { descr, shape: sizes, fortran: fortran === 'True', start };
 }
 
-/** The values of an array, rows first. */
-function arrayOf(
-  bytes: Buffer,
-  file: string,
-  [name, field]: readonly [string, FieldType],
-): { readonly rows: number; readonly values: Values } {
+interface ArrayLayout {
+  readonly header: Header;
+  readonly reader: NonNullable<(typeof readers)[string]>;
+  readonly rows: number;
+  /** Values of all rows. */
+  readonly count: number;
+}
+
+const wrongLength = (fail: (problem: string) => never, count: number, size: number, bytes: number): never =>
+  fail(
+    `the header promises ${count} values of ${size} bytes, there are ${bytes} bytes; it is cut short or damaged, write it again`,
+  );
+
+/** How an array lies in its bytes, of which the header is needed alone. */
+function layoutOf(bytes: Buffer, file: string, [name, field]: readonly [string, FieldType]): ArrayLayout {
   const fail = (problem: string): never => {
     throw new DataError(problem, { file, column: name });
   };
-  const { descr, shape, fortran, start } = headerOf(bytes, fail);
+  const header = headerOf(bytes, fail);
+  const { descr, shape, fortran } = header;
   const reader = readers[descr.slice(1)];
   if (reader === undefined || descr.startsWith('>') || !takes(field.dtype, descr.charAt(1)))
     return fail(
@@ -201,11 +259,22 @@ function arrayOf(
     return fail(
       `a row of the array has shape [${row.join(', ')}], the field is ${fieldText(field)}; correct the record or the file`,
     );
-  const count = rows * rowSize(field);
+  return { header, reader, rows, count: rows * rowSize(field) };
+}
+
+/** The values of an array, rows first. */
+function arrayOf(
+  bytes: Buffer,
+  file: string,
+  [name, field]: readonly [string, FieldType],
+): { readonly rows: number; readonly values: Values } {
+  const { header, reader, rows, count } = layoutOf(bytes, file, [name, field]);
+  const { start } = header;
+  const fail = (problem: string): never => {
+    throw new DataError(problem, { file, column: name });
+  };
   if (bytes.length - start !== count * reader.size)
-    return fail(
-      `the header promises ${count} values of ${reader.size} bytes, there are ${bytes.length - start} bytes; it is cut short or damaged, write it again`,
-    );
+    wrongLength(fail, count, reader.size, bytes.length - start);
   const view = new DataView(bytes.buffer, bytes.byteOffset + start, bytes.length - start);
   const values = allocate(field.dtype, count);
   for (let i = 0; i < count; i += 1) {

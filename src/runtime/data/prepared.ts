@@ -42,6 +42,8 @@ export type HostRow = Readonly<Record<string, Image | ImageOrMissing | HostTexts
 export interface HostStage {
   readonly record: RecordType;
   readonly f: (row: HostRow) => HostRow;
+  /** The text of the function that it was made of. */
+  readonly code: string;
   /** Files of words that it looks up in. */
   readonly words: readonly (string | DataPath)[];
 }

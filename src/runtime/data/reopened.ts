@@ -36,6 +36,9 @@ export async function openAgain(open: () => Promise<OpenData>): Promise<Reopenab
     get prefetch() {
       return current.prefetch;
     },
+    get live() {
+      return current.live;
+    },
     batch: (epoch, index, signal) => current.batch(epoch, index, signal),
     first: (count) => current.first(count),
     rowsOf: (epoch, index) => current.rowsOf(epoch, index),

@@ -1,6 +1,7 @@
 /** What the main thread and a worker that prepares rows say to each other. All of it is plain data. */
 import type { HostTensor } from '../engine/engine.js';
 import { RunError } from '../run/run-error.js';
+import type { Likeness } from './data.js';
 import { BadRow, DataError, type DataPlace } from './data-error.js';
 import type { BatchTexts, RowWhere } from './prepared.js';
 
@@ -11,6 +12,8 @@ export interface RowWorkerStart {
   /** The trainer's name, and that of its class. */
   readonly trainer: string;
   readonly className: string;
+  /** The text of the class that makes the data sets: where it is another one there, texts of functions tell nothing. */
+  readonly code: string;
   /** The trainer's params by key. */
   readonly params: Readonly<Record<string, unknown>>;
   /** Relative data paths start here. */
@@ -24,7 +27,9 @@ export interface RowJob {
   /** The data set's name. */
   readonly set: string;
   /** What the data set is to be there as well. */
-  readonly like: string;
+  readonly like: Likeness;
+  /** How many rows its source has. */
+  readonly length: number;
   readonly seed: number;
   readonly epoch: number;
   readonly indices: Int32Array;

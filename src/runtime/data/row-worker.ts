@@ -5,7 +5,7 @@
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { RunError } from '../run/run-error.js';
 import { makerOf, readWords, type Words } from './batches.js';
-import type { Data, RowMaker } from './data.js';
+import { likeCode, type Data, type Likeness, type RowMaker } from './data.js';
 import { badRows, fillRows } from './prepared.js';
 import {
   sentError,
@@ -63,6 +63,15 @@ export function offerTrainer(trainer: RowWorkerTrainer): void {
   offered.push(trainer);
 }
 
+/** The text of the class that says what a trainer's data sets are. */
+export function codeOf({ constructor: made }: object): string {
+  for (let of: unknown = made; typeof of === 'function'; of = Object.getPrototypeOf(of)) {
+    const own: unknown = of.prototype;
+    if (typeof own === 'object' && own !== null && Object.hasOwn(own, 'configureData')) return of.toString();
+  }
+  return '';
+}
+
 function isTrainer(value: unknown): value is RowWorkerTrainer {
   if (typeof value !== 'function' || !('spec' in value)) return false;
   const { spec } = value;
@@ -92,6 +101,7 @@ const nothing: RowsDone = { texts: new Map(), bad: [] };
 
 class RowServer {
   readonly #sets: ReadonlyMap<string, Data<unknown>>;
+  readonly #isSameCode: boolean;
   readonly #makers = new Map<string, Promise<OpenMaker>>();
   /** Jobs are done one after the other: a source is not closed while it is read. */
   #last: Promise<void> = Promise.resolve();
@@ -101,7 +111,10 @@ class RowServer {
     trainer: RowWorkerTrainer,
     private readonly send: (message: FromRowWorker) => void,
   ) {
-    this.#sets = new trainer({ params: start.params }).dataSets();
+    const made = new trainer({ params: start.params });
+    this.#sets = made.dataSets();
+    // A module that is compiled in another way has other texts of the same functions.
+    this.#isSameCode = codeOf(made) === start.code;
   }
 
   take(job: ToRowWorker): void {
@@ -120,6 +133,7 @@ class RowServer {
   async #make({
     set,
     like,
+    length,
     seed,
     epoch,
     indices,
@@ -130,21 +144,34 @@ class RowServer {
     dropped,
   }: RowJob): Promise<RowsDone> {
     const data = this.#sets.get(set);
-    if (data?.likeness !== like)
-      throw new RunError(
-        `data '${set}' is not the same in ${this.start.module}, which workers import; give the spec of the trainer's class \`module: import.meta.url\` of the file that it is in`,
-      );
+    const other = data === undefined ? 'it has none of that name' : this.#differenceOf(data.likeness, like);
+    if (data === undefined || other !== null) throw this.#another(set, other ?? '');
     const stop = (): void => {
       if (Atomics.load(dropped, 0) !== 0) throw new Dropped('nobody wants this batch any more');
     };
     stop();
     const { maker, words } = await this.#openedOf(set, data);
+    if (maker.length !== undefined && maker.length !== length)
+      throw this.#another(set, `its source has ${maker.length} rows there, and ${length} here`);
     const places = Array.from(indices, (row) => ({ seed, label: set, epoch, row, words }));
     const preparing = { ...data.preparing, places, where };
     const rows = maker.rows(indices, handed);
     return room === null
       ? { ...nothing, bad: await badRows(rows, preparing, stop) }
       : { ...nothing, texts: await fillRows(room, first, rows, preparing, stop) };
+  }
+
+  /** What of a data set is another one here; null where nothing is, as far as can be seen. */
+  #differenceOf(own: Likeness, like: Likeness): string | null {
+    for (const [what, text] of Object.entries(like))
+      if (own[what] !== text && (what !== likeCode || this.#isSameCode)) return `${what} is another there`;
+    return null;
+  }
+
+  #another(set: string, difference: string): RunError {
+    return new RunError(
+      `data '${set}' is not the same in ${this.start.module}, which workers import (${difference}); make it of the trainer's params alone, and give the spec of the trainer's class \`module: import.meta.url\` of the file that it is in`,
+    );
   }
 
   #openedOf(set: string, data: Data<unknown>): Promise<OpenMaker> {

@@ -17,7 +17,7 @@ import type { RowWhere } from './prepared.js';
 import { firstLines, startKey } from './row-worker.js';
 
 /** Rows of one batch to be made, or rows to be looked at where there is no room for them. */
-export interface RowsToMake extends Pick<RowJob, 'set' | 'like' | 'seed' | 'epoch' | 'room'> {
+export interface RowsToMake extends Pick<RowJob, 'set' | 'like' | 'length' | 'seed' | 'epoch' | 'room'> {
   readonly indices: Int32Array;
   readonly whereOf: (row: number) => RowWhere;
   /** What a worker is handed for some of the rows, and what of it is its own from then on. */

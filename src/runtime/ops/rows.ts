@@ -1,6 +1,7 @@
 /** Rows of a batch: of a tensor, or of every field of a record alike. */
 import { Tensor, type Tensor1D } from '@tensorflow/tfjs-core';
 import { currentEngine, drawLabel } from '../engine/current.js';
+import type { OrMissing } from '../data/record.js';
 import { offTape } from '../engine/tape.js';
 import { ranked } from '../tensor.js';
 import { run, shapeText, sizeAt, tensorText } from './kernel.js';
@@ -8,14 +9,19 @@ import type { Draw } from './random.js';
 import { cast, range, slice } from './shapes.js';
 
 /** A tensor, or the fields of a batch. */
-export type Rows = Tensor | Readonly<Record<string, Tensor>>;
+export type Rows = Tensor | Readonly<Record<string, Tensor | OrMissing<Tensor>>>;
 
 const isTensor = (of: Rows): of is Tensor => of instanceof Tensor;
 
 function eachOf<B extends Rows>(of: B, make: (x: Tensor) => Tensor): B {
   const made: Rows = isTensor(of)
     ? make(of)
-    : Object.fromEntries(Object.entries(of).map(([name, field]) => [name, make(field)]));
+    : Object.fromEntries(
+        Object.entries(of).map(([name, field]) => [
+          name,
+          'missing' in field ? { value: make(field.value), missing: make(field.missing) } : make(field),
+        ]),
+      );
   return sameFields(made, of) ? made : of;
 }
 
@@ -25,7 +31,9 @@ function sameFields<B extends Rows>(made: Rows, of: B): made is B {
 
 /** How many rows all of them have. */
 function countOf(op: string, of: Rows): number {
-  const tensors = isTensor(of) ? [of] : Object.values(of);
+  const tensors = isTensor(of)
+    ? [of]
+    : Object.values(of).flatMap((field) => ('missing' in field ? [field.value, field.missing] : [field]));
   const counts = new Set(tensors.map(({ shape }) => shape[0]));
   const [count] = counts;
   if (count === undefined || counts.size > 1) {

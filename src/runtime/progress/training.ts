@@ -57,13 +57,14 @@ function epochOf(step: number, { stepsPerEpoch }: { readonly stepsPerEpoch: numb
   return Math.max(1, Math.ceil(step / stepsPerEpoch));
 }
 
-/** `epoch 3/10` for a run of epochs, else the epoch alone. */
-function epochText(step: number, session: Session): string {
+/** `epoch 3/10` for a run of epochs, else the epoch alone; nothing where an epoch has no end. */
+function epochText(step: number, session: Session): readonly string[] {
+  if (session.isEndless) return [];
   const { totalSteps } = session.pace;
   const epoch = epochOf(step, session.pace);
   return session.options.epochs === null || totalSteps === null
-    ? `epoch ${epoch}`
-    : `epoch ${epoch}/${session.options.epochs}`;
+    ? [`epoch ${epoch}`]
+    : [`epoch ${epoch}/${session.options.epochs}`];
 }
 
 function metricParts(metrics: Measured): readonly string[] {
@@ -188,7 +189,7 @@ export class TrainingProgress implements FitListener {
         ? []
         : [...record.rates].map(([name, value]) => `${rateName(name, record)} ${showNumber(value)}`);
     const width = this.reporter.isLive ? this.reporter.columns() : Number.POSITIVE_INFINITY;
-    const where = [epochText(at.step, this.session), `step ${at.step}`];
+    const where = [...epochText(at.step, this.session), `step ${at.step}`];
     const parts = [
       ...(where.join(' ').length <= width ? [where.join(' ')] : where),
       stage,
@@ -228,7 +229,7 @@ export class TrainingProgress implements FitListener {
     const done = Math.min(1, Math.max(at.step / this.total, at.seconds / time));
     const percent = `${Math.floor(100 * done)}%`;
     const of = Number.isFinite(this.total) ? `/${this.total}` : '';
-    const where = [`step ${at.step}${of}`, epochText(at.step, this.session)];
+    const where = [`step ${at.step}${of}`, ...epochText(at.step, this.session)];
     const all = [percent, ...where, ...left];
     // Where there is no room for all, how long it will take tells more than the step.
     return all.join('  ').length < this.reporter.columns() ? all : [percent, ...left, ...where];
@@ -316,7 +317,8 @@ export function summaryLines(
       ? table(values, columns)
       : values.map((row) => row.join(' '))),
     ...best.flatMap(({ metric, value, at: when }) => {
-      const where = `at step ${when.step}, epoch ${epochOf(when.step, pace)}`;
+      const epoch = Number.isFinite(pace.stepsPerEpoch) ? `, epoch ${epochOf(when.step, pace)}` : '';
+      const where = `at step ${when.step}${epoch}`;
       return wrapWords(`best ${metric} ${showNumber(value)} ${where}`, columns);
     }),
     ...files.checkpoints.map((checkpoint) => `checkpoint: ${checkpoint}`),

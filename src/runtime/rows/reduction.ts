@@ -6,6 +6,7 @@
  */
 import * as ops from '../ops/index.js';
 import type { Scalar, Tensor } from '../tensor.js';
+import type { HostArray } from './arrays.js';
 
 /** One running total. */
 export type Total =
@@ -13,7 +14,11 @@ export type Total =
   /** A number that the shapes alone give, e.g. how many values there are: it needs no place on the device. */
   | { readonly kind: 'constant'; readonly value: number }
   /** The newest value replaces the ones before. */
-  | { readonly kind: 'last'; readonly value: Tensor };
+  | { readonly kind: 'last'; readonly value: Tensor }
+  /** The largest or smallest one, element by element; NaN where there was one. */
+  | { readonly kind: 'max' | 'min'; readonly value: Tensor }
+  /** Counts, means in two parts and squares around the means, one row each: [4, numbers]. */
+  | { readonly kind: 'spread'; readonly value: Tensor };
 
 /** Totals after many batches, in f64, row-major. */
 export type Totals = ReadonlyMap<string, Float64Array>;
@@ -36,6 +41,12 @@ export interface Reduction {
   readonly finish: (totals: Totals) => number;
   /** What `minimize` differentiates; null for a metric that is no sum of means. */
   readonly terms: readonly Term[] | null;
+}
+
+/** A total that is several numbers: one for each column, of the shape that is left where rows are joined. */
+export interface Columns {
+  readonly totals: ReadonlyMap<string, Total>;
+  readonly array: (totals: Totals) => HostArray;
 }
 
 /** Numbers in rows and columns. */
@@ -216,47 +227,39 @@ function total(terms: readonly Term[]): Reduction {
   };
 }
 
+type Parts = Readonly<Record<string, Reduction | Columns>>;
+
+type Finished<P extends Parts> = { readonly [N in keyof P]: P[N] extends Columns ? HostArray : number };
+
 /** A number computed once, at the end, from finished reductions. It cannot be minimized. */
-export function derive<N extends string>(
-  of: Readonly<Record<N, Reduction>>,
-  compute: (finished: Readonly<Record<N, number>>) => number,
-): Reduction {
-  const names: N[] = [];
+export function derive<P extends Parts>(of: P, compute: (finished: Finished<P>) => number): Reduction {
   const totals = new Map<string, Total>();
   for (const name in of) {
-    names.push(name);
-    for (const [key, value] of of[name].totals) totals.set(`${name}.${key}`, value);
+    for (const [key, value] of of[name]?.totals ?? []) totals.set(`${name}.${key}`, value);
   }
   return {
     totals,
-    finish: (sums) => compute(finished(of, names, sums)),
+    finish: (sums) => compute(finished(of, sums)),
     terms: null,
   };
 }
 
-function finished<N extends string>(
-  of: Readonly<Record<N, Reduction>>,
-  names: readonly N[],
-  sums: Totals,
-): Readonly<Record<N, number>> {
-  const values: Partial<Record<N, number>> = {};
-  for (const name of names) {
+function finished<P extends Parts>(of: P, sums: Totals): Finished<P> {
+  const values: Record<string, HostArray | number> = {};
+  for (const [name, part] of Object.entries(of)) {
     const prefix = `${name}.`;
     const own = new Map(
       [...sums]
         .filter(([key]) => key.startsWith(prefix))
         .map(([key, value]) => [key.slice(prefix.length), value]),
     );
-    values[name] = of[name].finish(own);
+    values[name] = 'array' in part ? part.array(own) : part.finish(own);
   }
-  return complete(values, names) ? values : unreachable();
+  return complete(values, of) ? values : unreachable();
 }
 
-function complete<N extends string>(
-  values: Partial<Record<N, number>>,
-  names: readonly N[],
-): values is Record<N, number> {
-  return names.every((name) => values[name] !== undefined);
+function complete<P extends Parts>(values: object, of: P): values is Finished<P> {
+  return Object.keys(of).every((name) => name in values);
 }
 
 function unreachable(): never {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import {
   appendFileSync,
   closeSync,
+  constants,
   existsSync,
   fstatSync,
   fsyncSync,
@@ -14,7 +15,13 @@ import {
 import { makeFolder } from '../../values/folders.js';
 import { join } from 'node:path';
 import type { Json } from '../addons/addon.js';
-import { fileError, replaceText, replaceTextNow } from '../checkpoint/files.js';
+import {
+  fileError,
+  isTemporaryOf,
+  replaceText,
+  replaceTextNow,
+  sweepTemporaries,
+} from '../checkpoint/files.js';
 import { lockFolder, lockName, type FolderLock } from '../checkpoint/lock.js';
 import { RunError } from './run-error.js';
 
@@ -67,22 +74,30 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
           : `${path} holds a run already, which has saved nothing; begin anew by --run-dir ${path} --resume auto, which keeps it beside, or choose another --run-dir`,
       );
     refuseOthers(path);
-    return openFiles(path, openSync(join(path, 'metrics.jsonl'), 'ax'), lock);
+    await sweepTemporaries(path, isLeftOver);
+    return openFiles(path, openFile(path, 'metrics.jsonl', constants.O_EXCL), lock);
   } catch (error) {
     lock?.release();
     throw fileError(`cannot use ${path} as the run's folder`, error);
   }
 }
 
+/** Whether something is what a process that was killed had half written for a run's or a sweep's folder. */
+export const isLeftOver = (name: string): boolean =>
+  isTemporaryOf(['run.json', 'summary.json', 'trace.json', 'sweep.json'], name);
+
 /** Whether a folder is that of a run which was killed before it had said what it is. */
 export function isUnbegun(path: string): boolean {
   const names = readdirSync(path).filter((name) => !name.startsWith(lockName));
-  return names.length > 0 && names.every((name) => name === 'metrics.jsonl' || name === 'console.log');
+  return (
+    names.length > 0 &&
+    names.every((name) => name === 'metrics.jsonl' || name === 'console.log' || isLeftOver(name))
+  );
 }
 
 /** Throws a RunError where a folder holds anything, which is no run's. */
 export function refuseOthers(path: string): void {
-  const others = readdirSync(path).filter((name) => !name.startsWith(lockName));
+  const others = readdirSync(path).filter((name) => !name.startsWith(lockName) && !isLeftOver(name));
   if (others.length === 0) return;
   const some = others.slice(0, 3).join(', ');
   throw new RunError(
@@ -106,7 +121,8 @@ export async function reopenRunFolder(
   let lock: FolderLock | null = null;
   try {
     lock = lockFolder(path);
-    const metrics = openSync(join(path, 'metrics.jsonl'), 'a', 0o644);
+    await sweepTemporaries(path, isLeftOver);
+    const metrics = openFile(path, 'metrics.jsonl');
     const { size } = fstatSync(metrics);
     const file = join(path, 'metrics.jsonl');
     const lost = `${file} has ${size} bytes, and had ${length} when the checkpoint was written: lines of it are gone`;
@@ -115,7 +131,7 @@ export async function reopenRunFolder(
       throw new RunError(`${lost}; put it back, or say that it is meant: --allow metrics`);
     }
     const cut = (): string | null => {
-      ftruncateSync(metrics, size < length ? readFileSync(file).lastIndexOf('\n') + 1 : length);
+      ftruncateSync(metrics, size < length ? readFileSync(metrics).lastIndexOf('\n') + 1 : length);
       return size < length ? lost : null;
     };
     return { ...openFiles(path, metrics, lock), cut };
@@ -125,8 +141,21 @@ export async function reopenRunFolder(
   }
 }
 
+/** Opens a file that grows. What a link would lead to is not the run's, and nobody waits for a reader of a pipe. */
+function openFile(path: string, name: string, more = 0): number {
+  const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const file = openSync(
+    join(path, name),
+    O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | more,
+    0o644,
+  );
+  if (fstatSync(file).isFile()) return file;
+  closeSync(file);
+  throw new RunError(`${join(path, name)} is no regular file; remove it, or choose another --run-dir`);
+}
+
 function openFiles(path: string, metrics: number, lock: FolderLock): RunFolder {
-  const log = openSync(join(path, 'console.log'), 'a');
+  const log = openFile(path, 'console.log');
   const append = (file: number, text: string): void => {
     lock.check();
     try {

@@ -4,10 +4,10 @@ import { readdir, readFile, rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { makeFolder } from '../../values/folders.js';
 import type { Json } from '../addons/addon.js';
-import { fileError, replaceText } from '../checkpoint/files.js';
+import { fileError, replaceText, sweepTemporaries } from '../checkpoint/files.js';
 import { isInUse, lockFolder, type FolderLock } from '../checkpoint/lock.js';
 import { parseStrictJson, type StrictValue } from '../checkpoint/strict-json.js';
-import { refuseOthers } from './folder.js';
+import { isLeftOver, refuseOthers } from './folder.js';
 import { RunError } from './run-error.js';
 
 export interface SweepFolder {
@@ -28,6 +28,7 @@ export async function openSweepFolder(path: string): Promise<SweepFolder> {
     if (!existsSync(file)) refuseOthers(path);
     const own = lockFolder(path);
     lock = own;
+    await sweepTemporaries(path, isLeftOver);
     const before = existsSync(file) ? await readBefore(file) : null;
     return {
       path,
@@ -133,14 +134,17 @@ async function measuredAt(folder: string, step: number): Promise<ReadonlyMap<str
   return found;
 }
 
-/** Makes room for a run whose folder holds what was cut off: that is kept beside it. Rejects where another process is at work there. */
-export async function setAsideUnused(folder: string): Promise<void> {
-  if (!existsSync(folder)) return;
+/**
+ * Makes room for a run whose folder holds what was cut off: that is kept beside it, in the folder that is returned. Null where there was
+ * nothing. Rejects where another process is at work there.
+ */
+export async function setAsideUnused(folder: string): Promise<string | null> {
+  if (!existsSync(folder)) return null;
   lockFolder(folder).release();
   for (let number = 1; ; number += 1) {
     const aside = `${folder}.before-${number}`;
     if (existsSync(aside)) continue;
     await rename(folder, aside);
-    return;
+    return aside;
   }
 }

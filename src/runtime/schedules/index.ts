@@ -20,7 +20,10 @@ interface Over {
 
 interface Moving extends Over {
   readonly to: number;
-  /** How long each value is kept, e.g. `units.epochs(1)`; each update has its own unless given. */
+  /**
+   * How long each value is kept, e.g. `units.epochs(1)`, which ends with an epoch of the run; each update has its own unless given. The
+   * first value that is kept is the phase's start, of `warmup` one above it.
+   */
   readonly every?: Duration | null;
 }
 

@@ -1,5 +1,6 @@
 /** What add-ons keep in checkpoints: each under its name, the second of a name under `name#2`. */
 import type { Json } from '../addons/addon.js';
+import { jsonCopy } from '../checkpoint/strict-json.js';
 import { RunError } from '../run/run-error.js';
 import type { LiveAddOn } from './fit.js';
 
@@ -13,11 +14,21 @@ function keyed(addOns: readonly LiveAddOn[]): readonly (LiveAddOn & { readonly k
   });
 }
 
+/**
+ * What each of them keeps, as it is now: it is written later, while they go on. Throws a RunError that names an add-on whose state cannot
+ * be had, or holds what would not be read back.
+ */
 export function statesOf(addOns: readonly LiveAddOn[]): Readonly<Record<string, Json>> {
   return Object.fromEntries(
-    keyed(addOns).flatMap(({ key, hooks }) => {
-      const state = hooks.state?.();
-      return state === undefined ? [] : [[key, state] as const];
+    keyed(addOns).flatMap(({ key, kind, hooks }) => {
+      try {
+        const state = hooks.state?.();
+        return state === undefined ? [] : [[key, jsonCopy(state, 'state')] as const];
+      } catch (error) {
+        if (error instanceof RunError) throw error;
+        const why = error instanceof Error ? error.message : String(error);
+        throw new RunError(`add-on ${kind} cannot give its state to a checkpoint: ${why}`, { cause: error });
+      }
     }),
   );
 }

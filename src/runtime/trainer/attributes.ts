@@ -120,16 +120,14 @@ export function overrideAttributes<S extends object>(
       const values = parsed(owner, overrides, table.get(`optimizer/${optimizer.rule.kind}`) ?? []);
       const rule = replaced(optimizer.rule, ruleValues(optimizer.rule, values));
       optimizers.set(owner, replaced({ ...optimizer, rule }, values));
-    } else if (addOns.some(({ kind }) => kind === owner)) {
-      const values = parsed(owner, overrides, table.get(`addon/${owner}`) ?? []);
-      addOns = addOns.map((addOn) => (addOn.kind === owner ? addOn.withOptions(values) : addOn));
+    } else if (addOns.some((addOn) => nameOf(addOn) === owner)) {
+      addOns = addOns.map((addOn) =>
+        nameOf(addOn) === owner
+          ? addOn.withOptions(parsed(owner, overrides, table.get(`addon/${addOn.kind}`) ?? []))
+          : addOn,
+      );
     } else {
-      const names = [
-        'trainer',
-        ...configured.data.keys(),
-        ...optimizers.keys(),
-        ...addOns.map(({ kind }) => kind),
-      ];
+      const names = ['trainer', ...configured.data.keys(), ...optimizers.keys(), ...addOns.map(nameOf)];
       throw new UsageError(
         `nothing is named ${JSON.stringify(owner)}${didYouMean(owner, names) || `; there are ${names.join(', ')}`}`,
       );
@@ -137,6 +135,8 @@ export function overrideAttributes<S extends object>(
   }
   return { data, optimizers, addOns };
 }
+
+const nameOf = ({ kind, label = kind }: AddOn): string => label;
 
 /** Of `csv data/iris.csv`. */
 const kindOf = ({ source }: Data<unknown>): string => source.name.split(' ')[0] ?? '';

@@ -20,7 +20,8 @@ export class Control {
 
   /** Says it, and returns whether there was any. The process ends right after, so nothing here waits, and what fails is passed over. */
   endAtOnce(signal: StopSignal): boolean {
-    for (const say of this.#last) {
+    // What was begun last has most to say, and what it is a part of comes after it.
+    for (const say of [...this.#last].reverse()) {
       try {
         say(signal);
       } catch {

@@ -39,9 +39,11 @@ export class Least {
     private readonly listener: { note(line: string): void },
   ) {
     const { minEpochs, minSteps } = session.options;
-    // `min_steps` alone holds for an epoch at least, as Lightning's does.
-    const epochs = minSteps > 0 && minEpochs === 0 ? 1 : minEpochs;
-    this.#steps = Math.max(minSteps, epochs * session.pace.stepsPerEpoch);
+    if (minEpochs > 0 && session.isEndless)
+      throw new RunError(`min_epochs = ${minEpochs}: live data has no epochs; set min_steps instead`);
+    // `min_steps` alone holds for an epoch at least, as Lightning's does, where there are epochs.
+    const epochs = minSteps > 0 && minEpochs === 0 && !session.isEndless ? 1 : minEpochs;
+    this.#steps = Math.max(minSteps, epochs === 0 ? 0 : epochs * session.pace.stepsPerEpoch);
   }
 
   /** Whether the run may end once `step` steps are done. */

@@ -28,6 +28,8 @@ export async function evaluateStage(
   const clock = session.clockAt(step);
   const scalars = session.scalarsAt(clock, false);
   const count = Math.min(batches, limit ?? batches);
+  // Each pass is over the same harvests but for the weights.
+  for (const { live } of data) await live?.restart();
   const ahead = new Ahead(data);
   const places = Array.from({ length: count }, (_, index) => ({ epoch: 0, index }));
   try {

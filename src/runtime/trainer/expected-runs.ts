@@ -21,14 +21,23 @@ export function expectedRuns(
   run: Length,
 ): number {
   const isShort = rows !== null && data.some((set) => rows < set.rowsOf(0, 0).length);
+  // Of live data an epoch has no end.
+  if (plan.kind === 'train' && batches === Number.POSITIVE_INFINITY)
+    return stepsOf(run) * run.pace.accumulate;
   const each = plan.kind === 'train' ? batches : Math.min(batches, run.devRun ?? Infinity);
   return Math.round(passes(plan, run) * (isShort ? 1 : each));
 }
 
-/** How often a step goes over its data. */
-function passes({ kind, every }: StepPlan, { pace, options, devRun }: Length): number {
+/** Steps of the run; 0 where they are not known. */
+function stepsOf({ pace, options, devRun }: Length): number {
   const whole = pace.totalSteps ?? (options.maxTime ?? 0) * likelySteps;
-  const total = devRun === null ? whole : Math.min(whole || devRun, devRun, pace.stepsPerEpoch);
+  return devRun === null ? whole : Math.min(whole || devRun, devRun, pace.stepsPerEpoch);
+}
+
+/** How often a step goes over its data. */
+function passes({ kind, every }: StepPlan, run: Length): number {
+  const { pace } = run;
+  const total = stepsOf(run);
   switch (kind) {
     case 'train':
       return total / pace.stepsPerEpoch;

@@ -49,7 +49,7 @@ export interface FitOptions {
   /** A dev run: at most so many windows, in one epoch, and batches of each validation. */
   readonly limit: number | null;
   readonly keeper?: StateKeeper;
-  /** Keeps the state where a hook threw: the weights are as good as before. */
+  /** Keeps the state where something failed that leaves it as good as before: a hook, the data, a validation. */
   readonly rescue?: (at: Moment) => Promise<void>;
 }
 
@@ -108,6 +108,10 @@ class Fit {
   #left: StepPart | null = null;
   /** What add-ons have asked for in this step so far. */
   #asked: Asked[] = [];
+  /** Optimizers that this step has updated, once that was looked at: a run that goes on in it does not run it again. */
+  #updated: readonly string[] | null = null;
+  /** Whether sums of metrics are being turned into lines: who goes on from there would lack some. */
+  #isClosing = false;
 
   constructor(private readonly options: FitOptions) {
     const { session, limit, listener, addOns, control, now, from, keeper = keepsNothing } = options;
@@ -152,16 +156,20 @@ class Fit {
       left: this.#left,
       asked: this.#asked.filter((answer) => answer !== undefined),
       because: this.#because,
+      updated: this.#updated,
       due: this.#validations.due,
+      live: this.#session.live.state,
     };
   }
 
   async #restore(from: LoopState): Promise<void> {
+    this.#session.live.restore(from.live);
     this.#step = from.step;
     this.#windowLogged = from.windowLogged;
     this.#windowsInEpoch = from.windowsInEpoch;
     this.#asked = [...from.asked];
     this.#because = from.because;
+    this.#updated = from.updated;
     for (const [name, value] of from.newest) this.#newest.set(name, value);
     this.#validations.restore(from.measured, from.due);
     await this.#windows.restore(from.rows, from.train);
@@ -184,8 +192,18 @@ class Fit {
     const at = this.#moment();
     const say = (problem: unknown): void =>
       listener.note(problem instanceof Error ? problem.message : String(problem));
-    if (error instanceof HookError) await rescue?.(at).catch(say);
+    // What stands in the way of saving is often what failed.
+    const sayOther = (problem: unknown): void => {
+      if (!(problem instanceof Error && error instanceof Error && problem.message === error.message))
+        say(problem);
+    };
+    if (error instanceof HookError || this.#isSound) await rescue?.(at).catch(sayOther);
     await this.#hooks.eachAnyway('failed', (hooks) => hooks.failed?.(at, error), say);
+  }
+
+  /** Whether a run can go on from the state as it is, or from what is held of it. */
+  get #isSound(): boolean {
+    return !this.#windows.isHalf && (!this.#isClosing || this.#keeper.isHeld);
   }
 
   async #runAll(): Promise<FitResult> {
@@ -298,10 +316,13 @@ class Fit {
         this.#step = end;
       }
       this.#left = part;
+      this.#isClosing = part === 'measure' || part === 'skip';
       await this.#doPart(part, asked);
+      this.#isClosing = false;
       if (this.#validations.wereCut) return 'interrupted';
     }
     this.#left = null;
+    this.#updated = null;
     await hooks.each('settled', (own) => own.settled?.(this.#moment()));
     await breathe();
     if (control.signal !== null) return 'interrupted';
@@ -317,9 +338,8 @@ class Fit {
     const at = this.#moment();
     switch (part) {
       case 'measure':
-        if (this.#session.updatedAt !== null)
-          for (const name of await updatedIn(this.#session, this.#train.stage.updated, this.#step))
-            await hooks.each('updateEnd', (own) => own.updateEnd?.(at, name));
+        for (const name of await this.#updates())
+          await hooks.each('updateEnd', (own) => own.updateEnd?.(at, name));
         asked.push(await this.#measureTraining());
         return;
       case 'validate':
@@ -341,6 +361,13 @@ class Fit {
     }
   }
 
+  /** Optimizers that the step has updated; none where no add-on asks. */
+  async #updates(): Promise<readonly string[]> {
+    if (this.#session.updatedAt === null) return [];
+    this.#updated ??= await updatedIn(this.#session, this.#train.stage.updated, this.#step);
+    return this.#updated;
+  }
+
   /** The validations that are due. Where a signal cuts one off, a run that goes on does them all, from the state before them. */
   async #validate(): Promise<Asked> {
     if (!this.#validations.areDue) return undefined;
@@ -353,7 +380,7 @@ class Fit {
   /** The epoch's line where the epoch has ended, a window's where one is due. */
   async #measureTraining(): Promise<Asked> {
     if (this.#step % this.#session.pace.stepsPerEpoch === 0) return this.#closeEpoch();
-    if (this.#step % this.#session.options.logEvery.value === 0) await this.#logWindow();
+    if (this.#step % this.#session.options.logEvery.value === 0) return this.#logWindow();
     return undefined;
   }
 
@@ -382,13 +409,20 @@ class Fit {
     return Math.max(soon, Math.min(end, this.#step + atOnce, ...events));
   }
 
-  async #logWindow(): Promise<void> {
+  /** A line of the metrics since the last one. Where an epoch has no end, it is what a monitor of training sees. */
+  async #logWindow(): Promise<Asked> {
     await this.#session.checkFinite();
     const { totals } = this.#train.stage;
     const metrics = await this.#session.timed(this.#reading('window'), () => totals.finishWindow());
     this.#windowLogged = true;
     this.#windowsInEpoch += 1;
     this.#tell('window', metrics);
+    return this.#session.isEndless ? this.#measuredTraining(metrics) : undefined;
+  }
+
+  #measuredTraining(metrics: Finished): Promise<Asked> {
+    const { name } = this.#train.stage.plan;
+    return this.#measured(new Map([...metrics].map(([metric, value]) => [`${name}.${metric}`, value])));
   }
 
   #reading(over: 'window' | 'epoch'): Timed {
@@ -417,6 +451,8 @@ class Fit {
 
   /** Finishes the epoch's training metrics, where there are any since the last time. */
   async #closeEpoch(): Promise<Asked> {
+    // The mean of a run that learns says nothing of its end.
+    if (this.#session.isEndless) return this.#windowLogged ? undefined : this.#logWindow();
     if (this.#windowLogged && this.#windowsInEpoch === 0) return undefined;
     await this.#session.checkFinite();
     const { totals } = this.#train.stage;
@@ -424,8 +460,7 @@ class Fit {
     this.#windowLogged = true;
     this.#windowsInEpoch = 0;
     this.#tell('epoch', metrics);
-    const { name } = this.#train.stage.plan;
-    return this.#measured(new Map([...metrics].map(([metric, value]) => [`${name}.${metric}`, value])));
+    return this.#measuredTraining(metrics);
   }
 
   async #measured(metrics: Measured | null): Promise<Asked> {

@@ -55,7 +55,7 @@ function startNamed(addOn: AddOn, host: AddOnHost): Hooks {
 export function addOnHost(
   session: Session,
   saver: CheckpointSaver | null,
-  reporter: Reporter,
+  reporter: Pick<Reporter, 'line'>,
   folder: string | null,
   {
     best,

@@ -29,8 +29,12 @@ export interface LoopState {
   readonly asked: readonly ('end-epoch' | 'end-run')[];
   /** Why one wants the run to end; null otherwise. */
   readonly because: string | null;
+  /** Optimizers that the step has updated; null where nothing of it had looked at that. */
+  readonly updated: readonly string[] | null;
   /** Names of the validations that are due in it. */
   readonly due: readonly string[];
+  /** What live data sets keep, as they gave it. */
+  readonly live: unknown;
 }
 
 /** Reads it from `state.json`. Throws an Error that names what is missing. */
@@ -56,7 +60,9 @@ export function loopStateOf(state: Readonly<Record<string, unknown>>): LoopState
     left,
     asked: (['end-epoch', 'end-run'] as const).filter((answer) => asked.includes(answer)),
     because: typeof loop['because'] === 'string' ? loop['because'] : null,
+    updated: Array.isArray(loop['updated']) ? loop['updated'].map(String) : null,
     due: Array.isArray(loop['due']) ? loop['due'].map(String) : [],
+    live: loop['live'] ?? {},
   };
 }
 

@@ -56,6 +56,10 @@ export async function openData(parts: DataParts): Promise<OpenedData> {
       opened.set(set, await openAgain(() => read.open(host)));
     }
     for (const { set, label, count } of reads) {
+      if (opened.get(set)?.live !== undefined)
+        throw new DataError(
+          `an add-on takes the first ${count} rows of data '${label}', which is live and has none; give it another data set`,
+        );
       const rows = opened.get(set)?.rows ?? 0;
       if (rows < count)
         throw new DataError(

@@ -2,8 +2,9 @@
 import type { OpenData } from '../data/data.js';
 import type { ReopenableData } from '../data/reopened.js';
 import { RunError } from '../run/run-error.js';
-import { batchesIn, partOf, showPart, type Taken } from '../../values/limits.js';
+import { batchesIn, partOf, showPart, type Part, type Taken } from '../../values/limits.js';
 import type { Pace } from '../../values/durations.js';
+import { areEndless } from './endless.js';
 import type { Stage } from './stage.js';
 import type { StageKind } from './steps.js';
 
@@ -37,7 +38,8 @@ export async function reloadData(
   { stepsPerEpoch, accumulate }: Pace,
   epoch: number,
 ): Promise<string> {
-  const sets = [...open];
+  // Live data goes on as it is: it reads nothing anew, and would lose its state.
+  const sets = [...open].filter(({ live }) => live === undefined);
   // Sets that share a source read it again when all of them have left it.
   for (const set of sets) await set.close();
   for (const set of sets) await set.reopen();
@@ -59,10 +61,30 @@ export function isOff(kind: StageKind, taken: Taken): boolean {
   return part?.unit === 'batches' && part.value === 0;
 }
 
+/** Batches of a pass over live data, which has no end: so many as the limit says, in training all that are asked for. */
+function endlessBatches(
+  kind: StageKind,
+  data: readonly OpenData[],
+  option: string,
+  part: Part | null,
+): number {
+  const labels = data.map(({ label }) => label).join(' and ');
+  if (kind === 'train') return Number.POSITIVE_INFINITY;
+  if (kind === 'predict' || kind === 'measure')
+    throw new RunError(
+      `a ${kind} step reads all rows of its data, and live data (${labels}) has no end; give it another data set`,
+    );
+  if (part?.unit === 'batches') return part.value;
+  throw new RunError(
+    `live data (${labels}) has no end: say how much of it a pass takes, ${option} = 10.batches${part === null ? '' : `, instead of ${showPart(option, part)}`}`,
+  );
+}
+
 /** The batches that a pass over `data` takes. Throws a RunError where a percentage of them is none. */
 export function takenBatches(kind: StageKind, data: readonly OpenData[], taken: Taken): number {
   const all = Math.min(...data.map((set) => set.batchesPerEpoch));
   const { option, part } = partOf(kind, taken);
+  if (areEndless(data)) return endlessBatches(kind, data, option, part);
   const count = batchesIn(part, all);
   if (count > 0 || part === null) return count;
   const labels = data.map(({ label }) => label).join(' and ');

@@ -40,15 +40,18 @@ export function parseParam<P>(
 }
 
 /**
- * Fills in defaults and checks types, `where`s and asserts. `given` is by key. Throws a UsageError that shows the
+ * Fills in defaults and checks types, `where`s and asserts. `given` is by key; `known` says by name where values among it came from that
+ * another run had. Throws a UsageError that shows the
  * condition and the values.
  */
 export function resolveParams<P extends object>(
   spec: TrainerSpec<P>,
   given: Readonly<Record<string, unknown>>,
+  known: Readonly<Record<string, ParamOrigin>> = {},
 ): ResolvedParams<P> {
   // A param may be called `constructor`: only own properties count.
   const own = new Map(Object.entries(given));
+  const before = new Map(Object.entries(known));
   const read = new Map<string, ParamValue>();
   const origins = new Map<string, ParamOrigin>();
   for (const param of spec.params) {
@@ -59,7 +62,8 @@ export function resolveParams<P extends object>(
       );
     }
     read.set(param.key, checked(param, value));
-    origins.set(param.name, own.get(param.key) === undefined ? 'default' : 'given');
+    const isGiven = own.get(param.key) !== undefined;
+    origins.set(param.name, isGiven ? (before.get(param.name) ?? 'given') : 'default');
   }
   const values = Object.fromEntries(read);
   const unknown = Object.keys(given).filter((key) => !spec.params.some((param) => param.key === key));

@@ -4,7 +4,7 @@
  */
 import type { HostBatch } from '../data/data.js';
 import type { HostTensor } from '../engine/engine.js';
-import { batchesAt } from './evaluate.js';
+import { samplesAt } from './endless.js';
 import type { OpenStage, Session } from './session.js';
 
 /**
@@ -24,7 +24,7 @@ export async function prepareSteps(
   }
   for (const open of session.of('validate')) {
     if (open.batches === 0) continue;
-    const first = await batchesAt(open.data, 0, 0);
+    const first = await samplesAt(open.data, 0, 0);
     prepare(session, open, first, 0, false);
     prepareLast(session, open, first, 0, false);
   }

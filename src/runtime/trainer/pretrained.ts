@@ -44,10 +44,19 @@ export async function pretrainedOf(
     const before = record('lock', resume.state['lock'])['pretrained'];
     return before === undefined ? null : { facts: jsonRecordOf(before), lines: [] };
   }
-  const options = addOns.find(({ loads }) => loads !== undefined)?.loads;
-  const loaded = options === undefined ? null : await load(session, models, options, root);
+  const owners = new Map<Weight, string>();
+  const lines: string[] = [];
+  let alone: Readonly<Record<string, Json>> = {};
+  const named: Record<string, Json> = {};
+  for (const { label, loads } of addOns) {
+    if (loads === undefined) continue;
+    const name = label === undefined ? 'pretrained' : `pretrained as ${label}`;
+    const { facts, line } = await load(session, models, { name, options: loads, owners }, root);
+    if (label === undefined) alone = facts;
+    else named[label] = facts;
+    lines.push(line);
+  }
   const held: Record<string, Json> = {};
-  const lines = loaded === null ? [] : [loaded.line];
   for (const [name, copy] of copies) {
     if (copy.kind !== 'frozen' || copy.from === null) continue;
     const of = [...models].find(([, part]) => part === copy.of)?.[0] ?? name;
@@ -56,9 +65,14 @@ export async function pretrainedOf(
     lines.push(line);
   }
   if (lines.length === 0) return null;
-  const facts = { ...loaded?.facts, ...(Object.keys(held).length === 0 ? {} : { frozen: held }) };
-  return { facts, lines };
+  return { facts: { ...alone, ...unlessEmpty({ named }), ...unlessEmpty({ frozen: held }) }, lines };
 }
+
+/** The fields that hold anything. */
+const unlessEmpty = (
+  fields: Readonly<Record<string, Readonly<Record<string, Json>>>>,
+): Readonly<Record<string, Json>> =>
+  Object.fromEntries(Object.entries(fields).filter(([, held]) => Object.keys(held).length > 0));
 
 /** What was loaded, for `run.json` and for the reader. */
 interface Loaded {
@@ -66,17 +80,36 @@ interface Loaded {
   readonly line: string;
 }
 
+/** One of the add-ons, and what those before it have loaded. */
+interface Loads {
+  /** In front of messages. */
+  readonly name: string;
+  readonly options: PretrainedOptions;
+  /** Weights that have their first values from a file, and whose they are. This one's are added. */
+  readonly owners: Map<Weight, string>;
+}
+
 async function load(
   session: Session,
   models: ReadonlyMap<string, Part>,
-  options: PretrainedOptions,
+  { name, options, owners }: Loads,
   root: string,
 ): Promise<Loaded> {
   const { from, into, layout = 'ztrain' } = options;
-  const part = partAt(models, into);
-  refuseCopies(session, part, into);
+  const part = partAt(models, into, name);
+  refuseCopies(session, part, into, name);
   const followers = followersOf(session);
-  const { file, line } = await fill({ name: 'pretrained', part, options, root }, ({ weight, path }) => [
+  const planned = ({ taken }: LoadPlan): void => {
+    for (const { weight, path } of new Set(taken.values())) {
+      const owner = owners.get(weight);
+      if (owner !== undefined)
+        throw new RunError(
+          `${name}: ${into}.${path} has its first values from ${owner === name ? 'another pretrained' : owner}; name it in \`fresh\` of one of the two`,
+        );
+    }
+    for (const { weight } of taken.values()) owners.set(weight, name);
+  };
+  const { file, line } = await fill({ name, part, options, root, planned }, ({ weight, path }) => [
     weight,
     ...(followers.get(`${into}.${path}`) ?? []),
   ]);
@@ -111,6 +144,8 @@ interface Loading {
   readonly root: string;
   /** Which of the file's tensors are to have a weight; all unless given. */
   readonly isMeant?: (tensor: string) => boolean;
+  /** Is told which weights are to be filled, before any is. */
+  readonly planned?: (plan: LoadPlan) => void;
   /** What to do where the file does not fit, unless it is what `addon pretrained` can do. */
   readonly advice?: string;
   /** What was filled, unless it is what the options name. */
@@ -122,12 +157,14 @@ async function fill(
   weightsFor: (stored: StoredWeight) => readonly Weight[],
 ): Promise<{ readonly file: Readonly<Record<string, string>>; readonly line: string }> {
   const { name: label, part, options, root, isMeant = () => true, advice, shown = options.into } = loading;
+  const { planned = () => undefined } = loading;
   const { from } = options;
   const source = await sourceOf(resolve(root, from), options, label);
   const plans: LoadPlan[] = [];
   const file = await source((tensors) => {
     const meant = tensors.filter(({ name }) => isMeant(name));
     const plan = planLoading(part, options, meant, { label, advice });
+    planned(plan);
     plans.push(plan);
     return {
       names: new Set(plan.taken.keys()),
@@ -227,11 +264,9 @@ async function readFileOf(
       const { names, take } = choose(
         layout === 'ztrain' ? tensors.filter(({ name }) => !isFigure(name)) : tensors,
       );
-      for (const entry of inDataOrder(file.entries)) {
-        // What is not taken still has a part in the checksum.
-        if (names.has(entry.name)) take(entry.name, (await file.read(entry)).tensor);
-        else await file.checksum(entry);
-      }
+      // What is not taken still has a part in the checksum.
+      const all = file.each(inDataOrder(file.entries), ({ name }) => names.has(name));
+      for await (const { entry, tensor } of all) if (tensor !== null) take(entry.name, tensor);
       return { sha256: hash.digest('hex') };
     } finally {
       await file.close();
@@ -254,7 +289,7 @@ function unreadable(path: string, from: string, error: unknown): string {
 }
 
 /** The part of a model at a path: `Net`, `Net.blocks.0`. */
-function partAt(models: ReadonlyMap<string, Part>, path: string): Part {
+function partAt(models: ReadonlyMap<string, Part>, path: string, label: string): Part {
   const [model = '', ...names] = path.split('.');
   let at = models.get(model);
   let children = new Map(models);
@@ -267,17 +302,17 @@ function partAt(models: ReadonlyMap<string, Part>, path: string): Part {
   }
   if (at === undefined)
     throw new RunError(
-      `pretrained: the trainer has no part ${path}${didYouMean(name, children.keys()) || `; there are ${[...children.keys()].join(', ')}`}`,
+      `${label}: the trainer has no part ${path}${didYouMean(name, children.keys()) || `; there are ${[...children.keys()].join(', ')}`}`,
     );
-  if (weightsOf(at).length === 0) throw new RunError(`pretrained: ${path} has no weights to load`);
+  if (weightsOf(at).length === 0) throw new RunError(`${label}: ${path} has no weights to load`);
   return at;
 }
 
-function refuseCopies({ copied }: Session, part: Part, into: string): void {
+function refuseCopies({ copied }: Session, part: Part, into: string, label: string): void {
   const source = weightsOf(part).flatMap((weight) => copied.get(weight) ?? [])[0];
   if (source !== undefined)
     throw new RunError(
-      `pretrained: ${into} is a copy, which begins with the weights that it is a copy of; load into ${source.split('.')[0] ?? source}`,
+      `${label}: ${into} is a copy, which begins with the weights that it is a copy of; load into ${source.split('.')[0] ?? source}`,
     );
 }
 

@@ -50,9 +50,14 @@ export async function resumePointAt(given: string): Promise<ResumePoint> {
       throw new RunError(
         `${pointed} is no checkpoint of its run any more; test, predict, export and pretrained take it, but no run goes on from it`,
       );
+    const run = dirname(dirname(resolve(pointed)));
+    if (basename(dirname(resolve(pointed))) !== 'checkpoints' || !existsSync(join(run, 'run.json')))
+      throw new RunError(
+        `${pointed} is not among the checkpoints of its run, and a run goes on in its own folder; put it back there, or begin a new run from its weights by the add-on pretrained`,
+      );
     const checkpoint = await openCheckpoint(resolve(pointed));
     if (checkpoint.weightsOnly) throw new RunError(`cannot go on from ${checkpoint.folder}: ${onlyWeights}`);
-    return pointOf(dirname(dirname(resolve(pointed))), checkpoint, await readAll(checkpoint), []);
+    return pointOf(run, checkpoint, await readAll(checkpoint), []);
   }
   const path = isCheckpoints(pointed) ? dirname(resolve(pointed)) : pointed;
   const { point, passed } = await newestIn(path);
@@ -91,18 +96,19 @@ export function noneWhole(run: string, passed: readonly string[]): RunError {
   );
 }
 
-/** Where a run in `runs` (of one trainer) was left unfinished: the newest. Null where none was. */
-export async function unfinishedIn(runs: string): Promise<ResumePoint | null> {
+/** Where a run in `runs` (of one trainer) was left unfinished: the newest. Null where none was. `say` is told of what is passed over. */
+export async function unfinishedIn(runs: string, say: (line: string) => void): Promise<ResumePoint | null> {
   const names = await readdir(runs).catch((): string[] => []);
   for (const name of names.sort().reverse()) {
     const folder = join(runs, name);
     const reason = await reasonOf(folder);
     if (reason === undefined || ended.some((each) => each === reason)) continue;
     if (isInUse(folder)) continue;
-    const { point, passed } = await newestIn(folder);
+    const { point, passed, isLost } = await newestIn(folder);
     if (point !== null) return point;
     // Nobody wants to go on with an older run in its place without a word.
-    if (passed.length > 0) throw noneWhole(folder, passed);
+    if (isLost) throw noneWhole(folder, passed);
+    if (passed.length > 0) say(`passed over: ${folder}, whose checkpoints hold weights only`);
   }
   return null;
 }
@@ -127,15 +133,17 @@ async function reasonOf(folder: string): Promise<string | null | undefined> {
   }
 }
 
-/** The newest checkpoint of a run that verifies, and what was passed over. */
-export async function newestIn(
-  run: string,
-): Promise<{ readonly point: ResumePoint | null; readonly passed: readonly string[] }> {
-  if (!existsSync(join(run, 'checkpoints'))) return { point: null, passed: [] };
+/** The newest checkpoint of a run that verifies, what was passed over, and whether state of the run is lost with that. */
+export async function newestIn(run: string): Promise<{
+  readonly point: ResumePoint | null;
+  readonly passed: readonly string[];
+  readonly isLost: boolean;
+}> {
+  if (!existsSync(join(run, 'checkpoints'))) return { point: null, passed: [], isLost: false };
   const { found, skipped } = await newestWhole(run, readAll);
   const passed = skipped.map(({ path, why }) => (why.includes(path) ? why : `${path}: ${why}`));
   const point = found === null ? null : await pointOf(resolve(run), found.checkpoint, found.taken, passed);
-  return { point, passed };
+  return { point, passed, isLost: skipped.some(({ weightsOnly }) => !weightsOnly) };
 }
 
 /** All that a run needs of a checkpoint, which verifies it. */

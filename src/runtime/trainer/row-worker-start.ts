@@ -1,5 +1,6 @@
 /** What worker threads are started with, so that they find the data sets of a trainer. */
 import type { RowWorkerStart } from '../data/row-messages.js';
+import { codeOf } from '../data/row-worker.js';
 import { RunError } from '../run/run-error.js';
 
 /** Throws a RunError where a trainer does not say in which file its data sets are. */
@@ -17,7 +18,7 @@ export function rowWorkerStart(
     throw new RunError(
       `${className} has data sets of its own, and the spec of the class that it extends; ${help}`,
     );
-  return { module, trainer: name, className, params: { ...trainer.params }, root };
+  return { module, trainer: name, className, code: codeOf(trainer), params: { ...trainer.params }, root };
 }
 
 /** Whether the class that says where it is, is that of the data sets or one made of it: another file would have other data. */

@@ -51,6 +51,12 @@ interface Difference {
 const harmless =
   /^(?:trainer\.(?:progress|summary|profile|run_dir|sanity|dev_run|detect_anomaly)|\w+\.(?:workers|prefetch))=/;
 
+/** Whether an override, `owner.option=value`, changes nothing of what is computed. */
+export const isHarmless = (override: string): boolean => harmless.test(override);
+
+/** What the spec says of `owner.option`, as a reader writes it; undefined where that is not known. */
+export type SpecValue = (name: string) => string | undefined;
+
 /**
  * Throws a RunError that shows what differs and is not allowed, a UsageError where something is allowed that no run has. `there` is
  * what the checkpoint says.
@@ -60,8 +66,15 @@ export function compareLocks(
   there: unknown,
   here: Lock,
   allowed: readonly string[],
+  inSpec: SpecValue = () => undefined,
 ): readonly string[] {
   const before = record('lock', there);
+  const otherSpec = specDifferences(before['spec'], here['spec']);
+  // What another spec has said is not known.
+  const bySpec = (name: string): string => {
+    const value = otherSpec.length > 0 ? undefined : inSpec(name);
+    return value === undefined ? 'as in the spec' : `${value} (as in the spec)`;
+  };
   const differences = [
     ...differencesOf(record('params', before['params']), record('params', here['params']), (name) => name),
     ...differencesOf(
@@ -69,9 +82,14 @@ export function compareLocks(
       record('options', here['options']),
       (name) => `trainer.${name}`,
     ),
-    ...differencesOf(overridesOf(before['overrides']), overridesOf(here['overrides']), (name) => name),
+    ...differencesOf(
+      overridesOf(before['overrides']),
+      overridesOf(here['overrides']),
+      (name) => name,
+      bySpec,
+    ),
     ...dataDifferences(record('data', before['data']), record('data', here['data'])),
-    ...specDifferences(before['spec'], here['spec']),
+    ...otherSpec,
     ...externDifferences(before['externs'], here['externs']),
     ...numberDifferences(before['computes_in'], here['computes_in']),
   ];
@@ -106,12 +124,18 @@ export function compareLocks(
 
 type Facts = Readonly<Record<string, unknown>>;
 
-function differencesOf(before: Facts, now: Facts, named: (name: string) => string): readonly Difference[] {
+function differencesOf(
+  before: Facts,
+  now: Facts,
+  named: (name: string) => string,
+  unset: (name: string) => string = () => shown(undefined),
+): readonly Difference[] {
   return [...new Set([...Object.keys(before), ...Object.keys(now)])].flatMap((key): Difference[] => {
     const [was, is] = [shown(before[key]), shown(now[key])];
     if (was === is) return [];
     const name = named(key);
-    return [{ name, lines: [`${name} was ${was}, is ${is}`] }];
+    const said = (facts: Facts, value: string): string => (facts[key] === undefined ? unset(name) : value);
+    return [{ name, lines: [`${name} was ${said(before, was)}, is ${said(now, is)}`] }];
   });
 }
 
@@ -128,43 +152,45 @@ function overridesOf(overrides: unknown): Facts {
   return Object.fromEntries(
     overrides.map(String).flatMap((text) => {
       const at = text.indexOf('=');
-      return harmless.test(text) || text.startsWith('trainer.')
-        ? []
-        : [[text.slice(0, at), text.slice(at + 1)]];
+      return isHarmless(text) || text.startsWith('trainer.') ? [] : [[text.slice(0, at), text.slice(at + 1)]];
     }),
   );
 }
 
-/** Of the sets that both runs have opened: a test of the checkpoint opens others. */
+/** Of the sets that both runs have opened: a test of the checkpoint opens others. A file that several sets read is told once. */
 function dataDifferences(before: Facts, now: Facts): readonly Difference[] {
-  return Object.keys(now).flatMap((label): Difference[] => {
-    if (before[label] === undefined) return [];
+  const lines: string[] = [];
+  const setsOf = new Map<string, string[]>();
+  const tell = (label: string, line: string): void => {
+    const labels = setsOf.get(line) ?? [];
+    setsOf.set(line, [...labels, label]);
+  };
+  for (const label of Object.keys(now)) {
+    if (before[label] === undefined) continue;
     const [was, is] = [record(label, before[label]), record(label, now[label])];
-    if (JSON.stringify(was) === JSON.stringify(is)) return [];
+    if (JSON.stringify(was) === JSON.stringify(is)) continue;
+    const [old, young] = [filesOf(was), filesOf(is)];
     // A version that did not look at the source's files knows its rows alone.
-    if (filesOf(was).length === 0 && was['rows'] === is['rows']) return [];
-    const rows =
-      was['rows'] === is['rows'] ? [] : [`${label} had ${shown(was['rows'])} rows, has ${shown(is['rows'])}`];
-    const files = filesOf(is).filter((file) => !filesOf(was).some((other) => other.sha256 === file.sha256));
-    const gone = filesOf(was).filter((file) => !filesOf(is).some((other) => other.sha256 === file.sha256));
-    return [
-      {
-        name: 'data',
-        lines: orElse(
-          [
-            ...rows,
-            ...files.map(({ file }) => `${label}: ${file} has changed since`),
-            ...gone.map(({ file }) => `${label}: ${file} is not what it was, or not read any more`),
-          ],
-          `${label}: its files have other names or another order`,
-        ),
-      },
-    ];
-  });
+    if (old.length === 0 && was['rows'] === is['rows']) continue;
+    if (was['rows'] !== is['rows'])
+      lines.push(`${label} had ${shown(was['rows'])} rows, has ${shown(is['rows'])}`);
+    const here = young.filter(({ sha256 }) => !old.some((other) => other.sha256 === sha256));
+    const names = new Set(here.map(({ file }) => file));
+    const gone = old.filter(
+      ({ file, sha256 }) => !names.has(file) && !young.some((other) => other.sha256 === sha256),
+    );
+    for (const file of names)
+      tell(
+        label,
+        `${file} ${old.some((other) => other.file === file) ? 'has changed since' : 'was not read before'}`,
+      );
+    for (const { file } of gone) tell(label, `${file} is not read any more`);
+    if (was['rows'] === is['rows'] && here.length + gone.length === 0)
+      lines.push(`${label}: its files have other names or another order`);
+  }
+  const all = [...lines, ...[...setsOf].map(([line, labels]) => `${labels.join(', ')}: ${line}`)];
+  return all.length === 0 ? [] : [{ name: 'data', lines: all }];
 }
-
-const orElse = (lines: readonly string[], other: string): readonly string[] =>
-  lines.length > 0 ? lines : [other];
 
 function filesOf(set: Facts): readonly { readonly file: string; readonly sha256: string }[] {
   const { files } = set;

@@ -12,6 +12,7 @@ import type { Best } from '../progress/training.js';
 import type { FitResult, MetricsRecord } from './fit.js';
 import { optionFacts } from './option-facts.js';
 import type { AnyTrainer } from './run.js';
+import type { ParamOrigin } from './params.js';
 import type { Session } from './session.js';
 
 export function paramsByName(trainer: AnyTrainer): Readonly<Record<string, Json>> {
@@ -59,7 +60,7 @@ export async function describe(
 ): Promise<Readonly<Record<string, unknown>>> {
   const before = start.resumed?.before ?? [];
   const [first] = before;
-  const at = first === undefined ? new Date(start.at).toISOString() : String(record('a start', first)['at']);
+  const at = first === undefined ? new Date(start.at).toISOString() : record('a start', first)['at'];
   const described = {
     ...headOf(trainer, session),
     origins: trainer.resolved.origins,
@@ -122,22 +123,63 @@ export function endedAs(
 }
 
 /**
- * `starts` of the `run.json` in a run's folder, for a run that goes on there. One that cannot be read, or is of before they were
- * written down, has none.
+ * `starts` of the `run.json` in a run's folder, for a run that goes on there: at least one. Of a file of before they were written down it
+ * is the run's own, of one that cannot be read nothing is known but that there was one.
  */
 export async function startsIn(folder: string): Promise<readonly Json[]> {
+  let run: Readonly<Record<string, unknown>> = {};
   try {
-    const { starts } = record('run.json', JSON.parse(await readFile(join(folder, 'run.json'), 'utf8')));
-    return Array.isArray(starts) ? starts.map(jsonOf) : [];
+    run = record('run.json', JSON.parse(await readFile(join(folder, 'run.json'), 'utf8')));
   } catch {
-    return [];
+    // The run goes on all the same.
+  }
+  const { starts } = run;
+  if (Array.isArray(starts) && starts.length > 0) return starts.map(jsonOf);
+  const part = (name: 'spec' | 'git', key: string): Json => {
+    const value = run[name];
+    return typeof value === 'object' && value !== null ? jsonOf(record(name, value)[key] ?? null) : null;
+  };
+  const own = (key: string): Json => jsonOf(run[key] ?? null);
+  return [
+    {
+      at: own('started'),
+      from: null,
+      step: 0,
+      seconds: 0,
+      allowed: [],
+      compiler: part('spec', 'compiler'),
+      engine: own('engine'),
+      node: own('node'),
+      commit: part('git', 'commit'),
+      ended: own('ended'),
+      reason: own('reason'),
+    },
+  ];
+}
+
+/** Where these params of the run in a folder came from, by name: as its `run.json` says, and nothing where that cannot be read. */
+export async function originsIn(
+  folder: string,
+  params: readonly { readonly name: string }[],
+): Promise<Readonly<Record<string, ParamOrigin>>> {
+  try {
+    const run = record('run.json', JSON.parse(await readFile(join(folder, 'run.json'), 'utf8')));
+    const origins = new Map(Object.entries(record('origins', run['origins'])));
+    return Object.fromEntries(
+      params.flatMap(({ name }): readonly [string, ParamOrigin][] =>
+        origins.get(name) === 'default' ? [[name, 'default']] : [],
+      ),
+    );
+  } catch {
+    return {};
   }
 }
 
 /** What each data set was read from, by the sets' names. */
 export async function readFiles(session: Session): Promise<Json> {
   const sets = await Promise.all(
-    [...session.openSets].map(async ({ label, rows, files }) => {
+    [...session.openSets].map(async ({ label, rows, files, live }) => {
+      if (live !== undefined) return [label, { live: true, files: [] }] as const;
       const read = files.map(async ({ file, bytes, sha256 }) => ({ file, bytes, sha256: await sha256 }));
       return [label, { rows, files: await Promise.all(read) }] as const;
     }),

@@ -4,6 +4,7 @@
  */
 import { join, resolve } from 'node:path';
 import type { Moment } from '../addons/addon.js';
+import type { Data } from '../data/data.js';
 import { findCheckpoint, loadInto, readTensors, type Checkpoint } from '../checkpoint/read.js';
 import { reporterFor, type LineStream, type Reporter } from '../progress/reporter.js';
 import type { Table } from '../rows/reduction.js';
@@ -25,6 +26,7 @@ import { trainPrepared } from './training-run.js';
 import type { Prepared, PrepareOptions, TrainerClass, TrainerSetup } from './trainer.js';
 import type { ParamOrigin } from './params.js';
 import type { TrainerSpec } from './spec.js';
+import { changedFiles, trainedWith } from './trained-with.js';
 
 /** A trainer as far as a run needs it, whatever its params and models are. */
 export interface AnyTrainer {
@@ -35,6 +37,8 @@ export interface AnyTrainer {
   readonly overrides: readonly string[];
   /** Names of the data sets, which own `batch` and others. */
   dataNames(): readonly string[];
+  /** The data sets by their names, without overrides. */
+  dataSets(): ReadonlyMap<string, Data<unknown>>;
   prepare(options: PrepareOptions): Promise<Prepared>;
 }
 
@@ -114,6 +118,7 @@ export async function runTest(
   const live: LiveAddOn[] = [];
   try {
     notesOf(session, note).forEach((line) => reporter.line(line));
+    for (const line of await changedFiles(await trainedWith(from), session.openSets)) reporter.line(line);
     await loadWeights(session, from);
     const stages = session.of(kind);
     if (stages.length === 0) throw noStages(trainer, options.kind ?? 'test', 'test and no validate step');
@@ -177,6 +182,7 @@ export async function runPredict(
   let count = 0;
   try {
     notesOf(session, note).forEach((line) => reporter.line(line));
+    for (const line of await changedFiles(await trainedWith(from), session.openSets)) reporter.line(line);
     await loadWeights(session, from);
     const stages = session.of('predict');
     if (stages.length === 0) throw noStages(trainer, 'predict', 'predict step');

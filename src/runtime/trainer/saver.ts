@@ -160,7 +160,7 @@ export class Saver implements CheckpointSaver, StateKeeper {
       position: { epoch: at.epoch, batch: (at.step % session.pace.stepsPerEpoch) * session.accumulate },
       seed: session.options.seed,
       lock: await lockOf(trainer, session),
-      compile: session.engine.ways ?? this.options.ways,
+      compile: { ...(session.engine.ways ?? this.options.ways) },
       skipped: (await session.skipped.download()).values[0] ?? 0,
       loop: await session.loopState(),
       schedules: session.scheduleStates,

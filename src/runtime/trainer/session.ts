@@ -6,7 +6,6 @@ import type { Json } from '../addons/addon.js';
 import type { Computed } from '../addons/over.js';
 import type { Engine, HostTensor, StateVariable } from '../engine/engine.js';
 import { downloadAll } from '../checkpoint/write.js';
-import type { Data, HostBatch } from '../data/data.js';
 import type { ReopenableData } from '../data/reopened.js';
 import type { RowWorkers } from '../data/row-workers.js';
 import type { Copy } from '../copies/index.js';
@@ -29,6 +28,7 @@ import { Freezing } from './freezing.js';
 import { LossScaling } from './loss-scaling.js';
 import { MeasuredFigures } from './measured-figures.js';
 import type { Pretrained } from './pretrained.js';
+import { LiveSets } from './live-sets.js';
 import { LastRates, Schedules } from './schedules.js';
 import { someNames, someRows } from './shown.js';
 import { drawLabel } from './step-context.js';
@@ -44,6 +44,7 @@ import {
   type ReadSet,
 } from './open-data.js';
 import { isOff, openStage, takenBatches, type OpenStage } from './open-stage.js';
+import { paceOf } from './pace.js';
 import { Stage, type StageHost, type StepTrace } from './stage.js';
 import { overRows, type StageKind, type StepPlan } from './steps.js';
 
@@ -99,6 +100,7 @@ export class Session implements StageHost, UpdateHost {
   /** Figures of the data that measure steps have found. */
   readonly figures: MeasuredFigures;
   readonly lastRates = new LastRates();
+  #live: LiveSets | null = null;
   #trace: StepTrace | null = null;
 
   private constructor(
@@ -143,7 +145,9 @@ export class Session implements StageHost, UpdateHost {
     const parts = { ...given, steps };
     const data = await openData(parts);
     try {
-      return Session.#make(parts, data);
+      const session = Session.#make(parts, data);
+      session.#live = await LiveSets.start(session, parts.models);
+      return session;
     } catch (error) {
       // The first error is the one to tell.
       await closeAll(data.opened.values()).catch(() => undefined);
@@ -200,6 +204,17 @@ export class Session implements StageHost, UpdateHost {
         stage.decision === null ? [] : [[stage.plan.name, stage.decision]],
       ),
     );
+  }
+
+  /** Live data sets, which harvest their batches with the models of this session. */
+  get live(): LiveSets {
+    if (this.#live === null) throw new Error('live data is not open; this is a fault of the runtime');
+    return this.#live;
+  }
+
+  /** Whether an epoch has no end: all that is trained on is live. */
+  get isEndless(): boolean {
+    return this.pace.stepsPerEpoch === Number.POSITIVE_INFINITY;
   }
 
   /** Stages of a kind. */
@@ -380,6 +395,7 @@ export class Session implements StageHost, UpdateHost {
     return this.of('train')
       .flatMap(({ data, batches }) =>
         data.map((set) => {
+          if (set.live !== undefined) return `rows of a harvest of ${set.label}`;
           const numbers: number[] = [];
           for (let index = first; index < Math.min(batches, first + accumulate); index += 1)
             numbers.push(...set.rowsOf(epoch, index));
@@ -398,11 +414,12 @@ export class Session implements StageHost, UpdateHost {
     readonly model: HostTensors;
     readonly optimizer: HostTensors | null;
   }> {
-    const model = await downloadAll(this.modelState);
-    const optimizer = weightsOnly ? null : await downloadAll(this.optimizerState);
-    const wrong = [...model, ...(optimizer ?? [])].flatMap(([path, { values }]) =>
-      asItIs || allFinite(values) ? [] : [path],
-    );
+    const wrong: string[] = [];
+    const look = (path: string, { values }: HostTensor): void => {
+      if (!asItIs && !allFinite(values)) wrong.push(path);
+    };
+    const model = await downloadAll(this.modelState, look);
+    const optimizer = weightsOnly ? null : await downloadAll(this.optimizerState, look);
     if (wrong.length > 0) {
       throw new RunError(
         `values are not finite any more: ${someNames(wrong)}; lower the learning rate, or clip gradients`,
@@ -434,6 +451,7 @@ export class Session implements StageHost, UpdateHost {
 
   async close(): Promise<void> {
     for (const { stage } of [...this.stages, ...this.#evaluations.splice(0)]) stage.dispose();
+    this.#live?.dispose();
     try {
       // Stages may share a data set, which is closed once.
       await closeAll(this.openSets);
@@ -451,29 +469,4 @@ const mostEvaluations = 8;
 
 function scalar(value: number): HostTensor {
   return { dtype: 'f32', shape: [], values: Float32Array.of(value) };
-}
-
-function paceOf(
-  options: ResolvedOptions,
-  { steps, kinds }: Pick<DataParts, 'steps' | 'kinds'>,
-  opened: ReadonlyMap<Data<unknown>, ReopenableData>,
-): Pace {
-  const { accumulate } = options;
-  const plan = steps.find(({ kind }) => kind === 'train');
-  const data = plan?.data.flatMap((set) => opened.get(set) ?? []) ?? [];
-  const [first] = data;
-  if (plan === undefined || first === undefined || data.length < plan.data.length) {
-    return { stepsPerEpoch: 1, accumulate, rowsPerEpoch: 1, totalSteps: null };
-  }
-  const batches = takenBatches('train', data, options);
-  if (kinds.includes('train') && accumulate > batches) {
-    throw new RunError(
-      `accumulate = ${accumulate} is more than the ${batches} ${batches === 1 ? 'batch' : 'batches'} of an epoch, and a window never crosses an epoch; take ${batches} or less, or a smaller batch`,
-    );
-  }
-  const stepsPerEpoch = Math.ceil(batches / accumulate);
-  const rowsPerEpoch = Math.min(first.rows, batches * (plan.data[0]?.options.batch ?? 1));
-  const { epochs, steps: limit } = options;
-  const totalSteps = limit ?? (epochs === null ? null : epochs * stepsPerEpoch);
-  return { stepsPerEpoch, accumulate, rowsPerEpoch, totalSteps };
 }

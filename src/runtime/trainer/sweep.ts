@@ -26,7 +26,6 @@ import {
 import { Control, type StopSignal } from './control.js';
 import { parseParam } from './params.js';
 import { newestIn, noneWhole, type ResumePoint } from './resume.js';
-import { onlyWeights } from '../checkpoint/newest.js';
 import { namedFolder, runFit, type RunOptions } from './run.js';
 import { shortPath } from './short-path.js';
 import type { TrainerClass, TrainerSetup } from './trainer.js';
@@ -82,6 +81,11 @@ export async function runSweep(
   const writes = devRun === null && options.runDir !== null;
   const path = writes ? folderOf(trainerClass, plan, base, options) : null;
   const folder = path === null ? null : await openSweepFolder(path);
+  let at = '';
+  const forget = control.beforeEnd((signal) => {
+    say(`${signal} ended the sweep${at}`);
+    sayGoOn(folder, options, say);
+  });
   try {
     const about = aboutOf(trainerClass, plan, base);
     if (folder !== null) await takeUp(folder, about, runs);
@@ -101,6 +105,7 @@ export async function runSweep(
     for (const [index, run] of runs.entries()) {
       if (run.state === 'finished') continue;
       if (control.signal !== null) break;
+      at = ` in run ${index + 1} of ${runs.length}`;
       say(`run ${index + 1} of ${runs.length}: ${wordsOf(run.settings).join(' ')}`);
       await runOne(trainerClass, base, run, folder, { ...options, control, stream });
       if (run.error !== null) say(`error: ${run.error}`);
@@ -112,8 +117,7 @@ export async function runSweep(
     await write(signal === null);
     for (const line of tableLines(plan, runs, columnsOf(options))) say(line);
     for (const line of closing(plan, runs, options, folder)) say(line);
-    if (signal !== null && folder !== null && options.goOn !== undefined)
-      say(`go on: ${options.goOn(shortPath(folder.path))}`);
+    if (signal !== null) sayGoOn(folder, options, say);
     return {
       signal,
       runs: runs.length,
@@ -121,8 +125,13 @@ export async function runSweep(
       folder: folder === null ? null : shortPath(folder.path),
     };
   } finally {
+    forget();
     folder?.close();
   }
+}
+
+function sayGoOn(folder: SweepFolder | null, { goOn }: SweepRunOptions, say: (line: string) => void): void {
+  if (folder !== null && goOn !== undefined) say(`go on: ${goOn(shortPath(folder.path))}`);
 }
 
 function runsOf(plan: SweepPlan): readonly PointRun[] {
@@ -196,9 +205,8 @@ async function runOne(
 
 /** Where a run that was cut off goes on; null where it has saved nothing. */
 async function pointIn(path: string): Promise<ResumePoint | null> {
-  const { point, passed } = await newestIn(path);
-  // Weights are nothing to go on from, and nothing that was lost.
-  if (point === null && passed.some((why) => !why.includes(onlyWeights))) throw noneWhole(path, passed);
+  const { point, passed, isLost } = await newestIn(path);
+  if (point === null && isLost) throw noneWhole(path, passed);
   return point;
 }
 

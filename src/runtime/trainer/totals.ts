@@ -7,7 +7,15 @@ import type { Engine, StateVariable } from '../engine/engine.js';
 import * as ops from '../ops/index.js';
 import { exactNumber, fromExactNumbers, type ExactNumber } from '../../values/exact-number.js';
 import { record } from '../../values/json-record.js';
-import { isEmpty, type Figures, type Reduction, type Table, type Totals } from '../rows/reduction.js';
+import { joints } from '../rows/joined.js';
+import {
+  isEmpty,
+  type Figures,
+  type Reduction,
+  type Table,
+  type Total,
+  type Totals,
+} from '../rows/reduction.js';
 import type { Scalar, Tensor } from '../tensor.js';
 
 interface Metric {
@@ -33,6 +41,14 @@ const sumsOf = (json: unknown): Sums =>
     ]),
   );
 
+/** Kinds of totals that have a place on the device. */
+type Kind = Exclude<Total['kind'], 'constant'>;
+
+const kinds: readonly Kind[] = ['sum', 'last', 'max', 'min', 'spread'];
+
+/** What stands in a total that nothing was added to. */
+const startOf = (kind: Kind): number => (kind === 'last' ? Number.NaN : joints[kind].start);
+
 /**
  * After this many batches totals move from the device's f32 to the host's f64, however long a window is: with more, sums
  * lose digits to rounding, and a count of 2^24 stands still.
@@ -43,10 +59,7 @@ export const foldEvery = 128;
 export type ConstantTotals = Map<string, number>;
 
 export class StageTotals {
-  readonly #variables = new Map<
-    string,
-    { readonly variable: StateVariable; readonly kind: 'sum' | 'last' }
-  >();
+  readonly #variables = new Map<string, { readonly variable: StateVariable; readonly kind: Kind }>();
   readonly #metrics = new Map<string, Metric>();
   #window: Sums = new Map();
   #epoch: Sums = new Map();
@@ -74,10 +87,10 @@ export class StageTotals {
         const variable = this.#variable(key, 'last', part.value.shape);
         variable.assign(fine === null ? part.value : ops.select<Tensor>(fine, part.value, variable.read()));
       } else {
-        this.#add(
-          key,
-          fine === null ? part.value : ops.select<Tensor>(fine, part.value, ops.zerosLike(part.value)),
-        );
+        const variable = this.#variable(key, part.kind, part.value.shape);
+        const before = variable.read();
+        const joined = joints[part.kind].device(before, part.value);
+        variable.assign(fine === null ? joined : ops.select<Tensor>(fine, joined, before));
       }
     }
   }
@@ -93,11 +106,17 @@ export class StageTotals {
     variable.assign(ops.add<Tensor>(variable.read(), value));
   }
 
-  #variable(key: string, kind: 'sum' | 'last', shape: readonly number[]): StateVariable {
+  #variable(key: string, kind: Kind, shape: readonly number[]): StateVariable {
     const known = this.#variables.get(key);
-    if (known !== undefined) return known.variable;
+    if (known !== undefined) {
+      const { variable } = known;
+      if (known.kind === kind && variable.shape.join() === shape.join()) return variable;
+      throw new Error(
+        `the total ${key} of ${this.stage} was a ${known.kind} of shape [${variable.shape.join(', ')}] and is now a ${kind} of [${shape.join(', ')}]; it must be the same in each batch`,
+      );
+    }
     const size = shape.reduce((product, n) => product * n, 1);
-    const values = new Float32Array(size).fill(kind === 'last' ? Number.NaN : 0);
+    const values = new Float32Array(size).fill(startOf(kind));
     const variable = this.engine.variable(this.#path(key), { dtype: 'f32', shape, values });
     this.#variables.set(key, { variable, kind });
     return variable;
@@ -135,10 +154,11 @@ export class StageTotals {
     }
     for (const [key, total] of Object.entries(record('device', device))) {
       const { kind, shape, values } = record(key, total);
-      if (kind !== 'sum' && kind !== 'last') throw new Error(`the total ${key} is of no known kind`);
+      const own = kinds.find((each) => each === kind);
+      if (own === undefined) throw new Error(`the total ${key} is of no known kind`);
       const numbers = Float32Array.from(fromExactNumbers(values));
       const given = { dtype: 'f32', shape: fromExactNumbers(shape), values: numbers } as const;
-      this.#variables.set(key, { variable: this.engine.variable(this.#path(key), given), kind });
+      this.#variables.set(key, { variable: this.engine.variable(this.#path(key), given), kind: own });
     }
   }
 
@@ -153,7 +173,7 @@ export class StageTotals {
 
   /** Called after each batch, with what its shapes decide. */
   async endBatch(constants: ReadonlyMap<string, number>): Promise<void> {
-    for (const [key, value] of constants) add(this.#window, key, Float64Array.of(value));
+    for (const [key, value] of constants) join(this.#window, key, Float64Array.of(value), 'sum');
     this.#unfolded += 1;
     if (this.#unfolded >= foldEvery) await this.fold();
   }
@@ -167,8 +187,8 @@ export class StageTotals {
       if (kind === 'last') {
         lasts.push([key, Float64Array.from(values)]);
       } else {
-        add(this.#window, key, Float64Array.from(values));
-        variable.upload({ dtype, shape, values: new Float32Array(values.length) });
+        join(this.#window, key, Float64Array.from(values), kind);
+        variable.upload({ dtype, shape, values: new Float32Array(values.length).fill(startOf(kind)) });
       }
     }
     for (const [key, values] of lasts) {
@@ -182,8 +202,9 @@ export class StageTotals {
     const window = this.#window;
     this.#window = new Map();
     for (const [key, values] of window) {
-      if (this.#variables.get(key)?.kind === 'last') this.#epoch.set(key, values);
-      else add(this.#epoch, key, values);
+      const kind = this.#variables.get(key)?.kind ?? 'sum';
+      if (kind === 'last') this.#epoch.set(key, values);
+      else join(this.#epoch, key, values, kind);
     }
     return this.#finish(window);
   }
@@ -241,12 +262,7 @@ function writesOf(key: string): string {
   return `${key}/writes`;
 }
 
-function add(sums: Sums, key: string, values: Float64Array): void {
+function join(sums: Sums, key: string, values: Float64Array, kind: Exclude<Kind, 'last'>): void {
   const before = sums.get(key);
-  sums.set(
-    key,
-    before === undefined
-      ? Float64Array.from(values)
-      : before.map((value, index) => value + (values[index] ?? 0)),
-  );
+  sums.set(key, before === undefined ? Float64Array.from(values) : joints[kind].host(before, values));
 }

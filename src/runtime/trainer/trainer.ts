@@ -32,7 +32,7 @@ import {
 import type { FitResult } from './fit.js';
 import type { Outputs } from './stage.js';
 import { rowWorkerStart } from './row-worker-start.js';
-import { resolveParams, type ResolvedParams } from './params.js';
+import { resolveParams, type ParamOrigin, type ResolvedParams } from './params.js';
 import { resolveOptions, type ResolvedOptions } from './resolved-options.js';
 import { Session } from './session.js';
 import type { StageKind, StepPlan } from './steps.js';
@@ -43,6 +43,8 @@ import { runUpdate, type Objective } from './update.js';
 export interface TrainerSetup {
   /** Params by key; the others have their defaults. */
   readonly params?: Readonly<Record<string, unknown>>;
+  /** Where those of them came from, by name, that a run had which this one goes on with; the others are given. */
+  readonly origins?: Readonly<Record<string, ParamOrigin>>;
   /** Options of the run, instead of the spec's. */
   readonly options?: TrainerOptions;
   /** From a command line: `trainer.epochs=2`, `opt.lr=1e-3`. */
@@ -105,7 +107,7 @@ export abstract class Trainer<
   /** Throws a UsageError where params or options are wrong. */
   constructor(setup: TrainerSetup = {}) {
     const spec = this.spec;
-    this.resolved = resolveParams(spec, setup.params ?? {});
+    this.resolved = resolveParams(spec, setup.params ?? {}, setup.origins);
     this.params = this.resolved.values;
     const own = typeof spec.options === 'function' ? spec.options(this.params) : (spec.options ?? {});
     this.overrides = (setup.overrides ?? []).map(({ path, text }) => `${path.join('.')}=${text}`);
@@ -365,7 +367,7 @@ const lineKeys: ReadonlySet<string> = new Set([
 
 /** A trainer's class, as `main` takes it. */
 export interface TrainerClass {
-  new (setup?: TrainerSetup): AnyTrainer & Pick<Trainer, 'checkAddOns' | 'dataSets' | 'resumes'>;
+  new (setup?: TrainerSetup): AnyTrainer & Pick<Trainer, 'checkAddOns' | 'resumes'>;
   readonly spec: TrainerSpec<never>;
   readonly addedOn: readonly AddOn[];
 }

@@ -1,6 +1,7 @@
 /** A training run with its folder, checkpoints and summary: a new one, or one that goes on from a checkpoint. */
 import { basename, join } from 'node:path';
 import { fromExactNumber } from '../../values/exact-number.js';
+import { optionTable } from '../../values/options.gen.js';
 import type { Json, MetricsLine, Moment } from '../addons/addon.js';
 import { loadInto } from '../checkpoint/read.js';
 import type { Reporter } from '../progress/reporter.js';
@@ -100,26 +101,7 @@ async function train(
   let isBegun = resume === null;
   try {
     const lines: string[] = [];
-    const continued =
-      resume === null ? null : await goOn(trainer, session, resume, changes, (line) => lines.push(line));
-    // All of the checkpoint is taken: only now is something of the run written anew.
-    const lost = folder?.cut?.() ?? null;
-    if (lost !== null) lines.push(`allowed: ${lost}`);
-    // It reads what the digests of the data are of, which takes time where that is much.
-    const described = folder === null ? null : await describe(trainer, session, start, null);
-    if (described !== null) await folder?.write('run.json', described);
-    isBegun = true;
-    forget = control.beforeEnd((signal) => {
-      reporter.end();
-      const reason = `ended at once by ${signal}`;
-      const at = saver?.newest?.step ?? null;
-      reporter.line(at === null ? `${reason}: nothing of it was saved` : `${reason}, saved at step ${at}`);
-      sayGoOn(folder, saver, options, (line) => reporter.line(line));
-      // Last: on a full disk it fails.
-      if (described !== null) folder?.writeNow(endedAs({ ...described, compile: session.decisions }, reason));
-    });
-    begin(trainer, session, reporter, folder, { note, isNew: resume === null });
-    for (const line of lines) reporter.line(line);
+    const continued = resume === null ? null : takeState(session, resume, changes);
     const earlier = continued?.loop.seconds ?? 0;
     const now = (): number => earlier + (Date.now() - started) / 1000;
     const best = new Map(continued?.best ?? []);
@@ -131,7 +113,7 @@ async function train(
       layout: saving?.format ?? 'folder',
       weightsOnly: saving?.weightsOnly ?? false,
       best,
-      pointers: resume === null ? new Map() : await pointersOf(resume.run),
+      pointers: new Map(),
       newest: resume === null ? null : { folder: resume.checkpoint.folder, step: resume.checkpoint.step },
       ways: continued?.ways ?? {},
     });
@@ -144,7 +126,10 @@ async function train(
       write(line);
       tellLine(live, line);
     };
-    const host = addOnHost(session, own, reporter, folder?.path ?? null, {
+    // What add-ons say before the run is begun is said after it.
+    const early: string[] = [];
+    const report = (line: string): void => (isBegun ? reporter.line(line) : void early.push(line));
+    const host = addOnHost(session, own, { line: report }, folder?.path ?? null, {
       best,
       notable,
       log,
@@ -152,9 +137,33 @@ async function train(
     });
     const watches = watchesOf(taking, session);
     refuseUnmeasured(watches, session);
-    startAddOns(taking, host, live);
     own.addOns = live;
-    if (resume !== null) restoreStates(live, jsonOf(resume.state['addOns']));
+    if (resume !== null) {
+      startAddOns(taking, host, live);
+      restoreStates(live, jsonOf(resume.state['addOns']));
+      // All of the checkpoint is taken: only now is something of the run written anew.
+      lines.push(...resume.passed.map((line) => `passed over: ${line}`), ...(await setNewerAside(resume)));
+      lines.push(...linesOf(trainer, session, resume, changes));
+      for (const [name, checkpoint] of await pointersOf(resume.run)) own.pointers.set(name, checkpoint);
+      const lost = folder?.cut?.() ?? null;
+      if (lost !== null) lines.push(`allowed: ${lost}`);
+    }
+    // It reads what the digests of the data are of, which takes time where that is much.
+    const described = folder === null ? null : await describe(trainer, session, start, null);
+    if (described !== null) await folder?.write('run.json', described);
+    isBegun = true;
+    forget = control.beforeEnd((signal) => {
+      reporter.end();
+      const reason = `ended at once by ${signal}`;
+      const at = own.newest?.step ?? null;
+      reporter.line(at === null ? `${reason}: nothing of it was saved` : `${reason}, saved at step ${at}`);
+      sayGoOn(folder, own, options, (line) => reporter.line(line));
+      // Last: on a full disk it fails.
+      if (described !== null) folder?.writeNow(endedAs({ ...described, compile: session.decisions }, reason));
+    });
+    begin(trainer, session, reporter, folder, { note, isNew: resume === null });
+    for (const line of [...lines, ...early]) reporter.line(line);
+    if (resume === null) startAddOns(taking, host, live);
     const rescue = async (at: Moment): Promise<void> => {
       const saved = await own.save(at);
       if (saved === null || own.pointers.get('last')?.step === saved.step) return;
@@ -216,6 +225,9 @@ async function train(
   }
 }
 
+const goesNowhere =
+  'nothing goes on from this run: its checkpoints hold weights only (checkpoint.weights_only)';
+
 /** How to go on with a run that did not come to its end, where it has saved anything. */
 function sayGoOn(
   folder: RunFolder | null,
@@ -223,7 +235,11 @@ function sayGoOn(
   { goOn: command, resume = null }: RunOptions,
   say: (line: string) => void,
 ): void {
-  if (folder === null || command === undefined || saver?.isWhole !== true || saver.newest === null) return;
+  if (folder === null || command === undefined || saver === null || saver.newest === null) return;
+  if (!saver.isWhole) {
+    say(goesNowhere);
+    return;
+  }
   // What was allowed for this start is in no checkpoint yet.
   if (saver.newest.step === resume?.checkpoint.step) {
     say('nothing new was saved: the same command goes on');
@@ -257,23 +273,30 @@ async function checkSame(
     );
   }
   const lock = await lockOf(trainer, session);
-  return compareLocks(shortPath(checkpoint.folder), state['lock'], lock, allowed);
+  return compareLocks(shortPath(checkpoint.folder), state['lock'], lock, allowed, (name) =>
+    valueInSpec(trainer, name),
+  );
 }
 
-/** Puts the state of the checkpoint in place of the first. */
-async function goOn(
-  { spec }: AnyTrainer,
-  session: Session,
-  point: ResumePoint,
-  changes: readonly string[],
-  say: (line: string) => void,
-): Promise<Continued> {
+/** What the spec says of `owner.option` of a data set; undefined of all else. */
+function valueInSpec(trainer: AnyTrainer, name: string): string | undefined {
+  const [owner = '', option = ''] = name.split('.');
+  const key = optionTable.get('data/options')?.find((one) => one.name === option)?.key ?? option;
+  const options = new Map<string, unknown>(Object.entries(trainer.dataSets().get(owner)?.options ?? {}));
+  const value = options.get(key);
+  if (value === null) return 'none';
+  return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string'
+    ? String(value)
+    : undefined;
+}
+
+/** Puts the state of the checkpoint in place of the first. Nothing on the disk is touched. */
+function takeState(session: Session, point: ResumePoint, changes: readonly string[]): Continued {
   const { checkpoint, model, optimizer, state } = point;
   const { folder } = checkpoint;
   session.figures.take(model);
   loadInto(session.modelState, model, folder);
   loadInto(session.optimizerState, optimizer, folder);
-  let continued: Continued;
   try {
     const skipped = Number(state['skipped']);
     session.skipped.upload({ dtype: 'f32', shape: [], values: Float32Array.of(skipped) });
@@ -292,23 +315,34 @@ async function goOn(
       changes.length === 0
         ? loop
         : { ...loop, asked: loop.asked.filter((each) => each !== 'end-run'), because: null };
-    continued = { loop: goesOn, ways, best: bestOf(point) };
+    return { loop: goesOn, ways, best: bestOf(point) };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new RunError(`${join(folder, 'state.json')} does not fit this trainer: ${why}`, { cause: error });
   }
-  for (const line of point.passed) say(`passed over: ${line}`);
-  for (const line of await setNewerAside(point)) say(line);
-  for (const line of changes) say(`allowed: ${line}`);
-  if (checkpoint.engine !== session.engine.version)
-    say(`the run was on ${checkpoint.engine}: what follows is equal to float tolerance, not bit for bit`);
+}
+
+/** What a run that goes on says of where it does, and of what is not as it was. */
+function linesOf(
+  { spec }: AnyTrainer,
+  session: Session,
+  { checkpoint, state }: ResumePoint,
+  changes: readonly string[],
+): readonly string[] {
   const { compiler } = record('lock', state['lock']);
-  if (typeof compiler === 'string' && compiler !== spec.compiler)
-    say(
-      `the run was built by ztrainc ${compiler}, this is ${spec.compiler ?? 'another'}: what it computes may have changed with it`,
-    );
-  say(`goes on after step ${checkpoint.step}, from ${shortPath(folder)}`);
-  return continued;
+  const { engine, step, folder } = checkpoint;
+  return [
+    ...changes.map((line) => `allowed: ${line}`),
+    ...(engine === session.engine.version
+      ? []
+      : [`the run was on ${engine}: what follows is equal to float tolerance, not bit for bit`]),
+    ...(typeof compiler !== 'string' || compiler === spec.compiler
+      ? []
+      : [
+          `the run was built by ztrainc ${compiler}, this is ${spec.compiler ?? 'another'}: what it computes may have changed with it`,
+        ]),
+    `goes on after step ${step}, from ${shortPath(folder)}`,
+  ];
 }
 
 function begin(
@@ -329,7 +363,7 @@ function begin(
   reporter.line(`${spec.trainer} on ${session.engine.version}, seed ${options.seed}`);
   const all = totalSteps === null ? 'until max_time' : `${totalSteps} in all`;
   reporter.line(
-    `${stepsPerEpoch} steps an epoch, ${all}${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`,
+    `${session.isEndless ? 'live data, no epochs' : `${stepsPerEpoch} steps an epoch`}, ${all}${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`,
   );
   notesOf(session, note).forEach((line) => reporter.line(line));
   for (const line of session.pretrained?.lines ?? []) reporter.line(line);
@@ -366,6 +400,7 @@ async function tellEnd(
   const where = { folder: path, resumes, checkpoints: saver.shown(), plot, goOn };
   for (const line of summaryLines(result, [...best.values()], session.pace, where, reporter.columns()))
     reporter.line(line);
+  if (result.reason === 'interrupted' && saver.newest !== null && !saver.isWhole) reporter.line(goesNowhere);
   for (const [name, table] of listener.tables)
     tableLines(name, table, reporter.columns()).forEach((line) => reporter.line(line));
   const { profile } = session;

@@ -4,7 +4,8 @@ import type { HostBatch, OpenData } from '../data/data.js';
 import { IndexError } from '../run/index-error.js';
 import { Ahead, depthOf, releaseAll, type BatchPlace } from './ahead.js';
 import { AnomalyWatch } from './anomaly.js';
-import { batchesAt, withRows } from './evaluate.js';
+import { samplesAt } from './endless.js';
+import { withRows } from './evaluate.js';
 import { prepareSteps } from './prepare-steps.js';
 import type { OpenStage, Session } from './session.js';
 import type { BatchRun } from './stage.js';
@@ -36,6 +37,8 @@ export class Windows {
   #decided = false;
   /** Whether what comes later is traced, or nothing is to be. */
   #isReady: boolean;
+  /** Whether batches have run of windows that are not done: what the device holds is the state of no step. */
+  #isHalf = false;
   /** Batches that the train step has had, until it is. */
   #sample: readonly HostBatch[] = [];
 
@@ -51,13 +54,22 @@ export class Windows {
     return this.#rows;
   }
 
+  /** Whether a call of `run` that failed had begun to change the state. */
+  get isHalf(): boolean {
+    return this.#isHalf;
+  }
+
   get perStep(): number {
     return this.#perStep;
   }
 
   /** How many windows the engine takes in one call at most; 1 where each is looked at. */
   get atOnce(): number {
-    return this.#watch === null ? this.options.train.stage.atOnce : 1;
+    return this.#watch === null && !this.#isLive ? this.options.train.stage.atOnce : 1;
+  }
+
+  get #isLive(): boolean {
+    return this.options.train.data.some(({ live }) => live !== undefined);
   }
 
   /** Lets go of what was read ahead. */
@@ -78,12 +90,25 @@ export class Windows {
     for (const { step, micro } of stage.restore(train)) {
       const epoch = Math.floor(step / stepsPerEpoch);
       const index = (step % stepsPerEpoch) * accumulate + micro;
-      await stage.learn(this.#runOf(step, index, await batchesAt(data, epoch, index)));
+      await stage.learn(this.#runOf(step, index, await samplesAt(data, epoch, index)));
     }
   }
 
   /** Updates of the weights from step `from` to step `until`: a window of batches each. */
   async run(from: number, until: number): Promise<Trained> {
+    const rows = this.#rows;
+    try {
+      const done = await this.#run(from, until);
+      this.#isHalf = false;
+      return done;
+    } catch (error) {
+      // Where none of its batches ran, all is as it was before.
+      if (!this.#isHalf) this.#rows = rows;
+      throw error;
+    }
+  }
+
+  async #run(from: number, until: number): Promise<Trained> {
     const { session, train, now, note } = this.options;
     const { stage, batches } = train;
     const { stepsPerEpoch, accumulate } = session.pace;
@@ -101,8 +126,8 @@ export class Windows {
         runs.push({ epoch, index, ...this.#runOf(step, index, inputs) });
         this.#topUp({ epoch, index });
         this.#rows += inputs[0]?.rows ?? 0;
-        // No more batches are held than the engine takes.
-        if (runs.length >= stage.atOnce) await this.#runAll(runs.splice(0));
+        // No more batches are held than the engine takes; live data is harvested with what the batch before has trained.
+        if (this.#isLive || runs.length >= stage.atOnce) await this.#runAll(runs.splice(0));
       }
     }
     await this.#runAll(runs);
@@ -121,6 +146,7 @@ export class Windows {
     const { stage, data } = this.options.train;
     const { atOnce } = stage;
     const depth = (set: OpenData): number => depthOf(set, atOnce);
+    if (this.#isLive) return;
     const isShort = (set: OpenData): boolean => depth(set) > 0 && depth(set) < atOnce;
     if (!data.some(isShort)) return;
     const most = Math.max(...data.filter(isShort).map(depth));
@@ -157,6 +183,7 @@ export class Windows {
   async #runAll(runs: readonly (BatchRun & BatchPlace)[]): Promise<void> {
     const last = runs.at(-1);
     if (last === undefined) return;
+    this.#isHalf = true;
     const { session, train } = this.options;
     const { stage, data } = train;
     const watch = this.#watch;

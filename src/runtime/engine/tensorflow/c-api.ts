@@ -5,6 +5,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
+import { largeMemory } from './large-memory.js';
 import type { LibraryFiles } from './library-files.js';
 import { loadKoffi, type ForeignFunctions, type OpenedLibrary } from './foreign-functions.js';
 
@@ -308,6 +309,7 @@ function bind(koffi: ForeignFunctions, files: LibraryFiles): NativeLibrary {
   silence(koffi, libraries);
   koffi.struct('TF_Output', { oper: 'void*', index: 'int' });
   const copy = libc.func('void* memcpy(void*, const void*, size_t)');
+  const memoryFor = largeMemory(libc);
   const functions = new Map<string, ReturnType<ForeignFunctions['find']>>();
   for (const [name, declaration] of Object.entries(declarations)) {
     functions.set(name, koffi.find(libraries, name, declaration));
@@ -339,7 +341,11 @@ function bind(koffi: ForeignFunctions, files: LibraryFiles): NativeLibrary {
     write: (to, from) => {
       copy(to, from, from.byteLength);
     },
-    read: (from, bytes) => (bytes === 0 ? new ArrayBuffer(0) : koffi.view(from, bytes).slice(0)),
+    read: (from, bytes) => {
+      const own = memoryFor(bytes);
+      if (bytes > 0) copy(own, from, bytes);
+      return own;
+    },
     // A `TF_Buffer` begins with an address and a length of 8 bytes each.
     buffer: (address) => {
       const [data = 0n, length = 0n] = new BigUint64Array(koffi.view(address, 16).slice(0));

@@ -1,0 +1,136 @@
+/** The live data sets of a session: their models, opening them once models have weights, and what a checkpoint keeps of them. */
+import type { Json } from '../addons/addon.js';
+import type { HostBatch } from '../data/data.js';
+import { DataError } from '../data/data-error.js';
+import type { LiveData, ModelCall, ModelCalls } from '../data/open-live.js';
+import type { Values } from '../engine/engine.js';
+import { Module, type Part } from '../nn/module.js';
+import { RunError } from '../run/run-error.js';
+import { record } from '../../values/json-record.js';
+import { Tensor } from '@tensorflow/tfjs-core';
+import type { Session } from './session.js';
+import { Stage } from './stage.js';
+import type { StepPlan } from './steps.js';
+
+interface LiveSet {
+  readonly label: string;
+  readonly live: LiveData;
+  /** Whether it is trained on: then it goes on from step to step, and a checkpoint keeps its state. */
+  readonly isTrained: boolean;
+}
+
+export class LiveSets {
+  readonly #stages = new Map<string, Stage>();
+
+  private constructor(
+    private readonly session: Session,
+    private readonly models: ReadonlyMap<string, Part>,
+    private readonly sets: readonly LiveSet[],
+  ) {}
+
+  /** Opens the sources of the live data sets. Rejects where one cannot be opened, or is read in two ways. */
+  static async start(session: Session, models: ReadonlyMap<string, Part>): Promise<LiveSets> {
+    const trained = new Set(session.of('train').flatMap(({ data }) => data));
+    const evaluated = new Set(
+      session.stages.flatMap(({ stage, data }) => (stage.plan.kind === 'train' ? [] : data)),
+    );
+    const sets = [...session.openSets].flatMap((set): readonly LiveSet[] => {
+      const { label, live } = set;
+      return live === undefined ? [] : [{ label, live, isTrained: trained.has(set) }];
+    });
+    const both = [...trained].find((set) => set.live !== undefined && evaluated.has(set));
+    if (both !== undefined)
+      throw new RunError(
+        `live data ${both.label} is trained on and evaluated: an evaluation begins its source anew; give the evaluation a data set of its own`,
+      );
+    const { limit, overfit } = session.options;
+    if (sets.length > 0 && overfit !== null)
+      throw new RunError(
+        'overfit trains on the same batches again and again, and live data gives others each time; take overfit out',
+      );
+    if (session.isEndless && (limit.train ?? null) !== null)
+      throw new RunError('limit.train cuts an epoch short, and live data has none; set steps instead');
+    const all = new LiveSets(session, models, sets);
+    for (const { live } of sets) await live.start(all.#calls);
+    return all;
+  }
+
+  /** What a checkpoint keeps, by the sets' names. */
+  get state(): Readonly<Record<string, Json>> {
+    return Object.fromEntries(
+      this.sets.flatMap(({ label, live, isTrained }): [string, Json][] =>
+        isTrained ? [[label, live.state()]] : [],
+      ),
+    );
+  }
+
+  /** Takes it back. Throws a RunError that names whose state does not fit. */
+  restore(kept: unknown): void {
+    const trained = this.sets.filter(({ isTrained }) => isTrained);
+    if (trained.length === 0) return;
+    const states = record('live', kept);
+    for (const { label, live } of trained) {
+      try {
+        live.restore(states[label]);
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error);
+        throw new RunError(`data ${label} cannot take back its state: ${why}`, { cause: error });
+      }
+    }
+  }
+
+  dispose(): void {
+    for (const stage of this.#stages.values()) stage.dispose();
+    this.#stages.clear();
+  }
+
+  readonly #calls: ModelCalls = async (call) => {
+    const { session } = this;
+    const clock = session.clockAt(0);
+    const draws = { seed: session.options.seed, step: call.harvest, micro: call.call, rowOffset: 0 };
+    const run = { clock, draws, scalars: session.scalarsAt(clock, false), last: true };
+    const batch: HostBatch = {
+      fields: Object.keys(call.model.inputs),
+      tensors: call.inputs,
+      rows: call.rows,
+      firstRow: 0,
+    };
+    const outputs = await this.#stageOf(call).run([batch], run);
+    const arrays = [...outputs].map(([name, value]): [string, Values] => {
+      if (value.dtype === 'string' || value.shape[0] !== call.rows)
+        throw new DataError(
+          `${call.label} gave [${value.shape.join(', ')}] for ${call.rows} rows; a model that a live source calls gives a row for each`,
+        );
+      return [name, value.values];
+    });
+    const [only] = arrays;
+    return only?.[0] === alone && arrays.length === 1 ? only[1] : Object.fromEntries(arrays);
+  };
+
+  /** The model as a step in evaluation mode, compiled once for each number of rows. */
+  #stageOf({ label, model }: ModelCall): Stage {
+    const known = this.#stages.get(label);
+    if (known !== undefined) return known;
+    const part = this.models.get(model.liveModel);
+    if (!(part instanceof Module))
+      throw new DataError(
+        `${label} is model ${model.liveModel}, which the trainer does not have; it has ${[...this.models.keys()].join(', ')}`,
+      );
+    const plan: StepPlan = {
+      kind: 'predict',
+      name: label,
+      data: [],
+      every: null,
+      run: ([inputs = []]) => {
+        const made: unknown = part.call(...inputs);
+        return made instanceof Tensor ? { [alone]: made } : made;
+      },
+    };
+    const stage = new Stage(this.session, plan);
+    this.#stages.set(label, stage);
+    return stage;
+  }
+}
+
+/** The name of what a model gives that gives one tensor: no field has it. */
+const alone = '';

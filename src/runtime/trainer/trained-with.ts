@@ -1,0 +1,92 @@
+/** What weights that are tested, or predicted with, were trained with: attributes of the run, and the files of its data. */
+import { parseOverride, type Override } from '../../values/overrides.js';
+import { record } from '../../values/json-record.js';
+import { readState, type Checkpoint } from '../checkpoint/read.js';
+import { plainJson } from '../checkpoint/strict-json.js';
+import type { ReadFile } from '../data/files.js';
+import { RunError } from '../run/run-error.js';
+import { isHarmless } from './run-lock.js';
+
+/** What a checkpoint says of its run. */
+export interface TrainedWith {
+  /** `owner.option=value` as the command line had them. */
+  readonly overrides: readonly string[];
+  /** Digests of data files, by their paths as written. */
+  readonly files: ReadonlyMap<string, string>;
+  /** Why nothing is known of it, where its state cannot be read: weights have checksums of their own. */
+  readonly unread: string | null;
+}
+
+const nothing: TrainedWith = { overrides: [], files: new Map(), unread: null };
+
+export async function trainedWith(from: Checkpoint): Promise<TrainedWith> {
+  try {
+    const { lock } = record('state.json', plainJson(await readState(from)));
+    // Checkpoints of before it was kept say nothing.
+    if (lock === undefined) return nothing;
+    const { overrides, data } = record('lock', lock);
+    return {
+      overrides: Array.isArray(overrides) ? overrides.map(String) : [],
+      files: new Map(data === undefined ? [] : filesOf(data)),
+      unread: null,
+    };
+  } catch (error) {
+    if (!(error instanceof RunError)) throw error;
+    return { ...nothing, unread: error.message };
+  }
+}
+
+function filesOf(data: unknown): readonly (readonly [string, string])[] {
+  return Object.entries(record('data', data)).flatMap(([label, set]) => {
+    const { files } = record(label, set);
+    return (Array.isArray(files) ? files : []).map((each: unknown) => {
+      const { file, sha256 } = record('a file', each);
+      return [String(file), String(sha256)] as const;
+    });
+  });
+}
+
+/**
+ * Attributes of the run that hold for a test or a prediction as well: the trainer's, and those of data sets that are still there, but for
+ * what changes nothing of a result and what is said otherwise now, which is noted. Optimizers and add-ons have no part in it.
+ */
+export async function attributesOfRun(
+  from: Checkpoint,
+  given: readonly Override[],
+  dataNames: () => readonly string[],
+): Promise<{ readonly taken: readonly Override[]; readonly notes: readonly string[] }> {
+  const { overrides, unread } = await trainedWith(from);
+  if (unread !== null)
+    return { taken: [], notes: [`which attributes the run was given is not known: ${unread}`] };
+  const lasting = overrides.filter((text) => !isHarmless(text)).map(parseOverride);
+  if (lasting.length === 0) return { taken: [], notes: [] };
+  const names = new Set(['trainer', ...dataNames()]);
+  const said = new Map(given.map(({ path, text }) => [path.join('.'), text]));
+  const taken = lasting.filter(({ path }) => names.has(path[0] ?? '') && !said.has(path.join('.')));
+  const notes = lasting.flatMap(({ path, text }) => {
+    const now = said.get(path.join('.'));
+    return now === undefined || now === text
+      ? []
+      : [`${path.join('.')} was ${text} when these weights were trained, and is ${now} here`];
+  });
+  return { taken, notes };
+}
+
+/** Files that were other ones when the weights were trained, a sentence each. Of folders of pictures nothing is said: all would be read. */
+export async function changedFiles(
+  { files }: TrainedWith,
+  sets: Iterable<{ readonly files: readonly ReadFile[] }>,
+): Promise<readonly string[]> {
+  const told = new Map<string, string>();
+  for (const { files: read } of sets)
+    for (const { file, isFolder, sha256 } of read) {
+      const before = files.get(file);
+      if (before === undefined || isFolder === true || told.has(file)) continue;
+      if ((await sha256) !== before)
+        told.set(
+          file,
+          `${file} has changed since these weights were trained: what it says may mean another thing`,
+        );
+    }
+  return [...told.values()];
+}

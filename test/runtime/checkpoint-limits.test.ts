@@ -1,0 +1,119 @@
+/** What is written is read again, however much it is; what would not be is refused before it takes the place of an older one. */
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, describe, expect, test } from 'vitest';
+import type { Json } from '../../src/runtime/addons/addon.js';
+import { manifestLimit, stateLimit } from '../../src/runtime/checkpoint/manifest.js';
+import { newestVerified } from '../../src/runtime/checkpoint/newest.js';
+import {
+  openCheckpoint,
+  readState,
+  verifyCheckpoint,
+  verifyHeads,
+} from '../../src/runtime/checkpoint/read.js';
+import { headerLimit } from '../../src/runtime/checkpoint/safetensors.js';
+import { jsonText, parseStrictJson, plainJson } from '../../src/runtime/checkpoint/strict-json.js';
+import { writeCheckpoint } from '../../src/runtime/checkpoint/write.js';
+import type { HostTensor } from '../../src/runtime/engine/engine.js';
+import { contents, layouts } from './checkpoint-contents.js';
+
+const root = mkdtempSync(join(tmpdir(), 'ztrain-limits-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+let made = 0;
+const newFolder = (): string => join(root, String((made += 1)));
+
+const scalar: HostTensor = { dtype: 'f32', shape: [], values: Float32Array.of(1) };
+
+describe('JSON as it is written', () => {
+  test('any value comes back as it was, a zero below 0 too', () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ noUnicodeString: false }), (value) => {
+        fc.pre(!/\p{Surrogate}/u.test(JSON.stringify(value)) && !/\\ud[89a-f]/i.test(JSON.stringify(value)));
+        expect(plainJson(parseStrictJson(jsonText(value as Json)))).toEqual(value);
+        expect(JSON.parse(jsonText(value as Json))).toEqual(value);
+      }),
+    );
+    expect(Object.is(plainJson(parseStrictJson(jsonText(-0))), -0)).toBe(true);
+  });
+
+  test('a list of plain values stands in one line, whatever else is in lines of its own', () => {
+    expect(jsonText({ a: [1, 'x', null], b: [[1, 2], { c: [] }], d: {} })).toBe(
+      '{\n  "a": [1,"x",null],\n  "b": [\n    [1,2],\n    {\n      "c": []\n    }\n  ],\n  "d": {}\n}',
+    );
+  });
+
+  test('a text of many millions of letters is read, and one that is no text is refused', () => {
+    const text = '\\"ä'.repeat(8_000_000);
+    expect(parseStrictJson(JSON.stringify(text))).toBe(text);
+    expect(() => parseStrictJson(`"${'a'.repeat(20_000_000)}`)).toThrow('a text was expected at character 0');
+    for (const wrong of ['"a\u0001"', '"\\x"', '"\\u12g4"', '"\\"', '"a', '"', "'a'", '"\\u{61}"'])
+      expect(() => parseStrictJson(wrong)).toThrow(SyntaxError);
+  });
+});
+
+/** Sums as a confusion matrix of 1000 classes has them: 32 MB where each number has a line. */
+const sums = Array.from({ length: 10 ** 6 }, (_, at) => (at % 7 === 0 ? at : 0));
+
+describe.each(layouts)('in the layout %s', (layout) => {
+  test('sums of a thousand classes are read again', async () => {
+    const state = { step: 1, loop: { train: { window: { 'confusion/counts': sums } } } };
+    const path = await writeCheckpoint(newFolder(), { ...contents(1, layout), state });
+    const checkpoint = await openCheckpoint(path);
+    await verifyCheckpoint(checkpoint);
+    expect(plainJson(await readState(checkpoint))).toEqual(state);
+  });
+
+  test('a state that nobody would read again is not written, and the older checkpoint stays', async () => {
+    const folder = newFolder();
+    await writeCheckpoint(folder, contents(1, layout));
+    const limit = layout === 'ckpt' ? headerLimit : stateLimit;
+    const state = (length: number) => ({ text: 'a'.repeat(length) });
+    await expect(writeCheckpoint(folder, { ...contents(2, layout), state: state(limit) })).rejects.toThrow(
+      layout === 'ckpt'
+        ? /its manifest and state have \d+ bytes, and one file has room for 25000000; take format = "folder"/
+        : /its state has \d+ bytes, more than 67108864 bytes; let metrics of the train step and add-ons keep less/,
+    );
+    expect(readdirSync(folder)).toHaveLength(1);
+    expect(await newestVerified(folder)).toMatchObject({ checkpoint: { step: 1 }, skipped: [] });
+    // Close to the limit it is written and read: `{`, a line, `"text": ""`, another, and what the header has besides.
+    const most = layout === 'ckpt' ? limit - 5000 : limit - '{\n  "text": ""\n}\n'.length;
+    await writeCheckpoint(folder, { ...contents(3, layout), state: state(most) });
+    if (layout === 'folder')
+      expect(statSync(join(folder, 'step-00000003', 'state.json')).size).toBe(stateLimit);
+    expect((await newestVerified(folder)).checkpoint?.step).toBe(3);
+  });
+
+  test('nor more tensors than a header or a manifest names', async () => {
+    const folder = newFolder();
+    const name = 'w'.repeat(2 ** 20);
+    const count = layout === 'ckpt' ? 12 : 25;
+    const model = new Map(Array.from({ length: count }, (_, at) => [`${name}${at}`, scalar] as const));
+    await expect(writeCheckpoint(folder, { ...contents(1, layout), model })).rejects.toThrow(
+      /^cannot save the checkpoint .*: the header would have \d+ bytes, more than 25000000/,
+    );
+    // Where it is known before, not even the folder is made.
+    expect(existsSync(folder) ? readdirSync(folder) : []).toEqual([]);
+  });
+
+  test('what would not open gets no name of a checkpoint', async () => {
+    const folder = newFolder();
+    await writeCheckpoint(folder, contents(1, layout));
+    const deep: Json = Array.from({ length: 70 }).reduce<Json>((inner) => [inner], 0);
+    await expect(writeCheckpoint(folder, { ...contents(2, layout), state: { deep } })).rejects.toThrow(
+      'nested more than 64 deep',
+    );
+    expect(readdirSync(folder)).toHaveLength(1);
+    const whole = (await newestVerified(folder)).checkpoint?.folder ?? '';
+    await expect(verifyHeads(whole, layout === 'ckpt')).resolves.toBeUndefined();
+  });
+});
+
+test('a manifest has its limit', async () => {
+  const head = contents(1).head;
+  const files = [{ path: 'a', text: 'b'.repeat(manifestLimit) }];
+  await expect(
+    writeCheckpoint(newFolder(), { ...contents(1), head: { ...head, spec: { ...head.spec, files } } }),
+  ).rejects.toThrow(/its manifest has \d+ bytes, more than 67108864/);
+});

@@ -1,0 +1,140 @@
+/** A run that fails with its state as good as before keeps that state, and goes on from it to what it would have come to. */
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import * as addons from '../../src/runtime/addons/index.js';
+import type { AddOn } from '../../src/runtime/addons/addon.js';
+import * as data from '../../src/runtime/data/index.js';
+import { DataError } from '../../src/runtime/data/data-error.js';
+import type { Tensor1D, Tensor2D } from '../../src/runtime/tensor.js';
+import { newestVerified } from '../../src/runtime/checkpoint/newest.js';
+import * as units from '../../src/values/units.js';
+import { checkpoints, run } from './killed-runs.js';
+import { lineData, LineTrainer, type LineData, type Row } from './tiny-trainer.js';
+
+let folder = '';
+let before = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'ztrain-rescue-'));
+  before = process.cwd();
+  process.chdir(folder);
+});
+afterAll(() => {
+  process.chdir(before);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Which read of which set fails, counted from 1. */
+const broken = { train: 0, test: 0 };
+const reads = { train: 0, test: 0 };
+beforeEach(() => {
+  Object.assign(broken, { train: 0, test: 0 });
+});
+
+/** A set whose rows cannot be read at times. */
+const failing = (name: 'train' | 'test', rows: number, options: data.CommonOptions): data.Data<Row> =>
+  data.from<{ readonly x: Tensor2D; readonly y: Tensor1D }>(
+    () => {
+      const source = lineData(rows);
+      reads[name] = 0;
+      return {
+        ...source,
+        read: (indices) => {
+          reads[name] += 1;
+          if (reads[name] === broken[name])
+            throw new DataError('the file is cut off', { file: `${name}.csv` });
+          return source.read(indices);
+        },
+      };
+    },
+    {},
+    { record: { x: { dtype: 'f32', shape: [2] }, y: { dtype: 'f32', shape: [] } }, ...options },
+  );
+
+/** 15 steps; nothing is saved before the end. */
+class Rare extends LineTrainer {
+  protected override configureData(): LineData {
+    const { rows, batchSize } = this.params;
+    return {
+      train: failing('train', rows, { batch: batchSize, shuffle: true }),
+      test: failing('test', 8, { batch: 3 }),
+    };
+  }
+  protected override configureAddOns(): readonly AddOn[] {
+    return [addons.checkpoint({ every: units.steps(1000), best: addons.min('validate.loss') })];
+  }
+}
+
+const lines = (name: string): readonly unknown[] =>
+  readFileSync(join(name, 'metrics.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) =>
+      JSON.parse(line, (key, value: unknown) =>
+        ['wall', 'steps_per_second', 'rows_per_second'].includes(key) ? undefined : value,
+      ),
+    );
+
+async function sameAs(name: string, whole: string, words: readonly string[] = []): Promise<void> {
+  if (!existsSync(whole)) expect((await run([`--run-dir=${whole}`, ...words], Rare)).code).toBe(0);
+  expect(lines(name)).toEqual(lines(whole));
+  const last = checkpoints(whole).at(-1) ?? '';
+  expect(checkpoints(name).at(-1)).toBe(last);
+  for (const file of ['model.safetensors', 'optimizer.safetensors']) {
+    const bytes = (of: string): Buffer => readFileSync(join(of, 'checkpoints', last, file));
+    expect(bytes(name).equals(bytes(whole))).toBe(true);
+  }
+}
+
+test.each([2, 7, 8, 11, 15])('where read %i of the data fails, before the step began', async (at) => {
+  const name = `train-${at}`;
+  broken.train = at;
+  const { code, text } = await run([`--run-dir=${name}`], Rare);
+  expect(code).toBe(3);
+  expect(text).toContain('train.csv: the file is cut off');
+  const saved = (await newestVerified(name)).checkpoint?.step ?? 0;
+  // What was collected for one call, of two steps at most, was not begun.
+  expect(saved).toBeLessThan(at);
+  expect(saved).toBeGreaterThanOrEqual(at - 2);
+  expect(text).toContain(`the state of step ${saved} was saved: ${name}/checkpoints/step-`);
+  expect(text).toContain(`go on: ./line.mjs --resume ${name}`);
+  broken.train = 0;
+  const again = await run(['--resume', name], Rare);
+  expect(again.text).toContain(`goes on after step ${saved}`);
+  expect(again.code).toBe(0);
+  await sameAs(name, 'whole');
+});
+
+test('where a validation fails: it is done again, all of it', async () => {
+  // Three batches in a pass; its second, in the second epoch.
+  broken.test = 5;
+  const { code, text } = await run(['--run-dir=validating'], Rare);
+  expect(code).toBe(3);
+  expect(text).toContain('test.csv: the file is cut off');
+  expect((await newestVerified('validating')).checkpoint?.step).toBe(10);
+  broken.test = 0;
+  const again = await run(['--resume', 'validating'], Rare);
+  expect(again.text).toContain('goes on after step 10');
+  expect(again.code).toBe(0);
+  await sameAs('validating', 'whole');
+});
+
+test('in the middle of an accumulated step only what can be gone on from is kept', async () => {
+  const words = ['trainer.accumulate=2', 'train.batch=2'];
+  for (const at of [6, 7, 8]) {
+    const name = `half-${at}`;
+    broken.train = at;
+    expect((await run([`--run-dir=${name}`, ...words], Rare)).code).toBe(3);
+    broken.train = 0;
+    const saved = existsSync(join(name, 'checkpoints'))
+      ? ((await newestVerified(name)).checkpoint?.step ?? null)
+      : null;
+    // A first batch may be run by itself: then the state is that of no step.
+    expect([Math.floor((at - 1) / 2), Math.floor((at - 1) / 2) - 1, null]).toContain(saved);
+    if (at === 7) expect(saved).not.toBeNull();
+    if (saved === null) continue;
+    expect((await run(['--resume', name], Rare)).code).toBe(0);
+    await sameAs(name, 'whole-half', words);
+  }
+});

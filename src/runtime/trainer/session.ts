@@ -6,6 +6,7 @@ import type { Json } from '../addons/addon.js';
 import type { Computed } from '../addons/over.js';
 import type { Engine, HostTensor, StateVariable } from '../engine/engine.js';
 import { downloadAll } from '../checkpoint/write.js';
+import type { HostBatch } from '../data/data.js';
 import type { ReopenableData } from '../data/reopened.js';
 import type { RowWorkers } from '../data/row-workers.js';
 import type { Copy } from '../copies/index.js';

@@ -44,9 +44,56 @@ const planOf = (text: string, ...overrides: readonly string[]): readonly string[
 };
 
 test('of a whole run', () => {
-  expect(planOf(whole).join('\n')).toMatchInlineSnapshot();
+  expect(planOf(whole).join('\n')).toMatchInlineSnapshot(`
+    "train: 45 steps an epoch, 135 in all (3 epochs)
+      train_set: 1,438 rows, 45 batches of 32, the last of 30
+        in the step: image
+      every 50 steps (metric late): in steps 50, 100 (2 times)
+    validate: every 1 epoch: after 45, 90, 135 (3 times)
+      test_set: 359 rows, 3 batches of 128, the last of 103
+        in the step: image
+    rare: every 20 epochs, which the run is too short for: at the end, after 135 (1 time)
+      test_set: 359 rows, 3 batches of 128, the last of 103
+        in the step: image
+    odd: every 50 steps: after 50, 100, and at the end, after 135 (3 times)
+      test_set: 359 rows, 3 batches of 128, the last of 103
+        in the step: image
+    freeze: group body of \`opt\` in steps 1 to 45, trained from 46 on
+    ema Smooth of Net: after every update
+    average Settled of Net: takes weights in after 90, 135 (2 times)
+    add-ons, in the order of their hooks: lr_log (independent), csv_log (independent), image_grid (independent), early_stopping (trigger), checkpoint (dependent)
+    checkpoint: every 1 epoch: after 45, 90, 135 (3 times); after a validation with the best validate.loss; at the end
+    early_stopping: validate.loss is measured 3 times, patience 1: a run that does not improve ends after step 90
+    metrics of training: at the end of each epoch, and in between: every 20 steps: after 20, 40, 60, … (6 times)
+    lr_log: every 40 steps: after 40, 80, 120 (3 times)
+    csv_log: with each line of metrics
+    image_grid: every 1 epoch: after 45, 90, 135 (3 times)"
+  `);
 });
 test('of a dev run', () => {
   const dev = whole.replace('epochs = 3', 'epochs = 3 dev_run = 2.batches');
-  expect(planOf(dev).join('\n')).toMatchInlineSnapshot();
+  expect(planOf(dev).join('\n')).toMatchInlineSnapshot(`
+    "train: 45 steps an epoch, 2 in all (dev_run)
+      train_set: 1,438 rows, 45 batches of 32, the last of 30
+        in the step: image
+      every 50 steps (metric late): never, the run has 2 steps
+      a dev run: at most 2 steps of one epoch, and nothing is written
+    validate: once, at the end (dev_run), of 2 batches at most
+      test_set: 359 rows, 3 batches of 128, the last of 103
+        in the step: image
+    rare: once, at the end (dev_run), of 2 batches at most
+      test_set: 359 rows, 3 batches of 128, the last of 103
+        in the step: image
+    odd: once, at the end (dev_run), of 2 batches at most
+      test_set: 359 rows, 3 batches of 128, the last of 103
+        in the step: image
+    freeze: group body of \`opt\` in all 2 steps
+    ema Smooth of Net: after every update
+    average Settled of Net: takes weights in after no step
+    add-ons, in the order of their hooks: lr_log (independent), csv_log (independent), image_grid (independent)
+    metrics of training: at the end of each epoch, and in between: every 20 steps: never, the run has 2 steps
+    lr_log: every 40 steps: never, the run has 2 steps
+    csv_log: with each line of metrics
+    image_grid: every 1 epoch: never, the run has 2 steps"
+  `);
 });

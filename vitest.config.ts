@@ -49,12 +49,14 @@ const onEveryEngine = [
   'test/runtime/update-hooks.test.ts',
   'test/specs/host-fields.test.ts',
   'test/specs/houses.test.ts',
+  'test/specs/measured-models.test.ts',
   'test/specs/measures.test.ts',
   'test/specs/pictures.test.ts',
   'test/specs/externs.test.ts',
   'test/specs/pretrained.test.ts',
   'test/specs/totals.test.ts',
   'test/specs/training.test.ts',
+  'test/specs/transfer.test.ts',
 ];
 
 // The native engine has tests where its library is: `scripts/test.mjs` installs one and names it here.

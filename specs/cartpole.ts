@@ -4,13 +4,15 @@
  */
 import type { data } from 'ztrain/runtime';
 
-type Numbers = { readonly obs: Float32Array };
+interface Observations {
+  readonly obs: Float32Array;
+}
 
 export interface RolloutsOptions {
   /** Observations to logits of the two actions. */
-  readonly policy: data.ModelFunction<Numbers, Float32Array>;
+  readonly policy: data.ModelFunction<Observations, Float32Array>;
   /** Observations to the expected return from there. */
-  readonly value: data.ModelFunction<Numbers, Float32Array>;
+  readonly value: data.ModelFunction<Observations, Float32Array>;
   /** Environments that are played side by side. */
   readonly envs: number;
   /** Steps of each environment in a harvest. */
@@ -47,8 +49,7 @@ export function pushed([x, speed, angle, turning]: CartState, action: number): C
   const [sin, cos] = [Math.sin(angle), Math.cos(angle)];
   const pole = massOfPole * halfLength;
   const part = ((action === 1 ? force : -force) + pole * turning ** 2 * sin) / totalMass;
-  const turned =
-    (gravity * sin - cos * part) / (halfLength * (4 / 3 - (massOfPole * cos ** 2) / totalMass));
+  const turned = (gravity * sin - cos * part) / (halfLength * (4 / 3 - (massOfPole * cos ** 2) / totalMass));
   const pulled = part - (pole * turned * cos) / totalMass;
   return [x + tick * speed, speed + tick * pulled, angle + tick * turning, turning + tick * turned];
 }
@@ -101,7 +102,9 @@ export function rollouts(options: RolloutsOptions): data.LiveSource<{
   return {
     async harvest({ rows, random }) {
       if (rows !== envs * horizon)
-        throw new Error(`envs × horizon is ${envs} × ${horizon}, and a batch has ${rows} rows; make them equal`);
+        throw new Error(
+          `envs × horizon is ${envs} × ${horizon}, and a batch has ${rows} rows; make them equal`,
+        );
       if (carts.length === 0) carts = Array.from({ length: envs }, () => begin(random));
       const obs = new Float32Array(sizes * rows);
       const action = new Int32Array(rows);
@@ -157,7 +160,13 @@ export function rollouts(options: RolloutsOptions): data.LiveSource<{
 
 /** A cart as `state` gave it. Throws where it is none. */
 function cartOf(kept: unknown): Cart {
-  if (typeof kept === 'object' && kept !== null && 'state' in kept && 'steps' in kept && Array.isArray(kept.state)) {
+  if (
+    typeof kept === 'object' &&
+    kept !== null &&
+    'state' in kept &&
+    'steps' in kept &&
+    Array.isArray(kept.state)
+  ) {
     const [x, speed, angle, turning] = kept.state.map(Number);
     if (x !== undefined && speed !== undefined && angle !== undefined && turning !== undefined)
       return { state: [x, speed, angle, turning], steps: Number(kept.steps) };

@@ -278,17 +278,32 @@ export class GptTrainer extends Trainer<GptParams, GptModels, GptData, GptSchedu
       trainSet: data.from<{ readonly tokens: Tensor2D }>(
         corpus.tokenWindows,
         { file: data.path('data/kjv-train.txt'), length: context + 1 },
-        { record: { tokens: { dtype: 'i32', shape: [context + 1] } }, batch: batchSize, shuffle: true },
+        {
+          record: { tokens: { dtype: 'i32', shape: [context + 1] } },
+          declared: { name: 'token_windows', file: './corpus.ts' },
+          batch: batchSize,
+          shuffle: true,
+        },
       ),
       valSet: data.from<{ readonly tokens: Tensor2D }>(
         corpus.tokenWindows,
         { file: data.path('data/kjv-val.txt'), length: context + 1 },
-        { record: { tokens: { dtype: 'i32', shape: [context + 1] } }, batch: 64, shuffle: false },
+        {
+          record: { tokens: { dtype: 'i32', shape: [context + 1] } },
+          declared: { name: 'token_windows', file: './corpus.ts' },
+          batch: 64,
+          shuffle: false,
+        },
       ),
       prompts: data.from<{ readonly tokens: Tensor2D }>(
         corpus.tokenWindows,
         { file: data.path('data/kjv-val.txt'), length: context + 1 },
-        { record: { tokens: { dtype: 'i32', shape: [context + 1] } }, batch: 16, shuffle: false },
+        {
+          record: { tokens: { dtype: 'i32', shape: [context + 1] } },
+          declared: { name: 'token_windows', file: './corpus.ts' },
+          batch: 16,
+          shuffle: false,
+        },
       ),
     };
   }

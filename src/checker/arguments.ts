@@ -156,6 +156,8 @@ export const describe = (written: TypeExpr): string => {
       return `one of ${initializers.map((each) => `"${each}"`).join(', ')}`;
     case 'clip':
       return '`norm(…)` or `value(…)`';
+    case 'freeze':
+      return '`after(…)`';
     case 'monitor':
       return '`min(step.metric)` or `max(step.metric)`';
     case 'metric':
@@ -383,6 +385,8 @@ export const checkLimits = (
 export interface Call {
   readonly env: Env;
   readonly owner: string;
+  /** What else can be given by name, such as further inputs of a layer: named where a name is unknown. */
+  readonly others?: readonly string[];
   /** Word for the parameters in messages: `argument` or `attribute`. */
   readonly kind: string;
   readonly params: readonly Item[];
@@ -395,7 +399,7 @@ export interface Call {
 
 /** Positional and named arguments by parameter; defaults filled in. Null where one is missing or wrong. */
 export const bindArguments = (
-  { env, owner, kind, params, span, scope, gaps = false }: Call,
+  { env, owner, kind, params, span, scope, gaps = false, others = [] }: Call,
   piped: Value | null,
   args: readonly Arg[],
   extra: (name: string) => boolean = () => false,
@@ -422,7 +426,7 @@ export const bindArguments = (
       continue;
     }
     if (!param) {
-      const known = params.map((each) => each.name.text);
+      const known = [...params.map((each) => each.name.text), ...others];
       env.checker.report(
         unknownAttribute(
           arg.name.span,

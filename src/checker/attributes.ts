@@ -13,6 +13,7 @@ import type { Span } from '../parser/source.js';
 import { checkLimits, coerce, describe } from './arguments.js';
 import { axesOf } from './axes.js';
 import { preludeScope, sourceText } from './calls.js';
+import { freezeOf } from './freezes.js';
 import { lookup, makePlace, type Env } from './env.js';
 import { checkExpr, kindOf } from './expressions.js';
 import { keyHelp, meantKey } from './foreign.js';
@@ -176,6 +177,7 @@ const specialOf = (env: Env, item: Item, expr: Expr, what: string): Value | 'oth
   }
   const special =
     (mentions(item, 'clip') ? clipOf(env, expr) : null) ??
+    (mentions(item, 'freeze') ? freezeOf(env, expr) : null) ??
     (mentions(item, 'monitor') || mentions(item, 'metric') ? monitorOf(expr) : null) ??
     (mentions(item, 'metric') ? metricOf(expr) : null) ??
     (mentions(item, 'axes') ? axesOf(env, expr) : null) ??

@@ -31,6 +31,7 @@ import {
   checkIsMissing,
   hasMasks,
   holdsGaps,
+  isPlainArithmetic,
   meanOfKnown,
   isMissing,
   refuseGaps,
@@ -332,8 +333,11 @@ const callBuiltin = (
   piped: Value | null,
 ): Value => {
   // A mean over rows is one of what is known: it alone of a step takes what may be missing.
-  const isMean = builtin.name === 'mean' && env.place.kind === 'step';
-  const reading = isMean ? { ...env, place: { ...env.place, gaps: true } } : env;
+  const isMean = builtin.name === 'mean' && env.place.kind === 'step' && !env.place.gaps;
+  const reading =
+    isMean && piped === null && args.every(({ value: given }) => isPlainArithmetic(given))
+      ? { ...env, place: { ...env.place, gaps: true } }
+      : env;
   const call = bindBuiltin(reading, builtin, args, span, piped, true);
   if (!call) return unknownValue(span);
   const { bound, given } = call;

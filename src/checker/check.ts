@@ -4,7 +4,7 @@ import { missingPart, nestedTooDeep } from '../parser/messages.gen.js';
 import type { SourceFile } from '../parser/source.js';
 import { noFacts } from './dims/facts.js';
 import type { Checker, Env, FileScope } from './env.js';
-import type { Host } from './host.js';
+import { folderOf, joinPath, type Host } from './host.js';
 import type { Ir, IrClass, IrModule } from './ir.js';
 import { loadPrelude } from './prelude.js';
 import { loadProgram, type Program, type ProgramFile } from './program.js';
@@ -155,6 +155,9 @@ const checkLoaded = (program: Program, entry: string, host: Host): Checked => {
       consts: new Map(
         modules.flatMap((module) => module.consts.map((each) => [each.name, each.value] as const)),
       ),
+      ...(host.looksForData === true
+        ? { isThere: (path: string) => host.exists(joinPath(folderOf(entry), path)) }
+        : {}),
       prelude: checker.prelude,
       report: checker.report,
     });

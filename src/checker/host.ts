@@ -6,6 +6,8 @@ export interface Host {
   readHead(path: string): string | null;
   /** Whether a file is there (data files, externs). */
   exists(path: string): boolean;
+  /** Whether to warn of data files that are not there: a spec may be checked where its data is not. */
+  readonly looksForData?: boolean;
   /** The folder that a spec's imports may not leave; normally the one with `package.json`, `.git`, or the spec's own. */
   rootOf(path: string): string;
 }

@@ -56,3 +56,14 @@ export interface IrGroup extends IrMatching {
   readonly name: string;
   readonly options: readonly IrNamed[];
 }
+
+/** `own`: a slot of this class. `item`: the turn's module of a fold, or a slot of its group. */
+export type IrSlotRef =
+  | { readonly kind: 'own'; readonly slot: string; readonly conditional: boolean; readonly free: boolean }
+  | {
+      readonly kind: 'item';
+      readonly item: string;
+      readonly slot: string | null;
+      readonly conditional: boolean;
+      readonly free: boolean;
+    };

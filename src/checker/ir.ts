@@ -6,12 +6,12 @@
 import type { Span } from '../parser/source.js';
 import type { Phase } from '../values/phases.js';
 import type { IrExtern, IrExternLayer } from './ir-externs.js';
-import type { IrModel, IrOptimizer } from './ir-models.js';
+import type { IrModel, IrOptimizer, IrSlotRef } from './ir-models.js';
 import type { IrJoined, IrReduction } from './ir-reductions.js';
 
 export type { IrExtern, IrExternItem, IrExternLayer } from './ir-externs.js';
 export type { IrJoined, IrReduction } from './ir-reductions.js';
-export type { IrCopy, IrGroup, IrMatching, IrModel, IrOptimizer, IrPattern } from './ir-models.js';
+export type { IrCopy, IrGroup, IrMatching, IrModel, IrOptimizer, IrPattern, IrSlotRef } from './ir-models.js';
 
 export interface Ir {
   readonly language: 1;
@@ -258,6 +258,8 @@ export type IrExprKind =
   /** `mode` is null for a metric that is only named. */
   | { readonly kind: 'monitor'; readonly mode: 'min' | 'max' | null; readonly metric: string }
   | { readonly kind: 'clip'; readonly how: 'norm' | 'value'; readonly most: IrExpr }
+  /** `after(5.epochs, first = 1.epoch)`, of `freeze`. */
+  | { readonly kind: 'freezeAfter'; readonly from: IrExpr; readonly first: IrExpr | null }
   | { readonly kind: 'env'; readonly variable: string }
   /** `axis(lr, [1e-4, 1e-3])`, of a sweep: literals and quantities. Its span is the name's. */
   | { readonly kind: 'axis'; readonly name: string; readonly values: readonly IrExpr[] }
@@ -285,17 +287,6 @@ export type IrSlice =
   | { readonly kind: 'ellipsis' }
   | { readonly kind: 'range'; readonly from: IrExpr | null; readonly to: IrExpr | null }
   | { readonly kind: 'at'; readonly at: IrExpr };
-
-/** `own`: a slot of this class. `item`: the turn's module of a fold, or a slot of its group. */
-export type IrSlotRef =
-  | { readonly kind: 'own'; readonly slot: string; readonly conditional: boolean; readonly free: boolean }
-  | {
-      readonly kind: 'item';
-      readonly item: string;
-      readonly slot: string | null;
-      readonly conditional: boolean;
-      readonly free: boolean;
-    };
 
 export type IrRef =
   | { readonly kind: 'local'; readonly name: string }

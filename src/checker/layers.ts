@@ -96,6 +96,7 @@ export const bindLayer = (env: Env, builtin: Builtin, args: readonly Arg[], span
       params: builtin.params,
       span,
       scope: scopeOf(env, builtin),
+      others,
     },
     null,
     args,

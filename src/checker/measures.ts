@@ -1,5 +1,6 @@
 /** `step measure`: figures of the data that are found before training, `seen.mu`, and what reads them. */
 import type { MetricStmt, StepDecl } from '../parser/ast.js';
+import type { Diagnostic } from '../parser/diagnostic.js';
 import {
   duplicateKey,
   missingPart,
@@ -30,6 +31,29 @@ export interface Measure {
   /** Figures by name. */
   readonly types: ReadonlyMap<string, TensorType>;
 }
+
+interface Known {
+  readonly measure: Measure | null;
+  /** What is wrong with the step, told where the step stands: whoever reads its figures first may be a model. */
+  readonly found: readonly Diagnostic[];
+}
+
+const orders = new WeakMap<object, StepDecl[]>();
+
+/** Measure steps in the order in which they are known: what one of them reads comes before it. */
+const orderOf = (env: Env): StepDecl[] => {
+  const known = orders.get(env.checker) ?? [];
+  orders.set(env.checker, known);
+  return known;
+};
+
+/** The steps of all measure steps, each after those whose figures it needs; says what is wrong with them. */
+export const measuresOf = (env: Env, decls: readonly StepDecl[]): readonly (readonly IrStep[])[] => {
+  for (const decl of decls) for (const each of knownOf(env, decl)?.found ?? []) env.checker.report(each);
+  return orderOf(env)
+    .filter((decl) => decls.includes(decl))
+    .map((decl) => measureOf(env, decl)?.steps ?? []);
+};
 
 type How = Extract<IrStepStmt, { readonly kind: 'measure' }>['how'];
 
@@ -132,15 +156,20 @@ export const checkFigure = (env: Env, statement: MetricStmt, state: StepState): 
 export const figuresOf = (state: StepState): ReadonlyMap<string, TensorType> => types.get(state) ?? new Map();
 
 /** A measure step with its figures, checked once, whoever asks first; null after an error. */
-export const measureOf = (env: Env, decl: StepDecl): Measure | null => {
+const measureOf = (env: Env, decl: StepDecl): Measure | null => knownOf(env, decl)?.measure ?? null;
+
+const knownOf = (env: Env, decl: StepDecl): Known | null => {
   const { main, open } = env.checker;
   const { scope } = main;
-  if (!scope) return null;
-  if (open.others.has(decl)) return null;
-  return env.checker.memo(decl, 'measure', (): Measure | null => {
+  if (!scope || open.others.has(decl)) return null;
+  return env.checker.memo(decl, 'measure', (): Known => {
     open.others.add(decl);
     try {
-      return checkMeasure(envOf(env.checker, scope), decl);
+      const { result, diagnostics } = env.checker.capture(() =>
+        checkMeasure(envOf(env.checker, scope), decl),
+      );
+      orderOf(env).push(decl);
+      return { measure: result, found: diagnostics };
     } finally {
       open.others.delete(decl);
     }
@@ -181,6 +210,14 @@ const checkMeasure = (env: Env, decl: StepDecl): Measure | null => {
       );
     return null;
   }
+  const block = ir.body.find(({ kind }) => kind === 'if' || kind === 'for' || kind === 'every');
+  if (block) {
+    const reason = 'makes a figure that may not be there, and others read it';
+    env.checker.report(
+      updateNotHere(block.span, { statement: block.kind, reason }, { help: 'write `if … then … else …`' }),
+    );
+    return null;
+  }
   const steps = decl.inputs.length > 1 ? apart(env, decl, ir) : [ir];
   return steps && { steps, types: own };
 };
@@ -211,15 +248,6 @@ const apart = (env: Env, decl: StepDecl, ir: IrStep): readonly IrStep[] | null =
   const figures = new Map<string, { readonly of: IrStepStmt[]; readonly locals: Set<string> }>();
   let fine = true;
   for (const statement of ir.body) {
-    if (statement.kind === 'if' || statement.kind === 'for' || statement.kind === 'every') {
-      env.checker.report(
-        updateNotHere(statement.span, {
-          statement: statement.kind,
-          reason: 'stands in a step over one data set: here each figure is of the rows of one of them',
-        }),
-      );
-      return null;
-    }
     if (statement.kind !== 'measure') continue;
     const { batches, locals } = readsOf(expressionsOf(statement), ir.body);
     const [batch, ...others] = [...batches];
@@ -277,9 +305,14 @@ export const measuredValue = (
   figure: { readonly text: string; readonly span: Span },
   span: Span,
 ): Value | null => {
-  const decl = measureNamed(env, step);
+  // A model of another file knows nothing of this one's steps.
+  const decl = env.place.kind === 'graph' && !env.file.isMain ? null : measureNamed(env, step);
   if (!decl) return null;
   if (env.checker.open.others.has(decl)) {
+    // One error for all figures of a cycle.
+    const cycle = env.checker.memo(decl, 'cycle', () => ({ told: false }));
+    if (cycle.told) return unknownValue(span);
+    cycle.told = true;
     env.checker.report(
       wrongKind(
         span,
@@ -288,22 +321,26 @@ export const measuredValue = (
           found: 'what is being measured',
           expected: 'a value that is known before',
         },
-        { help: 'measure a data set whose `map` does not need the figures, and amend it' },
+        {
+          help:
+            env.place.kind === 'graph'
+              ? 'measure without a model that needs the figures'
+              : 'measure a data set whose `map` does not need the figures, and amend it',
+        },
       ),
     );
     return unknownValue(span);
   }
-  if (env.place.kind === 'host' || env.place.kind === 'graph') {
+  if (env.place.kind === 'host') {
     env.checker.report(
       wrongKind(
         span,
         {
           name: `${step}.${figure.text}`,
           found: 'a measured tensor',
-          expected:
-            env.place.kind === 'graph' ? 'a value of the model' : 'a value that is known before the run',
+          expected: 'a value that is known before the run',
         },
-        { help: 'it can be read in steps and in `map`; a model takes it as an input' },
+        { help: 'it can be read in steps, in models and in `map`' },
       ),
     );
     return unknownValue(span);

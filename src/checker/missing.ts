@@ -179,6 +179,14 @@ export const callWithGaps = (
   return unknownValue(span);
 };
 
+/** Whether nothing is called in an expression: what may be missing in it is told of where it is used otherwise. */
+export const isPlainArithmetic = (expr: unknown): boolean => {
+  if (Array.isArray(expr)) return expr.every(isPlainArithmetic);
+  if (typeof expr !== 'object' || expr === null) return true;
+  if ('kind' in expr && (expr.kind === 'call' || expr.kind === 'pipe')) return false;
+  return Object.values(expr).every(isPlainArithmetic);
+};
+
 /**
  * `mean(x)` over rows of a step where x may be missing: of what is known. `apply` is that function on tensors, `select` another of the
  * prelude. Null where it is another mean.

@@ -85,7 +85,7 @@ export const sizeOf = (env: Env, expr: Expr, found: Value = checkExpr(env, expr)
   return noSize;
 };
 
-const bareName = (dim: DimExpr): string | null =>
+export const bareName = (dim: DimExpr): string | null =>
   dim.kind === 'size' && dim.size.kind === 'ref' ? dim.size.name : null;
 
 const dimSize = (env: Env, dim: Expr, bindings: Bindings): Size | null => {

@@ -1,11 +1,11 @@
 /** Fields of a row as a data set declares them, against what its source can hold. */
 import type { RecordType as WrittenRecord, TypeExpr } from '../parser/ast.js';
-import { wrongType } from '../parser/messages.gen.js';
+import { unknownName, wrongType } from '../parser/messages.gen.js';
 import { constant, showSize, symbol, type Size } from './dims/size.js';
-import type { Env } from './env.js';
+import { lookup, type Env } from './env.js';
 import { isRagged, ragged, recordType as codeType } from './host-map.js';
 import type { IrField, IrType } from './ir.js';
-import { noBindings, resolveType } from './patterns.js';
+import { bareName, noBindings, resolveType } from './patterns.js';
 import { aType, showType, tensorType, unknownType, type RecordType, type Type } from './types.js';
 
 const fieldHelp = (type: Type): { readonly help?: string } => {
@@ -71,10 +71,31 @@ export const rowFields = (
       return wrong('sizes that are known, or names alone', 'give a size that differs a name of its own');
     return type;
   };
+  /** Reports a size of a source whose rows have one size each that no name stands for: a list of any length, it seems. */
+  const hasOpenSize = (own: TypeExpr): boolean => {
+    if (isFree || own.kind !== 'namedType') return false;
+    for (const dim of own.shape?.dims ?? []) {
+      const size = dim.kind === 'size' ? bareName(dim) : null;
+      if (size === null || bindings.sizes.has(size) || lookup(env.scope, size)) continue;
+      env.checker.report(
+        unknownName(
+          dim.span,
+          { kind: 'size', name: size },
+          {
+            notes: [`a field of \`${source}\` has the same sizes in every row: numbers, consts or params`],
+            help: 'lists of any length are read from `jsonl`, or by an extern source',
+          },
+        ),
+      );
+      return true;
+    }
+    return false;
+  };
   const typeOf = (name: string, whole: TypeExpr): Type => {
     const { of, choices } = partsOf(whole);
     if (choices) return tensorType('i32', [], constant(choices.length));
     const [own = whole, ...more] = of;
+    if (hasOpenSize(own)) return unknownType;
     const text = more.length === 0 ? textKind(own) : null;
     if (text !== null && own.kind === 'namedType') {
       // Its sizes are read as those of a tensor are.

@@ -14,7 +14,7 @@ import { checkExpr } from './expressions.js';
 import { derivedOf } from './copies.js';
 import type { IrCopy, IrModel, IrNamed, IrStep, IrTrainer } from './ir.js';
 import { walkIr } from './ir-walk.js';
-import { measureOf } from './measures.js';
+import { measuresOf } from './measures.js';
 import { checkStep, isStage } from './steps.js';
 import { counted } from './training/input.js';
 import { irType } from './types.js';
@@ -91,6 +91,8 @@ export const checkTrainer = (env: Env, scope: FileScope, files: readonly FileSco
     decl.kind === 'optimizer' ? (checkOptimizer(env, decl) ?? []) : [],
   );
   const made: IrStep[] = [];
+  /** Measure steps, and how many other steps come before each. */
+  const measuring: { readonly decl: StepDecl; readonly at: number }[] = [];
   const names = new Map<string, Span>();
   for (const decl of steps) {
     const name = (decl.as ?? decl.stage).text;
@@ -125,14 +127,19 @@ export const checkTrainer = (env: Env, scope: FileScope, files: readonly FileSco
     }
     names.set(name, (decl.as ?? decl.stage).span);
     if (decl.stage.text === 'measure') {
-      const measure = measureOf(env, decl);
-      if (measure) made.push(...measure.steps);
+      measuring.push({ decl, at: made.length });
       continue;
     }
     const whole = withBody(env, decl);
     const step = whole ? checkStep(env, whole.decl, whole.body, datas) : null;
     if (step) made.push(step);
   }
+  const measures = measuresOf(
+    env,
+    measuring.map(({ decl }) => decl),
+  );
+  for (const [index, { at }] of [...measuring.entries()].reverse())
+    made.splice(at, 0, ...(measures[index] ?? []));
   const [trainer, second] = trainers;
   if (second)
     env.checker.report(

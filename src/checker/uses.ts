@@ -146,6 +146,19 @@ const recursion = (env: Env, decl: ClassDecl, span: Span): void =>
     ),
   );
 
+const isMeasuring = (env: Env): boolean =>
+  [...env.checker.open.others].some((open) => 'kind' in open && open.kind === 'step');
+
+/** A model that reads figures of the step that calls it. */
+const needsFigures = (env: Env, name: string, span: Span): void =>
+  env.checker.report(
+    wrongKind(
+      span,
+      { name, found: 'a model that reads what is being measured', expected: 'a model that does not' },
+      { help: 'measure without a model that needs the figures' },
+    ),
+  );
+
 /** What a block's constructor is given: its parameters, the sizes that its weights need, and params of the run. */
 const blockOptions = (
   env: Env,
@@ -325,7 +338,10 @@ export const callModel = (
 ): Value => {
   const info = classOf(env, decl, file);
   if (!info) {
-    if (env.checker.open.classes.has(decl)) recursion(env, decl, span);
+    if (env.checker.open.classes.has(decl)) {
+      if (isMeasuring(env)) needsFigures(env, name, span);
+      else recursion(env, decl, span);
+    }
     return unknownValue(span);
   }
   if (env.place.kind !== 'step') {

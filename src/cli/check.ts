@@ -3,6 +3,7 @@ import { hasErrors } from '../parser/diagnostic.js';
 import { diagnosticToJson, type JsonDiagnostic } from '../parser/render.js';
 import type { ExternFaults } from '../codegen/extern-faults.js';
 import { checkExterns, emitTo, hasExterns, type Checked, type TypeFault } from '../compiler.js';
+import { nodeHost } from '../node-host.js';
 import { placesOf } from './places.js';
 import { counted, reportDiagnostics, reportFaults } from './report.js';
 import { checkSpec, findSpecs, shownPath, specFile, type SpecFile } from './specs.js';
@@ -46,7 +47,7 @@ export const checkCommand = async (args: readonly string[], options: CheckOption
   const records: JsonDiagnostic[] = [];
   let failed = false;
   for (const spec of specs) {
-    const checked = checkSpec(spec);
+    const checked = checkSpec(spec, { ...nodeHost, looksForData: true });
     const externs = options.externs === true ? await faultsOf(spec, checked) : noFaults;
     const diagnostics = [...checked.diagnostics, ...externs.diagnostics];
     failed ||= hasErrors(diagnostics) || externs.rest.length > 0;

@@ -3,22 +3,46 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openCheckpoint, readStateText, readTensors, type Checkpoint } from '../runtime/checkpoint/read.js';
 
-/** Names of what a clock says. */
-const timed: ReadonlySet<string> = new Set(['seconds', 'wall', 'steps_per_second', 'rows_per_second']);
+/** Fields of a line of metrics that a clock says; what the run measured is named as its spec names it. */
+const timed: ReadonlySet<string> = new Set(['wall', 'steps_per_second', 'rows_per_second']);
 
-/** Of `state.json`: how the run was started, and what it wrote besides, may differ. */
-const apart: ReadonlySet<string> = new Set(['lock', 'files', 'compile', 'saved']);
+/** Of `state.json`: what a clock says, how the run was started, and what it wrote besides, by place. */
+const apart: readonly RegExp[] = [
+  /^(?:seconds|lock|files|compile)$/,
+  /^best\.\d+\.seconds$/,
+  // Which checkpoints there are: the other run saves more of them.
+  /^addOns\.checkpoint(?:#\d+)?\.saved$/,
+];
 
-const withoutTimes = (text: string): string =>
-  JSON.stringify(
-    JSON.parse(text, (key, value: unknown) => (timed.has(key) || apart.has(key) ? undefined : value)),
-  );
+/** The same without what stands at some places, which are keys with dots between them; objects as lists of their fields, in order. */
+const without = (value: unknown, isLeftOut: (place: string) => boolean, at = ''): unknown => {
+  const below = (key: string | number): string => (at === '' ? String(key) : `${at}.${key}`);
+  if (Array.isArray(value))
+    return value.map((each: unknown, index) => without(each, isLeftOut, below(index)));
+  if (typeof value === 'object' && value !== null)
+    return Object.entries(value).flatMap(([key, each]: [string, unknown]) =>
+      isLeftOut(below(key)) ? [] : [[key, without(each, isLeftOut, below(key))]],
+    );
+  // Which is another number than 0, and the same when it is written.
+  return Object.is(value, -0) ? '-0' : value;
+};
+
+/** The state of a run without what may differ in one that does the same. */
+const comparable = (state: string): string =>
+  JSON.stringify(without(JSON.parse(state), (place) => apart.some((each) => each.test(place))));
 
 const linesOf = (run: string): readonly string[] => {
   const text = readFileSync(join(run, 'metrics.jsonl'), 'utf8').trimEnd();
   const lines = text === '' ? [] : text.split('\n');
   // What a process holds in memory is another number each time.
   return lines.filter((line) => !line.startsWith('{"stage":"device_stats"')).map(withoutTimes);
+};
+
+const withoutTimes = (line: string): string => {
+  const fields: unknown = JSON.parse(line);
+  return JSON.stringify(
+    Object.fromEntries(Object.entries(fields ?? {}).filter(([name]) => !timed.has(name))),
+  );
 };
 
 const lastOf = (run: string): string => {
@@ -74,7 +98,7 @@ export const differencesOf = async (one: string, other: string): Promise<readonl
   const tensors = first.inOneFile
     ? await tensorsThatDiffer(last, first, second)
     : filesThatDiffer(last, first, second);
-  const states = [await readStateText(first), await readStateText(second)].map(withoutTimes);
+  const states = [await readStateText(first), await readStateText(second)].map(comparable);
   const state = states[0] === states[1] ? [] : [`state.json of ${last} differs`];
   const [mine, theirs] = [linesOf(one), linesOf(other)];
   const at = mine.findIndex((line, index) => line !== theirs[index]);

@@ -4,6 +4,7 @@ import { evaluateIr } from '../checker/evaluate.js';
 import type { IrData, IrExpr, IrStep, IrTrainer } from '../checker/ir.js';
 import { loadPrelude } from '../checker/prelude.js';
 import { optionOf, type TrainingInput } from '../checker/training/input.js';
+import { endlessData } from '../checker/training/live.js';
 import { axesIn } from '../checker/training/sweep.js';
 import { phaseOf } from '../checker/training/phase-values.js';
 import { partIn, runOf, type Run } from '../checker/training/run.js';
@@ -53,8 +54,18 @@ const dataLine = (step: IrStep, trainer: IrTrainer, reader: Reader): readonly st
   step.inputs.flatMap((input) => {
     const set = trainer.data.find((each) => each.name === input.data);
     const lines = rowLines({ ...step, inputs: [input] }, trainer, reader);
-    return set === undefined ? lines : [...lines, ...mapLines(set)];
+    return set === undefined ? lines : [...lines, ...skipLines(set, reader.run), ...mapLines(set)];
   });
+
+/** Nothing but the run reads the rows. */
+const skipLines = ({ options }: IrData, run: Run): readonly string[] => {
+  const given = optionOf(options, 'on_bad_row');
+  return given !== null && evaluateIr(given, run.names) === 'skip'
+    ? [
+        '    less the rows that do not fit, which are left out (on_bad_row = "skip"): a run finds out how many',
+      ]
+    : [];
+};
 
 const rowLines = (
   step: IrStep,
@@ -67,6 +78,12 @@ const rowLines = (
     if (set === undefined) return [];
     const given = optionOf(set.options, 'batch');
     const size = given === null ? 32 : evaluateIr(given, run.names);
+    if (set.source.live === true) {
+      const limited =
+        part === null ? '' : `; ${counted(part.value, 'is', 'are')} taken (${showPart(option, part)})`;
+      const rows = typeof size === 'number' ? grouped(size) : String(size);
+      return [`  ${data}: live, batches of ${rows} as the step asks for them${limited}`];
+    }
     const found = rowsOf(set);
     const unknown = part === null ? '' : `; ${showPart(option, part)}`;
     if (found === null) return [`  ${data}: ${whyUnknown(set)}${unknown}`];
@@ -170,12 +187,15 @@ const validateLines = (step: IrStep, trainer: IrTrainer, reader: Reader): readon
   const limited = partOf(step.stage, reader.run.taken);
   if (limited.part?.unit === 'batches' && limited.part.value === 0)
     return [`${step.name}: never (${showPart(limited.option, limited.part)})`];
+  const isOnce = step.every === null && endlessData(trainer) !== null;
   const when =
     reader.dev !== null
       ? `once, at the end (dev_run), of ${counted(reader.dev, 'batch', 'batches')} at most`
-      : pace === null
-        ? `every ${showQuantity(every)}, and at the end`
-        : times(every, pace, reader.end, { atEnd: true });
+      : isOnce
+        ? 'at the end'
+        : pace === null
+          ? `every ${showQuantity(every)}, and at the end`
+          : times(every, pace, reader.end, { atEnd: true });
   const sanity = reader.dev === null ? partIn(optionOf(trainer.options, 'sanity'), names) : null;
   const before =
     sanity === null

@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { evaluateIr } from '../checker/evaluate.js';
+import { weightsGoOn } from '../parser/messages.gen.js';
 import { parseOverride } from '../values/overrides.js';
 import { differencesOf } from './compare-runs.js';
 import { reportDiagnostics } from './report.js';
@@ -30,7 +31,7 @@ interface Ended {
   readonly text: string;
 }
 
-/** When a run is killed: so many milliseconds after its folder has a checkpoint of this step. */
+/** When a run is killed: so many milliseconds after its folder has a checkpoint of this step, or after it was started (step 0). */
 interface Kill {
   readonly run: string;
   readonly step: number;
@@ -48,6 +49,9 @@ const lastStepOf = (run: string): number => {
 };
 
 const pollMilliseconds = 10;
+
+/** How often the run may come to its end before all of the kills were made. */
+const mostEnds = 5;
 
 /** Runs this program with other words. It is killed as `kill` says unless it ends before. */
 const runSelf = (words: readonly string[], kill: Kill | null): Promise<Ended> =>
@@ -90,8 +94,8 @@ const lengthOf = (run: string): { readonly steps: number; readonly seconds: numb
 };
 
 /**
- * Whether the spec leaves the native engine's way to the clock; the exit code where something is wrong with the spec, which has been
- * printed. Throws where something is wrong with the words.
+ * Whether the spec leaves the native engine's way to the clock; the exit code where something is wrong with the spec, or its checkpoints
+ * are nothing to go on from, which has been printed. Throws where something is wrong with the words.
  */
 const waysByClock = (path: string, words: readonly string[]): boolean | number => {
   const spec = findSpec(path);
@@ -101,6 +105,13 @@ const waysByClock = (path: string, words: readonly string[]): boolean | number =
   if (ir === null || ir.trainer === null)
     throw new Misuse(`${spec.shown} has no trainer; verify a spec that imports it`);
   const { trainer, names } = settingsOf(ir.trainer, ir, words.map(parseOverride));
+  const saving = trainer.addons.find(({ name, module }) => name === 'checkpoint' && module === null);
+  const alone = saving?.options.find(({ name }) => name === 'weights_only')?.value;
+  if (alone !== undefined && evaluateIr(alone, names) === true) {
+    const help = 'leave it out: a run whose checkpoints hold weights only is not resumed';
+    reportDiagnostics({ ...checked, diagnostics: [weightsGoOn(alone.span, { help })] });
+    return exits.diagnostics;
+  }
   const compile = trainer.options.find(({ name }) => name === 'compile');
   return compile === undefined || evaluateIr(compile.value, names) === 'auto';
 };
@@ -146,44 +157,60 @@ export const verifyResumeCommand = async (
     );
     const saving = has('checkpoint.every') ? [] : [`checkpoint.every=${every}.steps`];
     const again = [...base, ...saving, `--run-dir=${killed}`, '--resume=auto'];
+    /** Whether a run that has come to its end came to the same; what differs is said. */
+    const isEqual = async (): Promise<boolean> => {
+      const differences = await differencesOf(undisturbed, killed);
+      for (const line of differences) streams.say(`differs: ${line}`);
+      return differences.length === 0;
+    };
+    /** How long it takes from its start to its first step. */
+    const starting = 1000 * Math.max(0, first.seconds - seconds);
     let done = 0;
-    let last: Ended | null = null;
-    for (let turn = 0; turn < kills; turn += 1) {
-      // Somewhere in its part of the run: any moment between two checkpoints, while one is written too.
-      const wanted = Math.floor((steps * (turn + Math.random())) / kills) - every;
+    let ends = 0;
+    while (done < kills) {
+      // With some kills, the first comes while it gets ready, and then each third: while it begins, and while it goes on.
+      const isAtStart = kills >= 3 && done % 3 === 0;
+      // Else somewhere in its part of the run: any moment between two checkpoints, while one is written too.
+      const wanted = Math.floor((steps * (done + Math.random())) / kills) - every;
       // After it has saved something of its own, and before the last checkpoint, where nothing is left to lose.
-      const step = Math.min(Math.max(wanted, lastStepOf(killed) + 1), steps - 1);
-      const after = Math.random() * ((1000 * seconds) / steps) * every;
-      last = await runSelf(again, { run: killed, step, after });
-      if (last.code === 0 && done === 0) {
-        // It was faster than the other: once more, killed as soon as it has saved something.
+      const step = Math.max(1, Math.min(Math.max(wanted, lastStepOf(killed) + 1), steps - 1));
+      // One that was faster than the other is killed as soon as it has saved something.
+      const after = ends > 0 ? 0 : Math.random() * ((1000 * seconds) / steps) * every;
+      const kill = isAtStart
+        ? { run: killed, step: 0, after: Math.random() * starting }
+        : { run: killed, step: ends > 0 ? lastStepOf(killed) + 1 : step, after };
+      const last = await runSelf(again, kill);
+      if (last.code === 0) {
+        if (!(await isEqual())) {
+          streams.say(`the runs are in ${folder}`);
+          return exits.runFailed;
+        }
+        ends += 1;
+        if (ends > mostEnds) break;
+        // What is left of the kills falls into another run.
         rmSync(killed, { recursive: true, force: true });
-        last = await runSelf(again, { run: killed, step: 1, after: 0 });
+        continue;
       }
-      if (last.code === 0) break;
       if (last.code !== null) {
         streams.say(`error: a resumed run did not end well:\n${ended(last)}`);
         return exits.runFailed;
       }
       done += 1;
-      streams.say(`kill ${done} of ${kills} after step ${lastStepOf(killed)} was saved`);
+      const when = isAtStart ? 'while it got ready' : `after step ${lastStepOf(killed)} was saved`;
+      streams.say(`kill ${done} of ${kills} ${when}`);
     }
-    if (last?.code !== 0) {
-      last = await runSelf(again, null);
-      if (last.code !== 0) {
-        streams.say(`error: the last resumed run did not end well:\n${ended(last)}`);
-        return exits.runFailed;
-      }
-    }
-    if (done === 0) {
+    if (done < kills) {
       streams.say(
-        'error: the run was never killed, it ended too soon: nothing is shown. Take more steps, or a smaller --every',
+        `error: the run was killed ${done} times of ${kills}, it ended too soon each other time. Take more steps, a smaller --every, or fewer --kills`,
       );
       return exits.runFailed;
     }
-    const differences = await differencesOf(undisturbed, killed);
-    for (const line of differences) streams.say(`differs: ${line}`);
-    if (differences.length > 0) {
+    const last = await runSelf(again, null);
+    if (last.code !== 0) {
+      streams.say(`error: the last resumed run did not end well:\n${ended(last)}`);
+      return exits.runFailed;
+    }
+    if (!(await isEqual())) {
       streams.say(`the runs are in ${folder}`);
       return exits.runFailed;
     }

@@ -106,6 +106,7 @@ const entryText = (file: EmittedFile, trainer: string): string =>
     "import { SourceMap } from 'node:module';",
     "import { fileURLToPath } from 'node:url';",
     "import { isAbsolute, relative } from 'node:path';",
+    "import { isMainThread } from 'node:worker_threads';",
     "import { main as run } from 'ztrain/runtime';",
     `import { ${trainer} as reviewed } from ${JSON.stringify(`./${file.name}.js`)};`,
     // The reviewed trainer names its spec by a digest; the executable carries the text, for checkpoints, and digests of code.
@@ -122,6 +123,8 @@ const entryText = (file: EmittedFile, trainer: string): string =>
     '};',
     'export const main = (argv, io) => run(trainer, argv, io);',
     'export { trainer };',
+    // A thread that prepares rows imports this file: what fails there is told with its line as well.
+    'if (!isMainThread && process.sourceMapsEnabled !== true) Error.prepareStackTrace = traced;',
     'if (isProgram()) {',
     '  Error.prepareStackTrace = traced;',
     "  const from = relative(process.cwd(), process.argv[1] ?? '');",

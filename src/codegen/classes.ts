@@ -11,7 +11,7 @@ import { rankOf, tensorText, tensorType, typeNode } from './types.js';
 
 /** Members of `nn.Module` that a slot must not hide, and of every object. */
 const MODULE_MEMBERS = (
-  'add addState addWeight as call constructor forward hasOwnProperty isPrototypeOf options ' +
+  'add addState addWeight as call constructor forward hasOwnProperty isPrototypeOf measured options ' +
   'propertyIsEnumerable toLocaleString toString valueOf'
 ).split(' ');
 

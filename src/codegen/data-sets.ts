@@ -3,7 +3,7 @@ import type { ts } from 'ts-morph';
 import type { IrData, IrExpr, IrField, IrMap, IrNamed, IrType } from '../checker/ir.js';
 import { walkIr } from '../checker/ir-walk.js';
 import { EmitError, type Place, inside } from './context.js';
-import { emitExpression, emitOptions, emitSize, withOptions } from './expressions.js';
+import { declaredAs, emitExpression, emitOptions, emitSize, withOptions } from './expressions.js';
 import { camel } from './names.js';
 import { emitStatements } from './statements.js';
 import type { Entry } from './tree.js';
@@ -35,6 +35,7 @@ export const emitData = (place: Place, data: IrData): ts.Expression => {
             tree.object(args),
             tree.object([
               ...(data.declared ? record : [{ key: 'record', value: emitRecord(place, data.row) }]),
+              { key: 'declared', value: declaredAs(unit, name, module ?? '') },
               ...common,
             ]),
           ],

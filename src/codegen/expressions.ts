@@ -39,6 +39,13 @@ export const withOptions = (
   entries: readonly Entry[],
 ): readonly ts.Expression[] => (entries.length === 0 ? args : [...args, place.unit.tree.object(entries)]);
 
+/** `{ name: 'token_windows', file: './corpus.ts' }`: what an extern is called where it fails. */
+export const declaredAs = ({ tree }: Place['unit'], name: string, module: string): ts.Expression =>
+  tree.object([
+    { key: 'name', value: tree.text(name) },
+    { key: 'file', value: tree.text(module) },
+  ]);
+
 /** As `withOptions`, of a function in TypeScript: one that is declared with options gets an object, whatever is in it. */
 export const withExternOptions = (
   place: Place,
@@ -123,7 +130,17 @@ const emitKind = (place: Place, expr: IrExpr): ts.Expression => {
         module === null
           ? withOptions(place, given, entries)
           : withExternOptions(place, { module, name: expr.name }, given, entries);
-      return tree.call(emitCallee(place, expr.home, expr.name), args, free(place, expr.free, expr.type));
+      const call = tree.call(
+        emitCallee(place, expr.home, expr.name),
+        args,
+        free(place, expr.free, expr.type),
+      );
+      return module === null
+        ? call
+        : tree.call(unit.export('ops', 'extern'), [
+            declaredAs(unit, expr.name, module),
+            tree.arrow([], tree.at(expr.span, call)),
+          ]);
     }
     case 'slice': {
       const places = tree.array(expr.slices.map((slice) => emitSlice(place, slice)));
@@ -157,6 +174,13 @@ const emitKind = (place: Place, expr: IrExpr): ts.Expression => {
     case 'clip':
       return tree.call(unit.export('optim', `clip_${expr.how}`), [
         tree.object([{ key: 'most', value: emitExpression(place, expr.most) }]),
+      ]);
+    case 'freezeAfter':
+      return tree.call(unit.export('optim', 'freeze_after'), [
+        tree.object([
+          { key: 'from', value: emitExpression(place, expr.from) },
+          ...(expr.first ? [{ key: 'first', value: emitExpression(place, expr.first) }] : []),
+        ]),
       ]);
     case 'axis':
       return tree.call(unit.export('addons', 'axis'), [

@@ -140,6 +140,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT5018: { name: 'flattened_order', severity: 'warning' },
   ZT5020: { name: 'idle_option', severity: 'warning' },
   ZT5021: { name: 'zero_rate', severity: 'warning' },
+  ZT5022: { name: 'drops_rows', severity: 'warning' },
   ZT6001: { name: 'extern_disagrees', severity: 'error' },
 };
 
@@ -2023,6 +2024,19 @@ export const zeroRate = (
   code: 'ZT5021',
   severity: 'warning',
   message: `the learning rate of ${args.owner} is 0 ${args.time}: nothing is trained then`,
+  span,
+});
+
+/** ZT5022 drops_rows: `{step}` leaves out {rows} of `{data}` */
+export const dropsRows = (
+  span: Span,
+  args: { readonly step: string | number; readonly rows: string | number; readonly data: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5022',
+  severity: 'warning',
+  message: `\`${args.step}\` leaves out ${args.rows} of \`${args.data}\``,
   span,
 });
 

@@ -36,8 +36,8 @@ const decimalNumber = /^[+-]?(?:\d(?:_?\d)*)(?:\.\d(?:_?\d)*)?(?:[eE][+-]?\d+)?$
 const withUnit = /^([+-]?(?:\d(?:_?\d)*)(?:\.\d(?:_?\d)*)?(?:[eE][+-]?\d+)?)\s*\.?\s*([A-Za-z]+)$/;
 
 /**
- * Reads `text` as `type`. Numbers are written as in a spec (`60_000`, `3e-4`), quantities with a unit (`500.steps`),
- * or bare where only one unit is possible. Throws a UsageError that names the option and shows the text.
+ * Reads `text` as `type`. Numbers are written as in a spec (`60_000`, `3e-4`), and so are quantities, with a unit (`500.steps`). Throws a
+ * UsageError that names the option and shows the text.
  */
 export function parseValue(name: string, type: OptionType, text: string, nullable = false): OptionValue {
   if (nullable && text === 'none') return null;
@@ -45,7 +45,9 @@ export function parseValue(name: string, type: OptionType, text: string, nullabl
   if (value === undefined) {
     const want = nullable ? `${showType(type)}, or none` : showType(type);
     const hint = type.kind === 'choice' ? didYouMean(text, type.choices) : '';
-    throw new UsageError(`${name} takes ${want}, got ${JSON.stringify(text)}${hint || inDigits(type, text)}`);
+    throw new UsageError(
+      `${name} takes ${want}, got ${JSON.stringify(text)}${hint || inDigits(type, text) || withoutUnit(type, text)}`,
+    );
   }
   return value;
 }
@@ -55,6 +57,12 @@ function inDigits(type: OptionType, text: string): string {
   if (type.kind !== 'int' || !decimalNumber.test(text)) return '';
   const value = Number(text.replaceAll('_', ''));
   return Number.isSafeInteger(value) ? `; write ${value}` : '';
+}
+
+/** A number where a quantity has one unit, as in a spec. */
+function withoutUnit(type: OptionType, text: string): string {
+  if (type.kind !== 'quantity' || !decimalNumber.test(text)) return '';
+  return `; write ${type.units.map((unit) => `${text}.${unit === 'time' ? 'minutes' : unit}`).join(' or ')}`;
 }
 
 function readAs(type: OptionType, text: string): OptionValue | undefined {
@@ -83,10 +91,6 @@ function readAs(type: OptionType, text: string): OptionValue | undefined {
 }
 
 function readQuantity(type: OptionType & { readonly kind: 'quantity' }, text: string): Quantity | undefined {
-  const [only, ...others] = type.units;
-  if (decimalNumber.test(text) && only !== undefined && others.length === 0) {
-    return { unit: only, value: Number(text.replaceAll('_', '')) };
-  }
   const match = withUnit.exec(text);
   const make = unitSpellings.get(match?.[2] ?? '');
   if (match === null || make === undefined) return undefined;

@@ -329,6 +329,14 @@ describe('a layer', () => {
   });
 });
 
+test('a model is one of a layer, and the help says how', () => {
+  const items = 'model OwnNet() on x: f32[n, d] -> f32[n, d]';
+  const [first] = check(items, {}).diagnostics.filter(({ severity }) => severity === 'error');
+  expect(first?.code).toBe('ZT4900');
+  expect(first?.help).toContain('`layer own_net`');
+  expect(first?.help).toContain('x |> own_net() as net');
+});
+
 test('a trainer cannot be one', () => {
   expect(told('trainer other()')).toEqual(['ZT4900 trainer other()']);
 });

@@ -52,6 +52,12 @@ describe('a measure step', () => {
     ['let x = cast(batch.label, f32) assert 1 > 0', 'ZT4205', '`step measure` measures nothing'],
     ['return { m: batch.label }', 'ZT4106', '`step measure` does not have'],
     ['update opt { minimize mean(cast(batch.label, f32)) }', 'ZT4106', ''],
+    [
+      'metric n = sum(batch.label) if 1 > 0 { metric m = mean(cast(batch.label, f32)) }',
+      'ZT4106',
+      'not be there',
+    ],
+    ['for k in 0..2 { metric m = mean(cast(batch.label, f32)) }', 'ZT4106', 'may not be there'],
   ])('%s', (body, code, message) => {
     const all = found(measure(body)).filter(
       (each) => (each.code !== 'ZT5002' && each.code !== 'ZT4205') || code === 'ZT4205',
@@ -88,7 +94,7 @@ describe('a measure step', () => {
       'the figure `both` is made of the rows of `a` and `b`, rows of one data set are expected',
     ],
     ['metric m = mean(a.image)', 'ZT4205', 'nothing of `b` is measured'],
-    ['if 1 > 0 { metric m = mean(a.image) }', 'ZT4106', 'over one data set'],
+    ['if 1 > 0 { metric m = mean(a.image) }', 'ZT4106', 'may not be there'],
   ])('over several data sets: %s', (body, code, message) => {
     const all = found(several(two, body));
     expect(all.filter((each) => each.code === code).map((each) => each.message)).toEqual([
@@ -103,7 +109,7 @@ describe('a measure step', () => {
     });
     expect(codesOf(measure(body, 'cast(row.image, f32) - saw.mu'))).toEqual(['ZT2001']);
   });
-  test('is read in steps and maps, not in models and attributes', () => {
+  test('is read in steps, maps and models, not in attributes', () => {
     const body = 'metric mu = mean(cast(batch.image, f32))';
     const inStep = {
       ...measure(body),
@@ -111,15 +117,59 @@ describe('a measure step', () => {
         'step validate(batch in test_set) every 1.epoch { metric loss = mean(softmax_cross_entropy(Net(batch.image), batch.label)) * seen.mu }',
     };
     expect(found(inStep)).toEqual([]);
-    const inModel =
-      'model Net on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image - seen.mu |> flatten() |> dense(10) as head }';
-    expect(only({ ...measure(body), model: inModel })).toMatchObject({
-      at: 'seen.mu',
-      help: expect.stringContaining('as an input'),
-    });
     expect(
-      codesOf({ ...measure(body), optimizer: 'optimizer opt = adam { of = Net lr = seen.mu }' }),
-    ).toHaveLength(1);
+      only({ ...measure(body), optimizer: 'optimizer opt = adam { of = Net lr = seen.mu }' }),
+    ).toMatchObject({ at: 'seen.mu', help: expect.stringContaining('in steps, in models and in `map`') });
+  });
+  const inModel = (of = 'seen.mu'): string =>
+    `fn centered(x: f32[n, 8, 8, 1]) -> f32[n, 8, 8, 1] = x - ${of}
+     block Centered on x: f32[n, 8, 8, 1] -> f32[n, 64] { return centered(x) |> flatten() }
+     model Net on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image / seen.sigma |> Centered() |> dense(10) as head }`;
+  const figures =
+    'metric mu = mean(cast(batch.image, f32), axis = 0) metric sigma = std(cast(batch.image, f32))';
+  test('is read in models, their blocks and functions', () => {
+    const spec = { ...measure(figures), model: inModel() };
+    expect(found(spec)).toEqual([]);
+    expect(JSON.stringify(check(specOf(spec)).ir?.modules.at(-1)?.classes)).toContain(
+      '"kind":"measured","step":"seen","name":"mu"',
+    );
+  });
+  test('has a shape in a model as well', () => {
+    const wrong = { ...measure(figures.replace('axis = 0', 'axis = [0, 1]')), model: inModel() };
+    expect(found(wrong)).toEqual([]);
+    expect(
+      only({
+        ...measure(
+          figures.replace('batch.image, f32), axis', 'batch.label, f32) * ones([batch.size]), axis'),
+        ),
+        model: inModel('seen.my'),
+      }),
+    ).toMatchObject({ code: 'ZT2003', help: 'write `seen.mu`' });
+    const narrow = figures.replace('batch.image, f32)', 'one_hot(batch.label, 3), f32)');
+    expect(codesOf({ ...measure(narrow), model: inModel() })).toEqual(['ZT3101']);
+  });
+  test('is not measured with a model that needs it', () => {
+    const spec = {
+      ...measure(`${figures} metric far = mean(Net(cast(batch.image, f32)))`),
+      model: inModel(),
+    };
+    expect(only(spec)).toMatchObject({
+      code: 'ZT2006',
+      message: expect.stringContaining('is being measured'),
+      help: 'measure without a model that needs the figures',
+    });
+  });
+  test('comes after the figures that it needs, wherever they stand', () => {
+    const spec = measure('metric mu = mean(Net(cast(batch.image, f32)), axis = 0)', 'cast(row.image, f32)');
+    const with2 = {
+      ...spec,
+      test_set: `${spec.test_set}\nstep measure as first(batch in train_part) { metric sigma = std(cast(batch.image, f32)) }`,
+      model:
+        'model Net on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image / first.sigma |> flatten() |> dense(10) as head }',
+    };
+    expect(found(with2)).toEqual([]);
+    const steps = check(specOf(with2)).ir?.trainer?.steps.map(({ name }) => name);
+    expect(steps).toEqual(['first', 'seen', 'train', 'validate']);
   });
   test('cannot need itself', () => {
     const spec = measure(

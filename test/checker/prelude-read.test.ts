@@ -81,9 +81,13 @@ describe('options', () => {
     const place = builtin.name === 'pretrained' ? null : placeOf(builtin);
     return place === null || place.keys.length === 0 ? [] : [[nameOf(builtin), place] as const];
   });
-  test.each(placed)('%s reads each of its own', (_name, { home, exported, inputs, keys }) => {
-    expect(runtime.unread(`src/runtime/${home}/index.ts`, exported, inputs, keys)).toEqual([]);
-  });
+  test.each(placed)(
+    '%s reads each of its own',
+    (_name, { home, exported, inputs, keys }) => {
+      expect(runtime.unread(`src/runtime/${home}/index.ts`, exported, inputs, keys)).toEqual([]);
+    },
+    120_000,
+  );
 
   test('what they become is read where a run follows it', () => {
     // The rule of an optimizer, a phase of a schedule, a copy of a model.
@@ -97,7 +101,7 @@ describe('options', () => {
     expect(
       runtime.unreadOf('src/runtime/trainer/resolved-options.ts', 'ResolvedOptions', ['/runtime/']),
     ).toEqual([]);
-  });
+  }, 300_000);
 
   const options = prelude.find('trainer', 'options');
   test.each((options?.params ?? []).map((param) => param.name.text))('the trainer reads %s', (key) => {

@@ -83,6 +83,9 @@ describe('freeze', () => {
     'group low { match = ["hidden.*"] freeze = 100.steps }',
     'group low { match = ["hidden.*"] freeze = 10.percent }',
     'group low { match = ["hidden.*"] freeze = rest }',
+    'group low { match = ["hidden.*"] freeze = after(2.epochs) }',
+    'group low { match = ["hidden.*"] freeze = after(50.percent, first = 10.steps) }',
+    'freeze = after(100.steps, first = 1.epoch) group now { match = ["head.*"] freeze = 0.steps }',
     'freeze = 1.epoch group now { match = ["head.*"] freeze = 0.steps }',
     'group low { match = ["**"] except = ["head.*"] freeze = 0.5.epoch }',
   ])('%s', (text) => {
@@ -99,6 +102,46 @@ describe('freeze', () => {
     expect(codesOf(groups('freeze = -1.steps'))).toEqual(['ZT3203']);
     expect(codesOf(groups('freeze = 2.minutes'))).toEqual(['ZT3202']);
     expect(codesOf(groups('freeze = 2'))).toEqual(['ZT3202']);
+  });
+
+  test.each([
+    ['after(0.steps)', 'ZT3203', '0.steps'],
+    ['after(-1.epochs)', 'ZT3203', '1.epochs'],
+    ['after(1.5.steps)', 'ZT3203', '1.5.steps'],
+    ['after(rest)', 'ZT3203', 'rest'],
+    ['after(2.epochs, first = rest)', 'ZT3203', 'rest'],
+    ['after(1.epoch, first = 45.steps)', 'ZT3203', '45.steps'],
+    ['after(1.epoch, first = -1.steps)', 'ZT3203', '1.steps'],
+    ['after(3.epochs)', 'ZT5020', '3.epochs'],
+    ['after(2)', 'ZT3202', '2'],
+    ['after(2.minutes)', 'ZT3202', '2.minutes'],
+    ['after()', 'ZT2004', 'after()'],
+    ['after(2.epochs, last = 1.epoch)', 'ZT2002', 'last'],
+  ])('%s is refused: %s', (freeze, code, at) => {
+    expect(only(groups(`group low { match = ["hidden.*"] freeze = ${freeze} }`))).toMatchObject({ code, at });
+  });
+
+  test('a length of none is named with what it is held against', () => {
+    const none = only(groups('freeze = after(2.epochs, first = 2.epochs)'));
+    expect(none).toMatchObject({
+      message: '`first` of `after` is 2 epochs, less than 2 epochs expected',
+      related: [['2.epochs', 'frozen again after 2 epochs']],
+    });
+    const late = only(groups('freeze = after(200.steps)'));
+    expect(late.message).toBe(
+      '`freeze` changes nothing: the run ends after 135 steps, before 200 steps are over',
+    );
+  });
+
+  test('each time at which something is frozen is one more way through the train step', () => {
+    const text = Array.from(
+      { length: 8 },
+      (_, i) =>
+        `group g${i} { match = ["hidden.*"] freeze = after(${i + 20}.steps, first = ${i + 1}.steps) }`,
+    ).join(' ');
+    expect(found(groups(text)).map(({ code, message }) => [code, message])).toEqual([
+      ['ZT4111', 'there are 17 ways through `step train`, more than 16'],
+    ]);
   });
 
   test('each time to thaw is one more way through the train step', () => {

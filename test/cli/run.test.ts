@@ -143,7 +143,7 @@ describe('run', () => {
   ] as const)('%s saves and ends with %i', async (signal, expected) => {
     let sent = false;
     const { code, stderr } = await desk.ztrainc(
-      ['run', digits, 'trainer.epochs=2000', 'trainer.log_every=1', '--run-dir', signal],
+      ['run', digits, 'trainer.epochs=2000', 'trainer.log_every=1.step', '--run-dir', signal],
       {
         watch: (text, kill) => {
           if (sent || !/epoch 1\//.test(text)) return;

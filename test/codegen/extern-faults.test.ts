@@ -106,3 +106,53 @@ test('an add-on that agrees is none', async () => {
   const declared = '{ readonly channel: string; readonly monitor: addons.Metric; readonly times?: number }';
   expect(await addonFaults(declared)).toEqual({ diagnostics: [], rest: [] });
 }, 60_000);
+
+const liveSpec = `extern "./play.ts" {
+  data play(policy: Actor, envs: int) -> { obs: f32[4], action: i32, late: f32 | missing } { live = true }
+}
+data games = play { policy = Actor envs = 2 batch = 8 }
+model Actor on obs: f32[n, 4] -> f32[n, 2] { return obs |> dense(2) as head }
+optimizer opt = adam { of = Actor }
+step train(batch in games) { update opt { minimize mean(softmax_cross_entropy(Actor(batch.obs), batch.action)) } }
+trainer Games { steps = 10 }
+`;
+
+/** What is found where the source takes such a policy, and gives such a field of what is late, and such observations. */
+const liveFaults = async ({
+  policy = 'data.ModelFunction<{ readonly obs: Float32Array }, Float32Array>',
+  obs = 'new Float32Array(4 * rows)',
+  late = 'Array.from(action, (each) => (each === 0 ? null : 1))',
+} = {}) => {
+  const path = join(folder, 'games.ztrain');
+  writeFileSync(path, liveSpec);
+  writeFileSync(
+    join(folder, 'play.ts'),
+    `import type { data } from 'ztrain/runtime';
+export const play = ({ policy }: { readonly policy: ${policy}; readonly envs: number }) => ({
+  async harvest({ rows, random }: data.Harvest) {
+    const obs = ${obs};
+    await policy(1, { obs: new Float32Array(4) });
+    const action = Int32Array.from({ length: rows }, () => random.integer(2));
+    return { obs, action, late: ${late} };
+  },
+});
+`,
+  );
+  const compiled = await compile(path, { host: nodeHost });
+  if (compiled.emitted === null) throw new Error(JSON.stringify(compiled.diagnostics));
+  const { diagnostics, rest } = await checkExterns(compiled, compiled.emitted, compiled.folder);
+  expect(rest).toEqual([]);
+  return diagnostics.map(({ code, span, message }) => [code, liveSpec.slice(span.start, span.end), message]);
+};
+
+test('a live source agrees with its models and its fields', async () => {
+  expect(await liveFaults()).toEqual([]);
+  expect(await liveFaults({ late: 'new Float32Array(rows)' })).toEqual([]);
+  const fault = (found: string): unknown => [['ZT6001', 'play', expect.stringContaining(found)]];
+  expect(
+    await liveFaults({ obs: 'Array.from(new Float32Array(4 * rows), (each) => (each > 0 ? each : null))' }),
+  ).toEqual(fault('null'));
+  expect(
+    await liveFaults({ policy: '(rows: number, inputs: { readonly obs: Float32Array }) => Promise<string>' }),
+  ).toEqual(fault('string'));
+}, 120_000);

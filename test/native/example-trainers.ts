@@ -7,6 +7,8 @@ import { FoldsTrainer, type FoldsData } from '../../specs/generated/folds.js';
 import { GptTrainer, type GptData } from '../../specs/generated/gpt.js';
 import { IrisTrainer, type IrisData } from '../../specs/generated/iris.js';
 import { MpgTrainer, type MpgData } from '../../specs/generated/mpg.js';
+import { PpoTrainer, type PpoData } from '../../specs/generated/ppo.js';
+import { TransferTrainer, type TransferData } from '../../specs/generated/transfer.js';
 import { Data } from '../../src/runtime/data/data.js';
 import { columnsOf, type FieldType } from '../../src/runtime/data/record.js';
 import type { HostTensor } from '../../src/runtime/engine/engine.js';
@@ -51,10 +53,12 @@ function valuesOf(
 
 /** A data set of `length` made-up rows in place of its files. */
 function madeUp<B>(set: Data<B>, length: number, classes: number): Data<B> {
-  const { record } = set.source;
+  // Live rows would depend on the weights; the same made-up ones show what the step makes of them.
+  const { live: _, ...source } = set.source;
+  const { record } = source;
   return new Data(
     {
-      ...set.source,
+      ...source,
       open: () =>
         Promise.resolve({
           length,
@@ -105,6 +109,16 @@ class Mpg extends MpgTrainer {
     return { trainSet: madeUp(trainSet, 70, 3), testSet: madeUp(testSet, 10, 3) };
   }
 }
+class Transfer extends TransferTrainer {
+  protected override configureData(): TransferData {
+    const { few, testSet } = super.configureData();
+    return { few: madeUp(few, 30, 2), testSet: madeUp(testSet, 10, 2) };
+  }
+  // Without the run whose layers it begins with.
+  protected override configureAddOns() {
+    return super.configureAddOns().filter(({ kind }) => kind !== 'pretrained');
+  }
+}
 class Fashion extends FashionTrainer {
   protected override configureData(): FashionData {
     const { trainSet, testSet } = super.configureData();
@@ -114,6 +128,11 @@ class Fashion extends FashionTrainer {
 class Dcgan extends DcganTrainer {
   protected override configureData(): DcganData {
     return { reals: madeUp(super.configureData().reals, 10, 10) };
+  }
+}
+class Ppo extends PpoTrainer {
+  protected override configureData(): PpoData {
+    return { play: madeUp(super.configureData().play, 48, 2) };
   }
 }
 class Gpt extends GptTrainer {
@@ -178,8 +197,10 @@ export const trainers: Readonly<Record<string, () => AnyTrainer>> = {
   folds: () => new Folds({ options }),
   iris: () => new Iris({ options }),
   mpg: () => new Mpg({ options }),
+  transfer: () => new Transfer({ params: { lr: 1e-3 }, options }),
   fashion: () => new Fashion({ params: { ...small, width: 2 }, options }),
   dcgan: () => new Dcgan({ params: { ...small, width: 2, latent: 6, critics: 3 }, options }),
+  ppo: () => new Ppo({ params: { envs: 4, horizon: 4, turns: 2, parts: 2, lr: 1e-4 }, options }),
   gpt: () =>
     new Gpt({
       params: { ...small, depth: 1, width: 16, nHead: 2, context: 12, drop: 0.1 },

@@ -32,6 +32,7 @@ function manual(label = 'train') {
     label,
     rows: 100,
     skipped: 0,
+    leftOut: [],
     files: [],
     batchesPerEpoch: 10,
     inWorkers: false,

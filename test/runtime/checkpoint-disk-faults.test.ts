@@ -5,10 +5,10 @@ import * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { newestVerified } from '../../src/runtime/checkpoint/newest.js';
 import { findCheckpoint } from '../../src/runtime/checkpoint/read.js';
 import { deleteCheckpoint, pointTo, writeCheckpoint } from '../../src/runtime/checkpoint/write.js';
 import type { HostTensor } from '../../src/runtime/engine/engine.js';
+import { newestVerified } from './checkpoint-reading.js';
 import { bundledProgram } from './bundled-program.js';
 import { contents, layouts } from './checkpoint-contents.js';
 

@@ -8,9 +8,8 @@ import { sha256, writeNew } from '../../src/runtime/checkpoint/files.js';
 import { writeSafetensors } from '../../src/runtime/checkpoint/safetensors.js';
 import { fromBfloat16, fromFloat16, fromInt64 } from '../../src/runtime/checkpoint/narrow-numbers.js';
 import { parseStrictJson } from '../../src/runtime/checkpoint/strict-json.js';
-import { readTensorFile } from '../../src/runtime/checkpoint/tensor-file.js';
-import { tensorChecksum } from '../../src/runtime/checkpoint/write.js';
 import type { HostTensor } from '../../src/runtime/engine/engine.js';
+import { readTensorFile, tensorChecksum } from './checkpoint-reading.js';
 
 vi.mock('node:fs/promises', async (original) => ({ ...(await original<typeof fs>()) }));
 
@@ -47,7 +46,7 @@ describe('a file in pieces', () => {
       });
     });
     const pieces = writeSafetensors(tensors);
-    await writeNew(path, pieces, most);
+    await writeNew(path, pieces, { most });
     const bytes = readFileSync(path);
     expect(bytes).toEqual(Buffer.concat(pieces));
     const read = await readTensorFile(path, bytes.length, most);

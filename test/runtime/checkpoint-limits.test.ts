@@ -6,17 +6,22 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Json } from '../../src/runtime/addons/addon.js';
 import { manifestLimit, stateLimit } from '../../src/runtime/checkpoint/manifest.js';
-import { newestVerified } from '../../src/runtime/checkpoint/newest.js';
 import {
   openCheckpoint,
   readState,
   verifyCheckpoint,
   verifyHeads,
 } from '../../src/runtime/checkpoint/read.js';
-import { headerLimit } from '../../src/runtime/checkpoint/safetensors.js';
+import {
+  headerLimit,
+  planSafetensors,
+  readLayout,
+  tensorLimit,
+} from '../../src/runtime/checkpoint/safetensors.js';
 import { jsonText, parseStrictJson, plainJson } from '../../src/runtime/checkpoint/strict-json.js';
 import { writeCheckpoint } from '../../src/runtime/checkpoint/write.js';
 import type { HostTensor } from '../../src/runtime/engine/engine.js';
+import { newestVerified } from './checkpoint-reading.js';
 import { contents, layouts } from './checkpoint-contents.js';
 
 const root = mkdtempSync(join(tmpdir(), 'ztrain-limits-'));
@@ -108,6 +113,28 @@ describe.each(layouts)('in the layout %s', (layout) => {
     const whole = (await newestVerified(folder)).checkpoint?.folder ?? '';
     await expect(verifyHeads(whole, layout === 'ckpt')).resolves.toBeUndefined();
   });
+});
+
+test('a file of more tensors than are taken is refused before its header is parsed, and not written', () => {
+  const names = Array.from(
+    { length: 340_000 },
+    (_, at) => `"t${at}":{"dtype":"U8","shape":[],"data_offsets":[${at},${at + 1}]}`,
+  );
+  const header = new TextEncoder().encode(`{${names.join(',')}}`);
+  const heap = process.memoryUsage().heapUsed;
+  expect(() => readLayout(header, 8 + header.length + names.length)).toThrow(
+    'the header has more than 131072 tensors',
+  );
+  expect(process.memoryUsage().heapUsed - heap).toBeLessThan(2 ** 24);
+  const some = (count: number) =>
+    Array.from({ length: count }, (_, at) => ({ name: `t${at}`, dtype: 'u8' as const, shape: [] }));
+  const most = planSafetensors(some(tensorLimit), { note: '"dtype"'.repeat(10) });
+  expect(readLayout(most.start.subarray(8), most.start.length + tensorLimit).entries).toHaveLength(
+    tensorLimit,
+  );
+  expect(() => planSafetensors(some(tensorLimit + 1))).toThrow(
+    'the file would have 131073 tensors, more than 131072',
+  );
 });
 
 test('a manifest has its limit', async () => {

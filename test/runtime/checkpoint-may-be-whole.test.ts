@@ -15,8 +15,8 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Json } from '../../src/runtime/addons/addon.js';
 import { manifestText } from '../../src/runtime/checkpoint/manifest.js';
-import { newestVerified } from '../../src/runtime/checkpoint/newest.js';
 import { writeCheckpoint } from '../../src/runtime/checkpoint/write.js';
+import { newestVerified } from './checkpoint-reading.js';
 import { contents, layouts } from './checkpoint-contents.js';
 import { checkpoints, filesIn, killed, run } from './killed-runs.js';
 

@@ -20,7 +20,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Json } from '../../src/runtime/addons/addon.js';
-import { newestVerified } from '../../src/runtime/checkpoint/newest.js';
 import { manifestText } from '../../src/runtime/checkpoint/manifest.js';
 import {
   findCheckpoint,
@@ -29,6 +28,7 @@ import {
   verifyCheckpoint,
 } from '../../src/runtime/checkpoint/read.js';
 import { deleteCheckpoint, pointTo, writeCheckpoint } from '../../src/runtime/checkpoint/write.js';
+import { newestVerified } from './checkpoint-reading.js';
 import { contents, layouts, weights } from './checkpoint-contents.js';
 
 const root = mkdtempSync(join(tmpdir(), 'ztrain-newest-'));

@@ -7,9 +7,9 @@ import type * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { newestVerified } from '../../src/runtime/checkpoint/newest.js';
 import { findCheckpoint, readState, readTensors } from '../../src/runtime/checkpoint/read.js';
 import { deleteCheckpoint, pointTo, writeCheckpoint } from '../../src/runtime/checkpoint/write.js';
+import { newestVerified } from './checkpoint-reading.js';
 import { contents, layouts, weights } from './checkpoint-contents.js';
 import { Disk, type DiskOp } from './power-cut-disk.js';
 

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
-import type { AddOnHost, Moment, SavedCheckpoint } from '../../src/runtime/addons/index.js';
+import type { AddOnHost, Json, Moment, SavedCheckpoint } from '../../src/runtime/addons/index.js';
 import { makeFolder, replaceText } from '../../src/runtime/checkpoint/files.js';
+import { manifestText } from '../../src/runtime/checkpoint/manifest.js';
 import { findCheckpoint, loadInto, readTensors } from '../../src/runtime/checkpoint/read.js';
 import { readSafetensors, writeSafetensors } from '../../src/runtime/checkpoint/safetensors.js';
 import { parseStrictJson } from '../../src/runtime/checkpoint/strict-json.js';
@@ -254,7 +255,11 @@ describe('checkpoints', () => {
   test('a newer format is refused by number', async () => {
     const folder = await writeCheckpoint(join(root, 'newer'), contents(1));
     const path = join(folder, 'manifest.json');
+    const { sha256: _own, ...fields } = JSON.parse(readFileSync(path, 'utf8')) as Record<string, Json>;
     writeFileSync(path, readFileSync(path, 'utf8').replace('"format": 3', '"format": 4'));
+    // Who edits a manifest does not seal it.
+    await expect(findCheckpoint(folder)).rejects.toThrow('its own checksum differs');
+    writeFileSync(path, manifestText({ ...fields, format: 4 }));
     await expect(findCheckpoint(folder)).rejects.toThrow(
       'format 4; this trainer reads up to 3, build it with ztrainc 0 or newer',
     );

@@ -37,7 +37,7 @@ interface Falling {
 
 /**
  * 7 batches an epoch in windows of 2, the last one short: 4 steps. Dropout, batch norm, two optimizers of which one runs each third
- * step, a plateau, averages of weights, validation twice an epoch, early stopping, a line of metrics each 3 steps.
+ * step, a plateau, weights that are frozen at first and again, averages of weights, validation twice an epoch, early stopping, a line of metrics each 3 steps.
  */
 export class EverythingTrainer extends Trainer<object, Models, LineData, Falling> {
   static override readonly spec = { ...LineTrainer.spec, params: [], asserts: [] };
@@ -75,7 +75,18 @@ export class EverythingTrainer extends Trainer<object, Models, LineData, Falling
   }
   protected override configureOptimizers({ net, rival }: Models) {
     return {
-      opt: optim.adam<Falling>({ of: [net], lr: ({ falling }) => falling }),
+      opt: optim.adam<Falling>({
+        of: [net],
+        lr: ({ falling }) => falling,
+        // Frozen, free, and frozen again: steps 3 to 11 of 16.
+        groups: [
+          {
+            name: 'norm',
+            match: ['norm.*'],
+            freeze: optim.freezeAfter({ from: units.steps(11), first: units.steps(2) }),
+          },
+        ],
+      }),
       other: optim.sgd<Falling>({ of: [rival], lr: 0.02, momentum: 0.9, clip: optim.clipNorm({ most: 1 }) }),
     };
   }

@@ -16,8 +16,9 @@ import { io, setBackend } from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { exportFormats, exportWeights } from '../../src/runtime/checkpoint/export.js';
 import { crc32, npyHeader } from '../../src/runtime/checkpoint/npz.js';
-import { pointTo, tensorChecksum, writeCheckpoint } from '../../src/runtime/checkpoint/write.js';
+import { pointTo, writeCheckpoint } from '../../src/runtime/checkpoint/write.js';
 import type { HostTensor } from '../../src/runtime/engine/engine.js';
+import { tensorChecksum } from './checkpoint-reading.js';
 import { contents, layouts, weights } from './checkpoint-contents.js';
 import { runPython } from './python.js';
 

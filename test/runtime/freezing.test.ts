@@ -192,6 +192,93 @@ describe('a frozen group', () => {
   });
 });
 
+describe('a group that is frozen later', () => {
+  const later = (from: number, first: number | null = null) =>
+    group(optim.freezeAfter({ from: units.steps(from), first: first === null ? null : units.steps(first) }));
+  const paths = [
+    'Net.low.dense.weight',
+    'Net.low.norm.gamma',
+    'Net.low.norm.mean',
+    'Net.low.norm.variance',
+    'opt/m/Net.low.dense.weight',
+    'opt/v/Net.low.dense.weight',
+    'opt/count/low',
+  ];
+
+  test('changes until its step, then keeps weights, moments, running statistics and its count', async () => {
+    const states = await follow(
+      new NetTrainer(({ net }) => ({
+        opt: optim.adamw({ of: [net], lr: 0.05, weightDecay: 0.1, groups: later(4) }),
+      })),
+    );
+    for (const path of paths) expect([path, changes(states, path)]).toEqual([path, [1, 2, 3, 4]]);
+    expect(changes(states, 'Net.head.weight')).toEqual(allSteps(1));
+    expect(states[10]?.['opt/count']).toEqual([10]);
+    expect(states[10]?.['opt/count/low']).toEqual([4]);
+  });
+
+  test('and before that kept at the start', async () => {
+    const states = await follow(
+      new NetTrainer(({ net }) => ({
+        opt: optim.adamw({ of: [net], lr: 0.05, weightDecay: 0.1, groups: later(7, 2) }),
+      })),
+    );
+    for (const path of paths) expect([path, changes(states, path)]).toEqual([path, [3, 4, 5, 6, 7]]);
+  });
+
+  test('an epoch is its steps; later groups win, and a whole optimizer may be frozen', async () => {
+    const states = await follow(
+      new NetTrainer(({ net }) => ({
+        opt: optim.adam({
+          of: [net],
+          lr: 0.05,
+          freeze: optim.freezeAfter({ from: units.epochs(1) }),
+          groups: [{ name: 'norm', match: ['low.norm.*'], freeze: units.steps(8) }],
+        }),
+      })),
+    );
+    expect(changes(states, 'Net.low.dense.weight')).toEqual([1, 2, 3, 4, 5]);
+    expect(changes(states, 'Net.head.weight')).toEqual([1, 2, 3, 4, 5]);
+    expect(changes(states, 'Net.low.norm.gamma')).toEqual([9, 10]);
+    expect(changes(states, 'opt/count')).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  test('is in evaluation mode then: its head sees what a validation would', async () => {
+    // A rate of 0: the runs differ in batch statistics and dropout alone.
+    const lossesOf = async (freeze: optim.Freeze): Promise<readonly number[]> => {
+      const trainer = new NetTrainer(
+        ({ net }) => ({ opt: optim.sgd({ of: [net], lr: 0, groups: group(freeze) }) }),
+        { epochs: null, steps: 3 },
+      );
+      const { records, session } = await train(trainer);
+      await session.close();
+      return records.filter(({ over }) => over === 'window').map(({ metrics }) => metrics.get('loss') ?? 0);
+    };
+    const [first = 0, second = 0, third = 0] = await lossesOf(optim.freezeAfter({ from: units.steps(2) }));
+    const free = await lossesOf(units.steps(0));
+    expect([first, second]).toEqual(free.slice(0, 2));
+    expect(third).not.toBeCloseTo(free[2] ?? Number.NaN, 4);
+  });
+
+  test('that never changes is refused, whatever a length comes to', async () => {
+    const trainer = new NetTrainer(({ net }) => ({
+      opt: optim.sgd({ of: [net], lr: 0, groups: later(2, 3) }),
+    }));
+    await expect(train(trainer)).rejects.toThrow(
+      'opt freezes Net.low.dense.weight after 2 steps, and before that until 3: it would never change',
+    );
+  });
+
+  test('costs one trace more, not one in each step', async () => {
+    const trainer = new NetTrainer(({ net }) => ({
+      opt: optim.sgd({ of: [net], lr: 0.05, groups: later(6, 3) }),
+    }));
+    await follow(trainer);
+    if (process.env['ZTRAIN_TEST_ENGINE'] === 'tensorflow') expect(trainer.traces).toBeLessThanOrEqual(6);
+    else expect(trainer.traces).toBe(10);
+  });
+});
+
 describe('a frozen optimizer', () => {
   test('does nothing until its step; its groups may be frozen for another time', async () => {
     const states = await follow(

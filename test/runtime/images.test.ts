@@ -179,6 +179,9 @@ describe('pictures', () => {
     });
     expect([...decodePicture(file, 1).values]).toEqual([0, 153]);
     expect([...decodePicture(file, 4).values]).toEqual([0, 0, 0, 200, 100, 200, 50, 200]);
+    expect(() => decodePicture(file.subarray(0, 45), 3)).toThrow(
+      /^the PNG data is damaged, cut short or of a kind that is not read: its decoder says ".+"$/,
+    );
   });
 
   test('JPEG: near what was written', () => {
@@ -187,7 +190,9 @@ describe('pictures', () => {
     const { shape, values } = decodePicture(file, 3);
     expect(shape).toEqual([16, 16, 3]);
     expect(values.every((value) => Math.abs(value - 120) <= 2)).toBe(true);
-    expect(() => decodePicture(file.subarray(0, 300), 3)).toThrow();
+    expect(() => decodePicture(file.subarray(0, 300), 3)).toThrow(
+      /^the JPEG data is damaged, cut short or of a kind that is not read: its decoder says ".+"$/,
+    );
   });
 
   test('anything else is refused', () => {
@@ -299,6 +304,18 @@ describe('image_folder', () => {
     });
     const open = await prepared(photos(name, { batch: 100, onBadRow: 'skip' })).open(host);
     expect([open.rows, open.skipped]).toEqual([22, 2]);
+    expect(open.leftOut).toEqual([
+      {
+        file: `${name}/a-cats/3.PNG`,
+        reason: 'the picture cannot be read (the file is no PNG and no JPEG)',
+      },
+      {
+        file: `${name}/c-fish/0.png`,
+        reason: expect.stringMatching(
+          /^the picture cannot be read \(the PNG data is damaged, cut short .*decoder says ".+"\)$/,
+        ),
+      },
+    ]);
     expect((await open.batch(0, 0)).tensors[1]?.values.filter((label) => label === 0)).toHaveLength(7);
   });
 

@@ -89,6 +89,9 @@ describe('the executable', () => {
     const { code, err } = await run(['--dev-run', '2', '--run-dir', folder]);
     expect(code).toBe(0);
     expect(err).toContain('after 2 steps');
+    expect(err).toContain(
+      'a dev run of at most 2 steps, and as many batches of each other step; a whole run has 5 steps an epoch, 15 in all',
+    );
     expect(existsSync(folder)).toBe(false);
   });
 

@@ -8,8 +8,8 @@ import type { AddOn } from '../../src/runtime/addons/addon.js';
 import * as data from '../../src/runtime/data/index.js';
 import { DataError } from '../../src/runtime/data/data-error.js';
 import type { Tensor1D, Tensor2D } from '../../src/runtime/tensor.js';
-import { newestVerified } from '../../src/runtime/checkpoint/newest.js';
 import * as units from '../../src/values/units.js';
+import { newestVerified } from './checkpoint-reading.js';
 import { checkpoints, run } from './killed-runs.js';
 import { lineData, LineTrainer, type LineData, type Row } from './tiny-trainer.js';
 

@@ -86,9 +86,12 @@ describe('killed after', () => {
       const run = killedAfter(step);
       const resume = await resumePointAt(run);
       expect(resume.checkpoint.step).toBe(step);
+      expect(Math.min(resume.model.size, resume.optimizer.size)).toBeGreaterThan(0);
       const result = await runFit(new EverythingTrainer(), { ...quiet, resume });
       expect(result.at.step).toBe(16);
       expectSame(run);
+      // The run has had them: they are held only once.
+      expect(resume.model.size + resume.optimizer.size).toBe(0);
     },
     60_000,
   );

@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { PNG } from 'pngjs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { HostBatch, OpenData } from '../../src/runtime/data/data.js';
-import { BadRow, DataError } from '../../src/runtime/data/data-error.js';
+import { BadRow, DataError, leftOutText } from '../../src/runtime/data/data-error.js';
 import { openAgain } from '../../src/runtime/data/reopened.js';
 import { receivedError, sentError } from '../../src/runtime/data/row-messages.js';
 import { RowWorkers } from '../../src/runtime/data/row-workers.js';
@@ -79,7 +79,15 @@ async function opened(
   if (set === undefined) throw new Error(`no data ${name}`);
   const workers =
     running.get(list) ??
-    new RowWorkers(3, { module, trainer: 'Lists', className: 'ListTrainer', code: '', params, root });
+    new RowWorkers(3, {
+      module,
+      trainer: 'Lists',
+      className: 'ListTrainer',
+      code: '',
+      sourceMaps: false,
+      params,
+      root,
+    });
   running.set(list, workers);
   return set
     .withOptions({ ...options, workers: count })
@@ -192,6 +200,16 @@ describe('bad rows', () => {
     const options = { list: 'faces/bad.csv', onBadRow: 'skip' } as const;
     const main = await opened('faces', 0, options);
     expect([main.rows, main.skipped]).toEqual([rows - 4, 4]);
+    expect(main.leftOut.map(leftOutText)).toEqual([
+      expect.stringMatching(/^faces\/bad\.csv:22: row 21, column 'age': 'very' is not a finite number$/),
+      expect.stringMatching(
+        /^faces\/bad\.csv:6: row 5, column 'file': the picture pictures\/cut\.png cannot be read \(/,
+      ),
+      `faces/bad.csv:13: row 12, column 'kind': "bird" is no word of words.txt`,
+      expect.stringMatching(
+        /^faces\/bad\.csv:14: row 13, column 'file': the picture .*there is no such file/,
+      ),
+    ]);
     const wanted = await epochs(main);
     expect(
       JSON.stringify(wanted.map((one) => ('texts' in one && one.texts instanceof Map ? [...one.texts] : []))),
@@ -199,6 +217,7 @@ describe('bad rows', () => {
     for (const count of [1, 2, 3]) {
       const own = await opened('faces', count, options);
       expect([own.rows, own.skipped]).toEqual([main.rows, main.skipped]);
+      expect(own.leftOut).toEqual(main.leftOut);
       expect(await epochs(own)).toEqual(wanted);
       expect(seen(await own.first(7))).toEqual(seen(await main.first(7)));
     }

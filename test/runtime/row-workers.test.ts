@@ -30,6 +30,7 @@ const startOf = (given: Partial<RowWorkerStart> & { readonly params?: object } =
   trainer: 'Pictures',
   className: 'PictureTrainer',
   code: '',
+  sourceMaps: false,
   root: '/',
   ...given,
   params: { root: join(folder, 'all'), fault: '', ...given.params },

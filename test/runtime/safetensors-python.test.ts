@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readSafetensors, writeSafetensors } from '../../src/runtime/checkpoint/safetensors.js';
-import { readTensorFile } from '../../src/runtime/checkpoint/tensor-file.js';
-import { tensorChecksum, writeCheckpoint } from '../../src/runtime/checkpoint/write.js';
+import { writeCheckpoint } from '../../src/runtime/checkpoint/write.js';
 import type { HostTensor } from '../../src/runtime/engine/engine.js';
+import { readTensorFile, tensorChecksum } from './checkpoint-reading.js';
 import { contents, weights } from './checkpoint-contents.js';
 import { runPython } from './python.js';
 

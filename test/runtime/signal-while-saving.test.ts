@@ -8,9 +8,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
 import type { AddOn } from '../../src/runtime/addons/addon.js';
-import { newestVerified } from '../../src/runtime/checkpoint/newest.js';
 import type { StopSignal } from '../../src/runtime/trainer/control.js';
 import * as units from '../../src/values/units.js';
+import { newestVerified } from './checkpoint-reading.js';
 import { checkpoints, run } from './killed-runs.js';
 import { LineTrainer } from './tiny-trainer.js';
 

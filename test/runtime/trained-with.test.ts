@@ -1,9 +1,10 @@
 /** What a test or a prediction knows of the run whose weights it takes: its attributes, and what has changed since. */
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import * as data from '../../src/runtime/data/index.js';
+import { dataNotes } from '../../src/runtime/trainer/open-data.js';
 import { killed, run, Saving } from './killed-runs.js';
 import { LineTrainer, type LineData, type Row } from './tiny-trainer.js';
 
@@ -18,6 +19,9 @@ afterAll(() => {
   process.chdir(before);
   rmSync(folder, { recursive: true, force: true });
 });
+
+/** An open data set, as far as notes look at it. */
+const nothing = { label: '', rows: 20, skipped: 0, leftOut: [] };
 
 const line = (row: number): string => `${row / 20},${1 - row / 20},${row / 10}\n`;
 beforeEach(() =>
@@ -62,13 +66,24 @@ test('attributes of the run hold for what its weights are tested with', async ()
 });
 
 test('attributes of data sets hold as well, and what only changes how fast it is does not', async () => {
-  const words = ['--run-dir=few', 'trainer.limit.validate=1.batches', 'test.batch=2', 'test.prefetch=3'];
+  const words = [
+    '--run-dir=few',
+    'trainer.limit.validate=1.batches',
+    'test.batch=2',
+    'test.prefetch=3.batches',
+  ];
   expect((await run(words)).code).toBe(0);
   const shown = async (...more: readonly string[]): Promise<string> =>
     (await run(['predict', '--from=few', '--dev-run=1', ...more])).text;
   // A header and two rows.
   expect((await shown()).match(/^-?\d.*$/gm)).toHaveLength(2);
-  const { text } = await run(['predict', '--from=few', '--dev-run=1', 'test.batch=5', 'test.prefetch=1']);
+  const { text } = await run([
+    'predict',
+    '--from=few',
+    '--dev-run=1',
+    'test.batch=5',
+    'test.prefetch=1.batches',
+  ]);
   expect(text.match(/^-?\d.*$/gm)).toHaveLength(5);
   expect(text).toContain('note: test.batch was 2 when these weights were trained, and is 5 here');
   expect(text).not.toContain('prefetch');
@@ -100,4 +115,58 @@ test('a run that goes on is told of a changed file once, with the sets that read
   const { code, text } = await run(['--resume=going'], OfFile);
   expect(code).toBe(3);
   expect(text.match(/^ .*rows\.csv.*$/gm)).toEqual(['  train, test: rows.csv has changed since']);
+});
+
+test('rows that are left out are named at the start, and all of them in a file of the run', async () => {
+  class Skipping extends OfFile {
+    protected override configureData(): LineData {
+      const { train, test: held } = super.configureData();
+      return { train: train.withOptions({ onBadRow: 'skip' }), test: held.withOptions({ onBadRow: 'skip' }) };
+    }
+  }
+  const bad = (many: number): string => Array.from({ length: many }, (_, at) => `no,${at},1\n`).join('');
+  appendFileSync('rows.csv', `1,2\n${bad(1100)}`);
+  const { code, text } = await run(['--run-dir=left-out'], Skipping);
+  expect(code).toBe(0);
+  const problem = "column 'a': 'no' is not a finite number";
+  expect(text).toContain(
+    `1101 bad rows of train are left out, 20 are used: rows.csv:22: row 21: the row has 2 cells and the header 3; rows.csv:23: row 22, ${problem}; rows.csv:24: row 23, ${problem}; and 1098 more`,
+  );
+  expect(text).toContain('rows that are left out: left-out/skipped-rows.jsonl');
+  const lines = readFileSync('left-out/skipped-rows.jsonl', 'utf8').trim().split('\n');
+  expect(lines).toHaveLength(2 * 1001);
+  expect([0, 1, 1000, 1001].map((at): unknown => JSON.parse(lines[at] ?? ''))).toEqual([
+    { data: 'train', file: 'rows.csv', line: 22, row: 21, reason: 'the row has 2 cells and the header 3' },
+    {
+      data: 'train',
+      file: 'rows.csv',
+      line: 23,
+      row: 22,
+      column: 'a',
+      reason: "'no' is not a finite number",
+    },
+    { data: 'train', more: 101 },
+    { data: 'test', file: 'rows.csv', line: 22, row: 21, reason: 'the row has 2 cells and the header 3' },
+  ]);
+  // Where nothing is left out there is no such file, and a test writes none.
+  expect(existsSync('changed/skipped-rows.jsonl')).toBe(false);
+  expect((await run(['test', '--from=left-out'], Skipping)).text).toContain(
+    '1101 bad rows of test are left out',
+  );
+});
+
+test('more workers than processors are told, and workers without work where nobody has said so before', () => {
+  const set = rows(4).withOptions({ workers: 2 });
+  const busy = data
+    .digits({ workers: 64 })
+    .prepare({ image: { dtype: 'u8', shape: [8, 8, 1] } }, ({ image }) => ({ image }));
+  const told = (isChecked: boolean) => {
+    const of = (each: data.Data<unknown>, label: string) => [each, { ...nothing, label }] as const;
+    const parts = { dataNames: new Map(), isChecked: () => isChecked };
+    return dataNotes(parts, new Map<data.Data<unknown>, typeof nothing>([of(set, 'a'), of(busy, 'b')]), 8);
+  };
+  const many =
+    'b has 64 workers, and this machine 8 processors: more threads than that take memory and are no faster';
+  expect(told(false)).toEqual([expect.stringMatching(/^workers of a have nothing to do/), many]);
+  expect(told(true)).toEqual([many]);
 });

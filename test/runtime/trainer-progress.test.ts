@@ -12,7 +12,7 @@ import * as ops from '../../src/runtime/ops/index.js';
 import * as format from '../../src/runtime/progress/format.js';
 import { liveReporter, reporterFor } from '../../src/runtime/progress/reporter.js';
 import type { Tensor } from '../../src/runtime/tensor.js';
-import { spacing, summaryLines } from '../../src/runtime/progress/training.js';
+import { spacing, summaryLines, tableLines } from '../../src/runtime/progress/training.js';
 import { seconds, steps } from '../../src/values/units.js';
 import { createEngineUnderTest } from '../engine-under-test.js';
 import { LineTrainer } from './tiny-trainer.js';
@@ -76,6 +76,30 @@ describe('numbers', () => {
         4,
       ),
     ).toEqual(['a', 'ccc']);
+  });
+
+  test('a table that does not fit says how much of it is shown', () => {
+    const wide = Array.from({ length: 1000 }, (_, row) =>
+      Array.from({ length: 1000 }, (__, column) => (row === column ? 12 : 0)),
+    );
+    const lines = tableLines('validate.confusion', wide, 20, 3);
+    expect(lines).toEqual([
+      'validate.confusion: 3 × 6 of 1,000 × 1,000',
+      '12   0   0  0  0  0',
+      '0   12   0  0  0  0',
+      '0    0  12  0  0  0',
+    ]);
+    expect(tableLines('m', wide.slice(0, 3), Number.POSITIVE_INFINITY, 3)[0]).toBe('m');
+    expect(
+      tableLines(
+        'm',
+        [
+          [1, 2],
+          [3, 4],
+        ],
+        80,
+      ),
+    ).toEqual(['m', '1  2', '3  4']);
   });
 });
 

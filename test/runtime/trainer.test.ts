@@ -409,7 +409,9 @@ describe('what outlives a run', () => {
       }
     }
     const { session } = await new Reading(setup({})).prepare({ kinds: ['train'], dataRoot: root });
-    expect(session.notes).toEqual(['1 bad rows of train are left out, 2 are used']);
+    expect(session.notes).toEqual([
+      "1 bad rows of train are left out, 2 are used: a.csv:3: row 2, column 'x': 'no' is not a finite number",
+    ]);
     await session.close();
     rmSync(root, { recursive: true });
   });

@@ -186,3 +186,71 @@ test('an attribute of such an optimizer is set in the spec alone', async () => {
     expect.stringContaining('opt.lr cannot be set at the command line'),
   );
 }, 120_000);
+
+describe('what goes wrong in a source or a function in TypeScript is told with its file', () => {
+  const spec = `extern "./rows.ts" {
+  data rows(start: int) -> { x: f32[2] }
+  fn folded(x: f32[...s]) -> f32[...s]
+}
+data train_set = rows { start = 3 batch = 4 WORKERS }
+model Net on x: f32[n, 2] -> f32[n, 1] { return x |> dense(1) as out }
+optimizer opt = sgd { of = Net lr = 0.1 }
+step train(batch in train_set) { update opt { minimize mean(square(Net(folded(batch.x)))) } }
+trainer Rows { epochs = 1 }
+`;
+  const code = `import { ops, type data, type Tensor } from 'ztrain/runtime';
+const nobody = (): never => { throw new Error('nobody is there'); };
+export const rows = async ({ start }: { readonly start: number }): Promise<data.RowSource> => {
+  await Promise.resolve();
+  // open
+  return {
+    length: 8,
+    read: (indices) => {
+      // read
+      return { x: new Float32Array(2 * indices.length).fill(start) };
+    },
+  };
+};
+export const folded = <S extends Tensor>(x: S): S => {
+  // fold
+  return ops.square<S>(x);
+};
+`;
+  test.each([
+    [
+      'open',
+      '',
+      /error: data source `rows` of \.\/rows\.ts failed with start = 3 at \.\/rows\.ts:2:\d+: nobody is there\n/,
+    ],
+    ['read', '', /error: data source `rows` of \.\/rows\.ts failed at \.\/rows\.ts:2:\d+: nobody is there\n/],
+    [
+      'read',
+      'workers = 1',
+      /error: data source `rows` of \.\/rows\.ts failed at \.\/rows\.ts:2:\d+: nobody is there\n/,
+    ],
+    ['fold', '', /error: function `folded` of \.\/rows\.ts failed at \.\/rows\.ts:2:\d+: nobody is there\n/],
+  ])(
+    'as it is to %s (%s)',
+    async (what, workers, message) => {
+      writeFileSync(
+        join(place.folder, 'rows.ts'),
+        code.replace(`// ${what}`, 'if (Date.now() > 0) nobody();'),
+      );
+      writeFileSync(join(place.folder, 'rows.ztrain'), spec.replace('WORKERS', workers));
+      const failed = await place
+        .call(await place.build('rows'), [
+          '--run-dir',
+          join(place.folder, 'runs', `rows-${what}-${workers.length}`),
+        ])
+        .then(
+          () => null,
+          (error: unknown) => error,
+        );
+      expect(failed).toHaveProperty('code', 3);
+      expect(failed).toHaveProperty('stderr', expect.stringMatching(message));
+      // Nothing of the bundle's own lines.
+      expect(failed).toHaveProperty('stderr', expect.not.stringContaining('    at '));
+    },
+    120_000,
+  );
+});

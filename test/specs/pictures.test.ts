@@ -71,7 +71,7 @@ test('a run that goes on draws what it would have drawn', async () => {
 
   // A signal in the middle of an epoch ends it, workers and all; it goes on without them.
   const folder = join(place.folder, 'runs', 'signalled');
-  const child = spawn(program, ['trainer.epochs=3', 'trainer.log_every=1', '--run-dir', folder, ...words], {
+  const child = spawn(program, ['trainer.epochs=3', 'trainer.log_every=1.step', '--run-dir', folder, ...words], {
     cwd: place.folder,
     stdio: 'ignore',
   });

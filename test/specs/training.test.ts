@@ -171,3 +171,15 @@ function tensorsOf(file: Buffer): ReadonlyMap<string, Buffer> {
     }),
   );
 }
+
+test('ppo balances a pole to the end of an episode, from games that it plays meanwhile', async () => {
+  const trained = await place.train(await place.build('ppo'), 'ppo', []);
+  const returns = trained.records.flatMap(({ stage, episode_return: found }) =>
+    stage === 'train' && typeof found === 'number' ? [found] : [],
+  );
+  // At first the pole falls within a second; 500 is an episode that was not cut short.
+  expect(returns[0]).toBeLessThan(60);
+  expect(trained.best.get('train.episode_return')).toBe(500);
+  const late = returns.slice(-20);
+  expect(late.reduce((sum, each) => sum + each, 0) / late.length).toBeGreaterThan(300);
+}, 600_000);

@@ -55,7 +55,10 @@ describe('overrides', () => {
     expect(parseValue('every', type, '500.steps')).toEqual(units.steps(500));
     expect(parseValue('every', type, '0.25.epoch')).toEqual(units.epochs(0.25));
     expect(parseValue('every', type, 'none', true)).toBeNull();
-    expect(parseValue('log', { kind: 'quantity', units: ['steps'] }, '20')).toEqual(units.steps(20));
+    // As in a spec, also where there is one unit.
+    expect(() => parseValue('prefetch', { kind: 'quantity', units: ['batches'] }, '20')).toThrow(
+      'got "20"; write 20.batches',
+    );
     expect(() => parseValue('every', type, '500')).toThrow(
       'every takes steps or epochs, e.g. 5.steps, got "500"',
     );

@@ -5,9 +5,11 @@ import {
   validatesOnTrainingData,
   validationOverlaps,
 } from '../../parser/messages.gen.js';
+import type { Span } from '../../parser/source.js';
 import { evaluateIr, type HostNames } from '../evaluate.js';
-import type { IrData, IrExpr } from '../ir.js';
+import type { IrData, IrExpr, IrStep } from '../ir.js';
 import { walkIr } from '../ir-walk.js';
+import { preludeFile, type Prelude } from '../prelude.js';
 import { optionOf, type TrainingInput } from './input.js';
 import { builtinDefault } from './run.js';
 
@@ -169,10 +171,37 @@ const drawIn = (data: IrData): string | null => {
   return found;
 };
 
+/**
+ * The function of the prelude by which a step mixes the rows of its batch at random (`mixup`, `cutmix`), or null. A step that draws
+ * otherwise makes something of its own, such as the noise that a generator starts from.
+ */
+const mixedIn = (step: IrStep, { fns }: Prelude): string | null => {
+  let found: string | null = null;
+  walkIr(step.body, ({ kind, name, span }) => {
+    if (kind !== 'op' || name !== 'shuffle_rows' || !isSpan(span) || span.file !== preludeFile) return;
+    const own = [...fns].find(([, fn]) => fn.span.start <= span.start && span.end <= fn.span.end);
+    found ??= own?.[0] ?? null;
+  });
+  return found;
+};
+
+const isSpan = (each: unknown): each is Span =>
+  typeof each === 'object' && each !== null && 'file' in each && 'start' in each && 'end' in each;
+
 /** What is measured or predicted is of rows as they are. */
-export const checkRandomData = ({ trainer, report }: TrainingInput): void => {
+export const checkRandomData = ({ trainer, prelude, report }: TrainingInput): void => {
   for (const step of trainer.steps) {
     if (step.stage === 'train' || step.stage === 'measure') continue;
+    const mixed = mixedIn(step, prelude);
+    const [first] = step.inputs;
+    if (mixed !== null && first)
+      report(
+        randomEvaluation(
+          first.span,
+          { step: `step ${step.name}`, name: mixed },
+          { help: `compute on the rows as they are here, and leave \`${mixed}\` to the train step` },
+        ),
+      );
     for (const { data: name, span } of step.inputs) {
       const data = trainer.data.find((each) => each.name === name);
       const draw = data ? drawIn(data) : null;

@@ -1,5 +1,5 @@
-/** ZT4115: what is frozen for a time thaws before the run ends. */
-import { neverThawed, wrongType } from '../../parser/messages.gen.js';
+/** ZT4115 and ZT5020: what is frozen for a time thaws before the run ends, and what is to be frozen later is. */
+import { idleOption, neverThawed, wrongType } from '../../parser/messages.gen.js';
 import { showQuantity } from '../../values/units.js';
 import { evaluateIr } from '../evaluate.js';
 import type { IrExpr, IrTrainer } from '../ir.js';
@@ -15,26 +15,84 @@ export const freezesOf = (trainer: IrTrainer): readonly IrExpr[] =>
 
 export const checkFreezes = (input: TrainingInput, run: Run): void => {
   const scale = (run.epochs === null) !== (run.steps === null) ? scaleOf(run) : null;
-  for (const freeze of freezesOf(input.trainer)) {
-    if (freeze.kind !== 'quantity') continue;
-    const value = evaluateIr(freeze, run.names);
-    if (typeof value === 'number' && (value < 0 || (freeze.unit === 'steps' && !Number.isInteger(value)))) {
+  const isTime = (given: IrExpr, what: string, least: number): boolean => {
+    if (given.kind !== 'quantity') return true;
+    const value = evaluateIr(given, run.names);
+    const isShort = typeof value === 'number' && (value < 0 || (least > 0 && value === 0));
+    if (typeof value !== 'number' || (!isShort && (given.unit !== 'steps' || Number.isInteger(value))))
+      return true;
+    input.report(
+      wrongType(given.span, {
+        what,
+        found: `${value}`,
+        expected: isShort
+          ? least > 0
+            ? 'a time above 0'
+            : 'a time of at least 0'
+          : 'a whole number of steps',
+      }),
+    );
+    return false;
+  };
+  const lengthOf = (given: IrExpr): number | null => {
+    const duration = durationOf(given, run);
+    return duration && scale && duration.unit !== 'rest' ? scale.lengthOf(duration) : null;
+  };
+  const shown = (given: IrExpr): string => {
+    const duration = durationOf(given, run);
+    return duration ? showQuantity(duration) : '';
+  };
+  const checkAfter = ({ from, first }: Extract<IrExpr, { kind: 'freezeAfter' }>): void => {
+    for (const [given, name] of [
+      [from, 'from'],
+      [first, 'first'],
+    ] as const) {
+      if (given?.kind !== 'rest') continue;
+      const what = `\`${name}\` of \`after\``;
+      const help = 'for the whole run, write `freeze = rest`';
       input.report(
-        wrongType(freeze.span, {
-          what: '`freeze`',
-          found: `${value}`,
-          expected: value < 0 ? 'a time of at least 0' : 'a whole number of steps',
-        }),
+        wrongType(given.span, { what, found: '`rest`', expected: 'steps, epochs or percent' }, { help }),
       );
+      return;
+    }
+    if (!isTime(from, '`from` of `after`', 1) || (first && !isTime(first, '`first` of `after`', 0))) return;
+    const start = lengthOf(from);
+    if (!scale || start === null) return;
+    const least = first ? lengthOf(first) : null;
+    if (first && least !== null && Math.round(least) >= Math.round(start)) {
+      const related = [{ span: from.span, label: `frozen again after ${shown(from)}` }];
+      input.report(
+        wrongType(
+          first.span,
+          { what: '`first` of `after`', found: shown(first), expected: `less than ${shown(from)}` },
+          { related, help: 'where the weights are to be kept, write `freeze = rest`' },
+        ),
+      );
+    } else if (start >= scale.total) {
+      input.report(
+        idleOption(
+          from.span,
+          {
+            option: 'freeze',
+            reason: `the run ends after ${counted(scale.total, scale.one)}, before ${shown(from)} are over`,
+          },
+          { notes: lengthNotes(run), help: 'freeze earlier, or leave it out' },
+        ),
+      );
+    }
+  };
+  for (const freeze of freezesOf(input.trainer)) {
+    if (freeze.kind === 'freezeAfter') {
+      checkAfter(freeze);
       continue;
     }
-    const duration = durationOf(freeze, run);
-    const length = duration && scale ? scale.lengthOf(duration) : null;
-    if (!duration || !scale || length === null || length < scale.total) continue;
+    if (freeze.kind !== 'quantity' || !isTime(freeze, '`freeze`', 0)) continue;
+    const length = lengthOf(freeze);
+    if (!scale || length === null || length < scale.total) continue;
     input.report(
       neverThawed(
         freeze.span,
-        { length: showQuantity(duration), run: counted(scale.total, scale.one) },
+        { length: shown(freeze), run: counted(scale.total, scale.one) },
         {
           notes: lengthNotes(run),
           help: 'thaw earlier, or write `freeze = rest` where the weights are to be kept',

@@ -19,6 +19,8 @@ export interface TrainingInput {
   readonly params?: ReadonlyMap<string, HostValue>;
   /** Rows of data sets by name, where they were counted. */
   readonly rows?: ReadonlyMap<string, number>;
+  /** Whether a file that data is read from is there; where nobody is to look, undefined. Relative paths start at the spec. */
+  readonly isThere?: (path: string) => boolean;
   readonly prelude: Prelude;
   readonly report: (diagnostic: Diagnostic) => void;
 }
@@ -41,3 +43,10 @@ export const optionOf = (options: readonly IrNamed[], name: string): IrExpr | nu
 
 export const trainableWeights = (input: TrainingInput, model: string): readonly Weight[] =>
   (input.weights.get(model) ?? []).filter((weight) => weight.trainable);
+
+/** Times at which what is frozen may thaw, or what is not is frozen. */
+export const freezeTimes = (freeze: IrExpr | null): readonly IrExpr[] => {
+  if (freeze === null) return [];
+  if (freeze.kind !== 'freezeAfter') return [freeze];
+  return freeze.first ? [freeze.first, freeze.from] : [freeze.from];
+};

@@ -124,7 +124,8 @@ export const rowsOfPart = (data: IrData, rows: number, names: HostNames): number
 
 type DataBatches = Omit<StepBatches, 'all'>;
 
-const batchesOf = (input: TrainingInput, data: IrData, names: HostNames): DataBatches | null => {
+/** Rows and batches of a pass over a data set; null where they are not known. */
+export const dataBatches = (input: TrainingInput, data: IrData, names: HostNames): DataBatches | null => {
   const fallback = (name: string): HostValue | undefined => builtinDefault(input, 'data', 'options', name);
   const rows = rowsOf(input, data, names);
   const size = numberOf(optionOf(data.options, 'batch'), names, fallback('batch'));
@@ -167,7 +168,7 @@ export const stepBatches = (
 ): StepBatches | null => {
   const read = step.inputs.map(({ data }) => {
     const found = input.trainer.data.find((each) => each.name === data);
-    return found ? batchesOf(input, found, names) : null;
+    return found ? dataBatches(input, found, names) : null;
   });
   const known = read.filter((each) => each !== null);
   if (known.length === 0 || known.length < read.length) return null;

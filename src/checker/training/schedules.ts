@@ -13,7 +13,7 @@ import { durationInSteps, type Pace } from '../../values/durations.js';
 import { showQuantity, type Duration } from '../../values/units.js';
 import { evaluateIr } from '../evaluate.js';
 import type { IrExpr, IrSchedule, IrTrainer, Unit } from '../ir.js';
-import { counted, optionOf, type TrainingInput } from './input.js';
+import { counted, freezeTimes, optionOf, type TrainingInput } from './input.js';
 import { lengthNotes, type Run } from './run.js';
 
 const durationUnits: ReadonlyMap<Unit, Duration['unit']> = new Map<Unit, Duration['unit']>([
@@ -260,7 +260,7 @@ const partsOfRun = ({
     ),
     ...optimizers.flatMap(({ options, groups }) =>
       [options, ...groups.map((group) => group.options)].flatMap((each) =>
-        share(optionOf(each, 'freeze'), '`freeze`'),
+        freezeTimes(optionOf(each, 'freeze')).flatMap((time) => share(time, '`freeze`')),
       ),
     ),
     ...models.flatMap(({ name, copy }) =>

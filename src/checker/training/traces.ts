@@ -4,7 +4,7 @@ import type { Span } from '../../parser/source.js';
 import type { IrExpr, IrStepStmt, IrTrainer } from '../ir.js';
 import { readsRun, walkIr } from '../ir-walk.js';
 import { freezesOf } from './freezing.js';
-import type { TrainingInput } from './input.js';
+import { freezeTimes, type TrainingInput } from './input.js';
 
 const most = 16;
 
@@ -40,10 +40,10 @@ const waysOf = (statements: readonly IrStepStmt[], forks: Fork[]): number => {
   return ways;
 };
 
-/** One of those that last equally long, as far as that can be told. */
+/** One of those times that are equal, as far as that can be told. */
 const thawsOf = (trainer: IrTrainer): readonly IrExpr[] => {
   const known = new Map<string, IrExpr>();
-  for (const freeze of freezesOf(trainer)) {
+  for (const freeze of freezesOf(trainer).flatMap(freezeTimes)) {
     if (freeze.kind === 'rest') continue;
     const value = freeze.kind === 'quantity' && freeze.value.kind === 'literal' ? freeze.value.value : null;
     const key =
@@ -57,7 +57,7 @@ export const checkTraces = ({ trainer, report }: TrainingInput): void => {
   for (const step of trainer.steps) {
     const forks: Fork[] = [];
     const within = waysOf(step.body, forks);
-    // Each time at which something thaws parts the run in one more piece.
+    // Each time at which something thaws or is frozen parts the run in one more piece.
     const thaws = step.stage === 'train' ? thawsOf(trainer) : [];
     // An average waits, takes weights in, or does neither.
     const averages =

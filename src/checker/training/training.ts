@@ -6,6 +6,8 @@ import { checkAddonEffects, checkCheckpoints, checkMonitors } from './addons.js'
 import { checkAttributeValues } from './attribute-values.js';
 import { checkMeasuredData, checkRandomData, checkValidationData } from './evaluation-data.js';
 import { checkCopies } from './copies.js';
+import { checkDataFiles } from './data-files.js';
+import { checkDroppedRows } from './dropped-rows.js';
 import { checkFreezes } from './freezing.js';
 import { checkReach } from './gradients.js';
 import { checkPatterns } from './groups.js';
@@ -62,6 +64,8 @@ export const checkTraining = (input: TrainingInput): void => {
   checkValidationData(input, run.names);
   checkMeasuredData(input, run.names);
   checkRandomData(input);
+  checkDroppedRows(input, run);
+  checkDataFiles(input, run);
   checkMicroBatches(input, run);
   checkNeverRuns(input, run);
   checkIdle(input, run);

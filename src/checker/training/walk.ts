@@ -41,6 +41,8 @@ export const partsOf = (expr: IrExpr): readonly IrExpr[] => {
       return [expr.value];
     case 'clip':
       return [expr.most];
+    case 'freezeAfter':
+      return expr.first ? [expr.from, expr.first] : [expr.from];
     case 'folds':
       return [expr.count];
     case 'part':

@@ -158,7 +158,7 @@ async function toTfjs(path: string, checkpoint: Checkpoint, tensors: readonly Te
     let filled = 0;
     let written = 0;
     const flush = async (): Promise<void> => {
-      await writeNew(join(temporary, paths[written] ?? ''), [shard.subarray(0, filled)], pieceBytes, mode);
+      await writeNew(join(temporary, paths[written] ?? ''), [shard.subarray(0, filled)], { mode });
       written += 1;
       filled = 0;
     };
@@ -177,7 +177,7 @@ async function toTfjs(path: string, checkpoint: Checkpoint, tensors: readonly Te
     });
     if (filled > 0 || written === 0) await flush();
     const manifest = new TextEncoder().encode(`${JSON.stringify([{ paths, weights }], null, 2)}\n`);
-    await writeNew(join(temporary, 'weights_manifest.json'), [manifest], pieceBytes, mode);
+    await writeNew(join(temporary, 'weights_manifest.json'), [manifest], { mode });
   });
 }
 

@@ -105,13 +105,20 @@ export interface Written {
   readonly pieces: readonly string[];
 }
 
-/** Writes a new file and flushes it. A piece is hashed while it is written, unless nobody asks. Rejects where the file exists. */
+/** How a file is written. */
+export interface WriteOptions {
+  /** At most so many bytes are written at once. */
+  readonly most?: number;
+  readonly mode?: number;
+  /** Whether pieces are hashed while they are written; they are unless nobody asks. */
+  readonly isHashed?: boolean;
+}
+
+/** Writes a new file and flushes it. Rejects where the file exists. */
 export async function writeNew(
   path: string,
   pieces: readonly Uint8Array[],
-  most = pieceBytes,
-  mode = 0o644,
-  isHashed = true,
+  { most = pieceBytes, mode = 0o644, isHashed = true }: WriteOptions = {},
 ): Promise<Written> {
   const file = await open(path, fresh, mode);
   const digests: string[] = [];

@@ -4,7 +4,7 @@ import { RunError } from '../run/run-error.js';
 import { fileError } from './files.js';
 import { checkpointPaths, isDamage, isFolder, whyNone, whyUnread } from './list.js';
 import { NewerFormat } from './manifest.js';
-import { openCheckpoint, verifyCheckpoint, type Checkpoint } from './read.js';
+import { openCheckpoint, type Checkpoint } from './read.js';
 
 /** A checkpoint that cannot be used, with the reason. */
 export interface Skipped {
@@ -12,19 +12,6 @@ export interface Skipped {
   readonly why: string;
   /** Whether it is whole, and holds no more than weights: then nothing is lost with it. */
   readonly weightsOnly: boolean;
-}
-
-export interface Newest {
-  /** Null where none verifies. */
-  readonly checkpoint: Checkpoint | null;
-  /** Newer ones that cannot be used, newest first. */
-  readonly skipped: readonly Skipped[];
-}
-
-/** The newest checkpoint that verifies, of which nothing is kept. */
-export async function newestVerified(folder: string): Promise<Newest> {
-  const { found, skipped } = await newestWhole(folder, verifyCheckpoint);
-  return { checkpoint: found?.checkpoint ?? null, skipped };
 }
 
 /**

@@ -14,7 +14,7 @@ import {
   type Checkpoint,
   type TensorRecord,
 } from './manifest.js';
-import { SafetensorsError, storedName, type Entry } from './safetensors.js';
+import { SafetensorsError, storedName } from './safetensors.js';
 import { parseStrictJson, type StrictValue } from './strict-json.js';
 import { hashFile, inDataOrder, openTensorFile, readTextFile, type OpenTensorFile } from './tensor-file.js';
 
@@ -132,16 +132,16 @@ function compareLayout({ entries }: OpenTensorFile, records: ReadonlyMap<string,
   }
 }
 
-/** Does something with a file of tensors whose header agrees with the manifest. Rejects with a RunError that names it. */
-async function withTensors<T>(
+/**
+ * Tensors of a file whose header agrees with the manifest, one after the other: null where only their checksums are wanted, and none of
+ * the `head` alone. All of it is verified once the last was taken. Rejects with a RunError that names the file; what goes wrong with a
+ * tensor that was handed on is none of its errors.
+ */
+async function* tensorsOf(
   checkpoint: Checkpoint,
   name: string,
-  work: (
-    file: OpenTensorFile,
-    entries: readonly Entry[],
-    check: (entry: Entry, checksum: string) => void,
-  ) => Promise<T>,
-): Promise<T> {
+  reads: 'values' | 'checksums' | 'head',
+): AsyncGenerator<readonly [name: string, tensor: HostTensor | null], void, void> {
   const { folder, inOneFile } = checkpoint;
   const path = inOneFile ? folder : join(folder, name);
   const listed = checkpoint.files.get(name);
@@ -154,19 +154,30 @@ async function withTensors<T>(
     try {
       if (!inOneFile) compareLayout(file, records);
       const entries = inDataOrder(file.entries).filter((entry) => records.has(entry.name));
-      const done = await work(file, entries, (entry, checksum) => {
+      const read = reads === 'head' ? [] : file.each(entries, () => reads === 'values');
+      for await (const { entry, tensor, sha256: checksum } of read) {
         if (checksum !== records.get(entry.name)?.sha256)
           throw new SafetensorsError(`the checksum of tensor ${entry.name} differs`);
-      });
+        yield [entry.name, tensor];
+      }
       if (hash !== null && hash.digest('hex') !== listed?.sha256)
         throw new SafetensorsError('its checksum differs');
-      return done;
     } finally {
       await file.close();
     }
   } catch (error) {
-    return unusable(checkpoint, path, error);
+    await unusable(checkpoint, path, error);
   }
+}
+
+/** Reads them to the end, for what is verified on the way. */
+async function verifyTensors(
+  checkpoint: Checkpoint,
+  name: string,
+  reads: 'checksums' | 'head',
+): Promise<void> {
+  const tensors = tensorsOf(checkpoint, name, reads);
+  while ((await tensors.next()).done !== true);
 }
 
 /** The error about a file that cannot be used, which names another checkpoint to take. */
@@ -192,43 +203,23 @@ export async function readTensors(
   checkpoint: Checkpoint,
   name: TensorFileName,
 ): Promise<ReadonlyMap<string, HostTensor>> {
-  return withTensors(checkpoint, name, async (file, entries, check) => {
-    const tensors = new Map<string, HostTensor>();
-    for await (const { entry, tensor, sha256: checksum } of file.each(entries, () => true)) {
-      check(entry, checksum);
-      if (tensor !== null) tensors.set(entry.name, tensor);
-    }
-    return tensors;
-  });
+  const tensors = new Map<string, HostTensor>();
+  for await (const [tensor, value] of tensorsOf(checkpoint, name, 'values'))
+    if (value !== null) tensors.set(tensor, value);
+  return tensors;
 }
 
 /**
- * Hands the tensors of one file on, one after the other: no more than one is held, and the first bytes of the next. What was handed on counts only once this has
- * resolved, for the whole is verified at its end.
+ * Hands the tensors of one file on, one after the other: no more than one is held, and the first bytes of the next. What was handed on
+ * counts only once this has resolved, for the whole is verified at its end.
  */
 export async function eachTensor(
   checkpoint: Checkpoint,
   name: TensorFileName,
   take: (name: string, tensor: HostTensor) => Promise<void>,
 ): Promise<void> {
-  await withTensors(checkpoint, name, async (file, entries, check) => {
-    for await (const { entry, tensor, sha256: checksum } of file.each(entries, () => true)) {
-      check(entry, checksum);
-      if (tensor === null) continue;
-      await take(entry.name, tensor).catch((error: unknown) => {
-        throw new NotTaken(error);
-      });
-    }
-  }).catch((error: unknown) => {
-    throw error instanceof NotTaken ? error.cause : error;
-  });
-}
-
-/** What went wrong with a tensor that was handed on: no fault of the checkpoint. */
-class NotTaken extends RunError {
-  constructor(cause: unknown) {
-    super('a tensor was not taken', { cause });
-  }
+  for await (const [tensor, value] of tensorsOf(checkpoint, name, 'values'))
+    if (value !== null) await take(tensor, value);
 }
 
 /** What `state.json` holds, checksum verified. Rejects with a RunError that names the file. */
@@ -280,7 +271,7 @@ export async function verifyHeads(path: string, inOneFile: boolean): Promise<voi
     : readManifest(path, path, await readTextFile(join(path, 'manifest.json'), manifestLimit), false);
   if (!inOneFile)
     for (const name of checkpoint.files.keys())
-      if (name.endsWith('.safetensors')) await withTensors(checkpoint, name, () => Promise.resolve());
+      if (name.endsWith('.safetensors')) await verifyTensors(checkpoint, name, 'head');
   await readState(checkpoint);
 }
 
@@ -289,9 +280,7 @@ export async function verifyCheckpoint(checkpoint: Checkpoint): Promise<void> {
   const { files, tensors } = checkpoint;
   for (const name of ['model.safetensors', 'optimizer.safetensors'] as const) {
     if (!files.has(name) && !tensors.has(name)) continue;
-    await withTensors(checkpoint, name, async (file, entries, check) => {
-      for await (const { entry, sha256: checksum } of file.each(entries, () => false)) check(entry, checksum);
-    });
+    await verifyTensors(checkpoint, name, 'checksums');
   }
   await readState(checkpoint);
   await verifyOthers(checkpoint);

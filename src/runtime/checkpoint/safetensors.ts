@@ -43,6 +43,9 @@ export const storedName = (dtype: DType): string => names[dtype];
 /** No header is longer; the reference reads up to four times as much. */
 export const headerLimit = 25_000_000;
 
+/** No file has more tensors: a header of the length that is allowed could name a million, which takes a reader long. */
+export const tensorLimit = 2 ** 17;
+
 /** Tensors as a file has them, sorted by size of element, then name. */
 export function inFileOrder(
   tensors: ReadonlyMap<string, HostTensor>,
@@ -82,6 +85,8 @@ export function planSafetensors(
   tensors: readonly TensorShape[],
   metadata: Readonly<Record<string, string>> = {},
 ): PlannedFile {
+  if (tensors.length > tensorLimit)
+    fail(`the file would have ${tensors.length} tensors, more than ${tensorLimit}`);
   let offset = 0;
   const offsets = new Map<string, number>();
   const entries = tensors.map(({ name, dtype, shape }) => {
@@ -182,6 +187,7 @@ export function readLayout(encoded: Uint8Array, size: number): Layout {
 
 function parseHeader(encoded: Uint8Array): ReadonlyMap<string, StrictValue> {
   if (encoded[0] !== 0x7b) fail('the header does not begin with {');
+  if (dtypesIn(encoded) > tensorLimit) fail(`the header has more than ${tensorLimit} tensors`);
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(encoded);
@@ -195,6 +201,14 @@ function parseHeader(encoded: Uint8Array): ReadonlyMap<string, StrictValue> {
     fail(`the header is no JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
   return header instanceof Map ? header : fail('the header is no object');
+}
+
+/** How often a header names an element type: at least once for each tensor. Within a text, the quotes would be escaped. */
+function dtypesIn(encoded: Uint8Array): number {
+  const bytes = Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);
+  let count = 0;
+  for (let at = bytes.indexOf('"dtype"'); at >= 0; at = bytes.indexOf('"dtype"', at + 7)) count += 1;
+  return count;
 }
 
 function readMetadata(value: StrictValue): ReadonlyMap<string, string> {

@@ -17,14 +17,6 @@ import {
   type Layout,
 } from './safetensors.js';
 
-export interface TensorFile {
-  readonly tensors: ReadonlyMap<string, HostTensor>;
-  /** SHA-256 of each tensor's bytes, by name. */
-  readonly checksums: ReadonlyMap<string, string>;
-  /** SHA-256 of the whole file. */
-  readonly sha256: string;
-}
-
 /** Not a link, and never waited for: a pipe would keep its reader for ever. */
 const regular = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
@@ -125,26 +117,6 @@ async function* eachOf(
 /** The data has no holes: in its own order, the tensors are all of it. */
 export const inDataOrder = (entries: readonly Entry[]): readonly Entry[] =>
   [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end);
-
-/**
- * Reads a file of `size` bytes, at most `most` at once. Rejects with a SafetensorsError where it has another size or is no
- * safetensors file, with the system's error where it cannot be read.
- */
-export async function readTensorFile(path: string, size: number, most = readBytes): Promise<TensorFile> {
-  const whole = createHash('sha256');
-  const file = await openTensorFile(path, size, { most, hash: whole });
-  try {
-    const tensors = new Map<string, HostTensor>();
-    const checksums = new Map<string, string>();
-    for await (const { entry, tensor, sha256 } of file.each(inDataOrder(file.entries), () => true)) {
-      checksums.set(entry.name, sha256);
-      if (tensor !== null) tensors.set(entry.name, tensor);
-    }
-    return { tensors, checksums, sha256: whole.digest('hex') };
-  } finally {
-    await file.close();
-  }
-}
 
 /** SHA-256 of a whole file of `size` bytes, which are not kept. */
 export async function hashFile(path: string, size: number, most = readBytes): Promise<string> {

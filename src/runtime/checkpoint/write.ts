@@ -13,7 +13,6 @@ import {
   isThere,
   makeFile,
   makeFolder,
-  pieceBytes,
   removeWhole,
   replaceText,
   sha256,
@@ -94,11 +93,6 @@ export async function downloadAll(
   return values;
 }
 
-/** Checksum of a tensor: its values as little-endian bytes. */
-export function tensorChecksum({ values }: HostTensor): string {
-  return sha256([littleEndian(values)]);
-}
-
 /** Weights are read by who trained them, and by who is let read them: models remember what they were trained on. */
 const privateMode = 0o600;
 
@@ -176,7 +170,7 @@ async function writeFolder(folder: string, contents: CheckpointContents): Promis
     const files: Json[] = [];
     const tensors: Json[] = [];
     const write = async (name: string, pieces: readonly Uint8Array[]): Promise<Written> => {
-      return writeNew(join(temporary, name), pieces, pieceBytes, privateMode);
+      return writeNew(join(temporary, name), pieces, { mode: privateMode });
     };
     for (const [name, values] of tensorFilesOf(contents)) {
       // Its head and its tensors are all of a file, so that each byte is hashed once.
@@ -189,7 +183,7 @@ async function writeFolder(folder: string, contents: CheckpointContents): Promis
     const { bytes, pieces } = await write('state.json', [stateBytes(contents)]);
     files.push({ name: 'state.json', bytes, sha256: pieces[0] ?? '' });
     const manifest = manifestBytes(manifestOf(contents, files, tensors));
-    await writeNew(join(temporary, 'manifest.json'), [manifest], pieceBytes, privateMode);
+    await writeNew(join(temporary, 'manifest.json'), [manifest], { mode: privateMode });
     await verifyHeads(temporary, false);
   });
 }
@@ -214,7 +208,7 @@ async function writeOneFile(path: string, contents: CheckpointContents): Promise
   const decoder = new TextDecoder();
   const pieces = writeSafetensors(all, { manifest: decoder.decode(manifest), state: decoder.decode(state) });
   await makeFile(path, async (temporary) => {
-    await writeNew(temporary, pieces, pieceBytes, privateMode, false);
+    await writeNew(temporary, pieces, { mode: privateMode, isHashed: false });
     await verifyHeads(temporary, true);
   });
 }

@@ -4,6 +4,7 @@
  */
 import type { HostTensor } from '../engine/engine.js';
 import { Vocabulary } from '../transforms/words.js';
+import { mostLeftOut, type LeftOut } from './data-error.js';
 import type { Data, DataHost, OpenRows, RowMaker, Source } from './data.js';
 import { decodeText, readBytes, writtenPath, type FileHost } from './files.js';
 import {
@@ -26,6 +27,12 @@ import { isHostOnly } from './table.js';
 /** Rows of a batch, on the host. */
 export interface RowBatch extends Room {
   readonly texts: BatchTexts;
+}
+
+/** Rows that are left where bad ones are left out. */
+export interface GoodRows {
+  readonly rows: Int32Array;
+  readonly leftOut: readonly LeftOut[];
 }
 
 /** What of a data set its reader has to know. */
@@ -98,23 +105,27 @@ export class RowReader {
   }
 
   /**
-   * Those of the rows (all of them where it is null) that the stages take, or null where that is all. Each is computed once, by workers
+   * Those of the rows (all of them where it is null) that the stages take, and the first of the others; null where they take all. Each is computed once, by workers
    * where there are some: a row that is left out has to be known before batches are counted.
    */
-  async good(chosen: Int32Array | null): Promise<Int32Array | null> {
+  async good(chosen: Int32Array | null): Promise<GoodRows | null> {
     const { source, preparing } = this.data;
     if (preparing.stages.length === 0 || !Object.values(source.record).some(isHostOnly)) return null;
     const all = chosen ?? Int32Array.from({ length: this.opened.length }, (_, row) => row);
     const bad = new Set<number>();
+    const leftOut: LeftOut[] = [];
     for (let from = 0; from < all.length; from += checkedAtOnce) {
       const some = all.slice(from, from + checkedAtOnce);
       const found =
         this.#workers === null
           ? await badRows(await this.#rows(some), this.#preparing(some, 0))
           : (await this.#workers.make(this.#job(some, 0, null))).bad;
-      for (const row of found) bad.add(row);
+      for (const { row, column, reason } of found) {
+        bad.add(row);
+        if (leftOut.length < mostLeftOut) leftOut.push({ ...this.#whereOf(row), column, reason });
+      }
     }
-    return bad.size === 0 ? null : all.filter((row) => !bad.has(row));
+    return bad.size === 0 ? null : { rows: all.filter((row) => !bad.has(row)), leftOut };
   }
 
   /** Closes what workers have opened for these rows. */

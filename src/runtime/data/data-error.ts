@@ -44,7 +44,29 @@ export class BadValue extends Error {
 }
 
 /** A row that is bad in a function of `map`: it can be skipped. */
-export class BadRow extends DataError {}
+export class BadRow extends DataError {
+  /** `reason` is what is wrong with it, without what to do. */
+  constructor(
+    problem: string,
+    place: DataPlace,
+    readonly reason = problem,
+  ) {
+    super(problem, place);
+  }
+}
+
+/** A row that was left out, and why. Plain data: workers send it. */
+export interface LeftOut extends DataPlace {
+  readonly reason: string;
+}
+
+/** So many rows of a data set are told one by one; what is more is counted. */
+export const mostLeftOut = 1000;
+
+/** As a message has it: `rows.csv:4: row 3, column 'age': '' is not a finite number`. */
+export function leftOutText({ reason, ...place }: LeftOut): string {
+  return placeText(place) + reason;
+}
 
 /** `file:line: row 3, column 'age': `, as far as it is known. */
 function placeText({ file, line, row, column }: DataPlace): string {

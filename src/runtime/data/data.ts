@@ -4,7 +4,7 @@
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { HostTensor } from '../engine/engine.js';
-import { DataError } from './data-error.js';
+import { DataError, mostLeftOut, type LeftOut } from './data-error.js';
 import { RowReader } from './batches.js';
 import type { DataPath, FileHost, ReadFile } from './files.js';
 import { openLive, type LiveData, type LiveHost, type LiveRows } from './open-live.js';
@@ -74,6 +74,8 @@ export interface OpenData {
   readonly rows: number;
   /** Rows left out by `onBadRow = "skip"`. */
   readonly skipped: number;
+  /** The first of them, in the order in which they were found. */
+  readonly leftOut: readonly LeftOut[];
   /** Files that were read to the end; an extern source reads its own. */
   readonly files: readonly ReadFile[];
   readonly batchesPerEpoch: number;
@@ -99,6 +101,8 @@ export interface OpenData {
 export interface OpenRows {
   readonly length: number;
   readonly skipped: number;
+  /** Which rows those were, as far as they are kept. */
+  readonly leftOut?: readonly LeftOut[];
   /** The rows of these numbers, a tensor for each column of the record, in memory of its own. */
   read(indices: Int32Array): Promise<readonly HostTensor[]>;
   /** The same rows one by one, where their shapes may differ. */
@@ -307,8 +311,10 @@ export class Data<B> {
       readers.push(reader);
       const good = this.options.onBadRow === 'skip' ? await reader.good(ofPart) : null;
       const all = ofPart?.length ?? opened.length;
-      const left = good === null ? 0 : all - good.length;
-      return { ...this.#batches(reader, good ?? ofPart, opened.skipped + left), files: read, close };
+      const left = good === null ? 0 : all - good.rows.length;
+      const leftOut = [...(opened.leftOut ?? []), ...(good?.leftOut ?? [])].slice(0, mostLeftOut);
+      const batches = this.#batches(reader, good?.rows ?? ofPart, opened.skipped + left);
+      return { ...batches, leftOut, files: read, close };
     } catch (error) {
       // The first error is the one to tell.
       await close().catch(() => undefined);
@@ -317,7 +323,11 @@ export class Data<B> {
   }
 
   /** Batches of the chosen rows of those that are open. Throws a DataError where they make none. */
-  #batches(reader: RowReader, chosen: Int32Array | null, skipped: number): Omit<OpenData, 'files' | 'close'> {
+  #batches(
+    reader: RowReader,
+    chosen: Int32Array | null,
+    skipped: number,
+  ): Omit<OpenData, 'files' | 'close' | 'leftOut'> {
     const { batch, shuffle, dropLast, prefetch, part } = this.options;
     const { opened, inWorkers } = reader;
     const { label, seed } = reader.host;

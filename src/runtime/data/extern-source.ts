@@ -1,5 +1,7 @@
 /** Data sources written in TypeScript and declared in a spec by `extern`. */
 import type { HostTensor, Values } from '../engine/engine.js';
+import { inExternLater, type Extern } from '../run/extern-error.js';
+import { RunError } from '../run/run-error.js';
 import { DataError } from './data-error.js';
 import { dataOf, type CommonOptions, type Data, type OpenRows, type RowMaker } from './data.js';
 import { isDataPath, resolvePath, type DataPath, type FileHost } from './files.js';
@@ -66,6 +68,30 @@ export type ExternOptions = Readonly<
 
 export interface FromOptions extends CommonOptions {
   readonly record: RecordType;
+  /** What the spec declares it as: its name there, and its file. What it throws is then an error that names both, and the line. */
+  readonly declared?: { readonly name: string; readonly file: string };
+}
+
+/** A source as its messages have it, and how its code is run. */
+export interface Called {
+  readonly name: string;
+  /** Runs code of the source. `doing` says what it is to do, where that is more than to run. */
+  run<T>(body: () => T | Promise<T>, doing?: string): Promise<T>;
+}
+
+/** `kind` is `extern` or `live`. */
+export function calledAs(
+  kind: string,
+  source: { readonly name: string },
+  declared: FromOptions['declared'],
+): Called {
+  if (declared === undefined)
+    return { name: `${kind} ${source.name === '' ? 'source' : source.name}`, run: async (body) => body() };
+  const about: Extern = { what: 'data source', ...declared };
+  return {
+    name: `${kind} ${declared.name}`,
+    run: (body, doing) => inExternLater(about, body, DataError, doing),
+  };
 }
 
 /** Rows of an extern source. Options made by `data.path` reach it as paths resolved against the data root. */
@@ -74,9 +100,10 @@ export function from<B extends Batch>(
   options: ExternOptions,
   common: FromOptions,
 ): Data<B> {
-  const { record, ...rest } = common;
-  const name = `extern ${source.name === '' ? 'source' : source.name}`;
-  const open = (host: FileHost): Promise<OpenRows> => openSource(name, source, options, record, host.root);
+  const { record, declared, ...rest } = common;
+  const called = calledAs('extern', source, declared);
+  const { name } = called;
+  const open = (host: FileHost): Promise<OpenRows> => openSource(called, source, options, record, host.root);
   const made = { options, code: source.toString() };
   const inWorkers = { isOpened: true, open: makerOf(open, record) };
   return dataOf<B>({ name, record, made, open, inWorkers }, rest);
@@ -97,13 +124,14 @@ const makerOf =
   };
 
 async function openSource(
-  name: string,
+  called: Called,
   source: ExternSource,
   options: ExternOptions,
   record: RecordType,
   root: string,
 ): Promise<OpenRows> {
-  const rows = await openExtern(name, options, root, source);
+  const { name, run } = called;
+  const rows = await openExtern(called, options, root, source);
   if (!Number.isInteger(rows.length) || rows.length < 0) {
     throw new DataError(
       `${name}: length must be a whole number of rows, got ${rows.length}; correct the source`,
@@ -113,16 +141,16 @@ async function openSource(
   return {
     length: rows.length,
     skipped: 0,
-    ...rowsGiven(given, (indices) => rows.read(indices)),
+    ...rowsGiven(given, (indices) => run(() => rows.read(indices))),
     async close() {
-      await rows.close?.();
+      await run(() => rows.close?.());
     },
   };
 }
 
 /** Calls the function of the TypeScript file. Options made by `data.path` reach it as paths resolved against `root`. */
 export async function openExtern<T>(
-  name: string,
+  { name, run }: Called,
   options: Readonly<Record<string, unknown>>,
   root: string,
   open: (options: object) => T | Promise<T>,
@@ -131,16 +159,15 @@ export async function openExtern<T>(
     key,
     isDataPath(value) ? resolvePath(root, value) : value,
   ]);
+  const given = resolved.flatMap(([key, value]) =>
+    typeof value === 'function' ? [] : [`${String(key)} = ${JSON.stringify(value)}`],
+  );
+  const doing = given.length === 0 ? '' : ` with ${given.join(', ')}`;
   try {
-    return await open(Object.fromEntries(resolved));
+    return await run(() => open(Object.fromEntries(resolved)), doing);
   } catch (error) {
-    if (error instanceof DataError) throw error;
-    const given = resolved.flatMap(([key, value]) =>
-      typeof value === 'function' ? [] : [`${String(key)} = ${JSON.stringify(value)}`],
-    );
-    throw new DataError(
-      `${name} failed with ${given.join(', ')}: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    if (error instanceof DataError || error instanceof RunError) throw error;
+    throw new DataError(`${name} failed${doing}: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { decodePicture, type Channels } from '../transforms/decode.js';
 import type { Image } from '../transforms/image.js';
 import { listed } from './cells.js';
-import { DataError } from './data-error.js';
+import { DataError, mostLeftOut, type LeftOut } from './data-error.js';
 import { dataOf, type CommonOptions, type Data, type OpenRows, type RowMaker } from './data.js';
 import { errorCode, resolvePath, writtenPath, type DataPath, type FileHost, type ReadFile } from './files.js';
 import { stackedRows, type HostRow } from './prepared.js';
@@ -203,10 +203,18 @@ async function decode(picture: Picture, reading: Bytes, channels: Channels): Pro
     return decodePicture(bytes, channels);
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
-    throw new DataError(
-      `the picture cannot be read (${problem}); replace it, take it out, or set on_bad_row = "skip"`,
-      { file: picture.written },
-    );
+    throw new UnreadPicture(problem, picture.written);
+  }
+}
+
+/** A picture that cannot be read: it can be skipped. */
+class UnreadPicture extends DataError {
+  readonly reason: string;
+
+  constructor(problem: string, file: string) {
+    const reason = `the picture cannot be read (${problem})`;
+    super(`${reason}; replace it, take it out, or set on_bad_row = "skip"`, { file });
+    this.reason = reason;
   }
 }
 
@@ -239,7 +247,8 @@ async function openFolder(
   const written = writtenPath(root);
   const [label, labelType] = fields.label;
   const found = await picturesIn(resolvePath(host.root, root), written, labelType);
-  const pictures = onBadRow === 'error' ? found : await readable(found, fields);
+  const { kept: pictures, leftOut } =
+    onBadRow === 'error' ? { kept: found, leftOut: [] } : await readable(found, fields);
   host.note?.(await folderRead(pictures, written));
   const picturesAt = (indices: Int32Array): readonly Picture[] =>
     Array.from(indices, (index) => {
@@ -251,6 +260,7 @@ async function openFolder(
   return {
     length: pictures.length,
     skipped: found.length - pictures.length,
+    leftOut,
     rows,
     handed: picturesAt,
     classes: (field) => (field === label ? Int32Array.from(pictures, (picture) => picture.label) : null),
@@ -265,17 +275,19 @@ async function openFolder(
 async function readable(
   found: readonly Picture[],
   { image: [, , channels] }: Fields,
-): Promise<readonly Picture[]> {
+): Promise<{ readonly kept: readonly Picture[]; readonly leftOut: readonly LeftOut[] }> {
   const kept: Picture[] = [];
+  const leftOut: LeftOut[] = [];
   for (const picture of found) {
-    const fits = await decode(picture, bytesOf(picture), channels).then(
-      () => true,
+    const wrong = await decode(picture, bytesOf(picture), channels).then(
+      () => null,
       (error: unknown) => {
-        if (error instanceof DataError) return false;
+        if (error instanceof UnreadPicture) return error;
         throw error;
       },
     );
-    if (fits) kept.push(picture);
+    if (wrong === null) kept.push(picture);
+    else if (leftOut.length < mostLeftOut) leftOut.push({ file: picture.written, reason: wrong.reason });
   }
-  return kept;
+  return { kept, leftOut };
 }

@@ -6,6 +6,7 @@ import type { Json } from '../addons/addon.js';
 import { DataError } from './data-error.js';
 import { dataOf, type Data } from './data.js';
 import {
+  calledAs,
   openExtern,
   rowsGiven,
   type ExternOptions,
@@ -74,21 +75,23 @@ export function live<B extends Batch>(
   options: LiveOptions,
   common: FromOptions,
 ): Data<B> {
-  const { record, ...rest } = common;
-  const name = `live ${source.name === '' ? 'source' : source.name}`;
+  const { record, declared, ...rest } = common;
+  const called = calledAs('live', source, declared);
+  const { name, run } = called;
   const open = async (host: LiveHost): Promise<LiveRows> => {
     const given = Object.entries(options).map(([key, value]) => [
       key,
       isLiveModel(value) ? host.model(key, value) : value,
     ]);
-    const made: unknown = await openExtern(name, Object.fromEntries(given), host.root, source);
+    const made: unknown = await openExtern(called, Object.fromEntries(given), host.root, source);
     if (!isLiveSource(made))
       throw new DataError(`${name} gave no live source; return an object with a function harvest`);
     const from = { source: name, method: 'harvest()', folder: host.root, record };
     let asked: Harvest | null = null;
     const harvest = async (): Promise<unknown> => {
       if (asked === null) throw new Error(`${name} was asked for no rows; this is a fault of the runtime`);
-      return host.harvesting(name, asked.index, made.harvest.bind(made, asked));
+      const own = asked;
+      return host.harvesting(name, own.index, () => run(() => made.harvest(own)));
     };
     return {
       length: 0,
@@ -107,7 +110,7 @@ export function live<B extends Batch>(
         made.restore(state);
       },
       async close() {
-        await made.close?.();
+        await run(() => made.close?.());
       },
     };
   };

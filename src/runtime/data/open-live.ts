@@ -137,6 +137,7 @@ export async function openLive(
     label,
     rows: Number.POSITIVE_INFINITY,
     skipped: 0,
+    leftOut: [],
     files: [],
     batchesPerEpoch: Number.POSITIVE_INFINITY,
     inWorkers: false,

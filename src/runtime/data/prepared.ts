@@ -134,13 +134,20 @@ export async function fillRows(
   return texts;
 }
 
-/** Numbers (from 0) of those rows that are bad in a stage. Rejects as `fillRows` does where something else is wrong. */
+/** A row that is bad in a stage: its number (from 0), and what is wrong with it. */
+export interface BadRowFound {
+  readonly row: number;
+  readonly column: string | undefined;
+  readonly reason: string;
+}
+
+/** Those rows that are bad in a stage. Rejects as `fillRows` does where something else is wrong. */
 export async function badRows(
   rows: Rows,
   preparing: Preparing,
   stop: () => void = () => undefined,
-): Promise<readonly number[]> {
-  const bad: number[] = [];
+): Promise<readonly BadRowFound[]> {
+  const bad: BadRowFound[] = [];
   let at = 0;
   for await (const given of rows) {
     stop();
@@ -148,7 +155,8 @@ export async function badRows(
       prepared(given, preparing, at);
     } catch (error) {
       if (!(error instanceof BadRow)) throw error;
-      bad.push(preparing.places[at]?.row ?? 0);
+      const { column, reason } = error;
+      bad.push({ row: preparing.places[at]?.row ?? 0, column, reason });
     }
     at += 1;
   }
@@ -175,10 +183,11 @@ function runStages(stages: readonly HostStage[], row: HostRow, place: RowPlace, 
   } catch (error) {
     if (error instanceof DataError) throw error;
     if (error instanceof BadValue)
-      throw new BadRow(`${error.message}; ${error.advice}, or set on_bad_row = "skip"`, {
-        ...where,
-        column: error.column,
-      });
+      throw new BadRow(
+        `${error.message}; ${error.advice}, or set on_bad_row = "skip"`,
+        { ...where, column: error.column },
+        error.message,
+      );
     throw new DataError(error instanceof Error ? error.message : String(error), where);
   }
 }

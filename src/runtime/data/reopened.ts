@@ -24,6 +24,9 @@ export async function openAgain(open: () => Promise<OpenData>): Promise<Reopenab
     get skipped() {
       return current.skipped;
     },
+    get leftOut() {
+      return current.leftOut;
+    },
     get files() {
       return current.files;
     },

@@ -3,7 +3,7 @@ import type { HostTensor } from '../engine/engine.js';
 import { RunError } from '../run/run-error.js';
 import type { Likeness } from './data.js';
 import { BadRow, DataError, type DataPlace } from './data-error.js';
-import type { BatchTexts, RowWhere } from './prepared.js';
+import type { BadRowFound, BatchTexts, RowWhere } from './prepared.js';
 
 /** What a worker is started with: where it finds the trainer, whose data sets have the functions to run. */
 export interface RowWorkerStart {
@@ -14,6 +14,8 @@ export interface RowWorkerStart {
   readonly className: string;
   /** The text of the class that makes the data sets: where it is another one there, texts of functions tell nothing. */
   readonly code: string;
+  /** Whether stacks lead to the sources, as they do in the main thread. */
+  readonly sourceMaps: boolean;
   /** The trainer's params by key. */
   readonly params: Readonly<Record<string, unknown>>;
   /** Relative data paths start here. */
@@ -57,8 +59,8 @@ export type ToRowWorker = RowJob | CloseJob;
 export interface RowsDone {
   /** Of rows that were made. */
   readonly texts: BatchTexts;
-  /** Numbers (from 0) of those that are bad, of rows that were looked at. */
-  readonly bad: readonly number[];
+  /** Those that are bad, of rows that were looked at. */
+  readonly bad: readonly BadRowFound[];
 }
 
 export type FromRowWorker =

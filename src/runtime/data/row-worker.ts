@@ -33,7 +33,8 @@ const serveKey = 'ztrain.serveRows';
 /** What a worker runs first. It is a text, so that a bundle stays one file. */
 export const firstLines = `
 const { parentPort, workerData } = require('node:worker_threads');
-const { module, trainer } = workerData.${startKey};
+const { module, trainer, sourceMaps } = workerData.${startKey};
+if (sourceMaps) process.setSourceMapsEnabled(true);
 const broken = (problem) => parentPort.postMessage({ kind: 'broken', problem });
 import(module).then(
   (exported) => {

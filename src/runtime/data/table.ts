@@ -1,6 +1,6 @@
 /** Collects the rows of a text source: all of a row or nothing of it, bad rows refused or counted. */
 import { Misfit, type Sized } from './cells.js';
-import { DataError, type DataPlace } from './data-error.js';
+import { DataError, mostLeftOut, type DataPlace, type LeftOut } from './data-error.js';
 import type { OpenRows } from './data.js';
 import { rowsInMemory } from './memory.js';
 import type { DType, HostTensor, Values } from '../engine/engine.js';
@@ -78,11 +78,13 @@ export function startTable<R>(from: TableFile, readers: readonly FieldReader<R>[
   let rows = 0;
   let seen = 0;
   let skipped = 0;
+  const leftOut: LeftOut[] = [];
   const bad = (problem: string, place: DataPlace, advice: string): void => {
     if (onBadRow === 'error') {
       throw new DataError(`${problem}; ${advice} or set on_bad_row = "skip"`, { file, row: seen, ...place });
     }
     skipped += 1;
+    if (leftOut.length < mostLeftOut) leftOut.push({ file, row: seen, ...place, reason: problem });
     numbers.forEach(({ field }, i) => {
       for (const column of [columns[i], field.missing === true ? masks[i] : undefined])
         if (column !== undefined) column.length = rows * rowSize(field);
@@ -132,9 +134,9 @@ export function startTable<R>(from: TableFile, readers: readonly FieldReader<R>[
         keep(name, field.dtype, rowSize(field), columns[i] ?? []);
         if (field.missing === true) keep(maskName(name), 'bool', rowSize(field), masks[i] ?? []);
       });
-      if (hosts.length === 0) return rowsInMemory(from.record, values, rows, skipped);
+      if (hosts.length === 0) return { ...rowsInMemory(from.record, values, rows, skipped), leftOut };
       const held = new Map(hosts.map(({ name }, i) => [name, cells[i] ?? []] as const));
-      return rowsWithCells(from, { values, held, lines: Int32Array.from(lines), skipped });
+      return rowsWithCells(from, { values, held, lines: Int32Array.from(lines), skipped, leftOut });
     },
   };
 }
@@ -173,9 +175,13 @@ interface Held {
   readonly held: ReadonlyMap<string, readonly HostCell[]>;
   readonly lines: Int32Array;
   readonly skipped: number;
+  readonly leftOut: readonly LeftOut[];
 }
 
-function rowsWithCells({ file, record }: TableFile, { values, held, lines, skipped }: Held): OpenRows {
+function rowsWithCells(
+  { file, record }: TableFile,
+  { values, held, lines, skipped, leftOut }: Held,
+): OpenRows {
   const fixed = Object.fromEntries(Object.entries(record).filter(([name]) => !held.has(name)));
   const inMemory = rowsInMemory(fixed, values, lines.length, skipped);
   const rows = async function* (indices: Int32Array): AsyncGenerator<HostRow> {
@@ -192,6 +198,7 @@ function rowsWithCells({ file, record }: TableFile, { values, held, lines, skipp
   const isStacked = columnsOf(record).some(({ field }) => isOpen(field));
   return {
     ...inMemory,
+    leftOut,
     rows,
     nameOf: () => file,
     lineOf: (row) => lines[row],

@@ -3,7 +3,8 @@
  * attaches the tree under the model's name, and each weight has the path `Model.part.weight`, its key in checkpoints.
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { enterModule } from '../trainer/step-context.js';
+import { ranked } from '../tensor.js';
+import { currentStep, enterModule } from '../trainer/step-context.js';
 import { Weight, type Initializer } from './weight.js';
 
 /** What a module is made of, for the trainer. */
@@ -50,6 +51,11 @@ export abstract class Module<I extends readonly unknown[] = readonly unknown[], 
     this.#checkName(name);
     this.#children.set(name, part);
     return part;
+  }
+
+  /** A figure of the data that the measure step `step` has found before training, or a checkpoint holds. Only in `forward`. */
+  protected measured<T extends Tensor>(step: string, name: string): T {
+    return ranked<T>(currentStep().figure(`${step}.${name}`).read());
   }
 
   /** A trained weight of this module itself. */

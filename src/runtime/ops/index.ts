@@ -4,6 +4,7 @@ export * from './arithmetic.js';
 export * from './attention.js';
 export * from './convolution.js';
 export { element } from './element.js';
+export { extern, type ExternFunction } from './extern.js';
 export { gradient, recorded } from './gradient.js';
 export { matmul, outer } from './matmul.js';
 export * from './random.js';

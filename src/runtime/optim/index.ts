@@ -1,5 +1,16 @@
 /** Optimizers, the namespace `optim` of generated code. */
-export { adagrad, adam, adamw, clipNorm, clipValue, lamb, lion, rmsprop, sgd } from './optimizer.js';
+export {
+  adagrad,
+  adam,
+  adamw,
+  clipNorm,
+  clipValue,
+  freezeAfter,
+  lamb,
+  lion,
+  rmsprop,
+  sgd,
+} from './optimizer.js';
 export { extern } from './extern-optimizer.js';
 export type { ExternOptimizer, UpdatedWeight, UpdateRule, WeightUpdate } from './extern-optimizer.js';
 export type {
@@ -9,6 +20,7 @@ export type {
   Clock,
   CommonOptions,
   Freeze,
+  FreezeAfter,
   LionOptions,
   Matching,
   Optimizer,

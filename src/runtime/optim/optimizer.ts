@@ -38,8 +38,26 @@ function positive(name: string, most: number): number {
   return most;
 }
 
-/** How long weights are kept from the start of a run, rounded to whole steps; `rest`: for all of it. */
-export type Freeze = Duration;
+/** Weights that are kept from a time of the run on. */
+export interface FreezeAfter {
+  readonly kind: 'after';
+  /** When they are frozen: above 0. */
+  readonly from: Duration;
+  /** How long they are kept at the start as well, less than `from`. */
+  readonly first: Duration | null;
+}
+
+/** How long weights are kept from the start of a run, rounded to whole steps; `rest`: for all of it. Or from when on. */
+export type Freeze = Duration | FreezeAfter;
+
+/** Weights are kept from a time of the run on, to its end; with `first`, for so long at its beginning as well. */
+export const freezeAfter = ({
+  from,
+  first = null,
+}: {
+  readonly from: Duration;
+  readonly first?: Duration | null;
+}): FreezeAfter => ({ kind: 'after', from, first });
 
 /** Patterns over paths below the model: `*` stands for a part of one name, `**` for any number of names. */
 export interface Matching {
@@ -62,7 +80,7 @@ export interface CommonOptions<S extends object> extends Partial<Matching> {
   readonly of: readonly Part[];
   readonly lr?: Rate<S>;
   readonly weightDecay?: number;
-  /** Its weights change only after this. */
+  /** When its weights do not change. */
   readonly freeze?: Freeze | null;
   /** Instead of the trainer's. */
   readonly clip?: Clip | null;

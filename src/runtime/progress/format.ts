@@ -85,17 +85,25 @@ export function wrapWords(text: string, width: number): readonly string[] {
   return lines;
 }
 
+/** The widths of the columns that fit, at least of the first. */
+export function fittingWidths(rows: readonly (readonly string[])[], width: number): readonly number[] {
+  const columns = Math.max(0, ...rows.map((row) => row.length));
+  const widths: number[] = [];
+  let total = -2;
+  for (let index = 0; index < columns; index += 1) {
+    const own = Math.max(...rows.map((row) => (row[index] ?? '').length));
+    total += own + 2;
+    if (index > 0 && total > width) break;
+    widths.push(own);
+  }
+  return widths;
+}
+
 /** Rows in columns: the first left-aligned, the others right-aligned; last columns are left out where they don't fit. */
 export function table(rows: readonly (readonly string[])[], width: number): readonly string[] {
-  const columns = Math.max(0, ...rows.map((row) => row.length));
-  const widths = Array.from({ length: columns }, (_, index) =>
-    Math.max(...rows.map((row) => (row[index] ?? '').length)),
-  );
-  let shown = columns;
-  const total = (count: number): number => widths.slice(0, count).reduce((sum, one) => sum + one + 2, -2);
-  while (shown > 1 && total(shown) > width) shown -= 1;
+  const widths = fittingWidths(rows, width);
   return rows.map((row) => {
-    const cells = widths.slice(0, shown).map((size, index) => {
+    const cells = widths.map((size, index) => {
       const cell = row[index] ?? '';
       return index === 0 ? cell.padEnd(size) : cell.padStart(size);
     });

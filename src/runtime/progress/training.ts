@@ -6,6 +6,7 @@ import type { Session } from '../trainer/session.js';
 import type { Throughput } from '../addons/addon.js';
 import {
   fitParts,
+  fittingWidths,
   showBytes,
   showCount,
   showNumber,
@@ -84,14 +85,21 @@ export function spacing(least: number, seconds: number): number {
   return Math.max(least, Math.min(seldomSeconds, seconds / 200));
 }
 
-/** A metric that is a table: its name, then its rows. */
-export function tableLines(name: string, values: Table, columns: number): readonly string[] {
+/** A metric that is a table: its name, then its rows, the first `most`. Its name says how much is not shown. */
+export function tableLines(
+  name: string,
+  values: Table,
+  columns: number,
+  most = Number.POSITIVE_INFINITY,
+): readonly string[] {
+  const rows = values.slice(0, most).map((row) => row.map(showNumber));
+  const shown = fittingWidths(rows, columns).length;
+  const across = values[0]?.length ?? 0;
+  const whole = rows.length === values.length && shown === across;
+  const size = (down: number, wide: number): string => `${showCount(down)} × ${showCount(wide)}`;
   return [
-    name,
-    ...table(
-      values.map((row) => row.map(showNumber)),
-      columns,
-    ),
+    whole ? name : `${name}: ${size(rows.length, shown)} of ${size(values.length, across)}`,
+    ...table(rows, columns),
   ];
 }
 

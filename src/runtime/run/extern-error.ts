@@ -4,7 +4,7 @@ import { RunError } from './run-error.js';
 
 /** What a spec declares of a function or class of its own. */
 export interface Extern {
-  /** `metric`, `optimizer`, `schedule`, `layer`. */
+  /** `metric`, `optimizer`, `schedule`, `layer`, `function`, `data source`. */
   readonly what: string;
   /** As declared, in snake case. */
   readonly name: string;
@@ -32,16 +32,38 @@ function placeIn(file: string, stack: string | undefined): string | null {
   return null;
 }
 
+/** What an extern threw, as an error that names it, its file and its line. `doing` says what it was to do, where that is more than to run. */
+function faultOf(about: Extern, error: unknown, doing = ''): ExternFault {
+  if (error instanceof ExternFault) return error;
+  const problem = error instanceof Error ? error.message : String(error);
+  const place = placeIn(about.file, error instanceof Error ? error.stack : undefined);
+  return new ExternFault(
+    `${called(about)} failed${doing}${place === null ? '' : ` at ${place}`}: ${problem}`,
+    {
+      cause: error,
+    },
+  );
+}
+
 /** Runs code of an extern. What it throws becomes a RunError that names it, its file and its line. */
 export function inExtern<T>(about: Extern, body: () => T): T {
   try {
     return withDeepStacks(body);
   } catch (error) {
-    if (error instanceof ExternFault) throw error;
-    const problem = error instanceof Error ? error.message : String(error);
-    const place = placeIn(about.file, error instanceof Error ? error.stack : undefined);
-    throw new ExternFault(`${called(about)} failed${place === null ? '' : ` at ${place}`}: ${problem}`, {
-      cause: error,
-    });
+    throw faultOf(about, error);
+  }
+}
+
+/** The same of code that may be asynchronous. An error of a class in `passed` is thrown as it is. */
+export async function inExternLater<T>(
+  about: Extern,
+  body: () => T | Promise<T>,
+  passed: new (...args: never) => Error,
+  doing = '',
+): Promise<T> {
+  try {
+    return await withDeepStacks(body);
+  } catch (error) {
+    throw error instanceof passed ? error : faultOf(about, error, doing);
   }
 }

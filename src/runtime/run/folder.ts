@@ -53,6 +53,8 @@ export interface RunFolder {
   cut?(): string | null;
   /** Waits until what was written is on the disk. Throws a RunError where the folder is another process's by now. */
   flush(): void;
+  /** Replaces `skipped-rows.jsonl` by these lines. */
+  skippedRows(text: string): Promise<void>;
   /** Replaces `trace.json` by a text that is JSON already. */
   trace(text: string): Promise<void>;
   close(): void;
@@ -188,6 +190,7 @@ function openFiles(path: string, metrics: number, lock: FolderLock): RunFolder {
         throw fileError(`cannot write to ${path}`, error);
       }
     },
+    skippedRows: (text) => replace('skipped-rows.jsonl', text),
     trace: (text) => replace('trace.json', text),
     writeNow: (value) => {
       lock.check();

@@ -1,10 +1,12 @@
 /**
- * Weights that are kept from the start of a run for some steps, and the parts of models that they make up. Which of them a step
- * leaves alone is asked of the clock on the host, so that a step is traced once before and once after each thaw.
+ * Weights that are kept for some steps, from the start of a run or to its end, and the parts of models that they make up. Which of them
+ * a step leaves alone is asked of the clock on the host, so that a step is traced once between each two times at which that changes.
  */
 import type { StateVariable } from '../engine/engine.js';
 import { parts, type Part } from '../nn/module.js';
 import type { BoundOptimizer } from '../optim/bound.js';
+import type { Freeze } from '../optim/optimizer.js';
+import { RunError } from '../run/run-error.js';
 import { durationInSteps, type Pace } from '../../values/durations.js';
 import type { Duration } from '../../values/units.js';
 import type { StepTrace } from './stage.js';
@@ -16,37 +18,57 @@ interface WeightedPart {
 }
 
 export class Freezing {
-  /** Steps done when a weight may change for the first time. */
-  readonly #until = new Map<StateVariable, number>();
+  readonly #free = new Map<StateVariable, Free>();
   readonly #parts: readonly WeightedPart[];
 
+  /** Throws where a weight is frozen again before it has thawed. */
   constructor(optimizers: Iterable<BoundOptimizer>, models: ReadonlyMap<string, Part>, pace: Pace) {
-    for (const { freezes } of optimizers) {
+    for (const { name, freezes } of optimizers) {
       for (const [variable, freeze] of freezes) {
-        const steps = stepsOf(freeze, pace);
-        if (steps > 0) this.#until.set(variable, steps);
+        const free = freeOf(freeze, pace);
+        if (free.until <= free.from && Number.isFinite(free.from))
+          throw new RunError(
+            `${name} freezes ${variable.path} after ${free.until} steps, and before that until ${free.from}: it would never change; freeze it later, or for the rest of the run`,
+          );
+        if (free.from > 0 || free.until < Number.POSITIVE_INFINITY) this.#free.set(variable, free);
       }
     }
-    this.#parts = this.#until.size === 0 ? [] : [...models].flatMap(([name, part]) => partsBelow(part, name));
+    this.#parts = this.#free.size === 0 ? [] : [...models].flatMap(([name, part]) => partsBelow(part, name));
   }
 
   /** Tells a step that trains, before its body runs, what it leaves alone. */
   begin(trace: StepTrace): void {
-    const thaws = [...new Set(this.#until.values())].sort((a, b) => a - b);
-    const open = new Set(
-      thaws.filter((steps) =>
-        trace.stage.ask(trace, `frozen for ${steps} steps`, ({ step }) => step < steps),
-      ),
-    );
-    for (const [variable, steps] of this.#until) if (open.has(steps)) trace.frozen.add(variable);
+    const asked = new Map<number, boolean>();
+    const times = [...this.#free.values()].flatMap(({ from, until }) => [from, until]);
+    for (const time of [...new Set(times)].sort((a, b) => a - b)) {
+      // The start has passed, and the end of all time never does.
+      const passed =
+        time === 0 ||
+        (time < Number.POSITIVE_INFINITY &&
+          trace.stage.ask(trace, `after ${time} steps`, ({ step }) => step >= time));
+      asked.set(time, passed);
+    }
+    for (const [variable, { from, until }] of this.#free)
+      if (asked.get(from) !== true || asked.get(until) === true) trace.frozen.add(variable);
     for (const { path, weights } of this.#parts) {
       if (weights.every((weight) => trace.frozen.has(weight))) trace.context.stillParts.add(path);
     }
   }
 }
 
-function stepsOf(freeze: Duration, pace: Pace): number {
-  return freeze.unit === 'rest' ? Number.POSITIVE_INFINITY : Math.round(durationInSteps(freeze, pace));
+/** Steps done when a weight may change for the first time, and when it does not any more. */
+interface Free {
+  readonly from: number;
+  readonly until: number;
+}
+
+function freeOf(freeze: Freeze, pace: Pace): Free {
+  if ('unit' in freeze) return { from: stepsOf(freeze, pace), until: Number.POSITIVE_INFINITY };
+  return { from: freeze.first === null ? 0 : stepsOf(freeze.first, pace), until: stepsOf(freeze.from, pace) };
+}
+
+function stepsOf(length: Duration, pace: Pace): number {
+  return length.unit === 'rest' ? Number.POSITIVE_INFINITY : Math.round(durationInSteps(length, pace));
 }
 
 /** Every part below `part` that has trained weights. */

@@ -1,7 +1,8 @@
 /** The data of a run: which sets are opened, under which names, with which threads; and closing it. */
+import { availableParallelism } from 'node:os';
 import type { FirstRows } from '../addons/over.js';
 import type { Data } from '../data/data.js';
-import { DataError } from '../data/data-error.js';
+import { DataError, leftOutText } from '../data/data-error.js';
 import { openAgain, type ReopenableData } from '../data/reopened.js';
 import type { RowWorkerStart } from '../data/row-messages.js';
 import { RowWorkers } from '../data/row-workers.js';
@@ -21,6 +22,8 @@ export interface DataParts {
   /** Rows of data sets that add-ons compute with, where the run trains. */
   readonly reads?: readonly FirstRows[];
   readonly dataRoot: string;
+  /** Whether what the spec says of a data set's workers was held against what they have to do when it was compiled. */
+  readonly isChecked?: (label: string) => boolean;
   /** What threads that prepare rows are started with; asked where some are wanted. */
   readonly rowWorkers?: () => RowWorkerStart;
 }
@@ -152,19 +155,49 @@ export async function closeAll(sets: Iterable<{ close(): Promise<void> }>): Prom
 
 /** What the user should know about the data, one sentence each. */
 export function dataNotes(
-  parts: DataParts,
-  opened: ReadonlyMap<Data<unknown>, ReopenableData>,
+  parts: Pick<DataParts, 'dataNames' | 'isChecked'>,
+  opened: ReadonlyMap<Data<unknown>, Pick<ReopenableData, 'label' | 'rows' | 'skipped' | 'leftOut'>>,
+  processors = availableParallelism(),
 ): readonly string[] {
-  return [...opened].flatMap(([set, { skipped, rows, label }]) => [
-    ...(skipped === 0
-      ? []
-      : [
-          `${skipped} bad rows of ${parts.dataNames.get(set) ?? set.source.name} are left out, ${rows} are used`,
-        ]),
-    ...(set.options.workers > 0 && !set.hasHostWork
-      ? [
-          `workers of ${label} have nothing to do: its rows are in memory, and all of its map runs in the step`,
-        ]
-      : []),
-  ]);
+  return [...opened].flatMap(([set, open]) => {
+    const { rows, label } = open;
+    const { workers } = set.options;
+    return [
+      ...(open.skipped === 0
+        ? []
+        : [
+            `${open.skipped} bad rows of ${parts.dataNames.get(set) ?? set.source.name} are left out, ${rows} are used: ${firstLeftOut(open)}`,
+          ]),
+      ...(workers > 0 && !set.hasHostWork && parts.isChecked?.(label) !== true
+        ? [
+            `workers of ${label} have nothing to do: its rows are in memory, and all of its map runs in the step`,
+          ]
+        : []),
+      ...(workers > processors && set.hasHostWork
+        ? [
+            `${label} has ${workers} workers, and this machine ${processors} processors: more threads than that take memory and are no faster`,
+          ]
+        : []),
+    ];
+  });
+}
+
+/** So many of the rows that are left out are told at the start. */
+const leftOutAtOnce = 3;
+
+function firstLeftOut({ skipped, leftOut }: Pick<ReopenableData, 'skipped' | 'leftOut'>): string {
+  const shown = leftOut.slice(0, leftOutAtOnce);
+  const rest = skipped - shown.length;
+  return [...shown.map(leftOutText), ...(rest > 0 ? [`and ${rest} more`] : [])].join('; ');
+}
+
+/** Rows that are left out, as lines of JSON; what is more than is kept of a set is counted in a line of its own. Empty where there are none. */
+export function leftOutLines(sets: Iterable<Pick<ReopenableData, 'label' | 'skipped' | 'leftOut'>>): string {
+  const lines: object[] = [];
+  for (const { label, skipped, leftOut } of sets) {
+    for (const { file, line, row, column, reason } of leftOut)
+      lines.push({ data: label, file, line, row, column, reason });
+    if (skipped > leftOut.length) lines.push({ data: label, more: skipped - leftOut.length });
+  }
+  return lines.map((each) => `${JSON.stringify(each)}\n`).join('');
 }

@@ -27,8 +27,9 @@ export interface ResumePoint {
   /** The run's folder, in which it goes on. */
   readonly run: string;
   readonly checkpoint: Checkpoint;
-  readonly model: ReadonlyMap<string, HostTensor>;
-  readonly optimizer: ReadonlyMap<string, HostTensor>;
+  /** Tensors, which the run takes out once it has them: with Adam they are three times the weights. */
+  readonly model: Map<string, HostTensor>;
+  readonly optimizer: Map<string, HostTensor>;
   /** What `state.json` says. */
   readonly state: Readonly<Record<string, unknown>>;
   /** Newer checkpoints that are not whole, and why, a sentence each. */
@@ -160,11 +161,17 @@ async function readAll(checkpoint: Checkpoint) {
 async function pointOf(
   run: string,
   checkpoint: Checkpoint,
-  { state, ...tensors }: Awaited<ReturnType<typeof readAll>>,
+  { state, model, optimizer }: Awaited<ReturnType<typeof readAll>>,
   passed: readonly string[],
 ): Promise<ResumePoint> {
   const names = await namesIn(run);
-  return { run, checkpoint, ...tensors, state: record('state.json', plainJson(state)), passed, names };
+  const tensors = { model: new Map(model), optimizer: new Map(optimizer) };
+  const kept = record('state.json', plainJson(state));
+  if (kept['lock'] === undefined)
+    throw new RunError(
+      `cannot go on from ${checkpoint.folder}: a ztrain wrote it that kept too little to go on from; test, predict and export take it, and so does the add-on pretrained of a new run`,
+    );
+  return { run, checkpoint, ...tensors, state: kept, passed, names };
 }
 
 const namesIn = async (run: string): Promise<readonly string[]> =>

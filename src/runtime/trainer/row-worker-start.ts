@@ -18,7 +18,15 @@ export function rowWorkerStart(
     throw new RunError(
       `${className} has data sets of its own, and the spec of the class that it extends; ${help}`,
     );
-  return { module, trainer: name, className, code: codeOf(trainer), params: { ...trainer.params }, root };
+  return {
+    module,
+    trainer: name,
+    className,
+    code: codeOf(trainer),
+    sourceMaps: process.sourceMapsEnabled === true,
+    params: { ...trainer.params },
+    root,
+  };
 }
 
 /** Whether the class that says where it is, is that of the data sets or one made of it: another file would have other data. */

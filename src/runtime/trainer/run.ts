@@ -3,7 +3,7 @@
  * weights.
  */
 import { join, resolve } from 'node:path';
-import type { Moment } from '../addons/addon.js';
+import type { Json, Moment } from '../addons/addon.js';
 import type { Data } from '../data/data.js';
 import { findCheckpoint, loadInto, readTensors, type Checkpoint } from '../checkpoint/read.js';
 import { reporterFor, type LineStream, type Reporter } from '../progress/reporter.js';
@@ -64,6 +64,8 @@ export interface RunOptions {
   readonly resume?: ResumePoint | null;
   /** What may differ from the run that it goes on from: names of params, options, `data`, `spec`. */
   readonly allow?: readonly string[];
+  /** Told of the run's data, as `run.json` has it, before anything is written. What it throws ends the run. */
+  readonly checkData?: ((data: Json) => void) | undefined;
   /** The command that goes on with a run, to be named where one was interrupted. */
   readonly goOn?: ((folder: string) => string) | undefined;
   /** Told how to go on with a run that has failed, once it has let go of all. */

@@ -5,6 +5,7 @@
 import type { Json } from '../addons/addon.js';
 import type { CompiledStep, Engine, HostTensor, StateVariable, StepClock } from '../engine/engine.js';
 import { KernelLog } from '../engine/inspect.js';
+import type { MeasuredFigures } from './measured-figures.js';
 import type { Profile } from '../progress/profile.js';
 import type { HostBatch } from '../data/data.js';
 import { Decoded, Texts, textOfBytes, type OutputTexts } from '../data/texts.js';
@@ -72,6 +73,8 @@ export interface StageHost {
   readonly engine: Engine;
   /** Takes the time, where that was asked for. */
   readonly profile: Profile | null;
+  /** Figures of the data, which models may read. */
+  readonly figures: Pick<MeasuredFigures, 'get'>;
   /** Names of the scalars that go into each step. */
   readonly scalarNames: readonly string[];
   /** How often a step will run on batches of so many rows, as far as is known; 0 where it is not. */
@@ -323,12 +326,18 @@ export class Stage {
   }
 
   #trace(scalars: readonly Tensor[], rows: number | null, last: boolean): StepTrace {
-    const { engine, scalarNames } = this.host;
+    const { engine, scalarNames, figures } = this.host;
     if (current === null)
       throw new Error(`step ${this.plan.name} was traced outside a run; this is a fault of the engine`);
     return {
       stage: this,
-      context: stepContext(engine, this.plan.name, this.plan.kind === 'train' ? 'train' : 'eval', rows),
+      context: stepContext(
+        engine,
+        this.plan.name,
+        this.plan.kind === 'train' ? 'train' : 'eval',
+        rows,
+        (name) => figures.get(name),
+      ),
       last,
       clock: current.clock,
       scalars: new Map(
@@ -357,7 +366,9 @@ export class Stage {
         }
         this.host.finishBody(trace);
         const { plans, tensors: outputs } = outputsOf(this.plan.name, result);
-        if (this.plan.data.length > 0) checkRows(this.plan.name, plans, outputs, trace.context.rows);
+        // Parts of figures have shapes of their own.
+        if (this.plan.data.length > 0 && this.plan.kind !== 'measure')
+          checkRows(this.plan.name, plans, outputs, trace.context.rows);
         trace.outputs = plans;
         return outputs;
       }),

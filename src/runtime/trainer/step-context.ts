@@ -24,6 +24,8 @@ export interface StepContext {
   readonly path: string[];
   /** Paths of parts whose weights are frozen in this step: they and what is in them are in evaluation mode. */
   readonly stillParts: Set<string>;
+  /** A figure that a measure step has found, by `step.name`. Throws where there is none. */
+  readonly figure: (name: string) => StateVariable;
   /** State to be replaced when the region ends (running statistics), newest value. */
   readonly pending: Map<StateVariable, Tensor>;
 }
@@ -41,8 +43,19 @@ export function withStepContext<T>(context: StepContext, body: () => T): T {
   }
 }
 
-export function stepContext(engine: Engine, stage: string, mode: Mode, rows: number | null): StepContext {
-  return { engine, mode, stage, rows, regions: [], path: [], stillParts: new Set(), pending: new Map() };
+export function stepContext(
+  engine: Engine,
+  stage: string,
+  mode: Mode,
+  rows: number | null,
+  figure: StepContext['figure'] = notMeasured,
+): StepContext {
+  const path: string[] = [];
+  return { engine, mode, stage, rows, regions: [], path, stillParts: new Set(), figure, pending: new Map() };
+}
+
+function notMeasured(name: string): never {
+  throw new Error(`${name} is a figure of a measure step, and this step is of no run that has one`);
 }
 
 /** The current step. Throws outside of one. */

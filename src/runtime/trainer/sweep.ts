@@ -28,6 +28,7 @@ import { parseParam } from './params.js';
 import { newestIn, noneWhole, type ResumePoint } from './resume.js';
 import { namedFolder, runFit, type RunOptions } from './run.js';
 import { shortPath } from './short-path.js';
+import { OtherData, SweepData } from './sweep-data.js';
 import type { TrainerClass, TrainerSetup } from './trainer.js';
 
 export interface SweepRunOptions extends RunOptions {
@@ -88,7 +89,11 @@ export async function runSweep(
   });
   try {
     const about = aboutOf(trainerClass, plan, base);
-    if (folder !== null) await takeUp(folder, about, runs);
+    const { allow = [] } = options;
+    const shown = folder === null ? null : shortPath(folder.path);
+    const data = new SweepData(shown, allow.includes('data'), say);
+    if (folder !== null)
+      await takeUp(folder, about, runs, options.goesOn === true ? 'all' : 'finished', data);
     const points = combinations(plan.over).length;
     const done = runs.filter(({ state }) => state === 'finished').length;
     say(
@@ -107,7 +112,8 @@ export async function runSweep(
       if (control.signal !== null) break;
       at = ` in run ${index + 1} of ${runs.length}`;
       say(`run ${index + 1} of ${runs.length}: ${wordsOf(run.settings).join(' ')}`);
-      await runOne(trainerClass, base, run, folder, { ...options, control, stream });
+      const checkData = (read: Json): void => data.check(run.name, read);
+      await runOne(trainerClass, base, run, folder, { ...options, control, stream, checkData });
       if (run.error !== null) say(`error: ${run.error}`);
       await write(false);
     }
@@ -196,7 +202,8 @@ async function runOne(
           ? { metrics: result.metrics, seconds: result.at.seconds }
           : await readSummary(path);
   } catch (error) {
-    // What --allow names is the command line's fault and no run's.
+    // What --allow names is the command line's fault and no run's; data that has changed is all of theirs.
+    if (error instanceof OtherData) throw error;
     if (resume !== null && error instanceof UsageError) throw error;
     run.state = 'failed';
     run.error = error instanceof Error ? error.message : String(error);
@@ -210,11 +217,16 @@ async function pointIn(path: string): Promise<ResumePoint | null> {
   return point;
 }
 
-/** Marks what another start has done. Rejects where that was another sweep. */
+/**
+ * Marks what another start has done, and takes up the data of its runs: of those that are finished, or of all that go on. Rejects where
+ * that was another sweep.
+ */
 async function takeUp(
   folder: SweepFolder,
   about: Readonly<Record<string, Json>>,
   runs: readonly PointRun[],
+  kept: 'finished' | 'all',
+  data: SweepData,
 ): Promise<void> {
   if (folder.before !== null) {
     for (const key of identity) {
@@ -230,6 +242,7 @@ async function takeUp(
   for (const run of runs) {
     run.summary = await readSummary(join(folder.path, run.name));
     if (run.summary !== null) run.state = 'finished';
+    if (run.state === 'finished' || kept === 'all') await data.takeUp(run.name);
   }
 }
 

@@ -243,6 +243,8 @@ export abstract class Trainer<
       limitAs: options.limitAs,
       reads: overridden.addOns.flatMap(({ reads = [] }) => reads),
       dataRoot: options.dataRoot,
+      isChecked: (label) =>
+        spec.sha256 !== undefined && !this.overrides.some((each) => each.startsWith(`${label}.workers=`)),
       rowWorkers: () => rowWorkerStart(this, spec, options.dataRoot),
       clockOf: (clock) => (isClockOf<S>(clock, schedules) ? clock : fault()),
     }).catch((error: unknown) => {

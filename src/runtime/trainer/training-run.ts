@@ -20,9 +20,19 @@ import { record } from '../../values/json-record.js';
 import { loopStateOf, type LoopState } from './loop-state.js';
 import { pretrainedOf } from './pretrained.js';
 import { bestOf, checkStillNewest, pointersOf, setNewerAside, type ResumePoint } from './resume.js';
+import { leftOutLines } from './open-data.js';
 import { compareLocks, jsonRecordOf as jsonOf, lockOf } from './run-lock.js';
 import { nothingLeft, tellOver } from './nothing-left.js';
-import { describe, endedAs, headOf, jsonRecord, startsIn, summaryOf, type Resumed } from './run-record.js';
+import {
+  describe,
+  endedAs,
+  headOf,
+  jsonRecord,
+  readFiles,
+  startsIn,
+  summaryOf,
+  type Resumed,
+} from './run-record.js';
 import { devRunOf, folderOf, notesOf, reporterOf, rootOf, type AnyTrainer, type RunOptions } from './run.js';
 import { Saver } from './saver.js';
 import type { Session } from './session.js';
@@ -41,6 +51,7 @@ export async function trainPrepared(
   const { resume = null } = options;
   if (resume !== null && !writes)
     throw new RunError('a run that goes on from a checkpoint writes to its folder; a dev run writes nothing');
+  options.checkData?.(await readFiles(prepared.session));
   // Compared before anything of the run is touched.
   const changes =
     resume === null ? [] : await checkSame(trainer, prepared.session, resume, options.allow ?? []);
@@ -151,6 +162,8 @@ async function train(
     // It reads what the digests of the data are of, which takes time where that is much.
     const described = folder === null ? null : await describe(trainer, session, start, null);
     if (described !== null) await folder?.write('run.json', described);
+    const leftOut = leftOutLines(session.openSets);
+    if (leftOut !== '') await folder?.skippedRows(leftOut);
     isBegun = true;
     forget = control.beforeEnd((signal) => {
       reporter.end();
@@ -161,7 +174,9 @@ async function train(
       // Last: on a full disk it fails.
       if (described !== null) folder?.writeNow(endedAs({ ...described, compile: session.decisions }, reason));
     });
-    begin(trainer, session, reporter, folder, { note, isNew: resume === null });
+    begin(trainer, session, reporter, folder, { note, isNew: resume === null, devRun });
+    if (leftOut !== '' && folder !== null)
+      reporter.line(`rows that are left out: ${shortPath(join(folder.path, 'skipped-rows.jsonl'))}`);
     for (const line of [...lines, ...early]) reporter.line(line);
     if (resume === null) startAddOns(taking, host, live);
     const rescue = async (at: Moment): Promise<void> => {
@@ -297,6 +312,8 @@ function takeState(session: Session, point: ResumePoint, changes: readonly strin
   session.figures.take(model);
   loadInto(session.modelState, model, folder);
   loadInto(session.optimizerState, optimizer, folder);
+  // The point is reachable for as long as the run goes on.
+  for (const tensors of [model, optimizer]) tensors.clear();
   try {
     const skipped = Number(state['skipped']);
     session.skipped.upload({ dtype: 'f32', shape: [], values: Float32Array.of(skipped) });
@@ -350,7 +367,11 @@ function begin(
   session: Session,
   reporter: Reporter,
   folder: RunFolder | null,
-  { note, isNew }: { readonly note: string | null; readonly isNew: boolean },
+  {
+    note,
+    isNew,
+    devRun,
+  }: { readonly note: string | null; readonly isNew: boolean; readonly devRun: number | null },
 ): void {
   const { spec, options } = trainer;
   const { stepsPerEpoch, totalSteps } = session.pace;
@@ -362,8 +383,11 @@ function begin(
     );
   reporter.line(`${spec.trainer} on ${session.engine.version}, seed ${options.seed}`);
   const all = totalSteps === null ? 'until max_time' : `${totalSteps} in all`;
+  const whole = `${session.isEndless ? 'live data, no epochs' : `${stepsPerEpoch} steps an epoch`}, ${all}`;
   reporter.line(
-    `${session.isEndless ? 'live data, no epochs' : `${stepsPerEpoch} steps an epoch`}, ${all}${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`,
+    devRun === null
+      ? `${whole}${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`
+      : `a dev run of at most ${devRun} step${devRun === 1 ? '' : 's'}, and as many batches of each other step; a whole run has ${whole}`,
   );
   notesOf(session, note).forEach((line) => reporter.line(line));
   for (const line of session.pretrained?.lines ?? []) reporter.line(line);
@@ -402,7 +426,7 @@ async function tellEnd(
     reporter.line(line);
   if (result.reason === 'interrupted' && saver.newest !== null && !saver.isWhole) reporter.line(goesNowhere);
   for (const [name, table] of listener.tables)
-    tableLines(name, table, reporter.columns()).forEach((line) => reporter.line(line));
+    tableLines(name, table, reporter.columns(), 32).forEach((line) => reporter.line(line));
   const { profile } = session;
   for (const line of profile?.lines(result.at.seconds, reporter.columns()) ?? []) reporter.line(line);
 }

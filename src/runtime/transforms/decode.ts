@@ -22,16 +22,37 @@ function pixelsOf(bytes: Uint8Array): Pixels {
     const { width, height } = pngSizes(bytes);
     if (width * height > most.megapixels * 1e6)
       throw new Error(`the picture has ${width}×${height} pixels, more than ${most.megapixels} million`);
-    return PNG.sync.read(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    return byDecoder('PNG', () =>
+      PNG.sync.read(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)),
+    );
   }
   if (bytes[0] === 0xff && bytes[1] === 0xd8)
-    return jpeg.decode(bytes, {
-      useTArray: true,
-      tolerantDecoding: false,
-      maxResolutionInMP: most.megapixels,
-      maxMemoryUsageInMB: most.megabytes,
-    });
+    return byDecoder('JPEG', () =>
+      jpeg.decode(bytes, {
+        useTArray: true,
+        tolerantDecoding: false,
+        maxResolutionInMP: most.megapixels,
+        maxMemoryUsageInMB: most.megabytes,
+      }),
+    );
   throw new Error('the file is no PNG and no JPEG');
+}
+
+/** What a library decodes. Its words for what is wrong are for those who know the format, and stand behind ours. */
+function byDecoder(kind: 'PNG' | 'JPEG', decode: () => Pixels): Pixels {
+  try {
+    return decode();
+  } catch (error) {
+    const own = (error instanceof Error ? error.message : String(error)).trim();
+    if (own.startsWith('maxResolutionInMP limit exceeded'))
+      throw new Error(`the picture has more than ${most.megapixels} million pixels`);
+    if (own.startsWith('maxMemoryUsageInMB limit exceeded'))
+      throw new Error(`to decode the picture takes more than ${most.megabytes} MB`);
+    throw new Error(
+      `the ${kind} data is damaged, cut short or of a kind that is not read: its decoder says ${JSON.stringify(own)}`,
+      { cause: error },
+    );
+  }
 }
 
 function pngSizes(bytes: Uint8Array): { readonly width: number; readonly height: number } {

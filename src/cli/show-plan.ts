@@ -1,60 +1,35 @@
 /** `show --plan`: how long the run is, and what falls where. */
 import type { Checked } from '../checker/check.js';
 import { evaluateIr } from '../checker/evaluate.js';
-import type { IrData, IrExpr, IrStep, IrTrainer, Unit } from '../checker/ir.js';
+import type { IrData, IrExpr, IrStep, IrTrainer } from '../checker/ir.js';
 import { loadPrelude } from '../checker/prelude.js';
 import { optionOf, type TrainingInput } from '../checker/training/input.js';
 import { endlessData } from '../checker/training/live.js';
 import { axesIn } from '../checker/training/sweep.js';
 import { phaseOf } from '../checker/training/phase-values.js';
 import { partIn, runOf, type Run } from '../checker/training/run.js';
-import { dueAt, durationInSteps, type Pace } from '../values/durations.js';
+import type { Pace } from '../values/durations.js';
 import { batchesIn, partOf, showPart } from '../values/limits.js';
-import { phases } from '../values/phases.js';
 import { planSchedule } from '../values/schedule.js';
 import { countOf, settingText, type Axis } from '../values/sweep.js';
 import { showQuantity, type Duration } from '../values/units.js';
 import { countRows } from './row-counts.js';
 import { mapLines } from './show-maps.js';
 import type { Settings } from './settings.js';
+import {
+  addonLines,
+  blockLines,
+  copyLines,
+  counted,
+  durationOf,
+  freezeLines,
+  logLines,
+  showTime,
+  stopLines,
+  times,
+} from './plan-timetable.js';
 import type { SpecFile } from './specs.js';
 import { grouped } from './tables.js';
-
-const units: ReadonlyMap<Unit, Duration['unit']> = new Map<Unit, Duration['unit']>([
-  ['steps', 'steps'],
-  ['epochs', 'epochs'],
-  ['batches', 'batches'],
-  ['samples', 'samples'],
-  ['percent', 'percent'],
-  ['seconds', 'time'],
-]);
-
-const durationOf = (expr: IrExpr | null, run: Run): Duration | null => {
-  if (expr?.kind === 'rest') return { unit: 'rest', value: 1 };
-  if (expr?.kind !== 'quantity') return null;
-  const value = evaluateIr(expr, run.names);
-  const unit = units.get(expr.unit);
-  return typeof value === 'number' && unit !== undefined ? { unit, value } : null;
-};
-
-const counted = (count: number, one: string, many = `${one}s`): string =>
-  `${grouped(count)} ${count === 1 ? one : many}`;
-
-/** `45, 90, 135, … 675 (15 times)` */
-const times = (every: Duration, pace: Pace): string => {
-  if (every.unit === 'time')
-    return `every ${showTime(every.value)}, at the end of the step in which they have passed`;
-  const interval = durationInSteps(every, pace);
-  const words = `every ${showQuantity(every)}`;
-  if (pace.totalSteps === null) return `${words} (${counted(interval, 'step')})`;
-  // A long run of short intervals is counted, not listed.
-  const shown: number[] = [];
-  const total = Math.floor(pace.totalSteps / interval + 1e-9);
-  for (let step = 1; step <= pace.totalSteps && shown.length < 3; step += 1)
-    if (dueAt(step, interval)) shown.push(step);
-  if (total === 0) return `${words}: never, the run has ${counted(pace.totalSteps, 'step')}`;
-  return `${words}: after ${shown.map(grouped).join(', ')}${total > shown.length ? ', …' : ''} (${counted(total, 'time')})`;
-};
 
 interface Rows {
   readonly rows: number;
@@ -66,6 +41,10 @@ interface Rows {
 
 interface Reader {
   readonly run: Run;
+  /** The last step; null where it is not known. A dev run ends early. */
+  readonly end: number | null;
+  /** At most so many steps and batches; null for a whole run. */
+  readonly dev: number | null;
   readonly rowsOf: (data: IrData) => Rows | null;
   readonly whyUnknown: (data: IrData) => string;
 }
@@ -82,7 +61,9 @@ const dataLine = (step: IrStep, trainer: IrTrainer, reader: Reader): readonly st
 const skipLines = ({ options }: IrData, run: Run): readonly string[] => {
   const given = optionOf(options, 'on_bad_row');
   return given !== null && evaluateIr(given, run.names) === 'skip'
-    ? ['    less the rows that do not fit, which are left out (on_bad_row = "skip"): a run finds out how many']
+    ? [
+        '    less the rows that do not fit, which are left out (on_bad_row = "skip"): a run finds out how many',
+      ]
     : [];
 };
 
@@ -165,16 +146,6 @@ const lengthLines = (trainer: IrTrainer, run: Run): readonly string[] => {
   ];
 };
 
-/** `12 hours 30 minutes` */
-const showTime = (seconds: number): string => {
-  const parts = [
-    [Math.floor(seconds / 3600), 'hour'],
-    [Math.floor((seconds % 3600) / 60), 'minute'],
-    [seconds % 60, 'second'],
-  ] as const;
-  return parts.flatMap(([count, unit]) => (count === 0 ? [] : [counted(count, unit)])).join(' ');
-};
-
 const trainLines = (step: IrStep, trainer: IrTrainer, reader: Reader): readonly string[] => {
   const { pace, batches, accumulate } = reader.run;
   const data = dataLine(step, trainer, reader);
@@ -196,13 +167,16 @@ const trainLines = (step: IrStep, trainer: IrTrainer, reader: Reader): readonly 
           `  ${counted(pace.stepsPerEpoch, 'window')} of ${counted(accumulate, 'batch', 'batches')}${left === 0 ? '' : `, the last has ${grouped(left)} of ${grouped(accumulate)} batches`}`,
         ];
   const total =
-    pace.totalSteps === null
-      ? 'no fixed end'
-      : `${grouped(pace.totalSteps)} in all (${counted(pace.totalSteps / pace.stepsPerEpoch, 'epoch')})`;
+    reader.dev !== null
+      ? `${grouped(reader.end ?? reader.dev)} in all (dev_run)`
+      : pace.totalSteps === null
+        ? 'no fixed end'
+        : `${grouped(pace.totalSteps)} in all (${counted(pace.totalSteps / pace.stepsPerEpoch, 'epoch')})`;
   return [
     `train: ${counted(pace.stepsPerEpoch, 'step')} an epoch, ${total}`,
     ...data,
     ...window,
+    ...blockLines(step, reader),
     ...lengthLines(trainer, reader.run),
   ];
 };
@@ -214,19 +188,31 @@ const validateLines = (step: IrStep, trainer: IrTrainer, reader: Reader): readon
   if (limited.part?.unit === 'batches' && limited.part.value === 0)
     return [`${step.name}: never (${showPart(limited.option, limited.part)})`];
   const isOnce = step.every === null && endlessData(trainer) !== null;
-  const when = isOnce ? 'at the end' : pace === null ? `every ${showQuantity(every)}` : times(every, pace);
-  const sanity = partIn(optionOf(trainer.options, 'sanity'), names);
+  const when =
+    reader.dev !== null
+      ? `once, at the end (dev_run), of ${counted(reader.dev, 'batch', 'batches')} at most`
+      : isOnce
+        ? 'at the end'
+        : pace === null
+          ? `every ${showQuantity(every)}, and at the end`
+          : times(every, pace, reader.end, { atEnd: true });
+  const sanity = reader.dev === null ? partIn(optionOf(trainer.options, 'sanity'), names) : null;
   const before =
     sanity === null
       ? []
       : [`  before training: ${counted(sanity.value, 'batch', 'batches')}, whose metrics are thrown away`];
-  return [`${step.name}: ${when}`, ...dataLine(step, trainer, reader), ...before];
+  return [
+    `${step.name}: ${when}`,
+    ...dataLine(step, trainer, reader),
+    ...(reader.dev === null ? blockLines(step, reader) : []),
+    ...before,
+  ];
 };
 
 const isTrue = (expr: IrExpr | null, run: Run): boolean =>
   expr !== null && evaluateIr(expr, run.names) === true;
 
-const checkpointLines = (trainer: IrTrainer, run: Run): readonly string[] =>
+const checkpointLines = (trainer: IrTrainer, { run, end }: Reader): readonly string[] =>
   trainer.addons
     .filter(({ name }) => name === 'checkpoint')
     .map(({ options }) => {
@@ -236,7 +222,7 @@ const checkpointLines = (trainer: IrTrainer, run: Run): readonly string[] =>
       const parts = [
         ...(every === null
           ? []
-          : [run.pace === null ? `every ${showQuantity(every)}` : times(every, run.pace)]),
+          : [run.pace === null ? `every ${showQuantity(every)}` : times(every, run.pace, end)]),
         ...(best?.kind === 'monitor' ? [`after a validation with the best ${best.metric}`] : []),
         ...(last !== null && evaluateIr(last, run.names) === false ? [] : ['at the end']),
         ...(isTrue(optionOf(options, 'on_error'), run) ? ['where the run fails, as failed-N'] : []),
@@ -281,19 +267,6 @@ const sweepLines = (trainer: IrTrainer, fixed: ReadonlySet<string>): readonly st
 
 const shownName = ({ name, label }: IrTrainer['addons'][number]): string =>
   label === name ? name : `${name} as ${label}`;
-
-/** Add-ons in the order in which their hooks are called: by phase, then as the spec has them. */
-const addonLines = (trainer: IrTrainer): readonly string[] => {
-  const placed = trainer.addons.map((addon) => ({
-    name: shownName(addon),
-    phase: addon.phase,
-  }));
-  const all = trainer.addons.some(({ name }) => name === 'checkpoint')
-    ? placed
-    : [...placed, { name: 'checkpoint', phase: 'dependent' }];
-  const inOrder = phases.flatMap((phase) => all.filter((addon) => addon.phase === phase));
-  return [`add-ons, in the order of their hooks: ${inOrder.map(({ name }) => name).join(', ')}`];
-};
 
 const shortNumber = (value: number): string => String(Number(value.toPrecision(4)));
 
@@ -358,8 +331,12 @@ export const planLines = (
     report: () => undefined,
   };
   const run = runOf(input);
+  const dev = partIn(optionOf(trainer.options, 'dev_run'), run.names)?.value ?? null;
+  const whole = run.pace?.totalSteps ?? null;
   const reader: Reader = {
     run,
+    dev,
+    end: dev === null ? whole : Math.min(whole ?? Infinity, dev, run.pace?.stepsPerEpoch ?? Infinity),
     rowsOf: (data) => {
       const read = (without: readonly string[]): number | undefined => {
         const options = data.options.filter(({ name }) => !without.includes(name));
@@ -377,6 +354,20 @@ export const planLines = (
     },
     whyUnknown: (data) => reasons.get(data.name) ?? 'its rows are not known before the run',
   };
+  // A dev run neither saves nor stops early.
+  const untried = new Set(dev === null ? [] : ['checkpoint', 'stop']);
+  const taken = {
+    ...trainer,
+    addons: trainer.addons.filter(({ owns }) => !owns.some((effect) => untried.has(effect))),
+  };
+  const defaultDuration = (owner: string, option: string): Duration | null => {
+    const builtin =
+      owner === 'trainer' ? input.prelude.find('trainer', 'options') : input.prelude.find('addon', owner);
+    const value = builtin?.params.find((each) => each.name.text === option)?.value;
+    if (value?.kind !== 'member' || value.object.kind !== 'number') return null;
+    const unit = value.name.text.replace(/s?$/, 's');
+    return unit === 'steps' || unit === 'epochs' ? { unit, value: value.object.value } : null;
+  };
   const stage = (name: IrStep['stage']): readonly IrStep[] =>
     trainer.steps.filter((step) => step.stage === name);
   return [
@@ -393,9 +384,13 @@ export const planLines = (
         : [`${step.name}: on demand`, ...dataLine(step, trainer, reader)];
     }),
     ...testLines(trainer, run),
-    ...addonLines(trainer),
+    ...freezeLines(trainer, reader),
+    ...copyLines(trainer, reader),
+    ...addonLines(taken, dev === null),
     ...pretrainedLines(trainer, run),
-    ...checkpointLines(trainer, run),
+    ...checkpointLines(taken, reader),
+    ...stopLines(taken, reader),
+    ...logLines(taken, reader, defaultDuration),
     ...sweepLines(trainer, settings.overridden),
     ...scheduleLines(trainer, run),
   ];

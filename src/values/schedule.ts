@@ -90,6 +90,8 @@ export interface SchedulePlan {
   valueAt(update: number, state?: ScheduleState): number;
   /** Updates in all phases. */
   readonly length: number;
+  /** Metrics that its phases wait for. */
+  readonly watches: readonly string[];
   /** Before anything was measured. */
   readonly initial: ScheduleState;
   /** The state after metrics were measured when `step` updates were done, and which values that lowered. */
@@ -137,6 +139,7 @@ export function planSchedule(phases: readonly Phase[], pace: Pace, name = 'sched
   }
   return {
     length: start,
+    watches: planned.flatMap(({ plateau }) => (plateau === null ? [] : [plateau.monitor.metric])),
     initial: planned.flatMap(({ plateau }) => (plateau === null ? [] : [startOfPlateau])),
     valueAt: (update, state = []) => valueAt(planned, update, state),
     observe: (step, metrics, state) => observe(planned, step, metrics, state),

@@ -89,3 +89,75 @@ test('a block of metrics that never runs is a warning, with counts', () => {
     notes: [length],
   });
 });
+
+describe('what the run is too short for', () => {
+  const epochs3 = (more: string): string => `trainer Digits { epochs = 3 ${more} }`;
+  test.each([
+    [
+      'an early stop',
+      { addon: 'addon early_stopping { monitor = min(validate.loss) patience = 3 }' },
+      '3',
+      '`patience = 3` changes nothing: `validate.loss` is measured 3 times, the first of which is the best so far',
+    ],
+    [
+      'an interval of checkpoints',
+      { addon: 'addon checkpoint { every = 10.epochs }' },
+      '10.epochs',
+      '`every = 10 epochs` changes nothing: the run has 135 steps',
+    ],
+    [
+      'lines of the rates',
+      { addon: 'addon lr_log { every = 136.steps }' },
+      '136.steps',
+      '`every = 136 steps` changes nothing: the run has 135 steps',
+    ],
+    [
+      'lines of metrics',
+      { trainer: epochs3('log_every = 500.steps') },
+      '500.steps',
+      '`log_every = 500 steps` changes nothing: the run has 135 steps',
+    ],
+    [
+      'new data',
+      { trainer: epochs3('reload_data = 3.epochs') },
+      '3.epochs',
+      '`reload_data = 3 epochs` changes nothing: the run has 3 epochs, and its data is open at the start',
+    ],
+    [
+      'a plateau',
+      {
+        schedule: 'schedule s { plateau(validate.loss, from = 0.1, patience = 1, over = rest) }',
+        optimizer: 'optimizer opt = adam { of = Net lr = s }',
+      },
+      '1',
+      '`patience = 1` changes nothing: `validate.loss` is measured 2 times within this phase of `s`, and 3 are needed for a change',
+    ],
+  ])('%s', (_, parts, at, message) => {
+    expect(only({ trainer: epochs, ...parts })).toMatchObject({
+      code: 'ZT5020',
+      at,
+      message,
+      notes: [length],
+    });
+  });
+  test.each([
+    { addon: 'addon early_stopping { monitor = min(validate.loss) patience = 2 }' },
+    { addon: 'addon checkpoint { every = 3.epochs }' },
+    { addon: 'addon lr_log { every = 135.steps }' },
+    { trainer: epochs3('log_every = 135.steps') },
+    { trainer: epochs3('reload_data = 2.epochs') },
+    {
+      schedule: 'schedule s { plateau(validate.loss, from = 0.1, patience = 0, over = rest) }',
+      optimizer: 'optimizer opt = adam { of = Net lr = s }',
+    },
+  ])('not %j', (parts) => {
+    expect(codesOf({ trainer: epochs, ...parts })).toEqual([]);
+  });
+});
+
+test('a class is always among as many as there are', () => {
+  const validate = (k: number): string =>
+    `step validate(batch in test_set) { metric top = top_k_accuracy(Net(batch.image), batch.label, k = ${k}) }`;
+  expect(codesOf({ validate: validate(9) })).toEqual([]);
+  expect(only({ validate: validate(10) })).toMatchObject({ code: 'ZT3302', at: '10' });
+});

@@ -276,12 +276,14 @@ describe('show', () => {
     write('ordered.ztrain', [text, ...addons].join('\n'));
     const { stdout } = await desk.ztrainc(['show', 'ordered.ztrain', '--plan']);
     expect(stdout).toContain(
-      'add-ons, in the order of their hooks: lr_log, device_stats, early_stopping, checkpoint\n',
+      'add-ons, in the order of their hooks: lr_log (independent), device_stats (independent), early_stopping (trigger), checkpoint (dependent)\n',
     );
     write('ordered.ztrain', [text, ...addons.slice(1, 2)].join('\n'));
     // A run has a checkpoint at its end also where none is declared.
     const bare = await desk.ztrainc(['show', 'ordered.ztrain', '--plan']);
-    expect(bare.stdout).toContain('add-ons, in the order of their hooks: early_stopping, checkpoint\n');
+    expect(bare.stdout).toContain(
+      'add-ons, in the order of their hooks: early_stopping (trigger), checkpoint (dependent)\n',
+    );
     const loading = [
       'param body: path = "body.safetensors"',
       'addon pretrained as rest { from = body into = Classifier fresh = ["head.*"] }',
@@ -291,7 +293,7 @@ describe('show', () => {
     const both = await desk.ztrainc(['show', 'ordered.ztrain', '--plan', 'top.from=other.safetensors']);
     expect(both.stdout).toContain(
       [
-        'add-ons, in the order of their hooks: pretrained as rest, pretrained as top, checkpoint',
+        'add-ons, in the order of their hooks: pretrained as rest (core), pretrained as top (core), checkpoint (dependent)',
         'pretrained as rest: Classifier from body.safetensors',
         'pretrained as top: Classifier.head from other.safetensors, in the layout of torch',
         '',

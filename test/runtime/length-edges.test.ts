@@ -110,13 +110,19 @@ describe('windows', () => {
     expect(rows).toEqual(wanted);
   });
 
-  test('a window longer than the epoch is the whole epoch, and so is one of all batches', async () => {
-    const all = async (accumulate: number): Promise<readonly number[]> => {
-      const { session, seen } = await train(line({ epochs: 3, accumulate }));
-      expect(seen).toEqual([1, 2, 3]);
-      return weightsOf(session);
-    };
-    expect(await all(9)).toEqual(await all(5));
+  test('a window of all batches is the whole epoch, and a longer one is refused', async () => {
+    const { session, seen } = await train(line({ epochs: 3, accumulate: 5 }));
+    expect(seen).toEqual([1, 2, 3]);
+    await session.close();
+    await expect(train(line({ epochs: 3, accumulate: 6 }))).rejects.toThrow(
+      'accumulate = 6 is more than the 5 batches of an epoch, and a window never crosses an epoch; take 5 or less',
+    );
+    await expect(
+      train(line({ epochs: 3, accumulate: 2, limit: { train: units.batches(1) } })),
+    ).rejects.toThrow('accumulate = 2 is more than the 1 batch of an epoch');
+    // Who does not train has no windows.
+    const other = await line({ epochs: 3, accumulate: 6 }).prepare({ kinds: ['validate'], dataRoot: '.' });
+    await other.session.close();
   });
 
   test('the gradient of an epoch in one window is that of one batch of all rows', async () => {

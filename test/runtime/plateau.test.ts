@@ -142,3 +142,10 @@ test('the state is in state.json, as JSON that gives it back', async () => {
   );
   rmSync(runDir, { recursive: true });
 });
+
+test('a metric of a step that does not run is refused at the start', async () => {
+  const off = { epochs: 2, progress: 'none', limit: { validate: units.batches(0) } } as const;
+  await expect(new WaitingTrainer({ options: off }).fit({ runDir: null })).rejects.toThrow(
+    'schedule slow watches validate.same, and no step that runs measures it: the run has train',
+  );
+});

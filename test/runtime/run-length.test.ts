@@ -263,6 +263,8 @@ describe('the least length', () => {
     expect(await at({ minEpochs: 2 })).toBe(10);
     expect(await at({ minSteps: 12, minEpochs: 2 })).toBe(12);
     expect(await at({ minSteps: 8, minEpochs: 2 })).toBe(10);
+    // Alone, `min_steps` holds for an epoch at least.
+    expect(await at({ minSteps: 3 })).toBe(5);
   });
 
   test('says so once, and an add-on that has changed its mind is not held to it', async () => {
@@ -276,6 +278,13 @@ describe('the least length', () => {
     expect(result).toMatchObject({ reason: 'finished', because: null, at: { step: 10 } });
     expect(notes.filter((note) => note.includes('held'))).toEqual([
       'no better: held until step 5 (min_steps = 5)',
+    ]);
+  });
+
+  test('says that min_steps below an epoch holds for one', async () => {
+    const { notes } = await timed(line({ epochs: 2, minSteps: 3 }), { addOns: [ends(2)] });
+    expect(notes.filter((note) => note.includes('held'))).toEqual([
+      'it is enough: held until step 5 (min_steps = 3, and an epoch at least)',
     ]);
   });
 

@@ -1,7 +1,6 @@
 /** ZT4201, ZT4213 and ZT5020: when the statements of a step run, as far as the run's length is known, and what never does. */
 import { idleOption, neverRuns } from '../../parser/messages.gen.js';
 import { dueAt, durationInSteps } from '../../values/durations.js';
-import { partOf } from '../../values/limits.js';
 import { showQuantity, type Duration } from '../../values/units.js';
 import { evaluateIr } from '../evaluate.js';
 import { readsRun } from '../ir-walk.js';
@@ -38,7 +37,7 @@ export const visitTimed = (
 const mostSteps = 200_000;
 
 /** Steps done when a pass of a step begins, for each pass of the run; null where that is not known. */
-const passesOf = (step: IrStep, run: Run): readonly number[] | null => {
+export const passesOf = (step: IrStep, run: Run): readonly number[] | null => {
   const { pace } = run;
   const total = pace?.totalSteps ?? null;
   if (pace === null || total === null || total > mostSteps) return null;
@@ -54,18 +53,12 @@ const passesOf = (step: IrStep, run: Run): readonly number[] | null => {
   );
 };
 
-/** How often a pass of a step is begun in the run; null where that is not known. */
-export const countPasses = (step: IrStep, run: Run): number | null => {
-  const { part } = partOf(step.stage, run.taken);
-  return part?.unit === 'batches' && part.value === 0 ? 0 : (passesOf(step, run)?.length ?? null);
-};
-
-/** In how many of the passes all of it holds, and of how many; null where that is not known before the run. */
-export const timesIn = (
+/** Steps done when a pass begins in which all of it holds; null where that is not known before the run. */
+export const doneWhere = (
   step: IrStep,
   occasions: readonly Occasion[],
   run: Run,
-): { readonly times: number; readonly of: number } | null => {
+): readonly number[] | null => {
   const { pace, names } = run;
   const passes = passesOf(step, run);
   if (pace === null || passes === null) return null;
@@ -88,7 +81,7 @@ export const timesIn = (
     if (answers.some(({ answer }) => answer === undefined)) return null;
     left = answers.flatMap(({ done, answer }) => (answer === holds ? [done] : []));
   }
-  return { times: left.length, of: passes.length };
+  return left;
 };
 
 /** Without the choices that params alone make: another value of theirs takes the other branch. */
@@ -97,9 +90,10 @@ const ofClock = (occasions: readonly Occasion[]): readonly Occasion[] =>
 
 /** `0 times in 135 steps`; null where it runs, or where that is not known. */
 export const neverText = (step: IrStep, occasions: readonly Occasion[], run: Run): string | null => {
-  const found = timesIn(step, ofClock(occasions), run);
-  if (found === null || found.times > 0 || found.of === 0) return null;
-  return `0 times in ${counted(found.of, step.stage === 'train' ? 'step' : 'validation')}`;
+  const of = passesOf(step, run)?.length ?? 0;
+  const found = doneWhere(step, ofClock(occasions), run);
+  if (found === null || found.length > 0 || of === 0) return null;
+  return `0 times in ${counted(of, step.stage === 'train' ? 'step' : 'validation')}`;
 };
 
 /** Updates and blocks that no step of the run comes to. */

@@ -11,6 +11,7 @@ import { checkDroppedRows } from './dropped-rows.js';
 import { checkFreezes } from './freezing.js';
 import { checkReach } from './gradients.js';
 import { checkPatterns } from './groups.js';
+import { checkIdle } from './idle.js';
 import type { TrainingInput } from './input.js';
 import { checkRunLength, checkWindow } from './length.js';
 import { checkGuards, checkLeast, checkLimits } from './limits.js';
@@ -67,4 +68,5 @@ export const checkTraining = (input: TrainingInput): void => {
   checkDataFiles(input, run);
   checkMicroBatches(input, run);
   checkNeverRuns(input, run);
+  checkIdle(input, run);
 };

@@ -218,6 +218,8 @@ export interface AddOn {
   readonly weightsOnly?: boolean;
   /** Which weights get their first values from a file. */
   readonly loads?: PretrainedOptions;
+  /** Metrics that it waits for, with their steps' names: a run in which none of its steps measures one is refused. */
+  readonly watches?: readonly string[];
   /** Secrets that must be there before a run starts. */
   readonly secrets?: readonly Secret[];
   /** Rows of data sets that it computes with while the run trains: they are opened with the run's data. */
@@ -244,6 +246,13 @@ export interface Metric {
   readonly metric: string;
 }
 
+export const isMetric = (value: unknown): value is Metric =>
+  typeof value === 'object' &&
+  value !== null &&
+  'mode' in value &&
+  'metric' in value &&
+  typeof value.metric === 'string' &&
+  (value.mode === null || value.mode === 'min' || value.mode === 'max');
 export const metric = (name: string): Metric => ({ mode: null, metric: name });
 export const min = (metric: string): Monitor => ({ mode: 'min', metric });
 export const max = (metric: string): Monitor => ({ mode: 'max', metric });

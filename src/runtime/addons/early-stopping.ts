@@ -48,6 +48,7 @@ export function earlyStopping(options: EarlyStoppingOptions): AddOn {
     kind: 'early_stopping',
     phase: 'trigger',
     owns: ['stop'],
+    watches: [monitor.metric],
     withOptions: (values) => earlyStopping(replaced(options, values)),
     start: ({ notable }) => {
       let watched: Watched = { best: null, waited: 0, because: null };

@@ -1,5 +1,5 @@
 /** Add-ons of a spec that are written in TypeScript. */
-import type { AddOn, Phase, Start } from './addon.js';
+import { isMetric, type AddOn, type Phase, type Start } from './addon.js';
 import { isSecret } from './secret.js';
 
 /** What the spec declares of it. */
@@ -21,6 +21,7 @@ export function extern<O extends object>(
     phase,
     owns,
     secrets: values.filter(isSecret),
+    watches: values.filter(isMetric).map(({ metric }) => metric),
     withOptions: () => made,
     start: (host) => make(options)(host),
   };

@@ -127,12 +127,7 @@ export function overrideAttributes<S extends object>(
           : addOn,
       );
     } else {
-      const names = [
-        'trainer',
-        ...configured.data.keys(),
-        ...optimizers.keys(),
-        ...addOns.map(nameOf),
-      ];
+      const names = ['trainer', ...configured.data.keys(), ...optimizers.keys(), ...addOns.map(nameOf)];
       throw new UsageError(
         `nothing is named ${JSON.stringify(owner)}${didYouMean(owner, names) || `; there are ${names.join(', ')}`}`,
       );

@@ -41,7 +41,9 @@ export class Least {
     const { minEpochs, minSteps } = session.options;
     if (minEpochs > 0 && session.isEndless)
       throw new RunError(`min_epochs = ${minEpochs}: live data has no epochs; set min_steps instead`);
-    this.#steps = Math.max(minSteps, minEpochs === 0 ? 0 : minEpochs * session.pace.stepsPerEpoch);
+    // `min_steps` alone holds for an epoch at least, as Lightning's does, where there are epochs.
+    const epochs = minSteps > 0 && minEpochs === 0 && !session.isEndless ? 1 : minEpochs;
+    this.#steps = Math.max(minSteps, epochs === 0 ? 0 : epochs * session.pace.stepsPerEpoch);
   }
 
   /** Whether the run may end once `step` steps are done. */
@@ -50,7 +52,12 @@ export class Least {
     if (!this.#said) {
       this.#said = true;
       const { minEpochs, minSteps } = this.session.options;
-      const by = minSteps === this.#steps ? `min_steps = ${minSteps}` : `min_epochs = ${minEpochs}`;
+      const by =
+        minSteps === this.#steps
+          ? `min_steps = ${minSteps}`
+          : minEpochs > 0
+            ? `min_epochs = ${minEpochs}`
+            : `min_steps = ${minSteps}, and an epoch at least`;
       this.listener.note(
         `${because ?? 'an add-on asks to end the run'}: held until step ${this.#steps} (${by})`,
       );

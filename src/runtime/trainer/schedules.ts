@@ -67,6 +67,11 @@ export class Schedules {
     return this.#all.some((schedule) => schedule.name === name && schedule.plan !== null);
   }
 
+  /** Metrics that phases wait for, with the schedule's name. */
+  get watches(): readonly { readonly name: string; readonly metric: string }[] {
+    return this.#all.flatMap(({ name, plan }) => (plan?.watches ?? []).map((metric) => ({ name, metric })));
+  }
+
   /** Values for the update after `step` windows. */
   valuesAt(step: number): Readonly<Record<string, number>> {
     return Object.fromEntries(

@@ -6,7 +6,7 @@ import type { Json } from '../addons/addon.js';
 import type { Computed } from '../addons/over.js';
 import type { Engine, HostTensor, StateVariable } from '../engine/engine.js';
 import { downloadAll } from '../checkpoint/write.js';
-import type { Data, HostBatch } from '../data/data.js';
+import type { HostBatch } from '../data/data.js';
 import type { ReopenableData } from '../data/reopened.js';
 import type { RowWorkers } from '../data/row-workers.js';
 import type { Copy } from '../copies/index.js';
@@ -29,7 +29,6 @@ import { Freezing } from './freezing.js';
 import { LossScaling } from './loss-scaling.js';
 import { MeasuredFigures } from './measured-figures.js';
 import type { Pretrained } from './pretrained.js';
-import { areEndless } from './endless.js';
 import { LiveSets } from './live-sets.js';
 import { LastRates, Schedules } from './schedules.js';
 import { someNames, someRows } from './shown.js';
@@ -46,6 +45,7 @@ import {
   type ReadSet,
 } from './open-data.js';
 import { isOff, openStage, takenBatches, type OpenStage } from './open-stage.js';
+import { paceOf } from './pace.js';
 import { Stage, type StageHost, type StepTrace } from './stage.js';
 import { overRows, type StageKind, type StepPlan } from './steps.js';
 
@@ -109,7 +109,7 @@ export class Session implements StageHost, UpdateHost {
     engine: Engine,
     weights: readonly NamedWeight[],
     optimizers: ReadonlyMap<string, BoundOptimizer>,
-    private readonly schedules: Schedules,
+    readonly schedules: Schedules,
     readonly stages: readonly OpenStage[],
     readonly pace: Pace,
     private readonly freezing: Freezing,
@@ -165,7 +165,7 @@ export class Session implements StageHost, UpdateHost {
       weight.bind(engine.variable(path, weight.initial(options.seed, copied.get(weight) ?? path)));
     }
     const optimizers = bindAll(parts, weights, copied);
-    const pace = paceOf(options, parts.steps, opened);
+    const pace = paceOf(options, parts, opened);
     const freezing = new Freezing(optimizers.values(), parts.models, pace);
     const nameOf = new Map([...parts.models].map(([name, part]) => [part, name]));
     const copies = new Copies(engine, parts.copies, pace, (part) => nameOf.get(part) ?? '', parts.clockOf);
@@ -470,31 +470,4 @@ const mostEvaluations = 8;
 
 function scalar(value: number): HostTensor {
   return { dtype: 'f32', shape: [], values: Float32Array.of(value) };
-}
-
-function paceOf(
-  options: ResolvedOptions,
-  steps: readonly StepPlan[],
-  opened: ReadonlyMap<Data<unknown>, ReopenableData>,
-): Pace {
-  const { accumulate } = options;
-  const plan = steps.find(({ kind }) => kind === 'train');
-  const data = plan?.data.flatMap((set) => opened.get(set) ?? []) ?? [];
-  const [first] = data;
-  if (plan === undefined || first === undefined || data.length < plan.data.length) {
-    return { stepsPerEpoch: 1, accumulate, rowsPerEpoch: 1, totalSteps: null };
-  }
-  const { epochs, steps: limit } = options;
-  if (areEndless(data)) {
-    if (epochs !== null)
-      throw new RunError(
-        `epochs = ${epochs}: live data (${data.map(({ label }) => label).join(' and ')}) has no epochs; set steps or max_time instead`,
-      );
-    return { stepsPerEpoch: Infinity, accumulate, rowsPerEpoch: Infinity, totalSteps: limit };
-  }
-  const batches = takenBatches('train', data, options);
-  const stepsPerEpoch = Math.ceil(batches / accumulate);
-  const rowsPerEpoch = Math.min(first.rows, batches * (plan.data[0]?.options.batch ?? 1));
-  const totalSteps = limit ?? (epochs === null ? null : epochs * stepsPerEpoch);
-  return { stepsPerEpoch, accumulate, rowsPerEpoch, totalSteps };
 }

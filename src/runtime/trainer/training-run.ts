@@ -38,6 +38,7 @@ import { Saver } from './saver.js';
 import type { Session } from './session.js';
 import { shortPath } from './short-path.js';
 import type { Prepared } from './trainer.js';
+import { neverMeasured, refuseUnmeasured, watchesOf } from './watched.js';
 
 /** Trains, with what was prepared for it. */
 export async function trainPrepared(
@@ -145,6 +146,8 @@ async function train(
       log,
       goesOnFrom: own.newest,
     });
+    const watches = watchesOf(taking, session);
+    refuseUnmeasured(watches, session);
     own.addOns = live;
     if (resume !== null) {
       startAddOns(taking, host, live);
@@ -198,6 +201,8 @@ async function train(
       if (saved !== null) await own.point('last', saved);
     }
     reporter.end();
+    if (result.reason !== 'interrupted')
+      for (const line of neverMeasured(watches, result.metrics)) reporter.line(line);
     const resumes = [...(start.resumed?.before.slice(1).map(stepOf) ?? []), start.resumed?.step ?? []].flat();
     await tellEnd(session, own, folder, listener, { result, best, resumes, reporter, options });
     const traced = await writeTrace(trainer, session, folder, result.reason);

@@ -76,6 +76,7 @@ export class Validations {
 
   /** The first step after `step` at which one may be due. */
   next(step: number, speed: Speed): number {
+    if (this.options.limit !== null) return Number.POSITIVE_INFINITY;
     return Math.min(...this.#all.map(({ recurrence: every }) => every.next(step, speed)));
   }
 
@@ -84,8 +85,9 @@ export class Validations {
     return this.#wereCut;
   }
 
-  /** Whether some are due now, which stays so until they are run. */
+  /** Whether some are due now, which stays so until they are run. A dev run has them once, at its end, whatever their intervals are. */
   get areDue(): boolean {
+    if (this.options.limit !== null) return false;
     if (this.#due.length === 0) {
       const { step, seconds } = this.options.moment();
       this.#due = this.#all.filter(({ recurrence: every }) => every.due(step, seconds));

@@ -1,0 +1,43 @@
+/** The numbers of a run: how many windows an epoch has, and the run. */
+import type { Data } from '../data/data.js';
+import type { ReopenableData } from '../data/reopened.js';
+import { RunError } from '../run/run-error.js';
+import type { Pace } from '../../values/durations.js';
+import { areEndless } from './endless.js';
+import type { DataParts } from './open-data.js';
+import { takenBatches } from './open-stage.js';
+import type { ResolvedOptions } from './resolved-options.js';
+
+/** Throws a RunError where live data is given epochs, and where a run that trains has windows longer than an epoch. */
+export function paceOf(
+  options: ResolvedOptions,
+  { steps, kinds }: Pick<DataParts, 'steps' | 'kinds'>,
+  opened: ReadonlyMap<Data<unknown>, ReopenableData>,
+): Pace {
+  const { accumulate } = options;
+  const plan = steps.find(({ kind }) => kind === 'train');
+  const data = plan?.data.flatMap((set) => opened.get(set) ?? []) ?? [];
+  const [first] = data;
+  if (plan === undefined || first === undefined || data.length < plan.data.length) {
+    return { stepsPerEpoch: 1, accumulate, rowsPerEpoch: 1, totalSteps: null };
+  }
+  const { epochs, steps: limit } = options;
+  if (areEndless(data)) {
+    if (epochs !== null)
+      throw new RunError(
+        `epochs = ${epochs}: live data (${data.map(({ label }) => label).join(' and ')}) has no epochs; set steps or max_time instead`,
+      );
+    const endless = Number.POSITIVE_INFINITY;
+    return { stepsPerEpoch: endless, accumulate, rowsPerEpoch: endless, totalSteps: limit };
+  }
+  const batches = takenBatches('train', data, options);
+  if (kinds.includes('train') && accumulate > batches) {
+    throw new RunError(
+      `accumulate = ${accumulate} is more than the ${batches} ${batches === 1 ? 'batch' : 'batches'} of an epoch, and a window never crosses an epoch; take ${batches} or less, or a smaller batch`,
+    );
+  }
+  const stepsPerEpoch = Math.ceil(batches / accumulate);
+  const rowsPerEpoch = Math.min(first.rows, batches * (plan.data[0]?.options.batch ?? 1));
+  const totalSteps = limit ?? (epochs === null ? null : epochs * stepsPerEpoch);
+  return { stepsPerEpoch, accumulate, rowsPerEpoch, totalSteps };
+}

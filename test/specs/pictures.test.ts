@@ -71,10 +71,14 @@ test('a run that goes on draws what it would have drawn', async () => {
 
   // A signal in the middle of an epoch ends it, workers and all; it goes on without them.
   const folder = join(place.folder, 'runs', 'signalled');
-  const child = spawn(program, ['trainer.epochs=3', 'trainer.log_every=1.step', '--run-dir', folder, ...words], {
-    cwd: place.folder,
-    stdio: 'ignore',
-  });
+  const child = spawn(
+    program,
+    ['trainer.epochs=3', 'trainer.log_every=1.step', '--run-dir', folder, ...words],
+    {
+      cwd: place.folder,
+      stdio: 'ignore',
+    },
+  );
   const ended = once(child, 'exit');
   const file = join(folder, 'metrics.jsonl');
   for (let turn = 0; turn < 3000 && !(existsSync(file) && readFileSync(file).length > 0); turn += 1)

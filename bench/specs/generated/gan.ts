@@ -133,7 +133,11 @@ export class GanTrainer extends Trainer<GanParams, GanModels, GanData, GanSchedu
       images: data.from<{ readonly x: Tensor4D; readonly y: Tensor1D }>(
         synthetic.syntheticImages,
         { side: 28, channels: 1, classes: 10 },
-        { record: { x: { dtype: 'f32', shape: [28, 28, 1] }, y: { dtype: 'i32', shape: [] } }, batch: 64 },
+        {
+          record: { x: { dtype: 'f32', shape: [28, 28, 1] }, y: { dtype: 'i32', shape: [] } },
+          declared: { name: 'synthetic_images', file: './synthetic.ts' },
+          batch: 64,
+        },
       ),
     };
   }

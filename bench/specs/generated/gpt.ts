@@ -130,7 +130,11 @@ export class GptTrainer extends Trainer<GptParams, GptModels, GptData, GptSchedu
       windows: data.from<{ readonly tokens: Tensor2D }>(
         synthetic.syntheticTokens,
         { length: context + 1, vocab },
-        { record: { tokens: { dtype: 'i32', shape: [129] } }, batch: 8 },
+        {
+          record: { tokens: { dtype: 'i32', shape: [129] } },
+          declared: { name: 'synthetic_tokens', file: './synthetic.ts' },
+          batch: 8,
+        },
       ),
     };
   }

@@ -81,7 +81,11 @@ export class LenetTrainer extends Trainer<LenetParams, LenetModels, LenetData, L
       images: data.from<{ readonly x: Tensor4D; readonly y: Tensor1D }>(
         synthetic.syntheticImages,
         { side: 28, channels: 1, classes },
-        { record: { x: { dtype: 'f32', shape: [28, 28, 1] }, y: { dtype: 'i32', shape: [] } }, batch: 64 },
+        {
+          record: { x: { dtype: 'f32', shape: [28, 28, 1] }, y: { dtype: 'i32', shape: [] } },
+          declared: { name: 'synthetic_images', file: './synthetic.ts' },
+          batch: 64,
+        },
       ),
     };
   }

@@ -69,7 +69,11 @@ export class MlpTrainer extends Trainer<MlpParams, MlpModels, MlpData, MlpSchedu
       rows: data.from<{ readonly x: Tensor2D; readonly y: Tensor1D }>(
         synthetic.synthetic,
         { features, classes },
-        { record: { x: { dtype: 'f32', shape: [32] }, y: { dtype: 'i32', shape: [] } }, batch: 32 },
+        {
+          record: { x: { dtype: 'f32', shape: [32] }, y: { dtype: 'i32', shape: [] } },
+          declared: { name: 'synthetic', file: './synthetic.ts' },
+          batch: 32,
+        },
       ),
     };
   }

@@ -154,7 +154,11 @@ export class ResnetTrainer extends Trainer<ResnetParams, ResnetModels, ResnetDat
       images: data.from<{ readonly x: Tensor4D; readonly y: Tensor1D }>(
         synthetic.syntheticImages,
         { side: 32, channels: 3, classes },
-        { record: { x: { dtype: 'f32', shape: [32, 32, 3] }, y: { dtype: 'i32', shape: [] } }, batch: 32 },
+        {
+          record: { x: { dtype: 'f32', shape: [32, 32, 3] }, y: { dtype: 'i32', shape: [] } },
+          declared: { name: 'synthetic_images', file: './synthetic.ts' },
+          batch: 32,
+        },
       ),
     };
   }

@@ -61,7 +61,11 @@ export class TinyTrainer extends Trainer<TinyParams, TinyModels, TinyData, TinyS
       rows: data.from<{ readonly x: Tensor2D; readonly y: Tensor1D }>(
         synthetic.synthetic,
         { features: 1, classes: 2 },
-        { record: { x: { dtype: 'f32', shape: [1] }, y: { dtype: 'i32', shape: [] } }, batch: 1 },
+        {
+          record: { x: { dtype: 'f32', shape: [1] }, y: { dtype: 'i32', shape: [] } },
+          declared: { name: 'synthetic', file: './synthetic.ts' },
+          batch: 1,
+        },
       ),
     };
   }

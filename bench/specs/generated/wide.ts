@@ -77,7 +77,11 @@ export class WideTrainer extends Trainer<WideParams, WideModels, WideData, WideS
       rows: data.from<{ readonly x: Tensor2D; readonly y: Tensor1D }>(
         synthetic.synthetic,
         { features: 4096, classes: 10 },
-        { record: { x: { dtype: 'f32', shape: [4096] }, y: { dtype: 'i32', shape: [] } }, batch: 1 },
+        {
+          record: { x: { dtype: 'f32', shape: [4096] }, y: { dtype: 'i32', shape: [] } },
+          declared: { name: 'synthetic', file: './synthetic.ts' },
+          batch: 1,
+        },
       ),
     };
   }

@@ -43,6 +43,23 @@ test('a download is a copy of every element, and stays as it is', async () => {
   engine.dispose();
 });
 
+test('it is made in the memory that it is given, where that has its size', async () => {
+  const engine = await createNativeEngine('graph');
+  const variable = engine.variable('w', numbers(1000, 1));
+  const first = await variable.download();
+  const room = first.values.buffer;
+  if (!(room instanceof ArrayBuffer)) throw new Error('memory of its own is expected');
+  variable.upload(numbers(1000, 2));
+  const second = await variable.download(room);
+  expect(second.values.buffer).toBe(room);
+  expect(second.values).toEqual(numbers(1000, 2).values);
+  const third = await variable.download(new ArrayBuffer(996));
+  expect(third.values).toEqual(numbers(1000, 2).values);
+  expect(third.values.buffer).not.toBe(room);
+  variable.dispose();
+  engine.dispose();
+});
+
 test('a large one gets large pages, a small one does not', async () => {
   const engine = await createNativeEngine('graph');
   const large = engine.variable('large', numbers(16 * MiB, 0));

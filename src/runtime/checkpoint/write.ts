@@ -79,14 +79,18 @@ async function failedName(parent: string, step: number): Promise<string> {
   }
 }
 
-/** Copies variables to the host. `look` is shown each while the processor's cache may have it still. */
+/** Memory for copies of variables, by their paths: that of older copies, which nobody reads any more. */
+export type Rooms = ReadonlyMap<string, ArrayBuffer>;
+
+/** Copies variables to the host, into `rooms` where they fit. `look` is shown each while the processor's cache may have it still. */
 export async function downloadAll(
   variables: readonly StateVariable[],
   look: (path: string, tensor: HostTensor) => void,
+  rooms: Rooms,
 ): Promise<ReadonlyMap<string, HostTensor>> {
   const values = new Map<string, HostTensor>();
   for (const variable of variables) {
-    const tensor = await variable.download();
+    const tensor = await variable.download(rooms.get(variable.path));
     look(variable.path, tensor);
     values.set(variable.path, tensor);
   }

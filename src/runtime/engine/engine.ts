@@ -28,8 +28,11 @@ export interface StateVariable {
   read(): Tensor;
   /** Replaces the value. Only inside a step. Shape and dtype must be the variable's own. */
   assign(value: Tensor): void;
-  /** A copy of the values. Only between steps. */
-  download(): Promise<HostTensor>;
+  /**
+   * A copy of the values. Only between steps. It may be made in `room`, memory that nobody reads any more, where that has their size: the
+   * system takes longer to give new memory than to fill it.
+   */
+  download(room?: ArrayBuffer): Promise<HostTensor>;
   /** Replaces the values. Only between steps. */
   upload(values: HostTensor): void;
   dispose(): void;
@@ -144,6 +147,8 @@ export interface Engine {
   readonly traces: boolean;
   /** Whether steps may use kernels for whole sequences: `NativeLstm`. */
   readonly fusesSequences?: boolean;
+  /** Whether downloads are made in the memory that they are handed. */
+  readonly reusesMemory?: boolean;
   /** How steps are run from now on, by what they compute: a run that goes on from here keeps it. Nothing where there is no choice. */
   readonly ways?: Readonly<Record<string, string>>;
   /** Runs steps in the ways of an earlier run. Throws where one of them is no way. */

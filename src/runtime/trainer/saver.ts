@@ -4,8 +4,10 @@ import {
   writeCheckpoint,
   type CheckpointContents,
   type CheckpointLayout,
+  type Rooms,
 } from '../checkpoint/write.js';
 import type { BegunSave, Json, Moment, SavedCheckpoint } from '../addons/addon.js';
+import type { HostTensor } from '../engine/engine.js';
 import { exactNumber } from '../../values/exact-number.js';
 import type { Best } from '../progress/training.js';
 import type { RunFolder } from '../run/folder.js';
@@ -47,6 +49,8 @@ export class Saver implements CheckpointSaver, StateKeeper {
   newest: SavedCheckpoint | null;
   readonly pointers: Map<'last' | 'best', SavedCheckpoint>;
   #held: StateJson | null = null;
+  /** Memory of the last copy. The next one is made there once it is written: new memory takes longer to get than to fill. */
+  #rooms: Rooms = new Map();
   /** The newest that was begun, whether it is on the disk or not. */
   #begun: (BegunSave & { readonly step: number }) | null = null;
 
@@ -95,7 +99,10 @@ export class Saver implements CheckpointSaver, StateKeeper {
     try {
       // Weights that are not finite must not take the place of the last good ones.
       await session.checkFinite();
-      const tensors = await session.downloadState({ weightsOnly: this.options.weightsOnly });
+      const { weightsOnly } = this.options;
+      const tensors = await session.downloadState({ weightsOnly, rooms: this.#rooms });
+      if (session.engine.reusesMemory === true)
+        this.#rooms = roomsOf([...tensors.model, ...(tensors.optimizer ?? [])]);
       const state = this.#held ?? (await this.#state(at));
       const begun = { step: at.step, written: this.#writeOut(folder, at, { ...tensors, state }) };
       this.#begun = begun;
@@ -193,4 +200,14 @@ export class Saver implements CheckpointSaver, StateKeeper {
       return [best ?? last].flatMap((one) => (one === undefined ? [] : [shortPath(one.folder)]));
     return [`${shortPath(best.folder)} (best)`, `${shortPath(last.folder)} (last)`];
   }
+}
+
+function roomsOf(copies: readonly (readonly [path: string, tensor: HostTensor])[]): Rooms {
+  return new Map(
+    copies.flatMap(([path, { values }]) =>
+      values.buffer instanceof ArrayBuffer && values.byteLength === values.buffer.byteLength
+        ? [[path, values.buffer] as const]
+        : [],
+    ),
+  );
 }

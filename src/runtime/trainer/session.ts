@@ -5,7 +5,7 @@
 import type { Json } from '../addons/addon.js';
 import type { Computed } from '../addons/over.js';
 import type { Engine, HostTensor, StateVariable } from '../engine/engine.js';
-import { downloadAll } from '../checkpoint/write.js';
+import { downloadAll, type Rooms } from '../checkpoint/write.js';
 import type { HostBatch } from '../data/data.js';
 import type { ReopenableData } from '../data/reopened.js';
 import type { RowWorkers } from '../data/row-workers.js';
@@ -409,9 +409,13 @@ export class Session implements StageHost, UpdateHost {
   /**
    * Copies all state that a checkpoint holds. Rejects with a RunError where some of it is not finite, unless that is to be
    * ignored: weights can leave the range of f32 though their gradients are in it. `asItIs` takes what a failed run left,
-   * `weightsOnly` leaves the optimizers' state on the device.
+   * `weightsOnly` leaves the optimizers' state on the device. The copies are made in `rooms` where they fit.
    */
-  async downloadState({ asItIs = this.onNan === 'ignore', weightsOnly = false } = {}): Promise<{
+  async downloadState({
+    asItIs = this.onNan === 'ignore',
+    weightsOnly = false,
+    rooms = new Map(),
+  }: DownloadOptions = {}): Promise<{
     readonly model: HostTensors;
     readonly optimizer: HostTensors | null;
   }> {
@@ -419,8 +423,8 @@ export class Session implements StageHost, UpdateHost {
     const look = (path: string, { values }: HostTensor): void => {
       if (!asItIs && !allFinite(values)) wrong.push(path);
     };
-    const model = await downloadAll(this.modelState, look);
-    const optimizer = weightsOnly ? null : await downloadAll(this.optimizerState, look);
+    const model = await downloadAll(this.modelState, look, rooms);
+    const optimizer = weightsOnly ? null : await downloadAll(this.optimizerState, look, rooms);
     if (wrong.length > 0) {
       throw new RunError(
         `values are not finite any more: ${someNames(wrong)}; lower the learning rate, or clip gradients`,
@@ -464,6 +468,12 @@ export class Session implements StageHost, UpdateHost {
 }
 
 type HostTensors = ReadonlyMap<string, HostTensor>;
+
+interface DownloadOptions {
+  readonly asItIs?: boolean;
+  readonly weightsOnly?: boolean;
+  readonly rooms?: Rooms;
+}
 
 /** As many compiled bodies of add-ons are kept. */
 const mostEvaluations = 8;

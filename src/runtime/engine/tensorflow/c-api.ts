@@ -218,7 +218,7 @@ export interface NativeLibrary {
   /** Copies bytes to native memory. */
   write(to: Address, from: ArrayBufferView): void;
   /** A copy of native memory. */
-  read(from: Address, bytes: number): ArrayBuffer;
+  read(from: Address, bytes: number, room?: ArrayBuffer): ArrayBuffer;
   /** What a `TF_Buffer` points to. */
   buffer(address: Address): { readonly data: Address; readonly length: number };
 }
@@ -341,8 +341,8 @@ function bind(koffi: ForeignFunctions, files: LibraryFiles): NativeLibrary {
     write: (to, from) => {
       copy(to, from, from.byteLength);
     },
-    read: (from, bytes) => {
-      const own = memoryFor(bytes);
+    read: (from, bytes, room) => {
+      const own = room?.byteLength === bytes ? room : memoryFor(bytes);
       if (bytes > 0) copy(own, from, bytes);
       return own;
     },

@@ -113,7 +113,7 @@ export class ResourceVariable implements StateVariable {
     this.#owner.assign(this, value);
   }
 
-  async download(): Promise<HostTensor> {
+  async download(room?: ArrayBuffer): Promise<HostTensor> {
     if (this.#owner.inStep) {
       throw new Error(`variable \`${this.path}\` was downloaded inside a step; use read`);
     }
@@ -126,7 +126,7 @@ export class ResourceVariable implements StateVariable {
     const [value] = tensorflow.op('ReadVariableOp', [this.resource], { dtype: this.type });
     if (value === undefined) throw new Error(`variable \`${this.path}\` has no value`);
     try {
-      return hostTensor(this.dtype, this.shape, tensorflow.download(value));
+      return hostTensor(this.dtype, this.shape, tensorflow.download(value, room));
     } finally {
       tensorflow.free(value);
     }

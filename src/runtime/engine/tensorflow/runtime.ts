@@ -242,13 +242,13 @@ export class TensorFlow implements Executor {
     return value;
   }
 
-  /** A copy of a tensor's bytes. */
-  download({ handle }: EagerValue): ArrayBuffer {
+  /** A copy of a tensor's bytes, in `room` where that has their size. */
+  download({ handle }: EagerValue, room?: ArrayBuffer): ArrayBuffer {
     const { api } = this.library;
     const tensor = api.TFE_TensorHandleResolve(handle, this.#status);
     this.check('reading a tensor');
     try {
-      return this.library.read(api.TF_TensorData(tensor), Number(api.TF_TensorByteSize(tensor)));
+      return this.library.read(api.TF_TensorData(tensor), Number(api.TF_TensorByteSize(tensor)), room);
     } finally {
       api.TF_DeleteTensor(tensor);
     }

@@ -122,6 +122,7 @@ async function start({ files, deterministic, ...context }: TensorFlowOptions): P
 
 class TensorFlowEngine implements Engine, ResourceOwner, StepHost {
   readonly name = 'tensorflow';
+  readonly reusesMemory = true;
   readonly version: string;
   readonly narrow: NarrowType | null;
   readonly notes: readonly string[];

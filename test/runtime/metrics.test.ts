@@ -527,6 +527,40 @@ describe('auroc and average precision', () => {
 });
 
 describe('r2', () => {
+  test('of targets far from 0, cut into batches anyhow', async () => {
+    const far = Array.from({ length: 64 }, (_, i) => 100_000 + ((i * 37) % 64));
+    const guess = far.map((value, i) => value + ((i * 11) % 7) - 3);
+    const mean = far.reduce((sum, value) => sum + value, 0) / far.length;
+    const sum = (of: (value: number, i: number) => number) =>
+      far.reduce((all, each, i) => all + of(each, i), 0);
+    const truth = 1 - sum((value, i) => (value - (guess[i] ?? 0)) ** 2) / sum((value) => (value - mean) ** 2);
+    for (const cut of [[64], [1, 30, 33], [20, 20, 20, 4]]) {
+      const got = await measure(
+        [
+          ['f32', guess],
+          ['f32', far],
+        ],
+        cut,
+        two((a, b) => metrics.r2(a, b)),
+      );
+      expect(number(got)).toBeCloseTo(truth, 5);
+    }
+  });
+
+  test('whose weights are small, and nothing in some batches', async () => {
+    const w = [0, 0, 0.01, 0.02, 0.005];
+    const got = await measure(
+      [
+        ['f32', p],
+        ['f32', y],
+        ['f32', w],
+      ],
+      [2, 2, 1],
+      three((a, b, weight) => metrics.r2(a, b, { weight })),
+    );
+    expect(number(got)).toBeCloseTo(by(w), 5);
+  });
+
   const y = [1, 2, 4, 8, 3];
   const p = [1.5, 2, 3, 7, 5];
   const by = (w: readonly number[]) => {

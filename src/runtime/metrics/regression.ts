@@ -4,12 +4,12 @@ import * as ops from '../ops/index.js';
 import { tensorText } from '../ops/kernel.js';
 import type { Reduction, Total } from '../rows/reduction.js';
 import { scalarTotal } from '../rows/reduction.js';
+import { squaresIn, weightedSpread } from '../rows/joined.js';
 import type { Tensor, Tensor2D } from '../tensor.js';
 import { weightsOf, type WeightOption } from './decisions.js';
 
 /**
- * Coefficient of determination: 1 - Σ w (y - p)² / Σ w (y - mean(y))²; NaN or -Infinity where all targets are equal. The
- * second sum comes from Σ w y and Σ w y², so targets far from 0 against their spread lose digits; standardize them.
+ * Coefficient of determination: 1 - Σ w (y - p)² / Σ w (y - mean(y))²; NaN or -Infinity where all targets are equal.
  */
 export function r2(
   prediction: Tensor,
@@ -30,14 +30,11 @@ export function r2(
       return given === null ? values : ops.select<Tensor2D>(ops.notEqual<Tensor2D>(weight, 0), values, 0);
     };
     const y = column(target);
-    const weighted = (x: Tensor2D): Total => ({
-      kind: 'sum',
-      value: ops.sum(given === null ? x : ops.mul<Tensor2D>(x, weight)),
-    });
+    const squares = ops.square<Tensor2D>(ops.sub<Tensor2D>(y, column(prediction)));
     return new Map<string, Total>([
-      ['squares', weighted(ops.square(ops.sub<Tensor2D>(y, column(prediction))))],
-      ['y', weighted(y)],
-      ['yy', weighted(ops.square(y))],
+      ['squares', { kind: 'sum', value: ops.sum(ops.mul<Tensor2D>(squares, weight)) }],
+      ['spread', weightedSpread(y, weight)],
+      // Where nothing counts there is no coefficient.
       [
         'count',
         given === null ? { kind: 'constant', value: target.size } : { kind: 'sum', value: ops.sum(weight) },
@@ -46,11 +43,7 @@ export function r2(
   });
   return {
     totals,
-    finish: (sums) => {
-      const sumY = scalarTotal(sums, 'y');
-      const spread = scalarTotal(sums, 'yy') - (sumY * sumY) / scalarTotal(sums, 'count');
-      return 1 - scalarTotal(sums, 'squares') / spread;
-    },
+    finish: (sums) => 1 - scalarTotal(sums, 'squares') / squaresIn(sums, 'spread'),
     terms: null,
   };
 }

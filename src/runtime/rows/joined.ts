@@ -134,18 +134,49 @@ function meanOf(x: Tensor, axes: readonly number[], weight: Tensor | null): Pick
  */
 function spreadOf(x: Tensor, axes: readonly number[], size: number): Tensor {
   const option = { axis: axes };
-  const kept = x.shape.map((each, at) => (axes.includes(at) ? 1 : each));
   const count = axes.reduce((product, at) => product * (x.shape[at] ?? 1), 1);
-  const mean = ops.mean<Tensor>(x, option);
-  const apart = ops.sub<Tensor>(x, ops.reshape<Tensor>(mean, { shape: kept }));
-  const rest = ops.mean<Tensor>(apart, option);
-  const squares = ops.sub<Tensor>(
-    ops.sum<Tensor>(ops.square<Tensor>(apart), option),
-    ops.mul<Tensor>(ops.square<Tensor>(rest), count),
-  );
-  const row = (values: Tensor): Tensor => ops.reshape<Tensor>(values, { shape: [size] });
   const counts = ops.add<Tensor>(ops.zeros<Tensor>({ shape: [size] }), count);
-  return ops.stack<Tensor>([counts, row(mean), row(rest), row(squares)], { axis: 0 });
+  return spread(x, axes, counts, {
+    mean: (values) => ops.mean<Tensor>(values, option),
+    sum: (values) => ops.sum<Tensor>(values, option),
+  });
+}
+
+/**
+ * The spread of numbers that count for their weights: count and squares are sums of weights, and of weighted squares. Both tensors have one
+ * shape; what weighs nothing must be finite.
+ */
+export function weightedSpread(x: Tensor, weight: Tensor): Total {
+  const axes = x.shape.map((_, at) => at);
+  const sum = (values: Tensor): Tensor => ops.sum<Tensor>(ops.mul<Tensor>(values, weight));
+  const count = ops.sum<Tensor>(weight);
+  const whole = ops.select<Tensor>(ops.greater<Tensor>(count, 0), count, 1);
+  const mean = (values: Tensor): Tensor => ops.div<Tensor>(sum(values), whole);
+  return {
+    kind: 'spread',
+    value: spread(x, axes, ops.reshape<Tensor>(count, { shape: [1] }), { mean, sum }),
+  };
+}
+
+/** Squares around the mean, of a spread of one column. */
+export const squaresIn = (totals: Totals, name: string): number => totals.get(name)?.[3] ?? Number.NaN;
+
+function spread(
+  x: Tensor,
+  axes: readonly number[],
+  counts: Tensor,
+  { mean: meanIn, sum }: Readonly<Record<'mean' | 'sum', (values: Tensor) => Tensor>>,
+): Tensor {
+  const kept = x.shape.map((each, at) => (axes.includes(at) ? 1 : each));
+  const row = (values: Tensor): Tensor => ops.reshape<Tensor>(values, { shape: counts.shape });
+  const mean = meanIn(x);
+  const apart = ops.sub<Tensor>(x, ops.reshape<Tensor>(mean, { shape: kept }));
+  const rest = row(meanIn(apart));
+  const squares = ops.sub<Tensor>(
+    row(sum(ops.square<Tensor>(apart))),
+    ops.mul<Tensor>(ops.square<Tensor>(rest), counts),
+  );
+  return ops.stack<Tensor>([counts, row(mean), rest, squares], { axis: 0 });
 }
 
 /** How totals of a kind start, and how two of them become one: on the device, and on the host in f64. */
@@ -193,7 +224,7 @@ function joinedSpread(before: Tensor, value: Tensor): Tensor {
   if (!seen || !first || !rest || !squares || !count || !own || !more || !around)
     throw new Error('a spread has four rows; this is a fault of the runtime');
   const all = ops.add<Tensor>(seen, count);
-  const share = ops.div<Tensor>(count, ops.max<Tensor>(all, 1));
+  const share = ops.div<Tensor>(count, ops.select<Tensor>(ops.greater<Tensor>(all, 0), all, 1));
   const from = ops.select<Tensor>(ops.greater<Tensor>(seen, 0), first, own);
   const gap = ops.sub<Tensor>(ops.add<Tensor>(ops.sub<Tensor>(own, from), more), rest);
   const between = ops.mul<Tensor>(ops.mul<Tensor>(ops.mul<Tensor>(gap, seen), share), gap);
@@ -217,7 +248,7 @@ function joinedSpreads(before: Float64Array, values: Float64Array): Float64Array
   for (let column = 0; column < size; column += 1) {
     const [seen, count] = [at(before, column), at(values, column)];
     const all = seen + count;
-    const share = count / Math.max(1, all);
+    const share = all > 0 ? count / all : 0;
     const gap = meanIn(values, column) - meanIn(before, column);
     joined[column] = all;
     joined[size + column] = meanIn(before, column) + gap * share;

@@ -251,8 +251,8 @@ async function runCommand(
   }
   await runPredict(trainer, from, {
     ...options,
-    rows: (rows) => {
-      print.write('predict', rows);
+    rows: (rows, step) => {
+      print.write(step, rows);
     },
   });
   return control.signal;

@@ -134,7 +134,10 @@ test('so do predictions', async () => {
   const { session } = await trainer.prepare({ kinds: ['predict'], dataRoot: '.' });
   const quiet = { line: () => undefined } as unknown as Parameters<typeof idleHost>[1];
   const hooks = addons.predictions({ file: 'rows.csv' }).start(idleHost(session, quiet));
-  await hooks.predicted?.(new Map([['guess', { dtype: 'f32', shape: [1], values: Float32Array.of(1) }]]));
+  await hooks.predicted?.(
+    new Map([['guess', { dtype: 'f32', shape: [1], values: Float32Array.of(1) }]]),
+    'predict',
+  );
   await hooks.predictEnd?.();
   await session.close();
   expect(swept.filter((each) => existsSync(each))).toEqual([]);

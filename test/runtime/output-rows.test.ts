@@ -199,3 +199,31 @@ describe('a test', () => {
     expect(json[8]).toHaveProperty('test.loss');
   });
 });
+
+test('predict steps have a file each, and tell whose rows they give', async () => {
+  class Twice extends LineTrainer {
+    protected override configureSteps(from: LineData) {
+      return [
+        steps.train('train', [from.train], (batch) => this.trainStep(batch)),
+        steps.predict('predict', [from.test], (batch) => ({ guess: this.models.line.call(batch.x) })),
+        steps.predict('late', [from.test], (batch) => ({
+          y: batch.y,
+          guess: this.models.line.call(batch.x),
+        })),
+      ];
+    }
+  }
+  const runDir = join(root, 'twice');
+  await new Twice(quiet).fit({ runDir });
+  const given = new Set<string>();
+  await new Twice(quiet).predict(
+    runDir,
+    (rows, step) => void given.add(`${step}: ${[...rows.keys()].join()}`),
+  );
+  expect([...given]).toEqual(['predict: guess', 'late: y,guess']);
+  const file = join(root, 'both', 'rows.csv');
+  const count = await new (Twice.addOn(addons.predictions({ file })))(quiet).predict(runDir, () => undefined);
+  expect(count).toBe(16);
+  const late = linesOf(join(root, 'both', 'rows.late.csv'));
+  expect([linesOf(file)[0], linesOf(file).length, late[0], late.length]).toEqual(['guess', 9, 'y,guess', 9]);
+});

@@ -122,8 +122,8 @@ export interface Hooks {
   evaluateFailed?(): Hooked<void>;
   /** Before the first batch of `predict`; `at` is the checkpoint's. */
   predictStart?(at: Moment): Hooked<void>;
-  /** Rows that a predict step returned, by name. */
-  predicted?(rows: ReadonlyMap<string, HostTensor | OutputTexts>): Hooked<void>;
+  /** Rows that a predict step returned, by name, and the step's name. */
+  predicted?(rows: ReadonlyMap<string, HostTensor | OutputTexts>, step: string): Hooked<void>;
   predictEnd?(): Hooked<void>;
   /** Instead of `predictEnd`, after an error or a signal: takes back what is half done. */
   predictFailed?(): Hooked<void>;

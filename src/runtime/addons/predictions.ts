@@ -33,7 +33,8 @@ export function predictions(options: PredictionsOptions): AddOn {
     owns: ['predictions'],
     withOptions: (values) => predictions(replaced(options, values)),
     start: (host) => {
-      const predicted = new RowsFile(resolve(host.root, name), ending);
+      /** Of each predict step, by its name. */
+      const predicted = new Map<string, RowsFile>();
       /** Of each validate or test step, by its name. */
       const measured = new Map<string, RowsFile>();
       const told = new Set<string>();
@@ -41,12 +42,22 @@ export function predictions(options: PredictionsOptions): AddOn {
         for (const file of measured.values()) await file.discard();
       };
       return {
-        predicted: (rows) => predicted.append(rows),
-        predictEnd: async () => {
-          const count = await predicted.finish();
-          if (count !== null) host.report(`${count} rows written to ${predicted.path}`);
+        predicted: async (rows, step) => {
+          const path = resolve(host.root, name);
+          const file =
+            predicted.get(step) ?? new RowsFile(step === 'predict' ? path : besideWith(step, path), ending);
+          predicted.set(step, file);
+          await file.append(rows);
         },
-        predictFailed: () => predicted.discard(),
+        predictEnd: async () => {
+          for (const file of predicted.values()) {
+            const count = await file.finish();
+            if (count !== null) host.report(`${count} rows written to ${file.path}`);
+          }
+        },
+        predictFailed: async () => {
+          for (const file of predicted.values()) await file.discard();
+        },
         evaluated: async (step, rows) => {
           if (host.outputs === null) return;
           const file =

@@ -170,7 +170,7 @@ export async function runTest(
 export async function runPredict(
   trainer: AnyTrainer,
   from: Checkpoint,
-  options: RunOptions & { readonly rows: (rows: Outputs) => Promise<void> | void },
+  options: RunOptions & { readonly rows: (rows: Outputs, step: string) => Promise<void> | void },
 ): Promise<number> {
   const { control = new Control() } = options;
   const { session, addOns, note } = await trainer.prepare({
@@ -196,15 +196,17 @@ export async function runPredict(
     for (const { kind, hooks } of all) await named(kind, 'predictStart', () => hooks.predictStart?.(at));
     const isTaken = all.some(({ hooks }) => hooks.predicted !== undefined);
     for (const open of stages) {
+      const { name } = open.stage.plan;
       const whole = await evaluateStage(session, open, {
         step: from.step,
         limit,
         control,
         each: async (outputs, done, rows) => {
           count += rows;
-          for (const { kind, hooks } of all) await named(kind, 'predicted', () => hooks.predicted?.(outputs));
-          if (!isTaken) await options.rows(outputs);
-          reporter.live(`${open.stage.plan.name} ${done}/${open.batches}`);
+          for (const { kind, hooks } of all)
+            await named(kind, 'predicted', () => hooks.predicted?.(outputs, name));
+          if (!isTaken) await options.rows(outputs, name);
+          reporter.live(`${name} ${done}/${open.batches}`);
         },
       });
       if (whole === null) return count;

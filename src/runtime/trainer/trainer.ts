@@ -273,10 +273,10 @@ export abstract class Trainer<
     return runTest(this, await findCheckpoint(from), options);
   }
 
-  /** Runs the predict steps with a checkpoint's weights. `rows` gets each batch's rows, unless an add-on takes them. */
+  /** Runs the predict steps with a checkpoint's weights. `rows` gets each batch's rows with the step's name, unless an add-on takes them. */
   async predict(
     from: string,
-    rows: (rows: Outputs) => Promise<void> | void,
+    rows: (rows: Outputs, step: string) => Promise<void> | void,
     options: RunOptions = {},
   ): Promise<number> {
     return runPredict(this, await findCheckpoint(from), { ...options, rows });

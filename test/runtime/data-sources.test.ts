@@ -178,6 +178,19 @@ describe('extern sources', () => {
     await expect(give(() => ({ length: 1, read: () => ({ y: Float32Array.of(1, 2) }) }))).rejects.toThrow(
       "read() gave no field 'x' (f32[2]); return an array of that name",
     );
+    await expect(give(() => ({ length: 1, read: () => ({ x: [1, 2] }) }))).rejects.toThrow(
+      "read() gave a list for field 'x' (f32[2]); give numbers in a typed array",
+    );
+    const gaps = from(
+      () => ({ length: 1, read: () => ({ g: ['one'] }) }),
+      {},
+      {
+        record: { g: { dtype: 'f32', shape: [], missing: true } },
+      },
+    );
+    await expect(tensors(gaps)).rejects.toThrow(
+      "gave a list for field 'g' (f32 | missing); give numbers, in a typed array or in a list with null where one is missing",
+    );
     await expect(give(() => ({ length: 2, read: () => ({ x: Float32Array.of(1, 2) }) }))).rejects.toThrow(
       "read() of 2 rows gave 2 values for field 'x' (f32[2]); give 2 × 2",
     );

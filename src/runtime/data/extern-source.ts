@@ -227,6 +227,11 @@ export function tensorsOf(
   values: GivenFields[string] | undefined,
   indices: Int32Array,
 ): readonly HostTensor[] {
+  const isTaken = isNumbers(values) || (field.missing === true && gapsIn(values) !== null);
+  if (values !== undefined && !isTaken && gapsIn(values)?.missing.includes(1) !== true)
+    throw new DataError(
+      `${from.source}: ${from.method} gave ${Array.isArray(values) ? 'a list' : typeof values} for field '${name}' (${fieldText(field)}); give ${field.missing === true ? 'numbers, in a typed array or in a list with null where one is missing' : 'numbers in a typed array'}`,
+    );
   if (field.missing !== true) {
     if (gapsIn(values)?.missing.includes(1) === true)
       throw new DataError(

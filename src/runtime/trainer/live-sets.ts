@@ -21,6 +21,7 @@ interface LiveSet {
 
 export class LiveSets {
   readonly #stages = new Map<string, Stage>();
+  #before: Readonly<Record<string, Json>> | null = null;
 
   private constructor(
     private readonly session: Session,
@@ -55,8 +56,22 @@ export class LiveSets {
     return all;
   }
 
-  /** What a checkpoint keeps, by the sets' names. */
+  /** Before a step harvests. Until `endStep`, `state` is as it is now: a run that goes on from there harvests for the step again. */
+  beginStep(): void {
+    this.#before = this.#now();
+  }
+
+  /** Once the step is done with what was harvested for it. */
+  endStep(): void {
+    this.#before = null;
+  }
+
+  /** What a checkpoint keeps, by the sets' names: as it was before a step that has begun and is not done. */
   get state(): Readonly<Record<string, Json>> {
+    return this.#before ?? this.#now();
+  }
+
+  #now(): Readonly<Record<string, Json>> {
     return Object.fromEntries(
       this.sets.flatMap(({ label, live, isTrained }): [string, Json][] =>
         isTrained ? [[label, live.state()]] : [],

@@ -1,6 +1,6 @@
 /** A hand-written trainer whose train step reads two live sets, each with a state, which can be made to fail. */
 import * as addons from '../../src/runtime/addons/index.js';
-import type { AddOn } from '../../src/runtime/addons/addon.js';
+import type { AddOn, Json } from '../../src/runtime/addons/addon.js';
 import * as data from '../../src/runtime/data/index.js';
 import * as losses from '../../src/runtime/losses/index.js';
 import * as optim from '../../src/runtime/optim/index.js';
@@ -23,6 +23,9 @@ export const broken: { side: Side | null; index: number; how: 'throws' | 'gives 
   index: 3,
   how: 'throws',
 };
+
+/** What `restore` throws, and what `state` gives instead of its own; null: neither. */
+export const wrong: { restore: string | null; state: (() => Json) | null } = { restore: null, state: null };
 
 /** Harvests that go on at the same time. */
 export const busy = { now: 0, most: 0 };
@@ -52,8 +55,9 @@ export function counted({ guess, side }: Options): data.LiveSource<{ x: Float32A
         busy.now -= 1;
       }
     },
-    state: () => ({ at }),
+    state: () => wrong.state?.() ?? { at },
     restore(state) {
+      if (wrong.restore !== null) throw new Error(wrong.restore);
       at = typeof state === 'object' && state !== null && 'at' in state ? Number(state.at) : Number.NaN;
     },
   };
@@ -91,7 +95,7 @@ export class PairTrainer extends Trainer<object, { readonly line: Line }, PairDa
     return [steps.train('train', [left, right], (one, two) => this.trainStep(one, two))];
   }
   protected override configureAddOns(): readonly AddOn[] {
-    return [addons.checkpoint({ every: units.steps(100) })];
+    return [addons.checkpoint({ every: units.steps(4), keep: 5 })];
   }
 
   trainStep(one: Row, two: Row): void {

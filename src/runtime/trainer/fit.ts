@@ -163,7 +163,6 @@ class Fit {
   }
 
   async #restore(from: LoopState): Promise<void> {
-    this.#session.live.restore(from.live);
     this.#step = from.step;
     this.#windowLogged = from.windowLogged;
     this.#windowsInEpoch = from.windowsInEpoch;

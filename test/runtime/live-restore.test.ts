@@ -1,8 +1,10 @@
 /** What live sources keep in checkpoints: errors that name the owner, before anything of the run is touched. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import * as data from '../../src/runtime/data/index.js';
+import type { Tensor1D } from '../../src/runtime/tensor.js';
 import { resumePointAt } from '../../src/runtime/trainer/resume.js';
 import { runFit } from '../../src/runtime/trainer/run.js';
 import { filesIn } from './killed-runs.js';
@@ -38,4 +40,36 @@ test('a state that restore does not take leaves the run as it was', async () => 
   expect(filesIn(run)).toEqual(before);
   wrong.restore = null;
   expect((await fit(run, 4)).reason).toBe('finished');
+});
+
+test('a state that no checkpoint holds is told at the start, with its data set', async () => {
+  const run = join(folder, 'unheld');
+  wrong.state = () => ({ best: Number.NEGATIVE_INFINITY });
+  await expect(fit(run)).rejects.toThrow(
+    'data left cannot give its state to a checkpoint: live counted: state.best is -Infinity, which JSON does not hold',
+  );
+  expect(existsSync(run)).toBe(false);
+});
+
+test('what state() and restore() throw names the declared source and its line', async () => {
+  const source = () => ({
+    harvest: () => ({ x: new Float32Array(1) }),
+    state: (): number => {
+      throw new Error('no pen');
+    },
+    restore: () => {
+      throw new Error('no paper');
+    },
+  });
+  const declared = { name: 'pulls', file: './live-restore.test.ts' };
+  const record = { x: { dtype: 'f32', shape: [] } } as const;
+  const set = data.live<Readonly<{ x: Tensor1D }>>(source, {}, { record, batch: 1, declared });
+  const open = await set.open({ root: '.', seed: 1, label: 'play' });
+  await open.live?.start(() => Promise.reject(new Error('no model')));
+  const named = (hook: string): RegExp =>
+    new RegExp(
+      `data source .pulls. of ./live-restore.test.ts failed in ${hook}\\(\\) at ./live-restore.test.ts:\\d+:\\d+: no `,
+    );
+  expect(() => open.live?.state()).toThrow(named('state'));
+  expect(() => open.live?.restore({ harvests: 1, state: 1 })).toThrow(named('restore'));
 });

@@ -137,7 +137,11 @@ test('a state is plain JSON, and is taken back by restore', async () => {
     return (await started(() => source)).live?.state();
   };
   expect(await keeping([1, { a: null }])).toEqual({ harvests: 0, state: [1, { a: null }] });
-  await expect(keeping({ a: new Float32Array(1) })).rejects.toThrow(/\.a is a typed array/);
+  await expect(keeping({ a: new Float32Array(1) })).rejects.toThrow(/\.a is of the class Float32Array/);
+  await expect(keeping('\ud800')).rejects.toThrow(/is a text with half a surrogate pair/);
+  const round: unknown[] = [];
+  round.push(round);
+  await expect(keeping(round)).rejects.toThrow(/is nested more than 64 deep/);
   await expect(keeping({ a: [0, Number.NaN] })).rejects.toThrow(/\.a\[1\] is NaN/);
   const open = await started(() => ({ harvest: () => ({ x: new Float32Array(4) }) }));
   expect(() => open.live?.restore({ harvests: 2, state: 1 })).toThrow(/has kept a state, and has no restore/);

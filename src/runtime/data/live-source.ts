@@ -77,7 +77,7 @@ export function live<B extends Batch>(
 ): Data<B> {
   const { record, declared, ...rest } = common;
   const called = calledAs('live', source, declared);
-  const { name, run } = called;
+  const { name, run, runNow } = called;
   const open = async (host: LiveHost): Promise<LiveRows> => {
     const given = Object.entries(options).map(([key, value]) => [
       key,
@@ -100,14 +100,14 @@ export function live<B extends Batch>(
         asked = { rows, index, random: new LiveRandom(host.seed, host.label, index) };
       },
       ...rowsGiven(from, harvest),
-      state: () => made.state?.(),
+      state: () => runNow(() => made.state?.(), ' in state()'),
       restore(state) {
         if (state === undefined) return;
         if (made.restore === undefined)
           throw new DataError(
             `${name} has kept a state, and has no restore(); add it, to take back what state() gave`,
           );
-        made.restore(state);
+        runNow(() => made.restore?.(state), ' in restore()');
       },
       async close() {
         await run(() => made.close?.());

@@ -1,5 +1,6 @@
 /** A live data set that is open: its harvests one after the other, and what a checkpoint keeps of it. */
 import type { Json } from '../addons/addon.js';
+import { jsonCopy } from '../checkpoint/strict-json.js';
 import type { HostTensor, Values } from '../engine/engine.js';
 import { record as recordOf } from '../../values/json-record.js';
 import { RowReader } from './batches.js';
@@ -7,7 +8,6 @@ import { DataError } from './data-error.js';
 import type { Data, DataHost, HostBatch, OpenData, OpenRows } from './data.js';
 import type { FileHost } from './files.js';
 import type { LiveModel, ModelFunction } from './live-source.js';
-import { plainState } from './live-state.js';
 import { roomFor, type HostRow } from './prepared.js';
 import { allocate, fieldText, isText, rowSize, type FieldType } from './record.js';
 import { isHostOnly } from './table.js';
@@ -55,6 +55,7 @@ export interface LiveData {
   start(calls: ModelCalls): Promise<void>;
   /** Opens the source anew, as at the beginning of an evaluation: the next harvest is number 0. */
   restart(): Promise<void>;
+  /** What a checkpoint keeps of it. Throws where the source gives what JSON does not hold. */
   state(): Json;
   /** Takes back what `state` gave. Throws where it is none. */
   restore(state: unknown): void;
@@ -165,14 +166,14 @@ export async function openLive(
       state: () => {
         const state = opened().state();
         if (state === undefined) return { harvests };
-        return { harvests, state: plainState(state, `what state() of ${data.source.name} gave`) };
+        return { harvests, state: jsonCopy(state, `${data.source.name}: state`) };
       },
       restore(kept) {
         const { harvests: count, state } = recordOf(label, kept);
         if (typeof count !== 'number' || !Number.isSafeInteger(count) || count < 0)
           throw new Error(`"harvests" of ${label} must be a whole number, got ${JSON.stringify(count)}`);
         harvests = count;
-        opened().restore(state === undefined ? undefined : plainState(state, 'state'));
+        opened().restore(state === undefined ? undefined : jsonCopy(state, 'state'));
       },
       blank: () => ({
         fields,

@@ -29,7 +29,7 @@ export class LiveSets {
     private readonly sets: readonly LiveSet[],
   ) {}
 
-  /** Opens the sources of the live data sets. Rejects where one cannot be opened, or is read in two ways. */
+  /** Opens the sources of the live data sets. Rejects where one cannot be opened, keeps what no checkpoint holds, or is read in two ways. */
   static async start(session: Session, models: ReadonlyMap<string, Part>): Promise<LiveSets> {
     const trained = new Set(session.of('train').flatMap(({ data }) => data));
     const evaluated = new Set(
@@ -53,6 +53,8 @@ export class LiveSets {
       throw new RunError('limit.train cuts an epoch short, and live data has none; set steps instead');
     const all = new LiveSets(session, models, sets);
     for (const { live } of sets) await live.start(all.#calls);
+    // A state that no checkpoint can hold is told before anything is trained.
+    all.#now();
     return all;
   }
 
@@ -74,7 +76,7 @@ export class LiveSets {
   #now(): Readonly<Record<string, Json>> {
     return Object.fromEntries(
       this.sets.flatMap(({ label, live, isTrained }): [string, Json][] =>
-        isTrained ? [[label, live.state()]] : [],
+        isTrained ? [[label, stateOf(label, live)]] : [],
       ),
     );
   }
@@ -144,6 +146,16 @@ export class LiveSets {
     const stage = new Stage(this.session, plan);
     this.#stages.set(label, stage);
     return stage;
+  }
+}
+
+/** What a data set keeps. Throws a RunError that names it where that cannot be had. */
+function stateOf(label: string, live: LiveData): Json {
+  try {
+    return live.state();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new RunError(`data ${label} cannot give its state to a checkpoint: ${why}`, { cause: error });
   }
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import * as data from '../../src/runtime/data/index.js';
+import { Turns } from '../../src/runtime/data/turns.js';
 import type { Tensor1D } from '../../src/runtime/tensor.js';
 import { resumePointAt } from '../../src/runtime/trainer/resume.js';
 import { runFit } from '../../src/runtime/trainer/run.js';
@@ -65,7 +66,7 @@ test('what state() and restore() throw names the declared source and its line', 
   const record = { x: { dtype: 'f32', shape: [] } } as const;
   const set = data.live<Readonly<{ x: Tensor1D }>>(source, {}, { record, batch: 1, declared });
   const open = await set.open({ root: '.', seed: 1, label: 'play' });
-  await open.live?.start(() => Promise.reject(new Error('no model')));
+  await open.live?.start(() => Promise.reject(new Error('no model')), new Turns());
   const named = (hook: string): RegExp =>
     new RegExp(
       `data source .pulls. of ./live-restore.test.ts failed in ${hook}\\(\\) at ./live-restore.test.ts:\\d+:\\d+: no `,

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openCheckpoint, readTensors } from '../../src/runtime/checkpoint/read.js';
 import * as data from '../../src/runtime/data/index.js';
 import { LiveRandom } from '../../src/runtime/data/live-random.js';
+import { Turns } from '../../src/runtime/data/turns.js';
 import type { Tensor1D } from '../../src/runtime/tensor.js';
 import * as units from '../../src/values/units.js';
 import { resumePointAt } from '../../src/runtime/trainer/resume.js';
@@ -107,7 +108,7 @@ const openSet = (source: (options: object) => data.LiveSource<object>, options: 
 /** A live set whose source is started, without a model to call. */
 async function started(source: (options: object) => data.LiveSource<object>): Promise<data.OpenData> {
   const open = await openSet(source).open({ root: '.', seed: 1, label: 'play' });
-  await open.live?.start(() => Promise.reject(new Error('no model')));
+  await open.live?.start(() => Promise.reject(new Error('no model')), new Turns());
   return open;
 }
 

@@ -11,6 +11,7 @@ import type { LiveModel, ModelFunction } from './live-source.js';
 import { roomFor, type HostRow } from './prepared.js';
 import { allocate, fieldText, isText, rowSize, type FieldType } from './record.js';
 import { isHostOnly } from './table.js';
+import { Turns } from './turns.js';
 
 type HostArrays = Readonly<Record<string, Values>>;
 type HostModel = ModelFunction<HostArrays, Values | HostArrays>;
@@ -51,8 +52,11 @@ export interface LiveRows extends OpenRows {
 
 /** What is done with a live data set besides reading its batches. */
 export interface LiveData {
-  /** Opens the source, once models have weights. Rejects with a DataError where that fails. */
-  start(calls: ModelCalls): Promise<void>;
+  /**
+   * Opens the source, once models have weights. Its harvests take their turns with whoever else has the same `turns`: sources may share what
+   * they play with, and the engine takes one call at a time. Rejects with a DataError where that fails.
+   */
+  start(calls: ModelCalls, turns: Turns): Promise<void>;
   /** Opens the source anew, as at the beginning of an evaluation: the next harvest is number 0. */
   restart(): Promise<void>;
   /** What a checkpoint keeps of it. Throws where the source gives what JSON does not hold. */
@@ -77,7 +81,9 @@ export async function openLive(
   let harvests = 0;
   /** Calls of models in the harvest that goes on; null between harvests. */
   let called: number | null = null;
-  let queue: Promise<unknown> = Promise.resolve();
+  let harvestTurns = new Turns();
+  // The engine takes one call at a time.
+  const calling = new Turns();
   const live: LiveHost = {
     root,
     seed,
@@ -98,23 +104,20 @@ export async function openLive(
       };
       called += 1;
       const compute = calls;
-      // The engine takes one at a time.
-      const made = queue.then(() => compute(call));
-      queue = made.catch(() => undefined);
-      return made;
+      return calling.take(() => compute(call));
     },
     async harvesting(name, index, harvest) {
       called = 0;
       try {
-        const given = await harvest();
-        await queue;
-        return given;
+        return await harvest();
       } catch (error) {
         if (error instanceof DataError) throw error;
         const why = error instanceof Error ? error.message : String(error);
         throw new DataError(`${name}: harvest ${index + 1} of ${label} failed: ${why}`);
       } finally {
         called = null;
+        // A call that the source has not waited for ends with its harvest, also where that failed.
+        await calling.settled();
       }
     },
   };
@@ -144,19 +147,21 @@ export async function openLive(
     inWorkers: false,
     // A batch that is made ahead of its step would be of weights that are gone by then.
     prefetch: 0,
-    async batch() {
-      opened().ask(batch, harvests);
-      const read = await reader.batch(indices, harvests);
-      harvests += 1;
-      return { fields, ...read, rows: batch, firstRow: 0 };
-    },
+    batch: () =>
+      harvestTurns.take(async () => {
+        opened().ask(batch, harvests);
+        const read = await reader.batch(indices, harvests);
+        harvests += 1;
+        return { fields, ...read, rows: batch, firstRow: 0 };
+      }),
     first: () =>
       Promise.reject(new DataError(`data '${label}' is live and has no first rows; read another data set`)),
     rowsOf: () => indices,
     close,
     live: {
-      async start(own) {
+      async start(own, turns) {
         calls = own;
+        harvestTurns = turns;
         await begin();
       },
       async restart() {

@@ -2,6 +2,7 @@
 import type { Json } from '../addons/addon.js';
 import type { HostBatch } from '../data/data.js';
 import { DataError } from '../data/data-error.js';
+import { Turns } from '../data/turns.js';
 import type { LiveData, ModelCall, ModelCalls } from '../data/open-live.js';
 import type { Values } from '../engine/engine.js';
 import { Module, type Part } from '../nn/module.js';
@@ -52,7 +53,8 @@ export class LiveSets {
     if (session.isEndless && (limit.train ?? null) !== null)
       throw new RunError('limit.train cuts an epoch short, and live data has none; set steps instead');
     const all = new LiveSets(session, models, sets);
-    for (const { live } of sets) await live.start(all.#calls);
+    const turns = new Turns();
+    for (const { live } of sets) await live.start(all.#calls, turns);
     // A state that no checkpoint can hold is told before anything is trained.
     all.#now();
     return all;

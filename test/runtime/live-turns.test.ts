@@ -1,4 +1,4 @@
-/** Harvests one after the other, and model calls that end with theirs. */
+/** Harvests one after the other, sources that are opened once, and model calls that end with theirs. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import * as data from '../../src/runtime/data/index.js';
 import { Turns } from '../../src/runtime/data/turns.js';
@@ -86,4 +86,35 @@ test('a call after the harvest is refused', async () => {
   );
   await open.batch(0, 0);
   expect(() => kept?.(1, one)).toThrow('play.guess was called outside of a harvest');
+});
+
+test('a source is opened anew only once something was asked of it', async () => {
+  const log: string[] = [];
+  const source = (): data.LiveSource<{ x: Float32Array }> => {
+    log.push('opened');
+    return {
+      harvest: ({ index }) => {
+        log.push(`harvest ${index}`);
+        if (index === 1) throw new Error('the game is over');
+        return { x: new Float32Array(1) };
+      },
+      close: () => void log.push('closed'),
+      restore: () => undefined,
+    };
+  };
+  const record = { x: { dtype: 'f32', shape: [] } } as const;
+  const set = data.live<Readonly<{ x: Tensor1D }>>(source, {}, { record, batch: 1 });
+  const open = await set.open({ root: '.', seed: 1, label: 'play' });
+  await open.live?.start(() => Promise.reject(new Error('no model')), new Turns());
+  await open.live?.restart();
+  expect(log.splice(0)).toEqual(['opened']);
+  await open.batch(0, 0);
+  await open.live?.restart();
+  expect(log.splice(0)).toEqual(['harvest 0', 'closed', 'opened']);
+  await open.live?.restart();
+  expect(log).toEqual([]);
+  open.live?.restore({ harvests: 1, state: null });
+  await expect(open.batch(0, 0)).rejects.toThrow('the game is over');
+  await open.live?.restart();
+  expect(log).toEqual(['harvest 1', 'closed', 'opened']);
 });

@@ -57,7 +57,7 @@ export interface LiveData {
    * they play with, and the engine takes one call at a time. Rejects with a DataError where that fails.
    */
   start(calls: ModelCalls, turns: Turns): Promise<void>;
-  /** Opens the source anew, as at the beginning of an evaluation: the next harvest is number 0. */
+  /** Opens the source anew, unless nothing was asked of it, as at the beginning of an evaluation: the next harvest is number 0. */
   restart(): Promise<void>;
   /** What a checkpoint keeps of it. Throws where the source gives what JSON does not hold. */
   state(): Json;
@@ -79,6 +79,8 @@ export async function openLive(
   let calls: ModelCalls | null = null;
   let rows: LiveRows | null = null;
   let harvests = 0;
+  /** Whether the source is as it was opened. */
+  let isFresh = false;
   /** Calls of models in the harvest that goes on; null between harvests. */
   let called: number | null = null;
   let harvestTurns = new Turns();
@@ -134,6 +136,7 @@ export async function openLive(
   const begin = async (): Promise<void> => {
     harvests = 0;
     rows = await open(live);
+    isFresh = true;
   };
   const { fields } = data;
   const indices = Int32Array.from({ length: batch }, (_, row) => row);
@@ -150,6 +153,7 @@ export async function openLive(
     batch: () =>
       harvestTurns.take(async () => {
         opened().ask(batch, harvests);
+        isFresh = false;
         const read = await reader.batch(indices, harvests);
         harvests += 1;
         return { fields, ...read, rows: batch, firstRow: 0 };
@@ -165,6 +169,7 @@ export async function openLive(
         await begin();
       },
       async restart() {
+        if (isFresh) return;
         await close();
         await begin();
       },
@@ -177,6 +182,7 @@ export async function openLive(
         const { harvests: count, state } = recordOf(label, kept);
         if (typeof count !== 'number' || !Number.isSafeInteger(count) || count < 0)
           throw new Error(`"harvests" of ${label} must be a whole number, got ${JSON.stringify(count)}`);
+        isFresh = false;
         harvests = count;
         opened().restore(state === undefined ? undefined : jsonCopy(state, 'state'));
       },

@@ -1,10 +1,13 @@
-/** A run whose live data fails keeps its state as it was before the step, and goes on to what it would have come to. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+/** A run whose live data fails keeps its state as it was before the step, and goes on to what it would have come to; so does one that is killed. */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { resumePointAt } from '../../src/runtime/trainer/resume.js';
 import { runFit } from '../../src/runtime/trainer/run.js';
+import { bundledTrainer } from './bundled-program.js';
+import { newestVerified } from './checkpoint-reading.js';
 import { broken, PairTrainer } from './pair-trainer.js';
 
 let folder = '';
@@ -56,3 +59,17 @@ test.each([
   const weights = 'checkpoints/step-00000008/model.safetensors';
   expect(read(name, weights) === read('whole', weights)).toBe(true);
 });
+
+test('a process that is killed in the middle of a harvest goes on to the same bytes', async () => {
+  const program = await bundledTrainer('live-program');
+  const child = spawn(process.execPath, [program, join(folder, 'killed')], { stdio: 'ignore' });
+  const signal = await new Promise((resolve) => child.on('close', (_, by) => resolve(by)));
+  rmSync(program, { force: true });
+  expect(signal).toBe('SIGKILL');
+  expect(existsSync(join(folder, 'killed', 'summary.json'))).toBe(false);
+  expect((await newestVerified(join(folder, 'killed'))).checkpoint?.step).toBe(4);
+  expect((await fit('killed', true)).reason).toBe('finished');
+  expect(lines('killed')).toEqual(lines('whole'));
+  const weights = 'checkpoints/step-00000008/model.safetensors';
+  expect(read('killed', weights) === read('whole', weights)).toBe(true);
+}, 120_000);

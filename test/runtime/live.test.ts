@@ -1,4 +1,4 @@
-/** Live data: harvested when the step asks, with the weights as they are, and going on after a kill to the same bytes. */
+/** Live data: harvested when the step asks, with the weights as they are, and going on from a checkpoint to the same bytes. */
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -69,7 +69,7 @@ test('each harvest meets the weights as they are then, and is made once', async 
 });
 
 test.each([true, false])(
-  'a run that was killed goes on to the same bytes, state kept: %s',
+  'a run goes on from any of its checkpoints to the same bytes, state kept: %s',
   async (keeps) => {
     const { runDir } = await train(`whole-${keeps}`, keeps);
     for (const step of keeps ? [1, 4, 7] : [4]) {

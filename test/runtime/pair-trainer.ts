@@ -17,8 +17,12 @@ type Row = Readonly<{ x: Tensor2D; y: Tensor1D }>;
 
 type Side = 'left' | 'right';
 
-/** Which harvest fails, and how: the source throws once it has moved on, or gives a number that no record takes. */
-export const broken: { side: Side | null; index: number; how: 'throws' | 'gives NaN' } = {
+/** Which harvest fails, and how: the source throws once it has moved on, gives a number that no record takes, or does this. */
+export const broken: {
+  side: Side | null;
+  index: number;
+  how: 'throws' | 'gives NaN' | (() => Promise<void>);
+} = {
   side: null,
   index: 3,
   how: 'throws',
@@ -47,8 +51,10 @@ export function counted({ guess, side }: Options): data.LiveSource<{ x: Float32A
         const guessed = await guess(count, { x });
         const y = Float32Array.from(guessed, (each) => 0.1 * each + Math.sin((at += 1)));
         if (broken.side === side && broken.index === index) {
-          if (broken.how === 'throws') throw new Error('the server is gone');
-          y[1] = Number.NaN;
+          const { how } = broken;
+          if (how === 'throws') throw new Error('the server is gone');
+          if (how === 'gives NaN') y[1] = Number.NaN;
+          else await how();
         }
         return { x, y };
       } finally {

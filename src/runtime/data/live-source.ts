@@ -33,7 +33,8 @@ export interface LiveSource<F extends object = SourceFields> {
   harvest(asked: Harvest): F | Promise<F>;
   /**
    * What the next harvest depends on, besides models and its index, as JSON: environments in the middle of an episode. A source without it
-   * is a function of models and index.
+   * is a function of models and index. Called once the source is open and before each step, so that a step that fails is saved as it was
+   * before it.
    */
   state?(): Json;
   /** Takes back what `state` gave. Called before the first harvest of a run that goes on. */

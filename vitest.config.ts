@@ -22,6 +22,8 @@ const onEveryEngine = [
   'test/runtime/length-edges.test.ts',
   'test/runtime/joined.test.ts',
   'test/runtime/live.test.ts',
+  'test/runtime/live-rescue.test.ts',
+  'test/runtime/live-turns.test.ts',
   'test/runtime/losses.test.ts',
   'test/runtime/masked.test.ts',
   'test/runtime/metrics.test.ts',

@@ -152,14 +152,19 @@ export function rollouts(options: RolloutsOptions): data.LiveSource<{
     },
     state: () => carts.map(({ state, steps }) => ({ state: [...state], steps })),
     restore(kept) {
-      if (!Array.isArray(kept)) throw new Error('a list of carts is expected');
+      if (!Array.isArray(kept)) throw new Error(`a list of carts is expected, got ${JSON.stringify(kept)}`);
+      // Before the first harvest there are none.
+      if (kept.length !== 0 && kept.length !== envs)
+        throw new Error(
+          `${envs} carts are expected (envs), got ${kept.length}; go on with as many as before`,
+        );
       carts = kept.map(cartOf);
     },
   };
 }
 
 /** A cart as `state` gave it. Throws where it is none. */
-function cartOf(kept: unknown): Cart {
+function cartOf(kept: unknown, at: number): Cart {
   if (
     typeof kept === 'object' &&
     kept !== null &&
@@ -167,9 +172,25 @@ function cartOf(kept: unknown): Cart {
     'steps' in kept &&
     Array.isArray(kept.state)
   ) {
-    const [x, speed, angle, turning] = kept.state.map(Number);
-    if (x !== undefined && speed !== undefined && angle !== undefined && turning !== undefined)
-      return { state: [x, speed, angle, turning], steps: Number(kept.steps) };
+    const { steps } = kept;
+    const numbers: readonly unknown[] = kept.state;
+    const [x, speed, angle, turning] = numbers.filter(isNumber);
+    if (
+      numbers.length === sizes &&
+      x !== undefined &&
+      speed !== undefined &&
+      angle !== undefined &&
+      turning !== undefined &&
+      isNumber(steps) &&
+      Number.isInteger(steps) &&
+      steps >= 0 &&
+      steps < longest
+    )
+      return { state: [x, speed, angle, turning], steps };
   }
-  throw new Error(`a cart is expected, got ${JSON.stringify(kept)}`);
+  throw new Error(
+    `cart ${at} is expected as ${sizes} finite numbers and its steps, 0 to ${longest - 1}, got ${JSON.stringify(kept)}`,
+  );
 }
+
+const isNumber = (value: unknown): value is number => Number.isFinite(value);

@@ -1,4 +1,4 @@
-/** Live data: harvested when the step asks, with the weights as they are, and going on after a kill to the same bytes. */
+/** Live data: harvested when the step asks, with the weights as they are, and going on from a checkpoint to the same bytes. */
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openCheckpoint, readTensors } from '../../src/runtime/checkpoint/read.js';
 import * as data from '../../src/runtime/data/index.js';
 import { LiveRandom } from '../../src/runtime/data/live-random.js';
+import { Turns } from '../../src/runtime/data/turns.js';
 import type { Tensor1D } from '../../src/runtime/tensor.js';
 import * as units from '../../src/values/units.js';
 import { resumePointAt } from '../../src/runtime/trainer/resume.js';
@@ -68,7 +69,7 @@ test('each harvest meets the weights as they are then, and is made once', async 
 });
 
 test.each([true, false])(
-  'a run that was killed goes on to the same bytes, state kept: %s',
+  'a run goes on from any of its checkpoints to the same bytes, state kept: %s',
   async (keeps) => {
     const { runDir } = await train(`whole-${keeps}`, keeps);
     for (const step of keeps ? [1, 4, 7] : [4]) {
@@ -107,7 +108,7 @@ const openSet = (source: (options: object) => data.LiveSource<object>, options: 
 /** A live set whose source is started, without a model to call. */
 async function started(source: (options: object) => data.LiveSource<object>): Promise<data.OpenData> {
   const open = await openSet(source).open({ root: '.', seed: 1, label: 'play' });
-  await open.live?.start(() => Promise.reject(new Error('no model')));
+  await open.live?.start(() => Promise.reject(new Error('no model')), new Turns());
   return open;
 }
 
@@ -137,7 +138,11 @@ test('a state is plain JSON, and is taken back by restore', async () => {
     return (await started(() => source)).live?.state();
   };
   expect(await keeping([1, { a: null }])).toEqual({ harvests: 0, state: [1, { a: null }] });
-  await expect(keeping({ a: new Float32Array(1) })).rejects.toThrow(/\.a is a typed array/);
+  await expect(keeping({ a: new Float32Array(1) })).rejects.toThrow(/\.a is of the class Float32Array/);
+  await expect(keeping('\ud800')).rejects.toThrow(/is a text with half a surrogate pair/);
+  const round: unknown[] = [];
+  round.push(round);
+  await expect(keeping(round)).rejects.toThrow(/is nested more than 64 deep/);
   await expect(keeping({ a: [0, Number.NaN] })).rejects.toThrow(/\.a\[1\] is NaN/);
   const open = await started(() => ({ harvest: () => ({ x: new Float32Array(4) }) }));
   expect(() => open.live?.restore({ harvests: 2, state: 1 })).toThrow(/has kept a state, and has no restore/);

@@ -94,7 +94,7 @@ export interface Hooks {
   validationBatch?(at: Moment, pass: ValidationPass): Hooked<void>;
   /** After validations, with all that they measured. Not where a signal cut them off before the first was done. */
   validationEnd?(at: Moment, metrics: Measured): Hooked<void>;
-  /** After metrics came out of validations, or of the epoch's training. */
+  /** After metrics came out of validations, or of the epoch's training; of each `log_every` where live data has no epochs. */
   measured?(at: Moment, metrics: Measured): Hooked<Answer>;
   /** After each line of `metrics.jsonl`, those of other add-ons too. It cannot wait for anything. */
   logged?(line: MetricsLine): void;

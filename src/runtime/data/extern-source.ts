@@ -1,6 +1,6 @@
 /** Data sources written in TypeScript and declared in a spec by `extern`. */
 import type { HostTensor, Values } from '../engine/engine.js';
-import { inExternLater, type Extern } from '../run/extern-error.js';
+import { inExtern, inExternLater, type Extern } from '../run/extern-error.js';
 import { RunError } from '../run/run-error.js';
 import { DataError } from './data-error.js';
 import { dataOf, type CommonOptions, type Data, type OpenRows, type RowMaker } from './data.js';
@@ -77,6 +77,8 @@ export interface Called {
   readonly name: string;
   /** Runs code of the source. `doing` says what it is to do, where that is more than to run. */
   run<T>(body: () => T | Promise<T>, doing?: string): Promise<T>;
+  /** The same of code that is not asynchronous. */
+  runNow<T>(body: () => T, doing?: string): T;
 }
 
 /** `kind` is `extern` or `live`. */
@@ -86,11 +88,16 @@ export function calledAs(
   declared: FromOptions['declared'],
 ): Called {
   if (declared === undefined)
-    return { name: `${kind} ${source.name === '' ? 'source' : source.name}`, run: async (body) => body() };
+    return {
+      name: `${kind} ${source.name === '' ? 'source' : source.name}`,
+      run: async (body) => body(),
+      runNow: (body) => body(),
+    };
   const about: Extern = { what: 'data source', ...declared };
   return {
     name: `${kind} ${declared.name}`,
     run: (body, doing) => inExternLater(about, body, DataError, doing),
+    runNow: (body, doing) => inExtern(about, body, doing),
   };
 }
 

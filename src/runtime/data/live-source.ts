@@ -33,7 +33,8 @@ export interface LiveSource<F extends object = SourceFields> {
   harvest(asked: Harvest): F | Promise<F>;
   /**
    * What the next harvest depends on, besides models and its index, as JSON: environments in the middle of an episode. A source without it
-   * is a function of models and index.
+   * is a function of models and index. Called once the source is open and before each step, so that a step that fails is saved as it was
+   * before it.
    */
   state?(): Json;
   /** Takes back what `state` gave. Called before the first harvest of a run that goes on. */
@@ -77,7 +78,7 @@ export function live<B extends Batch>(
 ): Data<B> {
   const { record, declared, ...rest } = common;
   const called = calledAs('live', source, declared);
-  const { name, run } = called;
+  const { name, run, runNow } = called;
   const open = async (host: LiveHost): Promise<LiveRows> => {
     const given = Object.entries(options).map(([key, value]) => [
       key,
@@ -100,14 +101,14 @@ export function live<B extends Batch>(
         asked = { rows, index, random: new LiveRandom(host.seed, host.label, index) };
       },
       ...rowsGiven(from, harvest),
-      state: () => made.state?.(),
+      state: () => runNow(() => made.state?.(), ' in state()'),
       restore(state) {
         if (state === undefined) return;
         if (made.restore === undefined)
           throw new DataError(
             `${name} has kept a state, and has no restore(); add it, to take back what state() gave`,
           );
-        made.restore(state);
+        runNow(() => made.restore?.(state), ' in restore()');
       },
       async close() {
         await run(() => made.close?.());

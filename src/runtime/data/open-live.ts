@@ -1,5 +1,6 @@
 /** A live data set that is open: its harvests one after the other, and what a checkpoint keeps of it. */
 import type { Json } from '../addons/addon.js';
+import { jsonCopy } from '../checkpoint/strict-json.js';
 import type { HostTensor, Values } from '../engine/engine.js';
 import { record as recordOf } from '../../values/json-record.js';
 import { RowReader } from './batches.js';
@@ -7,10 +8,10 @@ import { DataError } from './data-error.js';
 import type { Data, DataHost, HostBatch, OpenData, OpenRows } from './data.js';
 import type { FileHost } from './files.js';
 import type { LiveModel, ModelFunction } from './live-source.js';
-import { plainState } from './live-state.js';
 import { roomFor, type HostRow } from './prepared.js';
 import { allocate, fieldText, isText, rowSize, type FieldType } from './record.js';
 import { isHostOnly } from './table.js';
+import { Turns } from './turns.js';
 
 type HostArrays = Readonly<Record<string, Values>>;
 type HostModel = ModelFunction<HostArrays, Values | HostArrays>;
@@ -51,10 +52,14 @@ export interface LiveRows extends OpenRows {
 
 /** What is done with a live data set besides reading its batches. */
 export interface LiveData {
-  /** Opens the source, once models have weights. Rejects with a DataError where that fails. */
-  start(calls: ModelCalls): Promise<void>;
-  /** Opens the source anew, as at the beginning of an evaluation: the next harvest is number 0. */
+  /**
+   * Opens the source, once models have weights. Its harvests take their turns with whoever else has the same `turns`: sources may share what
+   * they play with, and the engine takes one call at a time. Rejects with a DataError where that fails.
+   */
+  start(calls: ModelCalls, turns: Turns): Promise<void>;
+  /** Opens the source anew, unless nothing was asked of it, as at the beginning of an evaluation: the next harvest is number 0. */
   restart(): Promise<void>;
+  /** What a checkpoint keeps of it. Throws where the source gives what JSON does not hold. */
   state(): Json;
   /** Takes back what `state` gave. Throws where it is none. */
   restore(state: unknown): void;
@@ -74,9 +79,13 @@ export async function openLive(
   let calls: ModelCalls | null = null;
   let rows: LiveRows | null = null;
   let harvests = 0;
+  /** Whether the source is as it was opened. */
+  let isFresh = false;
   /** Calls of models in the harvest that goes on; null between harvests. */
   let called: number | null = null;
-  let queue: Promise<unknown> = Promise.resolve();
+  let harvestTurns = new Turns();
+  // The engine takes one call at a time.
+  const calling = new Turns();
   const live: LiveHost = {
     root,
     seed,
@@ -97,23 +106,20 @@ export async function openLive(
       };
       called += 1;
       const compute = calls;
-      // The engine takes one at a time.
-      const made = queue.then(() => compute(call));
-      queue = made.catch(() => undefined);
-      return made;
+      return calling.take(() => compute(call));
     },
     async harvesting(name, index, harvest) {
       called = 0;
       try {
-        const given = await harvest();
-        await queue;
-        return given;
+        return await harvest();
       } catch (error) {
         if (error instanceof DataError) throw error;
         const why = error instanceof Error ? error.message : String(error);
         throw new DataError(`${name}: harvest ${index + 1} of ${label} failed: ${why}`);
       } finally {
         called = null;
+        // A call that the source has not waited for ends with its harvest, also where that failed.
+        await calling.settled();
       }
     },
   };
@@ -130,6 +136,7 @@ export async function openLive(
   const begin = async (): Promise<void> => {
     harvests = 0;
     rows = await open(live);
+    isFresh = true;
   };
   const { fields } = data;
   const indices = Int32Array.from({ length: batch }, (_, row) => row);
@@ -143,36 +150,41 @@ export async function openLive(
     inWorkers: false,
     // A batch that is made ahead of its step would be of weights that are gone by then.
     prefetch: 0,
-    async batch() {
-      opened().ask(batch, harvests);
-      const read = await reader.batch(indices, harvests);
-      harvests += 1;
-      return { fields, ...read, rows: batch, firstRow: 0 };
-    },
+    batch: () =>
+      harvestTurns.take(async () => {
+        opened().ask(batch, harvests);
+        isFresh = false;
+        const read = await reader.batch(indices, harvests);
+        harvests += 1;
+        return { fields, ...read, rows: batch, firstRow: 0 };
+      }),
     first: () =>
       Promise.reject(new DataError(`data '${label}' is live and has no first rows; read another data set`)),
     rowsOf: () => indices,
     close,
     live: {
-      async start(own) {
+      async start(own, turns) {
         calls = own;
+        harvestTurns = turns;
         await begin();
       },
       async restart() {
+        if (isFresh) return;
         await close();
         await begin();
       },
       state: () => {
         const state = opened().state();
         if (state === undefined) return { harvests };
-        return { harvests, state: plainState(state, `what state() of ${data.source.name} gave`) };
+        return { harvests, state: jsonCopy(state, `${data.source.name}: state`) };
       },
       restore(kept) {
         const { harvests: count, state } = recordOf(label, kept);
         if (typeof count !== 'number' || !Number.isSafeInteger(count) || count < 0)
           throw new Error(`"harvests" of ${label} must be a whole number, got ${JSON.stringify(count)}`);
+        isFresh = false;
         harvests = count;
-        opened().restore(state === undefined ? undefined : plainState(state, 'state'));
+        opened().restore(state === undefined ? undefined : jsonCopy(state, 'state'));
       },
       blank: () => ({
         fields,

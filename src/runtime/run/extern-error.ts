@@ -45,12 +45,12 @@ function faultOf(about: Extern, error: unknown, doing = ''): ExternFault {
   );
 }
 
-/** Runs code of an extern. What it throws becomes a RunError that names it, its file and its line. */
-export function inExtern<T>(about: Extern, body: () => T): T {
+/** Runs code of an extern. What it throws becomes a RunError that names it, its file and its line. `doing` is as `faultOf` has it. */
+export function inExtern<T>(about: Extern, body: () => T, doing = ''): T {
   try {
     return withDeepStacks(body);
   } catch (error) {
-    throw faultOf(about, error);
+    throw faultOf(about, error, doing);
   }
 }
 

@@ -131,7 +131,7 @@ class Fit {
     this.#least = new Least(session, listener);
     const note = (line: string): void => listener.note(line);
     this.#windows = new Windows({ session, train, total: this.#total, now, note });
-    this.#hooks = new HookCalls(addOns, session.profile, () => this.#step);
+    this.#hooks = new HookCalls(addOns, session.profile, () => this.#step, session.isEndless);
     this.#validations = new Validations({
       session,
       hooks: this.#hooks,
@@ -163,7 +163,6 @@ class Fit {
   }
 
   async #restore(from: LoopState): Promise<void> {
-    this.#session.live.restore(from.live);
     this.#step = from.step;
     this.#windowLogged = from.windowLogged;
     this.#windowsInEpoch = from.windowsInEpoch;

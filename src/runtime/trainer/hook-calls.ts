@@ -53,15 +53,24 @@ export class HookCalls {
     private readonly profile: Profile | null,
     /** The step that the run is at. */
     private readonly step: () => number,
+    /** Whether an epoch has no end: then none can be asked to end. */
+    private readonly isEndless = false,
   ) {}
 
   async each(hook: keyof Hooks, call: (hooks: Hooks) => Promise<void> | void | undefined): Promise<void> {
     await this.#all(hook, call);
   }
 
-  /** What each of them answers. */
+  /** What each of them answers. Rejects with a HookError where one ends an epoch and there are none. */
   ask(hook: keyof Hooks, call: (hooks: Hooks) => Promise<Answer> | Answer): Promise<readonly Answer[]> {
-    return this.#all(hook, call);
+    return this.#all(hook, async (hooks) => {
+      const answer = await call(hooks);
+      if (answer === 'end-epoch' && this.isEndless)
+        throw new Error(
+          "it answered 'end-epoch', and live data has no epochs; answer 'end-run' to end the run, or nothing",
+        );
+      return answer;
+    });
   }
 
   /** Calls it although something went wrong already: what goes wrong here is only told. */

@@ -2,6 +2,7 @@
 import type { Json } from '../addons/addon.js';
 import type { HostBatch } from '../data/data.js';
 import { DataError } from '../data/data-error.js';
+import { Turns } from '../data/turns.js';
 import type { LiveData, ModelCall, ModelCalls } from '../data/open-live.js';
 import type { Values } from '../engine/engine.js';
 import { Module, type Part } from '../nn/module.js';
@@ -21,6 +22,7 @@ interface LiveSet {
 
 export class LiveSets {
   readonly #stages = new Map<string, Stage>();
+  #before: Readonly<Record<string, Json>> | null = null;
 
   private constructor(
     private readonly session: Session,
@@ -28,7 +30,7 @@ export class LiveSets {
     private readonly sets: readonly LiveSet[],
   ) {}
 
-  /** Opens the sources of the live data sets. Rejects where one cannot be opened, or is read in two ways. */
+  /** Opens the sources of the live data sets. Rejects where one cannot be opened, keeps what no checkpoint holds, or is read in two ways. */
   static async start(session: Session, models: ReadonlyMap<string, Part>): Promise<LiveSets> {
     const trained = new Set(session.of('train').flatMap(({ data }) => data));
     const evaluated = new Set(
@@ -51,15 +53,32 @@ export class LiveSets {
     if (session.isEndless && (limit.train ?? null) !== null)
       throw new RunError('limit.train cuts an epoch short, and live data has none; set steps instead');
     const all = new LiveSets(session, models, sets);
-    for (const { live } of sets) await live.start(all.#calls);
+    const turns = new Turns();
+    for (const { live } of sets) await live.start(all.#calls, turns);
+    // A state that no checkpoint can hold is told before anything is trained.
+    all.#now();
     return all;
   }
 
-  /** What a checkpoint keeps, by the sets' names. */
+  /** Before a step harvests. Until `endStep`, `state` is as it is now: a run that goes on from there harvests for the step again. */
+  beginStep(): void {
+    this.#before = this.#now();
+  }
+
+  /** Once the step is done with what was harvested for it. */
+  endStep(): void {
+    this.#before = null;
+  }
+
+  /** What a checkpoint keeps, by the sets' names: as it was before a step that has begun and is not done. */
   get state(): Readonly<Record<string, Json>> {
+    return this.#before ?? this.#now();
+  }
+
+  #now(): Readonly<Record<string, Json>> {
     return Object.fromEntries(
       this.sets.flatMap(({ label, live, isTrained }): [string, Json][] =>
-        isTrained ? [[label, live.state()]] : [],
+        isTrained ? [[label, stateOf(label, live)]] : [],
       ),
     );
   }
@@ -129,6 +148,16 @@ export class LiveSets {
     const stage = new Stage(this.session, plan);
     this.#stages.set(label, stage);
     return stage;
+  }
+}
+
+/** What a data set keeps. Throws a RunError that names it where that cannot be had. */
+function stateOf(label: string, live: LiveData): Json {
+  try {
+    return live.state();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new RunError(`data ${label} cannot give its state to a checkpoint: ${why}`, { cause: error });
   }
 }
 

@@ -327,6 +327,7 @@ function takeState(session: Session, point: ResumePoint, changes: readonly strin
         );
     session.engine.pin?.(ways);
     const loop = loopStateOf(state);
+    session.live.restore(loop.live);
     // Who allows another run than the one that was to end wants it to go on.
     const goesOn =
       changes.length === 0

@@ -97,9 +97,12 @@ export class Windows {
   /** Updates of the weights from step `from` to step `until`: a window of batches each. */
   async run(from: number, until: number): Promise<Trained> {
     const rows = this.#rows;
+    const { live } = this.options.session;
+    live.beginStep();
     try {
       const done = await this.#run(from, until);
       this.#isHalf = false;
+      live.endStep();
       return done;
     } catch (error) {
       // Where none of its batches ran, all is as it was before.

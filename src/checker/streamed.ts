@@ -6,10 +6,11 @@
  */
 import { wrongType } from '../parser/messages.gen.js';
 import type { Span } from '../parser/source.js';
-import { figuresOf, lookUp, rowAxes, splitLet } from './batch-figures.js';
+import { figuresOf, lookUp, splitLet } from './batch-figures.js';
 import type { Env } from './env.js';
 import type { IrExpr, IrJoined, IrReduction, IrStepStmt } from './ir.js';
 import { walkIr } from './ir-walk.js';
+import { rowAxes } from './row-axes.js';
 import { isDevice, isOperator, totalFunctions } from './totals.js';
 import { floatType, irType } from './types.js';
 import type { Total } from './value.js';

@@ -1,9 +1,9 @@
 /**
- * Which axes of a tensor are the rows of a batch, and which ops let rows meet.
+ * Which axes of a tensor are the rows of a batch, which axes and rows a reduction joins, and which ops let rows meet.
  *
  * Known after this file: an op that is not said to let rows meet gives each row what it would give it in any other batch.
  */
-import type { IrExpr, IrType } from './ir.js';
+import type { IrExpr, IrJoined, IrStepStmt, IrType } from './ir.js';
 
 const sizesIn = (text: string): readonly string[] => text.match(/[A-Za-z_]\w*(?:\.\w+)*/g) ?? [];
 
@@ -27,6 +27,17 @@ export const losesRows = (type: IrType, batches: ReadonlySet<string>): boolean =
   type.kind === 'record'
     ? type.fields.some((field) => losesRows(field.type, batches))
     : type.kind === 'tensor' && !holdsRows(type, batches);
+
+type Joined = Exclude<IrJoined['how'], 'last'>;
+type Measured = Extract<IrStepStmt, { readonly kind: 'measure' }>['how'];
+
+const measured: readonly string[] = ['mean', 'sum', 'variance', 'std', 'max_of', 'min_of'];
+
+/** Reductions that a figure of the data may be. */
+export const isMeasured = (name: string): name is Measured => measured.includes(name);
+
+/** Reductions whose parts of batches are joined to a total. */
+export const isJoined = (name: string): name is Joined => name === 'norm' || isMeasured(name);
 
 type Op = IrExpr & { readonly kind: 'op' };
 

@@ -1,20 +1,13 @@
 /** Numbers that belong to one batch alone: what mixes its rows, or its size. No metric over many batches is made of them. */
 import type { Place } from './env.js';
-import type { IrExpr, IrReduction, IrStepStmt, IrType } from './ir.js';
+import type { IrExpr, IrReduction, IrStepStmt } from './ir.js';
 import { walkIr } from './ir-walk.js';
+import { holdsRows, losesRows, meetsRows, piles, rowAxes } from './row-axes.js';
 
 /** Where a number of one batch comes from. */
 export type Figure =
   | { readonly kind: 'size'; readonly expr: IrExpr; readonly batch: string }
   | { readonly kind: 'mixed'; readonly expr: IrExpr; readonly name: string };
-
-const sizesIn = (text: string): readonly string[] => text.match(/[A-Za-z_]\w*(?:\.\w+)*/g) ?? [];
-
-/** The axes of a type that are the rows of a batch. */
-export const rowAxes = (type: IrType, batches: ReadonlySet<string>): readonly number[] =>
-  type.kind !== 'tensor'
-    ? []
-    : type.shape.flatMap((size, axis) => (sizesIn(size).some((name) => batches.has(name)) ? [axis] : []));
 
 /** What the names of a step stand for. Bodies of `every`, `if` and `for` read those around them. */
 interface Named {
@@ -89,16 +82,19 @@ const isExpr = (each: unknown): each is IrExpr =>
 
 /** An expression with a part in place of another, which stands somewhere in it. */
 const replaced = (expr: IrExpr, part: IrExpr, by: IrExpr): IrExpr => {
+  // What does not hold the part stays the same object: what is known of it is known by that.
   const within = (node: unknown): unknown => {
     if (node === part) return by;
-    if (Array.isArray(node)) return node.map(within);
+    if (Array.isArray(node)) {
+      const made = node.map(within);
+      return made.some((each, at) => each !== node[at]) ? made : node;
+    }
     if (!isNode(node)) return node;
-    return Object.fromEntries(
-      Object.entries(node).map(([key, each]) => [
-        key,
-        key === 'span' || key === 'type' ? each : within(each),
-      ]),
-    );
+    const entries = Object.entries(node);
+    const made = entries.map(([key, each]) => (key === 'span' || key === 'type' ? each : within(each)));
+    return made.some((each, at) => each !== entries[at]?.[1])
+      ? Object.fromEntries(entries.map(([key], at) => [key, made[at]]))
+      : node;
   };
   const made = within(expr);
   return isExpr(made) ? made : expr;
@@ -125,13 +121,29 @@ const localsIn = (exprs: readonly IrExpr[]): readonly string[] => {
   return [...names];
 };
 
-const axisOf = (expr: IrExpr & { readonly kind: 'op' }, rank: number): number | null => {
-  const given = expr.options.find((option) => option.name === 'axis')?.value;
-  const axis = given === undefined ? -1 : given.kind === 'literal' ? given.value : null;
-  return typeof axis === 'number' ? (axis < 0 ? axis + rank : axis) : null;
+/** What a model or a block computes of its inputs, with the sizes of one use. */
+export interface Body {
+  readonly statements: readonly IrStepStmt[];
+  readonly value: IrExpr;
+}
+
+const bodies = new WeakMap<IrExpr, Body | 'meets rows'>();
+
+/** Says what a call computes, or that rows meet in it in a way that is not known. */
+export const computes = (call: IrExpr, body: Body | 'meets rows'): void => {
+  bodies.set(call, body);
 };
 
-const along = new Set(['softmax', 'log_softmax', 'unit']);
+/** What a name stands for, where that is a `let`. */
+const behind = (expr: IrExpr, statements: readonly IrStepStmt[]): IrExpr => {
+  let at = expr;
+  while (at.kind === 'ref' && at.ref.kind === 'local') {
+    const statement = lookUp(statements, at.ref.name);
+    if (statement?.kind !== 'let') return at;
+    at = statement.value;
+  }
+  return at;
+};
 
 export type FigureIn = (node: IrExpr | IrReduction) => Figure | null;
 
@@ -146,8 +158,11 @@ export const figuresOf = (place: Place): FigureIn => {
   return made;
 };
 
-const searchIn = (place: Place): FigureIn => {
+type Searched = Pick<Place, 'statements' | 'batchSizes' | 'stage'>;
+
+const searchIn = (place: Searched): FigureIn => {
   const { batchSizes } = place;
+  const within = new WeakMap<Body, FigureIn>();
   const known = new Map<string, Figure | null>();
   const seen = new WeakMap<IrExpr, Figure | null>();
   const first = (exprs: readonly IrExpr[]): Figure | null => {
@@ -189,6 +204,55 @@ const searchIn = (place: Place): FigureIn => {
     if (isLinear) return of.args.reduce<Figure | null>((found, each) => found ?? summed(each), null);
     return of.name === 'sum' && of.options.length === 0 ? first(of.args) : find(of);
   };
+  /** Whether what was made of each row lies together: rows that were put behind others do not. */
+  const isGrouped = (of: IrExpr): boolean => {
+    let grouped = true;
+    const names = new Set<string>();
+    const look = (node: unknown): void =>
+      walkIr(node, (each) => {
+        if (!isExpr(each)) return;
+        if (each.kind === 'op' && piles(each, batchSizes)) grouped = false;
+        if (each.kind !== 'ref') return;
+        if (each.ref.kind === 'local') names.add(each.ref.name);
+        if (each.ref.kind !== 'input' || each.type.kind !== 'tensor') return;
+        const [own] = rowAxes(each.type, batchSizes);
+        // Whoever calls knows what more rows than a batch has are.
+        if (own !== undefined && !batchSizes.has(each.type.shape[own] ?? '')) grouped = false;
+      });
+    look(of);
+    // Names that are found on the way are gone through as well.
+    for (const name of names) look(lookUp(place.statements, name));
+    return grouped;
+  };
+  /** What rows meet in where a model or a block is called, or where one field of its result is made. */
+  const called = (
+    expr: IrExpr & { readonly kind: 'model' | 'apply' },
+    name: string,
+    field: string | null,
+  ): Figure | null => {
+    const below = first(expr.inputs);
+    if (below) return below;
+    const mixed: Figure = { kind: 'mixed', expr, name };
+    const type =
+      field !== null && expr.type.kind === 'record'
+        ? expr.type.fields.find((each) => each.name === field)?.type
+        : expr.type;
+    const rows = expr.inputs.some((input) => holdsRows(input.type, batchSizes));
+    if (rows && type && losesRows(type, batchSizes)) return mixed;
+    const body = bodies.get(expr);
+    if (body === undefined) return null;
+    if (body === 'meets rows') return rows ? mixed : null;
+    const { statements } = body;
+    const inside =
+      within.get(body) ?? searchIn({ statements: [...statements], batchSizes, stage: place.stage });
+    within.set(body, inside);
+    const whole = behind(body.value, statements);
+    const part =
+      field !== null && whole.kind === 'record'
+        ? whole.fields.find((each) => each.name === field)?.value
+        : undefined;
+    return inside(part ?? body.value) ? mixed : null;
+  };
   const search = (expr: IrExpr): Figure | null => {
     switch (expr.kind) {
       case 'batchSize':
@@ -197,8 +261,13 @@ const searchIn = (place: Place): FigureIn => {
         return first(expr.items);
       case 'record':
         return first(expr.fields.map((field) => field.value));
-      case 'field':
-        return find(expr.of);
+      case 'field': {
+        const of = behind(expr.of, place.statements);
+        if (of.kind === 'model') return called(of, of.model, expr.name);
+        if (of.kind === 'apply') return called(of, 'a block', expr.name);
+        const part = of.kind === 'record' ? of.fields.find((each) => each.name === expr.name) : undefined;
+        return find(part?.value ?? expr.of);
+      }
       case 'element':
         return first([expr.of, expr.index]);
       case 'host':
@@ -232,28 +301,14 @@ const searchIn = (place: Place): FigureIn => {
         const tensors = expr.options.flatMap(({ value }) => (value.type.kind === 'tensor' ? [value] : []));
         const below = first([...expr.args, ...tensors]);
         if (below) return below;
-        const given = expr.args.flatMap((arg) => (arg.kind === 'items' ? arg.items : [arg]));
-        const axes = given.map((arg) => rowAxes(arg.type, batchSizes));
-        if (axes.every((each) => each.length === 0)) return null;
-        const made = rowAxes(expr.type, batchSizes);
-        const [own] = axes[0] ?? [];
-        const rank = given[0]?.type.kind === 'tensor' ? given[0].type.shape.length : 0;
-        const meets =
-          made.length !== 1 ||
-          (expr.name === 'take' && own !== undefined) ||
-          expr.name === 'gather' ||
-          expr.name === 'own_rows' ||
-          (along.has(expr.name) && axisOf(expr, rank) === own);
-        return meets ? { kind: 'mixed', expr, name: expr.name } : null;
-      }
-      case 'model': {
-        const below = first(expr.inputs);
-        if (below) return below;
-        const rows = expr.inputs.some((input) => rowAxes(input.type, batchSizes).length > 0);
-        return rows && expr.type.kind === 'tensor' && rowAxes(expr.type, batchSizes).length === 0
-          ? { kind: 'mixed', expr, name: expr.model }
+        return meetsRows(expr, batchSizes, place.stage === 'train', isGrouped)
+          ? { kind: 'mixed', expr, name: expr.name }
           : null;
       }
+      case 'model':
+        return called(expr, expr.model, null);
+      case 'apply':
+        return called(expr, 'a block', null);
       default: {
         let size: Figure | null = null;
         walkIr(expr, (each) => {

@@ -15,7 +15,7 @@ import type { Diagnostic } from '../parser/diagnostic.js';
 import { positionAt, type Span } from '../parser/source.js';
 import type { Facts } from './dims/facts.js';
 import type { Size } from './dims/size.js';
-import type { DType, IrExpr, IrExprKind, IrFirstRows, IrSlot, IrSlotRef, IrStepStmt } from './ir.js';
+import type { DType, IrExpr, IrExprKind, IrFirstRows, IrSlot, IrSlotRef, IrStepStmt, Stage } from './ir.js';
 import type { Prelude } from './prelude.js';
 import type { ProgramFile } from './program.js';
 import type { Value } from './value.js';
@@ -125,6 +125,8 @@ export interface Place {
   readonly reads: FirstRows[] | null;
   /** Told when random numbers are drawn, or rows of a batch meet. */
   readonly notes: { random: boolean; meetsRows: Span | null };
+  /** Of the step that is checked; null elsewhere. */
+  readonly stage: Stage | null;
 }
 
 /** A data set's first rows, with their exact count. */
@@ -215,6 +217,7 @@ export const makePlace = (
     onHost: kind === 'map',
     reads: null,
     notes: { random: false, meetsRows: null },
+    stage: null,
   };
 };
 

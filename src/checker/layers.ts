@@ -11,6 +11,7 @@ import {
 import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
 import { bindArguments, checkLimits, parameterEnv } from './arguments.js';
+import { computes, type Body } from './batch-figures.js';
 import { isOptionalTensor, preludeScope, sourceText } from './calls.js';
 import { applyNamedBlock } from './uses.js';
 import { maxOf } from './dims/facts.js';
@@ -277,8 +278,21 @@ const refuseWeights = (env: Env, name: string, span: Span): Value => {
   return unknownValue(span);
 };
 
-export const applySlot = (span: Span, type: Type, slot: IrSlotRef, inputs: readonly Value[]): Value =>
-  value(span, type, { kind: 'apply', slot, inputs: inputs.map((each) => each.ir) });
+export const applySlot = (
+  span: Span,
+  type: Type,
+  slot: IrSlotRef,
+  inputs: readonly Value[],
+  body: Body | 'meets rows' | null,
+): Value => {
+  const made = value(span, type, { kind: 'apply', slot, inputs: inputs.map((each) => each.ir) });
+  if (body) computes(made.ir, body);
+  return made;
+};
+
+/** Where a layer in TypeScript says that rows meet, they do in every step; those of `batch_norm` do only while weights are trained. */
+const bodyOf = (builtin: Builtin): 'meets rows' | null =>
+  builtin.scope && builtin.settings.get('meets_rows') === true ? 'meets rows' : null;
 
 export const applyLayer = (
   env: Env,
@@ -309,7 +323,7 @@ export const applyLayer = (
     applied.weights,
     ref.kind === 'item' && ref.slot === null,
   );
-  return applySlot(span, applied.type, ref, inputs);
+  return applySlot(span, applied.type, ref, inputs, bodyOf(builtin));
 };
 
 /** A layer that is called again has the weights of its first call: its inputs must ask for the same. */
@@ -407,7 +421,13 @@ export const nameLayer = (env: Env, statement: LayerStmt): NamedLayer | null => 
       const applied = realize(at, inputs, span);
       if (!applied) return unknownValue(span);
       const free = applied.content.kind === 'layer' && applied.content.free;
-      return applySlot(span, applied.type, sink.refer(taken.name, when !== null, free), inputs);
+      return applySlot(
+        span,
+        applied.type,
+        sink.refer(taken.name, when !== null, free),
+        inputs,
+        bodyOf(builtin),
+      );
     },
     weight: (at, weight, span) => {
       const weights = sink.weights.filter((each) => each.path.startsWith(`${taken.name}.`));

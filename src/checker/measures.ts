@@ -20,6 +20,7 @@ import { lookupData, type Env } from './env.js';
 import { checkExpr } from './expressions.js';
 import type { IrExpr, IrStep, IrStepStmt } from './ir.js';
 import { walkIr } from './ir-walk.js';
+import { axesOf, isMeasured } from './row-axes.js';
 import { checkStep, type StepState } from './steps.js';
 import { expressionsOf } from './training/walk.js';
 import { aType, tensorType, type TensorType } from './types.js';
@@ -55,26 +56,7 @@ export const measuresOf = (env: Env, decls: readonly StepDecl[]): readonly (read
     .map((decl) => measureOf(env, decl)?.steps ?? []);
 };
 
-type How = Extract<IrStepStmt, { readonly kind: 'measure' }>['how'];
-
-const hows: readonly string[] = ['mean', 'sum', 'variance', 'std', 'max_of', 'min_of'];
-const isHow = (name: string): name is How => hows.includes(name);
-
 const nameOf = (decl: StepDecl): string => (decl.as ?? decl.stage).text;
-
-/** The axes that a reduction joins, counted from the front; null for all, undefined where they are not known. */
-const axesOf = (
-  expr: IrExpr & { readonly kind: 'op' },
-  rank: number,
-): readonly number[] | null | undefined => {
-  const given = expr.options.find(({ name }) => name === 'axis')?.value;
-  if (given === undefined) return null;
-  const items = given.kind === 'items' ? given.items : [given];
-  const axes = items.flatMap((item) =>
-    item.kind === 'literal' && typeof item.value === 'number' ? [item.value] : [],
-  );
-  return axes.length < items.length ? undefined : axes.map((axis) => (axis < 0 ? axis + rank : axis));
-};
 
 const types = new WeakMap<object, Map<string, TensorType>>();
 
@@ -108,19 +90,21 @@ export const checkFigure = (env: Env, statement: MetricStmt, state: StepState): 
     return wrong('only a name', `write \`metric ${name.text} = mean(batch.x, axis = 0)\``);
   if (isUnknown(found)) return;
   const { ir } = found;
-  if (ir.kind !== 'op' || !isHow(ir.name) || ir.home !== 'ops')
+  if (ir.kind !== 'op' || !isMeasured(ir.name) || ir.home !== 'ops')
     return wrong(aType(found.type), 'measure its parts, and compute with them where they are read');
   const [of] = ir.args;
   const type = found.type.kind === 'missing' ? found.type.of : found.type;
   if (!of || of.type.kind !== 'tensor' || type.kind !== 'tensor') return;
   const rows = of.type.shape[0];
-  const axes = axesOf(ir, of.type.shape.length);
+  const joined = axesOf(ir, of.type.shape.length);
+  // Without `axis` the figure is one number, of everything.
+  const axes = ir.options.some((option) => option.name === 'axis') ? joined : null;
   if (rows === undefined || ![...env.place.batchSizes].includes(rows) || (axes && !axes.includes(0)))
     return wrong(
       `${aType(type)}, not joined over rows`,
       'the rows are axis 0: write `axis = 0`, or leave `axis` out to join everything',
     );
-  if (axes === undefined) return wrong('joined over axes that a param sets', 'write the axes out');
+  if (joined === null) return wrong('joined over axes that a param sets', 'write the axes out');
   if (type.shape.some((size) => env.place.batchSizes.has(showSize(size)))) return;
   const own = types.get(state) ?? new Map<string, TensorType>();
   types.set(state, own);

@@ -87,7 +87,7 @@ export const checkStep = (
   if (!isStage(stage)) return null;
   const name = decl.as?.text ?? stage;
   const sizes = new Set(decl.inputs.map((input) => `${input.name.text}.size`));
-  const place: Place = { ...makePlace('step', null, sizes, name), gaps: stage === 'measure' };
+  const place: Place = { ...makePlace('step', null, sizes, name), gaps: stage === 'measure', stage };
   for (const [param, code] of paramSymbols(env, env.file)) place.symbols.set(param, code);
   const inner = childScope({ ...env, place });
   const inputs: { readonly span: Span; readonly name: string; readonly data: string }[] = [];

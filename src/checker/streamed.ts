@@ -6,16 +6,14 @@
  */
 import { wrongType } from '../parser/messages.gen.js';
 import type { Span } from '../parser/source.js';
-import { figuresOf, lookUp, rowAxes, splitLet } from './batch-figures.js';
+import { figuresOf, lookUp, splitLet } from './batch-figures.js';
 import type { Env } from './env.js';
 import type { IrExpr, IrJoined, IrReduction, IrStepStmt } from './ir.js';
 import { walkIr } from './ir-walk.js';
+import { axesOf, isJoined, rowAxes } from './row-axes.js';
 import { isDevice, isOperator, totalFunctions } from './totals.js';
 import { floatType, irType } from './types.js';
 import type { Total } from './value.js';
-
-const hows: readonly string[] = ['mean', 'sum', 'variance', 'std', 'max_of', 'min_of', 'norm'];
-const isHow = (name: string): name is IrJoined['how'] => hows.includes(name);
 
 /** As `mostNumbers` of the runtime: more would fill the device, the host and each checkpoint. */
 const mostNumbers = 2 ** 18;
@@ -44,17 +42,6 @@ type Op = IrExpr & { readonly kind: 'op' };
 
 const optionOf = (op: Op, name: string): IrExpr | undefined =>
   op.options.find((option) => option.name === name)?.value;
-
-/** The axes that an op joins, from the front; null where they are not written out. */
-const axesOf = (op: Op, rank: number): readonly number[] | null => {
-  const given = optionOf(op, 'axis');
-  if (given === undefined) return Array.from({ length: rank }, (_, axis) => axis);
-  const items = given.kind === 'items' ? given.items : [given];
-  const axes = items.flatMap((item) =>
-    item.kind === 'literal' && typeof item.value === 'number' ? [item.value] : [],
-  );
-  return axes.length < items.length ? null : axes.map((axis) => (axis < 0 ? axis + rank : axis));
-};
 
 const textOf = (node: unknown): string =>
   JSON.stringify(node, (key, value: unknown) => (key === 'span' ? undefined : value));
@@ -225,7 +212,7 @@ export const streamedOf = (env: Env, total: Total, span: Span): IrReduction | 't
     if (expr.kind !== 'op' || expr.home !== 'ops' || expr.draw !== null) return null;
     const [first] = expr.args;
     if (!first) return null;
-    if (isHow(expr.name))
+    if (isJoined(expr.name))
       return rowAxes(first.type, place.batchSizes).length > 0
         ? joined(expr, expr.name, first, local)
         : isScalar(first)

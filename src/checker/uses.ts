@@ -3,8 +3,9 @@ import type { Arg, BlockDecl, LayerStmt, ModelDecl, Name } from '../parser/ast.j
 import { missingArgument, tooManyArguments, unknownAttribute, wrongKind } from '../parser/messages.gen.js';
 import type { Span } from '../parser/source.js';
 import { bindArguments, checkLimits } from './arguments.js';
+import { computes, type Body } from './batch-figures.js';
 import { sourceText } from './calls.js';
-import { showSize, type Size } from './dims/size.js';
+import { showSize, symbolsOf, type Size } from './dims/size.js';
 import { childScope, makePlace, type Env, type FileScope, type NamedLayer, type Weight } from './env.js';
 import { checkExpr } from './expressions.js';
 import { countWeights, expand } from './expansion.js';
@@ -24,6 +25,7 @@ interface Use {
   readonly sizes: ReadonlyMap<string, Size>;
   readonly random: boolean;
   readonly meetsRows: boolean;
+  readonly body: Body;
 }
 
 /** Checks a class again with the sizes and parameters of one use. Null after an error, which is reported at the use. */
@@ -82,7 +84,12 @@ const instantiate = (
     const place = makePlace('graph', sink, env.place.batchSizes);
     const inner: Env = childScope(usePlace({ ...paramEnv, place }));
     for (const [size, bound] of bindings.sizes) {
-      const sized = value(span, { kind: 'int' }, { kind: 'literal', value: null }, { size: bound });
+      const batch = [...symbolsOf(bound)].find((each) => env.place.batchSizes.has(each));
+      const code =
+        batch === undefined
+          ? { kind: 'literal' as const, value: null }
+          : { kind: 'batchSize' as const, batch };
+      const sized = value(span, { kind: 'int' }, code, { size: bound });
       inner.scope.names.set(size, { kind: 'value', name: size, span, what: 'size', value: () => sized });
     }
     decl.signature.inputs.forEach((input, index) => {
@@ -112,6 +119,7 @@ const instantiate = (
       sizes: bindings.sizes,
       random: place.notes.random,
       meetsRows: place.notes.meetsRows !== null,
+      body: { statements: place.statements, value: graph.value.ir },
     };
   });
   env.checker.open.others.delete(decl);
@@ -261,7 +269,7 @@ export const applyBlock = (
     use.weights.map((weight) => ({ ...weight, span })),
     ref.kind === 'item' && ref.slot === null,
   );
-  return applySlot(span, use.result, ref, inputs);
+  return applySlot(span, use.result, ref, inputs, use.body);
 };
 
 const snake = (name: string): string => name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toLowerCase();
@@ -307,7 +315,7 @@ export const applyNamedBlock = (
         );
         sink.when = before;
       }
-      return applySlot(span, use.result, sink.refer(taken.name, when !== null, false), inputs);
+      return applySlot(span, use.result, sink.refer(taken.name, when !== null, false), inputs, use.body);
     },
     weight: () => null,
   };
@@ -407,10 +415,12 @@ export const callModel = (
   if (!use) return unknownValue(span);
   if (use.meetsRows) env.place.notes.meetsRows ??= span;
   const label = info.ir.random ? env.place.draw(name) : null;
-  return value(span, use.result, {
+  const made = value(span, use.result, {
     kind: 'model',
     model: name,
     inputs: found.map((each) => each.ir),
     label: label && !label.endsWith(name) ? label : null,
   });
+  computes(made.ir, use.body);
+  return made;
 };

@@ -1,7 +1,8 @@
 /** The timetable in a run's plan: what is due when, in steps, for all that happens every so often or at one time. */
 import { evaluateIr } from '../checker/evaluate.js';
-import type { IrExpr, IrNamed, IrStep, IrStepStmt, IrTrainer, Unit } from '../checker/ir.js';
+import type { IrNamed, IrStep, IrStepStmt, IrTrainer } from '../checker/ir.js';
 import { optionOf } from '../checker/training/input.js';
+import { durationOf } from '../checker/training/lengths.js';
 import { measurementsOf } from '../checker/training/measurements.js';
 import type { Run } from '../checker/training/run.js';
 import { doneWhere, visitTimed } from '../checker/training/timetable.js';
@@ -9,23 +10,6 @@ import { dueAt, durationInSteps, type Pace } from '../values/durations.js';
 import { phases } from '../values/phases.js';
 import { showQuantity, type Duration } from '../values/units.js';
 import { grouped } from './tables.js';
-
-const units: ReadonlyMap<Unit, Duration['unit']> = new Map<Unit, Duration['unit']>([
-  ['steps', 'steps'],
-  ['epochs', 'epochs'],
-  ['batches', 'batches'],
-  ['samples', 'samples'],
-  ['percent', 'percent'],
-  ['seconds', 'time'],
-]);
-
-export const durationOf = (expr: IrExpr | null, run: Run): Duration | null => {
-  if (expr?.kind === 'rest') return { unit: 'rest', value: 1 };
-  if (expr?.kind !== 'quantity') return null;
-  const value = evaluateIr(expr, run.names);
-  const unit = units.get(expr.unit);
-  return typeof value === 'number' && unit !== undefined ? { unit, value } : null;
-};
 
 export const counted = (count: number, one: string, many = `${one}s`): string =>
   `${grouped(count)} ${count === 1 ? one : many}`;

@@ -1,5 +1,6 @@
 /** `show --plan`: how long the run is, and what falls where. */
 import type { Checked } from '../checker/check.js';
+import { durationOf } from '../checker/training/lengths.js';
 import { evaluateIr } from '../checker/evaluate.js';
 import type { IrData, IrExpr, IrStep, IrTrainer } from '../checker/ir.js';
 import { loadPrelude } from '../checker/prelude.js';
@@ -21,7 +22,6 @@ import {
   blockLines,
   copyLines,
   counted,
-  durationOf,
   freezeLines,
   logLines,
   showTime,

@@ -194,6 +194,47 @@ test('a NaN of a row that counts makes its own column NaN, and only that', async
   }
 });
 
+test('what is made of a column without weight is left out; what is NaN by itself, or made of other columns, is not', async () => {
+  const totals = begin();
+  const columns =
+    (compute: (mean: arrays.HostArray) => number, of: (x: Tensor) => Tensor = (x) => x): Metric =>
+    (x, w) =>
+      rows.derive({ m: rows.joined(of(x), { how: 'mean', axis: [0], weight: w }) }, ({ m }) => compute(m));
+  const at =
+    (place: number) =>
+    (mean: arrays.HostArray): number =>
+      mean.values[place] ?? Number.NaN;
+  const broken = (x: Tensor): Tensor => ops.log<Tensor>(ops.sub<Tensor>(ops.mul<Tensor>(x, 0), 1));
+  const metrics: Metrics = {
+    none: columns(at(1)),
+    ratio: columns((mean) => at(1)(mean) / at(1)(mean)),
+    root: columns((mean) => Math.sqrt(at(1)(mean))),
+    all: columns((mean) => arrays.sum(mean)),
+    scalar: (x, w) => rows.mean(x, { weight: ops.mul<Tensor>(w, 0) }),
+    other: columns(at(0)),
+    brokenNone: columns(at(1), broken),
+    broken: columns(at(0), broken),
+    undefined: columns((mean) => Math.sqrt(-1 - at(0)(mean) ** 2)),
+  };
+  for (const [from, count] of [
+    [0, 20],
+    [20, 17],
+  ] as const) {
+    const x = batchOf(from, count);
+    // The second column weighs nothing in any row.
+    const w: HostTensor = {
+      ...x,
+      values: Float32Array.from(x.values, (_, place) => (place % width === 1 ? 0 : 1)),
+    };
+    await add(totals, [x, w], metrics);
+  }
+  const found = await totals.finishEpoch();
+  expect([...found.keys()]).toEqual(['other', 'broken', 'undefined']);
+  near(found.get('other') ?? Number.NaN, meanOf(column(0)));
+  expect(found.get('broken')).toBeNaN();
+  expect(found.get('undefined')).toBeNaN();
+});
+
 test('a batch that is left out adds nothing', async () => {
   const totals = begin();
   const broken = batchOf(5, 4, () => 1e30);

@@ -4,7 +4,8 @@ import { showQuantity } from '../../values/units.js';
 import { evaluateIr } from '../evaluate.js';
 import { counted, optionOf, type TrainingInput } from './input.js';
 import type { Run } from './run.js';
-import { durationOf, isLength, scaleOf } from './schedules.js';
+import { lengthOf } from './lengths.js';
+import { isLength, scaleOf } from './schedules.js';
 
 export const checkCopies = (input: TrainingInput, run: Run): void => {
   const { trainer, report } = input;
@@ -42,7 +43,7 @@ export const checkCopies = (input: TrainingInput, run: Run): void => {
         );
         continue;
       }
-      const duration = durationOf(given, run);
+      const duration = lengthOf(given, run);
       const steps = duration && scale && name === 'from' ? scale.lengthOf(duration) : null;
       if (!duration || !scale || steps === null || steps <= scale.total) continue;
       report(

@@ -5,7 +5,8 @@ import { evaluateIr } from '../evaluate.js';
 import type { IrExpr, IrTrainer } from '../ir.js';
 import { counted, optionOf, type TrainingInput } from './input.js';
 import { lengthNotes, type Run } from './run.js';
-import { durationOf, scaleOf } from './schedules.js';
+import { lengthOf as writtenLength } from './lengths.js';
+import { scaleOf } from './schedules.js';
 
 /** Every `freeze` of optimizers and their groups. */
 export const freezesOf = (trainer: IrTrainer): readonly IrExpr[] =>
@@ -35,11 +36,11 @@ export const checkFreezes = (input: TrainingInput, run: Run): void => {
     return false;
   };
   const lengthOf = (given: IrExpr): number | null => {
-    const duration = durationOf(given, run);
+    const duration = writtenLength(given, run);
     return duration && scale && duration.unit !== 'rest' ? scale.lengthOf(duration) : null;
   };
   const shown = (given: IrExpr): string => {
-    const duration = durationOf(given, run);
+    const duration = writtenLength(given, run);
     return duration ? showQuantity(duration) : '';
   };
   const checkAfter = ({ from, first }: Extract<IrExpr, { kind: 'freezeAfter' }>): void => {

@@ -6,7 +6,8 @@ import type { IrExpr, IrNamed } from '../ir.js';
 import { counted, optionOf, type TrainingInput } from './input.js';
 import { measurementsOf } from './measurements.js';
 import { lengthNotes, type Run } from './run.js';
-import { durationOf, scaleOf, type Scale } from './schedules.js';
+import { lengthOf } from './lengths.js';
+import { scaleOf, type Scale } from './schedules.js';
 
 /** Add-ons of the library that come every so often. */
 const recurring: ReadonlySet<string> = new Set(['checkpoint', 'lr_log', 'image_grid']);
@@ -28,7 +29,7 @@ const checkInterval = (
   given: IrExpr | null,
   name: string,
 ): void => {
-  const every = given && durationOf(given, run);
+  const every = given && lengthOf(given, run);
   const length = every ? scale.lengthOf(every) : null;
   if (!given || !every || length === null || length <= scale.total) return;
   const whole = counted(scale.total, scale.one);
@@ -68,7 +69,7 @@ const checkPlateaus = (input: TrainingInput, run: Run, scale: Scale): void => {
     for (const { kind, options, extern } of phases) {
       const start = Math.round(exact);
       const over = optionOf(options, 'over');
-      const duration = over && durationOf(over, run);
+      const duration = over && lengthOf(over, run);
       const length = over?.kind === 'rest' ? scale.total - start : duration && scale.lengthOf(duration);
       if (length === null) return;
       exact += length;

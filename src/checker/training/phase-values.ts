@@ -5,7 +5,7 @@ import { evaluateIr } from '../evaluate.js';
 import type { IrNamed } from '../ir.js';
 import { optionOf } from './input.js';
 import type { Run } from './run.js';
-import { durationOf } from './schedules.js';
+import { lengthOf as writtenLength } from './lengths.js';
 
 /** A phase of a built-in kind as the run plans it; null where a number of it is not known, and of a kind of the spec's own. */
 export const phaseOf = (kind: string, options: readonly IrNamed[], run: Run): Phase | null => {
@@ -16,7 +16,7 @@ export const phaseOf = (kind: string, options: readonly IrNamed[], run: Run): Ph
   };
   const lengthOf = (name: string): Duration | null => {
     const expr = optionOf(options, name);
-    return expr === null ? null : durationOf(expr, run);
+    return expr === null ? null : writtenLength(expr, run);
   };
   const over = lengthOf('over');
   if (over === null) return null;

@@ -12,25 +12,10 @@ import type { Span } from '../../parser/source.js';
 import { durationInSteps, type Pace } from '../../values/durations.js';
 import { showQuantity, type Duration } from '../../values/units.js';
 import { evaluateIr } from '../evaluate.js';
-import type { IrExpr, IrSchedule, IrTrainer, Unit } from '../ir.js';
+import type { IrExpr, IrSchedule, IrTrainer } from '../ir.js';
 import { counted, freezeTimes, optionOf, type TrainingInput } from './input.js';
+import { lengthOf } from './lengths.js';
 import { lengthNotes, type Run } from './run.js';
-
-const durationUnits: ReadonlyMap<Unit, Duration['unit']> = new Map<Unit, Duration['unit']>([
-  ['steps', 'steps'],
-  ['epochs', 'epochs'],
-  ['batches', 'batches'],
-  ['samples', 'samples'],
-  ['percent', 'percent'],
-]);
-
-export const durationOf = (expr: IrExpr, run: Run): Duration | null => {
-  if (expr.kind === 'rest') return { unit: 'rest', value: 1 };
-  if (expr.kind !== 'quantity') return null;
-  const value = evaluateIr(expr, run.names);
-  const unit = durationUnits.get(expr.unit);
-  return typeof value === 'number' && value > 0 && unit ? { unit, value } : null;
-};
 
 /** Lengths that can be added up: in steps where an epoch's length is known, else in the run's own unit. */
 export interface Scale {
@@ -122,7 +107,7 @@ const checkSchedule = (input: TrainingInput, run: Run, scale: Scale | null, sche
       );
       return;
     }
-    const duration = over && scale ? durationOf(over, run) : null;
+    const duration = over && scale ? lengthOf(over, run) : null;
     const plain: number | null = duration && scale ? scale.lengthOf(duration) : null;
     if (plain === null || length === null || !scale) {
       length = null;

@@ -7,7 +7,7 @@ import { readsRun } from '../ir-walk.js';
 import type { IrExpr, IrStep, IrStepStmt } from '../ir.js';
 import { counted, listed, type TrainingInput } from './input.js';
 import { lengthNotes, type Run } from './run.js';
-import { durationOf } from './schedules.js';
+import { lengthOf } from './lengths.js';
 
 /** What must hold where a statement runs: an interval has ended, a branch is taken. */
 export type Occasion =
@@ -44,7 +44,7 @@ export const passesOf = (step: IrStep, run: Run): readonly number[] | null => {
   if (step.stage === 'train') return Array.from({ length: total }, (_, index) => index);
   if (step.stage !== 'validate') return null;
   const every: Duration | null =
-    step.every === null ? { unit: 'epochs', value: 1 } : durationOf(step.every, run);
+    step.every === null ? { unit: 'epochs', value: 1 } : lengthOf(step.every, run);
   if (every === null) return null;
   const interval = durationInSteps(every, pace);
   // What was not measured at the end is measured then.
@@ -65,7 +65,7 @@ export const doneWhere = (
   let left: readonly number[] = passes;
   for (const occasion of occasions) {
     if (occasion.kind === 'every') {
-      const every = durationOf(occasion.interval, run);
+      const every = lengthOf(occasion.interval, run);
       if (every === null) return null;
       const interval = durationInSteps(every, pace);
       left = left.filter((done) => dueAt(done + 1, interval));
@@ -122,7 +122,7 @@ export const checkNeverRuns = (input: TrainingInput, run: Run): void => {
       // An update in it was told of, and so was the block around it.
       if (neverText(step, occasions, run) !== null || holdsAny(statement, told)) return;
       const times = neverText(step, own, run);
-      const every = durationOf(statement.interval, run);
+      const every = lengthOf(statement.interval, run);
       if (times === null || every === null) return;
       input.report(
         idleOption(

@@ -58,14 +58,36 @@ export interface Figures {
   readonly figures: (totals: Totals) => ReadonlyMap<string, number> | Table;
 }
 
-/** Whether nothing was counted: all weights of a mean were 0. A mean of nothing is no number. */
-export function isEmpty(totals: Totals): boolean {
-  let empty = false;
-  for (const [name, values] of totals) {
-    if (!values.every(Number.isFinite)) return false;
-    if (/(^|\.)count\d*$/.test(name) && values.length === 1 && values[0] === 0) empty = true;
-  }
-  return empty;
+const isCount = (name: string): boolean => /(^|\.)count\d*$/.test(name);
+
+/** What stands for a mean of nothing where it is asked whether a value depends on it: no formula is undefined at all of them. */
+const stand = [0.618, 2.718, -1.414];
+
+/**
+ * Whether a value that came out as NaN did so because nothing was counted in what it is made of: all weights of a mean were 0, or those of one
+ * of its columns. A mean of nothing is no number. What is NaN with any number in the place of that mean is NaN by itself.
+ */
+export function isOfNothing(totals: Totals, finish: (totals: Totals) => unknown): boolean {
+  const empty = [...totals].filter(([name, values]) => isCount(name) && values.includes(0));
+  if (empty.length === 0) return false;
+  return stand.some((mean) => {
+    const filled = new Map(totals);
+    for (const [name, counts] of empty) {
+      const whose = name.replace(/count(?=\d*$)/, 'sum');
+      const sums = totals.get(whose);
+      const at = (place: number): number => counts[counts.length === 1 ? 0 : place] ?? Number.NaN;
+      if (sums)
+        filled.set(
+          whose,
+          sums.map((sum, place) => (at(place) === 0 ? mean : sum)),
+        );
+      filled.set(
+        name,
+        counts.map((count) => (count === 0 ? 1 : count)),
+      );
+    }
+    return !Number.isNaN(finish(filled));
+  });
 }
 
 /** Element 0 of a total, NaN where it was never written. */

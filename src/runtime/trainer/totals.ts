@@ -9,7 +9,7 @@ import { exactNumber, fromExactNumbers, type ExactNumber } from '../../values/ex
 import { record } from '../../values/json-record.js';
 import { joints } from '../rows/joined.js';
 import {
-  isEmpty,
+  isOfNothing,
   type Figures,
   type Reduction,
   type Table,
@@ -245,7 +245,7 @@ export class StageTotals {
         );
       const value = finish(own);
       if (typeof value === 'number') {
-        if (!Number.isNaN(value) || !isEmpty(own)) finished.set(name, value);
+        if (!Number.isNaN(value) || !isOfNothing(own, finish)) finished.set(name, value);
       } else if (isTable(value)) tables.set(name, value);
       else for (const [part, each] of value) finished.set(`${name}.${part}`, each);
     }

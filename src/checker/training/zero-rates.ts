@@ -25,16 +25,17 @@ const schedulesIn = (expr: IrExpr): readonly string[] => {
 
 /** The plans of schedules; null where one is not known before the run, or waits for measurements. */
 const plansOf = (
-  { trainer }: TrainingInput,
+  input: TrainingInput,
   run: Run,
   names: readonly string[],
 ): ReadonlyMap<string, SchedulePlan> | null => {
+  const { trainer } = input;
   const { pace } = run;
   if (pace === null) return null;
   const plans = new Map<string, SchedulePlan>();
   for (const name of names) {
     const own = trainer.schedules.find((each) => each.name === name)?.phases ?? [];
-    const phases = own.map(({ kind, options }) => phaseOf(kind, options, run));
+    const phases = own.map(({ kind, options }) => phaseOf(input, kind, options, run));
     const known = phases.filter((phase) => phase !== null && phase.kind !== 'plateau');
     if (known.length === 0 || known.length < own.length) return null;
     try {

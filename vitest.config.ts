@@ -89,7 +89,9 @@ export default defineConfig({
           name: 'embedded',
           include: ['test/**/*.test.ts'],
           exclude: ['test/native/**'],
-          testTimeout: 30_000,
+          // Hooks bundle programs and train; a machine that is shared takes its time.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
           env: { ZTRAIN_TEST_ENGINE: 'embedded', ZTRAIN_ENGINE: 'embedded', ZTRAIN_TENSORFLOW: '', ...apart },
         },
       },

@@ -1,8 +1,9 @@
-/** How `ztrainc` was called, for lines that a reader is to type. */
+/** How `ztrainc` was called, for lines that a reader is to type: where npm ran it, it is on nobody's path. */
 
-/** `npx ztrainc` where npx ran it: a project's own installation is on nobody's path. */
-export const calledAs = (environment: NodeJS.ProcessEnv = process.env): string =>
-  environment['npm_lifecycle_event'] === 'npx' &&
-  environment['npm_lifecycle_script']?.includes('ztrainc') === true
-    ? 'npx ztrainc'
-    : 'ztrainc';
+/** `npx ztrainc`, or `npm run ztrainc --` of a package whose script has that name. */
+export const calledAs = (environment: NodeJS.ProcessEnv = process.env): string => {
+  const { npm_lifecycle_event: event, npm_lifecycle_script: script = '' } = environment;
+  if (!script.includes('ztrainc')) return 'ztrainc';
+  if (event === 'npx') return 'npx ztrainc';
+  return event === 'ztrainc' ? 'npm run ztrainc --' : 'ztrainc';
+};

@@ -371,6 +371,9 @@ describe('init', () => {
     const environment = { npm_lifecycle_event: 'npx', npm_lifecycle_script: 'ztrainc' };
     const other = await desk.ztrainc(['init', 'classifier', 'other'], { environment });
     expect(other.stderr).toMatch(/^next: npx ztrainc run other/m);
+    const script = { npm_lifecycle_event: 'ztrainc', npm_lifecycle_script: 'node dist/ztrainc.mjs' };
+    const third = await desk.ztrainc(['init', 'classifier', 'third'], { environment: script });
+    expect(third.stderr).toMatch(/^next: npm run ztrainc -- run third/m);
     expect(existsSync(join(desk.folder, 'mine', '.gitignore'))).toBe(true);
     expect(existsSync(join(desk.folder, 'mine', 'gitignore'))).toBe(false);
     const ran = await desk.ztrainc(['run', 'mine/classifier.ztrain', '--dev-run', '2']);

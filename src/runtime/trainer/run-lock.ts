@@ -9,6 +9,7 @@ import { RunError } from '../run/run-error.js';
 import { jsonOf } from '../run/folder.js';
 import { record } from '../../values/json-record.js';
 import { optionFacts } from './option-facts.js';
+import { filesOfSet } from './read-files.js';
 import { paramsByName, readFiles } from './run-record.js';
 import type { AnyTrainer } from './run.js';
 import type { Session } from './session.js';
@@ -169,7 +170,7 @@ function dataDifferences(before: Facts, now: Facts): readonly Difference[] {
     if (before[label] === undefined) continue;
     const [was, is] = [record(label, before[label]), record(label, now[label])];
     if (JSON.stringify(was) === JSON.stringify(is)) continue;
-    const [old, young] = [filesOf(was), filesOf(is)];
+    const [old, young] = [filesOfSet(was), filesOfSet(is)];
     // A version that did not look at the source's files knows its rows alone.
     if (old.length === 0 && was['rows'] === is['rows']) continue;
     if (was['rows'] !== is['rows'])
@@ -190,16 +191,6 @@ function dataDifferences(before: Facts, now: Facts): readonly Difference[] {
   }
   const all = [...lines, ...[...setsOf].map(([line, labels]) => `${labels.join(', ')}: ${line}`)];
   return all.length === 0 ? [] : [{ name: 'data', lines: all }];
-}
-
-function filesOf(set: Facts): readonly { readonly file: string; readonly sha256: string }[] {
-  const { files } = set;
-  return Array.isArray(files)
-    ? files.map((each: unknown) => {
-        const { file, sha256 } = record('a file', each);
-        return { file: String(file), sha256: String(sha256) };
-      })
-    : [];
 }
 
 const shownLines = 6;

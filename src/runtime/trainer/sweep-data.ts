@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { record } from '../../values/json-record.js';
 import { RunError } from '../run/run-error.js';
+import { filesOfData } from './read-files.js';
 
 /** A run would be of other data than those before it. */
 export class OtherData extends RunError {}
@@ -30,8 +31,8 @@ export class SweepData {
     if (this.folder === null) return;
     try {
       const about: unknown = JSON.parse(await readFile(join(this.folder, run, 'run.json'), 'utf8'));
-      for (const { key, sha256 } of filesOf(record('run.json', about)['data']))
-        this.#known.set(key, { sha256, run });
+      for (const { label, file, sha256 } of filesOfData(record('run.json', about)['data']))
+        this.#known.set(keyOf(label, file), { sha256, run });
     } catch {
       // What cannot be read says nothing.
     }
@@ -40,7 +41,8 @@ export class SweepData {
   /** Throws an OtherData where a file has changed since another run has read it, unless that is allowed: then it is told, once. */
   check(run: string, data: unknown): void {
     const lines: string[] = [];
-    for (const { key, label, file, sha256 } of filesOf(data)) {
+    for (const { label, file, sha256 } of filesOfData(data)) {
+      const key = keyOf(label, file);
       const before = this.#known.get(key);
       if (before !== undefined && before.sha256 !== sha256)
         lines.push(`${label}: ${file} has changed since ${before.run} has read it`);
@@ -58,20 +60,4 @@ export class SweepData {
   }
 }
 
-interface DataFile {
-  readonly key: string;
-  readonly label: string;
-  readonly file: string;
-  readonly sha256: string;
-}
-
-/** Files of data sets, as `run.json` has them. */
-function filesOf(data: unknown): readonly DataFile[] {
-  return Object.entries(record('data', data)).flatMap(([label, set]) => {
-    const { files } = record(label, set);
-    return (Array.isArray(files) ? files : []).map((each: unknown) => {
-      const { file, sha256 } = record('a file', each);
-      return { key: `${label} ${String(file)}`, label, file: String(file), sha256: String(sha256) };
-    });
-  });
-}
+const keyOf = (label: string, file: string): string => `${label} ${file}`;

@@ -5,6 +5,7 @@ import { readState, type Checkpoint } from '../checkpoint/read.js';
 import { plainJson } from '../checkpoint/strict-json.js';
 import type { ReadFile } from '../data/files.js';
 import { RunError } from '../run/run-error.js';
+import { filesOfData } from './read-files.js';
 import { isHarmless } from './run-lock.js';
 
 /** What a checkpoint says of its run. */
@@ -27,23 +28,13 @@ export async function trainedWith(from: Checkpoint): Promise<TrainedWith> {
     const { overrides, data } = record('lock', lock);
     return {
       overrides: Array.isArray(overrides) ? overrides.map(String) : [],
-      files: new Map(data === undefined ? [] : filesOf(data)),
+      files: new Map(data === undefined ? [] : filesOfData(data).map(({ file, sha256 }) => [file, sha256])),
       unread: null,
     };
   } catch (error) {
     if (!(error instanceof RunError)) throw error;
     return { ...nothing, unread: error.message };
   }
-}
-
-function filesOf(data: unknown): readonly (readonly [string, string])[] {
-  return Object.entries(record('data', data)).flatMap(([label, set]) => {
-    const { files } = record(label, set);
-    return (Array.isArray(files) ? files : []).map((each: unknown) => {
-      const { file, sha256 } = record('a file', each);
-      return [String(file), String(sha256)] as const;
-    });
-  });
 }
 
 /**

@@ -382,7 +382,8 @@ function begin(
       reporter.line(line),
     );
   reporter.line(`${spec.trainer} on ${session.engine.version}, seed ${options.seed}`);
-  const all = totalSteps === null ? 'until max_time' : `${totalSteps} in all`;
+  const all =
+    totalSteps === null ? 'until max_time' : `${totalSteps}${session.isEndless ? ' steps' : ''} in all`;
   const whole = `${session.isEndless ? 'live data, no epochs' : `${stepsPerEpoch} steps an epoch`}, ${all}`;
   reporter.line(
     devRun === null

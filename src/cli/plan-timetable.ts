@@ -1,10 +1,11 @@
 /** The timetable in a run's plan: what is due when, in steps, for all that happens every so often or at one time. */
 import { evaluateIr } from '../checker/evaluate.js';
-import type { IrNamed, IrStep, IrStepStmt, IrTrainer } from '../checker/ir.js';
-import { optionOf } from '../checker/training/input.js';
+import type { IrExpr, IrNamed, IrStep, IrStepStmt, IrTrainer } from '../checker/ir.js';
+import { optionOf, type TrainingInput } from '../checker/training/input.js';
 import { durationOf } from '../checker/training/lengths.js';
+import { endlessData } from '../checker/training/live.js';
 import { measurementsOf } from '../checker/training/measurements.js';
-import type { Run } from '../checker/training/run.js';
+import { builtinLength, builtinNumber, type Run } from '../checker/training/run.js';
 import { doneWhere, visitTimed } from '../checker/training/timetable.js';
 import { dueAt, durationInSteps, type Pace } from '../values/durations.js';
 import { phases } from '../values/phases.js';
@@ -108,15 +109,51 @@ export const blockLines = (step: IrStep, { run, end }: Timed): readonly string[]
   return lines;
 };
 
-/** What is frozen, and until when. */
+/** Whole steps of a length; null where an epoch's are not known. */
+const stepsIn = (duration: Duration, { pace }: Run): number | null =>
+  duration.unit === 'steps'
+    ? Math.round(duration.value)
+    : pace === null
+      ? null
+      : Math.round(durationInSteps(duration, pace));
+
+/** `after(from, first)`: frozen at first where it says so, and again to the end of the run. */
+const frozenAfter = (
+  { from, first }: Extract<IrExpr, { kind: 'freezeAfter' }>,
+  whose: string,
+  { run, end }: Timed,
+): readonly string[] => {
+  const [later, sooner] = [durationOf(from, run), durationOf(first, run)];
+  if (later === null || later.unit === 'rest' || (first !== null && sooner === null)) return [];
+  const start = stepsIn(later, run);
+  const least = sooner === null ? 0 : stepsIn(sooner, run);
+  if (start === null || least === null) {
+    const before = sooner === null ? '' : `for ${showQuantity(sooner)}, and `;
+    return [`freeze: ${whose} ${before}after ${showQuantity(later)}, to the end`];
+  }
+  if (end !== null && least >= end) return [`freeze: ${whose} in all ${counted(end, 'step')}`];
+  const before = least === 0 ? '' : ` in steps 1 to ${grouped(least)}`;
+  if (end !== null && start >= end)
+    return [
+      least === 0
+        ? `freeze: ${whose} never, the run has ${counted(end, 'step')}`
+        : `freeze: ${whose}${before}, trained from ${grouped(least + 1)} on`,
+    ];
+  const trained = `${least === 0 ? 'in steps 1' : `from ${grouped(least + 1)}`} to ${grouped(start)}`;
+  return [`freeze: ${whose}${before}, trained ${trained}, frozen from ${grouped(start + 1)} on`];
+};
+
+/** What is frozen, and when. */
 export const freezeLines = (trainer: IrTrainer, { run, end }: Timed): readonly string[] =>
   trainer.optimizers.flatMap(({ name, options, groups }) => {
     const line = (own: readonly IrNamed[], whose: string): readonly string[] => {
-      const freeze = durationOf(optionOf(own, 'freeze'), run);
+      const given = optionOf(own, 'freeze');
+      if (given?.kind === 'freezeAfter') return frozenAfter(given, whose, { run, end });
+      const freeze = durationOf(given, run);
       if (freeze === null) return [];
       if (freeze.unit === 'rest') return [`freeze: ${whose} for the whole run`];
-      if (run.pace === null) return [`freeze: ${whose} for ${showQuantity(freeze)}`];
-      const until = Math.round(durationInSteps(freeze, run.pace));
+      const until = stepsIn(freeze, run);
+      if (until === null) return [`freeze: ${whose} for ${showQuantity(freeze)}`];
       if (until === 0) return [];
       if (end !== null && until >= end) return [`freeze: ${whose} in all ${counted(end, 'step')}`];
       return [`freeze: ${whose} in steps 1 to ${grouped(until)}, trained from ${grouped(until + 1)} on`];
@@ -146,39 +183,47 @@ export const copyLines = (trainer: IrTrainer, { run, end }: Timed): readonly str
   });
 
 /** Lines of training metrics, and add-ons that come every so often. */
-export const logLines = (
-  trainer: IrTrainer,
-  { run, end }: Timed,
-  defaultOf: (addon: string, option: string) => Duration | null,
-): readonly string[] => {
+export const logLines = (input: TrainingInput, { run, end }: Timed): readonly string[] => {
+  const { trainer } = input;
   const { pace } = run;
   const due = (label: string, every: Duration | null, options: TimesOptions = {}): readonly string[] =>
     every === null
       ? []
       : [`${label}: ${pace === null ? `every ${showQuantity(every)}` : times(every, pace, end, options)}`];
   const logEvery =
-    durationOf(optionOf(trainer.options, 'log_every'), run) ?? defaultOf('trainer', 'log_every');
+    durationOf(optionOf(trainer.options, 'log_every'), run) ??
+    builtinLength(input, 'trainer', 'options', 'log_every');
+  const isEndless = endlessData(trainer) !== null;
+  const isLast =
+    typeof run.steps === 'number' && logEvery?.unit === 'steps' && dueAt(run.steps, logEvery.value);
   return [
-    ...due('metrics of training: at the end of each epoch, and in between', logEvery, {
-      betweenEpochs: true,
-    }),
+    ...(isEndless
+      ? due('metrics of training', logEvery).map((line) => `${line}${isLast ? '' : ', and at the end'}`)
+      : due('metrics of training: at the end of each epoch, and in between', logEvery, {
+          betweenEpochs: true,
+        })),
     ...trainer.addons.flatMap(({ name, label, module, options }) =>
       module !== null || (name !== 'lr_log' && name !== 'image_grid')
         ? module === null && (name === 'csv_log' || name === 'device_stats')
           ? [`${label}: with each line of ${name === 'csv_log' ? '' : 'training '}metrics`]
           : []
-        : due(label, durationOf(optionOf(options, 'every'), run) ?? defaultOf(name, 'every')),
+        : due(
+            label,
+            durationOf(optionOf(options, 'every'), run) ?? builtinLength(input, 'addon', name, 'every'),
+          ),
     ),
   ];
 };
 
 /** When early stopping may end the run, at the earliest, for want of improvement. */
-export const stopLines = (trainer: IrTrainer, { run, end }: Timed): readonly string[] =>
-  trainer.addons.flatMap(({ name, module, options }) => {
+export const stopLines = (input: TrainingInput, { run, end }: Timed): readonly string[] =>
+  input.trainer.addons.flatMap(({ name, module, options }) => {
+    const { trainer } = input;
     const monitor = optionOf(options, 'monitor');
     if (module !== null || name !== 'early_stopping' || monitor?.kind !== 'monitor') return [];
     const given = optionOf(options, 'patience');
-    const patience = given === null ? 10 : evaluateIr(given, run.names);
+    const patience =
+      given === null ? builtinNumber(input, 'addon', name, 'patience') : evaluateIr(given, run.names);
     const at = measurementsOf(trainer, monitor.metric, run)?.filter((step) => end === null || step <= end);
     if (at === undefined || typeof patience !== 'number' || run.pace === null) return [];
     const least = (option: string): number => {

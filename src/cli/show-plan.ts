@@ -13,7 +13,7 @@ import type { Pace } from '../values/durations.js';
 import { batchesIn, partOf, showPart } from '../values/limits.js';
 import { planSchedule } from '../values/schedule.js';
 import { countOf, settingText, type Axis } from '../values/sweep.js';
-import { showQuantity, type Duration } from '../values/units.js';
+import { showQuantity } from '../values/units.js';
 import { countRows } from './row-counts.js';
 import { mapLines } from './show-maps.js';
 import type { Settings } from './settings.js';
@@ -212,6 +212,14 @@ const validateLines = (step: IrStep, trainer: IrTrainer, reader: Reader): readon
 const isTrue = (expr: IrExpr | null, run: Run): boolean =>
   expr !== null && evaluateIr(expr, run.names) === true;
 
+/** When a metric is measured. */
+const measuredText = (trainer: IrTrainer, metric: string): string =>
+  trainer.steps.find(({ name }) => metric.startsWith(`${name}.`))?.stage !== 'train'
+    ? 'after a validation'
+    : endlessData(trainer) === null
+      ? 'after an epoch'
+      : 'after a line of metrics';
+
 const checkpointLines = (trainer: IrTrainer, { run, end }: Reader): readonly string[] =>
   trainer.addons
     .filter(({ name }) => name === 'checkpoint')
@@ -223,7 +231,9 @@ const checkpointLines = (trainer: IrTrainer, { run, end }: Reader): readonly str
         ...(every === null
           ? []
           : [run.pace === null ? `every ${showQuantity(every)}` : times(every, run.pace, end)]),
-        ...(best?.kind === 'monitor' ? [`after a validation with the best ${best.metric}`] : []),
+        ...(best?.kind === 'monitor'
+          ? [`${measuredText(trainer, best.metric)} with the best ${best.metric}`]
+          : []),
         ...(last !== null && evaluateIr(last, run.names) === false ? [] : ['at the end']),
         ...(isTrue(optionOf(options, 'on_error'), run) ? ['where the run fails, as failed-N'] : []),
       ];
@@ -270,9 +280,9 @@ const shownName = ({ name, label }: IrTrainer['addons'][number]): string =>
 
 const shortNumber = (value: number): string => String(Number(value.toPrecision(4)));
 
-const scheduleLines = (trainer: IrTrainer, run: Run): readonly string[] =>
-  trainer.schedules.flatMap(({ name, phases }) => {
-    const read = phases.map(({ kind, options }) => phaseOf(kind, options, run));
+const scheduleLines = (input: TrainingInput, run: Run): readonly string[] =>
+  input.trainer.schedules.flatMap(({ name, phases }) => {
+    const read = phases.map(({ kind, options }) => phaseOf(input, kind, options, run));
     const known = read.filter((phase) => phase !== null);
     const { pace } = run;
     if (pace === null || known.length < read.length) {
@@ -360,14 +370,6 @@ export const planLines = (
     ...trainer,
     addons: trainer.addons.filter(({ owns }) => !owns.some((effect) => untried.has(effect))),
   };
-  const defaultDuration = (owner: string, option: string): Duration | null => {
-    const builtin =
-      owner === 'trainer' ? input.prelude.find('trainer', 'options') : input.prelude.find('addon', owner);
-    const value = builtin?.params.find((each) => each.name.text === option)?.value;
-    if (value?.kind !== 'member' || value.object.kind !== 'number') return null;
-    const unit = value.name.text.replace(/s?$/, 's');
-    return unit === 'steps' || unit === 'epochs' ? { unit, value: value.object.value } : null;
-  };
   const stage = (name: IrStep['stage']): readonly IrStep[] =>
     trainer.steps.filter((step) => step.stage === name);
   return [
@@ -389,10 +391,10 @@ export const planLines = (
     ...addonLines(taken, dev === null),
     ...pretrainedLines(trainer, run),
     ...checkpointLines(taken, reader),
-    ...stopLines(taken, reader),
-    ...logLines(taken, reader, defaultDuration),
+    ...stopLines({ ...input, trainer: taken }, reader),
+    ...logLines({ ...input, trainer: taken }, reader),
     ...sweepLines(trainer, settings.overridden),
-    ...scheduleLines(trainer, run),
+    ...scheduleLines(input, run),
   ];
 };
 

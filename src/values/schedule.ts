@@ -286,6 +286,11 @@ function partsOf(
   return { partOf, count: partOf(length - 1) + 1 };
 }
 
+/** How many values a phase has that keeps each for `every`. Throws where that is no length. */
+export function valuesIn(every: Duration, placed: Omit<Placed, 'where'>): number {
+  return partsOf(every, { ...placed, where: 'a phase' }).count;
+}
+
 function intervalOf(every: Duration, pace: Pace, where: string): number {
   if (!(every.value > 0)) throw new Error(`${where}: every must be above 0, got ${showQuantity(every)}`);
   return wholeSteps(every, pace);

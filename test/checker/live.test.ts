@@ -211,3 +211,26 @@ test('a question of the epoch is refused', () => {
     'ZT4222 `run.epoch` is of epochs, and live data (`games`) has none @ run.epoch',
   );
 });
+
+describe('defaults in epochs', () => {
+  const grid = (every: string) =>
+    `addon image_grid { of = Actor(zeros([4, 4])) |> reshape([2, 2, 2]) ${every} }`;
+  test('of an add-on', () => {
+    expect(check({ more: grid('') }).found).toEqual([
+      `ZT4222 \`every = 1 epoch\`, the default of \`image_grid\`, is of epochs, and live data (\`games\`) has none @ ${grid('')}`,
+    ]);
+    expect(check({ more: grid('every = 5.steps') }).found).toEqual([]);
+  });
+  test('of an average', () => {
+    const average = (every: string) => ({
+      more: `model Settled = average(Actor, from = 5.steps${every})`,
+      body: 'metric late = mean(Settled(batch.obs))',
+    });
+    expect(check(average('')).found).toEqual([
+      expect.stringMatching(
+        /^ZT4222 `every = 1 epoch`, the default of `average`, is of epochs, and live data \(`games`\) has none @ model Settled/,
+      ),
+    ]);
+    expect(check(average(', every = 2.steps')).found).toEqual([]);
+  });
+});

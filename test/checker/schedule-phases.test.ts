@@ -8,14 +8,14 @@ const phases = (text: string) => ({ schedule: `schedule s { ${text} }`, optimize
 describe('accepted', () => {
   test.each([
     'polynomial(from = 1, to = 0, over = rest, power = 2)',
-    'warmup(to = 1, over = 5.steps, every = 1.steps) polynomial(to = 0, over = rest, every = 1.epoch)',
+    'warmup(to = 1, over = 5.steps, every = 1.steps) polynomial(to = 0, over = rest, every = 20.steps)',
     'one_cycle(peak = 0.1, over = rest)',
     'one_cycle(0.1, over = 20.steps, pct_start = 0.5, anneal = "linear") linear(to = 0, over = rest)',
     'plateau(validate.loss, from = 1, over = rest)',
     'plateau(monitor = max(validate.loss), factor = 0.5, from = 1, over = rest)',
-    'constant(1, over = 5.steps) plateau(min(train.loss), patience = 0, over = 5.steps) exponential(to = 1e-3, over = rest)',
+    'constant(1, over = 5.steps) plateau(min(train.loss), patience = 0, over = 3.epochs) exponential(to = 1e-3, over = rest)',
   ])('%s', (text) => {
-    expect(codesOf(phases(text))).toEqual([]);
+    expect(codesOf({ ...phases(text), trainer: 'trainer Digits { epochs = 20 }' })).toEqual([]);
   });
 });
 

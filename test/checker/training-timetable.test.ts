@@ -155,6 +155,81 @@ describe('what the run is too short for', () => {
   });
 });
 
+describe('a patience that is the default', () => {
+  const at = (addon: string, schedule = ''): ReturnType<typeof found> =>
+    found({
+      trainer: 'trainer Digits { epochs = 10 }',
+      addon,
+      ...(schedule === ''
+        ? {}
+        : { schedule: `schedule s { ${schedule} }`, optimizer: 'optimizer opt = adam { of = Net lr = s }' }),
+    });
+  test('of an early stop', () => {
+    const addon = 'addon early_stopping { monitor = min(validate.loss) }';
+    expect(at(addon)).toMatchObject([
+      {
+        code: 'ZT5020',
+        at: addon,
+        message:
+          '`patience = 10` changes nothing: `validate.loss` is measured 10 times, the first of which is the best so far',
+        help: 'give it a lower `patience`, or lengthen the run',
+      },
+    ]);
+    expect(at(addon)[0]?.notes).toContain('`early_stopping` has a patience of 10 unless it says otherwise');
+    expect(codesOf({ trainer: 'trainer Digits { epochs = 11 }', addon })).toEqual([]);
+  });
+  test.each(['stop_at = 0.1', 'diverge_at = 10.0', 'check_finite = true'])(
+    'not where the stop is there for %s',
+    (more) => {
+      expect(at(`addon early_stopping { monitor = min(validate.loss) ${more} }`)).toEqual([]);
+    },
+  );
+  test('of a plateau', () => {
+    const phase = 'plateau(validate.loss, from = 0.1, over = rest)';
+    expect(at('', phase)).toMatchObject([
+      {
+        code: 'ZT5020',
+        at: phase,
+        message:
+          '`patience = 10` changes nothing: `validate.loss` is measured 9 times within this phase of `s`, and 12 are needed for a change',
+      },
+    ]);
+  });
+});
+
+describe('a phase that keeps its first value', () => {
+  const at = (phases: string, epochs = 5): ReturnType<typeof found> =>
+    found({
+      trainer: `trainer Digits { epochs = ${epochs} }`,
+      schedule: `schedule s { ${phases} }`,
+      optimizer: 'optimizer opt = adam { of = Net lr = s }',
+    });
+  test.each([
+    ['cosine', 'cosine(from = 1e-3, to = 0, over = rest, every = 10.epochs)'],
+    ['step', 'step(from = 1e-3, factor = 0.1, over = rest, every = 10.epochs)'],
+  ])('%s', (kind, phases) => {
+    expect(at(phases)).toMatchObject([
+      {
+        code: 'ZT5020',
+        at: '10.epochs',
+        message: `\`${kind}\` changes nothing: this phase of \`s\` has 225 steps and keeps each value for 450 steps, so that it has only its first`,
+        help: 'shorten `every`, or lengthen the phase',
+      },
+    ]);
+  });
+  test.each([
+    // Two values, the second in the last epoch.
+    'cosine(from = 1e-3, to = 1e-4, over = rest, every = 4.epochs)',
+    // The first value of a warmup is above its start.
+    'warmup(to = 1e-3, over = rest, every = 10.epochs)',
+    // What follows takes its end up.
+    'linear(from = 1e-3, to = 1e-4, over = 1.epoch, every = 1.epoch)',
+    'linear(from = 1e-3, to = 1e-4, over = 1.epoch, every = 1.epoch) cosine(to = 1e-5, over = rest)',
+  ])('not %s', (phases) => {
+    expect(at(phases)).toEqual([]);
+  });
+});
+
 test('a class is always among as many as there are', () => {
   const validate = (k: number): string =>
     `step validate(batch in test_set) { metric top = top_k_accuracy(Net(batch.image), batch.label, k = ${k}) }`;

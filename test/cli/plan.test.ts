@@ -70,6 +70,70 @@ test('of a whole run', () => {
     image_grid: every 1 epoch: after 45, 90, 135 (3 times)"
   `);
 });
+test('what is frozen later on, or but for a time', () => {
+  const frozen = (freeze: string, spec = whole): readonly string[] =>
+    planOf(
+      spec
+        .replace(/^(?:  every 50.steps|model Smooth) .*$/gm, '')
+        .replace('freeze = 1.epoch', `freeze = ${freeze}`),
+    ).filter((line) => line.startsWith('freeze'));
+  const group = 'freeze: group body of `opt`';
+  expect(frozen('after(2.epochs)')).toEqual([`${group}, trained in steps 1 to 90, frozen from 91 on`]);
+  expect(frozen('after(2.epochs, first = 10.steps)')).toEqual([
+    `${group} in steps 1 to 10, trained from 11 to 90, frozen from 91 on`,
+  ]);
+  const short = whole.replace('epochs = 3', 'epochs = 3 dev_run = 20.batches');
+  expect(frozen('after(2.epochs)', short)).toEqual([`${group} never, the run has 20 steps`]);
+  expect(frozen('after(2.epochs, first = 10.steps)', short)).toEqual([
+    `${group} in steps 1 to 10, trained from 11 on`,
+  ]);
+  expect(frozen('after(2.epochs, first = 1.epoch)', short)).toEqual([`${group} in all 20 steps`]);
+  writeFileSync(join(folder, 'own.ts'), '');
+  const unknown = `extern "./own.ts" { data own(number: int) -> { image: f32[8, 8, 1], label: i32 } }\n${whole
+    .replace(/data train_set = .*/, 'data train_set = own { number = 1 }')
+    .replace(/data test_set = .*/, 'data test_set = own { number = 2 }')}`;
+  expect(frozen('after(2.epochs, first = 10.steps)', unknown)).toEqual([
+    `${group} for 10 steps, and after 2 epochs, to the end`,
+  ]);
+  expect(frozen('10.steps', unknown)).toEqual([`${group} in steps 1 to 10, trained from 11 on`]);
+});
+
+const live = (more: string, trainer = 'steps = 50'): string =>
+  `extern "./own.ts" { data own() -> { image: f32[8, 8, 1], label: i32 } { live = true } }
+data play = own { batch = 8 }
+model Net on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image |> flatten() |> dense(10) as head }
+optimizer opt = adam { of = Net }
+step train(batch in play) {
+  update opt { minimize mean(softmax_cross_entropy(Net(batch.image), batch.label)) }
+}
+trainer Play { ${trainer} }
+${more}
+`;
+
+test('of a run on live data, which has no epochs', () => {
+  writeFileSync(join(folder, 'own.ts'), '');
+  const best = 'addon checkpoint { every = 10.steps best = min(train.loss) }';
+  expect(planOf(live(best)).join('\n')).toMatchInlineSnapshot(`
+    "train: 50 steps
+      play: live, batches of 8 as the step asks for them
+    add-ons, in the order of their hooks: checkpoint (dependent)
+    checkpoint: every 10 steps; after a line of metrics with the best train.loss; at the end
+    metrics of training: every 50 steps"
+  `);
+  const metrics = (trainer: string): string | undefined =>
+    planOf(live('', trainer)).find((line) => line.startsWith('metrics'));
+  expect(metrics('steps = 55')).toBe('metrics of training: every 50 steps, and at the end');
+  expect(metrics('steps = 50 log_every = 5.steps')).toBe('metrics of training: every 5 steps');
+  expect(metrics('max_time = 1.hour')).toBe('metrics of training: every 50 steps, and at the end');
+});
+
+test('a best figure of training is that of an epoch', () => {
+  const text = whole.replace('best = min(validate.loss)', 'best = min(train.loss)');
+  expect(planOf(text).find((line) => line.startsWith('checkpoint'))).toContain(
+    '; after an epoch with the best train.loss; ',
+  );
+});
+
 test('of a dev run', () => {
   const dev = whole.replace('epochs = 3', 'epochs = 3 dev_run = 2.batches');
   expect(planOf(dev).join('\n')).toMatchInlineSnapshot(`

@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
@@ -143,4 +143,37 @@ test('so do predictions', async () => {
   expect(swept.filter((each) => existsSync(each))).toEqual([]);
   expect(kept.filter((each) => !existsSync(each))).toEqual([]);
   expect(readFileSync('rows.csv', 'utf8')).toContain('guess');
+});
+
+test('rows of a validation sweep what their own file left, and beside a file elsewhere only what is old', async () => {
+  const trainer = new LineTrainer({ params: {}, options: { epochs: 1, progress: 'none' } });
+  const { session } = await trainer.prepare({ kinds: ['predict'], dataRoot: '.' });
+  const quiet = { line: () => undefined } as unknown as Parameters<typeof idleHost>[1];
+  const gone = 'tmp-1073741824-00000000aa';
+  for (const folder of ['live-run', 'live-run/out', 'elsewhere']) mkdirSync(folder);
+  const left = ['rows.validate.csv', 'thesis.md', 'run.json'].map((name) => `${name}.${gone}`);
+  for (const folder of ['live-run', 'live-run/out', 'elsewhere'])
+    for (const name of left) {
+      mkdirSync(join(folder, name));
+      writeFileSync(join(folder, name, 'data'), '');
+    }
+  const folder = resolve('live-run');
+  for (const [file, where, swept] of [
+    ['rows.csv', 'live-run', true],
+    ['out/rows.csv', 'live-run/out', true],
+    ['../elsewhere/rows.csv', 'elsewhere', false],
+    [resolve('elsewhere', 'rows.csv'), 'elsewhere', false],
+  ] as const) {
+    const hooks = addons
+      .predictions({ file })
+      .start({ ...idleHost(session, quiet), folder, outputs: folder });
+    await hooks.evaluated?.(
+      'validate',
+      new Map([['guess', { dtype: 'f32', shape: [1], values: Float32Array.of(1) }]]),
+    );
+    await hooks.evaluateEnd?.('validate');
+    expect(readFileSync(join(where, 'rows.validate.csv'), 'utf8')).toContain('guess');
+    expect(temporaries(where).toSorted()).toEqual((swept ? left.slice(1) : left).toSorted());
+  }
+  await session.close();
 });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openCheckpoint, readTensors } from '../../src/runtime/checkpoint/read.js';
+import type { AddOn } from '../../src/runtime/addons/addon.js';
 import * as data from '../../src/runtime/data/index.js';
 import { LiveRandom } from '../../src/runtime/data/live-random.js';
 import { Turns } from '../../src/runtime/data/turns.js';
@@ -97,6 +98,40 @@ test.each([true, false])(
   },
   120_000,
 );
+
+test('where a hook fails that is told of a measurement, it is told again, and the line is there once', async () => {
+  const { runDir: whole } = await train('unbroken', true);
+  let left = 1;
+  class Faulty extends LiveTrainer {
+    protected override configureAddOns() {
+      const fails: AddOn = {
+        kind: 'faulty',
+        phase: 'independent',
+        owns: [],
+        withOptions: () => fails,
+        start: () => ({
+          measured: (at) => {
+            if (at.step === 6 && left-- > 0) throw new Error('no network');
+            return undefined;
+          },
+        }),
+      };
+      return [...super.configureAddOns(), fails];
+    }
+  }
+  const run = join(folder, 'broken');
+  const faulty = () => new Faulty(setup({ keeps: true }));
+  await expect(runFit(faulty(), { ...quiet, runDir: run })).rejects.toThrow(
+    'add-on faulty failed in measured: no network',
+  );
+  const resume = await resumePointAt(run);
+  await runFit(faulty(), { ...quiet, runDir: run, resume });
+  expect(resume.state['step']).toBe(6);
+  expect(linesOf(run)).toEqual(linesOf(whole));
+  expect(last(run, 'model.safetensors').equals(last(whole, 'model.safetensors'))).toBe(true);
+  const newest = (of: string): unknown => JSON.parse(last(of, 'state.json').toString()).loop.newest;
+  expect(newest(run)).toEqual(newest(whole));
+}, 120_000);
 
 const openSet = (source: (options: object) => data.LiveSource<object>, options: data.CommonOptions = {}) =>
   data.live<{ readonly x: Tensor1D }>(

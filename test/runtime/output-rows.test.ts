@@ -196,7 +196,9 @@ describe('a test', () => {
       .map((line): unknown => JSON.parse(line));
     expect(json).toHaveLength(9);
     expect(json[0]).toEqual({ guess: Number(rows[0]?.split(',')[0]), y: Number(rows[0]?.split(',')[1]) });
+    // The metrics are one line, and the last.
     expect(json[8]).toHaveProperty('test.loss');
+    expect(json.filter((line) => Object.hasOwn(Object(line), 'test.loss'))).toHaveLength(1);
   });
 });
 

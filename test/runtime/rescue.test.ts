@@ -138,3 +138,43 @@ test('in the middle of an accumulated step only what can be gone on from is kept
     await sameAs(name, 'whole-half', words);
   }
 });
+
+test.each(['measured', 'logged'] as const)(
+  'where a hook fails in %s, the epoch is measured once more when the run goes on',
+  async (hook) => {
+    let left = 1;
+    const heard: number[] = [];
+    class Faulty extends Rare {
+      protected override configureAddOns(): readonly AddOn[] {
+        const fail = (step: number): void => {
+          if (step === 10 && left-- > 0) throw new Error('no network');
+          heard.push(step);
+        };
+        const faulty: AddOn = {
+          kind: 'faulty',
+          phase: 'independent',
+          owns: [],
+          withOptions: () => faulty,
+          start: () =>
+            hook === 'logged'
+              ? { logged: ({ over, at }) => void (over === 'epoch' && fail(at.step)) }
+              : {
+                  measured: (at, metrics) => {
+                    if (metrics.has('train.loss')) fail(at.step);
+                    return undefined;
+                  },
+                },
+        };
+        return [...super.configureAddOns(), faulty];
+      }
+    }
+    const name = `hook-${hook}`;
+    const { code, text } = await run([`--run-dir=${name}`], Faulty);
+    expect(text).toContain(`add-on faulty failed in ${hook}: no network`);
+    expect(code).not.toBe(0);
+    expect((await newestVerified(name)).checkpoint?.step).toBe(10);
+    expect((await run(['--resume', name], Faulty)).code).toBe(0);
+    expect(heard).toEqual([5, 10, 15]);
+    await sameAs(name, 'whole');
+  },
+);

@@ -1,25 +1,31 @@
 /** ZT5020: what comes every so often, or waits for so many measurements, in a run that is too short for it. */
 import { idleOption } from '../../parser/messages.gen.js';
+import type { Span } from '../../parser/source.js';
+import { valuesIn } from '../../values/schedule.js';
 import { showQuantity } from '../../values/units.js';
 import { evaluateIr } from '../evaluate.js';
-import type { IrExpr, IrNamed } from '../ir.js';
+import type { IrExpr, IrNamed, IrSchedule } from '../ir.js';
+import { metricNames } from './addons.js';
 import { counted, optionOf, type TrainingInput } from './input.js';
 import { measurementsOf } from './measurements.js';
-import { lengthNotes, type Run } from './run.js';
+import { builtinNumber, lengthNotes, type Run } from './run.js';
 import { lengthOf } from './lengths.js';
 import { scaleOf, type Scale } from './schedules.js';
 
 /** Add-ons of the library that come every so often. */
 const recurring: ReadonlySet<string> = new Set(['checkpoint', 'lr_log', 'image_grid']);
 
-const reportIdle = (input: TrainingInput, run: Run, at: IrExpr, option: string, reason: string): void =>
-  input.report(
-    idleOption(
-      at.span,
-      { option, reason },
-      { notes: lengthNotes(run), help: 'lower it, lengthen the run, or leave it out' },
-    ),
-  );
+interface Idle {
+  readonly option: string;
+  readonly reason: string;
+  readonly notes?: readonly string[];
+  readonly help?: string;
+}
+
+const reportIdle = (input: TrainingInput, run: Run, span: Span, idle: Idle): void => {
+  const { option, reason, notes = [], help = 'lower it, lengthen the run, or leave it out' } = idle;
+  input.report(idleOption(span, { option, reason }, { notes: [...lengthNotes(run), ...notes], help }));
+};
 
 /** An interval that is longer than the run. */
 const checkInterval = (
@@ -33,7 +39,10 @@ const checkInterval = (
   const length = every ? scale.lengthOf(every) : null;
   if (!given || !every || length === null || length <= scale.total) return;
   const whole = counted(scale.total, scale.one);
-  reportIdle(input, run, given, `${name} = ${showQuantity(every)}`, `the run has ${whole}`);
+  reportIdle(input, run, given.span, {
+    option: `${name} = ${showQuantity(every)}`,
+    reason: `the run has ${whole}`,
+  });
 };
 
 const numberIn = (options: readonly IrNamed[], name: string, run: Run): number | null => {
@@ -42,55 +51,126 @@ const numberIn = (options: readonly IrNamed[], name: string, run: Run): number |
   return typeof value === 'number' ? value : null;
 };
 
+interface Patience {
+  readonly value: number;
+  readonly span: Span;
+  readonly isDefault: boolean;
+  /** What to say besides where it is the default. */
+  readonly words: Pick<Idle, 'notes' | 'help'>;
+}
+
+/** How long something waits for an improvement; null where that is not known. */
+const patienceOf = (
+  input: TrainingInput,
+  run: Run,
+  what: 'addon' | 'schedule',
+  own: { readonly kind: string; readonly span: Span; readonly options: readonly IrNamed[] },
+): Patience | null => {
+  const given = optionOf(own.options, 'patience');
+  const value = given ? evaluateIr(given, run.names) : builtinNumber(input, what, own.kind, 'patience');
+  if (typeof value !== 'number') return null;
+  const words = {
+    notes: [`\`${own.kind}\` has a patience of ${value} unless it says otherwise`],
+    help: 'give it a lower `patience`, or lengthen the run',
+  };
+  return { value, span: given?.span ?? own.span, isDefault: !given, words: given ? {} : words };
+};
+
+/** Steps at which a metric of the spec is measured; null where that is not known. */
+const measuredAt = (input: TrainingInput, metric: string, run: Run): readonly number[] | null =>
+  metricNames(input).includes(metric) ? measurementsOf(input.trainer, metric, run) : null;
+
+/** What an early stop may be there for besides its patience, where that is not said. */
+const otherStops = ['stop_at', 'diverge_at', 'check_finite'];
+
 /** A patience that all measurements of the run together do not use up. */
 const checkPatience = (input: TrainingInput, run: Run): void => {
   const { trainer } = input;
-  for (const { name, module, options } of trainer.addons) {
-    const [given, monitor] = [optionOf(options, 'patience'), optionOf(options, 'monitor')];
-    const patience = numberIn(options, 'patience', run);
-    if (module !== null || name !== 'early_stopping' || !given || patience === null) continue;
-    const at = monitor?.kind === 'monitor' ? measurementsOf(trainer, monitor.metric, run) : null;
-    if (at === null || monitor?.kind !== 'monitor' || at.length > patience) continue;
+  for (const { name, module, options, span } of trainer.addons) {
+    if (module !== null || name !== 'early_stopping') continue;
+    const monitor = optionOf(options, 'monitor');
+    const patience = patienceOf(input, run, 'addon', { kind: name, span, options });
+    if (patience === null || monitor?.kind !== 'monitor') continue;
+    const at = measuredAt(input, monitor.metric, run);
+    if (at === null || at.length > patience.value) continue;
+    const isTrial = at.length < 2;
+    if (patience.isDefault && (isTrial || otherStops.some((each) => optionOf(options, each)))) continue;
     const times = counted(at.length, 'time');
-    reportIdle(
-      input,
-      run,
-      given,
-      `patience = ${patience}`,
-      `\`${monitor.metric}\` is measured ${times}, the first of which is the best so far`,
-    );
+    reportIdle(input, run, patience.span, {
+      option: `patience = ${patience.value}`,
+      reason: `\`${monitor.metric}\` is measured ${times}, the first of which is the best so far`,
+      ...patience.words,
+    });
   }
 };
 
-/** The same of a plateau: what is measured before its phase has a step, or at its end, does not count. */
-const checkPlateaus = (input: TrainingInput, run: Run, scale: Scale): void => {
+type Phase = IrSchedule['phases'][number];
+
+/** Where a phase begins and ends, in the scale's own unit. */
+interface Placed {
+  readonly schedule: string;
+  readonly phase: Phase;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A plateau that is too short for its patience: what is measured before its phase has a step, or at its end, does not count. */
+const checkPlateau = (input: TrainingInput, run: Run, { schedule, phase, start, end }: Placed): void => {
+  const { kind, options, extern } = phase;
+  const monitor = optionOf(options, 'monitor');
+  if (kind !== 'plateau' || extern || monitor?.kind !== 'monitor') return;
+  const patience = patienceOf(input, run, 'schedule', phase);
+  const all = measuredAt(input, monitor.metric, run);
+  const at = all?.filter((step) => step > start && step < end);
+  // The first sets the mark; more than `patience` have to miss it.
+  if (patience === null || !all || at === undefined || at.length >= patience.value + 2) return;
+  if (patience.isDefault && all.length < 2) return;
+  const times = counted(at.length, 'time');
+  reportIdle(input, run, patience.span, {
+    option: `patience = ${patience.value}`,
+    reason: `\`${monitor.metric}\` is measured ${times} within this phase of \`${schedule}\`, and ${patience.value + 2} are needed for a change`,
+    ...patience.words,
+  });
+};
+
+/** Phases whose value moves from the start to the end; the first value of a warmup is above its start. */
+const moving: ReadonlySet<string> = new Set(['linear', 'cosine', 'exponential', 'polynomial']);
+
+/** A phase that keeps its first value to the end, where nothing comes after it that takes its end up. */
+const checkKept = (
+  input: TrainingInput,
+  run: Run,
+  scale: Scale,
+  { schedule, phase, start, end }: Placed,
+): void => {
+  const { kind, options, extern } = phase;
+  if (extern || (kind !== 'step' && !(moving.has(kind) && end >= scale.total))) return;
+  const given = optionOf(options, 'every');
+  const every = given && lengthOf(given, run);
+  if (!given || !every || run.pace === null || end <= start) return;
+  const length = end - start;
+  if (valuesIn(every, { start, length, pace: run.pace }) > 1) return;
+  const [kept, lasts] = [scale.lengthOf(every) ?? length, counted(length, scale.one)];
+  reportIdle(input, run, given.span, {
+    option: kind,
+    reason: `this phase of \`${schedule}\` has ${lasts} and keeps each value for ${counted(Math.round(kept), scale.one)}, so that it has only its first`,
+    help: 'shorten `every`, or lengthen the phase',
+  });
+};
+
+const checkPhases = (input: TrainingInput, run: Run, scale: Scale): void => {
   for (const { name, phases } of input.trainer.schedules) {
     let exact = 0;
-    for (const { kind, options, extern } of phases) {
+    for (const phase of phases) {
       const start = Math.round(exact);
-      const over = optionOf(options, 'over');
+      const over = optionOf(phase.options, 'over');
       const duration = over && lengthOf(over, run);
       const length = over?.kind === 'rest' ? scale.total - start : duration && scale.lengthOf(duration);
-      if (length === null) return;
+      if (length === null) break;
       exact += length;
-      const [given, monitor] = [optionOf(options, 'patience'), optionOf(options, 'monitor')];
-      const patience = numberIn(options, 'patience', run);
-      if (kind !== 'plateau' || extern || !given || patience === null || monitor?.kind !== 'monitor')
-        continue;
-      const end = Math.round(exact);
-      const at = measurementsOf(input.trainer, monitor.metric, run)?.filter(
-        (step) => step > start && step < end,
-      );
-      // The first sets the mark; more than `patience` have to miss it.
-      if (at === undefined || at.length >= patience + 2) continue;
-      const times = counted(at.length, 'time');
-      reportIdle(
-        input,
-        run,
-        given,
-        `patience = ${patience}`,
-        `\`${monitor.metric}\` is measured ${times} within this phase of \`${name}\`, and ${patience + 2} are needed for a change`,
-      );
+      const placed = { schedule: name, phase, start, end: Math.round(exact) };
+      checkPlateau(input, run, placed);
+      checkKept(input, run, scale, placed);
     }
   }
 };
@@ -109,13 +189,10 @@ export const checkIdle = (input: TrainingInput, run: Run): void => {
   const epochs =
     pace === null || pace.totalSteps === null ? run.epochs : pace.totalSteps / pace.stepsPerEpoch;
   if (reload && every !== null && typeof epochs === 'number' && every >= epochs)
-    reportIdle(
-      input,
-      run,
-      reload,
-      `reload_data = ${counted(every, 'epoch')}`,
-      `the run has ${counted(epochs, 'epoch')}, and its data is open at the start`,
-    );
+    reportIdle(input, run, reload.span, {
+      option: `reload_data = ${counted(every, 'epoch')}`,
+      reason: `the run has ${counted(epochs, 'epoch')}, and its data is open at the start`,
+    });
   checkPatience(input, run);
-  if (scale.whole) checkPlateaus(input, run, scale);
+  if (scale.whole) checkPhases(input, run, scale);
 };

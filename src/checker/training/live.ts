@@ -2,10 +2,11 @@
 import { endlessEpoch, notForLive } from '../../parser/messages.gen.js';
 import type { Span } from '../../parser/source.js';
 import { partOf } from '../../values/limits.js';
-import type { IrData, IrExpr, IrStep, IrTrainer } from '../ir.js';
+import { showQuantity } from '../../values/units.js';
+import type { IrData, IrExpr, IrNamed, IrStep, IrTrainer } from '../ir.js';
 import { walkIr } from '../ir-walk.js';
 import { optionOf, type TrainingInput } from './input.js';
-import { limitFields, type Run } from './run.js';
+import { builtinLength, limitFields, type Run } from './run.js';
 
 const isLiveSet = (trainer: IrTrainer, name: string): boolean =>
   trainer.data.some((data: IrData) => data.name === name && data.source.live === true);
@@ -123,6 +124,24 @@ const checkEpochs = (input: TrainingInput, data: string): void => {
     ],
   ];
   for (const [name, value, help] of named) if (value) tell(value.span, `\`${name}\``, help);
+  const defaults = (
+    what: 'addon' | 'model',
+    name: string,
+    { options, span }: { readonly options: readonly IrNamed[]; readonly span: Span },
+  ): void => {
+    for (const { name: param } of input.prelude.find(what, name)?.params ?? []) {
+      if (optionOf(options, param.text)) continue;
+      const length = builtinLength(input, what, name, param.text);
+      if (length?.unit === 'epochs')
+        tell(
+          span,
+          `\`${param.text} = ${showQuantity(length)}\`, the default of \`${name}\`,`,
+          `write \`${param.text} = 100.steps\``,
+        );
+    }
+  };
+  for (const addon of trainer.addons) if (addon.module === null) defaults('addon', addon.name, addon);
+  for (const { copy } of trainer.models) if (copy) defaults('model', copy.kind, copy);
   const told = new Set<string>();
   walkIr([trainer.steps, trainer.addons, trainer.schedules, trainer.optimizers, trainer.models], (node) => {
     const { kind, unit, ref, span } = node;

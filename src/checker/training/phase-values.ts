@@ -3,17 +3,24 @@ import type { Phase } from '../../values/schedule.js';
 import type { Duration } from '../../values/units.js';
 import { evaluateIr } from '../evaluate.js';
 import type { IrNamed } from '../ir.js';
-import { optionOf } from './input.js';
-import type { Run } from './run.js';
+import { optionOf, type TrainingInput } from './input.js';
+import { builtinDefault, builtinNumber, type Run } from './run.js';
 import { lengthOf as writtenLength } from './lengths.js';
 
 /** A phase of a built-in kind as the run plans it; null where a number of it is not known, and of a kind of the spec's own. */
-export const phaseOf = (kind: string, options: readonly IrNamed[], run: Run): Phase | null => {
+export const phaseOf = (
+  input: Pick<TrainingInput, 'prelude'>,
+  kind: string,
+  options: readonly IrNamed[],
+  run: Run,
+): Phase | null => {
   const number = (name: string): number | null => {
     const expr = optionOf(options, name);
     const value = expr === null ? null : evaluateIr(expr, run.names);
     return typeof value === 'number' ? value : null;
   };
+  const orDefault = (name: string): number | null =>
+    optionOf(options, name) === null ? builtinNumber(input, 'schedule', kind, name) : number(name);
   const lengthOf = (name: string): Duration | null => {
     const expr = optionOf(options, name);
     return expr === null ? null : writtenLength(expr, run);
@@ -38,22 +45,23 @@ export const phaseOf = (kind: string, options: readonly IrNamed[], run: Run): Ph
     case 'cosine':
     case 'exponential':
       return to === null ? null : { kind, to, over, from, every: every() };
-    case 'polynomial':
-      return to === null ? null : { kind, to, over, from, every: every(), power: number('power') ?? 1 };
+    case 'polynomial': {
+      const power = orDefault('power');
+      return to === null || power === null ? null : { kind, to, over, from, every: every(), power };
+    }
     case 'one_cycle': {
       const peak = number('peak');
+      const [pctStart, divFactor, finalDivFactor] = [
+        orDefault('pct_start'),
+        orDefault('div_factor'),
+        orDefault('final_div_factor'),
+      ];
       const anneal = optionOf(options, 'anneal');
-      return peak === null
-        ? null
-        : {
-            kind,
-            peak,
-            over,
-            pctStart: number('pct_start') ?? 0.3,
-            divFactor: number('div_factor') ?? 25,
-            finalDivFactor: number('final_div_factor') ?? 1e4,
-            anneal: anneal?.kind === 'literal' && anneal.value === 'linear' ? 'linear' : 'cosine',
-          };
+      const shape =
+        anneal === null ? builtinDefault(input, 'schedule', kind, 'anneal') : evaluateIr(anneal, run.names);
+      if (peak === null || pctStart === null || divFactor === null || finalDivFactor === null) return null;
+      if (shape !== 'linear' && shape !== 'cosine') return null;
+      return { kind, peak, over, pctStart, divFactor, finalDivFactor, anneal: shape };
     }
     case 'plateau': {
       const watched = optionOf(options, 'monitor');

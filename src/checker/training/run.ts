@@ -5,7 +5,7 @@ import { evaluateIr, type HostNames, type HostValue } from '../evaluate.js';
 import type { IrData, IrExpr, IrStep } from '../ir.js';
 import { batchesIn, partOf, type Limits, type Part, type Taken } from '../../values/limits.js';
 import { shareOut, weightOfPercent } from '../../values/split.js';
-import { showQuantity } from '../../values/units.js';
+import { showQuantity, type Duration } from '../../values/units.js';
 import { counted, optionOf, type TrainingInput } from './input.js';
 
 /** Rows of the sources whose content is fixed, by split; the first split is the one that is read by default. */
@@ -56,18 +56,51 @@ export interface Run {
 
 /** The default of a parameter of a built-in, where it is written as a constant. */
 export const builtinDefault = (
-  input: TrainingInput,
-  what: 'data' | 'trainer' | 'addon',
+  { prelude }: Pick<TrainingInput, 'prelude'>,
+  what: Configured,
   name: string,
   param: string,
 ): HostValue | undefined => {
-  const value: Expr | null | undefined = input.prelude
-    .find(what, name)
-    ?.params.find((each) => each.name.text === param)?.value;
+  const value = defaultOf(prelude, what, name, param);
   return value?.kind === 'number' || value?.kind === 'string' || value?.kind === 'bool'
     ? value.value
     : undefined;
 };
+
+/** The same of one that is a number. Throws for another: the prelude is not what this compiler was made with. */
+export const builtinNumber = (
+  input: Pick<TrainingInput, 'prelude'>,
+  what: Configured,
+  name: string,
+  param: string,
+): number => {
+  const value = builtinDefault(input, what, name, param);
+  if (typeof value !== 'number') throw new Error(`${what} ${name} has no number as default of ${param}`);
+  return value;
+};
+
+/** The same of a length, such as `1.epoch`; null where there is none. */
+export const builtinLength = (
+  { prelude }: Pick<TrainingInput, 'prelude'>,
+  what: Configured,
+  name: string,
+  param: string,
+): Duration | null => {
+  const value = defaultOf(prelude, what, name, param);
+  if (value?.kind !== 'member' || value.object.kind !== 'number') return null;
+  const unit = `${value.name.text.replace(/s$/, '')}s`;
+  return unit === 'steps' || unit === 'epochs' ? { unit, value: value.object.value } : null;
+};
+
+type Configured = 'data' | 'trainer' | 'addon' | 'schedule' | 'model';
+
+const defaultOf = (
+  prelude: TrainingInput['prelude'],
+  what: Configured,
+  name: string,
+  param: string,
+): Expr | null | undefined =>
+  prelude.find(what, name)?.params.find((each) => each.name.text === param)?.value;
 
 export const hostNamesOf = (input: TrainingInput): HostNames => {
   const params = new Map<string, HostValue>(input.params);

@@ -25,16 +25,17 @@ const schedulesIn = (expr: IrExpr): readonly string[] => {
 
 /** The plans of schedules; null where one is not known before the run, or waits for measurements. */
 const plansOf = (
-  { trainer }: TrainingInput,
+  input: TrainingInput,
   run: Run,
   names: readonly string[],
 ): ReadonlyMap<string, SchedulePlan> | null => {
+  const { trainer } = input;
   const { pace } = run;
   if (pace === null) return null;
   const plans = new Map<string, SchedulePlan>();
   for (const name of names) {
     const own = trainer.schedules.find((each) => each.name === name)?.phases ?? [];
-    const phases = own.map(({ kind, options }) => phaseOf(kind, options, run));
+    const phases = own.map(({ kind, options }) => phaseOf(input, kind, options, run));
     const known = phases.filter((phase) => phase !== null && phase.kind !== 'plateau');
     if (known.length === 0 || known.length < own.length) return null;
     try {
@@ -53,19 +54,31 @@ interface Zeros {
   readonly length: number;
 }
 
-/** The longest time in which `rate` is 0, of those that last `least` updates. It is looked at `samples` times in each. */
+/** Times that are looked at in an epoch, and at most in the whole run: checking takes as long for a run without a sensible end. */
+const samples = { epoch: 64, run: 4096 };
+
+/** The longest time in which `rate` is 0, of those that last `least` updates. */
 const longestZeros = (rate: (update: number) => number, total: number, least: number): Zeros | null => {
-  const samples = 64;
-  const stride = Math.max(1, Math.floor(least / samples));
+  const stride = Math.max(1, Math.floor(least / samples.epoch), Math.ceil(total / samples.run));
+  const isZero = (update: number): boolean => rate(update) === 0;
+  /** The update of 0 that is nearest to `other`, which has none: there is one change between them. */
+  const edge = (zero: number, other: number): number => {
+    let [inside, outside] = [zero, other];
+    while (Math.abs(outside - inside) > 1) {
+      const middle = Math.trunc((inside + outside) / 2);
+      if (isZero(middle)) inside = middle;
+      else outside = middle;
+    }
+    return inside;
+  };
   let longest: Zeros | null = null;
   for (let at = 0; at < total; at += stride) {
-    if (rate(at) !== 0) continue;
-    let from = at;
-    while (from > 0 && rate(from - 1) === 0) from -= 1;
+    if (!isZero(at)) continue;
+    const from = edge(at, Math.max(-1, at - stride));
     let last = at;
-    while (last + stride < total && rate(last + stride) === 0) last += stride;
-    while (last + 1 < total && rate(last + 1) === 0) last += 1;
-    const length = last + 1 - from;
+    while (last + stride < total && isZero(last + stride)) last += stride;
+    const after = Math.min(total, last + stride);
+    const length = (after === total && isZero(total - 1) ? total - 1 : edge(last, after)) + 1 - from;
     if (length >= least && length > (longest?.length ?? 0)) longest = { from, length };
     at = last;
   }

@@ -1,8 +1,15 @@
 /** Writes what steps return, one row a line: what predict steps return to one file, what validate and test steps do to one each. */
-import { open, rename, rm, type FileHandle } from 'node:fs/promises';
-import { basename, dirname, extname, resolve } from 'node:path';
+import { open, realpath, rename, rm, type FileHandle } from 'node:fs/promises';
+import { basename, dirname, extname, resolve, sep } from 'node:path';
 import { makeFolder } from '../../values/folders.js';
-import { besides, fileError, sweepBesides, sweepTemporaries, syncFolder } from '../checkpoint/files.js';
+import {
+  besides,
+  fileError,
+  isTemporaryOf,
+  sweepBesides,
+  sweepTemporaries,
+  syncFolder,
+} from '../checkpoint/files.js';
 import { writtenPath, type DataPath } from '../data/files.js';
 import type { OutputTexts } from '../data/texts.js';
 import type { HostTensor } from '../engine/engine.js';
@@ -62,8 +69,9 @@ export function predictions(options: PredictionsOptions): AddOn {
           if (host.outputs === null) return;
           const file =
             measured.get(step) ?? new RowsFile(besideWith(step, resolve(host.outputs, name)), ending);
-          // What a run that was killed has left half written is in its own folder, where one process at a time writes.
-          if (!measured.has(step) && host.folder !== null) await sweepTemporaries(dirname(file.path));
+          // In a run's folder one process at a time writes: what it left half written when it was killed need not be old to go.
+          if (!measured.has(step) && host.folder !== null && (await isBelow(host.folder, file.path)))
+            await sweepTemporaries(dirname(file.path), (left) => isTemporaryOf([basename(file.path)], left));
           measured.set(step, file);
           await file.append(rows);
         },
@@ -86,6 +94,14 @@ export function predictions(options: PredictionsOptions): AddOn {
 function besideWith(step: string, file: string): string {
   const ending = extname(file);
   return resolve(dirname(file), `${basename(file, ending)}.${step}${ending}`);
+}
+
+/** Whether a file is in a folder or one in it, wherever links lead. Not where there is no such folder yet. */
+async function isBelow(folder: string, file: string): Promise<boolean> {
+  const [top, own] = await Promise.all(
+    [folder, dirname(file)].map((each) => realpath(each).catch(() => null)),
+  );
+  return top != null && own != null && `${own}${sep}`.startsWith(top.endsWith(sep) ? top : `${top}${sep}`);
 }
 
 /** A file of rows, which has its name once it is whole. It may be written again. */

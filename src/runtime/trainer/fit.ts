@@ -15,7 +15,7 @@ import { reloadData } from './open-stage.js';
 import { stepParts, type LoopState, type StepPart } from './loop-state.js';
 import type { OpenStage, Session } from './session.js';
 import { Tally } from './throughput.js';
-import type { Finished } from './totals.js';
+import type { Finished, StageTotals } from './totals.js';
 import { updatedIn } from './update.js';
 import { Validations } from './validations.js';
 import { Windows } from './windows.js';
@@ -379,8 +379,7 @@ class Fit {
   /** The epoch's line where the epoch has ended, a window's where one is due. */
   async #measureTraining(): Promise<Asked> {
     if (this.#step % this.#session.pace.stepsPerEpoch === 0) return this.#closeEpoch();
-    if (this.#step % this.#session.options.logEvery.value === 0) return this.#logWindow();
-    return undefined;
+    return this.#step % this.#session.options.logEvery.value === 0 ? this.#logWindow() : undefined;
   }
 
   /**
@@ -410,13 +409,26 @@ class Fit {
 
   /** A line of the metrics since the last one. Where an epoch has no end, it is what a monitor of training sees. */
   async #logWindow(): Promise<Asked> {
+    if (this.#windowLogged) return undefined;
+    return this.#closing(async (totals) => {
+      const metrics = await this.#session.timed(this.#reading('window'), () => totals.finishWindow());
+      this.#windowLogged = true;
+      this.#windowsInEpoch += 1;
+      this.#tell('window', metrics);
+      return this.#session.isEndless ? this.#measuredTraining(metrics) : undefined;
+    });
+  }
+
+  /** Turns sums into a line. A run that goes on from what is saved meanwhile, as where a hook fails, does that again from the sums. */
+  async #closing(close: (totals: StageTotals) => Promise<Asked>): Promise<Asked> {
+    const keeper = this.#keeper;
     await this.#session.checkFinite();
-    const { totals } = this.#train.stage;
-    const metrics = await this.#session.timed(this.#reading('window'), () => totals.finishWindow());
-    this.#windowLogged = true;
-    this.#windowsInEpoch += 1;
-    this.#tell('window', metrics);
-    return this.#session.isEndless ? this.#measuredTraining(metrics) : undefined;
+    // What follows the last step is held as a whole.
+    const isOwn = !keeper.isHeld;
+    if (isOwn) await keeper.hold(this.#moment());
+    const asked = await close(this.#train.stage.totals);
+    if (isOwn) keeper.release();
+    return asked;
   }
 
   #measuredTraining(metrics: Finished): Promise<Asked> {
@@ -451,15 +463,15 @@ class Fit {
   /** Finishes the epoch's training metrics, where there are any since the last time. */
   async #closeEpoch(): Promise<Asked> {
     // The mean of a run that learns says nothing of its end.
-    if (this.#session.isEndless) return this.#windowLogged ? undefined : this.#logWindow();
+    if (this.#session.isEndless) return this.#logWindow();
     if (this.#windowLogged && this.#windowsInEpoch === 0) return undefined;
-    await this.#session.checkFinite();
-    const { totals } = this.#train.stage;
-    const metrics = await this.#session.timed(this.#reading('epoch'), () => totals.finishEpoch());
-    this.#windowLogged = true;
-    this.#windowsInEpoch = 0;
-    this.#tell('epoch', metrics);
-    return this.#measuredTraining(metrics);
+    return this.#closing(async (totals) => {
+      const metrics = await this.#session.timed(this.#reading('epoch'), () => totals.finishEpoch());
+      this.#windowLogged = true;
+      this.#windowsInEpoch = 0;
+      this.#tell('epoch', metrics);
+      return this.#measuredTraining(metrics);
+    });
   }
 
   async #measured(metrics: Measured | null): Promise<Asked> {

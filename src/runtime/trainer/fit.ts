@@ -379,8 +379,9 @@ class Fit {
   /** The epoch's line where the epoch has ended, a window's where one is due. */
   async #measureTraining(): Promise<Asked> {
     if (this.#step % this.#session.pace.stepsPerEpoch === 0) return this.#closeEpoch();
-    if (this.#step % this.#session.options.logEvery.value === 0) return this.#logWindow();
-    return undefined;
+    // Who goes on from a hook that failed on the line has it already.
+    const isDue = this.#step % this.#session.options.logEvery.value === 0 && !this.#windowLogged;
+    return isDue ? this.#logWindow() : undefined;
   }
 
   /**

@@ -4,6 +4,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import * as addons from '../../src/runtime/addons/index.js';
+import type { AddOn, Moment } from '../../src/runtime/addons/addon.js';
 import { resumePointAt } from '../../src/runtime/trainer/resume.js';
 import { runFit } from '../../src/runtime/trainer/run.js';
 import { bundledTrainer } from './bundled-program.js';
@@ -20,9 +22,9 @@ afterEach(() => {
   broken.side = null;
 });
 
-const fit = async (name: string, goesOn = false) => {
+const fit = async (name: string, goesOn = false, trainer = PairTrainer) => {
   const runDir = join(folder, name);
-  return runFit(new PairTrainer({ params: {}, options: {} }), {
+  return runFit(new trainer({ params: {}, options: {} }), {
     stream: { write: () => undefined },
     runDir,
     resume: goesOn ? await resumePointAt(runDir) : null,
@@ -73,3 +75,20 @@ test('a process that is killed in the middle of a harvest goes on to the same by
   const weights = 'checkpoints/step-00000008/model.safetensors';
   expect(read('killed', weights) === read('whole', weights)).toBe(true);
 }, 120_000);
+
+test('a line that an add-on failed on is not written again', async () => {
+  let isFaulty = true;
+  class Faulty extends PairTrainer {
+    protected override configureAddOns(): readonly AddOn[] {
+      const about = { kind: 'faulty', phase: 'independent', owns: [] } as const;
+      const measured = ({ step }: Moment): undefined => {
+        if (isFaulty && step === 6) throw new Error('no network');
+      };
+      return [...super.configureAddOns(), addons.extern(about, () => () => ({ measured }), {})];
+    }
+  }
+  await expect(fit('faulty', false, Faulty)).rejects.toThrow('add-on faulty failed in measured: no network');
+  isFaulty = false;
+  expect((await fit('faulty', true, Faulty)).reason).toBe('finished');
+  expect(lines('faulty')).toEqual(lines('whole'));
+});

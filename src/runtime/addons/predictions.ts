@@ -98,10 +98,9 @@ function besideWith(step: string, file: string): string {
 
 /** Whether a file is in a folder or one in it, wherever links lead. Not where there is no such folder yet. */
 async function isBelow(folder: string, file: string): Promise<boolean> {
-  const [top, own] = await Promise.all(
-    [folder, dirname(file)].map((each) => realpath(each).catch(() => null)),
-  );
-  return top != null && own != null && `${own}${sep}`.startsWith(top.endsWith(sep) ? top : `${top}${sep}`);
+  const placeOf = (each: string): Promise<string | null> => realpath(each).catch(() => null);
+  const [top, own] = [await placeOf(folder), await placeOf(dirname(file))];
+  return top !== null && own !== null && `${own}${sep}`.startsWith(top.endsWith(sep) ? top : `${top}${sep}`);
 }
 
 /** A file of rows, which has its name once it is whole. It may be written again. */

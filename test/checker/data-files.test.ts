@@ -102,7 +102,7 @@ test('a step that measures mixes no rows, and may draw noise of its own', () => 
   const held =
     'digits { split = "test" map row -> { x: cast(row.image, f32) / 16, y: one_hot(row.label, 10) } }';
   const step = (body: string): string =>
-    `validate(batch in val_set) every 1.epoch { ${body} metric loss = mean(softmax_cross_entropy(Net(mixed.x), mixed.y)) }`;
+    `validate(batch in val_set) every 1.epoch { ${body} metric loss = mean(softmax_cross_entropy(Net(mixed.x), mixed.y)) by mean }`;
   for (const name of ['mixup', 'cutmix'])
     expect(told(digits(held, step(`let mixed = ${name}(batch.x, batch.y, alpha = 1.0)`)))).toEqual([
       ['ZT5007', 'val_set', `\`step validate\` reads rows that \`${name}\` changes at random`],

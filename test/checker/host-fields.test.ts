@@ -241,7 +241,7 @@ describe('fields that the host alone has', () => {
     [
       'a size that csv does not know',
       csv().replace('label: i32', 'label: i32, y: f32[len]'),
-      'ZT2001 unknown name `len` @ len',
+      'ZT2001 unknown size `len` @ len',
     ],
     [
       'lists that a step gets',

@@ -8,7 +8,7 @@ const scheduled = (phases: string, options: string) => ({
   optimizer: 'optimizer opt = adam { of = Net lr = warm }',
   ...trainer(options),
 });
-const stopping = { addon: 'addon early_stopping { monitor = min(validate.loss) }' };
+const stopping = { addon: 'addon early_stopping { monitor = min(validate.loss) patience = 1 }' };
 
 describe('limits', () => {
   test.each([

@@ -245,9 +245,18 @@ describe('learning rates of 0', () => {
     // Steps 406 to 450 of the last are an epoch, one fewer is not.
     expect(rates('linear(from = 1, to = 0, over = 407.steps)')).toEqual([]);
     expect(rates('linear(from = 1, to = 0, over = 406.steps)')).toHaveLength(1);
-    expect(rates('plateau(validate.loss, from = 0, over = rest)')).toEqual([]);
-    expect(rates('linear(from = 1, to = 0, over = 10.steps)', undefined, 'steps = 1_000_000')).toHaveLength(
-      1,
-    );
+    expect(rates('plateau(validate.loss, from = 0, patience = 2, over = rest)')).toEqual([]);
+  });
+
+  test('are looked for in no time, also in a run without a sensible end', () => {
+    const falling = 'linear(from = 1, to = 0, over = 10.steps)';
+    for (const steps of ['1_000_000', '1_000_000_000_000', '9_000_000_000_000_000']) {
+      const began = performance.now();
+      expect(rates(falling, undefined, `steps = ${steps}`)).toHaveLength(1);
+      // Each step on its own would take minutes.
+      expect(performance.now() - began).toBeLessThan(10_000);
+    }
+    // The first step of 0 is found between two that were looked at.
+    expect(rates(falling, undefined, 'steps = 1_000_000')[0]?.[1]).toContain('10 to 1000000');
   });
 });

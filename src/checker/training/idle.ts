@@ -92,7 +92,8 @@ const checkPatience = (input: TrainingInput, run: Run): void => {
     const patience = patienceOf(input, run, 'addon', { kind: name, span, options });
     if (patience === null || monitor?.kind !== 'monitor') continue;
     const at = measuredAt(input, monitor.metric, run);
-    if (at === null || at.length > patience.value) continue;
+    // What is never measured is an error of its own.
+    if (at === null || at.length === 0 || at.length > patience.value) continue;
     const isTrial = at.length < 2;
     if (patience.isDefault && (isTrial || otherStops.some((each) => optionOf(options, each)))) continue;
     const times = counted(at.length, 'time');

@@ -111,6 +111,16 @@ describe('limits', () => {
     expect(codesOf(trainer('epochs = 1 limit = { test: 2.batches }'))).toEqual([]);
   });
 
+  test('a run without a sensible end is checked at once', () => {
+    for (const monitor of ['train.loss', 'validate.loss'])
+      expect(
+        codesOf({
+          addon: `addon early_stopping { monitor = min(${monitor}) }`,
+          ...trainer('steps = 9_000_000_000_000_000'),
+        }),
+      ).toEqual([]);
+  });
+
   test('a step that is turned off measures nothing to watch', () => {
     const shown = only({ ...stopping, ...trainer('epochs = 1 limit = { validate: 0.batches }') });
     expect(shown).toMatchObject({

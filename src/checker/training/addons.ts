@@ -95,7 +95,7 @@ const untakenMetrics = (input: TrainingInput, run: Run): ReadonlyMap<string, str
 };
 
 /** Names of steps that a limit of no batches turns off. */
-const stepsOff = ({ trainer }: TrainingInput, { taken }: Run): ReadonlySet<string> =>
+export const stepsOff = ({ trainer }: TrainingInput, { taken }: Run): ReadonlySet<string> =>
   new Set(
     trainer.steps.flatMap(({ stage, name }) => {
       const { part } = partOf(stage, taken);

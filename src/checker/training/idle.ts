@@ -5,7 +5,7 @@ import { valuesIn } from '../../values/schedule.js';
 import { showQuantity } from '../../values/units.js';
 import { evaluateIr } from '../evaluate.js';
 import type { IrExpr, IrNamed, IrSchedule } from '../ir.js';
-import { metricNames } from './addons.js';
+import { metricNames, stepsOff } from './addons.js';
 import { counted, optionOf, type TrainingInput } from './input.js';
 import { measurementsOf } from './measurements.js';
 import { builtinNumber, lengthNotes, type Run } from './run.js';
@@ -76,9 +76,12 @@ const patienceOf = (
   return { value, span: given?.span ?? own.span, isDefault: !given, words: given ? {} : words };
 };
 
-/** Steps at which a metric of the spec is measured; null where that is not known. */
+/** Steps at which a metric of the spec is measured; null where that is not known, and where its step is turned off, which is an error. */
 const measuredAt = (input: TrainingInput, metric: string, run: Run): readonly number[] | null =>
-  metricNames(input).includes(metric) ? measurementsOf(input.trainer, metric, run) : null;
+  metricNames(input).includes(metric) &&
+  ![...stepsOff(input, run)].some((step) => metric.startsWith(`${step}.`))
+    ? measurementsOf(input.trainer, metric, run)
+    : null;
 
 /** What an early stop may be there for besides its patience, where that is not said. */
 const otherStops = ['stop_at', 'diverge_at', 'check_finite'];
@@ -92,8 +95,7 @@ const checkPatience = (input: TrainingInput, run: Run): void => {
     const patience = patienceOf(input, run, 'addon', { kind: name, span, options });
     if (patience === null || monitor?.kind !== 'monitor') continue;
     const at = measuredAt(input, monitor.metric, run);
-    // What is never measured is an error of its own.
-    if (at === null || at.length === 0 || at.length > patience.value) continue;
+    if (at === null || at.length > patience.value) continue;
     const isTrial = at.length < 2;
     if (patience.isDefault && (isTrial || otherStops.some((each) => optionOf(options, each)))) continue;
     const times = counted(at.length, 'time');

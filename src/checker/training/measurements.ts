@@ -1,7 +1,7 @@
 /** When the metrics of a run are measured. */
 import type { IrTrainer } from '../ir.js';
 import type { Run } from './run.js';
-import { passesOf } from './timetable.js';
+import { mostSteps, passesOf } from './timetable.js';
 
 /**
  * Steps done when a metric is measured, in order; null where that is not known before the run. Those of training are measured at the end
@@ -14,7 +14,8 @@ export const measurementsOf = (trainer: IrTrainer, metric: string, run: Run): re
   if (step.stage === 'validate') return passesOf(step, run);
   if (step.stage !== 'train') return null;
   const { stepsPerEpoch, totalSteps } = pace;
-  return Array.from({ length: Math.ceil(totalSteps / stepsPerEpoch) }, (_, epoch) =>
-    Math.min(totalSteps, (epoch + 1) * stepsPerEpoch),
-  );
+  const epochs = Math.ceil(totalSteps / stepsPerEpoch);
+  // Live data has no epochs.
+  if (epochs > mostSteps || !Number.isFinite(stepsPerEpoch)) return null;
+  return Array.from({ length: epochs }, (_, epoch) => Math.min(totalSteps, (epoch + 1) * stepsPerEpoch));
 };

@@ -34,7 +34,7 @@ export const visitTimed = (
 };
 
 // A longer run is not gone through step by step.
-const mostSteps = 200_000;
+export const mostSteps = 200_000;
 
 /** Steps done when a pass of a step begins, for each pass of the run; null where that is not known. */
 export const passesOf = (step: IrStep, run: Run): readonly number[] | null => {

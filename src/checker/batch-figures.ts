@@ -127,10 +127,13 @@ export interface Body {
   readonly value: IrExpr;
 }
 
-const bodies = new WeakMap<IrExpr, Body | 'meets rows'>();
+const bodies = new WeakMap<IrExpr, Body>();
 
-/** Says what a call computes, or that rows meet in it in a way that is not known. */
-export const computes = (call: IrExpr, body: Body | 'meets rows'): void => {
+/**
+ * Says what a call computes. Of a layer nothing is known but its result: where rows meet in it, as in `batch_norm`, they do while weights
+ * are trained, and running statistics keep them apart in what is measured.
+ */
+export const computes = (call: IrExpr, body: Body): void => {
   bodies.set(call, body);
 };
 
@@ -241,7 +244,6 @@ const searchIn = (place: Searched): FigureIn => {
     if (rows && type && losesRows(type, batchSizes)) return mixed;
     const body = bodies.get(expr);
     if (body === undefined) return null;
-    if (body === 'meets rows') return rows ? mixed : null;
     const { statements } = body;
     const inside =
       within.get(body) ?? searchIn({ statements: [...statements], batchSizes, stage: place.stage });

@@ -283,16 +283,12 @@ export const applySlot = (
   type: Type,
   slot: IrSlotRef,
   inputs: readonly Value[],
-  body: Body | 'meets rows' | null,
+  body: Body | null,
 ): Value => {
   const made = value(span, type, { kind: 'apply', slot, inputs: inputs.map((each) => each.ir) });
   if (body) computes(made.ir, body);
   return made;
 };
-
-/** Where a layer in TypeScript says that rows meet, they do in every step; those of `batch_norm` do only while weights are trained. */
-const bodyOf = (builtin: Builtin): 'meets rows' | null =>
-  builtin.scope && builtin.settings.get('meets_rows') === true ? 'meets rows' : null;
 
 export const applyLayer = (
   env: Env,
@@ -323,7 +319,7 @@ export const applyLayer = (
     applied.weights,
     ref.kind === 'item' && ref.slot === null,
   );
-  return applySlot(span, applied.type, ref, inputs, bodyOf(builtin));
+  return applySlot(span, applied.type, ref, inputs, null);
 };
 
 /** A layer that is called again has the weights of its first call: its inputs must ask for the same. */
@@ -421,13 +417,7 @@ export const nameLayer = (env: Env, statement: LayerStmt): NamedLayer | null => 
       const applied = realize(at, inputs, span);
       if (!applied) return unknownValue(span);
       const free = applied.content.kind === 'layer' && applied.content.free;
-      return applySlot(
-        span,
-        applied.type,
-        sink.refer(taken.name, when !== null, free),
-        inputs,
-        bodyOf(builtin),
-      );
+      return applySlot(span, applied.type, sink.refer(taken.name, when !== null, free), inputs, null);
     },
     weight: (at, weight, span) => {
       const weights = sink.weights.filter((each) => each.path.startsWith(`${taken.name}.`));

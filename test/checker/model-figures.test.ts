@@ -64,7 +64,7 @@ test.each([
 });
 
 test.each([
-  ['meets_rows = true', ['ZT4108']],
+  ['meets_rows = true', []],
   ['', []],
 ])('of a layer in TypeScript with { %s }', (setting, expected) => {
   const text = specOf({

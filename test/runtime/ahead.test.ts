@@ -251,7 +251,6 @@ describe('a run', () => {
     ['windows of 2, the last of an epoch shorter', { epochs: 2, accumulate: 2 }, 10],
     ['windows that end in an epoch', { epochs: null, steps: 4, accumulate: 2 }, 7],
     ['windows as long as an epoch', { epochs: 2, accumulate: 5 }, 10],
-    ['windows longer than an epoch', { epochs: 2, accumulate: 9 }, 10],
     ['many quiet steps', { epochs: 40, logEvery: units.steps(1000) }, 200],
     // On the native engine several steps are one call.
     ['many steps in a call', { epochs: 12, logEvery: units.steps(1000), compile: 'xla' }, 60],

@@ -116,7 +116,7 @@ export interface Hooks {
   testEnd?(at: Moment, metrics: Measured): Hooked<void>;
   /** Rows that a validate or test step returned for a batch, by name, in the order of the pass. */
   evaluated?(step: string, rows: ReadonlyMap<string, HostTensor | OutputTexts>): Hooked<void>;
-  /** After the last batch of a validate or test step: its rows are whole. */
+  /** After the last batch of a validate or test step that has returned rows: they are whole. */
   evaluateEnd?(step: string): Hooked<void>;
   /** Instead of `evaluateEnd`, after an error or a signal: takes back what is half done. */
   evaluateFailed?(): Hooked<void>;

@@ -99,29 +99,35 @@ export class HookCalls {
   }
 }
 
-/** Shows add-ons the rows that a validate or test step returned for a batch, where it returned any. */
-export async function evaluatedRows(hooks: HookCalls, step: string, rows: Outputs): Promise<void> {
-  if (rows.size > 0) await hooks.each('evaluated', (own) => own.evaluated?.(step, rows));
-}
-
-/** Runs a pass of a validate or test step, and tells add-ons whether its rows are whole. Null where a signal cut it off. */
-export async function evaluatedWhole<T>(
+/**
+ * Runs a pass of a validate or test step. `show` shows add-ons the rows that the step returned for a batch; where there were any, they are told
+ * at the end whether the rows are whole. Null where a signal cut the pass off.
+ */
+export async function evaluatedPass<T>(
   hooks: HookCalls,
   step: string,
-  pass: () => Promise<T | null>,
+  pass: (show: (rows: Outputs) => Promise<void>) => Promise<T | null>,
 ): Promise<T | null> {
+  let isShown = false;
+  const show = async (rows: Outputs): Promise<void> => {
+    if (rows.size === 0) return;
+    isShown = true;
+    await hooks.each('evaluated', (own) => own.evaluated?.(step, rows));
+  };
   // The first error is the one to tell.
-  const takeBack = (): Promise<void> =>
-    hooks.eachAnyway(
-      'evaluateFailed',
-      (own) => own.evaluateFailed?.(),
-      () => undefined,
-    );
-  const result = await pass().catch(async (error: unknown) => {
+  const takeBack = async (): Promise<void> => {
+    if (isShown)
+      await hooks.eachAnyway(
+        'evaluateFailed',
+        (own) => own.evaluateFailed?.(),
+        () => undefined,
+      );
+  };
+  const result = await pass(show).catch(async (error: unknown) => {
     await takeBack();
     throw error;
   });
   if (result === null) await takeBack();
-  else await hooks.each('evaluateEnd', (own) => own.evaluateEnd?.(step));
+  else if (isShown) await hooks.each('evaluateEnd', (own) => own.evaluateEnd?.(step));
   return result;
 }

@@ -15,7 +15,7 @@ import { Control } from './control.js';
 import type { EngineName } from '../engine/choose.js';
 import { evaluateStage } from './evaluate.js';
 import type { FitResult } from './fit.js';
-import { evaluatedRows, evaluatedWhole, HookCalls, named, type LiveAddOn } from './hook-calls.js';
+import { evaluatedPass, HookCalls, named, type LiveAddOn } from './hook-calls.js';
 import { closeAddOns, idleHost, startAddOns } from './live-add-ons.js';
 import { isOff } from './open-stage.js';
 import type { ResumePoint } from './resume.js';
@@ -137,18 +137,18 @@ export async function runTest(
     for (const { kind: own, hooks } of live) await named(own, 'testStart', () => hooks.testStart?.(at));
     for (const open of stages) {
       const { name } = open.stage.plan;
-      const pass = (): ReturnType<typeof evaluateStage> =>
+      const metrics = await evaluatedPass(calls, name, (show) =>
         evaluateStage(session, open, {
           step: from.step,
           limit,
           control,
           each: async (outputs, done) => {
-            await evaluatedRows(calls, name, outputs);
+            await show(outputs);
             if (!isTaken && outputs.size > 0) await options.rows?.(name, outputs);
             reporter.live(`${name} ${done}/${open.batches}`);
           },
-        });
-      const metrics = await evaluatedWhole(calls, name, pass);
+        }),
+      );
       for (const [metric, value] of metrics ?? []) all.set(`${name}.${metric}`, value);
       if (metrics === null) continue;
       for (const [metric, table] of open.stage.totals.tables) options.table?.(`${name}.${metric}`, table);

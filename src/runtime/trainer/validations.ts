@@ -3,8 +3,9 @@ import { recurrence, type Recurrence, type Speed } from '../../values/durations.
 import type { Json, MetricsLine, Moment } from '../addons/addon.js';
 import type { Control } from './control.js';
 import { evaluateStage } from './evaluate.js';
-import { evaluatedRows, evaluatedWhole, type HookCalls } from './hook-calls.js';
+import { evaluatedPass, type HookCalls } from './hook-calls.js';
 import type { OpenStage, Session } from './session.js';
+import type { Outputs } from './stage.js';
 import type { Finished } from './totals.js';
 
 /** One validation step. */
@@ -128,21 +129,23 @@ export class Validations {
       const { name } = stage.plan;
       const count = Math.min(batches, limit ?? batches);
       const { step } = moment();
-      const pass = (): Promise<Finished | null> =>
+      const pass = (show: (rows: Outputs) => Promise<void>): Promise<Finished | null> =>
         evaluateStage(session, validation.open, {
           step,
           limit,
           control,
           each: async (outputs, done) => {
             validating(name, done, count);
-            await evaluatedRows(hooks, name, outputs);
+            await show(outputs);
             const at = { step: name, done, of: count };
             await hooks.each('validationBatch', (own) => own.validationBatch?.(moment(), at));
           },
         });
       const details = { step, batches: count };
       const timed = { name: `step ${name}`, category: 'validation', details } as const;
-      const metrics = await evaluatedWhole(hooks, name, async () => session.timed(timed, pass));
+      const metrics = await evaluatedPass(hooks, name, async (show) =>
+        session.timed(timed, () => pass(show)),
+      );
       // What was measured before the signal is whole, and counts.
       if (metrics === null) {
         this.#wereCut = true;

@@ -184,8 +184,9 @@ async function onSmallDisk(
   const isMounted = mount.status === 0;
   const why = isMounted ? '' : mount.stderr.toString().trim() || mount.error?.message;
   console.info(`${name}: ${isMounted ? 'a real disk, that is full' : `an error that is made up (${why})`}`);
-  // Where all is to be tested, a disk that is none tests nothing.
-  if (!isMounted && (process.env['CI'] ?? '') !== '') throw new Error(`no disk could be mounted: ${why}`);
+  // A machine that may mount says so: there an error that is made up is not enough.
+  if (!isMounted && process.env['ZTRAIN_REAL_DISK'] === '1')
+    throw new Error(`no disk could be mounted: ${why}`);
   try {
     // Without the right to mount, a write is made to fail as it would.
     await body(folder, () => {

@@ -174,6 +174,12 @@ await Promise.all([
   step('lint', node, [bin('eslint', 'bin', 'eslint.js'), '--max-warnings=0', '.']),
 ]);
 await step('types', node, [bin('typescript', 'bin', 'tsc'), '--noEmit', '-p', '.']);
+// The build takes them away again.
+await step('declarations of the package', node, [
+  bin('typescript', 'bin', 'tsc'),
+  '-p',
+  'tsconfig.types.json',
+]);
 if (await step('build', node, ['scripts/build.mjs'])) {
   await step('committed trainers are what their specs give', node, [
     'dist/ztrainc.mjs',

@@ -3,7 +3,7 @@ import type { IToken } from 'chevrotain';
 import type { Name } from './ast.js';
 import type { Span } from './source.js';
 
-interface Made {
+export interface Made {
   id: number;
   readonly span: Span;
 }

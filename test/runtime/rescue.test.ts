@@ -1,8 +1,7 @@
 /** A run that fails with its state as good as before keeps that state, and goes on from it to what it would have come to. */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
 import type { AddOn } from '../../src/runtime/addons/addon.js';
 import * as data from '../../src/runtime/data/index.js';
@@ -11,19 +10,10 @@ import type { Tensor1D, Tensor2D } from '../../src/runtime/tensor.js';
 import * as units from '../../src/values/units.js';
 import { newestVerified } from './checkpoint-reading.js';
 import { checkpoints, run } from './killed-runs.js';
+import { workInFolder } from './temporary-folder.js';
 import { lineData, LineTrainer, type LineData, type Row } from './tiny-trainer.js';
 
-let folder = '';
-let before = '';
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'ztrain-rescue-'));
-  before = process.cwd();
-  process.chdir(folder);
-});
-afterAll(() => {
-  process.chdir(before);
-  rmSync(folder, { recursive: true, force: true });
-});
+workInFolder('rescue');
 
 /** Which read of which set fails, counted from 1. */
 const broken = { train: 0, test: 0 };

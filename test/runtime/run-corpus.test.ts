@@ -2,31 +2,21 @@
  * Runs as older versions left them when they were killed after step 11, by the code of that time: each goes on to what a run comes to
  * today, or says what to do instead.
  */
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
 import type { AddOn } from '../../src/runtime/addons/addon.js';
 import { findCheckpoint, openCheckpoint, readTensors } from '../../src/runtime/checkpoint/read.js';
 import type { CheckpointLayout } from '../../src/runtime/checkpoint/write.js';
 import * as units from '../../src/values/units.js';
 import { checkpoints, filesIn, run } from './killed-runs.js';
+import { workInFolder } from './temporary-folder.js';
 import { LineTrainer } from './tiny-trainer.js';
 
 const corpus = fileURLToPath(new URL('run-corpus', import.meta.url));
-let folder = '';
-let before = '';
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'ztrain-run-corpus-'));
-  before = process.cwd();
-  process.chdir(folder);
-});
-afterAll(() => {
-  process.chdir(before);
-  rmSync(folder, { recursive: true, force: true });
-});
+workInFolder('run-corpus');
 
 /** The trainer that they are of. */
 const saving = (format: CheckpointLayout): typeof LineTrainer =>

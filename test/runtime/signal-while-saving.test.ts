@@ -1,17 +1,17 @@
 /** A signal comes while a slow disk takes a checkpoint: that one is finished, the run ends, and goes on to what it would have come to. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type * as fs from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
 import type { AddOn } from '../../src/runtime/addons/addon.js';
 import type { StopSignal } from '../../src/runtime/trainer/control.js';
 import * as units from '../../src/values/units.js';
 import { newestVerified } from './checkpoint-reading.js';
 import { checkpoints, run } from './killed-runs.js';
+import { workInFolder } from './temporary-folder.js';
 import { LineTrainer } from './tiny-trainer.js';
 
 vi.mock('node:fs/promises', async (original) => {
@@ -19,17 +19,7 @@ vi.mock('node:fs/promises', async (original) => {
   return { ...real, open: vi.fn(real.open) };
 });
 
-let folder = '';
-let before = '';
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'ztrain-signal-'));
-  before = process.cwd();
-  process.chdir(folder);
-});
-afterAll(() => {
-  process.chdir(before);
-  rmSync(folder, { recursive: true, force: true });
-});
+workInFolder('signal');
 
 class Saving extends LineTrainer {
   protected override configureAddOns(): readonly AddOn[] {

@@ -1,24 +1,13 @@
 /** What a test or a prediction knows of the run whose weights it takes: its attributes, and what has changed since. */
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { beforeEach, expect, test } from 'vitest';
 import * as data from '../../src/runtime/data/index.js';
 import { dataNotes } from '../../src/runtime/trainer/open-data.js';
 import { killed, run, Saving } from './killed-runs.js';
+import { workInFolder } from './temporary-folder.js';
 import { LineTrainer, type LineData, type Row } from './tiny-trainer.js';
 
-let folder: string;
-let before: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'ztrain-trained-with-'));
-  before = process.cwd();
-  process.chdir(folder);
-});
-afterAll(() => {
-  process.chdir(before);
-  rmSync(folder, { recursive: true, force: true });
-});
+workInFolder('trained-with');
 
 /** An open data set, as far as notes look at it. */
 const nothing = { label: '', rows: 20, skipped: 0, leftOut: [] };

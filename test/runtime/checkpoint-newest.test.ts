@@ -169,9 +169,13 @@ test.each(layouts)('in the layout %s one that is deleted while it is read is sai
   const { run: folder, newest } = await run(layout);
   const found = await findCheckpoint(newest);
   await deleteCheckpoint(newest);
-  const reads = [readTensors(found, 'model.safetensors'), readState(found), verifyCheckpoint(found)];
-  for (const each of reads)
-    await expect(each).rejects.toThrow(
+  const reads = [
+    () => readTensors(found, 'model.safetensors'),
+    () => readState(found),
+    () => verifyCheckpoint(found),
+  ];
+  for (const read of reads)
+    await expect(read()).rejects.toThrow(
       `${newest} was removed while it was read, as a run removes its older checkpoints when it saves; read the run again, or take another checkpoint: --from ${join(folder, 'checkpoints', 'step-00000001')}`,
     );
 });

@@ -310,6 +310,17 @@ export function loadInto(
   tensors: ReadonlyMap<string, HostTensor>,
   from: string,
 ): void {
+  checkFits(variables, tensors, from);
+  const own = new Map(variables.map((variable) => [variable.path, variable]));
+  for (const [path, tensor] of tensors) own.get(path)?.upload(tensor);
+}
+
+/** Throws the RunError of `loadInto` where tensors do not fit, of which the manifest tells before any is read. */
+export function checkFits(
+  variables: readonly StateVariable[],
+  tensors: ReadonlyMap<string, Pick<HostTensor, 'dtype' | 'shape'>>,
+  from: string,
+): void {
   const own = new Map(variables.map((variable) => [variable.path, variable]));
   const missing = [...own.keys()].filter((path) => !tensors.has(path));
   const extra = [...tensors.keys()].filter((path) => !own.has(path));
@@ -330,7 +341,6 @@ export function loadInto(
       `the checkpoint does not fit the models: ${parts.join('; ')}; use the params that it was trained with`,
     );
   }
-  for (const [path, tensor] of tensors) own.get(path)?.upload(tensor);
 }
 
 const show = ({ dtype, shape }: { readonly dtype: string; readonly shape: readonly number[] }): string =>

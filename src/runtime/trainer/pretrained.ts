@@ -16,6 +16,7 @@ import { RunError } from '../run/run-error.js';
 import { didYouMean } from '../../values/near.js';
 import { record } from '../../values/json-record.js';
 import type { StoredWeight } from '../checkpoint/layouts.js';
+import { isFigure } from './measured-figures.js';
 import { planLoading, type FileTensor, type LoadPlan } from './pretrained-plan.js';
 import type { ResumePoint } from './resume.js';
 import { jsonRecordOf } from './run-lock.js';
@@ -223,9 +224,6 @@ async function sourceOf(
 
 const weightsFile = 'model.safetensors';
 
-/** Figures of measure steps are no weights: the new run finds its own. */
-const isFigure = (name: string): boolean => name.startsWith('measured/');
-
 async function readCheckpoint(path: string, choose: Choose): Promise<Readonly<Record<string, string>>> {
   const checkpoint = await findCheckpoint(path);
   const tensors = [...(checkpoint.tensors.get(weightsFile) ?? [])].map(([name, { dtype, shape }]) => ({
@@ -234,6 +232,7 @@ async function readCheckpoint(path: string, choose: Choose): Promise<Readonly<Re
     dtype,
     shape,
   }));
+  // The new run finds figures of its own.
   const { names, take } = choose(tensors.filter(({ name }) => !isFigure(name)));
   await eachTensor(checkpoint, weightsFile, async (name, tensor) => {
     if (names.has(name)) take(name, tensor);

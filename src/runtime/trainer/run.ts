@@ -5,7 +5,7 @@
 import { join, resolve } from 'node:path';
 import type { Json, Moment } from '../addons/addon.js';
 import type { Data } from '../data/data.js';
-import { findCheckpoint, loadInto, readTensors, type Checkpoint } from '../checkpoint/read.js';
+import { checkFits, findCheckpoint, loadInto, readTensors, type Checkpoint } from '../checkpoint/read.js';
 import { reporterFor, type LineStream, type Reporter } from '../progress/reporter.js';
 import type { Table } from '../rows/reduction.js';
 import { runName, type RunFolder } from '../run/folder.js';
@@ -17,6 +17,7 @@ import { evaluateStage } from './evaluate.js';
 import type { FitResult } from './fit.js';
 import { evaluatedPass, HookCalls, named, type LiveAddOn } from './hook-calls.js';
 import { closeAddOns, idleHost, startAddOns } from './live-add-ons.js';
+import { isFigure } from './measured-figures.js';
 import { isOff } from './open-stage.js';
 import type { ResumePoint } from './resume.js';
 import type { Session } from './session.js';
@@ -228,6 +229,13 @@ export async function runPredict(
 const momentOf = ({ step, epoch }: Checkpoint): Moment => ({ step, epoch, seconds: 0 });
 
 async function loadWeights(session: Session, from: Checkpoint): Promise<void> {
+  // Those that are wrong by their names or shapes are not read: they may be large.
+  const stored = [...(from.tensors.get('model.safetensors') ?? [])].filter(([path]) => !isFigure(path));
+  checkFits(
+    session.modelState.filter(({ path }) => !isFigure(path)),
+    new Map(stored),
+    from.folder,
+  );
   const tensors = await readTensors(from, 'model.safetensors');
   session.figures.take(tensors);
   loadInto(session.modelState, tensors, from.folder);

@@ -177,7 +177,7 @@ describe('killed at the end of what was asked', () => {
       },
     );
     expect(cut.code).toBe(143);
-    expect(json('cut', 'checkpoints/step-00000010/state.json').loop.left).toBe('skip');
+    expect(json('cut', 'checkpoints/step-00000010/state.json').loop.left).toBe('skipValidate');
     expect((await run(['--resume', 'cut'], skipping(null))).code).toBe(0);
     expect(weights('cut').equals(weights('skip'))).toBe(true);
     const lines = (name: string): unknown =>

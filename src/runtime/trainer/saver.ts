@@ -12,7 +12,6 @@ import { exactNumber } from '../../values/exact-number.js';
 import type { Best } from '../progress/training.js';
 import type { RunFolder } from '../run/folder.js';
 import { statesOf } from './add-on-states.js';
-import type { StateKeeper } from './fit.js';
 import { named, type LiveAddOn } from './hook-calls.js';
 import type { CheckpointSaver } from './live-add-ons.js';
 import { lockOf } from './run-lock.js';
@@ -20,6 +19,7 @@ import { headOf } from './run-record.js';
 import type { AnyTrainer } from './run.js';
 import type { Session } from './session.js';
 import { shortPath } from './short-path.js';
+import type { StateKeeper } from './state-keeper.js';
 
 type StateJson = Readonly<Record<string, Json>>;
 

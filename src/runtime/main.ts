@@ -8,7 +8,7 @@ import { parseOverride, refuseTwice, UsageError, type Override } from '../values
 import { optionTable } from '../values/options.gen.js';
 import { csvHeader, csvLines, jsonLines } from './addons/predictions.js';
 import { fileError } from './checkpoint/files.js';
-import { findCheckpoint } from './checkpoint/read.js';
+import { withCheckpoint, type Checkpoint } from './checkpoint/read.js';
 import { DataError } from './data/data-error.js';
 import { isRowWorker, offerTrainer } from './data/row-worker.js';
 import { paramsOf } from './go-on.js';
@@ -23,9 +23,9 @@ import { TensorFlowError } from './engine/tensorflow/status.js';
 import { engineNames, type EngineName } from './engine/choose.js';
 import { Control, type StopSignal } from './trainer/control.js';
 import { parseParam } from './trainer/params.js';
-import { runPredict, runTest } from './trainer/run.js';
+import { runPredict, runTest, type RunOptions } from './trainer/run.js';
 import { jsonTable } from './trainer/run-record.js';
-import type { TrainerSpec } from './trainer/spec.js';
+import type { ParamValue, TrainerSpec } from './trainer/spec.js';
 import type { Outputs } from './trainer/stage.js';
 import { attributesOfRun } from './trainer/trained-with.js';
 import type { TrainerClass } from './trainer/trainer.js';
@@ -217,7 +217,27 @@ async function runCommand(
   if (args.from === undefined) throw new UsageError(`${args.command} needs --from RUN or --from CHECKPOINT`);
   if (args.runDir !== undefined)
     throw new UsageError(`--run-dir goes with train; ${args.command} makes no run, leave it out`);
-  const from = await findCheckpoint(args.from);
+  await withCheckpoint(args.from, (from) => evaluateWith(trainerClass, from, { args, given, io, options }));
+  return control.signal;
+}
+
+/** Tests or predicts with the weights of a checkpoint. Nothing is printed on stdout, nor written, before they are read. */
+async function evaluateWith(
+  trainerClass: TrainerClass,
+  from: Checkpoint,
+  {
+    args,
+    given,
+    io,
+    options,
+  }: {
+    readonly args: Arguments;
+    readonly given: Readonly<Record<string, ParamValue>>;
+    readonly io: MainIo;
+    readonly options: RunOptions;
+  },
+): Promise<void> {
+  const { spec } = trainerClass;
   if (from.trainer !== spec.trainer) {
     throw new RunError(
       `${from.folder} was written by ${from.trainer}, this is ${spec.trainer}; take a checkpoint of this trainer`,
@@ -247,7 +267,7 @@ async function runCommand(
     const metrics = await runTest(trainer, from, { ...options, table, rows });
     print.end();
     printMetrics(metrics, tables, args.json, io);
-    return control.signal;
+    return;
   }
   await runPredict(trainer, from, {
     ...options,
@@ -255,7 +275,6 @@ async function runCommand(
       print.write(step, rows);
     },
   });
-  return control.signal;
 }
 
 /** Writes rows to stdout: JSON lines, or CSV with a header for each step and an empty line behind its rows. */

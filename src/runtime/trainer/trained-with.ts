@@ -1,7 +1,7 @@
 /** What weights that are tested, or predicted with, were trained with: attributes of the run, and the files of its data. */
 import { parseOverride, type Override } from '../../values/overrides.js';
 import { record } from '../../values/json-record.js';
-import { readState, type Checkpoint } from '../checkpoint/read.js';
+import { readState, Removed, type Checkpoint } from '../checkpoint/read.js';
 import { plainJson } from '../checkpoint/strict-json.js';
 import type { ReadFile } from '../data/files.js';
 import { RunError } from '../run/run-error.js';
@@ -32,7 +32,7 @@ export async function trainedWith(from: Checkpoint): Promise<TrainedWith> {
       unread: null,
     };
   } catch (error) {
-    if (!(error instanceof RunError)) throw error;
+    if (!(error instanceof RunError) || error instanceof Removed) throw error;
     return { ...nothing, unread: error.message };
   }
 }

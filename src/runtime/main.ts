@@ -52,6 +52,9 @@ export interface MainIo {
 
 const exitCodes: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
 
+/** Milliseconds that what nobody waits for has to come to its end, once all is saved. */
+const leftAlone = 1000;
+
 const processIo: MainIo = {
   stdout: process.stdout,
   stderr: process.stderr,
@@ -121,7 +124,11 @@ export async function main(
     else if (args.command === 'version') io.stdout.write(versionText(spec));
     else {
       const signal = await runCommand(trainerClass, args, io, control, (line) => left.push(line));
-      if (signal !== null) return exitCodes[signal];
+      if (signal !== null) {
+        const code = exitCodes[signal];
+        if (control.leavesWork) setTimeout(() => io.exit(code), leftAlone).unref();
+        return code;
+      }
     }
     return 0;
   } catch (error) {

@@ -69,7 +69,7 @@ export function counted({ guess, side }: Options): data.LiveSource<{ x: Float32A
   };
 }
 
-interface PairData {
+export interface PairData {
   readonly left: data.Data<Row>;
   readonly right: data.Data<Row>;
 }
@@ -105,8 +105,10 @@ export class PairTrainer extends Trainer<object, { readonly line: Line }, PairDa
   }
 
   trainStep(one: Row, two: Row): void {
-    const missOf = ({ x, y }: Row) => losses.squaredError(this.models.line.call(x), y);
-    this.update(['opt'], () => ({ minimize: [rows.mean(missOf(one)), rows.mean(missOf(two))] }));
-    this.log({ left: rows.mean(missOf(one)), right: rows.mean(missOf(two)) });
+    this.update(['opt'], () => ({ minimize: [this.missOf(one), this.missOf(two)] }));
+    this.log({ left: this.missOf(one), right: this.missOf(two) });
+  }
+  missOf({ x, y }: Row) {
+    return rows.mean(losses.squaredError(this.models.line.call(x), y));
   }
 }

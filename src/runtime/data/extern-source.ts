@@ -20,6 +20,7 @@ import {
   type FieldType,
   type RecordType,
 } from './record.js';
+import { unlessStuck } from './settling.js';
 import { isHostOnly } from './table.js';
 
 /** Arrays that a source may give; values must fit the field's declared type. */
@@ -90,13 +91,13 @@ export function calledAs(
   if (declared === undefined)
     return {
       name: `${kind} ${source.name === '' ? 'source' : source.name}`,
-      run: async (body) => body(),
+      run: unlessStuck,
       runNow: (body) => body(),
     };
   const about: Extern = { what: 'data source', ...declared };
   return {
     name: `${kind} ${declared.name}`,
-    run: (body, doing) => inExternLater(about, body, DataError, doing),
+    run: (body, doing) => inExternLater(about, () => unlessStuck(body), DataError, doing),
     runNow: (body, doing) => inExtern(about, body, doing),
   };
 }

@@ -10,6 +10,7 @@ import type { FileHost } from './files.js';
 import type { LiveModel, ModelFunction } from './live-source.js';
 import { roomFor, type HostRow } from './prepared.js';
 import { allocate, fieldText, isText, rowSize, type FieldType } from './record.js';
+import { unlessAborted } from './settling.js';
 import { isHostOnly } from './table.js';
 import { Turns } from './turns.js';
 
@@ -36,6 +37,8 @@ export type ModelCalls = (call: ModelCall) => Promise<Values | HostArrays>;
 export interface LiveHost extends FileHost {
   readonly seed: number;
   readonly label: string;
+  /** Aborted where harvests are given up. */
+  readonly signal: AbortSignal;
   /** The model of an option, as a function. */
   model(option: string, model: LiveModel): HostModel;
   /** Runs the source's own code for a harvest: models can be called until it is done. */
@@ -54,9 +57,10 @@ export interface LiveRows extends OpenRows {
 export interface LiveData {
   /**
    * Opens the source, once models have weights. Its harvests take their turns with whoever else has the same `turns`: sources may share what
-   * they play with, and the engine takes one call at a time. Rejects with a DataError where that fails.
+   * they play with, and the engine takes one call at a time. Once `signal` is aborted, the harvest that goes on and those that follow reject
+   * with its reason. Rejects with a DataError where that fails.
    */
-  start(calls: ModelCalls, turns: Turns): Promise<void>;
+  start(calls: ModelCalls, turns: Turns, signal?: AbortSignal): Promise<void>;
   /** Opens the source anew, unless nothing was asked of it, as at the beginning of an evaluation: the next harvest is number 0. */
   restart(): Promise<void>;
   /** What a checkpoint keeps of it. Throws where the source gives what JSON does not hold. */
@@ -84,12 +88,16 @@ export async function openLive(
   /** Calls of models in the harvest that goes on; null between harvests. */
   let called: number | null = null;
   let harvestTurns = new Turns();
+  let stop = new AbortController().signal;
   // The engine takes one call at a time.
   const calling = new Turns();
   const live: LiveHost = {
     root,
     seed,
     label,
+    get signal() {
+      return stop;
+    },
     model: (option, model) => (count, inputs) => {
       const name = `${label}.${option}`;
       if (calls === null || called === null)
@@ -111,9 +119,9 @@ export async function openLive(
     async harvesting(name, index, harvest) {
       called = 0;
       try {
-        return await harvest();
+        return await unlessAborted(Promise.resolve(harvest()), stop);
       } catch (error) {
-        if (error instanceof DataError) throw error;
+        if (error instanceof DataError || (stop.aborted && error === stop.reason)) throw error;
         const why = error instanceof Error ? error.message : String(error);
         throw new DataError(`${name}: harvest ${index + 1} of ${label} failed: ${why}`);
       } finally {
@@ -152,6 +160,7 @@ export async function openLive(
     prefetch: 0,
     batch: () =>
       harvestTurns.take(async () => {
+        stop.throwIfAborted();
         opened().ask(batch, harvests);
         isFresh = false;
         const read = await reader.batch(indices, harvests);
@@ -163,9 +172,10 @@ export async function openLive(
     rowsOf: () => indices,
     close,
     live: {
-      async start(own, turns) {
+      async start(own, turns, signal = stop) {
         calls = own;
         harvestTurns = turns;
+        stop = signal;
         await begin();
       },
       async restart() {

@@ -3,6 +3,7 @@ import type { HostBatch, OpenData } from '../data/data.js';
 import { IndexError } from '../run/index-error.js';
 import { Ahead, depthOf, releaseAll } from './ahead.js';
 import { breathe, type Control } from './control.js';
+import { GivenUp } from './live-sets.js';
 import type { OpenStage, Session } from './session.js';
 import { someRows } from './shown.js';
 import type { Outputs, StepRun } from './stage.js';
@@ -31,13 +32,16 @@ export async function evaluateStage(
   // Each pass is over the same harvests but for the weights.
   for (const { live } of data) await live?.restart();
   const ahead = new Ahead(data);
+  const isLive = data.some(({ live }) => live !== undefined);
+  const taking = <T>(take: () => Promise<T>): Promise<T> =>
+    isLive ? session.live.unlessStopped(control, take) : take();
   const places = Array.from({ length: count }, (_, index) => ({ epoch: 0, index }));
   try {
     for (const place of places) {
       const { index } = place;
       // This one, and those that are wanted ahead of the step.
       ahead.prepare(places.slice(index, index + 1 + mostAhead(data)), (set) => 1 + depthOf(set, 0));
-      const inputs = await ahead.take(place);
+      const inputs = await taking(() => ahead.take(place));
       const draws = {
         seed: session.options.seed,
         step: index,
@@ -58,6 +62,10 @@ export async function evaluateStage(
         return null;
       }
     }
+  } catch (error) {
+    if (!(error instanceof GivenUp)) throw error;
+    await stage.totals.discard();
+    return null;
   } finally {
     await ahead.drain();
   }

@@ -83,3 +83,25 @@ test('a signal gives up the harvest that goes on, and the run goes on from befor
   expect(text).toMatch(/--resume \S*slow/);
   await goesOn('slow');
 }, 120_000);
+
+const notClosed = (side: string): string =>
+  `data ${side} was not closed: live counted failed in close(): the server does not answer of ${side}`;
+
+test('what sources throw when they are closed is said where the run is done', async () => {
+  const { code, text } = await run('not closed');
+  expect(code).toBe(3);
+  expect(text).toMatch(/finished after 8 steps/);
+  expect(text.trim().split('\n').at(-1)).toBe(
+    `error: all was done, and then ${notClosed('left')}; ${notClosed('right')}`,
+  );
+  expect(JSON.parse(read('not closed', 'summary.json'))).toMatchObject({ reason: 'finished' });
+}, 120_000);
+
+test('what sources throw when they are closed is joined to the error of a run that failed', async () => {
+  const { code, text } = await run('not closed, failed');
+  expect(code).toBe(3);
+  expect(text).toContain(
+    `error: live counted: harvest 6 of right failed: the game is over; and then ${notClosed('left')}; ${notClosed('right')}\n`,
+  );
+  expect(text).toContain('the state of step 5 was saved');
+}, 120_000);

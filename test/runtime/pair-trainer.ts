@@ -28,8 +28,12 @@ export const broken: {
   how: 'throws',
 };
 
-/** What `restore` throws, and what `state` gives instead of its own; null: neither. */
-export const wrong: { restore: string | null; state: (() => Json) | null } = { restore: null, state: null };
+/** What `restore` throws, and what `close` does, and what `state` gives instead of its own; null: neither. */
+export const wrong: { restore: string | null; state: (() => Json) | null; close: string | null } = {
+  restore: null,
+  state: null,
+  close: null,
+};
 
 /** Harvests that go on at the same time. */
 export const busy = { now: 0, most: 0 };
@@ -60,6 +64,9 @@ export function counted({ guess, side }: Options): data.LiveSource<{ x: Float32A
       } finally {
         busy.now -= 1;
       }
+    },
+    close() {
+      if (wrong.close !== null) throw new Error(`${wrong.close} of ${side}`);
     },
     state: () => wrong.state?.() ?? { at },
     restore(state) {

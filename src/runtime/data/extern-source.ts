@@ -150,9 +150,7 @@ async function openSource(
     length: rows.length,
     skipped: 0,
     ...rowsGiven(given, (indices) => run(() => rows.read(indices))),
-    async close() {
-      await run(() => rows.close?.());
-    },
+    close: () => closeExtern(called, () => rows.close?.()),
   };
 }
 
@@ -176,6 +174,21 @@ export async function openExtern<T>(
   } catch (error) {
     if (error instanceof DataError || error instanceof RunError) throw error;
     throw new DataError(`${name} failed${doing}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** Lets the source's own code close it. Rejects with an error that names the source. */
+export async function closeExtern(
+  { name, run }: Called,
+  close: () => void | Promise<void> | undefined,
+): Promise<void> {
+  try {
+    await run(close, ' in close()');
+  } catch (error) {
+    if (error instanceof DataError || error instanceof RunError) throw error;
+    throw new DataError(
+      `${name} failed in close(): ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 }
 

@@ -7,6 +7,7 @@ import { DataError } from './data-error.js';
 import { dataOf, type Data } from './data.js';
 import {
   calledAs,
+  closeExtern,
   openExtern,
   rowsGiven,
   type ExternOptions,
@@ -115,9 +116,7 @@ export function live<B extends Batch>(
           );
         runNow(() => made.restore?.(state), ' in restore()');
       },
-      async close() {
-        await run(() => made.close?.());
-      },
+      close: () => closeExtern(called, () => made.close?.()),
     };
   };
   return dataOf<B>(

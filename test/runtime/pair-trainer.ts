@@ -13,15 +13,15 @@ import type { Tensor1D, Tensor2D } from '../../src/runtime/tensor.js';
 import { Line } from './tiny-trainer.js';
 
 // A record has no index signature of its own unless it is written as a type.
-type Row = Readonly<{ x: Tensor2D; y: Tensor1D }>;
+export type PairRow = Readonly<{ x: Tensor2D; y: Tensor1D }>;
 
 type Side = 'left' | 'right';
 
-/** Which harvest fails, and how: the source throws once it has moved on, gives a number that no record takes, or does this. */
+/** Which harvest fails, and how: the source throws once it has moved on, gives this number in its second row, or does this. */
 export const broken: {
   side: Side | null;
   index: number;
-  how: 'throws' | 'gives NaN' | (() => Promise<void>);
+  how: 'throws' | number | (() => Promise<void>);
 } = {
   side: null,
   index: 3,
@@ -57,7 +57,7 @@ export function counted({ guess, side }: Options): data.LiveSource<{ x: Float32A
         if (broken.side === side && broken.index === index) {
           const { how } = broken;
           if (how === 'throws') throw new Error('the server is gone');
-          if (how === 'gives NaN') y[1] = Number.NaN;
+          if (typeof how === 'number') y[1] = how;
           else await how();
         }
         return { x, y };
@@ -77,8 +77,8 @@ export function counted({ guess, side }: Options): data.LiveSource<{ x: Float32A
 }
 
 export interface PairData {
-  readonly left: data.Data<Row>;
-  readonly right: data.Data<Row>;
+  readonly left: data.Data<PairRow>;
+  readonly right: data.Data<PairRow>;
 }
 
 export class PairTrainer extends Trainer<object, { readonly line: Line }, PairData> {
@@ -90,8 +90,8 @@ export class PairTrainer extends Trainer<object, { readonly line: Line }, PairDa
   };
 
   protected override configureData(): PairData {
-    const set = (side: Side): data.Data<Row> =>
-      data.live<Row>(
+    const set = (side: Side): data.Data<PairRow> =>
+      data.live<PairRow>(
         counted,
         { guess: data.model('Line', { x: { dtype: 'f32', shape: [2] } }), side },
         { record: { x: { dtype: 'f32', shape: [2] }, y: { dtype: 'f32', shape: [] } }, batch: 4 },
@@ -111,11 +111,11 @@ export class PairTrainer extends Trainer<object, { readonly line: Line }, PairDa
     return [addons.checkpoint({ every: units.steps(4), keep: 5 })];
   }
 
-  trainStep(one: Row, two: Row): void {
+  trainStep(one: PairRow, two: PairRow): void {
     this.update(['opt'], () => ({ minimize: [this.missOf(one), this.missOf(two)] }));
     this.log({ left: this.missOf(one), right: this.missOf(two) });
   }
-  missOf({ x, y }: Row) {
+  missOf({ x, y }: PairRow) {
     return rows.mean(losses.squaredError(this.models.line.call(x), y));
   }
 }

@@ -100,6 +100,10 @@ export async function runBatch(
   });
 }
 
+/** Where the rows of a batch are from, for messages: the data set, and of live data the harvest. */
+export const sourceOf = ({ label, live }: OpenData, epoch: number, index: number): string =>
+  live === undefined ? label : `harvest ${live.harvestAt(epoch, index)} of ${label}`;
+
 /** An error about an index in the data, with the row that holds it; other errors as they are. */
 export function withRows(
   error: unknown,
@@ -110,7 +114,7 @@ export function withRows(
   const places = data.map((set) => {
     const rows = set.rowsOf(epoch, index);
     const row = error.rowAmong(rows.length);
-    return `${someRows(row === null ? [...rows] : [...rows.slice(row, row + 1)])} of ${set.label}`;
+    return `${someRows(row === null ? [...rows] : [...rows.slice(row, row + 1)])} of ${sourceOf(set, epoch, index)}`;
   });
   return error.in(places.join(' or '));
 }

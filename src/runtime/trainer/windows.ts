@@ -203,6 +203,7 @@ export class Windows {
   async #runAll(runs: readonly (BatchRun & BatchPlace)[]): Promise<void> {
     const last = runs.at(-1);
     if (last === undefined) return;
+    const wasHalf = this.#isHalf;
     this.#isHalf = true;
     const { session, train } = this.options;
     const { stage, data } = train;
@@ -226,6 +227,8 @@ export class Windows {
       await done;
     } catch (error) {
       const place = error instanceof IndexError ? runs[error.run] : undefined;
+      // A batch with an index that there is none of changes nothing.
+      if (place !== undefined && place === runs[0]) this.#isHalf = wasHalf;
       throw place === undefined ? error : withRows(error, data, place);
     }
     for (const { batches } of runs) if (batches !== this.#sample) releaseAll(batches);

@@ -1,5 +1,6 @@
 /** Data sources written in TypeScript and declared in a spec by `extern`. */
 import type { HostTensor, Values } from '../engine/engine.js';
+import { didYouMean } from '../../values/near.js';
 import { inExtern, inExternLater, type Extern } from '../run/extern-error.js';
 import { RunError } from '../run/run-error.js';
 import { DataError } from './data-error.js';
@@ -211,9 +212,18 @@ export function rowsGiven(
   const { source, method, record } = from;
   const fieldsAt = async (indices: Int32Array): Promise<GivenFields> => {
     const values: unknown = await fields(indices);
-    if (isFields(values)) return values;
+    if (isFields(values)) {
+      const other = Object.keys(values).find(
+        (name) => values[name] !== undefined && !Object.hasOwn(record, name),
+      );
+      if (other === undefined) return values;
+      const declared = Object.keys(record);
+      throw new DataError(
+        `${source}: ${method} gave a field '${other}', which is none of ${declared.join(', ')}${didYouMean(other, declared) || '; declare it, or leave it out'}`,
+      );
+    }
     throw new DataError(
-      `${source}: ${method} gave ${values === null ? 'null' : typeof values}; return a record with an array for each field`,
+      `${source}: ${method} gave ${values === null ? 'null' : Array.isArray(values) ? 'a list' : isNumbers(values) ? `a ${values.constructor.name}` : typeof values}; return a record with an array for each field`,
     );
   };
   const hostRows = async function* (indices: Int32Array): AsyncGenerator<HostRow> {
@@ -237,7 +247,9 @@ type GivenFields = Readonly<Record<string, SourceField | readonly (number | null
 
 // What a source gives under each name is looked at where it is used.
 function isFields(values: unknown): values is GivenFields {
-  return typeof values === 'object' && values !== null;
+  return (
+    typeof values === 'object' && values !== null && !Array.isArray(values) && !ArrayBuffer.isView(values)
+  );
 }
 
 /** A field of all rows, and its mask behind it where some of it may be missing. */

@@ -50,7 +50,13 @@ export interface MainIo {
   readonly plot?: string;
 }
 
+/** The exit code of a run that failed. */
+const runFailed = 3;
+
 const exitCodes: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
+
+/** Milliseconds that what nobody waits for has to come to its end, once all is saved. */
+const leftAlone = 1000;
 
 const processIo: MainIo = {
   stdout: process.stdout,
@@ -102,6 +108,8 @@ export async function main(
   if (io.stdout === process.stdout) outliveReaders();
   /** What a run that failed leaves to be said. */
   const left: string[] = [];
+  /** What could not be closed once all was done. */
+  const unclosed: RunError[] = [];
   let asked = 0;
   const stopListening = io.onSignal((signal) => {
     asked += 1;
@@ -120,10 +128,19 @@ export async function main(
     if (args.command === 'help') io.stdout.write(helpText(spec, io.program, io.called));
     else if (args.command === 'version') io.stdout.write(versionText(spec));
     else {
-      const signal = await runCommand(trainerClass, args, io, control, (line) => left.push(line));
-      if (signal !== null) return exitCodes[signal];
+      const signal = await runCommand(trainerClass, args, io, {
+        control,
+        failed: (line) => left.push(line),
+        notClosed: (error) => unclosed.push(error),
+      });
+      for (const error of unclosed) fail(spec, error, io);
+      if (signal !== null) {
+        const code = exitCodes[signal];
+        if (control.leavesWork) setTimeout(() => io.exit(code), leftAlone).unref();
+        return code;
+      }
     }
-    return 0;
+    return unclosed.length === 0 ? 0 : runFailed;
   } catch (error) {
     const code = fail(spec, error, io);
     for (const line of left) io.stderr.write(`${line}\n`);
@@ -163,7 +180,7 @@ function fail(spec: TrainerSpec<never>, error: unknown, io: MainIo): number {
     const frames = error.stack.split('\n').filter((line) => /^\s+at /.test(line));
     if (frames.length > 0) io.stderr.write(`${frames.join('\n')}\n`);
   }
-  return 3;
+  return runFailed;
 }
 
 /** Runs a command and returns the signal that cut it off, if one did. */
@@ -171,10 +188,10 @@ async function runCommand(
   trainerClass: TrainerClass,
   args: Arguments,
   io: MainIo,
-  control: Control,
-  failed: (line: string) => void,
+  told: Pick<RunOptions, 'failed' | 'notClosed'> & { readonly control: Control },
 ): Promise<StopSignal | null> {
   const { spec } = trainerClass;
+  const { control } = told;
   const dataRoot = args.dataRoot ?? io.dataRoot;
   const given = Object.fromEntries(
     args.params.map(({ path, text }) => {
@@ -192,7 +209,7 @@ async function runCommand(
   const program = io.program?.('train') ?? io.called ?? spec.name;
   const again = givenAgain(args);
   const options = {
-    control,
+    ...told,
     stream: io.stderr,
     environment: io.environment,
     engine: engineOf(args.engine, io.environment),
@@ -202,7 +219,6 @@ async function runCommand(
     ...(dataRoot === undefined ? {} : { dataRoot }),
     ...(args.runDir === undefined ? {} : { runDir: args.runDir }),
     goOn: (folder: string) => [program, '--resume', quoted(folder), ...again].join(' '),
-    failed,
     ...(io.plot === undefined ? {} : { plot: (folder: string) => `${io.plot} ${quoted(folder)}` }),
   };
   if (args.command === 'train') {

@@ -396,10 +396,13 @@ export class Session implements StageHost, UpdateHost {
     return this.of('train')
       .flatMap(({ data, batches }) =>
         data.map((set) => {
-          if (set.live !== undefined) return `rows of a harvest of ${set.label}`;
+          const end = Math.min(batches, first + accumulate);
+          if (set.live !== undefined) {
+            const [one, last] = [first, end - 1].map((index) => set.live?.harvestAt(epoch, index));
+            return `${one === last ? 'harvest' : `harvests ${one} to`} ${last} of ${set.label}`;
+          }
           const numbers: number[] = [];
-          for (let index = first; index < Math.min(batches, first + accumulate); index += 1)
-            numbers.push(...set.rowsOf(epoch, index));
+          for (let index = first; index < end; index += 1) numbers.push(...set.rowsOf(epoch, index));
           return `${someRows(numbers)} of ${set.label}`;
         }),
       )

@@ -14,6 +14,7 @@ import {
   type RunSummary,
   type SweepFolder,
 } from '../run/sweep-folder.js';
+import { counted } from '../../values/counted.js';
 import { UsageError, type Override } from '../../values/overrides.js';
 import {
   combinations,
@@ -425,5 +426,3 @@ export function firstOf(trainerClass: TrainerClass, plan: SweepPlan, base: Sweep
 
 const columnsOf = ({ stream }: RunOptions): number =>
   stream?.isTTY === true ? Math.max(10, stream.columns ?? 80) : Number.POSITIVE_INFINITY;
-
-const counted = (count: number, one: string): string => `${count} ${one}${count === 1 ? '' : 's'}`;

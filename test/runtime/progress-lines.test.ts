@@ -4,7 +4,8 @@ import * as optim from '../../src/runtime/optim/index.js';
 import * as format from '../../src/runtime/progress/format.js';
 import { liveReporter, reporterFor } from '../../src/runtime/progress/reporter.js';
 import { steps } from '../../src/values/units.js';
-import { LineTrainer, type LineModels } from './tiny-trainer.js';
+import type { TrainerOptions } from '../../src/runtime/trainer/spec.js';
+import { LineTrainer, type LineModels, type LineParams } from './tiny-trainer.js';
 
 /** A terminal of some columns. */
 function terminal(columns: number) {
@@ -68,7 +69,10 @@ describe('lines of progress', () => {
   });
 
   test('of a run of few epochs, plain lines come at each twentieth part, however fast it is', async () => {
-    const linesOf = async (options: object, params: object): Promise<readonly string[]> => {
+    const linesOf = async (
+      options: TrainerOptions,
+      params: Partial<LineParams>,
+    ): Promise<readonly string[]> => {
       const written: string[] = [];
       const stream = { write: (text: string) => written.push(text) };
       const trainer = new LineTrainer({ options, params });

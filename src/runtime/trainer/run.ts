@@ -27,7 +27,7 @@ import { trainPrepared } from './training-run.js';
 import type { Prepared, PrepareOptions, TrainerClass, TrainerSetup } from './trainer.js';
 import type { ParamOrigin } from './params.js';
 import type { TrainerSpec } from './spec.js';
-import { changedFiles, trainedWith } from './trained-with.js';
+import { changedFiles, trainedWith, type TrainedWith } from './trained-with.js';
 
 /** A trainer as far as a run needs it, whatever its params and models are. */
 export interface AnyTrainer {
@@ -77,8 +77,14 @@ export interface RunOptions {
   readonly plot?: (folder: string) => string;
 }
 
+/** What else is known where weights are used. */
+export interface UseOptions extends RunOptions {
+  /** What the weights were trained with, where that was read before. */
+  readonly trained?: TrainedWith;
+}
+
 /** What else a test tells. */
-export interface TestOptions extends RunOptions {
+export interface TestOptions extends UseOptions {
   /** Called with each metric that is a table, by its full name. */
   readonly table?: (name: string, table: Table) => void;
   /** Gets each batch's rows of a step that returns some, unless an add-on (`predictions`) takes them. */
@@ -146,7 +152,8 @@ export async function runTest(
   return thenClose(session, options, async () => {
     try {
       notesOf(session, note).forEach((line) => reporter.line(line));
-      for (const line of await changedFiles(await trainedWith(from), session.openSets)) reporter.line(line);
+      for (const line of await changedFiles(options.trained ?? (await trainedWith(from)), session.openSets))
+        reporter.line(line);
       await loadWeights(session, from);
       const stages = session.of(kind);
       if (stages.length === 0) throw noStages(trainer, options.kind ?? 'test', 'test and no validate step');
@@ -196,7 +203,7 @@ export async function runTest(
 export async function runPredict(
   trainer: AnyTrainer,
   from: Checkpoint,
-  options: RunOptions & { readonly rows: (rows: Outputs, step: string) => Promise<void> | void },
+  options: UseOptions & { readonly rows: (rows: Outputs, step: string) => Promise<void> | void },
 ): Promise<number> {
   const { control = new Control() } = options;
   const { session, addOns, note } = await trainer.prepare({
@@ -211,7 +218,8 @@ export async function runPredict(
   return thenClose(session, options, async () => {
     try {
       notesOf(session, note).forEach((line) => reporter.line(line));
-      for (const line of await changedFiles(await trainedWith(from), session.openSets)) reporter.line(line);
+      for (const line of await changedFiles(options.trained ?? (await trainedWith(from)), session.openSets))
+        reporter.line(line);
       await loadWeights(session, from);
       const stages = session.of('predict');
       if (stages.length === 0) throw noStages(trainer, 'predict', 'predict step');

@@ -1,13 +1,12 @@
 /**
  * Saves or reads one checkpoint and says how long that took and how much memory: a process of its own for each, so that none profits
- * from what another left. `plain` reads the same files into the same memory without checksums.
+ * from what another left. `plain` reads the same tensors in the same way without checksums.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HostTensor } from '../src/runtime/engine/engine.js';
-import { pieceBytes } from '../src/runtime/checkpoint/files.js';
 import { openCheckpoint, readState, readTensors } from '../src/runtime/checkpoint/read.js';
+import { inDataOrder, openTensorFile } from '../src/runtime/checkpoint/tensor-file.js';
 import { writeCheckpoint } from '../src/runtime/checkpoint/write.js';
 
 interface Order {
@@ -57,14 +56,12 @@ async function timed(work: () => Promise<unknown>): Promise<void> {
   console.log(JSON.stringify({ ms, grown: resident('VmHWM') - before, kept: typeof kept }));
 }
 
-async function plain(path: string): Promise<Uint8Array> {
-  const file = await open(path);
+async function plain(path: string): Promise<readonly (HostTensor | null)[]> {
+  const file = await openTensorFile(path, null);
+  const read = [];
   try {
-    const { size } = await file.stat();
-    const bytes = new Uint8Array(size);
-    for (let from = 0; from < size;)
-      from += (await file.read(bytes, from, Math.min(pieceBytes, size - from), from)).bytesRead;
-    return bytes;
+    for await (const { tensor } of file.each(inDataOrder(file.entries), () => true)) read.push(tensor);
+    return read;
   } finally {
     await file.close();
   }

@@ -66,7 +66,7 @@ const state = (name: string): unknown => [
 describe('going on with a run', () => {
   test('whose newest checkpoint is of a newer format is refused, until an older one is named', async () => {
     await killed('newer');
-    ofFormat('newer/checkpoints/step-00000008/manifest.json', 4);
+    ofFormat('newer/checkpoints/step-00000008/manifest.json', 5);
     const files = filesIn('newer');
     for (const words of [
       ['--resume', 'newer'],
@@ -75,7 +75,7 @@ describe('going on with a run', () => {
       const { code, text } = await run(words);
       expect(code).toBe(3);
       expect(text).toContain(
-        'newer/checkpoints/step-00000008/manifest.json has format 4; this trainer reads up to 3, build it with ztrainc 0.1.0 or newer; it may be whole, so none before it is taken unless it is named: --resume newer/checkpoints/step-',
+        'newer/checkpoints/step-00000008/manifest.json has format 5; this trainer reads up to 4, build it with ztrainc 0.1.0 or newer; it may be whole, so none before it is taken unless it is named: --resume newer/checkpoints/step-',
       );
       expect(filesIn('newer')).toEqual(files);
     }
@@ -158,13 +158,13 @@ test('one of a newer format is not put aside by one of its step; one whose forma
   const manifest = join(folder, 'step-00000002', 'manifest.json');
   const text = readFileSync(manifest, 'utf8');
   ofFormat(manifest, 99);
-  await expect(newestVerified(folder)).rejects.toThrow('has format 99; this trainer reads up to 3');
+  await expect(newestVerified(folder)).rejects.toThrow('has format 99; this trainer reads up to 4');
   await expect(writeCheckpoint(folder, contents(2))).rejects.toThrow(
     'one of a newer ztrain stands there; choose another --run-dir',
   );
   expect(readdirSync(folder).sort()).toEqual(['step-00000001', 'step-00000002']);
   // One bit.
-  writeFileSync(manifest, text.replace('"format": 3', '"format": 7'));
+  writeFileSync(manifest, text.replace('"format": 4', '"format": 6'));
   expect(await newestVerified(folder)).toMatchObject({ checkpoint: { step: 1 }, skipped: [{}] });
 });
 

@@ -359,7 +359,15 @@ describe('what is looked at', () => {
 test('checkpoints of every format that was written are read', async () => {
   const corpus = fileURLToPath(new URL('checkpoint-corpus', import.meta.url));
   const formats = readdirSync(corpus).sort();
-  expect(formats).toEqual(['format-1', 'format-2', 'format-2-ckpt', 'format-3', 'format-3-ckpt']);
+  expect(formats).toEqual([
+    'format-1',
+    'format-2',
+    'format-2-ckpt',
+    'format-3',
+    'format-3-ckpt',
+    'format-4',
+    'format-4-ckpt',
+  ]);
   for (const name of formats) {
     const { checkpoint, skipped } = await newestVerified(join(corpus, name));
     expect(skipped).toEqual([]);

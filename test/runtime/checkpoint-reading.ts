@@ -16,7 +16,7 @@ export async function newestVerified(
   return { checkpoint: found?.checkpoint ?? null, skipped };
 }
 
-/** Checksum of a tensor: its values as little-endian bytes. */
+/** SHA-256 of a tensor: of its values as little-endian bytes. */
 export const tensorChecksum = ({ values }: HostTensor): string => sha256([littleEndian(values)]);
 
 /** All tensors of a file of `size` bytes, read at most `most` at once, with the SHA-256 of each and of the whole. */
@@ -30,15 +30,15 @@ export async function readTensorFile(
   readonly sha256: string;
 }> {
   const whole = createHash('sha256');
-  const file = await openTensorFile(path, size, { most, hash: whole });
+  const file = await openTensorFile(path, size, { most, hash: whole, checksum: 'sha256' });
   try {
     const tensors = new Map<string, HostTensor>();
-    const checksums = new Map<string, string>();
+    const sums = new Map<string, string>();
     for await (const each of file.each(inDataOrder(file.entries), () => true)) {
-      checksums.set(each.entry.name, each.sha256);
+      sums.set(each.entry.name, each.checksum?.digits ?? '');
       if (each.tensor !== null) tensors.set(each.entry.name, each.tensor);
     }
-    return { tensors, checksums, sha256: whole.digest('hex') };
+    return { tensors, checksums: sums, sha256: whole.digest('hex') };
   } finally {
     await file.close();
   }

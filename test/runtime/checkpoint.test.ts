@@ -256,12 +256,12 @@ describe('checkpoints', () => {
     const folder = await writeCheckpoint(join(root, 'newer'), contents(1));
     const path = join(folder, 'manifest.json');
     const { sha256: _own, ...fields } = JSON.parse(readFileSync(path, 'utf8')) as Record<string, Json>;
-    writeFileSync(path, readFileSync(path, 'utf8').replace('"format": 3', '"format": 4'));
+    writeFileSync(path, readFileSync(path, 'utf8').replace('"format": 4', '"format": 5'));
     // Who edits a manifest does not seal it.
     await expect(findCheckpoint(folder)).rejects.toThrow('its own checksum differs');
-    writeFileSync(path, manifestText({ ...fields, format: 4 }));
+    writeFileSync(path, manifestText({ ...fields, format: 5 }));
     await expect(findCheckpoint(folder)).rejects.toThrow(
-      'format 4; this trainer reads up to 3, build it with ztrainc 0 or newer',
+      'format 5; this trainer reads up to 4, build it with ztrainc 0 or newer',
     );
     writeFileSync(path, '{"format": 1}');
     await expect(findCheckpoint(folder)).rejects.toThrow(

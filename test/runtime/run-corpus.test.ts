@@ -45,16 +45,24 @@ async function tensorsOf(name: string): Promise<unknown> {
 }
 
 test('there is one of each older format', () => {
-  expect(readdirSync(corpus).sort()).toEqual(['format-1', 'format-2', 'format-2-ckpt']);
+  expect(readdirSync(corpus).sort()).toEqual([
+    'format-1',
+    'format-2',
+    'format-2-ckpt',
+    'format-3',
+    'format-3-ckpt',
+  ]);
 });
 
 test.each([
   ['format-2', 'folder', ''],
   ['format-2-ckpt', 'ckpt', '.ckpt'],
+  ['format-3', 'folder', ''],
+  ['format-3-ckpt', 'ckpt', '.ckpt'],
 ] as const)(
   'a run of %s goes on from its newest checkpoint, and from an older one',
   async (name, format, ending) => {
-    const whole = `whole-${format}`;
+    const whole = `whole-${name}`;
     expect((await run([`--run-dir=${whole}`], saving(format))).code).toBe(0);
     for (const [at, from] of [
       [10, ''],

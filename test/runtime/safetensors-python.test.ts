@@ -52,7 +52,7 @@ test('Python reads checkpoints: the files of a folder, and one that is a file, w
   const file = await writeCheckpoint(root, contents(2, 'ckpt'));
   const dumped = judge('dump', file) as { readonly metadata: Readonly<Record<string, string>> };
   expect(dumped).toMatchObject({ tensors: expected });
-  expect(JSON.parse(dumped.metadata['manifest'] ?? '')).toMatchObject({ format: 3, step: 2 });
+  expect(JSON.parse(dumped.metadata['manifest'] ?? '')).toMatchObject({ format: 4, step: 2 });
   expect(JSON.parse(dumped.metadata['state'] ?? '')).toEqual({ step: 2 });
 });
 

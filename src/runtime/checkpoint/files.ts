@@ -7,6 +7,7 @@ import { makeFolder as makeParents } from '../../values/folders.js';
 import { basename, dirname, join, resolve } from 'node:path';
 import { isAlive } from '../../values/process-alive.js';
 import { RunError } from '../run/run-error.js';
+import type { Checksum, Summing } from './checksum.js';
 
 /** Tells this process from an earlier one of the same number, as the first process of a container always is. */
 const own = randomBytes(4).toString('hex');
@@ -89,20 +90,19 @@ export function sha256(pieces: readonly Uint8Array[], most = pieceBytes): string
   return hash.digest('hex');
 }
 
-/** The same without keeping other work waiting. */
-export async function sha256InTurns(piece: Uint8Array): Promise<string> {
-  const hash = createHash('sha256');
+/** Tells a checksum of a piece without keeping other work waiting. */
+export async function sumInTurns(sum: Summing, piece: Uint8Array): Promise<Checksum> {
   for (let from = 0; from < piece.length; from += pieceBytes) {
-    hash.update(piece.subarray(from, from + pieceBytes));
+    sum.update(piece.subarray(from, from + pieceBytes));
     await nextTurn();
   }
-  return hash.digest('hex');
+  return sum.end();
 }
 
-/** What was written: SHA-256 of each piece, where it was hashed. */
+/** What was written: how many bytes, and the checksums of the pieces that have one. */
 export interface Written {
   readonly bytes: number;
-  readonly pieces: readonly string[];
+  readonly pieces: readonly Checksum[];
 }
 
 /** How a file is written. */
@@ -110,39 +110,39 @@ export interface WriteOptions {
   /** At most so many bytes are written at once. */
   readonly most?: number;
   readonly mode?: number;
-  /** Whether pieces are hashed while they are written; they are unless nobody asks. */
-  readonly isHashed?: boolean;
+  /** Begins the checksum of a piece, which is made while the piece is written; without this there are none. */
+  readonly sums?: (piece: number) => Summing;
 }
 
 /** Writes a new file and flushes it. Rejects where the file exists. */
 export async function writeNew(
   path: string,
   pieces: readonly Uint8Array[],
-  { most = pieceBytes, mode = 0o644, isHashed = true }: WriteOptions = {},
+  { most = pieceBytes, mode = 0o644, sums }: WriteOptions = {},
 ): Promise<Written> {
   const file = await open(path, fresh, mode);
-  const digests: string[] = [];
+  const checksums: Checksum[] = [];
   let bytes = 0;
   try {
-    for (const piece of pieces) {
-      const hash = createHash('sha256');
-      let hashed = 0;
+    for (const [index, piece] of pieces.entries()) {
+      const sum = sums?.(index);
+      let summed = 0;
       // A write may take less than it was given.
       for (let from = 0; from < piece.length;) {
         const count = Math.min(most, piece.length - from);
         const writing = file.write(piece, from, count);
-        if (isHashed && from + count > hashed) hash.update(piece.subarray(hashed, from + count));
-        hashed = Math.max(hashed, from + count);
+        if (from + count > summed) sum?.update(piece.subarray(summed, from + count));
+        summed = Math.max(summed, from + count);
         from += (await writing).bytesWritten;
       }
       bytes += piece.length;
-      if (isHashed) digests.push(hash.digest('hex'));
+      if (sum !== undefined) checksums.push(sum.end());
     }
     await file.sync();
   } finally {
     await file.close();
   }
-  return { bytes, pieces: digests };
+  return { bytes, pieces: checksums };
 }
 
 /** What file systems answer that cannot flush a folder: their renames last, or nobody can make them. */

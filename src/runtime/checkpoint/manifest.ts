@@ -6,14 +6,19 @@ import { createHash } from 'node:crypto';
 import type { Json } from '../addons/addon.js';
 import type { DType } from '../engine/engine.js';
 import { RunError } from '../run/run-error.js';
+import { digitsIn, type Checksum, type ChecksumKind } from './checksum.js';
 import { parseStrictJson, type StrictValue } from './strict-json.js';
 
 /**
  * The version of the layout. A reader refuses a newer one, and takes every older one:
  * 1: without a checksum of the manifest itself;
- * 2: with a checksum of a whole file of tensors in the place of its head's.
+ * 2: with a checksum of a whole file of tensors in the place of its head's;
+ * 3: with SHA-256 of tensors in the place of XXH64.
  */
-export const checkpointFormat = 3;
+export const checkpointFormat = 4;
+
+/** Which checksum tensors have. */
+export const tensorChecksum: ChecksumKind = 'xxh64';
 
 /** No manifest is longer. */
 export const manifestLimit = 2 ** 26;
@@ -33,7 +38,7 @@ export interface FileRecord {
 export interface TensorRecord {
   readonly dtype: DType;
   readonly shape: readonly number[];
-  readonly sha256: string;
+  readonly checksum: Checksum;
 }
 
 /** A checkpoint that was found and whose manifest was read. */
@@ -89,7 +94,7 @@ type Fields = ReadonlyMap<string, StrictValue>;
 export function readManifest(folder: string, file: string, text: string, inOneFile: boolean): Checkpoint {
   const fields = asMap('its text', parseStrictJson(text));
   const format = fields.get('format');
-  // One flipped bit makes a 7 of a 3.
+  // One flipped bit makes a 6 of a 4.
   const isBroken = /,\n  "sha256": "[0-9a-f]{64}"\n\}\n$/.test(text.slice(-100)) && !isSealed(text);
   if (isBroken) throw new Misfit('its own checksum differs, it was damaged or edited');
   if (typeof format === 'number' && Number.isSafeInteger(format) && format > checkpointFormat)
@@ -99,7 +104,7 @@ export function readManifest(folder: string, file: string, text: string, inOneFi
   if (typeof format !== 'number' || !Number.isSafeInteger(format) || format < 1)
     throw new Misfit(`"format" must be a whole number from 1 to ${checkpointFormat}, got ${shown(format)}`);
   if (format >= 2 && !isSealed(text)) throw new Misfit('its own checksum differs, it was damaged or edited');
-  return checkpointOf(folder, fields, inOneFile);
+  return checkpointOf(folder, fields, inOneFile, format > 3 ? tensorChecksum : 'sha256');
 }
 
 /** What wrote a newer manifest, as far as it says so where this version would look for it. */
@@ -111,7 +116,7 @@ function writerOf(fields: Fields): string {
     : 'a newer ztrainc';
 }
 
-function checkpointOf(folder: string, fields: Fields, inOneFile: boolean): Checkpoint {
+function checkpointOf(folder: string, fields: Fields, inOneFile: boolean, kind: ChecksumKind): Checkpoint {
   const spec = asMap('"spec"', fields.get('spec'));
   const files = new Map<string, FileRecord>();
   for (const entry of asList('"files"', fields.get('files'))) {
@@ -125,7 +130,7 @@ function checkpointOf(folder: string, fields: Fields, inOneFile: boolean): Check
     const key = of === 'head' ? 'headSha256' : 'sha256';
     files.set(name, {
       bytes: asWhole(`"bytes" of ${name}`, own.get('bytes')),
-      sha256: asDigest(`"${key}" of ${name}`, own.get(key)),
+      sha256: asDigits(`"${key}" of ${name}`, own.get(key), 'sha256'),
       of,
     });
   }
@@ -140,7 +145,7 @@ function checkpointOf(folder: string, fields: Fields, inOneFile: boolean): Check
     ofFile.set(name, {
       dtype: asDType(`"dtype" of ${name}`, own.get('dtype')),
       shape: asList(`"shape" of ${name}`, own.get('shape')).map((size) => asWhole(`a size of ${name}`, size)),
-      sha256: asDigest(`"sha256" of ${name}`, own.get('sha256')),
+      checksum: { kind, digits: asDigits(`"${kind}" of ${name}`, own.get(kind), kind) },
     });
   }
   return {
@@ -187,10 +192,10 @@ const asWhole = (what: string, value: StrictValue | undefined): number =>
 /** All of a run's state unless it says otherwise. */
 const holdsWeightsOnly = (value: StrictValue | undefined): boolean =>
   value === undefined ? false : value === 'weights' || misfit('"holds"', '"weights"', value);
-const asDigest = (what: string, value: StrictValue | undefined): string =>
-  typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
+const asDigits = (what: string, value: StrictValue | undefined, kind: ChecksumKind): string =>
+  typeof value === 'string' && value.length === digitsIn[kind] && /^[0-9a-f]+$/.test(value)
     ? value
-    : misfit(what, '64 hexadecimal digits', value);
+    : misfit(what, `${digitsIn[kind]} hexadecimal digits`, value);
 const dtypes: readonly DType[] = ['f32', 'i32', 'u8', 'bool'];
 const asDType = (what: string, value: StrictValue | undefined): DType =>
   dtypes.find((one) => one === value) ?? misfit(what, `one of ${dtypes.join(', ')}`, value);

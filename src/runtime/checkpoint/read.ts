@@ -4,6 +4,7 @@ import { lstat, readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { HostTensor, StateVariable } from '../engine/engine.js';
 import { RunError } from '../run/run-error.js';
+import { sameChecksum } from './checksum.js';
 import { codeOf, isThere, sha256 } from './files.js';
 import { fileEnding, insteadOf, isCheckpointName, isFile, isFolder, whyUnread } from './list.js';
 import {
@@ -150,13 +151,19 @@ async function* tensorsOf(
     throw new RunError(`the manifest of ${folder} lists no ${name}; ${await insteadOf(folder)}`);
   try {
     const hash = listed === undefined ? null : createHash('sha256');
-    const file = await openTensorFile(path, listed?.bytes ?? null, { hash, hashes: listed?.of });
+    const [first] = records.values();
+    const file = await openTensorFile(path, listed?.bytes ?? null, {
+      hash,
+      hashes: listed?.of,
+      checksum: first?.checksum.kind ?? null,
+    });
     try {
       if (!inOneFile) compareLayout(file, records);
       const entries = inDataOrder(file.entries).filter((entry) => records.has(entry.name));
       const read = reads === 'head' ? [] : file.each(entries, () => reads === 'values');
-      for await (const { entry, tensor, sha256: checksum } of read) {
-        if (checksum !== records.get(entry.name)?.sha256)
+      for await (const { entry, tensor, checksum } of read) {
+        const listedAs = records.get(entry.name)?.checksum;
+        if (checksum === null || listedAs === undefined || !sameChecksum(checksum, listedAs))
           throw new SafetensorsError(`the checksum of tensor ${entry.name} differs`);
         yield [entry.name, tensor];
       }

@@ -7,6 +7,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import type { HostTensor } from '../engine/engine.js';
+import { checksums, type Checksum, type ChecksumKind } from './checksum.js';
 import { readAhead, readBytes } from './read-ahead.js';
 import {
   headerLength,
@@ -43,14 +44,15 @@ export interface CheckedTensor {
   readonly entry: Entry;
   /** Null where its bytes were not kept. */
   readonly tensor: HostTensor | null;
-  readonly sha256: string;
+  /** Null where none is made. */
+  readonly checksum: Checksum | null;
 }
 
 /** A safetensors file whose header was read. */
 export interface OpenTensorFile extends Layout {
   /**
    * Tensors one after the other, in the given order, in which they should lie in the file: what comes next is read while one is looked
-   * at. Those that `keeps` does not name are hashed and not kept. Rejects with a SafetensorsError.
+   * at. Those that `keeps` does not name are read and not kept. Rejects with a SafetensorsError.
    */
   each(
     entries: readonly Entry[],
@@ -66,13 +68,15 @@ export interface TensorFileOptions {
   /** Is told of the bytes before the data and, unless it `hashes` the `head` alone, of the data as it is read. */
   readonly hash?: Hash | null;
   readonly hashes?: 'all' | 'head' | undefined;
+  /** Which checksum of each tensor is made while it is read; null for none. */
+  readonly checksum?: ChecksumKind | null;
 }
 
 /** Opens a file of `size` bytes (any, where that is null) and reads its header. */
 export async function openTensorFile(
   path: string,
   size: number | null,
-  { most = readBytes, hash = null, hashes = 'all' }: TensorFileOptions = {},
+  { most = readBytes, hash = null, hashes = 'all', checksum = null }: TensorFileOptions = {},
 ): Promise<OpenTensorFile> {
   const file = await openRegular(path, size);
   const also = hashes === 'head' ? null : hash;
@@ -82,7 +86,7 @@ export async function openTensorFile(
     const header = await readPart(file, 8, 8 + headerLength(start, all), most, hash);
     return {
       ...readLayout(header, all),
-      each: (entries, keeps) => eachOf(file, entries, keeps, most, also),
+      each: (entries, keeps) => eachOf(file, entries, keeps, { most, also, checksum }),
       close: () => file.close(),
     };
   } catch (error) {
@@ -95,22 +99,26 @@ async function* eachOf(
   file: FileHandle,
   entries: readonly Entry[],
   keeps: (entry: Entry) => boolean,
-  most: number,
-  also: Hash | null,
+  {
+    most,
+    also,
+    checksum,
+  }: { readonly most: number; readonly also: Hash | null; readonly checksum: ChecksumKind | null },
 ): AsyncGenerator<CheckedTensor, void, void> {
   const parts = entries.map((entry) => {
     const { begin, end, name } = entry;
     return { entry, begin, end, room: () => (keeps(entry) ? room(end - begin, name) : null) };
   });
-  let own = createHash('sha256');
+  const begin = checksum === null ? null : await checksums(checksum);
+  let own = begin?.() ?? null;
   for await (const { part, memory, bytes, isLast } of readAhead(file, parts, most)) {
-    own.update(bytes);
+    own?.update(bytes);
     also?.update(bytes);
     if (!isLast) continue;
     const { entry } = part;
-    const sha256 = own.digest('hex');
-    own = createHash('sha256');
-    yield { entry, tensor: memory === null ? null : toTensor(entry, memory), sha256 };
+    const made = own?.end() ?? null;
+    own = begin?.() ?? null;
+    yield { entry, tensor: memory === null ? null : toTensor(entry, memory), checksum: made };
   }
 }
 

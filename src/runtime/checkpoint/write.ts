@@ -16,14 +16,22 @@ import {
   removeWhole,
   replaceText,
   sha256,
-  sha256InTurns,
+  sumInTurns,
   sweepTemporaries,
   systemErrorIn,
   writeNew,
   type Written,
 } from './files.js';
+import { checksums, sha256Sum, type Checksum, type Summing } from './checksum.js';
 import { fileEnding, isDamage, whyNone } from './list.js';
-import { checkpointFormat, manifestLimit, manifestText, NewerFormat, stateLimit } from './manifest.js';
+import {
+  checkpointFormat,
+  manifestLimit,
+  manifestText,
+  NewerFormat,
+  stateLimit,
+  tensorChecksum,
+} from './manifest.js';
 import { openCheckpoint, verifyCheckpoint, verifyHeads } from './read.js';
 import { headerLimit, inFileOrder, littleEndian, SafetensorsError, writeSafetensors } from './safetensors.js';
 import { jsonText } from './strict-json.js';
@@ -150,12 +158,17 @@ async function makeWay(path: string): Promise<void> {
 }
 
 /** A tensor's entry in the manifest. */
-const tensorEntry = (name: string, file: string, { dtype, shape }: HostTensor, digest: string): Json => ({
+const tensorEntry = (
+  name: string,
+  file: string,
+  { dtype, shape }: HostTensor,
+  { kind, digits }: Checksum,
+): Json => ({
   name,
   file,
   dtype,
   shape,
-  sha256: digest,
+  [kind]: digits,
 });
 
 /** The files of tensors that a checkpoint has; in one that is a single file, parts of it. */
@@ -169,23 +182,31 @@ function tensorFilesOf({
   ];
 }
 
+/** The checksum of a piece that was written with one. */
+function checksumOf({ pieces }: Written, index: number): Checksum {
+  const checksum = pieces[index];
+  if (checksum === undefined) throw new Error(`piece ${index} has no checksum`);
+  return checksum;
+}
+
 async function writeFolder(folder: string, contents: CheckpointContents): Promise<void> {
   await makeFolder(folder, async (temporary) => {
     const files: Json[] = [];
     const tensors: Json[] = [];
-    const write = async (name: string, pieces: readonly Uint8Array[]): Promise<Written> => {
-      return writeNew(join(temporary, name), pieces, { mode: privateMode });
-    };
+    const begin = await checksums(tensorChecksum);
+    // What comes first in a file, or is all of it, is text.
+    const sums = (piece: number): Summing => (piece === 0 ? sha256Sum() : begin());
+    const write = (name: string, pieces: readonly Uint8Array[]): Promise<Written> =>
+      writeNew(join(temporary, name), pieces, { mode: privateMode, sums });
     for (const [name, values] of tensorFilesOf(contents)) {
       // Its head and its tensors are all of a file, so that each byte is hashed once.
-      const { bytes, pieces } = await write(name, writeSafetensors(values));
-      const [headSha256 = '', ...digests] = pieces;
-      files.push({ name, bytes, headSha256 });
+      const written = await write(name, writeSafetensors(values));
+      files.push({ name, bytes: written.bytes, headSha256: checksumOf(written, 0).digits });
       for (const [index, [tensor, value]] of inFileOrder(values).entries())
-        tensors.push(tensorEntry(tensor, name, value, digests[index] ?? ''));
+        tensors.push(tensorEntry(tensor, name, value, checksumOf(written, index + 1)));
     }
-    const { bytes, pieces } = await write('state.json', [stateBytes(contents)]);
-    files.push({ name: 'state.json', bytes, sha256: pieces[0] ?? '' });
+    const state = await write('state.json', [stateBytes(contents)]);
+    files.push({ name: 'state.json', bytes: state.bytes, sha256: checksumOf(state, 0).digits });
     const manifest = manifestBytes(manifestOf(contents, files, tensors));
     await writeNew(join(temporary, 'manifest.json'), [manifest], { mode: privateMode });
     await verifyHeads(temporary, false);
@@ -199,9 +220,10 @@ async function writeOneFile(path: string, contents: CheckpointContents): Promise
   const all = new Map(parts.flatMap(([, values]) => [...values]));
   if (all.size < parts.reduce((sum, [, { size }]) => sum + size, 0))
     throw new Error('a weight and a slot of an optimizer have one name, and a single file holds one of them');
+  const begin = await checksums(tensorChecksum);
   for (const [file, values] of parts)
     for (const [name, value] of values)
-      tensors.push(tensorEntry(name, file, value, await sha256InTurns(littleEndian(value.values))));
+      tensors.push(tensorEntry(name, file, value, await sumInTurns(begin(), littleEndian(value.values))));
   const state = stateBytes(contents);
   const files: Json[] = [{ name: 'state.json', bytes: state.length, sha256: sha256([state]) }];
   const manifest = manifestBytes(manifestOf(contents, files, tensors));
@@ -212,7 +234,7 @@ async function writeOneFile(path: string, contents: CheckpointContents): Promise
   const decoder = new TextDecoder();
   const pieces = writeSafetensors(all, { manifest: decoder.decode(manifest), state: decoder.decode(state) });
   await makeFile(path, async (temporary) => {
-    await writeNew(temporary, pieces, { mode: privateMode, isHashed: false });
+    await writeNew(temporary, pieces, { mode: privateMode });
     await verifyHeads(temporary, true);
   });
 }

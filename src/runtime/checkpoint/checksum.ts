@@ -1,0 +1,57 @@
+/**
+ * Checksums of what a checkpoint holds. Texts and headers, which are short, have SHA-256; tensors have XXH64
+ * (https://github.com/Cyan4973/xxHash, "XXH64 algorithm description", seed 0), which notices damage as surely and takes a quarter of the time. Neither
+ * says who wrote a file: whoever can write tensors can write their checksums.
+ */
+import { createHash } from 'node:crypto';
+import xxhash from 'xxhash-wasm';
+
+export type ChecksumKind = 'sha256' | 'xxh64';
+
+/** How many hexadecimal digits a checksum has. */
+export const digitsIn: Readonly<Record<ChecksumKind, number>> = { sha256: 64, xxh64: 16 };
+
+/** A checksum in hexadecimal digits. */
+export interface Checksum {
+  readonly kind: ChecksumKind;
+  readonly digits: string;
+}
+
+export const sameChecksum = (a: Checksum, b: Checksum): boolean => a.kind === b.kind && a.digits === b.digits;
+
+/** A checksum in the making: of all bytes that it was told of. */
+export interface Summing {
+  update(bytes: Uint8Array): void;
+  end(): Checksum;
+}
+
+/** So many bytes are copied to where they are hashed at once: few enough to be in the processor's cache still. */
+const turnBytes = 2 ** 16;
+
+let loading: ReturnType<typeof xxhash> | null = null;
+
+/** Begins checksums of a kind, any number of them, also beside each other. */
+export async function checksums(kind: ChecksumKind): Promise<() => Summing> {
+  if (kind === 'sha256') return sha256Sum;
+  loading ??= xxhash();
+  const { create64 } = await loading;
+  return () => {
+    const hash = create64();
+    return {
+      update: (bytes) => {
+        for (let from = 0; from < bytes.length; from += turnBytes)
+          hash.update(bytes.subarray(from, from + turnBytes));
+      },
+      end: () => ({ kind, digits: hash.digest().toString(16).padStart(digitsIn[kind], '0') }),
+    };
+  };
+}
+
+/** Begins one of SHA-256. */
+export function sha256Sum(): Summing {
+  const hash = createHash('sha256');
+  return {
+    update: (bytes) => void hash.update(bytes),
+    end: () => ({ kind: 'sha256', digits: hash.digest('hex') }),
+  };
+}

@@ -125,7 +125,9 @@ describe('names', () => {
     const y = await forward((x) => model.call(ranked<Tensor2D>(x)), f32([3, 2]));
     expect(y.shape).toEqual([3, 2]);
     expect(() => attach(model.block, 'Other')).toThrow('a module cannot be both');
-    expect(() => new Whole('a', null)).toThrow('Whole has parts already; it cannot be another part as a whole');
+    expect(() => new Whole('a', null)).toThrow(
+      'Whole has parts already; it cannot be another part as a whole',
+    );
     expect(() => new Whole(null, 'b')).toThrow('Whole is another part as a whole; b has no place in it');
   });
 

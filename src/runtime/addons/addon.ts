@@ -259,6 +259,20 @@ export const isMetric = (value: unknown): value is Metric =>
   typeof value.metric === 'string' &&
   (value.mode === null || value.mode === 'min' || value.mode === 'max');
 export const metric = (name: string): Metric => ({ mode: null, metric: name });
+/** How states of add-ons name it: `min(validate.loss)`; null for none. */
+export const monitorName = (monitor: Monitor | null): string | null =>
+  monitor === null ? null : `${monitor.mode}(${monitor.metric})`;
+
+/**
+ * What is to be said where a state has the best of another metric than `monitor`: no two values of them can be compared. Null where it is
+ * the same one, or the state does not say which (`before` is undefined).
+ */
+export function otherMonitor(kind: string, before: unknown, monitor: Monitor | null): string | null {
+  const now = monitorName(monitor);
+  if (before === undefined || before === now) return null;
+  return `${kind} watched ${typeof before === 'string' ? before : 'nothing'} and watches ${now ?? 'nothing'} now: its best begins anew`;
+}
+
 export const min = (metric: string): Monitor => ({ mode: 'min', metric });
 export const max = (metric: string): Monitor => ({ mode: 'max', metric });
 

@@ -78,5 +78,5 @@ export const onlyWeights =
 /** The reason without what to take instead: that is being looked for. */
 function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return text.replace(/; (?:take another checkpoint: --from|there is no other checkpoint beside it).*$/s, '');
+  return text.replace(/; (?:take another checkpoint: |there is no other checkpoint beside it).*$/s, '');
 }

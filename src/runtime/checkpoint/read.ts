@@ -1,8 +1,10 @@
 /** Reads checkpoints, strictly: checksums first, then names and shapes against the models. */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { lstat, readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { HostTensor, StateVariable } from '../engine/engine.js';
+import { record } from '../../values/json-record.js';
 import { RunError } from '../run/run-error.js';
 import { sameChecksum } from './checksum.js';
 import { codeOf, isThere, sha256 } from './files.js';
@@ -39,11 +41,13 @@ export async function findCheckpoint(path: string): Promise<Checkpoint> {
     const file = join(path, 'checkpoints', pointer);
     if (await isFile(file)) return pointedAt(path, file);
   }
+  if (await isFile(join(path, 'sweep.json'))) throw new RunError(await sweepAdvice(path));
+  const isOne = await isFile(path);
+  if (isOne && (await isFile(join(dirname(path), 'manifest.json'))))
+    throw new RunError(`${path} is a file of a checkpoint; give the checkpoint, ${dirname(path)}`);
   const what = (await isFolder(path))
     ? `${path} is no checkpoint and no run with one`
-    : (await isFile(path))
-      ? `${path} is a file; --from takes the folder of a run or of a checkpoint`
-      : `there is no folder ${path}`;
+    : `${isOne ? '' : 'there is no folder '}${path}${isOne ? ' is a file' : ''}`;
   const wanted = 'give the folder of a run, or of a checkpoint with its manifest.json';
   throw new RunError(`${what}; ${await insteadOf(path, wanted)}`);
 }
@@ -69,6 +73,27 @@ export async function withCheckpoint<T>(
       before = folder;
     }
   }
+}
+
+/** Which run of a sweep to take: those of the point that was picked, as its `sweep.json` says. */
+async function sweepAdvice(path: string): Promise<string> {
+  const what = `${path} is a sweep, not a run`;
+  try {
+    const sweep = record('sweep.json', JSON.parse(await readFile(join(path, 'sweep.json'), 'utf8')));
+    const { point } = record('picked', sweep['picked']);
+    const { points } = sweep;
+    const { runs } = record('a point', Array.isArray(points) ? points[Number(point) - 1] : null);
+    const names = (Array.isArray(runs) ? runs : []).map((run: unknown) =>
+      String(record('a run', run)['folder']),
+    );
+    // What a file says is a name below its folder, or nothing.
+    const found = names.filter((name) => /^[\w.-]+$/.test(name) && existsSync(join(path, name, 'run.json')));
+    if (found.length > 0)
+      return `${what}; give one of its runs: point ${String(point)} was picked, ${found.map((name) => join(path, name)).join(', ')}`;
+  } catch {
+    // It has picked none yet, or cannot be read.
+  }
+  return `${what}; give one of the runs in it`;
 }
 
 /** While a run goes on, what `last` names may be deleted before it is read: by then `last` names another. */
@@ -98,8 +123,8 @@ async function pointedAt(path: string, pointer: string): Promise<Checkpoint> {
 export async function openCheckpoint(path: string): Promise<Checkpoint> {
   const inOneFile = path.endsWith(fileEnding);
   const file = inOneFile ? path : join(path, 'manifest.json');
-  // Under another name, a link is its maker's own.
-  if (isCheckpointName(basename(resolve(path))) && (await isLink(resolve(path))))
+  // Under another name, a link to a folder is its maker's own.
+  if ((inOneFile || isCheckpointName(basename(resolve(path)))) && (await isLink(resolve(path))))
     throw new RunError(`cannot read ${path}: it is a link; give the path of what it leads to`);
   try {
     return inOneFile

@@ -285,8 +285,12 @@ async function readFileOf(
 
 function unreadable(path: string, from: string, error: unknown): string {
   if (error instanceof SafetensorsError || error instanceof SyntaxError) {
-    const advice = 'write it with save_file of safetensors.torch or safetensors.numpy';
-    return `${from} is no safetensors file that can be read: ${error.message}; ${advice}, or fetch it again`;
+    const writer = 'save_file of safetensors.torch or safetensors.numpy';
+    // The file is whole: its numbers have to be others.
+    const advice = /has the element type/.test(error.message)
+      ? `convert that tensor to F32, or leave it out, and write the file with ${writer}`
+      : `write it with ${writer}, or fetch it again`;
+    return `${from} is no safetensors file that can be read: ${error.message}; ${advice}`;
   }
   const code = error instanceof Error && 'code' in error ? error.code : null;
   return code === 'ENOENT' || code === 'ENOTDIR'

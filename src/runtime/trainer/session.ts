@@ -241,9 +241,9 @@ export class Session implements StageHost, UpdateHost {
     return this.schedules.states;
   }
 
-  /** Takes it back. Throws where it is not of these schedules. */
-  restoreSchedules(states: Readonly<Record<string, unknown>>): void {
-    this.schedules.restore(states);
+  /** Takes it back, and tells what is not as it was: see `Schedules`. Throws where it is not of these schedules. */
+  restoreSchedules(states: Readonly<Record<string, unknown>>, isChanged: boolean): readonly string[] {
+    return this.schedules.restore(states, isChanged);
   }
 
   /** Learning rates by name, for the update after `step` windows. */

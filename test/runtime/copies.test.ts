@@ -252,6 +252,17 @@ describe('average', () => {
     }
     expect(of(states[10], 'Other/count')).toEqual([Math.floor((10 - from) / every) + (from === 0 ? 0 : 1)]);
   });
+
+  test('lengths in parts of an epoch: the first time is rounded, the others are where an interval ends', async () => {
+    const states = await follow(
+      new NetTrainer(({ net, other }) => ({
+        // 1.5 steps.
+        Other: copies.average({ of: net, into: other, from: units.epochs(0.3), every: units.epochs(0.3) }),
+      })),
+    );
+    const counts = states.slice(1).map((state) => of(state, 'Other/count')[0]);
+    expect(counts).toEqual([0, 1, 1, 2, 3, 3, 4, 5, 5, 6]);
+  });
 });
 
 test('frozen keeps the first weights and statistics, in evaluation mode also in training', async () => {

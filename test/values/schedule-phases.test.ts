@@ -266,10 +266,33 @@ describe('plateau', () => {
     expect(after(phase, [1, Number.NaN, Number.NaN])).toEqual([1, 1, 0.5]);
   });
 
+  test.each<Partial<PlateauPhase>>([
+    { threshold: 0 },
+    { threshold: 0.25 },
+    { threshold: 0.25, thresholdMode: 'absolute' },
+    { threshold: 0, monitor: { mode: 'max', metric: 'validate.loss' } },
+  ])('what is as good as is asked for, and no better, is no improvement: %j', (replaced) => {
+    const of = { ...phase, patience: 0, ...replaced };
+    const edge = 1 - of.threshold;
+    expect(after(of, [1, edge])).toEqual([1, 0.5]);
+    expect(reference(of, [1, edge])).toEqual([1, 0.5]);
+  });
+
   test('never below min, and a value below it stays', () => {
     const low = { ...phase, patience: 0, min: 0.4 };
     expect(after(low, [1, 1, 1, 1])).toEqual([1, 0.5, 0.4, 0.4]);
     expect(after({ ...low, from: 0.1 }, [1, 1, 1])).toEqual([0.1, 0.1, 0.1]);
+  });
+
+  test('at min nothing is told any more', () => {
+    const plan = planSchedule([{ ...phase, patience: 0, min: 0.5 }], pace);
+    let state = plan.initial;
+    const told = [2, 4, 6, 8].map((step) => {
+      const found = plan.observe(step, new Map([['validate.loss', 1]]), state);
+      ({ state } = found);
+      return found.reduced.map(({ from, to }) => [from, to]);
+    });
+    expect(told).toEqual([[], [[1, 0.5]], [], []]);
   });
 
   test('only measurements within the phase count, and what follows starts where it ended', () => {

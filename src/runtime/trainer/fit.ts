@@ -10,10 +10,12 @@ import { RunError } from '../run/run-error.js';
 import { breathe, type Control, type StopSignal } from './control.js';
 import { lastStep, Least, strongest, type Asked, type EndReason } from './ending.js';
 import { HookCalls, HookError, tellLine, type LiveAddOn } from './hook-calls.js';
+import { roundJson } from './hook-round.js';
 import { measureAll } from './measure.js';
 import { reloadData } from './open-stage.js';
 import { stepParts, type LoopState, type StepPart } from './loop-state.js';
 import type { OpenStage, Session } from './session.js';
+import { keepsNothing, type StateKeeper } from './state-keeper.js';
 import { Tally } from './throughput.js';
 import type { Finished, StageTotals } from './totals.js';
 import { updatedIn } from './update.js';
@@ -53,16 +55,6 @@ export interface FitOptions {
   readonly rescue?: (at: Moment) => Promise<void>;
 }
 
-/**
- * Holds what a checkpoint says besides its tensors: what is saved while it is held says how the run was then, so that a run which goes
- * on from there does again what came after.
- */
-export interface StateKeeper {
-  readonly isHeld: boolean;
-  hold(at: Moment): Promise<void>;
-  release(): void;
-}
-
 export interface FitResult {
   readonly reason: EndReason;
   /** Why an add-on ended the run, in its words; null otherwise. */
@@ -79,13 +71,6 @@ export interface FitResult {
 export async function fit(options: FitOptions): Promise<FitResult> {
   return new Fit(options).run();
 }
-
-/** Of a run that writes nothing. */
-const keepsNothing: StateKeeper = {
-  isHeld: false,
-  hold: () => Promise.resolve(),
-  release: () => undefined,
-};
 
 class Fit {
   readonly #session: Session;
@@ -130,7 +115,7 @@ class Fit {
     this.#total = lastStep(session, limit);
     this.#least = new Least(session, listener);
     const note = (line: string): void => listener.note(line);
-    this.#windows = new Windows({ session, train, total: this.#total, now, note });
+    this.#windows = new Windows({ session, train, control, total: this.#total, now, note });
     this.#hooks = new HookCalls(addOns, session.profile, () => this.#step, session.isEndless);
     this.#validations = new Validations({
       session,
@@ -157,6 +142,7 @@ class Fit {
       asked: this.#asked.filter((answer) => answer !== undefined),
       because: this.#because,
       updated: this.#updated,
+      round: roundJson(this.#hooks.round),
       due: this.#validations.due,
       live: this.#session.live.state,
     };
@@ -169,6 +155,7 @@ class Fit {
     this.#asked = [...from.asked];
     this.#because = from.because;
     this.#updated = from.updated;
+    this.#hooks.restore(from.round);
     for (const [name, value] of from.newest) this.#newest.set(name, value);
     this.#validations.restore(from.measured, from.due);
     await this.#windows.restore(from.rows, from.train);
@@ -281,18 +268,21 @@ class Fit {
     const { stepsPerEpoch } = this.#session.pace;
     const hooks = this.#hooks;
     const end = this.#endOfEpoch(this.#step);
-    if (this.#step % stepsPerEpoch === 0)
-      await hooks.each('epochStart', (own) => own.epochStart?.(this.#moment()));
+    // A run that goes on between an epoch's start and its first window has begun it.
+    if (this.#step % stepsPerEpoch === 0 && hooks.round?.key !== 'stepStart')
+      await hooks.each('epochStart', (own) => own.epochStart?.(this.#moment()), 'epochStart');
     while (this.#step < end) {
-      await hooks.each('stepStart', (own) => own.stepStart?.(this.#moment()));
+      await hooks.each('stepStart', (own) => own.stepStart?.(this.#moment()), 'stepStart');
       const until = this.#quietUntil(end);
       const trained = await this.#windows.run(this.#step, until);
+      if (trained === null) return 'interrupted';
+      hooks.endRound();
       this.#step = until;
       this.#windowLogged = false;
       for (const tally of [this.#window, this.#epochs]) tally.add(trained);
       this.options.listener.step(this.#moment(), this.#windows.rows);
       this.#asked = [];
-      const ended = await this.#finishStep(end, 'measure');
+      const ended = await this.#finishStep(end, 'update');
       if (ended !== null) return ended;
     }
     return null;
@@ -306,15 +296,19 @@ class Fit {
     const hooks = this.#hooks;
     const { control } = this.options;
     const asked = this.#asked;
+    let isSkipped = from.startsWith('skip');
     for (const part of stepParts.slice(stepParts.indexOf(from))) {
       if (part === 'epochEnd' && this.#step % this.#session.pace.stepsPerEpoch !== 0) continue;
-      if (part === 'skip' && from !== 'skip') {
+      if (part === 'skip' && !isSkipped) {
         if (!asked.includes('end-epoch') || this.#step >= end) continue;
         // What was due on the way is done with the weights as they are; the clock goes on to the end of the epoch.
         await this.#session.passOver(this.#step, end);
         this.#step = end;
+        isSkipped = true;
       }
+      if (part.startsWith('skip') && !isSkipped) continue;
       this.#left = part;
+      if (part !== from) hooks.endRound();
       this.#isClosing = part === 'measure' || part === 'skip';
       await this.#doPart(part, asked);
       this.#isClosing = false;
@@ -322,7 +316,7 @@ class Fit {
     }
     this.#left = null;
     this.#updated = null;
-    await hooks.each('settled', (own) => own.settled?.(this.#moment()));
+    hooks.endRound();
     await breathe();
     if (control.signal !== null) return 'interrupted';
     if (asked.includes('end-run')) return 'stopped';
@@ -336,26 +330,34 @@ class Fit {
     const hooks = this.#hooks;
     const at = this.#moment();
     switch (part) {
+      case 'update':
+        for (let left = await this.#updates(), [name] = left; name !== undefined; [name] = left) {
+          const optimizer = name;
+          await hooks.each('updateEnd', (own) => own.updateEnd?.(at, optimizer), `updateEnd ${name}`);
+          left = left.slice(1);
+          this.#updated = left;
+        }
+        return;
       case 'measure':
-        for (const name of await this.#updates())
-          await hooks.each('updateEnd', (own) => own.updateEnd?.(at, name));
         asked.push(await this.#measureTraining());
         return;
       case 'validate':
+      case 'skipValidate':
         asked.push(await this.#validate());
         return;
       case 'stepEnd':
-        asked.push(this.#weigh(await hooks.ask('stepEnd', (own) => own.stepEnd?.(at))));
+        asked.push(this.#weigh(await hooks.ask('stepEnd', (own) => own.stepEnd?.(at), part)));
         return;
       case 'epochEnd':
-        asked.push(this.#weigh(await hooks.ask('epochEnd', (own) => own.epochEnd?.(at))));
+      case 'skipEpochEnd':
+        asked.push(this.#weigh(await hooks.ask('epochEnd', (own) => own.epochEnd?.(at), part)));
         return;
       case 'skip':
         // The epoch is measured as if it had got to its end.
         asked.push(await this.#closeEpoch());
-        asked.push(await this.#validate());
-        if (this.#validations.wereCut) return;
-        asked.push(this.#weigh(await hooks.ask('epochEnd', (own) => own.epochEnd?.(this.#moment()))));
+        return;
+      case 'settled':
+        await hooks.each('settled', (own) => own.settled?.(at), part);
         return;
     }
   }

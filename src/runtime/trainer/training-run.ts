@@ -15,6 +15,7 @@ import { takenIn } from './dev-run.js';
 import { lastStep } from './ending.js';
 import { fit, type FitResult } from './fit.js';
 import { tellLine, type LiveAddOn } from './hook-calls.js';
+import { withoutEnd } from './hook-round.js';
 import { addOnHost, closeAddOns, startAddOns } from './live-add-ons.js';
 import { record } from '../../values/json-record.js';
 import { loopStateOf, type LoopState } from './loop-state.js';
@@ -332,7 +333,12 @@ function takeState(session: Session, point: ResumePoint, changes: readonly strin
     const goesOn =
       changes.length === 0
         ? loop
-        : { ...loop, asked: loop.asked.filter((each) => each !== 'end-run'), because: null };
+        : {
+            ...loop,
+            asked: loop.asked.filter((each) => each !== 'end-run'),
+            round: withoutEnd(loop.round),
+            because: null,
+          };
     return { loop: goesOn, ways, best: bestOf(point) };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);

@@ -269,6 +269,20 @@ describe('the least length', () => {
     expect(await at({ minSteps: 3 })).toBe(5);
   });
 
+  test('of two answers the end of the run is the stronger, whoever gives it; while it is held, the other one is', async () => {
+    const epoch = ends(3, 'end-epoch');
+    for (const addOns of [
+      [epoch, ends(3)],
+      [ends(3, 'end-run'), epoch],
+    ]) {
+      const free = await timed(line({ epochs: 3 }), { addOns });
+      expect(free.result).toMatchObject({ reason: 'stopped', at: { step: 3 } });
+      const held = await timed(line({ epochs: 3, minEpochs: 2 }), { addOns });
+      expect(held.seen).toEqual([1, 2, 3, 6, 11]);
+      expect(held.result).toMatchObject({ reason: 'stopped', at: { step: 11 } });
+    }
+  });
+
   test('says so once, and an add-on that has changed its mind is not held to it', async () => {
     const once: LiveAddOn = {
       kind: 'once',

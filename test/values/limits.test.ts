@@ -29,6 +29,8 @@ describe('parts of an epoch', () => {
     expect(partOf('validate', taken).option).toBe('overfit');
     expect(partOf('test', taken)).toEqual({ option: 'limit.test', part: units.batches(4) });
     expect(partOf('predict', taken).part).toBe(null);
+    // Figures are of all that is there.
+    expect(partOf('measure', taken).part).toBe(null);
   });
 
   test('a part has a batch, is whole, and at most everything', () => {

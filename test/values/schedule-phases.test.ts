@@ -146,6 +146,16 @@ describe('every: a value is kept for so long', () => {
     expectClose(short, [...kept([0.9, 0.6]), ...kept([0.3], 5), 0]);
   });
 
+  test('a part whose length is not exact in f64 changes at its step, not one later', () => {
+    // 0.07 · 100 is a little more than 7.
+    expect(0.07 * 100).toBeGreaterThan(7);
+    const phase: Phase = { kind: 'step', factor: 0.5, from: 1, over: units.rest, every: units.epochs(0.07) };
+    const plan = planSchedule([phase], { ...pace, stepsPerEpoch: 100, totalSteps: 100 });
+    expect([6, 7, 13, 14, 20, 21].map((update) => plan.valueAt(update))).toEqual([
+      1, 0.5, 0.5, 0.25, 0.25, 0.125,
+    ]);
+  });
+
   test('parts in epochs end where epochs of the run end', () => {
     const later: Pace = { ...pace, stepsPerEpoch: 45, totalSteps: 135 };
     const warm: Phase = { kind: 'warmup', to: 1, over: over(20), from: null };

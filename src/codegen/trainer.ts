@@ -264,7 +264,7 @@ const configureCopies = (write: Write): ts.ClassElement => {
         if (copy === null) return [];
         const value = tree.call(write.unit.export('copies', copy.kind), [
           tree.object([
-            { key: 'of', value: place.read.model(copy.of) },
+            { key: 'of', value: copy.alone ? tree.text(copy.of) : place.read.model(copy.of) },
             { key: 'into', value: place.read.model(name) },
             ...settings(write, place, copy.options),
           ]),

@@ -6,28 +6,24 @@ import { LengthError } from '../values/durations.js';
 import { didYouMean } from '../values/near.js';
 import { parseOverride, refuseTwice, UsageError, type Override } from '../values/overrides.js';
 import { optionTable } from '../values/options.gen.js';
-import { csvHeader, csvLines, jsonLines } from './addons/predictions.js';
 import { fileError } from './checkpoint/files.js';
 import { withCheckpoint, type Checkpoint } from './checkpoint/read.js';
 import { DataError } from './data/data-error.js';
 import { isRowWorker, offerTrainer } from './data/row-worker.js';
 import { paramsOf } from './go-on.js';
 import { helpText, versionText } from './help.js';
-import { showNumber } from './progress/format.js';
+import { metricLines, RowPrinter } from './printed.js';
 import type { LineStream } from './progress/reporter.js';
-import { tableLines } from './progress/training.js';
 import type { Table } from './rows/reduction.js';
-import { jsonNumber } from './run/folder.js';
 import { RunError } from './run/run-error.js';
 import { TensorFlowError } from './engine/tensorflow/status.js';
 import { engineNames, type EngineName } from './engine/choose.js';
 import { Control, type StopSignal } from './trainer/control.js';
 import { parseParam } from './trainer/params.js';
 import { runPredict, runTest, type RunOptions } from './trainer/run.js';
-import { jsonTable } from './trainer/run-record.js';
 import type { ParamValue, TrainerSpec } from './trainer/spec.js';
 import type { Outputs } from './trainer/stage.js';
-import { attributesOfRun } from './trainer/trained-with.js';
+import { attributesOfRun, trainedWith } from './trainer/trained-with.js';
 import type { TrainerClass } from './trainer/trainer.js';
 import { trainCommand } from './train-command.js';
 
@@ -263,14 +259,15 @@ async function evaluateWith(
   if (spec.sha256 !== undefined && spec.sha256 !== from.specSha256) {
     io.stderr.write('note: the spec has changed since; the weights must still fit\n');
   }
-  const trained = new Map(Object.entries(paramsOf(spec, from)));
+  const before = new Map(Object.entries(paramsOf(spec, from)));
   for (const { name, key } of spec.params) {
-    const [was, is] = [trained.get(key), new Map(Object.entries(given)).get(key)];
+    const [was, is] = [before.get(key), new Map(Object.entries(given)).get(key)];
     if (was !== undefined && is !== undefined && was !== is)
       io.stderr.write(`note: ${name} was ${was} when these weights were trained, and is ${is} here\n`);
   }
-  const params = { ...Object.fromEntries(trained), ...given };
-  const { taken, notes } = await attributesOfRun(from, args.attributes, () =>
+  const params = { ...Object.fromEntries(before), ...given };
+  const trained = await trainedWith(from);
+  const { taken, notes } = attributesOfRun(trained, args.attributes, () =>
     new trainerClass({ params }).dataNames(),
   );
   for (const line of notes) io.stderr.write(`note: ${line}\n`);
@@ -280,43 +277,19 @@ async function evaluateWith(
     const tables = new Map<string, Table>();
     const table = (name: string, values: Table): void => void tables.set(name, values);
     const rows = (step: string, values: Outputs): void => print.write(step, values);
-    const metrics = await runTest(trainer, from, { ...options, table, rows });
-    print.end();
-    printMetrics(metrics, tables, args.json, io);
+    const metrics = await runTest(trainer, from, { ...options, trained, table, rows });
+    // Rows are what a program reads then, and the metrics what a person does.
+    const place = print.hasRows ? io.stderr : io.stdout;
+    for (const line of metricLines(metrics, tables, args.json)) place.write(`${line}\n`);
     return;
   }
   await runPredict(trainer, from, {
     ...options,
+    trained,
     rows: (rows, step) => {
       print.write(step, rows);
     },
   });
-}
-
-/** Writes rows to stdout: JSON lines, or CSV with a header for each step and an empty line behind its rows. */
-class RowPrinter {
-  #step: string | null = null;
-
-  constructor(
-    private readonly isJson: boolean,
-    private readonly io: MainIo,
-  ) {}
-
-  write(step: string, rows: Outputs): void {
-    if (!this.isJson && this.#step !== step) {
-      this.end();
-      this.io.stdout.write(`${csvHeader(rows)}\n`);
-    }
-    this.#step = step;
-    this.io.stdout.write(
-      (this.isJson ? jsonLines(rows) : csvLines(rows)).map((line) => `${line}\n`).join(''),
-    );
-  }
-
-  /** What follows is none of these rows. */
-  end(): void {
-    if (!this.isJson && this.#step !== null) this.io.stdout.write('\n');
-  }
 }
 
 /** Options that whoever goes on, or runs it once more, gives again. */
@@ -333,29 +306,6 @@ function givenAgain({ dataRoot, engine, device, forcePrecision }: Arguments): re
 /** As a shell takes it. */
 const quoted = (word: string): string =>
   /^[\w.=+,:/@%-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
-
-function printMetrics(
-  metrics: ReadonlyMap<string, number>,
-  tables: ReadonlyMap<string, Table>,
-  json: boolean,
-  io: MainIo,
-): void {
-  if (json) {
-    const all = [
-      ...[...metrics].map(([name, value]) => [name, jsonNumber(value)] as const),
-      ...[...tables].map(([name, table]) => [name, jsonTable(table)] as const),
-    ];
-    io.stdout.write(`${JSON.stringify(Object.fromEntries(all))}\n`);
-    return;
-  }
-  for (const [name, value] of metrics) io.stdout.write(`${name} ${showNumber(value)}\n`);
-  for (const [name, table] of tables)
-    io.stdout.write(
-      tableLines(name, table, Number.POSITIVE_INFINITY)
-        .map((line) => `${line}\n`)
-        .join(''),
-    );
-}
 
 const commands = ['train', 'test', 'predict', 'help'] as const;
 const valued = ['--run-dir', '--data-root', '--from', '--resume', '--allow', '--engine', '--devices'];

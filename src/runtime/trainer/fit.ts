@@ -7,8 +7,10 @@ import { exactNumber } from '../../values/exact-number.js';
 import type { Json, Measured, MetricsLine, Moment } from '../addons/addon.js';
 import type { Timed } from '../progress/profile.js';
 import { RunError } from '../run/run-error.js';
+import type { Hand } from './by-hand.js';
 import { breathe, type Control, type StopSignal } from './control.js';
 import { lastStep, Least, strongest, type Asked, type EndReason } from './ending.js';
+import type { FitListener } from './fit-listener.js';
 import { HookCalls, HookError, tellLine, type LiveAddOn } from './hook-calls.js';
 import { roundJson } from './hook-round.js';
 import { measureAll } from './measure.js';
@@ -22,22 +24,8 @@ import { updatedIn } from './update.js';
 import { Validations } from './validations.js';
 import { Windows } from './windows.js';
 
+export type { FitListener, MetricsRecord } from './fit-listener.js';
 export type { LiveAddOn } from './hook-calls.js';
-
-/** A finished line of metrics. */
-export type MetricsRecord = MetricsLine;
-
-/** What the loop tells while it runs. */
-export interface FitListener {
-  /** After each window; `rows` are the rows trained on so far. */
-  step(at: Moment, rows: number): void;
-  metrics(record: MetricsRecord): void;
-  validating(name: string, done: number, of: number): void;
-  /** While figures of the data are found, before training. */
-  measuring?(name: string, done: number, of: number): void;
-  /** Something to know about how the run is done, once. */
-  note(line: string): void;
-}
 
 export interface FitOptions {
   readonly session: Session;
@@ -53,6 +41,8 @@ export interface FitOptions {
   readonly keeper?: StateKeeper;
   /** Keeps the state where something failed that leaves it as good as before: a hook, the data, a validation. */
   readonly rescue?: (at: Moment) => Promise<void>;
+  /** Who holds the loop at the ends of steps; nobody unless given. */
+  readonly hand?: Hand | undefined;
 }
 
 export interface FitResult {
@@ -318,7 +308,12 @@ class Fit {
     this.#updated = null;
     hooks.endRound();
     await breathe();
+    const goesOn = (await this.options.hand?.wait(this.#moment(), this.#step >= end)) ?? true;
     if (control.signal !== null) return 'interrupted';
+    if (!goesOn) {
+      this.#because = 'who runs its steps has ended it';
+      return 'stopped';
+    }
     if (asked.includes('end-run')) return 'stopped';
     const { maxTime } = this.#session.options;
     return maxTime !== null && this.options.now() >= maxTime && this.#step < this.#total
@@ -390,7 +385,7 @@ class Fit {
    */
   #quietUntil(end: number): number {
     const { atOnce } = this.#windows;
-    if (atOnce === 1) return this.#step + 1;
+    if (atOnce === 1 || this.options.hand?.isStepping === true) return this.#step + 1;
     const { logEvery: log, maxTime } = this.#session.options;
     const logEvery = log.value;
     const speed: Speed = { seconds: this.options.now(), perStep: this.#windows.perStep };
@@ -419,7 +414,8 @@ class Fit {
       this.#windowLogged = true;
       this.#windowsInEpoch += 1;
       this.#tell('window', metrics);
-      return this.#session.isEndless ? this.#measuredTraining(metrics) : undefined;
+      this.options.hand?.told(this.#fullNames(metrics));
+      return this.#session.isEndless ? this.#measured(this.#fullNames(metrics)) : undefined;
     });
   }
 
@@ -435,9 +431,9 @@ class Fit {
     return asked;
   }
 
-  #measuredTraining(metrics: Finished): Promise<Asked> {
+  #fullNames(metrics: Finished): Measured {
     const { name } = this.#train.stage.plan;
-    return this.#measured(new Map([...metrics].map(([metric, value]) => [`${name}.${metric}`, value])));
+    return new Map([...metrics].map(([metric, value]) => [`${name}.${metric}`, value]));
   }
 
   #reading(over: 'window' | 'epoch'): Timed {
@@ -474,13 +470,14 @@ class Fit {
       this.#windowLogged = true;
       this.#windowsInEpoch = 0;
       this.#tell('epoch', metrics);
-      return this.#measuredTraining(metrics);
+      return this.#measured(this.#fullNames(metrics));
     });
   }
 
   async #measured(metrics: Measured | null): Promise<Asked> {
     if (metrics === null) return undefined;
     for (const [name, value] of metrics) this.#newest.set(name, value);
+    this.options.hand?.told(metrics);
     for (const line of this.#session.observe(this.#step, metrics)) this.options.listener.note(line);
     return this.#weigh(await this.#hooks.ask('measured', (own) => own.measured?.(this.#moment(), metrics)));
   }

@@ -11,6 +11,7 @@ import type { Table } from '../rows/reduction.js';
 import { runName, type RunFolder } from '../run/folder.js';
 import { RunError } from '../run/run-error.js';
 import { UsageError } from '../../values/overrides.js';
+import type { Hand } from './by-hand.js';
 import { Control } from './control.js';
 import type { EngineName } from '../engine/choose.js';
 import { evaluateStage } from './evaluate.js';
@@ -27,7 +28,7 @@ import { trainPrepared } from './training-run.js';
 import type { Prepared, PrepareOptions, TrainerClass, TrainerSetup } from './trainer.js';
 import type { ParamOrigin } from './params.js';
 import type { TrainerSpec } from './spec.js';
-import { changedFiles, trainedWith } from './trained-with.js';
+import { changedFiles, trainedWith, type TrainedWith } from './trained-with.js';
 
 /** A trainer as far as a run needs it, whatever its params and models are. */
 export interface AnyTrainer {
@@ -75,10 +76,18 @@ export interface RunOptions {
   readonly notClosed?: ((error: RunError) => void) | undefined;
   /** The command that draws a run's curves, to be named at its end. */
   readonly plot?: (folder: string) => string;
+  /** Who holds training at the ends of steps; nobody unless given. */
+  readonly hand?: Hand | undefined;
+}
+
+/** What else is known where weights are used. */
+export interface UseOptions extends RunOptions {
+  /** What the weights were trained with, where that was read before. */
+  readonly trained?: TrainedWith;
 }
 
 /** What else a test tells. */
-export interface TestOptions extends RunOptions {
+export interface TestOptions extends UseOptions {
   /** Called with each metric that is a table, by its full name. */
   readonly table?: (name: string, table: Table) => void;
   /** Gets each batch's rows of a step that returns some, unless an add-on (`predictions`) takes them. */
@@ -146,7 +155,8 @@ export async function runTest(
   return thenClose(session, options, async () => {
     try {
       notesOf(session, note).forEach((line) => reporter.line(line));
-      for (const line of await changedFiles(await trainedWith(from), session.openSets)) reporter.line(line);
+      for (const line of await changedFiles(options.trained ?? (await trainedWith(from)), session.openSets))
+        reporter.line(line);
       await loadWeights(session, from);
       const stages = session.of(kind);
       if (stages.length === 0) throw noStages(trainer, options.kind ?? 'test', 'test and no validate step');
@@ -196,7 +206,7 @@ export async function runTest(
 export async function runPredict(
   trainer: AnyTrainer,
   from: Checkpoint,
-  options: RunOptions & { readonly rows: (rows: Outputs, step: string) => Promise<void> | void },
+  options: UseOptions & { readonly rows: (rows: Outputs, step: string) => Promise<void> | void },
 ): Promise<number> {
   const { control = new Control() } = options;
   const { session, addOns, note } = await trainer.prepare({
@@ -211,7 +221,8 @@ export async function runPredict(
   return thenClose(session, options, async () => {
     try {
       notesOf(session, note).forEach((line) => reporter.line(line));
-      for (const line of await changedFiles(await trainedWith(from), session.openSets)) reporter.line(line);
+      for (const line of await changedFiles(options.trained ?? (await trainedWith(from)), session.openSets))
+        reporter.line(line);
       await loadWeights(session, from);
       const stages = session.of('predict');
       if (stages.length === 0) throw noStages(trainer, 'predict', 'predict step');

@@ -260,6 +260,11 @@ export class Session implements StageHost, UpdateHost {
     return rates;
   }
 
+  /** Names of the learning rates that move nothing in the update after `step` windows, as all their weights are frozen. */
+  frozenRates(step: number): ReadonlySet<string> {
+    return this.freezing.frozenRates(this.optimizers.values(), step);
+  }
+
   /** The scalars of a step, in the order of `scalarNames`. Rates are needed only where optimizers run. */
   scalarsAt(clock: Clock, training: boolean): readonly number[] {
     const own = new Map<string, number>(Object.entries(clock));

@@ -408,7 +408,9 @@ class Fit {
   async #logWindow(): Promise<Asked> {
     if (this.#windowLogged) return undefined;
     return this.#closing(async (totals) => {
-      const metrics = await this.#session.timed(this.#reading('window'), () => totals.finishWindow());
+      const metrics = await this.#session.timed(this.#reading('window'), () =>
+        totals.finishWindow(!this.#session.isEndless),
+      );
       this.#windowLogged = true;
       this.#windowsInEpoch += 1;
       this.#tell('window', metrics);

@@ -318,6 +318,8 @@ export class Stage {
       body,
       expected,
       (name) => this.host.profile?.begin({ name, category: 'compile' }) ?? (() => undefined),
+      // A batch of live data is harvested once the step before is done.
+      this.plan.data.some(({ source }) => source.live !== undefined),
     );
     const { step, micro } = draws;
     const variant: Variant = { shapes, last, first: { step, micro }, compiled, trace: null };

@@ -196,11 +196,12 @@ export class StageTotals {
     }
   }
 
-  /** Folds, finishes the window's metrics, and starts another window. */
-  async finishWindow(): Promise<Finished> {
+  /** Folds, finishes the window's metrics, and starts another window. `ofEpoch`: whether there is an epoch that they are a part of. */
+  async finishWindow(ofEpoch = true): Promise<Finished> {
     await this.fold();
     const window = this.#window;
     this.#window = new Map();
+    if (!ofEpoch) return this.#finish(window);
     for (const [key, values] of window) {
       const kind = this.#variables.get(key)?.kind ?? 'sum';
       if (kind === 'last') this.#epoch.set(key, values);

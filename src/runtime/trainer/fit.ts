@@ -115,7 +115,7 @@ class Fit {
     this.#total = lastStep(session, limit);
     this.#least = new Least(session, listener);
     const note = (line: string): void => listener.note(line);
-    this.#windows = new Windows({ session, train, total: this.#total, now, note });
+    this.#windows = new Windows({ session, train, control, total: this.#total, now, note });
     this.#hooks = new HookCalls(addOns, session.profile, () => this.#step, session.isEndless);
     this.#validations = new Validations({
       session,
@@ -275,6 +275,7 @@ class Fit {
       await hooks.each('stepStart', (own) => own.stepStart?.(this.#moment()), 'stepStart');
       const until = this.#quietUntil(end);
       const trained = await this.#windows.run(this.#step, until);
+      if (trained === null) return 'interrupted';
       hooks.endRound();
       this.#step = until;
       this.#windowLogged = false;

@@ -41,12 +41,11 @@ export async function trainedWith(from: Checkpoint): Promise<TrainedWith> {
  * Attributes of the run that hold for a test or a prediction as well: the trainer's, and those of data sets that are still there, but for
  * what changes nothing of a result and what is said otherwise now, which is noted. Optimizers and add-ons have no part in it.
  */
-export async function attributesOfRun(
-  from: Checkpoint,
+export function attributesOfRun(
+  { overrides, unread }: TrainedWith,
   given: readonly Override[],
   dataNames: () => readonly string[],
-): Promise<{ readonly taken: readonly Override[]; readonly notes: readonly string[] }> {
-  const { overrides, unread } = await trainedWith(from);
+): { readonly taken: readonly Override[]; readonly notes: readonly string[] } {
   if (unread !== null)
     return { taken: [], notes: [`which attributes the run was given is not known: ${unread}`] };
   const lasting = overrides.filter((text) => !isHarmless(text)).map(parseOverride);

@@ -9,6 +9,7 @@ import type { Timed } from '../progress/profile.js';
 import { RunError } from '../run/run-error.js';
 import { breathe, type Control, type StopSignal } from './control.js';
 import { lastStep, Least, strongest, type Asked, type EndReason } from './ending.js';
+import type { FitListener } from './fit-listener.js';
 import { HookCalls, HookError, tellLine, type LiveAddOn } from './hook-calls.js';
 import { roundJson } from './hook-round.js';
 import { measureAll } from './measure.js';
@@ -24,20 +25,7 @@ import { Windows } from './windows.js';
 
 export type { LiveAddOn } from './hook-calls.js';
 
-/** A finished line of metrics. */
-export type MetricsRecord = MetricsLine;
-
-/** What the loop tells while it runs. */
-export interface FitListener {
-  /** After each window; `rows` are the rows trained on so far. */
-  step(at: Moment, rows: number): void;
-  metrics(record: MetricsRecord): void;
-  validating(name: string, done: number, of: number): void;
-  /** While figures of the data are found, before training. */
-  measuring?(name: string, done: number, of: number): void;
-  /** Something to know about how the run is done, once. */
-  note(line: string): void;
-}
+export type { FitListener, MetricsRecord } from './fit-listener.js';
 
 export interface FitOptions {
   readonly session: Session;
@@ -175,6 +163,7 @@ class Fit {
   /** The first error is the one to tell: what goes wrong from here on is only said. */
   async #fail(error: unknown): Promise<void> {
     const { listener, rescue } = this.options;
+    this.#countWhole();
     const at = this.#moment();
     const say = (problem: unknown): void =>
       listener.note(problem instanceof Error ? problem.message : String(problem));
@@ -185,6 +174,14 @@ class Fit {
     };
     if (error instanceof HookError || this.#isSound) await rescue?.(at).catch(sayOther);
     await this.#hooks.eachAnyway('failed', (hooks) => hooks.failed?.(at, error), say);
+  }
+
+  /** Of windows that were run in one go, those before the one that failed are done. */
+  #countWhole(): void {
+    if (this.#windows.wholeUntil <= this.#step) return;
+    this.#step = this.#windows.wholeUntil;
+    this.#windowLogged = false;
+    this.#hooks.endRound();
   }
 
   /** Whether a run can go on from the state as it is, or from what is held of it. */

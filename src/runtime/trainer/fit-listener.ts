@@ -1,4 +1,4 @@
-/** What the training loop tells of itself. */
+/** What the training loop tells while it runs. */
 import type { MetricsLine, Moment } from '../addons/addon.js';
 
 /** A finished line of metrics. */

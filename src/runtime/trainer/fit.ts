@@ -7,6 +7,7 @@ import { exactNumber } from '../../values/exact-number.js';
 import type { Json, Measured, MetricsLine, Moment } from '../addons/addon.js';
 import type { Timed } from '../progress/profile.js';
 import { RunError } from '../run/run-error.js';
+import type { Hand } from './by-hand.js';
 import { breathe, type Control, type StopSignal } from './control.js';
 import { lastStep, Least, strongest, type Asked, type EndReason } from './ending.js';
 import type { FitListener } from './fit-listener.js';
@@ -23,9 +24,8 @@ import { updatedIn } from './update.js';
 import { Validations } from './validations.js';
 import { Windows } from './windows.js';
 
-export type { LiveAddOn } from './hook-calls.js';
-
 export type { FitListener, MetricsRecord } from './fit-listener.js';
+export type { LiveAddOn } from './hook-calls.js';
 
 export interface FitOptions {
   readonly session: Session;
@@ -41,6 +41,8 @@ export interface FitOptions {
   readonly keeper?: StateKeeper;
   /** Keeps the state where something failed that leaves it as good as before: a hook, the data, a validation. */
   readonly rescue?: (at: Moment) => Promise<void>;
+  /** Who holds the loop at the ends of steps; nobody unless given. */
+  readonly hand?: Hand | undefined;
 }
 
 export interface FitResult {
@@ -163,7 +165,11 @@ class Fit {
   /** The first error is the one to tell: what goes wrong from here on is only said. */
   async #fail(error: unknown): Promise<void> {
     const { listener, rescue } = this.options;
-    this.#countWhole();
+    // Of windows that were run in one go, those before the one that failed are done.
+    if (this.#windows.wholeUntil > this.#step) {
+      [this.#step, this.#windowLogged] = [this.#windows.wholeUntil, false];
+      this.#hooks.endRound();
+    }
     const at = this.#moment();
     const say = (problem: unknown): void =>
       listener.note(problem instanceof Error ? problem.message : String(problem));
@@ -174,14 +180,6 @@ class Fit {
     };
     if (error instanceof HookError || this.#isSound) await rescue?.(at).catch(sayOther);
     await this.#hooks.eachAnyway('failed', (hooks) => hooks.failed?.(at, error), say);
-  }
-
-  /** Of windows that were run in one go, those before the one that failed are done. */
-  #countWhole(): void {
-    if (this.#windows.wholeUntil <= this.#step) return;
-    this.#step = this.#windows.wholeUntil;
-    this.#windowLogged = false;
-    this.#hooks.endRound();
   }
 
   /** Whether a run can go on from the state as it is, or from what is held of it. */
@@ -315,7 +313,12 @@ class Fit {
     this.#updated = null;
     hooks.endRound();
     await breathe();
+    const goesOn = (await this.options.hand?.wait(this.#moment(), this.#step >= end)) ?? true;
     if (control.signal !== null) return 'interrupted';
+    if (!goesOn) {
+      this.#because = 'who runs its steps has ended it';
+      return 'stopped';
+    }
     if (asked.includes('end-run')) return 'stopped';
     const { maxTime } = this.#session.options;
     return maxTime !== null && this.options.now() >= maxTime && this.#step < this.#total
@@ -387,7 +390,7 @@ class Fit {
    */
   #quietUntil(end: number): number {
     const { atOnce } = this.#windows;
-    if (atOnce === 1) return this.#step + 1;
+    if (atOnce === 1 || this.options.hand?.isStepping === true) return this.#step + 1;
     const { logEvery: log, maxTime } = this.#session.options;
     const logEvery = log.value;
     const speed: Speed = { seconds: this.options.now(), perStep: this.#windows.perStep };
@@ -414,7 +417,8 @@ class Fit {
       this.#windowLogged = true;
       this.#windowsInEpoch += 1;
       this.#tell('window', metrics);
-      return this.#session.isEndless ? this.#measuredTraining(metrics) : undefined;
+      this.options.hand?.told(this.#fullNames(metrics));
+      return this.#session.isEndless ? this.#measured(this.#fullNames(metrics)) : undefined;
     });
   }
 
@@ -430,9 +434,9 @@ class Fit {
     return asked;
   }
 
-  #measuredTraining(metrics: Finished): Promise<Asked> {
+  #fullNames(metrics: Finished): Measured {
     const { name } = this.#train.stage.plan;
-    return this.#measured(new Map([...metrics].map(([metric, value]) => [`${name}.${metric}`, value])));
+    return new Map([...metrics].map(([metric, value]) => [`${name}.${metric}`, value]));
   }
 
   #reading(over: 'window' | 'epoch'): Timed {
@@ -469,13 +473,14 @@ class Fit {
       this.#windowLogged = true;
       this.#windowsInEpoch = 0;
       this.#tell('epoch', metrics);
-      return this.#measuredTraining(metrics);
+      return this.#measured(this.#fullNames(metrics));
     });
   }
 
   async #measured(metrics: Measured | null): Promise<Asked> {
     if (metrics === null) return undefined;
     for (const [name, value] of metrics) this.#newest.set(name, value);
+    this.options.hand?.told(metrics);
     for (const line of this.#session.observe(this.#step, metrics)) this.options.listener.note(line);
     return this.#weigh(await this.#hooks.ask('measured', (own) => own.measured?.(this.#moment(), metrics)));
   }

@@ -11,6 +11,7 @@ import type { Table } from '../rows/reduction.js';
 import { runName, type RunFolder } from '../run/folder.js';
 import { RunError } from '../run/run-error.js';
 import { UsageError } from '../../values/overrides.js';
+import type { Hand } from './by-hand.js';
 import { Control } from './control.js';
 import type { EngineName } from '../engine/choose.js';
 import { evaluateStage } from './evaluate.js';
@@ -75,6 +76,8 @@ export interface RunOptions {
   readonly notClosed?: ((error: RunError) => void) | undefined;
   /** The command that draws a run's curves, to be named at its end. */
   readonly plot?: (folder: string) => string;
+  /** Who holds training at the ends of steps; nobody unless given. */
+  readonly hand?: Hand | undefined;
 }
 
 /** What else is known where weights are used. */

@@ -418,7 +418,9 @@ function closing(
   const by = `${mode}(${metric})`;
   if (isTrial) lines.push(`a dev run picks no point: ${metric} is that of a few steps`);
   else if (picked !== null && left > 0)
-    lines.push(`best so far by ${by}: point ${points.indexOf(picked) + 1}; a point is picked once all runs are done`);
+    lines.push(
+      `best so far by ${by}: point ${points.indexOf(picked) + 1}; a point is picked once all runs are done`,
+    );
   else if (picked !== null)
     lines.push(
       `picked by ${by}: point ${points.indexOf(picked) + 1}`,

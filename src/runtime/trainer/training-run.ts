@@ -196,6 +196,7 @@ async function train(
       limit: devRun,
       keeper: own,
       rescue,
+      hand: options.hand,
     });
     if (result.reason === 'interrupted' && own.newest?.step !== result.at.step) {
       const saved = await own.save(result.at);

@@ -109,6 +109,51 @@ describe('limits', () => {
     );
   });
 
+  describe('data sets of different length that a step reads together', () => {
+    /** 5 batches of train beside 3 of test, in the kind of step that is asked for. */
+    class Together extends LineTrainer {
+      constructor(
+        private readonly kind: 'train' | 'validate',
+        options: TrainerOptions,
+      ) {
+        super(setup({}, options));
+      }
+      protected override configureSteps(from: LineData) {
+        const both = [from.train, from.test] as const;
+        return this.kind === 'train'
+          ? [steps.train('train', both, (batch, _other) => this.trainStep(batch))]
+          : [
+              steps.train('train', [from.train], (batch) => this.trainStep(batch)),
+              steps.validate('validate', both, { every: units.epochs(1) }, (batch, _other) =>
+                this.validateStep(batch),
+              ),
+            ];
+      }
+    }
+
+    test('end an epoch of training with the shortest, which the start says', async () => {
+      const { session, seen } = await train(new Together('train', { epochs: 2 }));
+      expect(seen).toEqual([1, 2, 3, 4, 5, 6]);
+      expect(session.notes).toEqual([
+        'an epoch of train is over after the 3 batches of its shortest data set, and leaves out 2 of the 5 batches of train: others each time where they are shuffled, else always the last',
+      ]);
+      await session.close();
+    });
+    test('are refused in a validation, which is of whole sets', async () => {
+      await expect(train(new Together('validate', { epochs: 1 }))).rejects.toThrow(
+        'a validate step reads its data sets together, whole, and they have different lengths: train 5 batches, test 3 batches; give each a step of its own, or take as many batches of each: limit.validate = 3.batches',
+      );
+    });
+    test('are as long as one another where a limit takes as many of each', async () => {
+      const limit = { train: units.batches(2), validate: units.batches(2) };
+      for (const kind of ['train', 'validate'] as const) {
+        const { session } = await train(new Together(kind, { epochs: 1, limit }));
+        expect(session.notes).toEqual([]);
+        await session.close();
+      }
+    });
+  });
+
   test('validation of less, or of nothing: then its data is not even opened', async () => {
     const counted: number[] = [];
     const count = (_name: string, done: number): void => void counted.push(done);

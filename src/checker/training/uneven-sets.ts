@@ -3,7 +3,8 @@ import { shortEpoch, unevenSets } from '../../parser/messages.gen.js';
 import { batchesIn, partOf, showPart } from '../../values/limits.js';
 import { evaluateIr } from '../evaluate.js';
 import type { IrData, IrStep } from '../ir.js';
-import { counted, optionOf, type TrainingInput } from './input.js';
+import { counted } from '../../values/counted.js';
+import { optionOf, type TrainingInput } from './input.js';
 import { dataBatches, type Run } from './run.js';
 
 interface Length {

@@ -49,6 +49,7 @@ const onEveryEngine = [
   'test/runtime/turns.test.ts',
   'test/checker/mixing.test.ts',
   'test/runtime/update-hooks.test.ts',
+  'test/specs/extern-models.test.ts',
   'test/specs/host-fields.test.ts',
   'test/specs/houses.test.ts',
   'test/specs/measured-models.test.ts',

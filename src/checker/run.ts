@@ -16,7 +16,7 @@ import type { IrCopy, IrModel, IrNamed, IrStep, IrTrainer } from './ir.js';
 import { walkIr } from './ir-walk.js';
 import { measuresOf } from './measures.js';
 import { checkStep, isStage } from './steps.js';
-import { counted } from './training/input.js';
+import { counted } from '../values/counted.js';
 import { irType } from './types.js';
 import type { Weight } from './env.js';
 import type { Value } from './value.js';

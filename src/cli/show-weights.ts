@@ -4,9 +4,10 @@ import { evaluateIr } from '../checker/evaluate.js';
 import { evaluate, showSize, type Size } from '../checker/dims/size.js';
 import type { Weight } from '../checker/env.js';
 import type { IrTrainer } from '../checker/ir.js';
+import { grouped } from '../values/counted.js';
 import type { Settings } from './settings.js';
 import type { SpecFile } from './specs.js';
-import { grouped, showBytes, table } from './tables.js';
+import { showBytes, table } from './tables.js';
 
 interface Counted {
   readonly cells: readonly string[];

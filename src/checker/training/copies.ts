@@ -2,7 +2,8 @@
 import { wrongKind, wrongType } from '../../parser/messages.gen.js';
 import { showQuantity } from '../../values/units.js';
 import { evaluateIr } from '../evaluate.js';
-import { counted, optionOf, type TrainingInput } from './input.js';
+import { counted } from '../../values/counted.js';
+import { optionOf, type TrainingInput } from './input.js';
 import type { Run } from './run.js';
 import { lengthOf } from './lengths.js';
 import { isLength, scaleOf } from './schedules.js';

@@ -5,7 +5,8 @@ import type { Weight } from '../env.js';
 import type { IrAddon, IrExpr } from '../ir.js';
 import { checkFlattened } from './flattened.js';
 import { checkMatching, matchesPattern } from './groups.js';
-import { counted, listed, optionOf, type TrainingInput } from './input.js';
+import { counted } from '../../values/counted.js';
+import { listed, optionOf, type TrainingInput } from './input.js';
 
 const textOf = (expr: IrExpr | null): string | null =>
   expr?.kind === 'literal' && typeof expr.value === 'string' ? expr.value : null;

@@ -129,8 +129,13 @@ export interface Hooks {
   predictFailed?(): Hooked<void>;
   /** Last of all, also after an error: lets go of what is open. */
   close?(): Hooked<void>;
-  /** What a checkpoint keeps of this add-on. */
+  /** What a checkpoint keeps of this add-on. It is asked before each line of training metrics too, so it does no work. */
   state?(): Json;
+  /**
+   * Before a checkpoint is written with what `state` gave: waits until the files that this counts on are on the disk. The run may have gone
+   * on since. One that throws is the failure of that checkpoint.
+   */
+  flush?(): Hooked<void>;
   /** Takes back what `state` gave, before `fitStart`. Throws where it is not what `state` gives. */
   restore?(state: Json): void;
 }

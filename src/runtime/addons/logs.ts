@@ -90,11 +90,13 @@ export function csvLog(): AddOn {
       return {
         state: () => {
           settle();
-          // The checkpoint counts on its lines. The folder that `logs` is in is flushed with the checkpoint.
+          return { columns: [...columns], lines, bytes: existsSync(file) ? statSync(file).size : 0 };
+        },
+        // The checkpoint counts on its lines. The folder that `logs` is in is flushed with the checkpoint.
+        flush: () => {
           if (existsSync(file)) flush(file);
           if (isMoved) syncFolderNow(dirname(file));
           isMoved = false;
-          return { columns: [...columns], lines, bytes: existsSync(file) ? statSync(file).size : 0 };
         },
         // Whether the run goes on is not known before all add-ons have theirs: until then the file stays as it is.
         restore: (json) => {

@@ -73,6 +73,29 @@ async function sweepAdvice(path: string): Promise<string> {
   return `${what}; give one of the runs in it`;
 }
 
+/** A checkpoint that was there when it was looked for. */
+export class Removed extends RunError {}
+
+/**
+ * What `read` makes of the checkpoint that `path` names. Where that is a run, which removes its checkpoint meanwhile because it has a newer
+ * one, `read` is called again with that: it must have done nothing by then that cannot be done again.
+ */
+export async function withCheckpoint<T>(
+  path: string,
+  read: (checkpoint: Checkpoint) => Promise<T>,
+): Promise<T> {
+  for (let before: string | null = null; ;) {
+    const checkpoint = await findCheckpoint(path);
+    try {
+      return await read(checkpoint);
+    } catch (error) {
+      const { folder } = checkpoint;
+      if (!(error instanceof Removed) || folder === before || resolve(folder) === resolve(path)) throw error;
+      before = folder;
+    }
+  }
+}
+
 /** While a run goes on, what `last` names may be deleted before it is read: by then `last` names another. */
 async function pointedAt(path: string, pointer: string): Promise<Checkpoint> {
   for (let before: string | null = null; ;) {
@@ -217,7 +240,7 @@ async function unusable({ folder }: Checkpoint, path: string, error: unknown): P
   if (error instanceof RunError) throw error;
   const instead = await insteadOf(folder);
   if (codeOf(error) === 'ENOENT' && !(await isThere(folder)))
-    throw new RunError(
+    throw new Removed(
       `${folder} was removed while it was read, as a run removes its older checkpoints when it saves; read the run again, or ${instead}`,
       { cause: error },
     );
@@ -342,6 +365,17 @@ export function loadInto(
   tensors: ReadonlyMap<string, HostTensor>,
   from: string,
 ): void {
+  checkFits(variables, tensors, from);
+  const own = new Map(variables.map((variable) => [variable.path, variable]));
+  for (const [path, tensor] of tensors) own.get(path)?.upload(tensor);
+}
+
+/** Throws the RunError of `loadInto` where tensors do not fit, of which the manifest tells before any is read. */
+export function checkFits(
+  variables: readonly StateVariable[],
+  tensors: ReadonlyMap<string, Pick<HostTensor, 'dtype' | 'shape'>>,
+  from: string,
+): void {
   const own = new Map(variables.map((variable) => [variable.path, variable]));
   const missing = [...own.keys()].filter((path) => !tensors.has(path));
   const extra = [...tensors.keys()].filter((path) => !own.has(path));
@@ -362,7 +396,6 @@ export function loadInto(
       `the checkpoint does not fit the models: ${parts.join('; ')}; use the params that it was trained with`,
     );
   }
-  for (const [path, tensor] of tensors) own.get(path)?.upload(tensor);
 }
 
 const show = ({ dtype, shape }: { readonly dtype: string; readonly shape: readonly number[] }): string =>

@@ -1,5 +1,6 @@
 /** Data sources written in TypeScript and declared in a spec by `extern`. */
 import type { HostTensor, Values } from '../engine/engine.js';
+import { didYouMean } from '../../values/near.js';
 import { inExtern, inExternLater, type Extern } from '../run/extern-error.js';
 import { RunError } from '../run/run-error.js';
 import { DataError } from './data-error.js';
@@ -20,6 +21,7 @@ import {
   type FieldType,
   type RecordType,
 } from './record.js';
+import { unlessStuck } from './settling.js';
 import { isHostOnly } from './table.js';
 
 /** Arrays that a source may give; values must fit the field's declared type. */
@@ -90,13 +92,13 @@ export function calledAs(
   if (declared === undefined)
     return {
       name: `${kind} ${source.name === '' ? 'source' : source.name}`,
-      run: async (body) => body(),
+      run: unlessStuck,
       runNow: (body) => body(),
     };
   const about: Extern = { what: 'data source', ...declared };
   return {
     name: `${kind} ${declared.name}`,
-    run: (body, doing) => inExternLater(about, body, DataError, doing),
+    run: (body, doing) => inExternLater(about, () => unlessStuck(body), DataError, doing),
     runNow: (body, doing) => inExtern(about, body, doing),
   };
 }
@@ -149,9 +151,7 @@ async function openSource(
     length: rows.length,
     skipped: 0,
     ...rowsGiven(given, (indices) => run(() => rows.read(indices))),
-    async close() {
-      await run(() => rows.close?.());
-    },
+    close: () => closeExtern(called, () => rows.close?.()),
   };
 }
 
@@ -178,6 +178,21 @@ export async function openExtern<T>(
   }
 }
 
+/** Lets the source's own code close it. Rejects with an error that names the source. */
+export async function closeExtern(
+  { name, run }: Called,
+  close: () => void | Promise<void> | undefined,
+): Promise<void> {
+  try {
+    await run(close, ' in close()');
+  } catch (error) {
+    if (error instanceof DataError || error instanceof RunError) throw error;
+    throw new DataError(
+      `${name} failed in close(): ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+}
+
 /** Where the fields of rows come from. */
 export interface Given {
   /** The source, as in messages. */
@@ -197,9 +212,18 @@ export function rowsGiven(
   const { source, method, record } = from;
   const fieldsAt = async (indices: Int32Array): Promise<GivenFields> => {
     const values: unknown = await fields(indices);
-    if (isFields(values)) return values;
+    if (isFields(values)) {
+      const other = Object.keys(values).find(
+        (name) => values[name] !== undefined && !Object.hasOwn(record, name),
+      );
+      if (other === undefined) return values;
+      const declared = Object.keys(record);
+      throw new DataError(
+        `${source}: ${method} gave a field '${other}', which is none of ${declared.join(', ')}${didYouMean(other, declared) || '; declare it, or leave it out'}`,
+      );
+    }
     throw new DataError(
-      `${source}: ${method} gave ${values === null ? 'null' : typeof values}; return a record with an array for each field`,
+      `${source}: ${method} gave ${values === null ? 'null' : Array.isArray(values) ? 'a list' : isNumbers(values) ? `a ${values.constructor.name}` : typeof values}; return a record with an array for each field`,
     );
   };
   const hostRows = async function* (indices: Int32Array): AsyncGenerator<HostRow> {
@@ -223,7 +247,9 @@ type GivenFields = Readonly<Record<string, SourceField | readonly (number | null
 
 // What a source gives under each name is looked at where it is used.
 function isFields(values: unknown): values is GivenFields {
-  return typeof values === 'object' && values !== null;
+  return (
+    typeof values === 'object' && values !== null && !Array.isArray(values) && !ArrayBuffer.isView(values)
+  );
 }
 
 /** A field of all rows, and its mask behind it where some of it may be missing. */

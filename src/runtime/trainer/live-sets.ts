@@ -9,6 +9,7 @@ import { Module, type Part } from '../nn/module.js';
 import { RunError } from '../run/run-error.js';
 import { record } from '../../values/json-record.js';
 import { Tensor } from '@tensorflow/tfjs-core';
+import type { Control } from './control.js';
 import type { Session } from './session.js';
 import { Stage } from './stage.js';
 import type { StepPlan } from './steps.js';
@@ -20,7 +21,13 @@ interface LiveSet {
   readonly isTrained: boolean;
 }
 
+/** A harvest that nobody waits for any more, because the run is to end. */
+export class GivenUp extends Error {
+  override readonly name = 'AbortError';
+}
+
 export class LiveSets {
+  readonly #stop = new AbortController();
   readonly #stages = new Map<string, Stage>();
   #before: Readonly<Record<string, Json>> | null = null;
 
@@ -54,10 +61,28 @@ export class LiveSets {
       throw new RunError('limit.train cuts an epoch short, and live data has none; set steps instead');
     const all = new LiveSets(session, models, sets);
     const turns = new Turns();
-    for (const { live } of sets) await live.start(all.#calls, turns);
+    for (const { live } of sets) await live.start(all.#calls, turns, all.#stop.signal);
     // A state that no checkpoint can hold is told before anything is trained.
     all.#now();
     return all;
+  }
+
+  /**
+   * Takes batches. Where a signal has come or comes meanwhile, what is harvested is given up, however long it would take: that rejects with
+   * a GivenUp.
+   */
+  async unlessStopped<T>(control: Control, take: () => Promise<T>): Promise<T> {
+    const giveUp = (): void => this.#stop.abort(new GivenUp('the run is to end'));
+    if (control.signal !== null) giveUp();
+    const forget = control.onStop(() => {
+      control.leavesWork = true;
+      giveUp();
+    });
+    try {
+      return await take();
+    } finally {
+      forget();
+    }
   }
 
   /** Before a step harvests. Until `endStep`, `state` is as it is now: a run that goes on from there harvests for the step again. */

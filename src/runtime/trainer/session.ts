@@ -260,6 +260,11 @@ export class Session implements StageHost, UpdateHost {
     return rates;
   }
 
+  /** Names of the learning rates that move nothing in the update after `step` windows, as all their weights are frozen. */
+  frozenRates(step: number): ReadonlySet<string> {
+    return this.freezing.frozenRates(this.optimizers.values(), step);
+  }
+
   /** The scalars of a step, in the order of `scalarNames`. Rates are needed only where optimizers run. */
   scalarsAt(clock: Clock, training: boolean): readonly number[] {
     const own = new Map<string, number>(Object.entries(clock));
@@ -396,10 +401,13 @@ export class Session implements StageHost, UpdateHost {
     return this.of('train')
       .flatMap(({ data, batches }) =>
         data.map((set) => {
-          if (set.live !== undefined) return `rows of a harvest of ${set.label}`;
+          const end = Math.min(batches, first + accumulate);
+          if (set.live !== undefined) {
+            const [one, last] = [first, end - 1].map((index) => set.live?.harvestAt(epoch, index));
+            return `${one === last ? 'harvest' : `harvests ${one} to`} ${last} of ${set.label}`;
+          }
           const numbers: number[] = [];
-          for (let index = first; index < Math.min(batches, first + accumulate); index += 1)
-            numbers.push(...set.rowsOf(epoch, index));
+          for (let index = first; index < end; index += 1) numbers.push(...set.rowsOf(epoch, index));
           return `${someRows(numbers)} of ${set.label}`;
         }),
       )

@@ -16,6 +16,7 @@ import { takenIn } from './dev-run.js';
 import { lastStep } from './ending.js';
 import { fit, type FitResult } from './fit.js';
 import { tellLine, type LiveAddOn } from './hook-calls.js';
+import { withoutEnd } from './hook-round.js';
 import { addOnHost, closeAddOns, startAddOns } from './live-add-ons.js';
 import { record } from '../../values/json-record.js';
 import { loopStateOf, type LoopState } from './loop-state.js';
@@ -198,6 +199,7 @@ async function train(
       limit: devRun,
       keeper: own,
       rescue,
+      hand: options.hand,
     });
     if (result.reason === 'interrupted' && own.newest?.step !== result.at.step) {
       const saved = await own.save(result.at);
@@ -340,7 +342,12 @@ function takeState(session: Session, point: ResumePoint, changes: readonly strin
     const goesOn =
       changes.length === 0
         ? loop
-        : { ...loop, asked: loop.asked.filter((each) => each !== 'end-run'), because: null };
+        : {
+            ...loop,
+            asked: loop.asked.filter((each) => each !== 'end-run'),
+            round: withoutEnd(loop.round),
+            because: null,
+          };
     return { loop: goesOn, ways, best: bestOf(point), lines };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);

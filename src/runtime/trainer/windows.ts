@@ -7,12 +7,15 @@ import { AnomalyWatch } from './anomaly.js';
 import { samplesAt } from './endless.js';
 import { withRows } from './evaluate.js';
 import { prepareSteps } from './prepare-steps.js';
+import type { Control } from './control.js';
+import { GivenUp } from './live-sets.js';
 import type { OpenStage, Session } from './session.js';
 import type { BatchRun } from './stage.js';
 
 export interface WindowsOptions {
   readonly session: Session;
   readonly train: OpenStage;
+  readonly control: Control;
   /** Windows of the whole run. */
   readonly total: number;
   /** Seconds since the run's start. */
@@ -94,8 +97,11 @@ export class Windows {
     }
   }
 
-  /** Updates of the weights from step `from` to step `until`: a window of batches each. */
-  async run(from: number, until: number): Promise<Trained> {
+  /**
+   * Updates of the weights from step `from` to step `until`: a window of batches each. Null where a signal came before live data was harvested
+   * for the first of them: nothing is done then.
+   */
+  async run(from: number, until: number): Promise<Trained | null> {
     const rows = this.#rows;
     const { live } = this.options.session;
     live.beginStep();
@@ -107,7 +113,11 @@ export class Windows {
     } catch (error) {
       // Where none of its batches ran, all is as it was before.
       if (!this.#isHalf) this.#rows = rows;
-      throw error;
+      if (!(error instanceof GivenUp)) throw error;
+      this.options.note(
+        `what was harvested for step ${from + 1} is given up; a run that goes on harvests it again`,
+      );
+      return null;
     }
   }
 
@@ -124,7 +134,7 @@ export class Windows {
       for (let index = first; index < end; index += 1) {
         const inputs = await session.timed(
           { name: 'wait for data', category: 'data', details: { step: step + 1 } },
-          () => this.#ahead.take({ epoch, index }),
+          () => this.#take({ epoch, index }),
         );
         runs.push({ epoch, index, ...this.#runOf(step, index, inputs) });
         this.#topUp({ epoch, index });
@@ -142,6 +152,13 @@ export class Windows {
     this.#perStep = done.seconds / done.steps;
     await this.#getReady();
     return done;
+  }
+
+  /** A window that is half done is finished: its batches have changed the state. */
+  #take(place: BatchPlace): Promise<readonly HostBatch[]> {
+    const { session, control } = this.options;
+    const take = (): Promise<readonly HostBatch[]> => this.#ahead.take(place);
+    return this.#isLive && !this.#isHalf ? session.live.unlessStopped(control, take) : take();
   }
 
   /** Where a call takes more batches than a set reads ahead, the next ones are read while those of the call are collected. */
@@ -186,6 +203,7 @@ export class Windows {
   async #runAll(runs: readonly (BatchRun & BatchPlace)[]): Promise<void> {
     const last = runs.at(-1);
     if (last === undefined) return;
+    const wasHalf = this.#isHalf;
     this.#isHalf = true;
     const { session, train } = this.options;
     const { stage, data } = train;
@@ -209,6 +227,8 @@ export class Windows {
       await done;
     } catch (error) {
       const place = error instanceof IndexError ? runs[error.run] : undefined;
+      // A batch with an index that there is none of changes nothing.
+      if (place !== undefined && place === runs[0]) this.#isHalf = wasHalf;
       throw place === undefined ? error : withRows(error, data, place);
     }
     for (const { batches } of runs) if (batches !== this.#sample) releaseAll(batches);

@@ -57,6 +57,7 @@ const onEveryEngine = [
   'test/specs/pictures.test.ts',
   'test/specs/externs.test.ts',
   'test/specs/pretrained.test.ts',
+  'test/specs/teachers.test.ts',
   'test/specs/totals.test.ts',
   'test/specs/training.test.ts',
   'test/specs/transfer.test.ts',

@@ -350,7 +350,19 @@ const isDefault = (env: Env, item: Item, found: Value): boolean => {
   return found.constant !== undefined && found.constant === fallback.constant;
 };
 
-export const namedOf = (attributes: Attributes, except: readonly string[] = []): readonly IrNamed[] =>
+/**
+ * What was given, as the trainer gets it. `none` says what leaving out says, except of the keys in `meant`: there something else would
+ * hold without it, an earlier group's value or the trainer's.
+ */
+export const namedOf = (
+  attributes: Attributes,
+  {
+    except = [],
+    meant = [],
+  }: { readonly except?: readonly string[]; readonly meant?: readonly string[] } = {},
+): readonly IrNamed[] =>
   attributes.given
-    .filter((each) => !except.includes(each.name) && each.value.type.kind !== 'none')
+    .filter(
+      ({ name, value }) => !except.includes(name) && (value.type.kind !== 'none' || meant.includes(name)),
+    )
     .map((each) => ({ name: each.name, value: each.value.ir }));

@@ -82,7 +82,12 @@ const rowLines = (
       const limited =
         part === null ? '' : `; ${counted(part.value, 'is', 'are')} taken (${showPart(option, part)})`;
       const rows = typeof size === 'number' ? grouped(size) : String(size);
-      return [`  ${data}: live, batches of ${rows} as the step asks for them${limited}`];
+      const { accumulate = 1 } = run;
+      const each =
+        step.stage !== 'train' || accumulate === 1
+          ? ''
+          : `, ${grouped(accumulate)} in each${typeof size === 'number' ? `: ${counted(accumulate * size, 'row')} a step` : ''}`;
+      return [`  ${data}: live, batches of ${rows} as the step asks for them${each}${limited}`];
     }
     const found = rowsOf(set);
     const unknown = part === null ? '' : `; ${showPart(option, part)}`;

@@ -135,6 +135,10 @@ test('of a run on live data, which has no epochs', () => {
     'metrics of training: every 5 steps: after 5, 10, 15, … (10 times)',
   );
   expect(metrics('max_time = 1.hour')).toBe('metrics of training: every 50 steps, and at the end');
+  expect(planOf(live('', 'steps = 50 accumulate = 4')).slice(0, 2)).toEqual([
+    'train: 50 steps',
+    '  play: live, batches of 8 as the step asks for them, 4 in each: 32 rows a step',
+  ]);
 });
 
 test('a best figure of training is that of an epoch', () => {

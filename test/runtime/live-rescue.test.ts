@@ -77,27 +77,22 @@ class Labelled extends PairTrainer {
 }
 
 test.each([
-  ['at a step', 3, { steps: 8 }, 'checkpoints/step-00000003/state.json', 3],
-  // Half a step has changed the state, which is that of none then.
-  ['where the step has begun', 5, { steps: 3, accumulate: 3 }, null, 5],
-  ['in the first batch of a step', 3, { steps: 3, accumulate: 3 }, 'checkpoints/step-00000001/state.json', 3],
-] as const)(
-  'a label that is no class, %s, is told by its harvest',
-  async (name, index, options, kept, harvests) => {
-    Object.assign(broken, { side: 'right', how: 9, index });
-    const trainer = new Labelled({ params: {}, options });
-    const runDir = join(folder, name);
-    await expect(runFit(trainer, { stream: { write: () => undefined }, runDir })).rejects.toThrow(
-      `label 9 in row 2 of harvest ${harvests + 1} of left or row 2 of harvest ${harvests + 1} of right is not one of 2 classes`,
-    );
-    if (kept === null) expect(existsSync(join(runDir, 'checkpoints'))).toBe(false);
-    else {
-      const { loop } = JSON.parse(read(name, kept)) as { loop: unknown };
-      const at = { harvests, state: { at: 4 * harvests } };
-      expect(loop).toMatchObject({ live: { left: at, right: at } });
-    }
-  },
-);
+  ['at a step', 3, { steps: 8 }, 3],
+  // What its first batches have changed is taken back.
+  ['where the step has begun', 5, { steps: 3, accumulate: 3 }, 1],
+  ['in the first batch of a step', 3, { steps: 3, accumulate: 3 }, 1],
+] as const)('a label that is no class, %s, is told by its harvest', async (name, index, options, step) => {
+  Object.assign(broken, { side: 'right', how: 9, index });
+  const trainer = new Labelled({ params: {}, options });
+  const runDir = join(folder, name);
+  await expect(runFit(trainer, { stream: { write: () => undefined }, runDir })).rejects.toThrow(
+    `label 9 in row 2 of harvest ${index + 1} of left or row 2 of harvest ${index + 1} of right is not one of 2 classes`,
+  );
+  const { loop } = JSON.parse(read(name, `checkpoints/step-0000000${step}/state.json`)) as { loop: unknown };
+  // Those of whole steps.
+  const at = { harvests: 3, state: { at: 12 } };
+  expect(loop).toMatchObject({ live: { left: at, right: at } });
+});
 
 test.each([
   [1, 'harvest 3 of left, harvest 3 of right'],

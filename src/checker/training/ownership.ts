@@ -22,7 +22,8 @@ const numbersOf = (weights: readonly Weight[]): number | null => {
   return total;
 };
 
-const modelsInTraining = (input: TrainingInput): ReadonlyMap<string, Span> => {
+/** Models that train steps call, each at its first call. */
+export const modelsInTraining = (input: TrainingInput): ReadonlyMap<string, Span> => {
   const used = new Map<string, Span>();
   for (const step of input.trainer.steps) {
     if (step.stage !== 'train') continue;

@@ -26,6 +26,7 @@ import { checkPhases, checkSchedules } from './schedules.js';
 import { checkSweep } from './sweep.js';
 import { checkNeverRuns } from './timetable.js';
 import { checkTraces } from './traces.js';
+import { checkUnevenSets } from './uneven-sets.js';
 import { checkWeightNames } from './weight-names.js';
 import { checkWorkers } from './workers.js';
 import { checkRates } from './zero-rates.js';
@@ -65,6 +66,7 @@ export const checkTraining = (input: TrainingInput): void => {
   checkMeasuredData(input, run.names);
   checkRandomData(input);
   checkDroppedRows(input, run);
+  checkUnevenSets(input, run);
   checkDataFiles(input, run);
   checkMicroBatches(input, run);
   checkNeverRuns(input, run);

@@ -210,7 +210,7 @@ export interface SavedCheckpoint {
 export interface AddOn {
   /** The prelude's name, e.g. `early_stopping`, for messages and the command line. */
   readonly kind: string;
-  /** The name that the spec gives it where it may have several of the kind; the command line knows it by this. */
+  /** The name that the spec gives it by `as`: messages and the command line know it by this. */
   readonly label?: string | undefined;
   readonly phase: Phase;
   /** Effects that no other add-on may own. */
@@ -232,6 +232,14 @@ export interface AddOn {
   /** The same add-on with some options replaced, already checked against the prelude. */
   withOptions(values: Readonly<Record<string, OptionValue>>): AddOn;
   readonly start: Start;
+}
+
+/** The name of an add-on for messages and the command line. */
+export const nameOfAddOn = ({ kind, label = kind }: Pick<AddOn, 'kind' | 'label'>): string => label;
+
+/** The same add-on under a name of its own, as `addon checkpoint as often` has it. */
+export function named(label: string, addOn: AddOn): AddOn {
+  return { ...addOn, label, withOptions: (values) => named(label, addOn.withOptions(values)) };
 }
 
 /** Makes the hooks of one run, of one test or of one prediction. */
@@ -296,13 +304,14 @@ function sameOptions<O extends object>(all: object, options: O): all is O {
 /** Sorted by phase, then as given. Throws where two own the same effect. */
 export function ordered(addOns: readonly AddOn[]): readonly AddOn[] {
   const owners = new Map<string, string>();
-  for (const { kind, owns } of addOns) {
+  for (const { kind, label, owns } of addOns) {
+    const name = nameOfAddOn({ kind, label });
     for (const effect of owns) {
       const other = owners.get(effect);
       if (other !== undefined) {
-        throw new Error(`add-ons ${other} and ${kind} both own ${JSON.stringify(effect)}; keep one of them`);
+        throw new Error(`add-ons ${other} and ${name} both own ${JSON.stringify(effect)}; keep one of them`);
       }
-      owners.set(effect, kind);
+      owners.set(effect, name);
     }
   }
   return phases.flatMap((phase) => addOns.filter((addOn) => addOn.phase === phase));

@@ -52,27 +52,6 @@ export async function findCheckpoint(path: string): Promise<Checkpoint> {
   throw new RunError(`${what}; ${await insteadOf(path, wanted)}`);
 }
 
-/** Which run of a sweep to take: those of the point that was picked, as its `sweep.json` says. */
-async function sweepAdvice(path: string): Promise<string> {
-  const what = `${path} is a sweep, not a run`;
-  try {
-    const sweep = record('sweep.json', JSON.parse(await readFile(join(path, 'sweep.json'), 'utf8')));
-    const { point } = record('picked', sweep['picked']);
-    const { points } = sweep;
-    const { runs } = record('a point', Array.isArray(points) ? points[Number(point) - 1] : null);
-    const names = (Array.isArray(runs) ? runs : []).map((run: unknown) =>
-      String(record('a run', run)['folder']),
-    );
-    // What a file says is a name below its folder, or nothing.
-    const found = names.filter((name) => /^[\w.-]+$/.test(name) && existsSync(join(path, name, 'run.json')));
-    if (found.length > 0)
-      return `${what}; give one of its runs: point ${String(point)} was picked, ${found.map((name) => join(path, name)).join(', ')}`;
-  } catch {
-    // It has picked none yet, or cannot be read.
-  }
-  return `${what}; give one of the runs in it`;
-}
-
 /** A checkpoint that was there when it was looked for. */
 export class Removed extends RunError {}
 
@@ -94,6 +73,27 @@ export async function withCheckpoint<T>(
       before = folder;
     }
   }
+}
+
+/** Which run of a sweep to take: those of the point that was picked, as its `sweep.json` says. */
+async function sweepAdvice(path: string): Promise<string> {
+  const what = `${path} is a sweep, not a run`;
+  try {
+    const sweep = record('sweep.json', JSON.parse(await readFile(join(path, 'sweep.json'), 'utf8')));
+    const { point } = record('picked', sweep['picked']);
+    const { points } = sweep;
+    const { runs } = record('a point', Array.isArray(points) ? points[Number(point) - 1] : null);
+    const names = (Array.isArray(runs) ? runs : []).map((run: unknown) =>
+      String(record('a run', run)['folder']),
+    );
+    // What a file says is a name below its folder, or nothing.
+    const found = names.filter((name) => /^[\w.-]+$/.test(name) && existsSync(join(path, name, 'run.json')));
+    if (found.length > 0)
+      return `${what}; give one of its runs: point ${String(point)} was picked, ${found.map((name) => join(path, name)).join(', ')}`;
+  } catch {
+    // It has picked none yet, or cannot be read.
+  }
+  return `${what}; give one of the runs in it`;
 }
 
 /** While a run goes on, what `last` names may be deleted before it is read: by then `last` names another. */

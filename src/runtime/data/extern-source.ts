@@ -5,7 +5,7 @@ import { inExtern, inExternLater, type Extern } from '../run/extern-error.js';
 import { RunError } from '../run/run-error.js';
 import { DataError } from './data-error.js';
 import { dataOf, type CommonOptions, type Data, type OpenRows, type RowMaker } from './data.js';
-import { isDataPath, resolvePath, type DataPath, type FileHost } from './files.js';
+import { digestOf, isDataPath, resolvePath, type DataPath, type FileHost } from './files.js';
 import { externRows } from './extern-rows.js';
 import { rowsOf, stackedRows, type HostRow } from './prepared.js';
 import {
@@ -54,6 +54,11 @@ export interface RowSource<F extends object = SourceFields> {
   readonly length: number;
   /** For each field what it has in the rows at `indices` (from 0). */
   read(indices: Int32Array): F | Promise<F>;
+  /**
+   * What tells its data from other data: a checksum, a version, the name of a snapshot. A run that goes on is refused where it is another
+   * one, unless `data` is allowed. Without it only the number of rows is compared.
+   */
+  readonly digest?: string;
   /** Called once when the data set is not needed any more. */
   close?(): void | Promise<void>;
 }
@@ -112,7 +117,7 @@ export function from<B extends Batch>(
   const { record, declared, ...rest } = common;
   const called = calledAs('extern', source, declared);
   const { name } = called;
-  const open = (host: FileHost): Promise<OpenRows> => openSource(called, source, options, record, host.root);
+  const open = (host: FileHost): Promise<OpenRows> => openSource(called, source, options, record, host);
   const made = { options, code: source.toString() };
   const inWorkers = { isOpened: true, open: makerOf(open, record) };
   return dataOf<B>({ name, record, made, open, inWorkers }, rest);
@@ -137,8 +142,9 @@ async function openSource(
   source: ExternSource,
   options: ExternOptions,
   record: RecordType,
-  root: string,
+  host: FileHost,
 ): Promise<OpenRows> {
+  const { root } = host;
   const { name, run } = called;
   const rows = await openExtern(called, options, root, source);
   if (!Number.isInteger(rows.length) || rows.length < 0) {
@@ -146,6 +152,7 @@ async function openSource(
       `${name}: length must be a whole number of rows, got ${rows.length}; correct the source`,
     );
   }
+  noteDigest(host, name, rows.digest);
   const given = { source: name, method: 'read()', folder: root, record };
   return {
     length: rows.length,
@@ -153,6 +160,17 @@ async function openSource(
     ...rowsGiven(given, (indices) => run(() => rows.read(indices))),
     close: () => closeExtern(called, () => rows.close?.()),
   };
+}
+
+/** Keeps what the source says of its data as what files say by their own: a SHA-256. Throws a DataError where it is no text. */
+function noteDigest(host: FileHost, name: string, digest: unknown): void {
+  if (digest === undefined) return;
+  if (typeof digest !== 'string' || digest === '')
+    throw new DataError(
+      `${name}: digest must be a text that is not empty, got ${JSON.stringify(digest) ?? typeof digest}; give a checksum or a version of the data, or leave it out`,
+    );
+  const bytes = Buffer.from(digest);
+  host.note?.({ file: name, bytes: bytes.length, sha256: digestOf(bytes) });
 }
 
 /** Calls the function of the TypeScript file. Options made by `data.path` reach it as paths resolved against `root`. */

@@ -21,13 +21,14 @@ import type { Reporter } from './reporter.js';
 /** The table of weights, a line each and a total. What is more than `depth` names below its model is added up, a line for each part. */
 export function weightTable(session: Session, columns: number, depth = Infinity): readonly string[] {
   const groups = new Map<string, { shape: string; count: number; trained: number }>();
+  const owned = new Set([...session.optimizers.values()].flatMap(({ weights }) => weights));
   for (const { path, weight } of session.weights) {
     const name = path
       .split('.')
       .slice(0, depth + 1)
       .join('.');
     const count = weight.shape.reduce((product, n) => product * n, 1);
-    const trained = weight.trainable && !session.copied.has(weight) ? count : 0;
+    const trained = owned.has(weight.variable) ? count : 0;
     const before = groups.get(name) ?? { shape: '', count: 0, trained: 0 };
     groups.set(name, {
       shape: name === path ? `[${weight.shape.join(', ')}]` : '',

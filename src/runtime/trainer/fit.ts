@@ -165,6 +165,11 @@ class Fit {
   /** The first error is the one to tell: what goes wrong from here on is only said. */
   async #fail(error: unknown): Promise<void> {
     const { listener, rescue } = this.options;
+    // Of windows that were run in one go, those before the one that failed are done.
+    if (this.#windows.wholeUntil > this.#step) {
+      [this.#step, this.#windowLogged] = [this.#windows.wholeUntil, false];
+      this.#hooks.endRound();
+    }
     const at = this.#moment();
     const say = (problem: unknown): void =>
       listener.note(problem instanceof Error ? problem.message : String(problem));
@@ -408,7 +413,9 @@ class Fit {
   async #logWindow(): Promise<Asked> {
     if (this.#windowLogged) return undefined;
     return this.#closing(async (totals) => {
-      const metrics = await this.#session.timed(this.#reading('window'), () => totals.finishWindow());
+      const metrics = await this.#session.timed(this.#reading('window'), () =>
+        totals.finishWindow(!this.#session.isEndless),
+      );
       this.#windowLogged = true;
       this.#windowsInEpoch += 1;
       this.#tell('window', metrics);

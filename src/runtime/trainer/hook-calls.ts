@@ -5,9 +5,12 @@ import { RunError } from '../run/run-error.js';
 import type { Round } from './hook-round.js';
 import type { Outputs } from './stage.js';
 
-/** An add-on at work, with its name for messages. */
+/** An add-on at work. */
 export interface LiveAddOn {
+  /** Its name for messages: that of the spec, if it has one, else its kind. */
   readonly kind: string;
+  /** What checkpoints have its state under, whatever the spec calls it; `kind` unless given. */
+  readonly stateOf?: string;
   readonly hooks: Hooks;
 }
 

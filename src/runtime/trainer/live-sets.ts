@@ -5,6 +5,7 @@ import { DataError } from '../data/data-error.js';
 import { Turns } from '../data/turns.js';
 import type { LiveData, ModelCall, ModelCalls } from '../data/open-live.js';
 import type { Values } from '../engine/engine.js';
+import { labelHash } from '../engine/philox.js';
 import { Module, type Part } from '../nn/module.js';
 import { RunError } from '../run/run-error.js';
 import { record } from '../../values/json-record.js';
@@ -131,7 +132,12 @@ export class LiveSets {
   readonly #calls: ModelCalls = async (call) => {
     const { session } = this;
     const clock = session.clockAt(0);
-    const draws = { seed: session.options.seed, step: call.harvest, micro: call.call, rowOffset: 0 };
+    const draws = {
+      seed: seedOf(session.options.seed, call.label),
+      step: call.harvest,
+      micro: call.call,
+      rowOffset: 0,
+    };
     const run = { clock, draws, scalars: session.scalarsAt(clock, false), last: true };
     const batch: HostBatch = {
       fields: Object.keys(call.model.inputs),
@@ -151,9 +157,9 @@ export class LiveSets {
     return only?.[0] === alone && arrays.length === 1 ? only[1] : Object.fromEntries(arrays);
   };
 
-  /** The model as a step in evaluation mode, compiled once for each number of rows. */
+  /** The model as a step in evaluation mode, compiled once for each number of rows, whoever calls it. */
   #stageOf({ label, model }: ModelCall): Stage {
-    const known = this.#stages.get(label);
+    const known = this.#stages.get(model.liveModel);
     if (known !== undefined) return known;
     const part = this.models.get(model.liveModel);
     if (!(part instanceof Module))
@@ -162,7 +168,7 @@ export class LiveSets {
       );
     const plan: StepPlan = {
       kind: 'predict',
-      name: label,
+      name: `live.${model.liveModel}`,
       data: [],
       every: null,
       run: ([inputs = []]) => {
@@ -171,7 +177,7 @@ export class LiveSets {
       },
     };
     const stage = new Stage(this.session, plan);
-    this.#stages.set(label, stage);
+    this.#stages.set(model.liveModel, stage);
     return stage;
   }
 }
@@ -185,6 +191,10 @@ function stateOf(label: string, live: LiveData): Json {
     throw new RunError(`data ${label} cannot give its state to a checkpoint: ${why}`, { cause: error });
   }
 }
+
+/** Sets and options that share a compiled model draw numbers of their own in it. */
+const seedOf = (seed: number, label: string): number =>
+  Math.floor(seed / 2 ** 32) * 2 ** 32 + ((seed ^ labelHash(label)) >>> 0);
 
 /** The name of what a model gives that gives one tensor: no field has it. */
 const alone = '';

@@ -45,6 +45,7 @@ export async function pretrainedOf(
     const before = record('lock', resume.state['lock'])['pretrained'];
     return before === undefined ? null : { facts: jsonRecordOf(before), lines: [] };
   }
+  const standing = withCopies(models, copies);
   const owners = new Map<Weight, string>();
   const lines: string[] = [];
   let alone: Readonly<Record<string, Json>> = {};
@@ -52,7 +53,7 @@ export async function pretrainedOf(
   for (const { label, loads } of addOns) {
     if (loads === undefined) continue;
     const name = label === undefined ? 'pretrained' : `pretrained as ${label}`;
-    const { facts, line } = await load(session, models, { name, options: loads, owners }, root);
+    const { facts, line } = await load(session, standing, { name, options: loads, owners }, root);
     if (label === undefined) alone = facts;
     else named[label] = facts;
     lines.push(line);
@@ -60,7 +61,8 @@ export async function pretrainedOf(
   const held: Record<string, Json> = {};
   for (const [name, copy] of copies) {
     if (copy.kind !== 'frozen' || copy.from === null) continue;
-    const of = [...models].find(([, part]) => part === copy.of)?.[0] ?? name;
+    const of =
+      typeof copy.of === 'string' ? copy.of : ([...models].find(([, part]) => part === copy.of)?.[0] ?? name);
     const { facts, line } = await loadFrozen(name, { part: copy.into, from: copy.from, of }, root);
     held[name] = facts;
     lines.push(line);
@@ -68,6 +70,16 @@ export async function pretrainedOf(
   if (lines.length === 0) return null;
   return { facts: { ...alone, ...unlessEmpty({ named }), ...unlessEmpty({ frozen: held }) }, lines };
 }
+
+/** Models by name; of one that the trainer does not have because only frozen copies would need it, the first of these. */
+const withCopies = (
+  models: ReadonlyMap<string, Part>,
+  copies: Prepared['copies'],
+): ReadonlyMap<string, Part> => {
+  const all = new Map(models);
+  for (const { of, into } of copies.values()) if (typeof of === 'string' && !all.has(of)) all.set(of, into);
+  return all;
+};
 
 /** The fields that hold anything. */
 const unlessEmpty = (
@@ -98,7 +110,9 @@ async function load(
 ): Promise<Loaded> {
   const { from, into, layout = 'ztrain' } = options;
   const part = partAt(models, into, name);
-  refuseCopies(session, part, into, name);
+  // A copy that stands for a model is loaded by the name of the model.
+  if (session.weights.some(({ path }) => path.startsWith(`${into.split('.')[0] ?? into}.`)))
+    refuseCopies(session, part, into, name);
   const followers = followersOf(session);
   const own = new Set<Weight>();
   const planned = ({ taken }: LoadPlan): void => {
@@ -115,8 +129,7 @@ async function load(
     }
   };
   const { file, line } = await fill({ name, part, options, root, planned }, ({ weight, path }) => [
-    weight,
-    ...(followers.get(`${into}.${path}`) ?? []),
+    ...new Set([weight, ...(followers.get(`${into}.${path}`) ?? [])]),
   ]);
   return { facts: { from, into, layout, ...file }, line };
 }

@@ -44,7 +44,7 @@ import {
   type OpenedData,
   type ReadSet,
 } from './open-data.js';
-import { isOff, openStage, takenBatches, type OpenStage } from './open-stage.js';
+import { isOff, openStage, shortEpochNote, takenBatches, type OpenStage } from './open-stage.js';
 import { paceOf } from './pace.js';
 import { Stage, type StageHost, type StepTrace } from './stage.js';
 import { overRows, type StageKind, type StepPlan } from './steps.js';
@@ -172,6 +172,11 @@ export class Session implements StageHost, UpdateHost {
     const training = parts.kinds.includes('train');
     const schedules = new Schedules(parts.schedules, training ? pace : null);
     const stages: OpenStage[] = [];
+    const readBy = ({ data }: StepPlan): readonly ReopenableData[] =>
+      data.flatMap((set) => opened.get(set) ?? []);
+    const epochNotes = parts.steps.flatMap((plan) =>
+      training && plan.kind === 'train' ? (shortEpochNote(plan.name, readBy(plan), options) ?? []) : [],
+    );
     const session = new Session(
       options,
       engine,
@@ -183,14 +188,14 @@ export class Session implements StageHost, UpdateHost {
       freezing,
       copies,
       copied,
-      dataNotes(parts, opened),
+      [...dataNotes(parts, opened), ...epochNotes],
       readSets(parts, opened),
       workers,
     );
     for (const plan of parts.steps) {
       // Others may share their data, but not what it has to be like for them.
       if (!parts.kinds.includes(plan.kind)) continue;
-      const data = plan.data.flatMap((set) => opened.get(set) ?? []);
+      const data = readBy(plan);
       const kind = parts.limitAs ?? plan.kind;
       stages.push(openStage(new Stage(session, plan), data, () => takenBatches(kind, data, options)));
     }

@@ -68,7 +68,7 @@ test('one checkpoint that was named is not another one', async () => {
     return readTensors(checkpoint, 'model.safetensors');
   });
   await expect(read).rejects.toThrow(Removed);
-  await expect(read).rejects.toThrow(`take another checkpoint: --from ${at(name, 15)}`);
+  await expect(read).rejects.toThrow(`take another checkpoint: ${at(name, 15)}`);
 });
 
 test('an export is of a checkpoint that was there, whole', async () => {

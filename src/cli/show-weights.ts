@@ -4,9 +4,11 @@ import { evaluateIr } from '../checker/evaluate.js';
 import { evaluate, showSize, type Size } from '../checker/dims/size.js';
 import type { Weight } from '../checker/env.js';
 import type { IrTrainer } from '../checker/ir.js';
+import { grouped } from '../values/counted.js';
+import { isAmong } from '../checker/training/groups.js';
 import type { Settings } from './settings.js';
 import type { SpecFile } from './specs.js';
-import { grouped, showBytes, table } from './tables.js';
+import { showBytes, table } from './tables.js';
 
 interface Counted {
   readonly cells: readonly string[];
@@ -25,6 +27,12 @@ export const weightLines = (
 ): readonly string[] => {
   const numbers = new Map<string, number>();
   for (const [name, value] of names.params) if (typeof value === 'number') numbers.set(name, value);
+  const isTrained = (model: string, { path, trainable }: Weight): boolean =>
+    trainable &&
+    trainer.optimizers.some(
+      ({ of, owns }) =>
+        of.some((each) => each.model === model) && (owns === null || isAmong(owns, path) !== 'no'),
+    );
   const rowOf = (model: string, weight: Weight): Counted => {
     const own = new Map(numbers);
     // A model's own parameters, as this one was made.
@@ -41,6 +49,7 @@ export const weightLines = (
       const found = sizes[at] ?? Number.NaN;
       return Number.isFinite(found) ? String(found) : showSize(size);
     });
+    const trained = isTrained(model, weight);
     const symbolic = weight.shape.map(showSize);
     const isSymbolic = symbolic.some((text, at) => text !== shape[at]);
     return {
@@ -50,13 +59,13 @@ export const weightLines = (
         `${weight.dtype}[${shape.join(', ')}]${weight.count === null ? '' : ` × ${Number.isFinite(times) ? times : showSize(weight.count)}`}`,
         grouped(values),
         showBytes(bytes),
-        [weight.trainable ? '' : 'not trained', isSymbolic ? `[${symbolic.join(', ')}]` : '']
+        [trained ? '' : 'not trained', isSymbolic ? `[${symbolic.join(', ')}]` : '']
           .filter((text) => text !== '')
           .join('  '),
       ],
       values,
       bytes,
-      trained: weight.trainable ? values : 0,
+      trained: trained ? values : 0,
     };
   };
   const used = new Set(trainer.models.map(({ name }) => name));

@@ -107,6 +107,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT4116: { name: 'gradient_of', severity: 'error' },
   ZT4117: { name: 'gradient_by', severity: 'error' },
   ZT4118: { name: 'gradient_of_nothing', severity: 'error' },
+  ZT4119: { name: 'follows_nothing', severity: 'error' },
   ZT4201: { name: 'unknown_metric', severity: 'error' },
   ZT4202: { name: 'schedule_length', severity: 'error' },
   ZT4203: { name: 'run_length', severity: 'error' },
@@ -1472,6 +1473,19 @@ export const gradientOfNothing = (
   code: 'ZT4118',
   severity: 'error',
   message: `no gradient of \`of\` reaches \`${args.name}\``,
+  span,
+});
+
+/** ZT4119 follows_nothing: `{kind}` follows `{model}`, which nothing trains */
+export const followsNothing = (
+  span: Span,
+  args: { readonly kind: string | number; readonly model: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4119',
+  severity: 'error',
+  message: `\`${args.kind}\` follows \`${args.model}\`, which nothing trains`,
   span,
 });
 

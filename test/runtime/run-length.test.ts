@@ -24,20 +24,22 @@ interface Timed {
   readonly state: unknown;
 }
 
-/** Trains by a clock that goes `perStep` seconds on in each step. */
+/** Trains by a clock that goes `perStep` seconds on in each step, and `perBatch` in each batch of a validation. */
 async function timed(
   trainer: LineTrainer,
   {
     addOns = [],
     perStep = 1,
+    perBatch = 0,
     limit = null,
-  }: Partial<{ addOns: readonly LiveAddOn[]; perStep: number; limit: number | null }>,
+  }: Partial<{ addOns: readonly LiveAddOn[]; perStep: number; perBatch: number; limit: number | null }>,
 ): Promise<Timed> {
   const { session } = await trainer.prepare({ kinds: ['train', 'validate'], dataRoot: '.' });
   const seen: number[] = [];
   const records: MetricsRecord[] = [];
   const notes: string[] = [];
   let asked = 0;
+  let validated = 0;
   const result = await fit({
     session,
     addOns,
@@ -45,10 +47,10 @@ async function timed(
     listener: {
       step: ({ step }) => seen.push(step),
       metrics: (record) => records.push(record),
-      validating: () => undefined,
+      validating: () => void (validated += perBatch),
       note: (line) => notes.push(line),
     },
-    now: () => (seen.at(-1) ?? 0) * perStep + (asked += 1e-9),
+    now: () => (seen.at(-1) ?? 0) * perStep + validated + (asked += 1e-9),
     limit,
   });
   const state = await session.loopState();
@@ -312,6 +314,20 @@ describe('the least length', () => {
     expect(await at({ minSteps: 3 })).toBe(5);
   });
 
+  test('of two answers the end of the run is the stronger, whoever gives it; while it is held, the other one is', async () => {
+    const epoch = ends(3, 'end-epoch');
+    for (const addOns of [
+      [epoch, ends(3)],
+      [ends(3, 'end-run'), epoch],
+    ]) {
+      const free = await timed(line({ epochs: 3 }), { addOns });
+      expect(free.result).toMatchObject({ reason: 'stopped', at: { step: 3 } });
+      const held = await timed(line({ epochs: 3, minEpochs: 2 }), { addOns });
+      expect(held.seen).toEqual([1, 2, 3, 6, 11]);
+      expect(held.result).toMatchObject({ reason: 'stopped', at: { step: 11 } });
+    }
+  });
+
   test('says so once, and an add-on that has changed its mind is not held to it', async () => {
     const once: LiveAddOn = {
       kind: 'once',
@@ -387,6 +403,21 @@ describe('validation by time', () => {
     expect(passes(records, 'third')).toEqual([3, 6, 9, 10]);
     expect(state).toMatchObject({ rows: 40, measured: { clock: 10, third: 10 } });
   });
+});
+
+test('the time that a validation takes itself makes it due no earlier', async () => {
+  class Slow extends LineTrainer {
+    protected override configureSteps(from: LineData) {
+      const [first] = super.configureSteps(from);
+      const slow = steps.validate('validate', [from.test], { every: units.seconds(4) }, (batch) =>
+        this.validateStep(batch),
+      );
+      return [...(first === undefined ? [] : [first]), slow];
+    }
+  }
+  // Three batches of 2 seconds: step 4 and its validation end at 10 seconds, the interval that is open then at 12.
+  const { records } = await timed(new Slow(setup({}, { epochs: 2 })), { perBatch: 2 });
+  expect(passes(records)).toEqual([4, 6, 8, 10]);
 });
 
 describe('a dev run', () => {

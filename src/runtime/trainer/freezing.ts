@@ -36,6 +36,21 @@ export class Freezing {
     this.#parts = this.#free.size === 0 ? [] : [...models].flatMap(([name, part]) => partsBelow(part, name));
   }
 
+  /** Names of the learning rates whose weights are all left alone by the update after `step` others. */
+  frozenRates(optimizers: Iterable<BoundOptimizer>, step: number): ReadonlySet<string> {
+    const isFrozen = (variable: StateVariable): boolean => {
+      const free = this.#free.get(variable);
+      return free !== undefined && (step < free.from || step >= free.until);
+    };
+    const standsStill = (weights: readonly StateVariable[]): boolean =>
+      weights.length > 0 && weights.every(isFrozen);
+    return new Set(
+      [...optimizers].flatMap(({ rateNames, rated }) =>
+        rateNames.filter((_, index) => standsStill(rated[index] ?? [])),
+      ),
+    );
+  }
+
   /** Tells a step that trains, before its body runs, what it leaves alone. */
   begin(trace: StepTrace): void {
     const asked = new Map<number, boolean>();

@@ -246,9 +246,9 @@ export class Session implements StageHost, UpdateHost {
     return this.schedules.states;
   }
 
-  /** Takes it back. Throws where it is not of these schedules. */
-  restoreSchedules(states: Readonly<Record<string, unknown>>): void {
-    this.schedules.restore(states);
+  /** Takes it back, and tells what is not as it was: see `Schedules`. Throws where it is not of these schedules. */
+  restoreSchedules(states: Readonly<Record<string, unknown>>, isChanged: boolean): readonly string[] {
+    return this.schedules.restore(states, isChanged);
   }
 
   /** Learning rates by name, for the update after `step` windows. */
@@ -263,6 +263,11 @@ export class Session implements StageHost, UpdateHost {
       optimizer.rateNames.forEach((name, index) => rates.set(name, values[index] ?? Number.NaN));
     }
     return rates;
+  }
+
+  /** Names of the learning rates that move nothing in the update after `step` windows, as all their weights are frozen. */
+  frozenRates(step: number): ReadonlySet<string> {
+    return this.freezing.frozenRates(this.optimizers.values(), step);
   }
 
   /** The scalars of a step, in the order of `scalarNames`. Rates are needed only where optimizers run. */
@@ -401,10 +406,13 @@ export class Session implements StageHost, UpdateHost {
     return this.of('train')
       .flatMap(({ data, batches }) =>
         data.map((set) => {
-          if (set.live !== undefined) return `rows of a harvest of ${set.label}`;
+          const end = Math.min(batches, first + accumulate);
+          if (set.live !== undefined) {
+            const [one, last] = [first, end - 1].map((index) => set.live?.harvestAt(epoch, index));
+            return `${one === last ? 'harvest' : `harvests ${one} to`} ${last} of ${set.label}`;
+          }
           const numbers: number[] = [];
-          for (let index = first; index < Math.min(batches, first + accumulate); index += 1)
-            numbers.push(...set.rowsOf(epoch, index));
+          for (let index = first; index < end; index += 1) numbers.push(...set.rowsOf(epoch, index));
           return `${someRows(numbers)} of ${set.label}`;
         }),
       )

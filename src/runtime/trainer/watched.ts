@@ -1,5 +1,5 @@
 /** Metrics that add-ons and schedules watch: whether a step that runs measures them, and which were never measured. */
-import type { AddOn } from '../addons/addon.js';
+import { nameOfAddOn, type AddOn } from '../addons/addon.js';
 import { RunError } from '../run/run-error.js';
 import type { Session } from './session.js';
 
@@ -13,8 +13,8 @@ export interface Watch {
 /** What these add-ons and the run's schedules watch. */
 export function watchesOf(addOns: readonly AddOn[], session: Session): readonly Watch[] {
   return [
-    ...addOns.flatMap(({ kind, watches = [] }) =>
-      watches.map((metric) => ({ who: `add-on ${kind}`, metric })),
+    ...addOns.flatMap((addOn) =>
+      (addOn.watches ?? []).map((metric) => ({ who: `add-on ${nameOfAddOn(addOn)}`, metric })),
     ),
     ...session.schedules.watches.map(({ name, metric }) => ({ who: `schedule ${name}`, metric })),
   ];

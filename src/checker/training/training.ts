@@ -60,7 +60,7 @@ export const checkTraining = (input: TrainingInput): void => {
   if (run.epochs === null || run.steps === null) checkSchedules(input, run);
   checkRates(input, run);
   checkWeightNames(input);
-  checkActivations(input);
+  checkActivations(input, run.names);
   checkHeads(input, run.names);
   checkValidationData(input, run.names);
   checkMeasuredData(input, run.names);

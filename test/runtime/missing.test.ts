@@ -255,7 +255,7 @@ describe('figures of what is known', () => {
       const found = joined.finish().values;
       [0, 1, 2].forEach((at) => {
         const there = table.flatMap((row, index) =>
-          row[at] == null ? [] : [[row[at], weights[index] ?? 0] as const],
+          row[at] === null || row[at] === undefined ? [] : [[row[at], weights[index] ?? 0] as const],
         );
         const all = there.reduce((sum, [, weight]) => sum + weight, 0);
         expect(found[at], `column ${at} by ${batch}`).toBeCloseTo(

@@ -2,7 +2,7 @@
  * Specs with a frozen teacher whose model nothing else uses, compiled and run as programs: the model is not made beside its copy, and
  * the copy holds what it would hold if the model were there.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readSafetensors, writeSafetensors } from '../../src/runtime/checkpoint/safetensors.js';
@@ -81,6 +81,23 @@ test('it has the weights of a run, and of a file by `addon pretrained` into its 
   expect(modelsOf(ofFile).sort()).toEqual(['Net', 'Other', 'Teacher']);
   expect(valuesOf(ofFile, 'Teacher')).toEqual(learned);
   expect(valuesOf(ofFile, 'Other')).toEqual(learned);
+}, 240_000);
+
+test('a checkpoint that has the model besides, as those of before have, is read and gone on from', async () => {
+  const measured = 'step validate(batch in test_set) every 3.steps { metric sum = mean(Net(batch.image)) }';
+  const program = await place.build('alone');
+  writeFileSync(join(place.folder, 'measured.ztrain'), specOf('frozen(Large)', measured));
+  const alone = await place.build('measured');
+  const beside = await train('beside-too', specOf('frozen(Large)', called));
+  expect(await place.call(alone, ['test', '--from', beside.folder])).toMatch(/validate\.sum\s+\S/);
+  const { folder } = await place.train(program, 'gone-on', []);
+  rmSync(folder, { recursive: true });
+  cpSync(beside.folder, folder, { recursive: true });
+  await place.call(program, ['--resume', folder, '--allow', 'spec,steps', 'trainer.steps=6']);
+  const whole = await place.train(program, 'six', ['trainer.steps=6']);
+  const gone = { ...whole, folder };
+  expect(modelsOf(gone).sort()).toEqual(['Net', 'Teacher']);
+  expect(lastWeights(gone)).toEqual(lastWeights(whole));
 }, 240_000);
 
 test('what no optimizer has is not counted as trained', async () => {

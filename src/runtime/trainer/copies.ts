@@ -72,6 +72,14 @@ export class Copies<S extends object> {
     return this.#copies.flatMap(({ count }) => count ?? []);
   }
 
+  /** Tensors of a checkpoint without those of models that are not made: trainers before this one made them, and saved what they began with. */
+  withoutUnmade<T>(tensors: ReadonlyMap<string, T>): ReadonlyMap<string, T> {
+    const unmade = this.#copies.flatMap(({ copy: { of } }) => (typeof of === 'string' ? [`${of}.`] : []));
+    return unmade.length === 0
+      ? tensors
+      : new Map([...tensors].filter(([path]) => !unmade.some((start) => path.startsWith(start))));
+  }
+
   /** Names of the scalars that each step takes in. */
   get scalarNames(): readonly string[] {
     return this.#copies.flatMap(({ name, copy }) => (copy.kind === 'ema' ? [`pull:${name}`] : []));

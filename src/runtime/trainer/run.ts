@@ -270,12 +270,12 @@ async function loadWeights(session: Session, from: Checkpoint): Promise<void> {
   const stored = [...(from.tensors.get('model.safetensors') ?? [])].filter(([path]) => !isFigure(path));
   checkFits(
     session.modelState.filter(({ path }) => !isFigure(path)),
-    new Map(stored),
+    session.copies.withoutUnmade(new Map(stored)),
     from.folder,
   );
   const tensors = await readTensors(from, 'model.safetensors');
   session.figures.take(tensors);
-  loadInto(session.modelState, tensors, from.folder);
+  loadInto(session.modelState, session.copies.withoutUnmade(tensors), from.folder);
 }
 
 export { findCheckpoint };

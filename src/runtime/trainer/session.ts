@@ -70,7 +70,7 @@ export type { OpenStage } from './open-stage.js';
 /** Copies, whatever the schedules are that they follow. */
 type SessionCopies = Pick<
   Copies<never>,
-  'scalarNames' | 'pullsAt' | 'begin' | 'follow' | 'finish' | 'passOver' | 'state'
+  'scalarNames' | 'pullsAt' | 'begin' | 'follow' | 'finish' | 'passOver' | 'state' | 'withoutUnmade'
 >;
 
 export class Session implements StageHost, UpdateHost {
@@ -113,7 +113,7 @@ export class Session implements StageHost, UpdateHost {
     readonly stages: readonly OpenStage[],
     readonly pace: Pace,
     private readonly freezing: Freezing,
-    private readonly copies: SessionCopies,
+    readonly copies: SessionCopies,
     /** Weights of copies, and the path of what each is a copy of. */
     readonly copied: ReadonlyMap<Weight, string>,
     /** What the user should know about the data, one sentence each. */

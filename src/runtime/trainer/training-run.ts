@@ -320,7 +320,7 @@ function takeState(session: Session, point: ResumePoint, changes: readonly strin
   const { checkpoint, model, optimizer, state } = point;
   const { folder } = checkpoint;
   session.figures.take(model);
-  loadInto(session.modelState, model, folder);
+  loadInto(session.modelState, session.copies.withoutUnmade(model), folder);
   loadInto(session.optimizerState, optimizer, folder);
   // The point is reachable for as long as the run goes on.
   for (const tensors of [model, optimizer]) tensors.clear();

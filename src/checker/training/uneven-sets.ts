@@ -1,9 +1,10 @@
 /** ZT4223 and ZT5023: data sets that a step reads together have as many batches each. */
 import { shortEpoch, unevenSets } from '../../parser/messages.gen.js';
+import { counted } from '../../values/counted.js';
 import { batchesIn, partOf, showPart } from '../../values/limits.js';
 import { evaluateIr } from '../evaluate.js';
 import type { IrData, IrStep } from '../ir.js';
-import { counted, optionOf, type TrainingInput } from './input.js';
+import { optionOf, type TrainingInput } from './input.js';
 import { dataBatches, type Run } from './run.js';
 
 interface Length {

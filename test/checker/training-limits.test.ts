@@ -288,6 +288,15 @@ test('deterministic excludes what goes by the clock; data is read again between 
   );
 });
 
+test('`sanity` changes nothing where a limit turns validations off', () => {
+  expect(only(trainer('epochs = 1 sanity = 2.batches limit = { validate: 0.batches }'))).toMatchObject({
+    code: 'ZT5020',
+    at: '2.batches',
+    message: '`sanity` changes nothing: `limit.validate = 0 batches` turns every validation off',
+  });
+  expect(codesOf(trainer('epochs = 1 sanity = 2.batches limit = { validate: 1.batches }'))).toEqual([]);
+});
+
 describe('data sets of different length that a step reads together', () => {
   const two = (stage: string, sets: string, body: string, trainer = 'trainer Digits { epochs = 1 }') => ({
     test_set: `data a_set = train_set { split = "test" shuffle = false }\ndata b_set = a_set { ${sets} }`,

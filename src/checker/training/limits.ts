@@ -6,7 +6,7 @@ import {
   partOfNone,
   wrongType,
 } from '../../parser/messages.gen.js';
-import { batchesIn, faultOfPart, partOf, type Limits, type Part } from '../../values/limits.js';
+import { batchesIn, faultOfPart, partOf, showPart, type Limits, type Part } from '../../values/limits.js';
 import { showQuantity } from '../../values/units.js';
 import { evaluateIr } from '../evaluate.js';
 import type { IrExpr } from '../ir.js';
@@ -153,6 +153,21 @@ export const checkGuards = ({ trainer, report }: TrainingInput, run: Run): void 
       ),
     );
   }
+};
+
+/** `sanity` runs validations, which a limit may turn off. That there are none is told of as of a limit. */
+export const checkSanity = ({ trainer, report }: TrainingInput, run: Run): void => {
+  const given = optionOf(trainer.options, 'sanity');
+  const { option, part } = partOf('validate', run.taken);
+  if (!given || part?.unit !== 'batches' || part.value !== 0) return;
+  if (!trainer.steps.some(({ stage }) => stage === 'validate')) return;
+  report(
+    idleOption(
+      given.span,
+      { option: 'sanity', reason: `\`${showPart(option, part)}\` turns every validation off` },
+      { help: 'leave one of them out' },
+    ),
+  );
 };
 
 /** `min_epochs` and `min_steps`: within the run's length, and something there that they hold. */

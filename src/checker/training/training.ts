@@ -14,7 +14,7 @@ import { checkPatterns } from './groups.js';
 import { checkIdle } from './idle.js';
 import type { TrainingInput } from './input.js';
 import { checkRunLength, checkWindow } from './length.js';
-import { checkGuards, checkLeast, checkLimits } from './limits.js';
+import { checkGuards, checkLeast, checkLimits, checkSanity } from './limits.js';
 import { checkLive } from './live.js';
 import { checkActivations, checkHeads } from './losses.js';
 import { checkMetricNames } from './metric-names.js';
@@ -53,6 +53,7 @@ export const checkTraining = (input: TrainingInput): void => {
   checkLimits(input, run);
   checkLeast(input, run);
   checkGuards(input, run);
+  checkSanity(input, run);
   checkWorkers(input, run);
   checkFreezes(input, run);
   checkCopies(input, run);

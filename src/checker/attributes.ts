@@ -350,7 +350,14 @@ const isDefault = (env: Env, item: Item, found: Value): boolean => {
   return found.constant !== undefined && found.constant === fallback.constant;
 };
 
-export const namedOf = (attributes: Attributes, except: readonly string[] = []): readonly IrNamed[] =>
+/** What is given, but for `except`. `none` is the same as nothing given, but for `told`, which it takes back from elsewhere. */
+export const namedOf = (
+  attributes: Attributes,
+  except: readonly string[] = [],
+  told: readonly string[] = [],
+): readonly IrNamed[] =>
   attributes.given
-    .filter((each) => !except.includes(each.name) && each.value.type.kind !== 'none')
+    .filter(
+      ({ name, value }) => !except.includes(name) && (value.type.kind !== 'none' || told.includes(name)),
+    )
     .map((each) => ({ name: each.name, value: each.value.ir }));

@@ -207,7 +207,8 @@ const readOptimizer = (
     const own = checkAttributes(env, ownerOf(`group ${entry.name.text}`, [], params), rest, new Map(), false);
     const at = groups.findIndex((each) => each.name === entry.name.text);
     const before = groups[at];
-    const options = namedOf(own);
+    // Of an earlier group, or of the optimizer.
+    const options = namedOf(own, [], ['freeze']);
     // A group of the amended optimizer keeps what this one does not say anew.
     const kept = (before?.options ?? []).filter((each) => !options.some(({ name }) => name === each.name));
     const group: IrGroup = {
@@ -241,7 +242,8 @@ export const checkOptimizer = (env: Env, decl: OptimizerDecl): IrOptimizer | nul
     kind: info.kind,
     of: models,
     owns: info.owns,
-    options: namedOf(info.attributes, ['of']),
+    // `clip = none`: not as the trainer's.
+    options: namedOf(info.attributes, ['of'], ['clip']),
     ...(info.extern ? externParts(env, info.extern.item, info.extern.file, info.attributes) : {}),
     groups: info.groups,
   };

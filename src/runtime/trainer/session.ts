@@ -25,7 +25,7 @@ import type { Inspection } from './anomaly.js';
 import { bindAll } from './bind-optimizers.js';
 import { copiedPaths, Copies } from './copies.js';
 import { expectedRuns } from './expected-runs.js';
-import { Freezing } from './freezing.js';
+import { Freezing, type TrainedTimes } from './freezing.js';
 import { LossScaling } from './loss-scaling.js';
 import { MeasuredFigures } from './measured-figures.js';
 import type { Pretrained } from './pretrained.js';
@@ -271,6 +271,12 @@ export class Session implements StageHost, UpdateHost {
       ),
       ...(training ? this.copies.pullsAt(clock) : this.copies.scalarNames.map(() => 0)),
     ];
+  }
+
+  /** When an optimizer may change a weight; null where none ever does. */
+  trainedTimes({ variable }: Weight): TrainedTimes | null {
+    const isOwned = [...this.optimizers.values()].some(({ weights }) => weights.includes(variable));
+    return isOwned ? this.freezing.timesOf(variable) : null;
   }
 
   /** Whether schedules have values: only a training run has a length. */

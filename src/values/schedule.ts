@@ -18,6 +18,7 @@ import {
   type PlateauPhase,
   type PlateauState,
   type Reduced,
+  type Watched,
 } from './plateau.js';
 import { showQuantity, type Duration } from './units.js';
 
@@ -91,7 +92,7 @@ export interface SchedulePlan {
   /** Updates in all phases. */
   readonly length: number;
   /** Metrics that its phases wait for. */
-  readonly watches: readonly string[];
+  readonly watches: readonly Watched[];
   /** Before anything was measured. */
   readonly initial: ScheduleState;
   /** The state after metrics were measured when `step` updates were done, and which values that lowered. */
@@ -139,7 +140,7 @@ export function planSchedule(phases: readonly Phase[], pace: Pace, name = 'sched
   }
   return {
     length: start,
-    watches: planned.flatMap(({ plateau }) => (plateau === null ? [] : [plateau.monitor.metric])),
+    watches: planned.flatMap(({ plateau }) => (plateau === null ? [] : [plateau.monitor])),
     initial: planned.flatMap(({ plateau }) => (plateau === null ? [] : [startOfPlateau])),
     valueAt: (update, state = []) => valueAt(planned, update, state),
     observe: (step, metrics, state) => observe(planned, step, metrics, state),

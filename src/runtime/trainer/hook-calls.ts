@@ -8,6 +8,8 @@ import type { Outputs } from './stage.js';
 export interface LiveAddOn {
   readonly kind: string;
   readonly hooks: Hooks;
+  /** Whether it is a part of every run, whose time is not told as that of an add-on. */
+  readonly isOwn?: true;
 }
 
 /** A hook that threw. */
@@ -85,12 +87,12 @@ export class HookCalls {
 
   async #all<T>(hook: keyof Hooks, call: (hooks: Hooks) => Promise<T> | T): Promise<readonly T[]> {
     const results: T[] = [];
-    for (const { kind, hooks } of this.addOns) {
+    for (const { kind, hooks, isOwn = false } of this.addOns) {
       if (hooks[hook] === undefined) continue;
       const work = (): Promise<T> => named(kind, hook, () => call(hooks));
       const details = { hook, step: this.step() };
       results.push(
-        await (this.profile === null
+        await (this.profile === null || isOwn
           ? work()
           : this.profile.time({ name: `add-on ${kind}`, category: 'add-on', details }, work)),
       );

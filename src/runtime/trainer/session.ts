@@ -394,17 +394,21 @@ export class Session implements StageHost, UpdateHost {
     }
   }
 
-  /** The rows that step `step` (from 1) trained on, for messages: `rows 3, 17, 1 of train`. Rows count from 1. */
-  rowsAt(step: number): string {
+  /**
+   * The rows that step `step` (from 1) trained on, or one batch of its window (from 0), for messages: `rows 3, 17, 1 of train`. Rows count
+   * from 1.
+   */
+  rowsAt(step: number, micro: number | null = null): string {
     const { stepsPerEpoch, accumulate } = this.pace;
     const epoch = Math.floor((step - 1) / stepsPerEpoch);
-    const first = ((step - 1) % stepsPerEpoch) * accumulate;
+    const first = ((step - 1) % stepsPerEpoch) * accumulate + (micro ?? 0);
+    const count = micro === null ? accumulate : 1;
     return this.of('train')
       .flatMap(({ data, batches }) =>
         data.map((set) => {
           if (set.live !== undefined) return `rows of a harvest of ${set.label}`;
           const numbers: number[] = [];
-          for (let index = first; index < Math.min(batches, first + accumulate); index += 1)
+          for (let index = first; index < Math.min(batches, first + count); index += 1)
             numbers.push(...set.rowsOf(epoch, index));
           return `${someRows(numbers)} of ${set.label}`;
         }),

@@ -40,7 +40,7 @@ import { Saver } from './saver.js';
 import type { Session } from './session.js';
 import { shortPath } from './short-path.js';
 import type { Prepared } from './trainer.js';
-import { neverMeasured, refuseUnmeasured, watchesOf } from './watched.js';
+import { bestWatch, neverComparable, neverMeasured, refuseUnmeasured, watchesOf } from './watched.js';
 
 /** Trains, with what was prepared for it. */
 export async function trainPrepared(
@@ -187,6 +187,7 @@ async function train(
       await own.point('last', saved);
       reporter.line(`the state of step ${at.step} was saved: ${shortPath(saved.folder)}`);
     };
+    live.unshift(bestWatch(watches, best));
     const result = await fit({
       session,
       addOns: live,
@@ -204,7 +205,11 @@ async function train(
     }
     reporter.end();
     if (result.reason !== 'interrupted')
-      for (const line of neverMeasured(watches, result.metrics)) reporter.line(line);
+      for (const line of [
+        ...neverMeasured(watches, result.metrics),
+        ...neverComparable(watches, result.metrics, best),
+      ])
+        reporter.line(line);
     const resumes = [...(start.resumed?.before.slice(1).map(stepOf) ?? []), start.resumed?.step ?? []].flat();
     await tellEnd(session, own, folder, listener, { result, best, resumes, reporter, options });
     const traced = await writeTrace(trainer, session, folder, result.reason);

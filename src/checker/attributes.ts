@@ -350,14 +350,19 @@ const isDefault = (env: Env, item: Item, found: Value): boolean => {
   return found.constant !== undefined && found.constant === fallback.constant;
 };
 
-/** What is given, but for `except`. `none` is the same as nothing given, but for `told`, which it takes back from elsewhere. */
+/**
+ * What was given, as the trainer gets it. `none` says what leaving out says, except of the keys in `meant`: there something else would
+ * hold without it, an earlier group's value or the trainer's.
+ */
 export const namedOf = (
   attributes: Attributes,
-  except: readonly string[] = [],
-  told: readonly string[] = [],
+  {
+    except = [],
+    meant = [],
+  }: { readonly except?: readonly string[]; readonly meant?: readonly string[] } = {},
 ): readonly IrNamed[] =>
   attributes.given
     .filter(
-      ({ name, value }) => !except.includes(name) && (value.type.kind !== 'none' || told.includes(name)),
+      ({ name, value }) => !except.includes(name) && (value.type.kind !== 'none' || meant.includes(name)),
     )
     .map((each) => ({ name: each.name, value: each.value.ir }));

@@ -78,6 +78,8 @@ export const classOf = (env: Env, decl: ClassDecl, file: FileScope): ClassInfo |
       });
 
 const makeClass = (outer: Env, decl: ClassDecl, file: FileScope): Omit<ClassInfo, 'found'> | null => {
+  // That it does not say what it takes is told where it is declared.
+  if (decl.body.extern && !decl.body.extern.signature) return null;
   const name = decl.name.text;
   const sink = makeSink(`\`${name}\``, ownRefer);
   const place = makePlace('graph', sink, new Set());

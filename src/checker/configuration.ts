@@ -207,8 +207,8 @@ const readOptimizer = (
     const own = checkAttributes(env, ownerOf(`group ${entry.name.text}`, [], params), rest, new Map(), false);
     const at = groups.findIndex((each) => each.name === entry.name.text);
     const before = groups[at];
-    // Of an earlier group, or of the optimizer.
-    const options = namedOf(own, [], ['freeze']);
+    // Groups win key by key, also with `none`.
+    const options = namedOf(own, { meant: grouped });
     // A group of the amended optimizer keeps what this one does not say anew.
     const kept = (before?.options ?? []).filter((each) => !options.some(({ name }) => name === each.name));
     const group: IrGroup = {
@@ -242,8 +242,8 @@ export const checkOptimizer = (env: Env, decl: OptimizerDecl): IrOptimizer | nul
     kind: info.kind,
     of: models,
     owns: info.owns,
-    // `clip = none`: not as the trainer's.
-    options: namedOf(info.attributes, ['of'], ['clip']),
+    // An optimizer's `clip` stands in place of the trainer's, also with `none`.
+    options: namedOf(info.attributes, { except: ['of'], meant: ['clip'] }),
     ...(info.extern ? externParts(env, info.extern.item, info.extern.file, info.attributes) : {}),
     groups: info.groups,
   };
@@ -267,7 +267,7 @@ export const checkTrainerOptions = (env: Env, decl: TrainerDecl): readonly IrNam
   const limit = attributes.given.find((each) => each.name === 'limit');
   const declared = builtin.params.find((each) => each.name.text === 'limit');
   const isFine = !limit || !declared || checkFields(env, 'limit', declared.type, limit.value);
-  return namedOf(attributes, ['devices', ...(isFine ? [] : ['limit'])]);
+  return namedOf(attributes, { except: ['devices', ...(isFine ? [] : ['limit'])] });
 };
 
 const refuseParts = (env: Env, config: Config): void => {

@@ -10,6 +10,7 @@ import {
 } from '../parser/messages.gen.js';
 import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
+import { externModel, externModels } from './extern-models.js';
 import { fileFacts, openValue, paramSymbols } from './parameters.js';
 import { noFacts } from './dims/facts.js';
 import {
@@ -87,7 +88,7 @@ export const declare = (
     file,
     isPrelude: false,
     isMain,
-    decls: file.spec.decls,
+    decls: file.spec.decls.flatMap((each) => [each, ...externModels(checker, each)]),
   };
   const taken = (name: string, span: Span, known: Binding): void =>
     checker.report(
@@ -129,7 +130,7 @@ export const declare = (
               { help: `it would be ${path}` },
             ),
           );
-        for (const item of each.items) decl(item, item.name);
+        for (const item of each.items) decl(externModel(checker, item) ?? item, item.name);
         break;
       }
       case 'const': {

@@ -1,15 +1,16 @@
-/** Layers written in TypeScript: what they declare of their inputs, their result and the weights that they own. */
+/** Layers and models written in TypeScript: what they declare of their inputs, their result and the weights that they own. */
 import type { Expr, ExternItem, TypeExpr } from '../parser/ast.js';
-import { missingPart, wrongType } from '../parser/messages.gen.js';
+import { duplicateKey, missingPart, wrongType } from '../parser/messages.gen.js';
 import type { Span } from '../parser/source.js';
 import { parameterEnv } from './arguments.js';
-import { showSize, symbol } from './dims/size.js';
+import { constant, showSize, symbol, symbolsOf, type Size } from './dims/size.js';
 import type { Binding, Env, FileScope } from './env.js';
 import { declaredOption, readDeclared } from './extern-options.js';
 import { moduleOf } from './externs.js';
 import type { IrContent, IrExternItem, IrNamed, IrOption, IrType, IrWeight } from './ir.js';
 import { freePlainSizes, noBindings, sizeOf, sizeValue, type Bindings } from './patterns.js';
 import { builtinOf, type Builtin } from './prelude.js';
+import { sizeCode } from './size-code.js';
 import { isDType } from './types.js';
 import type { Value } from './value.js';
 
@@ -59,18 +60,32 @@ const refsIn = (expr: unknown): readonly string[] => {
 const namesIn = (type: TypeExpr): readonly string[] =>
   type.kind === 'namedType' ? (type.shape?.dims ?? []).flatMap(refsIn) : [];
 
-/** Sizes of the inputs that weights are made of: the layer is told them. */
+/** The size that a name of the file is, of a param or a constant; null where it is none. */
+const sizeOfFile = (file: FileScope | undefined, name: string): Size | null => {
+  const binding = file?.names.get(name);
+  return binding?.kind === 'value' ? (binding.value().size ?? null) : null;
+};
+
+const isParam = ({ params }: Builtin, name: string): boolean =>
+  params.some((param) => param.name.text === name);
+
+/** Sizes that weights are made of, those of inputs first: the layer is told them, as it is told its parameters. */
 export const sizesOfWeights = (builtin: Builtin): readonly string[] => {
   const used = new Set(
     (['weights', 'state'] as const).flatMap((setting) =>
       weightsDeclared(builtin, setting).flatMap(([, dims]) => refsIn(dims)),
     ),
   );
-  const inputs = (builtin.item.signature?.inputs ?? []).flatMap((input) => namesIn(input.type));
-  return [...new Set(inputs)].filter(
-    (name) => used.has(name) && !builtin.params.some((param) => param.name.text === name),
-  );
+  const inputs = new Set((builtin.item.signature?.inputs ?? []).flatMap((input) => namesIn(input.type)));
+  return [
+    ...[...inputs].filter((name) => used.has(name)),
+    ...[...used].filter((name) => !inputs.has(name) && sizeOfFile(builtin.scope, name)),
+  ].filter((name) => !isParam(builtin, name));
 };
+
+/** What a size that weights are made of is here: that of an input, or of a param or constant of the file. */
+export const sizeTold = ({ scope }: Builtin, { sizes }: Bindings, name: string): Size | null =>
+  sizes.get(name) ?? sizeOfFile(scope, name);
 
 /** The scope in which a signature's sizes are names of themselves. */
 const freely = (env: Env, item: ExternItem): { readonly inner: Env; readonly bindings: Bindings } => {
@@ -97,59 +112,69 @@ const declaredTensor = (env: Env, item: ExternItem, type: TypeExpr, what: string
     );
     return { kind: 'tensor', dtype: 'f32', shape: [] };
   }
+  const shape = axesOf(env, item, type).map((axis) => (typeof axis === 'string' ? axis : showSize(axis)));
+  return { kind: 'tensor', dtype: type.name.text, shape };
+};
+
+/** Sizes of a tensor as declared, and `...s` for any number of axes. */
+const axesOf = (env: Env, item: ExternItem, type: TypeExpr): readonly (Size | string)[] => {
   const { inner, bindings } = freely(env, item);
-  const shape = (type.shape?.dims ?? []).flatMap((dim): readonly string[] => {
+  return (type.kind === 'namedType' ? (type.shape?.dims ?? []) : []).flatMap((dim): (Size | string)[] => {
     if (dim.kind === 'rest') return [`...${dim.name?.text ?? ''}`];
     const size = sizeOf(parameterEnv(inner, inner.scope, sizesAsValues(bindings, dim.size.span)), dim.size);
-    return size ? [showSize(size)] : [];
+    return size ? [size] : [];
   });
-  return { kind: 'tensor', dtype: type.name.text, shape };
 };
 
 const sizesAsValues = ({ sizes }: Bindings, span: Span): ReadonlyMap<string, Value> =>
   new Map([...sizes].map(([name, size]) => [name, sizeValue(span, name, size)]));
 
-/** What a layer declares, as the runtime holds it against what is made. */
+/** What a layer or model declares, as the runtime holds it against what is made. */
 export const externContent = (
   env: Env,
   builtin: Builtin,
   file: FileScope,
+  span: Span,
   { options, weights }: { readonly options: readonly IrNamed[]; readonly weights: readonly IrWeight[] },
 ): IrContent => {
   const { item } = builtin;
   const { signature } = item;
   const at: Env = { ...env, file, scope: file };
   const { inner, bindings } = freely(at, item);
+  const others = new Set<string>();
+  const shown = (axis: Size | string): string => {
+    if (typeof axis === 'string') return axis;
+    for (const name of symbolsOf(axis)) {
+      if (!bindings.sizes.has(name) && !options.some((option) => option.name === name)) others.add(name);
+    }
+    return showSize(axis);
+  };
   const owned = (setting: 'weights' | 'state') =>
     weightsDeclared(builtin, setting).map(([name, dims]) => ({
       name,
-      shape: dims.map((dim) => {
-        const size = sizeOf(parameterEnv(inner, inner.scope, sizesAsValues(bindings, dim.span)), dim);
-        return size ? showSize(size) : '0';
-      }),
+      shape: dims.map((dim) =>
+        shown(
+          sizeOf(parameterEnv(inner, inner.scope, sizesAsValues(bindings, dim.span)), dim) ?? constant(0),
+        ),
+      ),
     }));
-  const shapeOf = (type: TypeExpr): readonly string[] => {
-    const made = declaredTensor(at, item, type, '');
-    return made.kind === 'tensor' ? made.shape : [];
-  };
-  return env.checker.capture((): IrContent => ({
-    kind: 'layer',
-    layer: builtin.name,
-    options,
-    weights,
-    free: true,
-    extern: {
+  const shapeOf = (type: TypeExpr): readonly string[] => axesOf(at, item, type).map(shown);
+  return env.checker.capture((): IrContent => {
+    const extern = {
+      what: item.what === 'model' ? ('model' as const) : ('layer' as const),
       module: moduleOf(file, item),
       takes: (signature?.inputs ?? []).map((input) => shapeOf(input.type)),
       gives: signature ? shapeOf(signature.result) : [],
       weights: owned('weights'),
       state: owned('state'),
-    },
-  })).result;
+    };
+    const sizes = [...others].map((name) => ({ name, value: sizeCode(symbol(name), env.place, span) }));
+    return { kind: 'layer', layer: builtin.name, options, weights, free: true, extern: { ...extern, sizes } };
+  }).result;
 };
 
-/** A layer in TypeScript. What it declares is checked here, where it stands. */
-export const layerItem = (env: Env, item: ExternItem): IrExternItem => {
+/** A layer or model in TypeScript. What it declares is checked here, where it stands. */
+export const layerItem = (env: Env, item: ExternItem, what: 'layer' | 'model'): IrExternItem => {
   const name = item.name.text;
   const builtin: Builtin = { ...builtinOf(item), scope: env.file };
   readDeclared(env, item, { weights: 'record', state: 'record', random: 'bool', meets_rows: 'bool' }, [
@@ -159,11 +184,20 @@ export const layerItem = (env: Env, item: ExternItem): IrExternItem => {
     env.checker.report(
       missingPart(
         item.name.span,
-        { what: `layer \`${name}\` does not say what it takes and gives` },
-        { help: 'write `on x: f32[...s, inputs] -> f32[...s, inputs]` behind its parameters' },
+        { what: `${what} \`${name}\` does not say what it takes and gives` },
+        {
+          help: `write \`on x: ${what === 'layer' ? 'f32[...s, inputs] -> f32[...s, inputs]' : 'f32[n, 4] -> f32[n, 2]'}\` behind its parameters`,
+        },
       ),
     );
-  for (const setting of ['weights', 'state'] as const) checkOwned(env, item, recordOf(builtin, setting));
+  const owned = new Set<string>();
+  for (const setting of ['weights', 'state'] as const) {
+    checkOwned(env, item, recordOf(builtin, setting));
+    for (const { path, span } of namesOwned(recordOf(builtin, setting))) {
+      if (owned.has(path)) env.checker.report(duplicateKey(span, { name: path }));
+      owned.add(path);
+    }
+  }
   const inputs = (item.signature?.inputs ?? []).map((input) => ({
     name: input.name.text,
     type: declaredTensor(env, item, input.type, `\`${input.name.text}\` of \`${name}\``),
@@ -181,7 +215,7 @@ export const layerItem = (env: Env, item: ExternItem): IrExternItem => {
   return {
     span: item.span,
     doc: item.doc,
-    what: 'layer',
+    what,
     name,
     params: [...sizes, ...item.params.map((param) => declaredOption(env, param))],
     inputs,
@@ -192,6 +226,17 @@ export const layerItem = (env: Env, item: ExternItem): IrExternItem => {
     owns,
   };
 };
+
+/** Each name of what is owned, and that of each part with weights, by its path. */
+const namesOwned = (
+  record: Extract<Expr, { kind: 'record' }> | null,
+  before = '',
+): readonly { readonly path: string; readonly span: Span }[] =>
+  (record?.fields ?? []).flatMap(({ name, value }) =>
+    value.kind === 'record'
+      ? namesOwned(value, `${before}${name.text}.`)
+      : [{ path: `${before}${name.text}`, span: name.span }],
+  );
 
 /** What is owned are tensors of f32, whose sizes the signature and the parameters say. */
 const checkOwned = (env: Env, item: ExternItem, record: Extract<Expr, { kind: 'record' }> | null): void => {

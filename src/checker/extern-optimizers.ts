@@ -93,11 +93,16 @@ export const externParts = (
     const found = all.get(name);
     return found && found.type.kind !== 'none' ? [{ name, value: found.ir }] : [];
   };
+  // Where the trainer clips, `clip = none` is no default.
+  const unclipped = given.flatMap(({ name, value }): readonly IrNamed[] =>
+    name === 'clip' && value.type.kind === 'none' ? [{ name, value: value.ir }] : [],
+  );
   const { slots } = env.checker.capture(() => readDeclared(env, item, { slots: 'names' })).result;
   return {
     options: [
       ...['lr', 'weight_decay'].flatMap(passed),
       ...given.flatMap(({ name }) => (loops.has(name) && name !== 'of' ? passed(name) : [])),
+      ...unclipped,
     ],
     extern: {
       module: moduleOf(file, item),

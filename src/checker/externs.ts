@@ -69,22 +69,16 @@ export const callExternFn = (
   });
 };
 
+const INSTEAD =
+  'functions, data sources, metrics, optimizers, schedule phases, layers, models and add-ons can be written in TypeScript';
+
 const declared: Readonly<Partial<Record<ExternItem['what'], (env: Env, item: ExternItem) => IrExternItem>>> =
   {
     optimizer: (env, item) => optimizerItem(env, item),
     schedule: (env, item) => phaseItem(env, item),
-    layer: (env, item) => layerItem(env, item),
+    layer: (env, item) => layerItem(env, item, 'layer'),
+    model: (env, item) => layerItem(env, item, 'model'),
   };
-
-/** What to write in place of what is not built. A model of one layer has the layer's weights, groups, copies and checkpoints. */
-const instead = ({ what, name }: ExternItem): string => {
-  if (what !== 'model')
-    return 'functions, data sources, metrics, optimizers, schedule phases, layers and add-ons can be written in TypeScript';
-  const layer = snake(name.text);
-  return `declare it as \`layer ${layer}\`, and write \`model ${name.text} on x: … -> … { return x |> ${layer}() as net }\``;
-};
-
-const snake = (name: string): string => name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toLowerCase();
 
 /** The externs of a file, for the code that imports them. */
 export const externsOf = (env: Env, file: FileScope): readonly IrExtern[] =>
@@ -102,7 +96,7 @@ export const externsOf = (env: Env, file: FileScope): readonly IrExtern[] =>
         continue;
       }
       if (item.what !== 'fn' && item.what !== 'data' && item.what !== 'metric') {
-        env.checker.report(notBuilt(item.span, { what: `an extern ${item.what}` }, { help: instead(item) }));
+        env.checker.report(notBuilt(item.span, { what: `an extern ${item.what}` }, { help: INSTEAD }));
         continue;
       }
       items.push(calledItem({ ...env, file, scope: file }, file, item, item.what));

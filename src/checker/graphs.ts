@@ -8,6 +8,7 @@ import type { Facts } from './dims/facts.js';
 import { lookup, type Env } from './env.js';
 import { checkCondition, checkExpr, kindOf, recordValue } from './expressions.js';
 import type { IrReduction } from './ir.js';
+import { externGraph } from './extern-models.js';
 import { nameLayer } from './layers.js';
 import { present, withGap } from './missing.js';
 import { isTensorType, matchType, noBindings, showWitness } from './patterns.js';
@@ -168,6 +169,7 @@ export const reportUnusedLets = (env: Env): void => {
 
 /** `env` must have a scope of its own. With `sure`, asserts must be shown to hold (a use); else they are taken as given. */
 export const checkGraph = (env: Env, graph: Graph, sure = true): CheckedGraph => {
+  if (graph.extern) return { value: externGraph(env, graph.extern), facts: env.facts };
   let at = env;
   for (const statement of graph.statements) {
     if (statement.kind === 'let') checkLet(at, statement);

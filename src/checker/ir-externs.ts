@@ -1,6 +1,6 @@
 /** What a spec declares of its TypeScript, in the IR. */
 import type { Span } from '../parser/source.js';
-import type { IrField, IrOption, IrType } from './ir.js';
+import type { IrField, IrNamed, IrOption, IrType } from './ir.js';
 
 export interface IrExtern {
   readonly span: Span;
@@ -12,7 +12,7 @@ export interface IrExtern {
 export interface IrExternItem {
   readonly span: Span;
   readonly doc: string | null;
-  readonly what: 'fn' | 'data' | 'metric' | 'optimizer' | 'schedule' | 'layer' | 'addon';
+  readonly what: 'fn' | 'data' | 'metric' | 'optimizer' | 'schedule' | 'layer' | 'model' | 'addon';
   readonly name: string;
   readonly params: readonly IrOption[];
   /** Tensor arguments of a function, in order. */
@@ -32,13 +32,16 @@ export interface IrExternItem {
   readonly slots?: readonly string[];
   /** Of a schedule phase: whether it goes on from where the one before ended. */
   readonly starts?: boolean;
-  /** Of a layer: its weights and states, `weight` or `inner.weight`. */
+  /** Of a layer or model: its weights and states, `weight` or `inner.weight`. */
   readonly owns?: readonly { readonly path: string; readonly rank: number }[];
 }
 
-/** A layer in TypeScript as it is declared: sizes are names of its inputs and parameters. */
+/** A layer or model in TypeScript as it is declared: sizes are names of its inputs and parameters, and those in `sizes`. */
 export interface IrExternLayer {
+  readonly what: 'layer' | 'model';
   readonly module: string;
+  /** Params of the run in its sizes that it is not told. */
+  readonly sizes: readonly IrNamed[];
   readonly takes: readonly (readonly string[])[];
   readonly gives: readonly string[];
   readonly weights: readonly { readonly name: string; readonly shape: readonly string[] }[];

@@ -19,6 +19,8 @@ export interface IrCopy {
   readonly kind: string;
   readonly of: string;
   readonly options: readonly IrNamed[];
+  /** The model is not there: nothing needs it but this and other frozen copies, which begin as it would. */
+  readonly alone?: true;
 }
 
 export interface IrPattern {

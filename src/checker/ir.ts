@@ -118,6 +118,8 @@ export interface IrSlot {
   /** The weights exist only where this holds: a branch of an `if` over what is known at the start. */
   readonly when: IrExpr | null;
   readonly content: IrContent;
+  /** The class is this alone: its weights have their names without the slot's before them. */
+  readonly whole?: true;
 }
 
 export type IrContent =

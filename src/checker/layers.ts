@@ -17,7 +17,7 @@ import { applyNamedBlock } from './uses.js';
 import { maxOf } from './dims/facts.js';
 import { add, constant, mul, showSize, sub, symbolsOf, type Size } from './dims/size.js';
 import { lookup, type Env, type FileScope, type NamedLayer, type Weight, type WeightSink } from './env.js';
-import { externContent, externLayer, sizesOfWeights, weightsDeclared } from './extern-layers.js';
+import { externContent, externLayer, sizesOfWeights, sizeTold, weightsDeclared } from './extern-layers.js';
 import { countFits, inputNames, inputsOf } from './layer-inputs.js';
 import { recurrentOf } from './recurrent.js';
 import { checkExpr, isUnbuilt, kindOf, reportUnknown } from './expressions.js';
@@ -206,7 +206,7 @@ export const realizeLayer = (
     }
   const options: IrNamed[] = [];
   for (const name of builtin.scope ? sizesOfWeights(builtin) : ['inputs']) {
-    const size = bindings.sizes.get(name);
+    const size = builtin.scope ? sizeTold(builtin, bindings, name) : bindings.sizes.get(name);
     if (size && own.length > 0) options.push({ name, value: sizeCode(size, env.place, span) });
   }
   for (const param of builtin.params) {
@@ -228,7 +228,7 @@ export const realizeLayer = (
     type,
     weights: own,
     content: builtin.scope
-      ? externContent(env, builtin, builtin.scope, { options, weights: declared })
+      ? externContent(env, builtin, builtin.scope, span, { options, weights: declared })
       : { kind: 'layer', layer: builtin.name, options, weights: declared, free },
   };
 };

@@ -4,7 +4,6 @@ import type { Diagnostic } from '../parser/diagnostic.js';
 import {
   duplicateKey,
   missingPart,
-  notBuilt,
   unknownField,
   updateNotHere,
   wrongKind,
@@ -115,16 +114,6 @@ export const checkFigure = (env: Env, statement: MetricStmt, state: StepState): 
   own.set(name.text, tensorType('f32', type.shape));
   const missing = ir.options.find((option) => option.name === 'missing')?.value;
   const weight = ir.options.find((option) => option.name === 'weight')?.value ?? null;
-  if (weight && missing) {
-    env.checker.report(
-      notBuilt(
-        statement.value.span,
-        { what: 'a weight for values that may be missing' },
-        { help: 'fill what is missing, and weigh it 0: `is_missing` says where' },
-      ),
-    );
-    return;
-  }
   env.place.statements.push({
     kind: 'measure',
     span: name.span,

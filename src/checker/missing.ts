@@ -3,7 +3,7 @@
  * computed of what stands in their place and of the masks apart, so that nothing is missing but what was in the file.
  */
 import type { MemberExpr } from '../parser/ast.js';
-import { missingValue, notBuilt, wrongType } from '../parser/messages.gen.js';
+import { missingValue, wrongType } from '../parser/messages.gen.js';
 import type { Span } from '../parser/source.js';
 import { asConstant } from './dims/size.js';
 import type { Env } from './env.js';
@@ -187,8 +187,20 @@ export const isPlainArithmetic = (expr: unknown): boolean => {
   return Object.values(expr).every(isPlainArithmetic);
 };
 
+/** `cast(x, f32)`. */
+const asFloat = ({ ir, span }: Value, shape: TensorType['shape']): Value =>
+  value(span, tensorType('f32', shape), {
+    kind: 'op',
+    home: 'ops',
+    name: 'cast',
+    args: [ir],
+    options: [{ name: 'to', value: value(span, { kind: 'dtype' }, { kind: 'literal', value: 'f32' }).ir }],
+    draw: null,
+    free: true,
+  });
+
 /**
- * `mean(x)` over rows of a step where x may be missing: of what is known. `apply` is that function on tensors, `select` another of the
+ * `mean(x)` over rows of a step where x may be missing: of what is known, each value by its weight where one is given. `apply` is that function on tensors, `select` another of the
  * prelude. Null where it is another mean.
  */
 export const meanOfKnown = (
@@ -202,16 +214,17 @@ export const meanOfKnown = (
 ): Value | null => {
   const x = bound.get('x');
   if (env.place.kind !== 'step' || env.place.gaps || x?.type.kind !== 'missing' || !x.gap) return null;
-  const weight = bound.get('weight');
   const axis = bound.get('axis');
-  if ((weight && weight.type.kind !== 'none') || (axis && axis.type.kind !== 'none')) {
-    env.checker.report(
-      notBuilt(
-        span,
-        { what: 'a mean of values that may be missing, with a weight or along an axis,' },
-        { help: 'fill what is missing, and weigh it 0: `is_missing` says where' },
-      ),
-    );
+  // Along an axis something is missing again: where all of it is.
+  if (axis && axis.type.kind !== 'none')
+    return reportMissing(env, x.span, 'this value', '`mean` with `axis` in a step', {
+      help: 'leave `axis` out, or put a value in its place in `map`: `fill(row.x, 0)`',
+      notes: [`it is ${aType(x.type)}`],
+    });
+  const weight = bound.get('weight');
+  const isWeighted = weight !== undefined && weight.type.kind !== 'none';
+  if (isWeighted && holdsGaps(weight)) {
+    refuseGaps(env, weight, '`weight` of `mean`');
     return unknownValue(span);
   }
   const { of } = x.type;
@@ -229,16 +242,13 @@ export const meanOfKnown = (
   );
   const known = not(env, span, x.gap);
   if (isUnknown(there) || isUnknown(known)) return unknownValue(span);
-  const ones = value(span, tensorType('f32', of.shape), {
-    kind: 'op',
-    home: 'ops',
-    name: 'cast',
-    args: [known.ir],
-    options: [{ name: 'to', value: value(span, { kind: 'dtype' }, { kind: 'literal', value: 'f32' }).ir }],
-    draw: null,
-    free: true,
-  });
-  return functions.apply(new Map([...bound, ['x', there], ['weight', ones]]));
+  const counts = asFloat(known, of.shape);
+  const mean = (own: Value): Value => functions.apply(new Map([...bound, ['x', there], ['weight', own]]));
+  if (!isWeighted) return mean(counts);
+  // What is wrong with it is told of what was written.
+  if (isUnknown(mean(weight)) || weight.type.kind !== 'tensor') return unknownValue(span);
+  const own = weight.type.dtype === 'f32' ? weight : asFloat(weight, weight.type.shape);
+  return mean(binary(env, { op: '*', span: weight.span }, counts, own));
 };
 
 /** Refuses a reduction over what may be missing where anything but a figure would be made of it. */

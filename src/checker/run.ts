@@ -12,11 +12,11 @@ import { checkData, type DataInfo } from './data.js';
 import type { Env, FileScope } from './env.js';
 import { checkExpr } from './expressions.js';
 import { derivedOf } from './copies.js';
-import type { IrCopy, IrModel, IrNamed, IrStep, IrTrainer } from './ir.js';
+import type { IrAddon, IrCopy, IrModel, IrNamed, IrStep, IrTrainer } from './ir.js';
 import { walkIr } from './ir-walk.js';
 import { measuresOf } from './measures.js';
 import { checkStep, isStage } from './steps.js';
-import { counted } from './training/input.js';
+import { counted } from '../values/counted.js';
 import { irType } from './types.js';
 import type { Weight } from './env.js';
 import type { Value } from './value.js';
@@ -181,8 +181,9 @@ export const checkTrainer = (env: Env, scope: FileScope, files: readonly FileSco
     ),
   );
   const named = modelsIn([made, addons, optimizers.map((each) => each.of), harvesting]);
-  const copied = derived.flatMap(({ decl, copy }) => (copy && named.has(decl.name.text) ? [copy.of] : []));
-  const used = new Set([...named, ...copied]);
+  const copies = derived.flatMap(({ decl, copy }) => (copy && named.has(decl.name.text) ? [copy] : []));
+  const alone = heldAlone(copies, named, addons);
+  const used = new Set([...named, ...copies.map(({ of }) => of).filter((of) => !alone.has(of))]);
   const shown = new Set(
     addons.flatMap(({ options: own }) =>
       own.flatMap(({ value }) => (value.kind === 'thunk' ? (value.reads ?? []) : [])).map(({ data }) => data),
@@ -217,7 +218,8 @@ export const checkTrainer = (env: Env, scope: FileScope, files: readonly FileSco
   for (const { decl, model, file, params, copy } of derived) {
     if (!used.has(decl.name.text)) continue;
     const info = classOf(env, model, file);
-    if (info) addModel(decl.name, info, params, copy);
+    const own = copy && alone.has(copy.of) ? { ...copy, alone: true as const } : copy;
+    if (info) addModel(decl.name, info, params, own);
   }
   const ir: IrTrainer = {
     span: trainer.span,
@@ -270,6 +272,28 @@ export const checkTrainer = (env: Env, scope: FileScope, files: readonly FileSco
     addons,
   };
   return { ir, weights, meetsRows };
+};
+
+/** Models that only frozen copies are made of: these begin as the model would, which need not be there. */
+const heldAlone = (
+  copies: readonly IrCopy[],
+  named: ReadonlySet<string>,
+  addons: readonly IrAddon[],
+): ReadonlySet<string> => {
+  const loaded = new Set(
+    addons.flatMap(({ options }) =>
+      options.flatMap(({ name, value }) =>
+        name === 'into' && value.kind === 'literal' ? [String(value.value).split('.')[0]] : [],
+      ),
+    ),
+  );
+  const isPlain = ({ kind, of, options }: IrCopy): boolean =>
+    kind === 'frozen' && !(loaded.has(of) && options.some(({ name }) => name === 'from'));
+  return new Set(
+    copies.flatMap(({ of }) =>
+      !named.has(of) && copies.every((each) => each.of !== of || isPlain(each)) ? [of] : [],
+    ),
+  );
 };
 
 const modelsIn = (node: unknown): ReadonlySet<string> => {

@@ -5,7 +5,8 @@ import type { ExternFaults } from '../codegen/extern-faults.js';
 import { checkExterns, emitTo, hasExterns, type Checked, type TypeFault } from '../compiler.js';
 import { nodeHost } from '../node-host.js';
 import { placesOf } from './places.js';
-import { counted, reportDiagnostics, reportFaults } from './report.js';
+import { counted } from '../values/counted.js';
+import { reportDiagnostics, reportFaults } from './report.js';
 import { checkSpec, findSpecs, shownPath, specFile, type SpecFile } from './specs.js';
 import { exits, streams } from './streams.js';
 

@@ -25,6 +25,11 @@ export const specOfCheckpoint = async (from: string, folder: string): Promise<Ke
   const entry = specFiles.at(-1);
   if (entry === undefined)
     throw new Misuse(`${checkpoint} keeps no spec; name it, such as specs/digits.ztrain`);
+  // A spec is named from its own folder. What says otherwise was not written so, and its data would be looked for somewhere else.
+  if (!/^(?!\.{1,2}$)[^/\\]+$/.test(entry.path))
+    throw new Misuse(
+      `${checkpoint} says that its spec is ${JSON.stringify(entry.path)}, which is no name of a file; name the spec`,
+    );
   const kept = memoryHost(Object.fromEntries(specFiles.map(({ path, text }) => [at(path), text])));
   const name = posix.basename(entry.path);
   return {

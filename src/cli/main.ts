@@ -197,6 +197,7 @@ const addCommands = (program: Command, finish: Finish): void => {
     .option('--every <n>', 'steps between checkpoints (three for each kill)', once('--every'))
     .option('--engine <name>', 'auto, embedded or tensorflow', once('--engine'))
     .option('--data-root <dir>', 'where relative data paths start (the spec’s folder)', once('--data-root'))
+    .option('--force-precision', 'bf16 or f16 also where the device has no units for it')
     .option('--out <dir>', 'keep both runs there', once('--out'))
     .action(async (spec: string, words: readonly string[], options: VerifyOptions) => {
       const { verifyResumeCommand } = await import('./verify-resume.js');

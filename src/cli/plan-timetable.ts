@@ -1,19 +1,18 @@
 /** The timetable in a run's plan: what is due when, in steps, for all that happens every so often or at one time. */
 import { evaluateIr } from '../checker/evaluate.js';
+import { readsRun, walkIr } from '../checker/ir-walk.js';
 import type { IrExpr, IrNamed, IrStep, IrStepStmt, IrTrainer } from '../checker/ir.js';
 import { optionOf, type TrainingInput } from '../checker/training/input.js';
 import { durationOf } from '../checker/training/lengths.js';
 import { endlessData } from '../checker/training/live.js';
 import { measurementsOf } from '../checker/training/measurements.js';
 import { builtinLength, builtinNumber, type Run } from '../checker/training/run.js';
-import { doneWhere, visitTimed } from '../checker/training/timetable.js';
+import { doneWhere, visitTimed, type Occasion } from '../checker/training/timetable.js';
+import type { Span } from '../parser/source.js';
+import { counted, grouped } from '../values/counted.js';
 import { dueAt, durationInSteps, type Pace } from '../values/durations.js';
-import { phases } from '../values/phases.js';
+import { phases, type Phase } from '../values/phases.js';
 import { showQuantity, type Duration } from '../values/units.js';
-import { grouped } from './tables.js';
-
-export const counted = (count: number, one: string, many = `${one}s`): string =>
-  `${grouped(count)} ${count === 1 ? one : many}`;
 
 /** `12 hours 30 minutes` */
 export const showTime = (seconds: number): string => {
@@ -47,6 +46,13 @@ export interface TimesOptions {
   readonly betweenEpochs?: boolean;
 }
 
+/** What of it is the end of an epoch, at which the same is done anyway. */
+const meetText = (count: number, betweenEpochs: boolean, pace: Pace): string => {
+  if (!betweenEpochs) return '';
+  if (pace.stepsPerEpoch === Number.POSITIVE_INFINITY) return ', or fewer where it meets the end of an epoch';
+  return count === 0 ? '' : `; ${counted(count, 'more meets', 'more meet')} the end of an epoch`;
+};
+
 /** `every 1 epoch: after 45, 90, 135, … (15 times)` */
 export const times = (
   every: Duration,
@@ -59,9 +65,11 @@ export const times = (
   const interval = durationInSteps(every, pace);
   const words = `every ${showQuantity(every)}`;
   const all = end === null ? null : dueSteps(interval, end);
-  if (all === null || end === null) return `${words} (${counted(interval, 'step')})`;
+  if (all === null || end === null)
+    return `${words} (${counted(interval, 'step')})${atEnd ? ', and at the end' : ''}`;
   const steps = betweenEpochs ? all.filter((step) => step % pace.stepsPerEpoch !== 0) : all;
-  const shown = listed(steps);
+  const shown =
+    listed(steps)?.replace(/\)$/, `${meetText(all.length - steps.length, betweenEpochs, pace)})`) ?? null;
   if (atEnd && steps.at(-1) !== end)
     return shown === null
       ? `${words}, which the run is too short for: at the end, after ${grouped(end)} (1 time)`
@@ -74,7 +82,70 @@ export interface Timed {
   readonly run: Run;
   /** The last step; null where it is not known. A dev run ends early. */
   readonly end: number | null;
+  /** The spec's text at a place, in one line. */
+  readonly textOf: (span: Span) => string;
 }
+
+/**
+ * The run's numbers as far as these lengths need them; null where they are not known. How long an epoch is may not be known
+ * before the run: a run of so many steps has an end all the same, and what is due every so many steps its steps.
+ */
+export const paceFor = (
+  { pace, steps, accumulate }: Run,
+  ...lengths: readonly (Duration | null)[]
+): Pace | null => {
+  if (pace !== null) return pace;
+  const ofEpochs = lengths.some((length) => length?.unit === 'epochs' || length?.unit === 'samples');
+  if (typeof steps !== 'number' || accumulate === undefined || ofEpochs) return null;
+  const open = Number.POSITIVE_INFINITY;
+  return { stepsPerEpoch: open, rowsPerEpoch: open, accumulate, totalSteps: steps };
+};
+
+const asksForEpoch = (node: unknown): boolean => {
+  let found = false;
+  walkIr(node, ({ kind, ref }) => {
+    if (kind === 'ref' && typeof ref === 'object' && ref !== null && 'name' in ref && 'kind' in ref)
+      found ||= ref.kind === 'run' && ref.name === 'epoch';
+  });
+  return found;
+};
+
+/** The run as far as what stands in blocks needs it. */
+const runFor = (step: IrStep, occasions: readonly Occasion[], run: Run): Run => {
+  const intervals = occasions.flatMap((each) =>
+    each.kind === 'every' ? [durationOf(each.interval, run)] : [],
+  );
+  const ofEpoch = occasions.some((each) => each.kind === 'if' && asksForEpoch(each.test));
+  if (ofEpoch || (step.stage === 'validate' && step.every === null)) return run;
+  return { ...run, pace: paceFor(run, durationOf(step.every, run), ...intervals) };
+};
+
+/** `1 to 20, 31 to 40`: steps as they follow one another; those that rarely do are listed. */
+const rangesText = (steps: readonly number[], where: string): string => {
+  const runs: [number, number][] = [];
+  for (const step of steps) {
+    const open = runs.at(-1);
+    if (open !== undefined && open[1] === step - 1) open[1] = step;
+    else runs.push([step, step]);
+  }
+  if (runs.length > 3) return listed(steps)?.replace('after', where) ?? '';
+  const shown = runs.map(([from, to]) =>
+    from === to ? grouped(from) : `${grouped(from)} to ${grouped(to)}`,
+  );
+  return `${where} ${shown.join(', ')} (${counted(steps.length, 'time')})`;
+};
+
+const isExpr = (node: unknown): node is IrExpr =>
+  typeof node === 'object' && node !== null && 'kind' in node && 'span' in node && 'type' in node;
+
+/** Tests of the run's step or epoch among the values of a statement. */
+const decisions = (statement: IrStepStmt): readonly IrExpr[] => {
+  const found: IrExpr[] = [];
+  walkIr(statement, ({ kind, test }) => {
+    if (kind === 'decide' && isExpr(test) && readsRun(test)) found.push(test);
+  });
+  return found;
+};
 
 /** What a block does, in a word or two each. */
 const doings = (statements: readonly IrStepStmt[]): string =>
@@ -88,40 +159,61 @@ const doings = (statements: readonly IrStepStmt[]): string =>
     )
     .join(', ');
 
-/** Blocks of a step that run every so often. */
-export const blockLines = (step: IrStep, { run, end }: Timed): readonly string[] => {
+/** When blocks of a step run, and which way it goes where it looks at the run's step or epoch. */
+export const blockLines = (step: IrStep, { run, end, textOf }: Timed): readonly string[] => {
   const lines: string[] = [];
+  const when = (
+    occasions: readonly Occasion[],
+    show: (steps: readonly number[], where: string) => string | null,
+  ) => {
+    const at = doneWhere(step, occasions, runFor(step, occasions, run));
+    if (at === null) return '';
+    if (step.stage !== 'train') return `: ${show(at, 'in passes after') ?? 'in no pass'}`;
+    const steps = at.map((done) => done + 1).filter((one) => end === null || one <= end);
+    return `: ${show(steps, 'in steps') ?? `never, the run has ${counted(end ?? 0, 'step')}`}`;
+  };
+  const every = (steps: readonly number[], where: string): string | null =>
+    listed(steps)?.replace('after', where) ?? null;
+  const ranges = (steps: readonly number[], where: string): string | null =>
+    steps.length === 0 ? null : rangesText(steps, where);
+  const inParentheses = (statements: readonly IrStepStmt[]): string => {
+    const inside = doings(statements);
+    return inside === '' ? '' : ` (${inside})`;
+  };
   visitTimed(step.body, (statement, occasions) => {
-    if (statement.kind !== 'every') return;
-    const every = durationOf(statement.interval, run);
-    if (every === null) return;
-    const at = doneWhere(step, [...occasions, { kind: 'every', interval: statement.interval }], run);
-    const inside = doings(statement.body);
-    const what = `  every ${showQuantity(every)}${inside === '' ? '' : ` (${inside})`}`;
-    if (at === null) lines.push(what);
-    else if (step.stage === 'train') {
-      const steps = at.map((done) => done + 1).filter((one) => end === null || one <= end);
-      lines.push(
-        `${what}: ${listed(steps)?.replace('after', 'in steps') ?? `never, the run has ${counted(end ?? 0, 'step')}`}`,
-      );
-    } else lines.push(`${what}: ${listed(at)?.replace('after', 'in passes after') ?? 'in no pass'}`);
+    if (statement.kind === 'every') {
+      const interval = durationOf(statement.interval, run);
+      if (interval === null) return;
+      const own = [...occasions, { kind: 'every' as const, interval: statement.interval }];
+      lines.push(`  every ${showQuantity(interval)}${inParentheses(statement.body)}${when(own, every)}`);
+    } else if (statement.kind === 'if') {
+      const { test } = statement;
+      if (!readsRun(test)) return;
+      const branch = (holds: boolean): string => when([...occasions, { kind: 'if', test, holds }], ranges);
+      lines.push(`  if ${textOf(test.span)}${inParentheses(statement.then)}${branch(true)}`);
+      if (statement.else.length > 0) lines.push(`  else${inParentheses(statement.else)}${branch(false)}`);
+    } else if (statement.kind !== 'for' && statement.kind !== 'update') {
+      for (const test of decisions(statement))
+        lines.push(
+          `  if ${textOf(test.span)}, as a value${when([...occasions, { kind: 'if', test, holds: true }], ranges)}`,
+        );
+    }
   });
   return lines;
 };
 
 /** Whole steps of a length; null where an epoch's are not known. */
-const stepsIn = (duration: Duration, { pace }: Run): number | null =>
-  duration.unit === 'steps'
-    ? Math.round(duration.value)
-    : pace === null
-      ? null
-      : Math.round(durationInSteps(duration, pace));
+const stepsIn = (duration: Duration, run: Run): number | null => {
+  if (duration.unit === 'steps') return Math.round(duration.value);
+  const pace = paceFor(run, duration);
+  return pace === null ? null : Math.round(durationInSteps(duration, pace));
+};
 
 /** `after(from, first)`: frozen at first where it says so, and again to the end of the run. */
 const frozenAfter = (
   { from, first }: Extract<IrExpr, { kind: 'freezeAfter' }>,
   whose: string,
-  { run, end }: Timed,
+  { run, end }: Pick<Timed, 'run' | 'end'>,
 ): readonly string[] => {
   const [later, sooner] = [durationOf(from, run), durationOf(first, run)];
   if (later === null || later.unit === 'rest' || (first !== null && sooner === null)) return [];
@@ -144,7 +236,10 @@ const frozenAfter = (
 };
 
 /** What is frozen, and when. */
-export const freezeLines = (trainer: IrTrainer, { run, end }: Timed): readonly string[] =>
+export const freezeLines = (
+  trainer: IrTrainer,
+  { run, end }: Pick<Timed, 'run' | 'end'>,
+): readonly string[] =>
   trainer.optimizers.flatMap(({ name, options, groups }) => {
     const line = (own: readonly IrNamed[], whose: string): readonly string[] => {
       const given = optionOf(own, 'freeze');
@@ -169,9 +264,9 @@ export const copyLines = (trainer: IrTrainer, { run, end }: Timed): readonly str
   trainer.models.flatMap(({ name, copy }) => {
     if (!copy || copy.kind === 'frozen') return [];
     const head = `${copy.kind} ${name} of ${copy.of}`;
-    const { pace } = run;
     const from = durationOf(optionOf(copy.options, 'from'), run);
     const every = durationOf(optionOf(copy.options, 'every'), run);
+    const pace = paceFor(run, from, every);
     if (copy.kind === 'ema') return [`${head}: after every update`];
     if (pace === null || end === null || end > mostSteps) return [head];
     const first = from === null ? 0 : Math.max(0, Math.round(durationInSteps(from, pace)));
@@ -182,23 +277,22 @@ export const copyLines = (trainer: IrTrainer, { run, end }: Timed): readonly str
     return [`${head}: takes weights in ${listed(steps) ?? 'after no step'}`];
   });
 
+const dueText = (every: Duration, pace: Pace | null, end: number | null, options: TimesOptions): string =>
+  pace === null
+    ? `every ${showQuantity(every)}${options.atEnd === true ? ', and at the end' : ''}`
+    : times(every, pace, end, options);
+
 /** Lines of training metrics, and add-ons that come every so often. */
 export const logLines = (input: TrainingInput, { run, end }: Timed): readonly string[] => {
   const { trainer } = input;
-  const { pace } = run;
   const due = (label: string, every: Duration | null, options: TimesOptions = {}): readonly string[] =>
-    every === null
-      ? []
-      : [`${label}: ${pace === null ? `every ${showQuantity(every)}` : times(every, pace, end, options)}`];
+    every === null ? [] : [`${label}: ${dueText(every, paceFor(run, every), end, options)}`];
   const logEvery =
     durationOf(optionOf(trainer.options, 'log_every'), run) ??
     builtinLength(input, 'trainer', 'options', 'log_every');
-  const isEndless = endlessData(trainer) !== null;
-  const isLast =
-    typeof run.steps === 'number' && logEvery?.unit === 'steps' && dueAt(run.steps, logEvery.value);
   return [
-    ...(isEndless
-      ? due('metrics of training', logEvery).map((line) => `${line}${isLast ? '' : ', and at the end'}`)
+    ...(endlessData(trainer) !== null
+      ? due('metrics of training', logEvery, { atEnd: true })
       : due('metrics of training: at the end of each epoch, and in between', logEvery, {
           betweenEpochs: true,
         })),
@@ -241,6 +335,14 @@ export const stopLines = (input: TrainingInput, { run, end }: Timed): readonly s
       : [`${head}: a run that does not improve ends after step ${grouped(Math.max(stop, held))}`];
   });
 
+/** What a phase is for, for who reads a plan. */
+const phaseMeaning: Readonly<Record<Phase, string>> = {
+  core: 'before all others',
+  independent: 'by itself',
+  trigger: 'may end or change the run',
+  dependent: 'after all others, by what they have done',
+};
+
 /** Add-ons in the order in which their hooks are called: by phase, then as the spec has them. */
 export const addonLines = (trainer: IrTrainer, saves = true): readonly string[] => {
   const placed = trainer.addons.map((addon) => ({
@@ -251,9 +353,9 @@ export const addonLines = (trainer: IrTrainer, saves = true): readonly string[] 
     !saves || trainer.addons.some(({ name }) => name === 'checkpoint')
       ? placed
       : [...placed, { name: 'checkpoint', phase: 'dependent' }];
-  const inOrder = phases.flatMap((phase) => all.filter((addon) => addon.phase === phase));
-  if (inOrder.length === 0) return [];
-  return [
-    `add-ons, in the order of their hooks: ${inOrder.map(({ name, phase }) => `${name} (${phase})`).join(', ')}`,
-  ];
+  const lines = phases.flatMap((phase) => {
+    const names = all.filter((addon) => addon.phase === phase).map(({ name }) => name);
+    return names.length === 0 ? [] : [`  ${phase} (${phaseMeaning[phase]}): ${names.join(', ')}`];
+  });
+  return lines.length === 0 ? [] : ['add-ons, phase by phase in the order of their hooks:', ...lines];
 };

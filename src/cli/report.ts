@@ -7,10 +7,9 @@ import type { TypeFault } from '../codegen/typecheck.js';
 import { hasErrors, type Diagnostic } from '../parser/diagnostic.js';
 import { renderDiagnostic } from '../parser/render.js';
 import type { SourceFile } from '../parser/source.js';
+import { counted } from '../values/counted.js';
 import { shownPath } from './specs.js';
 import { streams } from './streams.js';
-
-export const counted = (count: number, one: string): string => `${count} ${one}${count === 1 ? '' : 's'}`;
 
 /** `2 errors and 1 warning`, or nothing. */
 const summary = (diagnostics: readonly Diagnostic[]): string => {

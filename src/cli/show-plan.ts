@@ -1,19 +1,19 @@
 /** `show --plan`: how long the run is, and what falls where. */
 import type { Checked } from '../checker/check.js';
 import { durationOf } from '../checker/training/lengths.js';
-import { evaluateIr } from '../checker/evaluate.js';
+import { evaluateIr, type HostValue } from '../checker/evaluate.js';
 import type { IrData, IrExpr, IrStep, IrTrainer } from '../checker/ir.js';
 import { loadPrelude } from '../checker/prelude.js';
 import { optionOf, type TrainingInput } from '../checker/training/input.js';
 import { endlessData } from '../checker/training/live.js';
 import { axesIn } from '../checker/training/sweep.js';
-import { phaseOf } from '../checker/training/phase-values.js';
-import { partIn, runOf, type Run } from '../checker/training/run.js';
+import { builtinDefault, partIn, runOf, type Run } from '../checker/training/run.js';
+import { textOf } from '../parser/source.js';
 import type { Pace } from '../values/durations.js';
 import { batchesIn, partOf, showPart } from '../values/limits.js';
-import { planSchedule } from '../values/schedule.js';
 import { countOf, settingText, type Axis } from '../values/sweep.js';
 import { showQuantity } from '../values/units.js';
+import { counted, grouped } from '../values/counted.js';
 import { countRows } from './row-counts.js';
 import { mapLines } from './show-maps.js';
 import type { Settings } from './settings.js';
@@ -21,15 +21,16 @@ import {
   addonLines,
   blockLines,
   copyLines,
-  counted,
   freezeLines,
   logLines,
+  paceFor,
   showTime,
   stopLines,
   times,
+  type Timed,
 } from './plan-timetable.js';
+import { scheduleLines } from './plan-schedules.js';
 import type { SpecFile } from './specs.js';
-import { grouped } from './tables.js';
 
 interface Rows {
   readonly rows: number;
@@ -39,13 +40,12 @@ interface Rows {
   readonly about: boolean;
 }
 
-interface Reader {
-  readonly run: Run;
-  /** The last step; null where it is not known. A dev run ends early. */
-  readonly end: number | null;
+interface Reader extends Timed {
   /** At most so many steps and batches; null for a whole run. */
   readonly dev: number | null;
   readonly rowsOf: (data: IrData) => Rows | null;
+  /** Rows of a batch where a data set does not say. */
+  readonly usualBatch: HostValue | undefined;
   readonly whyUnknown: (data: IrData) => string;
 }
 
@@ -70,19 +70,24 @@ const skipLines = ({ options }: IrData, run: Run): readonly string[] => {
 const rowLines = (
   step: IrStep,
   trainer: IrTrainer,
-  { run, rowsOf, whyUnknown }: Reader,
+  { run, rowsOf, usualBatch, whyUnknown }: Reader,
   { option, part } = partOf(step.stage, run.taken),
 ): readonly string[] =>
   step.inputs.flatMap(({ data }) => {
     const set = trainer.data.find((each) => each.name === data);
     if (set === undefined) return [];
     const given = optionOf(set.options, 'batch');
-    const size = given === null ? 32 : evaluateIr(given, run.names);
+    const size = given === null ? usualBatch : evaluateIr(given, run.names);
     if (set.source.live === true) {
       const limited =
         part === null ? '' : `; ${counted(part.value, 'is', 'are')} taken (${showPart(option, part)})`;
       const rows = typeof size === 'number' ? grouped(size) : String(size);
-      return [`  ${data}: live, batches of ${rows} as the step asks for them${limited}`];
+      const { accumulate = 1 } = run;
+      const each =
+        step.stage !== 'train' || accumulate === 1
+          ? ''
+          : `, ${grouped(accumulate)} in each${typeof size === 'number' ? `: ${counted(accumulate * size, 'row')} a step` : ''}`;
+      return [`  ${data}: live, batches of ${rows} as the step asks for them${each}${limited}`];
     }
     const found = rowsOf(set);
     const unknown = part === null ? '' : `; ${showPart(option, part)}`;
@@ -157,7 +162,7 @@ const trainLines = (step: IrStep, trainer: IrTrainer, reader: Reader): readonly 
         : typeof epochs === 'number'
           ? counted(epochs, 'epoch')
           : 'no fixed length';
-    return [`train: ${length}`, ...data, ...lengthLines(trainer, reader.run)];
+    return [`train: ${length}`, ...data, ...blockLines(step, reader), ...lengthLines(trainer, reader.run)];
   }
   const left = batches.count % pace.accumulate;
   const window =
@@ -183,7 +188,8 @@ const trainLines = (step: IrStep, trainer: IrTrainer, reader: Reader): readonly 
 
 const validateLines = (step: IrStep, trainer: IrTrainer, reader: Reader): readonly string[] => {
   const every = durationOf(step.every, reader.run) ?? { unit: 'epochs', value: 1 };
-  const { pace, names } = reader.run;
+  const { names } = reader.run;
+  const pace = paceFor(reader.run, every);
   const limited = partOf(step.stage, reader.run.taken);
   if (limited.part?.unit === 'batches' && limited.part.value === 0)
     return [`${step.name}: never (${showPart(limited.option, limited.part)})`];
@@ -220,25 +226,27 @@ const measuredText = (trainer: IrTrainer, metric: string): string =>
       ? 'after an epoch'
       : 'after a line of metrics';
 
-const checkpointLines = (trainer: IrTrainer, { run, end }: Reader): readonly string[] =>
-  trainer.addons
-    .filter(({ name }) => name === 'checkpoint')
-    .map(({ options }) => {
-      const every = durationOf(optionOf(options, 'every'), run);
-      const best = optionOf(options, 'best');
-      const last = optionOf(options, 'last');
-      const parts = [
-        ...(every === null
-          ? []
-          : [run.pace === null ? `every ${showQuantity(every)}` : times(every, run.pace, end)]),
-        ...(best?.kind === 'monitor'
-          ? [`${measuredText(trainer, best.metric)} with the best ${best.metric}`]
-          : []),
-        ...(last !== null && evaluateIr(last, run.names) === false ? [] : ['at the end']),
-        ...(isTrue(optionOf(options, 'on_error'), run) ? ['where the run fails, as failed-N'] : []),
-      ];
-      return `checkpoint: ${parts.join('; ')}`;
-    });
+const checkpointLines = (trainer: IrTrainer, { run, end, dev }: Reader): readonly string[] => {
+  const saving = trainer.addons.filter(({ name }) => name === 'checkpoint');
+  // Without the add-on a run saves as one without options does; a dev run saves nothing.
+  if (saving.length === 0)
+    return dev === null ? ['checkpoint: at the end, as there is no checkpoint add-on'] : [];
+  return saving.map(({ options }) => {
+    const every = durationOf(optionOf(options, 'every'), run);
+    const pace = paceFor(run, every);
+    const best = optionOf(options, 'best');
+    const last = optionOf(options, 'last');
+    const parts = [
+      ...(every === null ? [] : [pace === null ? `every ${showQuantity(every)}` : times(every, pace, end)]),
+      ...(best?.kind === 'monitor'
+        ? [`${measuredText(trainer, best.metric)} with the best ${best.metric}`]
+        : []),
+      ...(last !== null && evaluateIr(last, run.names) === false ? [] : ['at the end']),
+      ...(isTrue(optionOf(options, 'on_error'), run) ? ['where the run fails, as failed-N'] : []),
+    ];
+    return `checkpoint: ${parts.length === 0 ? 'never' : parts.join('; ')}`;
+  });
+};
 
 /** What weights begin with, in the order in which it is loaded. */
 const pretrainedLines = (trainer: IrTrainer, run: Run): readonly string[] =>
@@ -278,43 +286,6 @@ const sweepLines = (trainer: IrTrainer, fixed: ReadonlySet<string>): readonly st
 const shownName = ({ name, label }: IrTrainer['addons'][number]): string =>
   label === name ? name : `${name} as ${label}`;
 
-const shortNumber = (value: number): string => String(Number(value.toPrecision(4)));
-
-const scheduleLines = (input: TrainingInput, run: Run): readonly string[] =>
-  input.trainer.schedules.flatMap(({ name, phases }) => {
-    const read = phases.map(({ kind, options }) => phaseOf(input, kind, options, run));
-    const known = read.filter((phase) => phase !== null);
-    const { pace } = run;
-    if (pace === null || known.length < read.length) {
-      const parts = phases.map(({ kind, options }) => {
-        const over = durationOf(optionOf(options, 'over'), run);
-        return `${kind}${over === null ? '' : ` over ${showQuantity(over)}`}`;
-      });
-      return [`schedule ${name}: ${parts.join(', then ')}`];
-    }
-    const lines: string[] = [];
-    let start = 0;
-    try {
-      planSchedule(known, pace, `schedule ${name}`);
-    } catch (error) {
-      // The run would not start; its own words say why.
-      return [error instanceof Error ? error.message : String(error)];
-    }
-    known.forEach((phase, index) => {
-      const plan = planSchedule(known.slice(0, index + 1), pace, name);
-      const end = plan.length;
-      const values =
-        phase.kind === 'plateau'
-          ? `from ${shortNumber(plan.valueAt(start))} down whenever ${phase.monitor.metric} stops improving`
-          : `${shortNumber(plan.valueAt(start))} to ${shortNumber(plan.valueAt(end - 1))}`;
-      lines.push(`  ${phase.kind}: steps ${grouped(start + 1)} to ${grouped(end)}, ${values}`);
-      start = end;
-    });
-    const rest = pace.totalSteps === null ? 0 : pace.totalSteps - start;
-    if (rest > 0) lines.push(`  then the last value for ${counted(rest, 'step')}`);
-    return [`schedule ${name}:`, ...lines];
-  });
-
 export const planLines = (
   spec: SpecFile,
   checked: Checked,
@@ -342,10 +313,15 @@ export const planLines = (
   };
   const run = runOf(input);
   const dev = partIn(optionOf(trainer.options, 'dev_run'), run.names)?.value ?? null;
-  const whole = run.pace?.totalSteps ?? null;
+  const whole = run.pace?.totalSteps ?? run.steps ?? null;
   const reader: Reader = {
     run,
     dev,
+    usualBatch: builtinDefault(input, 'data', 'options', 'batch'),
+    textOf: (span) => {
+      const file = checked.files[span.file];
+      return file === undefined ? '' : textOf(file, span).replaceAll(/\s+/g, ' ');
+    },
     end: dev === null ? whole : Math.min(whole ?? Infinity, dev, run.pace?.stepsPerEpoch ?? Infinity),
     rowsOf: (data) => {
       const read = (without: readonly string[]): number | undefined => {
@@ -373,9 +349,12 @@ export const planLines = (
   const stage = (name: IrStep['stage']): readonly IrStep[] =>
     trainer.steps.filter((step) => step.stage === name);
   return [
-    ...stage('measure').flatMap((step) => [
-      `${step.name}: once, before training`,
-      ...dataLine(step, trainer, reader),
+    // One over several data sets is a step for each.
+    ...[...new Set(stage('measure').map(({ name }) => name))].flatMap((name) => [
+      `${name}: once, before training`,
+      ...stage('measure')
+        .filter((step) => step.name === name)
+        .flatMap((step) => dataLine(step, trainer, reader)),
     ]),
     ...stage('train').flatMap((step) => trainLines(step, trainer, reader)),
     ...stage('validate').flatMap((step) => validateLines(step, trainer, reader)),

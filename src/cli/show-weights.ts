@@ -6,9 +6,10 @@ import type { Weight } from '../checker/env.js';
 import type { IrExpr, IrOptimizer, IrTrainer } from '../checker/ir.js';
 import { isAmong } from '../checker/training/groups.js';
 import { optionOf } from '../checker/training/input.js';
+import { grouped } from '../values/counted.js';
 import type { Settings } from './settings.js';
 import type { SpecFile } from './specs.js';
-import { grouped, showBytes, table } from './tables.js';
+import { showBytes, table } from './tables.js';
 
 interface Counted {
   readonly cells: readonly string[];

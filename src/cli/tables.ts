@@ -1,8 +1,5 @@
 /** Columns of text, numbers as readers write them. */
 
-export const grouped = (value: number): string =>
-  Number.isFinite(value) ? value.toLocaleString('en-US', { maximumFractionDigits: 3 }) : '?';
-
 /** `131 kB`: three digits and a unit of thousands. */
 export const showBytes = (bytes: number): string => {
   if (!Number.isFinite(bytes)) return '?';

@@ -20,6 +20,7 @@ export interface VerifyOptions {
   readonly every?: string;
   readonly engine?: string;
   readonly dataRoot?: string;
+  readonly forcePrecision?: boolean;
   /** Keeps the runs in this folder. */
   readonly out?: string;
 }
@@ -140,6 +141,7 @@ export const verifyResumeCommand = async (
     '--no-sweep',
     ...(options.engine === undefined ? [] : [`--engine=${options.engine}`]),
     ...(options.dataRoot === undefined ? [] : [`--data-root=${options.dataRoot}`]),
+    ...(options.forcePrecision === true ? ['--force-precision'] : []),
   ];
   try {
     const first = await runSelf([...base, `--run-dir=${undisturbed}`], null);

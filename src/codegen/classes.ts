@@ -11,7 +11,7 @@ import { rankOf, tensorText, tensorType, typeNode } from './types.js';
 
 /** Members of `nn.Module` that a slot must not hide, and of every object. */
 const MODULE_MEMBERS = (
-  'add addState addWeight as call constructor forward hasOwnProperty isPrototypeOf measured options ' +
+  'add addState addWeight as become call constructor forward hasOwnProperty isPrototypeOf measured options ' +
   'propertyIsEnumerable toLocaleString toString valueOf'
 ).split(' ');
 
@@ -142,7 +142,10 @@ const emitConstructor = (
   });
   const made = from.slots.map((slot) => {
     const content = emitContent(place, slot.content);
-    const added = tree.call(tree.member(tree.self(), 'add'), [tree.text(slot.name), content]);
+    const added =
+      slot.whole === true
+        ? tree.call(tree.member(tree.self(), 'become'), [content])
+        : tree.call(tree.member(tree.self(), 'add'), [tree.text(slot.name), content]);
     const value =
       slot.when === null
         ? added
@@ -275,7 +278,7 @@ const emitContent = (place: Place, content: IrContent): ts.Expression => {
 const emitExternLayer = (
   place: Place,
   layer: string,
-  { module, takes, gives, weights, state }: IrExternLayer,
+  { what, module, sizes, takes, gives, weights, state }: IrExternLayer,
   options: readonly IrNamed[],
 ): ts.Expression => {
   const { unit } = place;
@@ -295,14 +298,16 @@ const emitExternLayer = (
   const owned = (all: IrExternLayer['weights']): ts.Expression =>
     tree.object(all.map(({ name, shape }) => ({ key: name, value: axes(shape) })));
   const declared = tree.object([
+    ...(what === 'model' ? [{ key: 'what', value: tree.text(what) }] : []),
     { key: 'name', value: tree.text(layer) },
     { key: 'file', value: tree.text(module) },
+    ...(sizes.length > 0 ? [{ key: 'sizes', value: tree.object(emitOptions(place, sizes)) }] : []),
     { key: 'takes', value: tree.array(takes.map(axes)) },
     { key: 'gives', value: axes(gives) },
     { key: 'weights', value: owned(weights) },
     { key: 'state', value: owned(state) },
   ]);
-  return tree.call(unit.export('nn', 'extern'), [
+  return tree.call(unit.export('nn', what === 'model' ? 'externModel' : 'extern'), [
     declared,
     tree.member(unit.extern(module), camel(layer)),
     tree.object(emitOptions(place, options)),

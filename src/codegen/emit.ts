@@ -195,6 +195,9 @@ const emitImports = (unit: Unit): readonly ts.Statement[] => {
   ];
 };
 
+/** What is told its inputs when it is called: the layer that a function makes, and a model, which is a class. */
+const isModule = ({ what }: IrExternItem): boolean => what === 'layer' || what === 'model';
+
 /** `corpus.tokenWindows satisfies (options: { … }) => …`: a mismatch is TypeScript's error on this line. */
 const emitExternCheck = (unit: Unit, module: string, item: IrExternItem, isFirst: boolean): ts.Statement => {
   const { tree } = unit;
@@ -214,7 +217,7 @@ const emitExternCheck = (unit: Unit, module: string, item: IrExternItem, isFirst
     ]),
   );
   const params = [
-    ...(item.what === 'layer' ? [] : item.inputs).map(({ name, type }) =>
+    ...(isModule(item) ? [] : item.inputs).map(({ name, type }) =>
       tree.param(name === 'options' ? 'options_' : camel(name), ofTensor(type)),
     ),
     ...(item.params.length === 0 && item.what !== 'data' && item.what !== 'addon' ? [] : [options]),
@@ -224,7 +227,9 @@ const emitExternCheck = (unit: Unit, module: string, item: IrExternItem, isFirst
   const made = factory.createExpressionStatement(
     factory.createSatisfiesExpression(
       tree.member(unit.extern(module), camel(item.name)),
-      factory.createFunctionTypeNode(alike === null ? undefined : [alike.parameter], params, result),
+      item.what === 'model'
+        ? factory.createConstructorTypeNode(undefined, undefined, params, result)
+        : factory.createFunctionTypeNode(alike === null ? undefined : [alike.parameter], params, result),
     ),
   );
   return tree.at(item.span, isFirst ? tree.apart(made) : made);
@@ -281,6 +286,7 @@ const externResult = (unit: Unit, item: IrExternItem): ts.TypeNode => {
     case 'schedule':
       return unit.exportType('schedules', starts ? 'StartedCurve' : 'Curve');
     case 'layer':
+    case 'model':
       return layerCheck(unit, item);
     case 'data': {
       const name = item.live === true ? 'LiveSource' : 'RowSource';

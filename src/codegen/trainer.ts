@@ -13,6 +13,7 @@ import type {
   IrStep,
   IrTrainer,
 } from '../checker/ir.js';
+import { emitAddon } from './add-ons.js';
 import {
   EmitError,
   type Place,
@@ -264,7 +265,7 @@ const configureCopies = (write: Write): ts.ClassElement => {
         if (copy === null) return [];
         const value = tree.call(write.unit.export('copies', copy.kind), [
           tree.object([
-            { key: 'of', value: place.read.model(copy.of) },
+            { key: 'of', value: copy.alone ? tree.text(copy.of) : place.read.model(copy.of) },
             { key: 'into', value: place.read.model(name) },
             ...settings(write, place, copy.options),
           ]),
@@ -369,7 +370,7 @@ const configureAddOns = (write: Write): ts.ClassElement => {
   const { tree } = unit;
   const body = (place: Place): ts.Expression =>
     tree.array(
-      ownAddOns(write.trainer).map((addon) => emitAddon(write, place, addon)),
+      ownAddOns(write.trainer).map((addon) => emitAddon(place, addon, settings(write, place, addon.options))),
       true,
     );
   // `models` is declared only where an add-on asks for one: an unused parameter is an error in strict code.
@@ -378,34 +379,6 @@ const configureAddOns = (write: Write): ts.ClassElement => {
   );
   const params = asks ? [tree.param('models', tree.type(write.names.models))] : [];
   return method(write, 'configureAddOns', params, undefined, (place) => [tree.giveBack(body(place))]);
-};
-
-/** Add-ons that may stand several times: each writes, or is told of, under its own name. */
-const LABELLED: ReadonlySet<string> = new Set(['image_grid', 'pretrained']);
-
-const emitAddon = (write: Write, place: Place, addon: IrAddon): ts.Expression => {
-  const { unit } = place;
-  const { tree } = unit;
-  if (addon.module !== null) {
-    const about = tree.object([
-      { key: 'kind', value: tree.text(addon.name) },
-      { key: 'phase', value: tree.text(addon.phase) },
-      { key: 'owns', value: tree.array(addon.owns.map((effect) => tree.text(effect))) },
-    ]);
-    const made = tree.member(unit.extern(addon.module), camel(addon.name));
-    const own = addon.many ? [{ key: 'label', value: tree.text(addon.label) }] : [];
-    const options = tree.object([...own, ...settings(write, place, addon.options)]);
-    return tree.at(addon.span, tree.call(unit.export('addons', 'extern'), [about, made, options]));
-  }
-  const isNamed = addon.label !== addon.name && LABELLED.has(addon.name);
-  const label = isNamed ? [{ key: 'label', value: tree.text(addon.label) }] : [];
-  return tree.at(
-    addon.span,
-    tree.call(
-      unit.export('addons', addon.name),
-      withOptions(place, [], [...label, ...settings(write, place, addon.options)]),
-    ),
-  );
 };
 
 // ---- steps

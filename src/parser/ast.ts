@@ -162,6 +162,8 @@ export interface Graph extends NodeBase {
   readonly kind: 'graph';
   readonly statements: readonly (LayerStmt | LetStmt | AssertStmt)[];
   readonly result: Expr;
+  /** Of a model in TypeScript, whose declaration the checker makes of its item: what computes in place of the rest. */
+  readonly extern?: ExternItem;
 }
 
 export interface LayerStmt extends NodeBase {

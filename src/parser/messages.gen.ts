@@ -107,6 +107,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT4116: { name: 'gradient_of', severity: 'error' },
   ZT4117: { name: 'gradient_by', severity: 'error' },
   ZT4118: { name: 'gradient_of_nothing', severity: 'error' },
+  ZT4119: { name: 'follows_nothing', severity: 'error' },
   ZT4201: { name: 'unknown_metric', severity: 'error' },
   ZT4202: { name: 'schedule_length', severity: 'error' },
   ZT4203: { name: 'run_length', severity: 'error' },
@@ -121,6 +122,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT4220: { name: 'part_of_none', severity: 'error' },
   ZT4221: { name: 'not_for_live', severity: 'error' },
   ZT4222: { name: 'endless_epoch', severity: 'error' },
+  ZT4223: { name: 'uneven_sets', severity: 'error' },
   ZT4301: { name: 'parts_not_whole', severity: 'error' },
   ZT4302: { name: 'split_twice', severity: 'error' },
   ZT4303: { name: 'parts_needed', severity: 'error' },
@@ -141,6 +143,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT5020: { name: 'idle_option', severity: 'warning' },
   ZT5021: { name: 'zero_rate', severity: 'warning' },
   ZT5022: { name: 'drops_rows', severity: 'warning' },
+  ZT5023: { name: 'short_epoch', severity: 'warning' },
   ZT6001: { name: 'extern_disagrees', severity: 'error' },
 };
 
@@ -1473,6 +1476,19 @@ export const gradientOfNothing = (
   span,
 });
 
+/** ZT4119 follows_nothing: `{kind}` follows `{model}`, which nothing trains */
+export const followsNothing = (
+  span: Span,
+  args: { readonly kind: string | number; readonly model: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4119',
+  severity: 'error',
+  message: `\`${args.kind}\` follows \`${args.model}\`, which nothing trains`,
+  span,
+});
+
 /** ZT4201 unknown_metric: no step emits the metric `{name}` */
 export const unknownMetric = (
   span: Span,
@@ -1767,6 +1783,19 @@ export const endlessEpoch = (
   span,
 });
 
+/** ZT4223 uneven_sets: `{step}` reads data sets of different length together: {lengths} */
+export const unevenSets = (
+  span: Span,
+  args: { readonly step: string | number; readonly lengths: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4223',
+  severity: 'error',
+  message: `\`${args.step}\` reads data sets of different length together: ${args.lengths}`,
+  span,
+});
+
 /** ZT4301 parts_not_whole: the parts are {found} percent of the rows together, not 100 */
 export const partsNotWhole = (
   span: Span,
@@ -2037,6 +2066,19 @@ export const dropsRows = (
   code: 'ZT5022',
   severity: 'warning',
   message: `\`${args.step}\` leaves out ${args.rows} of \`${args.data}\``,
+  span,
+});
+
+/** ZT5023 short_epoch: an epoch of `{step}` ends with its shortest data set: {lengths} */
+export const shortEpoch = (
+  span: Span,
+  args: { readonly step: string | number; readonly lengths: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5023',
+  severity: 'warning',
+  message: `an epoch of \`${args.step}\` ends with its shortest data set: ${args.lengths}`,
   span,
 });
 

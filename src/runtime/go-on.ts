@@ -5,7 +5,6 @@ import { parseOverride, UsageError, type Override } from '../values/overrides.js
 import type { Checkpoint } from './checkpoint/read.js';
 import type { StrictValue } from './checkpoint/strict-json.js';
 import { isUnbegun, refuseOthers } from './run/folder.js';
-import { RunError } from './run/run-error.js';
 import { setAsideUnused } from './run/sweep-folder.js';
 import type { FitResult } from './trainer/fit.js';
 import { record } from '../values/json-record.js';
@@ -47,7 +46,8 @@ export async function goOn(
   if (devRun !== null) throw new UsageError('a dev run writes nothing, so it cannot go with --resume');
   const own = runDir ?? namedFolder(trainerClass, { params, overrides: attributes });
   const say = (line: string): void => void (options.stream ?? process.stderr).write(`${line}\n`);
-  const point = from === 'auto' ? await pointToGoOn(spec.trainer, own, say) : await resumePointAt(from);
+  const point =
+    from === 'auto' ? await pointToGoOn(spec.trainer, own, say) : await resumePointAt(from, spec.trainer);
   if (point === 'over') return { signal: null };
   if (point === null) {
     const where = own ?? join('runs', spec.trainer);
@@ -57,11 +57,6 @@ export async function goOn(
   if (runDir !== undefined && resolve(runDir) !== point.run)
     throw new UsageError(
       `--run-dir ${runDir} and --resume ${from} are two runs, and a run goes on in its own folder; leave --run-dir out`,
-    );
-  const { trainer: writer, folder } = point.checkpoint;
-  if (writer !== spec.trainer)
-    throw new RunError(
-      `${folder} was written by ${writer}, this is ${spec.trainer}; take a checkpoint of this trainer`,
     );
   const given = new Set(attributes.map(({ path }) => path.join('.')));
   const before = overridesOf(point).filter(({ path }) => !given.has(path.join('.')));
@@ -86,14 +81,14 @@ async function pointToGoOn(
   runDir: string | null,
   say: (line: string) => void,
 ): Promise<ResumePoint | 'over' | null> {
-  if (runDir === null) return unfinishedIn(join('runs', trainer), say);
+  if (runDir === null) return unfinishedIn(join('runs', trainer), trainer, say);
   if (!existsSync(join(runDir, 'run.json'))) {
     if (existsSync(runDir) && isUnbegun(runDir)) await setAsideUnused(runDir);
     // A new run would be refused there.
     else if (existsSync(runDir)) refuseOthers(runDir);
     return null;
   }
-  const { point, passed, isLost } = await newestIn(runDir);
+  const { point, passed, isLost } = await newestIn(runDir, trainer);
   if (point !== null) return point;
   if (isLost) throw noneWhole(runDir, passed);
   const weights = 'its checkpoints hold weights only (checkpoint.weights_only), from which no run goes on';

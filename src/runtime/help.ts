@@ -3,7 +3,7 @@ import { showValue } from '../values/overrides.js';
 import { showType } from '../values/options.js';
 import { engineNames } from './engine/choose.js';
 import { paramType } from './trainer/params.js';
-import type { ParamSpec, TrainerSpec } from './trainer/spec.js';
+import type { ParamSpec, TrainerOptions, TrainerSpec } from './trainer/spec.js';
 
 /** How each command is called, as a reader would type it. */
 export type Program = (command: 'train' | 'test' | 'predict') => string;
@@ -27,7 +27,7 @@ export function helpText(spec: TrainerSpec<never>, program?: Program, called = s
     `       ${predicting}   write a row of output for each row of input`,
     '',
     ...(params.length === 0 ? [] : ['params:', ...params, '']),
-    'attributes: trainer.epochs=2, trainer.limit.train=10.percent, checkpoint.keep=5, an optimizer’s lr, a data set’s batch, …',
+    `attributes: ${lengthExample(spec)}, checkpoint.keep=5, an optimizer’s lr, a data set’s batch, …`,
     '',
     'options:',
     '  --run-dir DIR     the run’s folder (runs/<trainer>/<time>)',
@@ -46,6 +46,28 @@ export function helpText(spec: TrainerSpec<never>, program?: Program, called = s
     '  --help, --version',
     '',
   ].join('\n');
+}
+
+/** What of the run's length can be set: a run whose spec has no epochs may have none, as on live data. */
+function lengthExample({ options, params }: TrainerSpec<never>): string {
+  const { epochs = null, steps = null, maxTime = null } = defaultOptions(options, params);
+  if (epochs !== null || (steps === null && maxTime === null))
+    return 'trainer.epochs=2, trainer.limit.train=10.percent';
+  return steps === null ? 'trainer.max_time=10.minutes' : 'trainer.steps=100';
+}
+
+function defaultOptions(
+  options: TrainerSpec<never>['options'] = {},
+  params: readonly ParamSpec<never>[],
+): TrainerOptions {
+  if (typeof options !== 'function') return options;
+  const defaults: object = Object.fromEntries(params.map((param) => [param.key, param.default]));
+  try {
+    return Reflect.apply(options, null, [defaults]);
+  } catch {
+    // A param without a default: what is made of it is not known.
+    return {};
+  }
 }
 
 function defaultText(param: ParamSpec<never>): string {

@@ -17,6 +17,7 @@ export type { Data } from './data/data.js';
 export type { Clock } from './optim/optimizer.js';
 export type { Scalar, Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D, Tensor5D, Tensor6D } from './tensor.js';
 export { Trainer } from './trainer/trainer.js';
+export type { ByHand, Standing } from './trainer/by-hand.js';
 export type { TrainerClass, TrainerSetup } from './trainer/trainer.js';
 export type { ParamSpec, TrainerOptions, TrainerSpec } from './trainer/spec.js';
 export { main } from './main.js';

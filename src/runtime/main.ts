@@ -6,28 +6,24 @@ import { LengthError } from '../values/durations.js';
 import { didYouMean } from '../values/near.js';
 import { parseOverride, refuseTwice, UsageError, type Override } from '../values/overrides.js';
 import { optionTable } from '../values/options.gen.js';
-import { csvHeader, csvLines, jsonLines } from './addons/predictions.js';
 import { fileError } from './checkpoint/files.js';
-import { findCheckpoint } from './checkpoint/read.js';
+import { withCheckpoint, type Checkpoint } from './checkpoint/read.js';
 import { DataError } from './data/data-error.js';
 import { isRowWorker, offerTrainer } from './data/row-worker.js';
 import { paramsOf } from './go-on.js';
 import { helpText, versionText } from './help.js';
-import { showNumber } from './progress/format.js';
+import { metricLines, RowPrinter } from './printed.js';
 import type { LineStream } from './progress/reporter.js';
-import { tableLines } from './progress/training.js';
 import type { Table } from './rows/reduction.js';
-import { jsonNumber } from './run/folder.js';
 import { RunError } from './run/run-error.js';
 import { TensorFlowError } from './engine/tensorflow/status.js';
 import { engineNames, type EngineName } from './engine/choose.js';
 import { Control, type StopSignal } from './trainer/control.js';
 import { parseParam } from './trainer/params.js';
-import { runPredict, runTest } from './trainer/run.js';
-import { jsonTable } from './trainer/run-record.js';
-import type { TrainerSpec } from './trainer/spec.js';
+import { runPredict, runTest, type RunOptions } from './trainer/run.js';
+import type { ParamValue, TrainerSpec } from './trainer/spec.js';
 import type { Outputs } from './trainer/stage.js';
-import { attributesOfRun } from './trainer/trained-with.js';
+import { attributesOfRun, trainedWith } from './trainer/trained-with.js';
 import type { TrainerClass } from './trainer/trainer.js';
 import { trainCommand } from './train-command.js';
 
@@ -50,7 +46,13 @@ export interface MainIo {
   readonly plot?: string;
 }
 
+/** The exit code of a run that failed. */
+const runFailed = 3;
+
 const exitCodes: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
+
+/** Milliseconds that what nobody waits for has to come to its end, once all is saved. */
+const leftAlone = 1000;
 
 const processIo: MainIo = {
   stdout: process.stdout,
@@ -102,6 +104,8 @@ export async function main(
   if (io.stdout === process.stdout) outliveReaders();
   /** What a run that failed leaves to be said. */
   const left: string[] = [];
+  /** What could not be closed once all was done. */
+  const unclosed: RunError[] = [];
   let asked = 0;
   const stopListening = io.onSignal((signal) => {
     asked += 1;
@@ -120,10 +124,19 @@ export async function main(
     if (args.command === 'help') io.stdout.write(helpText(spec, io.program, io.called));
     else if (args.command === 'version') io.stdout.write(versionText(spec));
     else {
-      const signal = await runCommand(trainerClass, args, io, control, (line) => left.push(line));
-      if (signal !== null) return exitCodes[signal];
+      const signal = await runCommand(trainerClass, args, io, {
+        control,
+        failed: (line) => left.push(line),
+        notClosed: (error) => unclosed.push(error),
+      });
+      for (const error of unclosed) fail(spec, error, io);
+      if (signal !== null) {
+        const code = exitCodes[signal];
+        if (control.leavesWork) setTimeout(() => io.exit(code), leftAlone).unref();
+        return code;
+      }
     }
-    return 0;
+    return unclosed.length === 0 ? 0 : runFailed;
   } catch (error) {
     const code = fail(spec, error, io);
     for (const line of left) io.stderr.write(`${line}\n`);
@@ -163,7 +176,7 @@ function fail(spec: TrainerSpec<never>, error: unknown, io: MainIo): number {
     const frames = error.stack.split('\n').filter((line) => /^\s+at /.test(line));
     if (frames.length > 0) io.stderr.write(`${frames.join('\n')}\n`);
   }
-  return 3;
+  return runFailed;
 }
 
 /** Runs a command and returns the signal that cut it off, if one did. */
@@ -171,10 +184,10 @@ async function runCommand(
   trainerClass: TrainerClass,
   args: Arguments,
   io: MainIo,
-  control: Control,
-  failed: (line: string) => void,
+  told: Pick<RunOptions, 'failed' | 'notClosed'> & { readonly control: Control },
 ): Promise<StopSignal | null> {
   const { spec } = trainerClass;
+  const { control } = told;
   const dataRoot = args.dataRoot ?? io.dataRoot;
   const given = Object.fromEntries(
     args.params.map(({ path, text }) => {
@@ -192,7 +205,7 @@ async function runCommand(
   const program = io.program?.('train') ?? io.called ?? spec.name;
   const again = givenAgain(args);
   const options = {
-    control,
+    ...told,
     stream: io.stderr,
     environment: io.environment,
     engine: engineOf(args.engine, io.environment),
@@ -202,7 +215,6 @@ async function runCommand(
     ...(dataRoot === undefined ? {} : { dataRoot }),
     ...(args.runDir === undefined ? {} : { runDir: args.runDir }),
     goOn: (folder: string) => [program, '--resume', quoted(folder), ...again].join(' '),
-    failed,
     ...(io.plot === undefined ? {} : { plot: (folder: string) => `${io.plot} ${quoted(folder)}` }),
   };
   if (args.command === 'train') {
@@ -217,7 +229,27 @@ async function runCommand(
   if (args.from === undefined) throw new UsageError(`${args.command} needs --from RUN or --from CHECKPOINT`);
   if (args.runDir !== undefined)
     throw new UsageError(`--run-dir goes with train; ${args.command} makes no run, leave it out`);
-  const from = await findCheckpoint(args.from);
+  await withCheckpoint(args.from, (from) => evaluateWith(trainerClass, from, { args, given, io, options }));
+  return control.signal;
+}
+
+/** Tests or predicts with the weights of a checkpoint. Nothing is printed on stdout, nor written, before they are read. */
+async function evaluateWith(
+  trainerClass: TrainerClass,
+  from: Checkpoint,
+  {
+    args,
+    given,
+    io,
+    options,
+  }: {
+    readonly args: Arguments;
+    readonly given: Readonly<Record<string, ParamValue>>;
+    readonly io: MainIo;
+    readonly options: RunOptions;
+  },
+): Promise<void> {
+  const { spec } = trainerClass;
   if (from.trainer !== spec.trainer) {
     throw new RunError(
       `${from.folder} was written by ${from.trainer}, this is ${spec.trainer}; take a checkpoint of this trainer`,
@@ -227,14 +259,15 @@ async function runCommand(
   if (spec.sha256 !== undefined && spec.sha256 !== from.specSha256) {
     io.stderr.write('note: the spec has changed since; the weights must still fit\n');
   }
-  const trained = new Map(Object.entries(paramsOf(spec, from)));
+  const before = new Map(Object.entries(paramsOf(spec, from)));
   for (const { name, key } of spec.params) {
-    const [was, is] = [trained.get(key), new Map(Object.entries(given)).get(key)];
+    const [was, is] = [before.get(key), new Map(Object.entries(given)).get(key)];
     if (was !== undefined && is !== undefined && was !== is)
       io.stderr.write(`note: ${name} was ${was} when these weights were trained, and is ${is} here\n`);
   }
-  const params = { ...Object.fromEntries(trained), ...given };
-  const { taken, notes } = await attributesOfRun(from, args.attributes, () =>
+  const params = { ...Object.fromEntries(before), ...given };
+  const trained = await trainedWith(from);
+  const { taken, notes } = attributesOfRun(trained, args.attributes, () =>
     new trainerClass({ params }).dataNames(),
   );
   for (const line of notes) io.stderr.write(`note: ${line}\n`);
@@ -244,44 +277,19 @@ async function runCommand(
     const tables = new Map<string, Table>();
     const table = (name: string, values: Table): void => void tables.set(name, values);
     const rows = (step: string, values: Outputs): void => print.write(step, values);
-    const metrics = await runTest(trainer, from, { ...options, table, rows });
-    print.end();
-    printMetrics(metrics, tables, args.json, io);
-    return control.signal;
+    const metrics = await runTest(trainer, from, { ...options, trained, table, rows });
+    // Rows are what a program reads then, and the metrics what a person does.
+    const place = print.hasRows ? io.stderr : io.stdout;
+    for (const line of metricLines(metrics, tables, args.json)) place.write(`${line}\n`);
+    return;
   }
   await runPredict(trainer, from, {
     ...options,
+    trained,
     rows: (rows, step) => {
       print.write(step, rows);
     },
   });
-  return control.signal;
-}
-
-/** Writes rows to stdout: JSON lines, or CSV with a header for each step and an empty line behind its rows. */
-class RowPrinter {
-  #step: string | null = null;
-
-  constructor(
-    private readonly isJson: boolean,
-    private readonly io: MainIo,
-  ) {}
-
-  write(step: string, rows: Outputs): void {
-    if (!this.isJson && this.#step !== step) {
-      this.end();
-      this.io.stdout.write(`${csvHeader(rows)}\n`);
-    }
-    this.#step = step;
-    this.io.stdout.write(
-      (this.isJson ? jsonLines(rows) : csvLines(rows)).map((line) => `${line}\n`).join(''),
-    );
-  }
-
-  /** What follows is none of these rows. */
-  end(): void {
-    if (!this.isJson && this.#step !== null) this.io.stdout.write('\n');
-  }
 }
 
 /** Options that whoever goes on, or runs it once more, gives again. */
@@ -298,29 +306,6 @@ function givenAgain({ dataRoot, engine, device, forcePrecision }: Arguments): re
 /** As a shell takes it. */
 const quoted = (word: string): string =>
   /^[\w.=+,:/@%-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
-
-function printMetrics(
-  metrics: ReadonlyMap<string, number>,
-  tables: ReadonlyMap<string, Table>,
-  json: boolean,
-  io: MainIo,
-): void {
-  if (json) {
-    const all = [
-      ...[...metrics].map(([name, value]) => [name, jsonNumber(value)] as const),
-      ...[...tables].map(([name, table]) => [name, jsonTable(table)] as const),
-    ];
-    io.stdout.write(`${JSON.stringify(Object.fromEntries(all))}\n`);
-    return;
-  }
-  for (const [name, value] of metrics) io.stdout.write(`${name} ${showNumber(value)}\n`);
-  for (const [name, table] of tables)
-    io.stdout.write(
-      tableLines(name, table, Number.POSITIVE_INFINITY)
-        .map((line) => `${line}\n`)
-        .join(''),
-    );
-}
 
 const commands = ['train', 'test', 'predict', 'help'] as const;
 const valued = ['--run-dir', '--data-root', '--from', '--resume', '--allow', '--engine', '--devices'];

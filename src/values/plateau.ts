@@ -39,9 +39,20 @@ export interface PlateauState {
   readonly cooling: number;
   /** Null: as the phase began. */
   readonly value: number | null;
+  /** The value that the phase began with, where it was lowered since; null where that is not known. */
+  readonly begin: number | null;
+  /** How often it was lowered. */
+  readonly reductions: number;
 }
 
-export const startOfPlateau: PlateauState = { best: null, waited: 0, cooling: 0, value: null };
+export const startOfPlateau: PlateauState = {
+  best: null,
+  waited: 0,
+  cooling: 0,
+  value: null,
+  begin: null,
+  reductions: 0,
+};
 
 /** A value that was lowered. */
 export interface Reduced {
@@ -87,13 +98,33 @@ export function observePlateau(
   const best = better ? measured : before.best;
   const cooling = Math.max(0, before.cooling - 1);
   const waited = better || before.cooling > 0 ? 0 : before.waited + 1;
-  if (waited <= phase.patience)
-    return { state: { best, waited, cooling, value: before.value }, reduced: null };
+  if (waited <= phase.patience) return { state: { ...before, best, waited, cooling }, reduced: null };
   const from = before.value ?? begin;
-  const to = Math.max(from * phase.factor, phase.min);
-  const state = { best, waited: 0, cooling: phase.cooldown };
-  // A value that is at `min` already, or began below it, stays.
-  return to < from
-    ? { state: { ...state, value: to }, reduced: { metric: phase.monitor.metric, best, from, to } }
-    : { state: { ...state, value: before.value }, reduced: null };
+  const to = lowered(phase, from);
+  const state = { ...before, best, waited: 0, cooling: phase.cooldown };
+  if (to === null) return { state, reduced: null };
+  return {
+    state: {
+      ...state,
+      value: to,
+      // A state that was kept without it stays so.
+      begin: before.value === null ? begin : before.begin,
+      reductions: before.reductions + 1,
+    },
+    reduced: { metric: phase.monitor.metric, best, from, to },
+  };
+}
+
+/** A value lowered once; null where it stays: at `min` already, or begun below it. */
+function lowered({ factor, min }: PlateauPhase, from: number): number | null {
+  const to = Math.max(from * factor, min);
+  return to < from ? to : null;
+}
+
+/** The state where the phase begins with `begin`: lowered as often from there. As it is where it began with that, or was not lowered. */
+export function plateauFrom(phase: PlateauPhase, state: PlateauState, begin: number): PlateauState {
+  if (state.value === null || state.begin === null || state.begin === begin) return state;
+  let value = begin;
+  for (let turn = 0; turn < state.reductions; turn += 1) value = lowered(phase, value) ?? value;
+  return { ...state, begin, value };
 }

@@ -14,6 +14,7 @@ import { durationInSteps, wholeSteps, type Pace } from './durations.js';
 import {
   observePlateau,
   plateauFault,
+  plateauFrom,
   startOfPlateau,
   type PlateauPhase,
   type PlateauState,
@@ -93,6 +94,8 @@ export interface SchedulePlan {
   readonly length: number;
   /** Metrics that its phases wait for. */
   readonly watches: readonly Watched[];
+  /** The same, with which way is better, `min(validate.loss)`: one for each state. */
+  readonly monitors: readonly string[];
   /** Before anything was measured. */
   readonly initial: ScheduleState;
   /** The state after metrics were measured when `step` updates were done, and which values that lowered. */
@@ -101,6 +104,8 @@ export interface SchedulePlan {
     metrics: ReadonlyMap<string, number>,
     state: ScheduleState,
   ): { readonly state: ScheduleState; readonly reduced: readonly Reduced[] };
+  /** A state of a plan whose phases may have begun with other values: what was lowered is lowered as often from where they begin here. */
+  taken(state: ScheduleState): ScheduleState;
 }
 
 /**
@@ -141,10 +146,27 @@ export function planSchedule(phases: readonly Phase[], pace: Pace, name = 'sched
   return {
     length: start,
     watches: planned.flatMap(({ plateau }) => (plateau === null ? [] : [plateau.monitor])),
+    monitors: planned.flatMap(({ plateau }) =>
+      plateau === null ? [] : [`${plateau.monitor.mode}(${plateau.monitor.metric})`],
+    ),
     initial: planned.flatMap(({ plateau }) => (plateau === null ? [] : [startOfPlateau])),
     valueAt: (update, state = []) => valueAt(planned, update, state),
     observe: (step, metrics, state) => observe(planned, step, metrics, state),
+    taken: (state) => taken(planned, state),
   };
+}
+
+function taken(planned: readonly PlannedPhase[], state: ScheduleState): ScheduleState {
+  // In their order: a phase may begin where a plateau before it has ended.
+  return planned
+    .filter(({ plateau }) => plateau !== null)
+    .reduce<ScheduleState>((done, { plateau, start }, index) => {
+      const own = done[index];
+      if (plateau === null || own === undefined) return done;
+      // Its own value does not count: what it begins with is asked for.
+      const begin = valueAt(planned, start, done.with(index, startOfPlateau));
+      return done.with(index, plateauFrom(plateau, own, begin));
+    }, state);
 }
 
 function valueAt(planned: readonly PlannedPhase[], update: number, state: ScheduleState): number {

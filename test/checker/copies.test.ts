@@ -51,12 +51,59 @@ describe('accepted', () => {
     expect(weights.get('Small')?.every(({ trainable }) => trainable)).toBe(true);
   });
 
-  test('a model that only a copy is of exists for it', () => {
-    const spec = copy(
-      'model Base on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image |> flatten() |> dense(10) as head }\nmodel Other = frozen(Base)',
+  const base =
+    'model Base on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image |> flatten() |> dense(10) as head }';
+  const made = (decl: string, more: Readonly<Record<string, string>> = {}) =>
+    check(specOf({ ...copy(`${base}\n${decl}`), ...more })).ir?.trainer?.models.map(
+      ({ name, copy: how }) => `${name}${how?.alone ? ' alone' : ''}`,
     );
-    const { ir } = check(specOf(spec));
-    expect(ir?.trainer?.models.map(({ name }) => name)).toEqual(['Net', 'Base', 'Other']);
+  test('a model that only frozen copies are of is not made beside them', () => {
+    expect(made('model Other = frozen(Base)')).toEqual(['Net', 'Other alone']);
+    expect(made('param old: path = "runs/old"\nmodel Other = frozen(Base, from = old)')).toEqual([
+      'Net',
+      'Other alone',
+    ]);
+    expect(made('model Wide = Base()\nmodel Other = frozen(Wide)')).toEqual(['Net', 'Other alone']);
+  });
+  test.each([
+    [
+      'a step calls it',
+      {
+        validate:
+          'step validate(batch in test_set) every 1.epoch { metric m = mean(Base(batch.image) - Other(batch.image)) }',
+      },
+    ],
+    [
+      'an optimizer has it',
+      {
+        optimizer: 'optimizer opt = adam { of = [Net, Base] }',
+        train:
+          'step train(batch in train_set) { update opt { minimize mean(softmax_cross_entropy(Net(batch.image) + Base(batch.image) + Other(batch.image), batch.label)) } }',
+      },
+    ],
+  ])('it is where %s', (_what, more) => {
+    expect(made('model Other = frozen(Base)', more)).toEqual(['Net', 'Base', 'Other']);
+  });
+  test('pretrained weights go into the copy by the name of its model, where it has none of its own', () => {
+    const addon =
+      'param weights: path = "w.safetensors" addon pretrained { from = weights into = Base.head layout = "torch" }';
+    expect(made('model Other = frozen(Base)', { addon })).toEqual(['Net', 'Other alone']);
+    expect(made('model Other = frozen(Base, from = weights)', { addon })).toEqual(['Net', 'Base', 'Other']);
+    expect(
+      codesOf({ ...copy(`${base}\nmodel Other = frozen(Base)`), addon: addon.replace('Base.head', 'Other') }),
+    ).toEqual(['ZT2006']);
+    expect(
+      codesOf({
+        ...copy(`${base}\nmodel Other = frozen(Base)`),
+        addon: addon.replace('Base.head', 'Base.haed'),
+      }),
+    ).toEqual(['ZT4110']);
+  });
+  test.each(['ema(Base)', 'average(Base, from = 1.epoch)'])('%s of what nothing trains is told', (made) => {
+    const { code, at } = only(
+      copy(`${base}\nmodel Other = ${made}`, { trainer: 'trainer Digits { epochs = 3 }' }),
+    );
+    expect([code, at]).toEqual(['ZT4119', `model Other = ${made}`]);
   });
 });
 

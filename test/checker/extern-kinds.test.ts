@@ -329,12 +329,132 @@ describe('a layer', () => {
   });
 });
 
-test('a model is one of a layer, and the help says how', () => {
-  const items = 'model OwnNet() on x: f32[n, d] -> f32[n, d]';
-  const [first] = check(items, {}).diagnostics.filter(({ severity }) => severity === 'error');
-  expect(first?.code).toBe('ZT4900');
-  expect(first?.help).toContain('`layer own_net`');
-  expect(first?.help).toContain('x |> own_net() as net');
+test.each([
+  ['param latent: int = 3 where latent > 0', 'latent', [['latent', { ref: { kind: 'param' } }]], []],
+  ['const latent = 3', '3', [['latent', { value: 3 }]], []],
+])('a size of the file that weights are made of is told to the layer: %s', (line, shown, told, others) => {
+  const spec = specOf({
+    param: `${line} extern "./own.ts" { layer l() on x: f32[n, d] -> f32[n, latent] { weights = { w: f32[d, latent] } } }`,
+    model:
+      'model Net on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image |> flatten() |> l() as l |> dense(10) as head }',
+  });
+  const { ir, diagnostics } = checkProgram('spec.ztrain', memoryHost({ 'own.ts': '', 'spec.ztrain': spec }));
+  expect(diagnostics.filter(({ severity }) => severity === 'error')).toEqual([]);
+  const content = ir?.modules[0]?.classes[0]?.slots[0]?.content;
+  expect(content).toMatchObject({
+    options: [['d', { value: 64 }] as const, ...told].map(([name, value]) => ({ name, value })),
+    extern: { gives: ['n', shown], weights: [{ name: 'w', shape: ['d', shown] }], sizes: others },
+  });
+  expect(ir?.modules[0]?.externs[0]?.items[0]?.params.map(({ name }) => name)).toEqual(['d', 'latent']);
+});
+
+test('a param in what a layer takes and gives alone is held against it, and not told to it', () => {
+  const spec = specOf({
+    param:
+      'param latent: int = 3 where latent > 0 extern "./own.ts" { layer l() on x: f32[n, d] -> f32[n, 2 * latent] }',
+    model:
+      'model Net on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image |> flatten() |> l() |> dense(10) as head }',
+  });
+  const { ir } = checkProgram('spec.ztrain', memoryHost({ 'own.ts': '', 'spec.ztrain': spec }));
+  const model = ir?.modules[0]?.classes[0];
+  expect(model?.slots[0]?.content).toMatchObject({
+    options: [],
+    extern: { gives: ['n', '2 * latent'], sizes: [{ name: 'latent', value: { ref: { kind: 'param' } } }] },
+  });
+  expect(model?.options.map(({ name }) => name)).toEqual(['latent']);
+});
+
+test.each(['weights = { w: f32[d], w: f32[d, d] }', 'weights = { w: f32[d] } state = { w: f32[d] }'])(
+  'nothing is owned twice: %s',
+  (owned) => {
+    expect(told(`layer l() on x: f32[n, d] -> f32[n, d] { ${owned} }`)).toEqual(['ZT2011 w']);
+  },
+);
+
+describe('a model', () => {
+  const net = (rest: string, params = '()'): string =>
+    `model Net${params} on image: f32[n, 8, 8, 1] -> f32[n, 10] ${rest}`;
+  const owned =
+    '{ weights = { hidden: { weight: f32[64, units] }, gain: f32[units] } state = { seen: f32[2] } }';
+  const whole = net(owned, '(units: int = 16 where units > 0)');
+  const used: Use = { model: '' };
+
+  test('has its weights without a name before theirs', () => {
+    const { weights, ir } = check(whole, used);
+    expect(
+      (weights.get('Net') ?? []).map(({ path, shape, trainable }) => [path, shape.map(showSize), trainable]),
+    ).toEqual([
+      ['hidden.weight', ['64', 'units'], true],
+      ['gain', ['units'], true],
+      ['seen', ['2'], false],
+    ]);
+    const made = ir?.modules.at(-1)?.classes.find(({ name }) => name === 'Net');
+    expect(made).toMatchObject({ role: 'model', slots: [{ whole: true, named: true }], body: [] });
+  });
+  test('is made with other parameters, copied, grouped and frozen, as any model', () => {
+    const rest = {
+      model: 'model Wide = Net(units = 32) model Smooth = ema(Net, decay = 0.9) model Still = frozen(Wide)',
+      optimizer: `optimizer opt = adam { of = Net group gain { match = ["gain"] lr = 0.1 } group hidden { match = ["hidden.**"] freeze = after(1.epoch) } }
+optimizer other = adam { of = Wide }`,
+      train:
+        'step train(batch in train_set) { update opt, other { minimize mean(softmax_cross_entropy(Net(batch.image) + Wide(batch.image) + Smooth(batch.image) + Still(batch.image), batch.label)) } }',
+    };
+    expect(told(whole, rest)).toEqual([]);
+    const { weights, ir } = check(whole, rest);
+    for (const model of ['Net', 'Smooth', 'Wide', 'Still'])
+      expect(weights.get(model)?.map(({ path }) => path)).toEqual(['hidden.weight', 'gain', 'seen']);
+    expect(ir?.trainer?.models.map(({ name, class: made }) => `${name}: ${made}`)).toEqual([
+      'Net: Net',
+      'Wide: Net',
+      'Smooth: Net',
+      'Still: Net',
+    ]);
+  });
+  test.each([
+    [
+      net('{ weights = { gain: f32[2] } }'),
+      { optimizer: 'optimizer opt = adam { of = Net group g { match = ["gian"] } }' },
+      'ZT4110 "gian"',
+    ],
+    ['model Net', {}, 'ZT4205 Net'],
+
+    [net('{ weights = { w: f32[units] } }', '(units: int)'), {}, 'ZT3303 units'],
+    [net('{ weights = { w: f32[units] } }', '(units: int = 0 where units > 0)'), {}, 'ZT3301 0'],
+    [net('{ weights = { w: f32[n] } }'), {}, 'ZT3108 Net'],
+    [net('{ weights = { w: f32[k] } }'), {}, 'ZT2001 k'],
+    [net('{ weights = ["w"] }'), {}, 'ZT3203 ["w"]'],
+    [net('{ rule = "conv" }'), {}, 'ZT2002 rule'],
+    ['model Net() on x: f32[...s] -> f32[3]', {}, 'ZT3112 f32[...s]'],
+    ['model Net() on x: f32[n, 8, 8, 1] -> f32[m, 10]', {}, 'ZT2001 m'],
+    ['model Net() on x: float -> f32[3]', {}, 'ZT3203 float'],
+    ['model Net() on x: f32[n, 8, 8, 3] -> f32[n, 10]', {}, 'ZT3102 batch.image'],
+    ['model Net() on x: f32[n, 8, 8, 1], y: f32[n] -> f32[n, 10]', {}, 'ZT2004 Net(batch.image)'],
+    [`${net('')} model Net() on x: f32[n] -> f32[n]`, {}, 'ZT2010 Net'],
+  ] as const)('%s: %j: %s', (item, use, error) => {
+    const [first, ...others] = new Set(told(item, { ...used, ...use }));
+    expect([first, others.filter((each) => !each.endsWith('batch.label'))]).toEqual([error, []]);
+  });
+  test('of another file is imported as any model', () => {
+    const spec = specOf({ param: 'import { Net } from "./nets.ztrain"', model: '' });
+    const nets = `extern "./own.ts" { ${whole} }`;
+    const host = memoryHost({ 'own.ts': '', 'nets.ztrain': nets, 'spec.ztrain': spec });
+    const { diagnostics, weights } = checkProgram('spec.ztrain', host);
+    expect(diagnostics.filter(({ severity }) => severity === 'error')).toEqual([]);
+    expect(weights.get('Net')?.map(({ path }) => path)).toEqual(['hidden.weight', 'gain', 'seen']);
+  });
+  test('whose rows meet, and one that draws, are known for it', () => {
+    const twice =
+      'step train(batch in train_set) { update opt { minimize mean(softmax_cross_entropy(Net(batch.image) + Net(batch.image), batch.label)) } }';
+    const drawing = check(whole.replace('{ weights', '{ random = true meets_rows = true weights'), {
+      ...used,
+      train: twice,
+    });
+    expect(drawing.ir?.modules.at(-1)?.classes.find(({ name }) => name === 'Net')?.random).toBe(true);
+    expect(JSON.stringify(drawing.ir?.trainer?.steps[0])).toContain('"label":"train.opt.Net2"');
+    expect(JSON.stringify(check(whole, { ...used, train: twice }).ir?.trainer?.steps[0])).not.toContain(
+      '"label":"train.opt.Net2"',
+    );
+  });
 });
 
 test('a trainer cannot be one', () => {

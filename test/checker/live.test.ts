@@ -92,6 +92,12 @@ test('a mean of what may be missing is one of what is known', async () => {
   );
 });
 
+test('with a weight, each of what is known counts by its weight', async () => {
+  expect(await codeOf({ body: 'metric late = mean(batch.late, weight = batch.action)' })).toMatch(
+    /late: rows\.mean\( ?ops\.select\(batch\.late\.missing, 0, batch\.late\.value\), \{ weight: ops\.mul\( ?ops\.cast<Tensor1D>\(ops\.not\(batch\.late\.missing\), \{ to: 'f32' \}\), ops\.cast<Tensor1D>\(batch\.action, \{ to: 'f32' \}\),? ?\)/,
+  );
+});
+
 test('a run may end by the clock alone', () => {
   expect(check({ trainer: 'max_time = 10.minutes' }).found).toEqual([]);
 });
@@ -193,7 +199,17 @@ describe('is refused:', () => {
     [
       'a mean of it along an axis',
       { body: 'metric late = sum(mean(batch.late, axis = 0))' },
-      'ZT4900 a mean of values that may be missing, with a weight or along an axis, is not built yet @ mean(batch.late, axis = 0)',
+      'ZT3207 this value may be missing, and `mean` with `axis` in a step needs it @ batch.late',
+    ],
+    [
+      'a mean of it with a weight that may be missing too',
+      { body: 'metric late = mean(batch.late, weight = batch.late)' },
+      'ZT3207 this value may be missing, and `weight` of `mean` needs it @ batch.late',
+    ],
+    [
+      'a mean of it with a weight of another shape',
+      { body: 'metric late = mean(batch.late, weight = batch.obs)' },
+      'ZT3101 `weight` has 2 ([batch.size, 4]) axes, 1, as the values have, expected @ batch.obs',
     ],
   ])('%s', (_, parts, error) => {
     expect(check(parts).found).toEqual([error]);

@@ -133,6 +133,10 @@ describe('what may be missing', () => {
       );
     for (const [figure, code] of [
       ['mean(batch.v, axis = 0)', "how: 'mean', of: batch.v.value, axis: [0], missing: batch.v.missing"],
+      [
+        'mean(batch.v, weight = expand_dims(batch.b, axis = 1), axis = 0)',
+        'of: batch.v.value, axis: [0], weight: ops.expandDims<Tensor2D>(batch.b, { axis: 1 }), missing: batch.v.missing',
+      ],
       ['mean(log(batch.v), axis = 0)', 'of: ops.log(batch.v.value), axis: [0], missing: batch.v.missing'],
       [
         'mean(cast(is_missing(batch.v), f32), axis = 0)',

@@ -287,3 +287,61 @@ test('deterministic excludes what goes by the clock; data is read again between 
     '`reload_data` of the trainer is 1.5, a whole number of epochs expected',
   );
 });
+
+describe('data sets of different length that a step reads together', () => {
+  const two = (stage: string, sets: string, body: string, trainer = 'trainer Digits { epochs = 1 }') => ({
+    test_set: `data a_set = train_set { split = "test" shuffle = false }\ndata b_set = a_set { ${sets} }`,
+    train: `step train(batch in train_set) { update opt { minimize mean(softmax_cross_entropy(Net(batch.image), batch.label)) } }`,
+    validate: `step ${stage}(a in a_set, b in b_set) ${stage === 'validate' ? 'every 1.epoch' : ''} { ${body} }`,
+    trainer,
+  });
+  const figure = 'metric m = accuracy(Net(a.image), a.label) metric k = mean(b.label == 1)';
+
+  test.each(['validate', 'test', 'predict'])('are refused in a %s step', (stage) => {
+    const body = stage === 'predict' ? 'return { guess: argmax(Net(a.image)) }' : figure;
+    expect(only(two(stage, 'batch = 100', body))).toMatchObject({
+      code: 'ZT4223',
+      at: 'b_set',
+      message: `\`step ${stage}\` reads data sets of different length together: 12 batches of \`a_set\` and 4 batches of \`b_set\``,
+      notes: ['`a_set` has 359 rows in batches of 32', '`b_set` has 359 rows in batches of 100'],
+      help: `write a step for each data set, or take as many batches of each: \`limit = { ${stage}: 4.batches }\``,
+    });
+  });
+  test('are none with as many batches each, also by a limit', () => {
+    expect(codesOf(two('validate', 'batch = 30', figure))).toEqual([]);
+    const limited = 'trainer Digits { epochs = 1 limit = { validate: 3.batches } }';
+    expect(codesOf(two('validate', 'batch = 100', figure, limited))).toEqual([]);
+    const share = 'trainer Digits { epochs = 1 limit = { validate: 50.percent } }';
+    expect(codesOf(two('validate', 'batch = 100', figure, share))).toEqual(['ZT4223']);
+  });
+
+  const trained = (options: string, trainer?: string) =>
+    found({
+      train_set:
+        'data easy = digits { split = "train" batch = 32 map row -> { image: cast(row.image, f32) / 16, label: row.label } }',
+      test_set: `data hard = easy { split = "test" ${options} }`,
+      train:
+        'step train(a in easy, b in hard) { update opt { minimize mean(softmax_cross_entropy(Net(a.image), a.label)) + mean(softmax_cross_entropy(Net(b.image), b.label)) } }',
+      validate: 'step predict(a in hard) { return { guess: argmax(Net(a.image)) } }',
+      ...(trainer === undefined ? {} : { trainer }),
+    });
+  test('end an epoch of training, with what is left out', () => {
+    expect(trained('')).toMatchObject([
+      {
+        code: 'ZT5023',
+        message:
+          'an epoch of `step train` ends with its shortest data set: 45 batches of `easy` and 12 batches of `hard`',
+        notes: [
+          'the last 1,054 rows of `easy` are never trained on: it is not shuffled',
+          '`easy` has 1,438 rows in batches of 32',
+          '`hard` has 359 rows in batches of 32',
+        ],
+      },
+    ]);
+    expect(trained('batch = 4 shuffle = true').map(({ notes }) => notes[0])).toEqual([
+      'an epoch leaves 179 rows of `hard` out, others each time: it is shuffled',
+    ]);
+    expect(trained('batch = 8')).toEqual([]);
+    expect(trained('', 'trainer Digits { epochs = 1 limit = { train: 12.batches } }')).toEqual([]);
+  });
+});

@@ -81,6 +81,44 @@ describe('activations before losses', () => {
     const model = `model Net on image: f32[n, 8, 8, 1] -> f32[n, 10] {\n let v0 = image |> flatten() |> dense(10) as head\n ${lets.join('\n ')}\n return v60 }`;
     expect(codesOf({ param: 'param p: int = 1', model })).toEqual([]);
   });
+  const measured = (metric: string) => ({
+    train_set:
+      'data train_set = digits { batch = 32 shuffle = true map row -> { image: cast(row.image, f32) / 16, label: row.label, one: row.label == 1 } }',
+    validate: `step validate(batch in test_set) every 1.epoch { metric m = ${metric} }`,
+  });
+  const logit = 'Net(batch.image)[:, 1]';
+  test.each([
+    ['binary_accuracy', `binary_accuracy(sigmoid(${logit}), batch.one)`],
+    ['f1', `f1(sigmoid(${logit}), batch.one)`],
+    ['precision', `2 * precision(sigmoid(${logit}), batch.one, threshold = 0)`],
+    ['recall', `1 - recall(sigmoid(${logit}), batch.one)`],
+    ['confusion_matrix', `confusion_matrix(sigmoid(${logit}), batch.one)`],
+    ['auroc', 'auroc(softmax(Net(batch.image)), batch.label)'],
+    ['average_precision', 'average_precision(sigmoid(Net(batch.image)), batch.label)'],
+  ])('are found before %s, which takes logits', (name, metric) => {
+    const shown = only(measured(metric));
+    expect(shown.code).toBe('ZT5003');
+    expect(shown.message).toMatch(`\`${name}\` takes logits, and gets the result of`);
+    expect(shown.at).toContain('Net(batch.image)');
+    expect(shown.help?.includes('threshold = 0.5')).toBe(!['auroc', 'average_precision'].includes(name));
+  });
+  test.each([
+    `binary_accuracy(sigmoid(${logit}), batch.one, threshold = 0.5)`,
+    `f1(sigmoid(${logit}), batch.one, threshold = 0.5)`,
+    'f1(softmax(Net(batch.image)), batch.label)',
+    'confusion_matrix(softmax(Net(batch.image)), batch.label)',
+    `auroc(sigmoid(${logit}), batch.one)`,
+    'accuracy(softmax(Net(batch.image)), batch.label)',
+    'top_k_accuracy(softmax(Net(batch.image)), batch.label, k = 3)',
+  ])('are no mistake where they change nothing: %s', (metric) => {
+    expect(codesOf(measured(metric))).toEqual([]);
+  });
+  test('have a place in the spec also where the loss stands in a function of the prelude', () => {
+    const shown = only({
+      train: train('update opt { minimize mean(-log_prob(softmax(Net(batch.image)), batch.label)) }'),
+    });
+    expect(shown).toMatchObject({ code: 'ZT5003', at: 'Net(batch.image)' });
+  });
   test('are no mistake further up', () => {
     expect(codesOf({ model: net('dense(16) as hidden |> softmax() |> dense(10) as head') })).toEqual([]);
     expect(codesOf({ model: net('dense(10) as head |> log_softmax()') })).toEqual([]);

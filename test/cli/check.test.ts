@@ -304,13 +304,17 @@ trainer T { epochs = 1 }`;
     write('ordered.ztrain', [text, ...addons].join('\n'));
     const { stdout } = await desk.ztrainc(['show', 'ordered.ztrain', '--plan']);
     expect(stdout).toContain(
-      'add-ons, in the order of their hooks: lr_log (independent), device_stats (independent), early_stopping (trigger), checkpoint (dependent)\n',
+      `add-ons, phase by phase in the order of their hooks:
+  independent (by itself): lr_log, device_stats
+  trigger (may end or change the run): early_stopping
+  dependent (after all others, by what they have done): checkpoint
+`,
     );
     write('ordered.ztrain', [text, ...addons.slice(1, 2)].join('\n'));
     // A run has a checkpoint at its end also where none is declared.
     const bare = await desk.ztrainc(['show', 'ordered.ztrain', '--plan']);
     expect(bare.stdout).toContain(
-      'add-ons, in the order of their hooks: early_stopping (trigger), checkpoint (dependent)\n',
+      '  trigger (may end or change the run): early_stopping\n  dependent (after all others, by what they have done): checkpoint\n',
     );
     const loading = [
       'param body: path = "body.safetensors"',
@@ -321,7 +325,8 @@ trainer T { epochs = 1 }`;
     const both = await desk.ztrainc(['show', 'ordered.ztrain', '--plan', 'top.from=other.safetensors']);
     expect(both.stdout).toContain(
       [
-        'add-ons, in the order of their hooks: pretrained as rest (core), pretrained as top (core), checkpoint (dependent)',
+        '  core (before all others): pretrained as rest, pretrained as top',
+        '  dependent (after all others, by what they have done): checkpoint',
         'pretrained as rest: Classifier from body.safetensors',
         'pretrained as top: Classifier.head from other.safetensors, in the layout of torch',
         '',

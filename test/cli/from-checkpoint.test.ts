@@ -2,6 +2,8 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writeCheckpoint } from '../../src/runtime/checkpoint/write.js';
+import { contents } from '../runtime/checkpoint-contents.js';
 import { openDesk, root, type Desk } from './command-line.js';
 
 let desk: Desk;
@@ -125,6 +127,27 @@ describe('without the spec', () => {
     expect(ended.code).toBe(2);
   }, 60_000);
 });
+
+test('what a checkpoint says that its spec is called leads nowhere', async () => {
+  const { head, ...others } = contents(1);
+  for (const [at, path] of [
+    '../evil.ztrain',
+    '/evil.ztrain',
+    'a/evil.ztrain',
+    'a\\evil.ztrain',
+    '..',
+  ].entries()) {
+    const from = await writeCheckpoint(join(desk.folder, `named-${at}`), {
+      ...others,
+      head: { ...head, spec: { ...head.spec, files: [{ path, text: 'trainer T { epochs = 1 }' }] } },
+    });
+    const ended = await desk.ztrainc(['test', '--from', from]);
+    expect(ended.stderr).toContain(
+      `says that its spec is ${JSON.stringify(path)}, which is no name of a file; name the spec`,
+    );
+    expect(ended.code).toBe(2);
+  }
+}, 60_000);
 
 describe('export', () => {
   test('writes the weights and says where', async () => {

@@ -6,7 +6,9 @@ import { afterAll, expect, test } from 'vitest';
 import { planLines } from '../../src/cli/show-plan.js';
 import { settingsOf } from '../../src/cli/settings.js';
 import { checkSpec, specFile } from '../../src/cli/specs.js';
+import { digits } from '../../src/runtime/data/index.js';
 import { parseOverride } from '../../src/values/overrides.js';
+import { percent } from '../../src/values/units.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'ztrain-plan-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -61,7 +63,10 @@ test('of a whole run', () => {
     freeze: group body of \`opt\` in steps 1 to 45, trained from 46 on
     ema Smooth of Net: after every update
     average Settled of Net: takes weights in after 90, 135 (2 times)
-    add-ons, in the order of their hooks: lr_log (independent), csv_log (independent), image_grid (independent), early_stopping (trigger), checkpoint (dependent)
+    add-ons, phase by phase in the order of their hooks:
+      independent (by itself): lr_log, csv_log, image_grid
+      trigger (may end or change the run): early_stopping
+      dependent (after all others, by what they have done): checkpoint
     checkpoint: every 1 epoch: after 45, 90, 135 (3 times); after a validation with the best validate.loss; at the end
     early_stopping: validate.loss is measured 3 times, patience 1: a run that does not improve ends after step 90
     metrics of training: at the end of each epoch, and in between: every 20 steps: after 20, 40, 60, … (6 times)
@@ -116,15 +121,24 @@ test('of a run on live data, which has no epochs', () => {
   expect(planOf(live(best)).join('\n')).toMatchInlineSnapshot(`
     "train: 50 steps
       play: live, batches of 8 as the step asks for them
-    add-ons, in the order of their hooks: checkpoint (dependent)
-    checkpoint: every 10 steps; after a line of metrics with the best train.loss; at the end
-    metrics of training: every 50 steps"
+    add-ons, phase by phase in the order of their hooks:
+      dependent (after all others, by what they have done): checkpoint
+    checkpoint: every 10 steps: after 10, 20, 30, … (5 times); after a line of metrics with the best train.loss; at the end
+    metrics of training: every 50 steps: after 50 (1 time)"
   `);
   const metrics = (trainer: string): string | undefined =>
     planOf(live('', trainer)).find((line) => line.startsWith('metrics'));
-  expect(metrics('steps = 55')).toBe('metrics of training: every 50 steps, and at the end');
-  expect(metrics('steps = 50 log_every = 5.steps')).toBe('metrics of training: every 5 steps');
+  expect(metrics('steps = 55')).toBe(
+    'metrics of training: every 50 steps: after 50, and at the end, after 55 (2 times)',
+  );
+  expect(metrics('steps = 50 log_every = 5.steps')).toBe(
+    'metrics of training: every 5 steps: after 5, 10, 15, … (10 times)',
+  );
   expect(metrics('max_time = 1.hour')).toBe('metrics of training: every 50 steps, and at the end');
+  expect(planOf(live('', 'steps = 50 accumulate = 4')).slice(0, 2)).toEqual([
+    'train: 50 steps',
+    '  play: live, batches of 8 as the step asks for them, 4 in each: 32 rows a step',
+  ]);
 });
 
 test('a best figure of training is that of an epoch', () => {
@@ -154,10 +168,154 @@ test('of a dev run', () => {
     freeze: group body of \`opt\` in all 2 steps
     ema Smooth of Net: after every update
     average Settled of Net: takes weights in after no step
-    add-ons, in the order of their hooks: lr_log (independent), csv_log (independent), image_grid (independent)
+    add-ons, phase by phase in the order of their hooks:
+      independent (by itself): lr_log, csv_log, image_grid
     metrics of training: at the end of each epoch, and in between: every 20 steps: never, the run has 2 steps
     lr_log: every 40 steps: never, the run has 2 steps
     csv_log: with each line of metrics
     image_grid: every 1 epoch: never, the run has 2 steps"
   `);
+});
+
+test('what meets the end of an epoch is said, not left out in silence', () => {
+  const often = whole.replace('log_every = 20.steps', 'log_every = 15.steps');
+  expect(planOf(often).find((line) => line.startsWith('metrics'))).toBe(
+    'metrics of training: at the end of each epoch, and in between: every 15 steps: after 15, 30, 60, … (6 times; 3 more meet the end of an epoch)',
+  );
+});
+
+test('of a run of steps whose epochs are not known', () => {
+  writeFileSync(join(folder, 'own.ts'), '');
+  const unknown = `extern "./own.ts" { data own(number: int) -> { image: f32[8, 8, 1], label: i32 }
+  schedule turns(to: float, over: duration, from: float | none = none) }\n${whole
+    .replace(/data train_set = .*/, 'data train_set = own { number = 1 }')
+    .replace(/data test_set = .*/, 'data test_set = own { number = 2 }')
+    .replace(/model Settled = .*/, 'model Settled = average(Net, from = 30.steps, every = 10.steps)')
+    .replace('freeze = 1.epoch', 'freeze = 10.percent')
+    .replace('{ of = Net', '{ of = Net lr = warm')
+    .replace(
+      'optimizer opt',
+      `schedule warm { warmup(to = 1e-2, over = 10.percent) turns(to = 1e-3, over = 20.steps) cosine(to = 0, over = 10.steps)
+  linear(from = 1e-3, to = 0, over = rest, every = 20.steps) }\noptimizer opt`,
+    )
+    .replace('epochs = 3', 'steps = 100')}`;
+  expect(planOf(unknown).join('\n')).toMatchInlineSnapshot(`
+    "train: 100 steps
+      train_set: its rows come from ./own.ts
+      every 50 steps (metric late): in steps 50, 100 (2 times)
+    validate: every 1 epoch, and at the end
+      test_set: its rows come from ./own.ts
+    rare: every 20 epochs, and at the end
+      test_set: its rows come from ./own.ts
+    odd: every 50 steps: after 50, 100 (2 times)
+      test_set: its rows come from ./own.ts
+    freeze: group body of \`opt\` in steps 1 to 10, trained from 11 on
+    ema Smooth of Net: after every update
+    average Settled of Net: takes weights in after 30, 40, 50, … (8 times)
+    add-ons, phase by phase in the order of their hooks:
+      independent (by itself): lr_log, csv_log, image_grid
+      trigger (may end or change the run): early_stopping
+      dependent (after all others, by what they have done): checkpoint
+    checkpoint: every 1 epoch; after a validation with the best validate.loss; at the end
+    metrics of training: at the end of each epoch, and in between: every 20 steps: after 20, 40, 60, … (5 times, or fewer where it meets the end of an epoch)
+    lr_log: every 40 steps: after 40, 80 (2 times)
+    csv_log: with each line of metrics
+    image_grid: every 1 epoch
+    schedule warm:
+      warmup: steps 1 to 10, 0.001 to 0.01
+      turns: steps 11 to 30, values not known before the run
+      cosine: steps 31 to 40, values not known before the run
+      linear: steps 41 to 100, 0.001 to 0.0003333, a new value every 20 steps (3 values)"
+  `);
+});
+
+test('a step that looks at the run, which way it goes when', () => {
+  const loss = 'mean(softmax_cross_entropy(Net(batch.image), batch.label))';
+  const ways = (text: string): readonly string[] =>
+    planOf(text).filter((line) => /^ {2}(?:if|else)/.test(line));
+  const branches = whole
+    .replace(/^(?:model S|  every 50.steps).*$/gm, '')
+    .replace('Settled(', 'Net(')
+    .replace('freeze = 1.epoch', 'lr = 1e-4')
+    .replace(
+      `update opt { minimize ${loss} }`,
+      `if run.epoch < 1.epoch or run.step >= 100.steps { update opt { minimize ${loss} } } else { update opt { minimize (if run.epoch == 1.epoch then 2 else 1) * ${loss} } }`,
+    )
+    .replace(
+      `every 50.steps { metric loss = `,
+      'every 50.steps { metric loss = (if run.step > 60.steps then 1 else 0) * ',
+    );
+  expect(ways(branches)).toEqual([
+    '  if run.epoch < 1.epoch or run.step >= 100.steps (update opt): in steps 1 to 45, 101 to 135 (80 times)',
+    '  else (update opt): in steps 46 to 100 (55 times)',
+    '  if run.epoch == 1.epoch, as a value: in steps 46 to 90 (45 times)',
+    '  if run.step > 60.steps, as a value: in passes after 100, 135 (2 times)',
+  ]);
+  // Where an epoch's length is not known, neither is when it has come to one.
+  writeFileSync(join(folder, 'own.ts'), '');
+  const unknown = `extern "./own.ts" { data own(number: int) -> { image: f32[8, 8, 1], label: i32 } }\n${branches
+    .replace(/data train_set = .*/, 'data train_set = own { number = 1 }')
+    .replace(/data test_set = .*/, 'data test_set = own { number = 2 }')
+    .replace('epochs = 3', 'steps = 135')}`;
+  expect(ways(unknown)).toEqual([
+    '  if run.epoch < 1.epoch or run.step >= 100.steps (update opt)',
+    '  else (update opt)',
+    '  if run.epoch == 1.epoch, as a value',
+    '  if run.step > 60.steps, as a value: in passes after 100, 135 (2 times)',
+  ]);
+});
+
+test('a measure step over two sets is one, and a schedule says what it keeps for a time', () => {
+  const measured = whole
+    .replace(
+      'model Net',
+      'data others = digits { map row -> { image: cast(row.image, f32) / 16 } }\nstep measure as seen(one in train_set, two in others) { metric mu = mean(one.image) metric nu = mean(two.image) }\nmodel Net',
+    )
+    .replace('return image |>', 'return (image - seen.mu) |>')
+    .replace(
+      'optimizer opt',
+      'schedule falling { linear(from = 0.1, to = 0.01, over = 2.epochs, every = 1.epoch) step(factor = 0.5, every = 20.steps, over = rest) }\noptimizer opt',
+    )
+    .replace('{ of = Net', '{ of = Net lr = falling')
+    .replace(/^addon checkpoint.*$/m, '');
+  const lines = planOf(measured);
+  expect(lines.filter((line) => line.startsWith('seen'))).toEqual(['seen: once, before training']);
+  expect(lines.slice(1, 4)).toEqual([
+    '  train_set: 1,438 rows, 45 batches of 32, the last of 30',
+    '    in the step: image',
+    '  others: 1,438 rows, 45 batches of 32, the last of 30',
+  ]);
+  expect(lines.slice(lines.indexOf('schedule falling:'))).toEqual([
+    'schedule falling:',
+    '  linear: steps 1 to 90, 0.1 to 0.055, a new value every 1 epoch (2 values)',
+    '  step: steps 91 to 135, 0.01 to 0.0025, a new value every 20 steps (3 values)',
+  ]);
+  // Without the add-on a run saves as well; a dev run does not.
+  const saved = (text: string): readonly string[] =>
+    planOf(text).filter((line) => line.startsWith('checkpoint'));
+  expect(saved(measured)).toEqual(['checkpoint: at the end, as there is no checkpoint add-on']);
+  expect(saved(measured.replace('epochs = 3', 'epochs = 3 dev_run = 2.batches'))).toEqual([]);
+});
+
+test('rows of a part by class are those that a run reads, where a source is always the same', async () => {
+  for (const split of ['train', 'test', 'all'] as const)
+    for (const share of [7, 10, 33, 50]) {
+      const text = whole
+        .replace(
+          'data train_set = digits { batch = 32',
+          `data train_set = digits { split = "${split}" parts = { own: ${share}.percent, others: ${100 - share}.percent } part = "own" stratify = "label" batch = 1`,
+        )
+        .replace(
+          'data test_set = train_set { split = "test" ',
+          'data test_set = train_set { part = "others" ',
+        );
+      const opened = await digits({
+        split,
+        parts: { own: percent(share), others: percent(100 - share) },
+        part: 'own',
+        stratify: 'label',
+      }).open({ root: '.', seed: 0, label: 'a' });
+      const all = { train: '1,438', test: '359', all: '1,797' }[split];
+      expect(planOf(text)[1]).toContain(`: ${opened.rows} of ${all} rows, `);
+    }
 });

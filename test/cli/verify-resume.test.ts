@@ -62,6 +62,19 @@ test.each([
   240_000,
 );
 
+// Loss scaling is a part of what a run goes on with.
+test('a precision that the device has no units for goes where it is forced, if the engine has it at all', async () => {
+  const words = ['verify-resume', 'digits.ztrain', 'trainer.epochs=1', 'trainer.precision=f16', '--kills=1'];
+  const refused = await desk.ztrainc([...words, '--engine=embedded', '--force-precision']);
+  expect(refused.stderr).toContain('the embedded engine has no units for it');
+  expect(refused.code).toBe(3);
+  if (!nativeUnderTest) return;
+  const { code, stdout, stderr } = await desk.ztrainc([...words, `--engine=${engine}`, '--force-precision']);
+  expect(stderr).not.toContain('error');
+  expect(stdout).toMatch(/^1 kills, 45 steps: the last checkpoints are equal byte for byte/);
+  expect(code).toBe(0);
+}, 240_000);
+
 test('what is not the same is found', async () => {
   const { differencesOf } = await import('../../src/cli/compare-runs.js');
   const train = (name: string, seed: number) =>

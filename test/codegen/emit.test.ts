@@ -19,4 +19,23 @@ describe('emitted trainers', () => {
     const ir = gan();
     expect(await emit(ir, options)).toEqual(await emit(structuredClone(ir), options));
   });
+
+  test('give an add-on the name that the spec does', async () => {
+    const ir = digits();
+    const { trainer } = ir;
+    const named =
+      trainer === null
+        ? ir
+        : {
+            ...ir,
+            trainer: {
+              ...trainer,
+              addons: trainer.addons.map((addon) =>
+                addon.name === 'checkpoint' ? { ...addon, label: 'often' } : addon,
+              ),
+            },
+          };
+    const [file] = await emit(named, options);
+    expect(file?.text).toMatch(/addons\.named\(\s*'often',\s*addons\.checkpoint\(\{ keep: 3/);
+  });
 });

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { checkExterns, compile, nodeHost } from '../../src/compiler.js';
 import { externs, own, specOf } from '../specs/own-externs.js';
 
@@ -109,3 +109,60 @@ test('a curve that goes on from where the phase before ended, declared without `
   const spec = all.replace('over: duration, from: float | none = none)', 'over: duration)');
   expect(await faultsOf([], spec)).toEqual([says('schedule phase', 'ramp')]);
 }, 60_000);
+
+describe('a model', () => {
+  const spec = `extern "./net.ts" {
+  model Net(rate: float = 0.5) on image: f32[n, 8, 8, 1] -> f32[n, 10] { weights = { inner: { weight: f32[64, 10] }, bias: f32[10] } }
+}
+data train_set = digits { batch = 64 map row -> { image: cast(row.image, f32) / 16, label: row.label } }
+optimizer opt = sgd { of = Net lr = 1e-2 }
+step train(batch in train_set) { update opt { minimize mean(softmax_cross_entropy(Net(batch.image), batch.label)) } }
+trainer Digits { epochs = 1 }
+`;
+  const code = `import { nn, ops, type Tensor1D, type Tensor2D, type Tensor4D } from 'ztrain/runtime';
+export class Net extends nn.Module<[image: Tensor4D], Tensor2D> {
+  readonly bias: nn.Weight<Tensor1D>;
+  readonly inner: nn.Dense;
+  constructor(readonly options: { readonly rate: number }) {
+    super();
+    this.bias = this.addWeight('bias', [10], nn.constantInitializer(10, options.rate));
+    this.inner = this.add('inner', nn.dense({ inputs: 64, units: 10, bias: false }));
+  }
+  protected override forward(image: Tensor4D): Tensor2D {
+    return ops.add<Tensor2D>(this.inner.call(ops.flatten<Tensor2D>(image)), this.bias.read());
+  }
+}
+`;
+  test.each([
+    ['', '', []],
+    [
+      'extends nn.Module<[image: Tensor4D], Tensor2D>',
+      'extends nn.Module<[image: Tensor2D], Tensor2D>',
+      ['Net'],
+    ],
+    ['readonly rate: number', 'readonly rate: string', ['Net']],
+    ['readonly rate: number', 'readonly rate: number; readonly width: number', ['Net']],
+    ['readonly bias: nn.Weight<Tensor1D>', 'readonly bias: nn.Weight<Tensor2D>', ['Net']],
+    ['readonly bias', 'private readonly bias', ['Net']],
+    ['export class Net ', 'export class Other ', ['Net']],
+    ['export class Net ', 'export const Net = () => new Own({ rate: 1 });\nclass Own ', ['Net']],
+  ] as const)(
+    '%j changed to %j: %j',
+    async (from, to, names) => {
+      const path = join(folder, 'model.ztrain');
+      expect(code).toContain(from);
+      writeFileSync(join(folder, 'net.ts'), code.replace(from, to));
+      writeFileSync(path, spec);
+      const compiled = await compile(path, { host: nodeHost });
+      if (compiled.emitted === null) throw new Error(JSON.stringify(compiled.diagnostics));
+      const { diagnostics } = await checkExterns(compiled, compiled.emitted, compiled.folder);
+      expect(
+        diagnostics.map(({ message, span }) => [
+          message.slice(0, message.indexOf(':')),
+          spec.slice(span.start, span.end),
+        ]),
+      ).toEqual(names.map((name) => ['model `Net` is not what ./net.ts exports', name]));
+    },
+    60_000,
+  );
+});

@@ -18,10 +18,13 @@ const sources = blocks.flatMap(({ language, options, text }) => {
 const specs = blocks.filter(({ language }) => language === 'ztrain');
 
 test('every kind has an example', () => {
-  const declared = specs.flatMap(({ text }) => text.match(/^ {2}(metric|optimizer|schedule|layer) /gm) ?? []);
+  const declared = specs.flatMap(
+    ({ text }) => text.match(/^ {2}(metric|optimizer|schedule|layer|model) /gm) ?? [],
+  );
   expect([...new Set(declared.map((word) => word.trim()))].sort()).toEqual([
     'layer',
     'metric',
+    'model',
     'optimizer',
     'schedule',
   ]);

@@ -2,7 +2,7 @@
  * Add-ons that are cut off and taken up again from what a checkpoint keeps. Each run of observations is split at every point; from
  * there on, an add-on with the state that was written and read back must do what the one that went on does.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -288,6 +288,24 @@ describe('csv_log', () => {
     const third = short.start();
     third.logged?.(lineAt(1));
     expect(() => short.start().restore?.(state)).toThrow('has 1 of the 5 lines that were written to it');
+    // The last line that counts, cut in half: also where a column has come since.
+    for (const beyond of [0, 4]) {
+      const half = run(`half-${beyond}`);
+      const fourth = half.start();
+      for (let at = 1; at <= 5 + beyond; at += 1) fourth.logged?.(lineAt(at));
+      const rows = readFileSync(half.file, 'utf8').split('\n');
+      writeFileSync(
+        half.file,
+        rows
+          .slice(0, 5)
+          .concat((rows[5] ?? '').slice(3))
+          .concat(rows.slice(6))
+          .join('\n'),
+      );
+      expect(() => half.start().restore?.(state)).toThrow(
+        /until then have \d+ bytes, and had \d+; move it away/,
+      );
+    }
   });
 });
 

@@ -57,7 +57,7 @@ vi.mock('node:fs/promises', async (original) => {
 });
 
 /** How often a process is killed in each layout. CONTRIBUTING says how to kill more. */
-const kills = Number(process.env['ZTRAIN_KILLS'] ?? 12);
+const kills = Number(process.env['ZTRAIN_KILLS'] ?? 60);
 
 const root = mkdtempSync(join(tmpdir(), 'ztrain-disk-'));
 let program = '';

@@ -176,7 +176,7 @@ test.each(layouts)('in the layout %s one that is deleted while it is read is sai
   ];
   for (const read of reads)
     await expect(read()).rejects.toThrow(
-      `${newest} was removed while it was read, as a run removes its older checkpoints when it saves; read the run again, or take another checkpoint: --from ${join(folder, 'checkpoints', 'step-00000001')}`,
+      `${newest} was removed while it was read, as a run removes its older checkpoints when it saves; read the run again, or take another checkpoint: ${join(folder, 'checkpoints', 'step-00000001')}`,
     );
 });
 

@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -201,7 +209,7 @@ describe('checkpoints', () => {
       bytes.writeUInt8(bytes.readUInt8(at) ^ 4, at);
       writeFileSync(path, bytes);
       await expect(readTensors(found, 'model.safetensors')).rejects.toThrow(
-        /model\.safetensors is damaged: .+; take another checkpoint: --from \S+step-00000002$/,
+        /model\.safetensors is damaged: .+; take another checkpoint: \S+step-00000002$/,
       );
     }
     writeFileSync(path, whole.subarray(0, -1));
@@ -234,7 +242,7 @@ describe('checkpoints', () => {
     await pointTo(checkpoints, 'best', 2);
     rmSync(join(checkpoints, 'step-00000002', 'model.safetensors'));
     const others = `${join(checkpoints, 'step-00000003')}, ${join(checkpoints, 'step-00000001')}`;
-    const instead = `take another checkpoint: --from ${others}`;
+    const instead = `take another checkpoint: ${others}`;
     await expect(readTensors(await findCheckpoint(run), 'model.safetensors')).rejects.toThrow(
       `model.safetensors: it is missing; ${instead}`,
     );
@@ -244,11 +252,50 @@ describe('checkpoints', () => {
       [run, 'best names step-00000002, which is not there'],
       [checkpoints, 'is no checkpoint and no run with one'],
       [join(checkpoints, 'best'), 'best names step-00000002, which is not there'],
-      [join(checkpoints, 'notes'), 'is a file; --from takes the folder of a run or of a checkpoint'],
+      [join(checkpoints, 'notes'), 'is a file; take another checkpoint'],
       [join(checkpoints, 'step-00000009'), 'there is no folder'],
     ] as const) {
       await expect(findCheckpoint(path)).rejects.toThrow(message);
       await expect(findCheckpoint(path)).rejects.toThrow(instead);
+    }
+  });
+
+  test('what is no checkpoint and no run says what to give in its place', async () => {
+    const run = join(root, 'given');
+    const checkpoints = join(run, 'checkpoints');
+    const folder = await writeCheckpoint(checkpoints, contents(1));
+    for (const name of ['manifest.json', 'model.safetensors'])
+      await expect(findCheckpoint(join(folder, name))).rejects.toThrow(
+        `${join(folder, name)} is a file of a checkpoint; give the checkpoint, ${folder}`,
+      );
+    const file = await writeCheckpoint(checkpoints, contents(2, 'ckpt'));
+    const link = join(root, 'link.ckpt');
+    symlinkSync(file, link);
+    await expect(findCheckpoint(link)).rejects.toThrow(
+      `cannot read ${link}: it is a link; give the path of what it leads to`,
+    );
+  });
+
+  test('of a sweep, the run that was picked', async () => {
+    const sweep = join(root, 'sweep');
+    mkdirSync(sweep);
+    const say = (value: unknown): void => writeFileSync(join(sweep, 'sweep.json'), JSON.stringify(value));
+    const points = [{ runs: [{ folder: '01-a' }] }, { runs: [{ folder: '02-b' }, { folder: '../out' }] }];
+    for (const name of ['01-a', '02-b', '../out']) {
+      mkdirSync(join(sweep, name));
+      writeFileSync(join(sweep, name, 'run.json'), '{}');
+    }
+    say({ points, picked: { point: 2 } });
+    await expect(findCheckpoint(sweep)).rejects.toThrow(
+      new RegExp(
+        `sweep is a sweep, not a run; give one of its runs: point 2 was picked, ${join(sweep, '02-b')}$`,
+      ),
+    );
+    for (const value of [{ points, picked: null }, { points, picked: { point: 3 } }, 'none']) {
+      say(value);
+      await expect(findCheckpoint(sweep)).rejects.toThrow(
+        /is a sweep, not a run; give one of the runs in it$/,
+      );
     }
   });
 

@@ -170,6 +170,11 @@ describe('ema', () => {
     of(slow[1], 'Net.norm.beta').forEach((value, i) => expect(moved[i]).toBeCloseTo(1e-6 * value, 12));
   });
 
+  test('a decay of 0 is the model itself, one of 1 its first weights', async () => {
+    expectFollows(await follow(new NetTrainer(ema(0))), (_, weight) => weight);
+    expectFollows(await follow(new NetTrainer(ema(1))), (copy) => copy);
+  });
+
   test('a decay that is none ends the run', async () => {
     await expect(train(new NetTrainer(ema(1.5)))).rejects.toThrow('the decay of Other is 1.5 at step 1');
   });
@@ -251,6 +256,22 @@ describe('average', () => {
       });
     }
     expect(of(states[10], 'Other/count')).toEqual([Math.floor((10 - from) / every) + (from === 0 ? 0 : 1)]);
+  });
+
+  test('takes weights in once a window, not with each of its batches', async () => {
+    const states = await follow(new NetTrainer(average(1, 1), { accumulate: 2 }));
+    expect(states.slice(1).map((state) => of(state, 'Other/count')[0])).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  test('lengths in parts of an epoch: the first time is rounded, the others are where an interval ends', async () => {
+    const states = await follow(
+      new NetTrainer(({ net, other }) => ({
+        // 1.5 steps.
+        Other: copies.average({ of: net, into: other, from: units.epochs(0.3), every: units.epochs(0.3) }),
+      })),
+    );
+    const counts = states.slice(1).map((state) => of(state, 'Other/count')[0]);
+    expect(counts).toEqual([0, 1, 1, 2, 3, 3, 4, 5, 5, 6]);
   });
 });
 

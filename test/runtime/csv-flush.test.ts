@@ -37,8 +37,8 @@ test('at each checkpoint, all that was logged until then', async () => {
   await new Logging({ options: { epochs: 3, progress: 'none' } }).fit({ runDir });
   const file = join(runDir, 'logs', 'metrics.csv');
   const lengths = flushed.flatMap(([path, size]) => (path === file ? [size] : []));
-  // After steps 4, 8, 12 and at the end.
-  expect(lengths.length).toBeGreaterThanOrEqual(4);
+  // After steps 4, 8, 12 and at the end, and at no line between them.
+  expect(lengths).toHaveLength(4);
   expect(lengths).toEqual([...lengths].sort((a, b) => a - b));
   expect(lengths.at(-1)).toBe(readFileSync(file).length);
   // And the file's own entry, before the first checkpoint that counts on it.

@@ -175,9 +175,35 @@ describe('extern sources', () => {
   });
 
   test('what it gives is held against the record', async () => {
-    await expect(give(() => ({ length: 1, read: () => ({ y: Float32Array.of(1, 2) }) }))).rejects.toThrow(
+    await expect(give(() => ({ length: 1, read: () => ({}) }))).rejects.toThrow(
       "read() gave no field 'x' (f32[2]); return an array of that name",
     );
+    const x = Float32Array.of(1, 2);
+    await expect(give(() => ({ length: 1, read: () => ({ x, weight: x }) }))).rejects.toThrow(
+      "read() gave a field 'weight', which is none of x; declare it, or leave it out",
+    );
+    await expect(give(() => ({ length: 1, read: () => ({ X: x }) }))).rejects.toThrow(
+      "read() gave a field 'X', which is none of x; did you mean x?",
+    );
+    // Without a value it is none.
+    await expect(give(() => ({ length: 1, read: () => ({ x, weight: undefined }) }))).resolves.toHaveLength(
+      1,
+    );
+    const lists = from(
+      () => ({ length: 1, read: () => ({ name: ['a'], names: ['b'] }) }),
+      {},
+      { record: { name: { dtype: 'string', shape: [] } } },
+    );
+    await expect(tensors(lists)).rejects.toThrow(
+      "gave a field 'names', which is none of name; did you mean name?",
+    );
+    for (const [wrong, told] of [
+      [[x], 'a list'],
+      [x, 'a Float32Array'],
+    ] as const)
+      await expect(give(() => ({ length: 1, read: () => wrong }))).rejects.toThrow(
+        `read() gave ${told}; return a record with an array for each field`,
+      );
     await expect(give(() => ({ length: 1, read: () => ({ x: [1, 2] }) }))).rejects.toThrow(
       "read() gave a list for field 'x' (f32[2]); give numbers in a typed array",
     );

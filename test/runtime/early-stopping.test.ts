@@ -105,10 +105,10 @@ describe('early stopping', () => {
     await measure(2);
     const because = 'v.m has not improved on 1 for 1 measurement';
     expect([hooks.stepEnd?.(moment), hooks.nextStepEnd?.(4)]).toEqual([{ end: 'run', because }, 5]);
-    expect(hooks.state?.()).toEqual({ best: 1, waited: 1, because });
+    expect(hooks.state?.()).toEqual({ best: 1, waited: 1, because, monitor: 'min(v.m)' });
     await measure(0.5);
     expect(hooks.stepEnd?.(moment)).toBe(undefined);
-    expect(hooks.state?.()).toEqual({ best: 0.5, waited: 0, because: null });
+    expect(hooks.state?.()).toEqual({ best: 0.5, waited: 0, because: null, monitor: 'min(v.m)' });
   });
 
   test('held by min_steps, the run ends at that step', async () => {

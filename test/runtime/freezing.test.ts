@@ -180,6 +180,18 @@ describe('a frozen group', () => {
     expect(states[10]?.['opt/count/norm']).toEqual([5]);
   });
 
+  test('a part of an epoch is rounded to whole steps, up from a half', async () => {
+    const changed = async (freeze: optim.Freeze): Promise<readonly number[]> =>
+      changes(
+        await follow(new NetTrainer(({ net }) => ({ opt: optim.sgd({ of: [net], lr: 0.05, freeze }) }))),
+        'Net.head.weight',
+      );
+    // 1.5 and 1.4 steps.
+    expect((await changed(units.epochs(0.3)))[0]).toBe(3);
+    expect((await changed(units.epochs(0.28)))[0]).toBe(2);
+    expect(await changed(optim.freezeAfter({ from: units.epochs(0.3) }))).toEqual([1, 2]);
+  });
+
   test('an accumulated window is frozen as a whole', async () => {
     const states = await follow(
       new NetTrainer(

@@ -45,6 +45,7 @@ function recorder(told: string[], name = ''): Hooks {
     measured: ({ step }, metrics) => say(`measured ${step} ${[...metrics.keys()].join()}`),
     logged: ({ stage, over, at }) => say(`logged ${at.step} ${stage} ${over}`),
     epochEnd: ({ step }) => say(`epochEnd ${step}`),
+    flush: () => say('flush'),
     checkpointSaved: ({ step }) => say(`checkpointSaved ${step}`),
     interrupted: ({ step }, signal) => say(`interrupted ${step} ${signal}`),
     failed: ({ step }, error) => say(`failed ${step} ${error instanceof Error ? error.message : ''}`),
@@ -97,7 +98,15 @@ describe('the order of hooks', () => {
         `epochEnd ${first + 1}`,
       ];
     };
-    expect(told).toEqual(['fitStart 0', ...epoch(0), ...epoch(1), 'fitEnd 4', 'checkpointSaved 4', 'close']);
+    expect(told).toEqual([
+      'fitStart 0',
+      ...epoch(0),
+      ...epoch(1),
+      'fitEnd 4',
+      'flush',
+      'checkpointSaved 4',
+      'close',
+    ]);
   });
 
   test('by phase, then as given, and closed in the same order', async () => {
@@ -125,6 +134,7 @@ describe('the order of hooks', () => {
     expect(told.slice(told.indexOf('stepEnd 1') + 1)).toEqual([
       'interrupted 1 SIGINT',
       'fitEnd 1',
+      'flush',
       'checkpointSaved 1',
       'close',
     ]);
@@ -195,6 +205,7 @@ describe('a hook that throws', () => {
         },
       },
     ],
+    ['flush', { flush: () => Promise.reject(new Error('full')) }],
     ['checkpointSaved', { checkpointSaved: () => Promise.reject(new Error('full')) }],
     ['close', { close: () => Promise.reject(new Error('full')) }],
   ] as const)('also in %s', async (hook, hooks) => {

@@ -7,6 +7,7 @@ import * as addons from '../../src/runtime/addons/index.js';
 import { main, type MainIo } from '../../src/runtime/main.js';
 import type { AddOn } from '../../src/runtime/addons/addon.js';
 import * as units from '../../src/values/units.js';
+import type { TrainerClass } from '../../src/runtime/trainer/trainer.js';
 import { LineTrainer } from './tiny-trainer.js';
 
 /** Saves each second step; 15 steps in all. */
@@ -18,7 +19,7 @@ export class Saving extends LineTrainer {
 
 export async function run(
   argv: readonly string[],
-  trainer: typeof LineTrainer = Saving,
+  trainer: TrainerClass = Saving,
   more: Partial<MainIo> = {},
 ) {
   const said: string[] = [];
@@ -54,7 +55,7 @@ export function unsaid(name: string): void {
 export async function killed(
   name: string,
   words: readonly string[] = [],
-  trainer: typeof LineTrainer = Saving,
+  trainer: TrainerClass = Saving,
 ): Promise<void> {
   expect((await run([`--run-dir=${name}`, ...words], trainer)).code).toBe(0);
   for (const each of checkpoints(name))

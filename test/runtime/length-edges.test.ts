@@ -178,6 +178,18 @@ describe('validation', () => {
     expect(passes(records)).toEqual(wanted);
   });
 
+  test.each<readonly [string, units.Duration, TrainerOptions, readonly number[]]>([
+    ['all rows, of which the last batch has less', units.samples(18), { epochs: 2 }, [5, 10]],
+    ['half of them', units.samples(9), { epochs: 2 }, [3, 5, 8, 10]],
+    ['those of a shorter epoch', units.samples(8), { epochs: 2, limit: { train: units.batches(2) } }, [2, 4]],
+    ['a window of batches', units.batches(2), { epochs: 2, accumulate: 2 }, [1, 2, 3, 4, 5, 6]],
+    ['a window and a half', units.batches(3), { epochs: 2, accumulate: 2 }, [2, 3, 5, 6]],
+  ])('every so many rows or batches: %s', async (_, every, options, wanted) => {
+    const { session, records } = await train(new Every(every, options, { rows: 18, batchSize: 4 }));
+    await session.close();
+    expect(passes(records)).toEqual(wanted);
+  });
+
   test('a quarter of 45 steps, as the manual has it', async () => {
     const { session, records } = await train(
       new Every(units.epochs(0.25), { epochs: 1 }, { rows: 45, batchSize: 1 }),

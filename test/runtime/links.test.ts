@@ -51,7 +51,7 @@ test.each(['metrics.jsonl', 'console.log'])(
     symlinkSync(join(root, victim), join(folder, name));
     const { code, text } = await run(['--resume', folder]);
     expect(code).toBe(3);
-    expect(text).toContain('a link stands there; choose another --run-dir');
+    expect(text).toContain('a link stands there; choose a copy of it that can be written');
     expect(readFileSync(victim).equals(whole)).toBe(true);
     // Nor over a pipe, for whose reader it would wait.
     rmSync(join(folder, name));

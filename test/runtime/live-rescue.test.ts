@@ -6,11 +6,14 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
 import type { AddOn, Moment } from '../../src/runtime/addons/addon.js';
+import * as ops from '../../src/runtime/ops/index.js';
+import * as rows from '../../src/runtime/rows/index.js';
+import type { Tensor1D, Tensor2D } from '../../src/runtime/tensor.js';
 import { resumePointAt } from '../../src/runtime/trainer/resume.js';
 import { runFit } from '../../src/runtime/trainer/run.js';
 import { bundledTrainer } from './bundled-program.js';
 import { newestVerified } from './checkpoint-reading.js';
-import { broken, PairTrainer } from './pair-trainer.js';
+import { broken, PairTrainer, type PairRow } from './pair-trainer.js';
 
 let folder = '';
 beforeAll(async () => {
@@ -45,12 +48,14 @@ const lines = (name: string): unknown =>
 
 test.each([
   ['a harvest throws', 'left', 'throws'],
-  ['rows are refused by the record', 'left', 'gives NaN'],
+  ['rows are refused by the record', 'right', Number.NaN],
   ['the other set of the step fails', 'right', 'throws'],
 ] as const)('%s: the state of before the step is kept', async (name, side, how) => {
   Object.assign(broken, { side, how });
   await expect(fit(name)).rejects.toThrow(
-    how === 'throws' ? /harvest 4 of right|harvest 4 of left/ : /NaN is not/,
+    how === 'throws'
+      ? `live counted: harvest 4 of ${side} failed: the server is gone`
+      : `harvest 4 of right: row 2, column 'y': live counted: NaN is not a finite number`,
   );
   const { loop } = JSON.parse(read(name, 'checkpoints/step-00000003/state.json')) as { loop: unknown };
   const at = { harvests: 3, state: { at: 12 } };
@@ -60,6 +65,45 @@ test.each([
   expect(lines(name)).toEqual(lines('whole'));
   const weights = 'checkpoints/step-00000008/model.safetensors';
   expect(read(name, weights) === read('whole', weights)).toBe(true);
+});
+
+/** With a loss for which `y` is a class, 0 or 1. */
+class Labelled extends PairTrainer {
+  override missOf({ x, y }: PairRow) {
+    const labels = ops.cast<Tensor1D>(ops.abs(y), { to: 'i32' });
+    const classes = ops.oneHot<Tensor2D>(labels, { classes: 2 });
+    return rows.mean(ops.mul(this.models.line.call(x), ops.sum<Tensor1D>(classes, { axis: 1 })));
+  }
+}
+
+test.each([
+  ['at a step', 3, { steps: 8 }, 3],
+  // What its first batches have changed is taken back.
+  ['where the step has begun', 5, { steps: 3, accumulate: 3 }, 1],
+  ['in the first batch of a step', 3, { steps: 3, accumulate: 3 }, 1],
+] as const)('a label that is no class, %s, is told by its harvest', async (name, index, options, step) => {
+  Object.assign(broken, { side: 'right', how: 9, index });
+  const trainer = new Labelled({ params: {}, options });
+  const runDir = join(folder, name);
+  await expect(runFit(trainer, { stream: { write: () => undefined }, runDir })).rejects.toThrow(
+    `label 9 in row 2 of harvest ${index + 1} of left or row 2 of harvest ${index + 1} of right is not one of 2 classes`,
+  );
+  const { loop } = JSON.parse(read(name, `checkpoints/step-0000000${step}/state.json`)) as { loop: unknown };
+  // Those of whole steps.
+  const at = { harvests: 3, state: { at: 12 } };
+  expect(loop).toMatchObject({ live: { left: at, right: at } });
+});
+
+test.each([
+  [1, 'harvest 3 of left, harvest 3 of right'],
+  [2, 'harvests 5 to 6 of left, harvests 5 to 6 of right'],
+])('a loss that is not finite is told by its harvests, %i a step', async (accumulate, told) => {
+  // Its square is more than f32 holds.
+  Object.assign(broken, { side: 'left', how: 1e30, index: 3 * accumulate - 1 });
+  const trainer = new PairTrainer({ params: {}, options: { accumulate, steps: 4 } });
+  await expect(runFit(trainer, { stream: { write: () => undefined }, runDir: null })).rejects.toThrow(
+    `was not finite at step 3 (${told})`,
+  );
 });
 
 test('a process that is killed in the middle of a harvest goes on to the same bytes', async () => {

@@ -31,12 +31,16 @@ test('live sets of one step are harvested one after the other', async () => {
 type Guess = data.ModelFunction<{ readonly x: Float32Array }, Float32Array>;
 
 /** A set of one row whose harvest is `harvest`, with a model that `calls` computes. */
-async function started(harvest: (guess: Guess) => Promise<unknown>, calls: ModelCalls) {
+async function started(
+  harvest: (guess: Guess, signal: AbortSignal) => Promise<unknown>,
+  calls: ModelCalls,
+  signal?: AbortSignal,
+) {
   const scalar = { dtype: 'f32', shape: [] } as const;
   const set = data.live<Readonly<{ x: Tensor1D }>>(
     ({ guess }: { readonly guess: Guess }) => ({
-      harvest: async () => {
-        await harvest(guess);
+      harvest: async (asked) => {
+        await harvest(guess, asked.signal);
         return { x: new Float32Array(1) };
       },
     }),
@@ -44,7 +48,7 @@ async function started(harvest: (guess: Guess) => Promise<unknown>, calls: Model
     { record: { x: scalar }, batch: 1 },
   );
   const open = await set.open({ root: '.', seed: 1, label: 'play' });
-  await open.live?.start(calls, new Turns());
+  await open.live?.start(calls, new Turns(), signal);
   return open;
 }
 const one = { x: new Float32Array(1) };
@@ -66,6 +70,44 @@ test('a harvest that fails is over once its calls are', async () => {
   );
   await expect(open.batch(0, 0)).rejects.toThrow('harvest 1 of play failed: the game is over');
   expect(done).toEqual([0, 1]);
+});
+
+test('a harvest that is given up is over once its calls are, and tells its source', async () => {
+  const stop = new AbortController();
+  const log: string[] = [];
+  const open = await started(
+    async (guess, signal) => {
+      signal.addEventListener('abort', () => log.push('told'));
+      void guess(1, one);
+      await later();
+      stop.abort(new Error('the run is to end'));
+      await later();
+      await later();
+      try {
+        await guess(1, one);
+      } catch (error) {
+        log.push(String(error));
+      }
+    },
+    async () => {
+      await later();
+      await later();
+      log.push('called');
+      return new Float32Array(1);
+    },
+    stop.signal,
+  );
+  await expect(open.batch(0, 0)).rejects.toThrow(/^the run is to end$/);
+  expect(log).toEqual(['told', 'called']);
+  // What is given up goes on, and its models are not there any more.
+  await later();
+  await later();
+  expect(log).toEqual(['told', 'called', expect.stringContaining('was called outside of a harvest')]);
+  // None is begun afterwards, and what the source keeps was not asked for it.
+  await expect(open.batch(0, 1)).rejects.toThrow(/^the run is to end$/);
+  expect(log).toHaveLength(3);
+  expect(open.live?.state()).toEqual({ harvests: 0 });
+  expect(unhandled).toEqual([]);
 });
 
 test('a call that fails, and that nobody waits for, ends nothing', async () => {

@@ -157,6 +157,12 @@ test('what a harvest gives is held against the record', async () => {
     "harvest() gave null in field 'x' (f32); give a number, or declare the field as `f32 | missing`",
   );
   expect(await wrong(undefined)).toContain("harvest() gave no field 'x'");
+  const more = await started(() => ({
+    harvest: () => ({ x: new Float32Array(4), xs: new Float32Array(4) }),
+  }));
+  await expect(more.batch(0, 0)).rejects.toThrow(
+    /^harvest 1 of play: .*harvest\(\) gave a field 'xs', which is none of x; did you mean x\?$/,
+  );
   const failing = await started(() => ({
     harvest: () => {
       throw new Error('the game is over');

@@ -3,8 +3,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { csvLog, deviceStats, lrLog, type AddOn } from '../../src/runtime/addons/index.js';
+import { checkpoint, csvLog, deviceStats, lrLog, type AddOn } from '../../src/runtime/addons/index.js';
 import * as optim from '../../src/runtime/optim/index.js';
+import { resumePointAt } from '../../src/runtime/trainer/resume.js';
 import * as units from '../../src/values/units.js';
 import { parseOverride } from '../../src/values/overrides.js';
 import { LineTrainer, setup, type LineModels } from './tiny-trainer.js';
@@ -96,4 +97,30 @@ test('csv_log has every line, with a column for each name, also for those that c
   const loss = columns.indexOf('loss');
   const validated = cells.filter(([stage]) => stage === 'validate').map((row) => Number(row[loss]));
   expect(validated).toEqual(lines.filter(({ stage }) => stage === 'validate').map((line) => line['loss']));
+});
+
+test('csv_log makes its file anew where a run that goes on has lost it', async () => {
+  const all = [csvLog(), lrLog({ every: units.steps(5) }), checkpoint({ every: units.steps(5), keep: 9 })];
+  const before = await linesOf('lost', all);
+  const runDir = join(folder, 'lost');
+  const file = join(runDir, 'logs', 'metrics.csv');
+  const whole = readFileSync(file, 'utf8').trimEnd().split('\n');
+  rmSync(join(runDir, 'logs'), { recursive: true });
+  const said: string[] = [];
+  const made = setup({}, { epochs: 2, seed: 1, logEvery: units.steps(3) });
+  await new Logged(made).fit({
+    resume: await resumePointAt(join(runDir, 'checkpoints', 'step-00000005')),
+    stream: { ...quiet, write: (text) => said.push(text) > 0 },
+  });
+  expect(said.join('')).toContain('metrics.csv is gone: it is made anew of metrics.jsonl');
+  const again = readFileSync(file, 'utf8').trimEnd().split('\n');
+  expect(again).toHaveLength(before.length + 1);
+  // But for the times and speeds of lines that were made again.
+  const exact = (rows: readonly string[]) =>
+    rows.map((row) => {
+      const cells = row.split(',');
+      const [header = ''] = rows;
+      return cells.filter((_cell, at) => !/^wall$|_per_second$/.test(header.split(',')[at] ?? ''));
+    });
+  expect(exact(again)).toEqual(exact(whole));
 });

@@ -16,7 +16,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { helpText } from '../../src/runtime/help.js';
 import { main, readArguments, type MainIo } from '../../src/runtime/main.js';
 import * as addons from '../../src/runtime/addons/index.js';
-import { LineTrainer } from './tiny-trainer.js';
+import type { TrainerSpec } from '../../src/runtime/trainer/spec.js';
+import * as units from '../../src/values/units.js';
+import { LineTrainer, type LineParams } from './tiny-trainer.js';
 
 const root = mkdtempSync(join(tmpdir(), 'ztrain-main-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -286,6 +288,18 @@ describe('the executable', () => {
     expect(out).toContain('lr=0.1\n      Learning rate. (a number, lr > 0)');
     const doc = 'A sentence that goes on. '.repeat(20).trim();
     expect(helpText({ ...LineTrainer.spec, doc })).toContain(`${doc}\n`);
+    expect(out).toContain('attributes: trainer.epochs=2, trainer.limit.train=10.percent, checkpoint.keep=5');
+    // What has no epochs, as live data, is not told to take some.
+    const lengthOf = (options: NonNullable<TrainerSpec<LineParams>['options']>): string =>
+      /attributes: (.*?), checkpoint/.exec(helpText({ ...LineTrainer.spec, options }))?.[1] ?? '';
+    expect(lengthOf({ steps: 50 })).toBe('trainer.steps=100');
+    expect(lengthOf(({ lr }) => ({ steps: 10 * lr }))).toBe('trainer.steps=100');
+    expect(lengthOf({ maxTime: units.hours(1) })).toBe('trainer.max_time=10.minutes');
+    expect(
+      lengthOf(() => {
+        throw new RangeError('no such length');
+      }),
+    ).toContain('trainer.epochs=2');
     expect((await run(['--help', 'train'])).out).toBe(out);
     expect((await run(['--version'])).out).toContain('LineTrainer');
     expect(readArguments(['--dev-run', 'lr=1']).devRun).toBe(3);

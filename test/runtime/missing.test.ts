@@ -226,6 +226,46 @@ describe('figures of what is known', () => {
     },
   );
 
+  test('a mean in which each counts by its weight, whatever the batches', async () => {
+    const weights = [2, 0, 1, 3, 0.5, 0, 1];
+    const step = engine.compile('weighted figure', ([of, missing, weight]) => {
+      if (of === undefined || missing === undefined || weight === undefined) return [];
+      const { count, sum } = measured({ how: 'mean', of, missing, weight, axis: [0] }).parts;
+      return count === undefined || sum === undefined ? [] : [count, sum];
+    });
+    for (const batch of [1, 3, 7]) {
+      const joined = new Joined('mean');
+      for (let from = 0; from < table.length; from += batch) {
+        const part = table.slice(from, from + batch);
+        // What stands in a gap is no number, and neither is the third value of the second row, which weighs 0.
+        const values = part.flatMap((row, at) =>
+          row.map((v, c) => v ?? (from + at === 1 && c === 2 ? Infinity : NaN)),
+        );
+        const gaps = part.flatMap((row, at) =>
+          row.map((v, c) => Number(v === null && !(from + at === 1 && c === 2))),
+        );
+        const shape = [part.length, 3];
+        const [count, sum] = await step.run(
+          [f32(values, shape), bools(gaps, shape), f32(weights.slice(from, from + batch), [part.length, 1])],
+          { seed: 0, step: 0, micro: 0, rowOffset: 0 },
+        );
+        if (count === undefined || sum === undefined) throw new Error('two parts are expected');
+        joined.add(new Map(Object.entries({ count, sum })), Number.NaN);
+      }
+      const found = joined.finish().values;
+      [0, 1, 2].forEach((at) => {
+        const there = table.flatMap((row, index) =>
+          row[at] == null ? [] : [[row[at], weights[index] ?? 0] as const],
+        );
+        const all = there.reduce((sum, [, weight]) => sum + weight, 0);
+        expect(found[at], `column ${at} by ${batch}`).toBeCloseTo(
+          there.reduce((sum, [value, weight]) => sum + value * weight, 0) / all,
+          3,
+        );
+      });
+    }
+  });
+
   test('of a column that has none it is said', () => {
     const joined = new Joined('mean');
     joined.add(

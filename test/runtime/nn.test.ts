@@ -107,6 +107,30 @@ describe('names', () => {
     expect(() => attach(shared, 'Other')).toThrow('a module cannot be both');
   });
 
+  test('of a module that is another as a whole are those of the other', async () => {
+    class Whole extends nn.Module<[x: Tensor2D], Tensor2D> {
+      readonly block: Block;
+      constructor(before: string | null, after: string | null) {
+        super();
+        if (before !== null) this.add(before, nn.dropout({ rate: 0.1 }));
+        this.block = this.become(new Block());
+        if (after !== null) this.add(after, nn.dropout({ rate: 0.1 }));
+      }
+      protected override forward(x: Tensor2D): Tensor2D {
+        return this.block.call(x);
+      }
+    }
+    const model = new Whole(null, null);
+    expect([...place(model).keys()]).toEqual(['dense.weight']);
+    const y = await forward((x) => model.call(ranked<Tensor2D>(x)), f32([3, 2]));
+    expect(y.shape).toEqual([3, 2]);
+    expect(() => attach(model.block, 'Other')).toThrow('a module cannot be both');
+    expect(() => new Whole('a', null)).toThrow(
+      'Whole has parts already; it cannot be another part as a whole',
+    );
+    expect(() => new Whole(null, 'b')).toThrow('Whole is another part as a whole; b has no place in it');
+  });
+
   test('outside a step nothing runs', () => {
     expect(() => new Deep().call(ranked<Tensor2D>(Object.create(null)))).toThrow('outside a step');
   });

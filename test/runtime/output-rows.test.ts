@@ -173,32 +173,33 @@ describe('a test', () => {
     expect(readFileSync(file, 'utf8')).toBe(predicted);
   });
 
-  test('prints its rows before the metrics where no add-on takes them', async () => {
+  test('prints its rows alone to stdout where no add-on takes them, and its metrics to stderr', async () => {
     const runDir = join(root, 'printed');
     await new Returning(quiet).fit({ runDir });
     const rows = await testedRows(runDir);
-    const call = async (...words: readonly string[]): Promise<readonly string[]> => {
+    const call = async (...words: readonly string[]) => {
       const out: string[] = [];
+      const err: string[] = [];
       const io: Partial<MainIo> = {
         stdout: { write: (text) => out.push(text) },
-        stderr: { write: () => undefined },
+        stderr: { write: (text) => err.push(text) },
         environment: {},
         onSignal: () => () => undefined,
       };
       expect(await main(Returning, ['test', '--from', runDir, ...words], io)).toBe(0);
-      return out.join('').split('\n');
+      const lines = (texts: readonly string[]): readonly string[] => texts.join('').trimEnd().split('\n');
+      return { out: lines(out), err: lines(err) };
     };
     const printed = await call();
-    expect(printed.slice(0, 10)).toEqual(['guess,y', ...rows, '']);
-    expect(printed[10]).toMatch(/^test\.loss /);
-    const json = (await call('--json'))
-      .filter((line) => line !== '')
-      .map((line): unknown => JSON.parse(line));
-    expect(json).toHaveLength(9);
+    expect(printed.out).toEqual(['guess,y', ...rows]);
+    expect(printed.err.at(-1)).toMatch(/^test\.rmse {2}\d/);
+    const lines = await call('--json');
+    const json = lines.out.map((line): unknown => JSON.parse(line));
+    expect(json).toHaveLength(8);
     expect(json[0]).toEqual({ guess: Number(rows[0]?.split(',')[0]), y: Number(rows[0]?.split(',')[1]) });
-    // The metrics are one line, and the last.
-    expect(json[8]).toHaveProperty('test.loss');
-    expect(json.filter((line) => Object.hasOwn(Object(line), 'test.loss'))).toHaveLength(1);
+    // The metrics are one line of stderr, and the last.
+    const metrics: unknown = JSON.parse(lines.err.at(-1) ?? '');
+    expect(metrics).toHaveProperty(['test.loss']);
   });
 });
 

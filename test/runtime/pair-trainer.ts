@@ -13,23 +13,27 @@ import type { Tensor1D, Tensor2D } from '../../src/runtime/tensor.js';
 import { Line } from './tiny-trainer.js';
 
 // A record has no index signature of its own unless it is written as a type.
-type Row = Readonly<{ x: Tensor2D; y: Tensor1D }>;
+export type PairRow = Readonly<{ x: Tensor2D; y: Tensor1D }>;
 
 type Side = 'left' | 'right';
 
-/** Which harvest fails, and how: the source throws once it has moved on, gives a number that no record takes, or does this. */
+/** Which harvest fails, and how: the source throws once it has moved on, gives this number in its second row, or does this. */
 export const broken: {
   side: Side | null;
   index: number;
-  how: 'throws' | 'gives NaN' | (() => Promise<void>);
+  how: 'throws' | number | (() => Promise<void>);
 } = {
   side: null,
   index: 3,
   how: 'throws',
 };
 
-/** What `restore` throws, and what `state` gives instead of its own; null: neither. */
-export const wrong: { restore: string | null; state: (() => Json) | null } = { restore: null, state: null };
+/** What `restore` throws, and what `close` does, and what `state` gives instead of its own; null: neither. */
+export const wrong: { restore: string | null; state: (() => Json) | null; close: string | null } = {
+  restore: null,
+  state: null,
+  close: null,
+};
 
 /** Harvests that go on at the same time. */
 export const busy = { now: 0, most: 0 };
@@ -53,13 +57,16 @@ export function counted({ guess, side }: Options): data.LiveSource<{ x: Float32A
         if (broken.side === side && broken.index === index) {
           const { how } = broken;
           if (how === 'throws') throw new Error('the server is gone');
-          if (how === 'gives NaN') y[1] = Number.NaN;
+          if (typeof how === 'number') y[1] = how;
           else await how();
         }
         return { x, y };
       } finally {
         busy.now -= 1;
       }
+    },
+    close() {
+      if (wrong.close !== null) throw new Error(`${wrong.close} of ${side}`);
     },
     state: () => wrong.state?.() ?? { at },
     restore(state) {
@@ -69,9 +76,9 @@ export function counted({ guess, side }: Options): data.LiveSource<{ x: Float32A
   };
 }
 
-interface PairData {
-  readonly left: data.Data<Row>;
-  readonly right: data.Data<Row>;
+export interface PairData {
+  readonly left: data.Data<PairRow>;
+  readonly right: data.Data<PairRow>;
 }
 
 export class PairTrainer extends Trainer<object, { readonly line: Line }, PairData> {
@@ -83,8 +90,8 @@ export class PairTrainer extends Trainer<object, { readonly line: Line }, PairDa
   };
 
   protected override configureData(): PairData {
-    const set = (side: Side): data.Data<Row> =>
-      data.live<Row>(
+    const set = (side: Side): data.Data<PairRow> =>
+      data.live<PairRow>(
         counted,
         { guess: data.model('Line', { x: { dtype: 'f32', shape: [2] } }), side },
         { record: { x: { dtype: 'f32', shape: [2] }, y: { dtype: 'f32', shape: [] } }, batch: 4 },
@@ -104,9 +111,11 @@ export class PairTrainer extends Trainer<object, { readonly line: Line }, PairDa
     return [addons.checkpoint({ every: units.steps(4), keep: 5 })];
   }
 
-  trainStep(one: Row, two: Row): void {
-    const missOf = ({ x, y }: Row) => losses.squaredError(this.models.line.call(x), y);
-    this.update(['opt'], () => ({ minimize: [rows.mean(missOf(one)), rows.mean(missOf(two))] }));
-    this.log({ left: rows.mean(missOf(one)), right: rows.mean(missOf(two)) });
+  trainStep(one: PairRow, two: PairRow): void {
+    this.update(['opt'], () => ({ minimize: [this.missOf(one), this.missOf(two)] }));
+    this.log({ left: this.missOf(one), right: this.missOf(two) });
+  }
+  missOf({ x, y }: PairRow) {
+    return rows.mean(losses.squaredError(this.models.line.call(x), y));
   }
 }

@@ -651,12 +651,24 @@ describe('what does not fit is told, all at once, and no run begins', () => {
       'text.safetensors is no safetensors file that can be read: the header',
     ],
     [
+      'numbers of 64 bits',
+      { from: 'double.safetensors' },
+      'convert that tensor to F32, or leave it out, and write the file with save_file',
+    ],
+    [
       'not finite',
       { from: 'nan.safetensors' },
       'head.bias of nan.safetensors holds a value that is not finite',
     ],
   ])('%s', async (_name, changed, message) => {
     writeFileSync(join(folder, 'text.safetensors'), 'these are no weights, but a text');
+    const header = '{"w":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}} ';
+    const size = Buffer.alloc(8);
+    size.writeUInt32LE(header.length);
+    writeFileSync(
+      join(folder, 'double.safetensors'),
+      Buffer.concat([size, Buffer.from(header), Buffer.alloc(8)]),
+    );
     write('nan.safetensors', {
       ...torch,
       'head.bias': { dtype: 'f32', shape: [3], values: Float32Array.of(0, Number.NaN, 0) },

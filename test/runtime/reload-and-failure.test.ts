@@ -97,6 +97,18 @@ describe('reload_data', () => {
     await windows.session.close();
   });
 
+  test('a run that goes on where one is due has just opened its data', async () => {
+    const runDir = join(root, 'goes-on');
+    const options = { reloadData: units.epochs(1), progress: 'none' } as const;
+    await changing([20], { ...options, epochs: 2 }).fit({ runDir });
+    const next = changing([20], { ...options, epochs: 4 });
+    const { checkpoint, ...point } = await resumePointAt(runDir);
+    expect(checkpoint.step).toBe(10);
+    await next.fit({ resume: { checkpoint, ...point }, allow: ['epochs'] });
+    // At the start, and before the fourth epoch.
+    expect(next.opened).toBe(2);
+  });
+
   test('whole epochs only', () => {
     expect(() => changing([20], { reloadData: units.epochs(0.5) })).toThrow(
       'reload_data takes a whole number',

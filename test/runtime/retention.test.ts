@@ -101,3 +101,22 @@ test.each(layouts)('a save that fails costs none of what is there (%s)', async (
   expect(stepsIn(folder)).toEqual([1, 2]);
   expect((await findCheckpoint(join(folder, '..'))).step).toBe(1);
 });
+
+test('by the clock, a run that goes on saves at the end of the interval in which it starts, and once for several', async () => {
+  const { folder, host } = runIn('folder', () => false);
+  const hooks = addons.checkpoint({ every: { unit: 'time', value: 10 }, keep: 9 }).start(host);
+  const at = (step: number, seconds: number): Moment => ({ step, epoch: 0, seconds });
+  await hooks.fitStart?.(at(1, 25));
+  for (const [step, seconds] of [
+    [2, 26],
+    [3, 29.9],
+    [4, 30],
+    [5, 31],
+    [6, 55],
+    [7, 56],
+  ] as const) {
+    await hooks.settled?.(at(step, seconds));
+    await hooks.failed?.(at(step, seconds), null);
+  }
+  expect(stepsIn(folder)).toEqual([4, 6]);
+});

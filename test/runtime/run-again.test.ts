@@ -7,6 +7,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -176,7 +177,7 @@ describe('killed at the end of what was asked', () => {
       },
     );
     expect(cut.code).toBe(143);
-    expect(json('cut', 'checkpoints/step-00000010/state.json').loop.left).toBe('skip');
+    expect(json('cut', 'checkpoints/step-00000010/state.json').loop.left).toBe('skipValidate');
     expect((await run(['--resume', 'cut'], skipping(null))).code).toBe(0);
     expect(weights('cut').equals(weights('skip'))).toBe(true);
     const lines = (name: string): unknown =>
@@ -260,6 +261,12 @@ describe('where it goes on', () => {
     expect(code).toBe(3);
     expect(text).toContain('the checkpoint does not fit the models');
     expect(filesIn('misfit')).toEqual(files);
+    // A prediction finds it by the manifest alone, before it reads what may be large.
+    for (const name of checkpoints('misfit'))
+      truncateSync(join('misfit', 'checkpoints', name, 'model.safetensors'), 0);
+    const predicted = await run(['predict', '--from=misfit'], Wider);
+    expect(predicted.text).toContain('lacks Line.more.weight, Line.more.bias');
+    expect(predicted.code).toBe(3);
   });
 
   test('not in a folder in which another process has not saved anything yet', async () => {

@@ -24,20 +24,22 @@ interface Timed {
   readonly state: unknown;
 }
 
-/** Trains by a clock that goes `perStep` seconds on in each step. */
+/** Trains by a clock that goes `perStep` seconds on in each step, and `perBatch` in each batch of a validation. */
 async function timed(
   trainer: LineTrainer,
   {
     addOns = [],
     perStep = 1,
+    perBatch = 0,
     limit = null,
-  }: Partial<{ addOns: readonly LiveAddOn[]; perStep: number; limit: number | null }>,
+  }: Partial<{ addOns: readonly LiveAddOn[]; perStep: number; perBatch: number; limit: number | null }>,
 ): Promise<Timed> {
   const { session } = await trainer.prepare({ kinds: ['train', 'validate'], dataRoot: '.' });
   const seen: number[] = [];
   const records: MetricsRecord[] = [];
   const notes: string[] = [];
   let asked = 0;
+  let validated = 0;
   const result = await fit({
     session,
     addOns,
@@ -45,10 +47,10 @@ async function timed(
     listener: {
       step: ({ step }) => seen.push(step),
       metrics: (record) => records.push(record),
-      validating: () => undefined,
+      validating: () => void (validated += perBatch),
       note: (line) => notes.push(line),
     },
-    now: () => (seen.at(-1) ?? 0) * perStep + (asked += 1e-9),
+    now: () => (seen.at(-1) ?? 0) * perStep + validated + (asked += 1e-9),
     limit,
   });
   const state = await session.loopState();
@@ -105,6 +107,51 @@ describe('limits', () => {
     await expect(train(line({ overfit: units.percent(25) }))).rejects.toThrow(
       'overfit = 25 percent of the 3 batches of test is none',
     );
+  });
+
+  describe('data sets of different length that a step reads together', () => {
+    /** 5 batches of train beside 3 of test, in the kind of step that is asked for. */
+    class Together extends LineTrainer {
+      constructor(
+        private readonly kind: 'train' | 'validate',
+        options: TrainerOptions,
+      ) {
+        super(setup({}, options));
+      }
+      protected override configureSteps(from: LineData) {
+        const both = [from.train, from.test] as const;
+        return this.kind === 'train'
+          ? [steps.train('train', both, (batch, _other) => this.trainStep(batch))]
+          : [
+              steps.train('train', [from.train], (batch) => this.trainStep(batch)),
+              steps.validate('validate', both, { every: units.epochs(1) }, (batch, _other) =>
+                this.validateStep(batch),
+              ),
+            ];
+      }
+    }
+
+    test('end an epoch of training with the shortest, which the start says', async () => {
+      const { session, seen } = await train(new Together('train', { epochs: 2 }));
+      expect(seen).toEqual([1, 2, 3, 4, 5, 6]);
+      expect(session.notes).toEqual([
+        'an epoch of train is over after the 3 batches of its shortest data set, and leaves out 2 of the 5 batches of train: others each time where they are shuffled, else always the last',
+      ]);
+      await session.close();
+    });
+    test('are refused in a validation, which is of whole sets', async () => {
+      await expect(train(new Together('validate', { epochs: 1 }))).rejects.toThrow(
+        'a validate step reads its data sets together, whole, and they have different lengths: train 5 batches, test 3 batches; give each a step of its own, or take as many batches of each: limit.validate = 3.batches',
+      );
+    });
+    test('are as long as one another where a limit takes as many of each', async () => {
+      const limit = { train: units.batches(2), validate: units.batches(2) };
+      for (const kind of ['train', 'validate'] as const) {
+        const { session } = await train(new Together(kind, { epochs: 1, limit }));
+        expect(session.notes).toEqual([]);
+        await session.close();
+      }
+    });
   });
 
   test('validation of less, or of nothing: then its data is not even opened', async () => {
@@ -267,6 +314,20 @@ describe('the least length', () => {
     expect(await at({ minSteps: 3 })).toBe(5);
   });
 
+  test('of two answers the end of the run is the stronger, whoever gives it; while it is held, the other one is', async () => {
+    const epoch = ends(3, 'end-epoch');
+    for (const addOns of [
+      [epoch, ends(3)],
+      [ends(3, 'end-run'), epoch],
+    ]) {
+      const free = await timed(line({ epochs: 3 }), { addOns });
+      expect(free.result).toMatchObject({ reason: 'stopped', at: { step: 3 } });
+      const held = await timed(line({ epochs: 3, minEpochs: 2 }), { addOns });
+      expect(held.seen).toEqual([1, 2, 3, 6, 11]);
+      expect(held.result).toMatchObject({ reason: 'stopped', at: { step: 11 } });
+    }
+  });
+
   test('says so once, and an add-on that has changed its mind is not held to it', async () => {
     const once: LiveAddOn = {
       kind: 'once',
@@ -342,6 +403,21 @@ describe('validation by time', () => {
     expect(passes(records, 'third')).toEqual([3, 6, 9, 10]);
     expect(state).toMatchObject({ rows: 40, measured: { clock: 10, third: 10 } });
   });
+});
+
+test('the time that a validation takes itself makes it due no earlier', async () => {
+  class Slow extends LineTrainer {
+    protected override configureSteps(from: LineData) {
+      const [first] = super.configureSteps(from);
+      const slow = steps.validate('validate', [from.test], { every: units.seconds(4) }, (batch) =>
+        this.validateStep(batch),
+      );
+      return [...(first === undefined ? [] : [first]), slow];
+    }
+  }
+  // Three batches of 2 seconds: step 4 and its validation end at 10 seconds, the interval that is open then at 12.
+  const { records } = await timed(new Slow(setup({}, { epochs: 2 })), { perBatch: 2 });
+  expect(passes(records)).toEqual([4, 6, 8, 10]);
 });
 
 describe('a dev run', () => {

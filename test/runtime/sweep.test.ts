@@ -178,6 +178,11 @@ describe('a sweep', () => {
     expect(code).toBe(0);
     expect(err).toContain('sweep of 2 points\n');
     expect(err).toContain('run 2 of 2: opt.momentum=0.5');
+    // Figures of a step or two choose nothing.
+    expect(err).toMatch(
+      /2 runs of 2 finished in [\d.]+s\na dev run picks no point: validate.loss is that of a few steps\n$/,
+    );
+    expect(err).not.toMatch(/^>|picked by|run it/m);
     const single = await run(swept(plan), ['--no-sweep', '--dev-run', '1']);
     expect([single.code, single.err.includes('sweep')]).toEqual([0, false]);
   });
@@ -188,6 +193,11 @@ describe('going on', () => {
     const folder = join(root, 'cut');
     const first = await run(swept(plan), [...short, '--run-dir', folder], 'run 2 of 8');
     expect(first.code).toBe(130);
+    expect(first.err).toMatch(
+      / {2}1 +0\.05 +0 +to go on \(1 of 2 runs done\)\n {2}2 +0\.05 +0\.5 +still to run\n/,
+    );
+    expect(first.err).toMatch(/1 run of 8 finished in [\d.]+s, 7 are left\nsweep: .*\ngo on: .*\n$/);
+    expect(first.err).not.toContain('best so far');
     const cut = written(folder);
     expect(cut.ended).toBe(false);
     expect(cut.points.flatMap(({ runs }) => runs.map(({ state }) => state)).slice(0, 3)).toEqual([
@@ -206,6 +216,14 @@ describe('going on', () => {
     const [whole, done] = [written(join(root, 'whole')), written(folder)];
     const losses = ({ points }: Written): unknown => points.map(({ metrics }) => metrics?.['validate.loss']);
     expect(losses(done)).toEqual(losses(whole));
+  });
+
+  test('what is best so far is no pick yet', async () => {
+    const { err } = await run(swept(plan), [...short, '--run-dir', join(root, 'later')], 'run 5 of 8');
+    expect(err).toMatch(
+      /, 4 are left\nbest so far by min\(validate.loss\): point [12]; a point is picked once all runs are done\nsweep: /,
+    );
+    expect(err).not.toMatch(/picked by|run it:/);
   });
 
   test.each([

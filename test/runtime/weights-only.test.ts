@@ -3,7 +3,8 @@ import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSyn
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
-import type { AddOn } from '../../src/runtime/addons/addon.js';
+import type { AddOn, Json } from '../../src/runtime/addons/addon.js';
+import { manifestText } from '../../src/runtime/checkpoint/manifest.js';
 import { findCheckpoint, openCheckpoint, verifyCheckpoint } from '../../src/runtime/checkpoint/read.js';
 import * as units from '../../src/values/units.js';
 import { checkpoints, filesIn, killed, run, unsaid } from './killed-runs.js';
@@ -136,9 +137,9 @@ test('what the manifest says of it is one word, and resume beside it is refused'
   const place = join('left', 'checkpoints', readFileSync(path, 'utf8').trim());
   const manifest = readFileSync(join(place, 'manifest.json'), 'utf8');
   expect(manifest).toContain('"holds": "weights"');
-  // Without its checksum it is of format 1, which has none.
-  const other = JSON.parse(manifest);
-  writeFileSync(join(place, 'manifest.json'), JSON.stringify({ ...other, format: 1, holds: 'nothing' }));
+  // Sealed anew, for its own checksum is looked at first.
+  const { sha256: _own, ...other } = JSON.parse(manifest) as Record<string, Json>;
+  writeFileSync(join(place, 'manifest.json'), manifestText({ ...other, holds: 'nothing' }));
   await expect(openCheckpoint(place)).rejects.toThrow('"holds" must be "weights", got "nothing"');
   expect(() => addons.checkpoint({ weightsOnly: true, resume: 'auto' })).toThrow(
     'checkpoint takes no resume with weights_only',

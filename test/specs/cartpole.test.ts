@@ -4,6 +4,7 @@ import { LiveRandom } from '../../src/runtime/data/live-random.js';
 import { rollouts } from '../../specs/cartpole.js';
 
 const horizon = 3;
+const { signal } = new AbortController();
 const source = (envs = 2) =>
   rollouts({
     policy: (rows) => Promise.resolve(new Float32Array(2 * rows)),
@@ -14,7 +15,7 @@ const source = (envs = 2) =>
     lambda: 0.95,
   });
 const harvest = (from: ReturnType<typeof source>, index: number) =>
-  from.harvest({ rows: 2 * horizon, index, random: new LiveRandom(1, 'play', index) });
+  from.harvest({ rows: 2 * horizon, index, random: new LiveRandom(1, 'play', index), signal });
 
 test('carts go on where they were', async () => {
   const whole = source();

@@ -16,6 +16,8 @@ describe('parts of an epoch', () => {
     // A third of 3,000 is not 999 for the sake of rounding.
     [units.percent(33.3), 1000, 333],
     [units.percent(14.7), 1000, 147],
+    // 66.6 · 1500 / 100 falls short of 999 in f64.
+    [units.percent(66.6), 1500, 999],
     [null, 7, 7],
   ] as const)('%j of %i is %i', (part, all, count) => {
     expect(batchesIn(part, all)).toBe(count);
@@ -27,6 +29,8 @@ describe('parts of an epoch', () => {
     expect(partOf('validate', taken).option).toBe('overfit');
     expect(partOf('test', taken)).toEqual({ option: 'limit.test', part: units.batches(4) });
     expect(partOf('predict', taken).part).toBe(null);
+    // Figures are of all that is there.
+    expect(partOf('measure', taken).part).toBe(null);
   });
 
   test('a part has a batch, is whole, and at most everything', () => {

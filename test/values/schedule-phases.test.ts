@@ -146,6 +146,16 @@ describe('every: a value is kept for so long', () => {
     expectClose(short, [...kept([0.9, 0.6]), ...kept([0.3], 5), 0]);
   });
 
+  test('a part whose length is not exact in f64 changes at its step, not one later', () => {
+    // 0.07 · 100 is a little more than 7.
+    expect(0.07 * 100).toBeGreaterThan(7);
+    const phase: Phase = { kind: 'step', factor: 0.5, from: 1, over: units.rest, every: units.epochs(0.07) };
+    const plan = planSchedule([phase], { ...pace, stepsPerEpoch: 100, totalSteps: 100 });
+    expect([6, 7, 13, 14, 20, 21].map((update) => plan.valueAt(update))).toEqual([
+      1, 0.5, 0.5, 0.25, 0.25, 0.125,
+    ]);
+  });
+
   test('parts in epochs end where epochs of the run end', () => {
     const later: Pace = { ...pace, stepsPerEpoch: 45, totalSteps: 135 };
     const warm: Phase = { kind: 'warmup', to: 1, over: over(20), from: null };
@@ -266,10 +276,33 @@ describe('plateau', () => {
     expect(after(phase, [1, Number.NaN, Number.NaN])).toEqual([1, 1, 0.5]);
   });
 
+  test.each<Partial<PlateauPhase>>([
+    { threshold: 0 },
+    { threshold: 0.25 },
+    { threshold: 0.25, thresholdMode: 'absolute' },
+    { threshold: 0, monitor: { mode: 'max', metric: 'validate.loss' } },
+  ])('what is as good as is asked for, and no better, is no improvement: %j', (replaced) => {
+    const of = { ...phase, patience: 0, ...replaced };
+    const edge = 1 - of.threshold;
+    expect(after(of, [1, edge])).toEqual([1, 0.5]);
+    expect(reference(of, [1, edge])).toEqual([1, 0.5]);
+  });
+
   test('never below min, and a value below it stays', () => {
     const low = { ...phase, patience: 0, min: 0.4 };
     expect(after(low, [1, 1, 1, 1])).toEqual([1, 0.5, 0.4, 0.4]);
     expect(after({ ...low, from: 0.1 }, [1, 1, 1])).toEqual([0.1, 0.1, 0.1]);
+  });
+
+  test('at min nothing is told any more', () => {
+    const plan = planSchedule([{ ...phase, patience: 0, min: 0.5 }], pace);
+    let state = plan.initial;
+    const told = [2, 4, 6, 8].map((step) => {
+      const found = plan.observe(step, new Map([['validate.loss', 1]]), state);
+      ({ state } = found);
+      return found.reduced.map(({ from, to }) => [from, to]);
+    });
+    expect(told).toEqual([[], [[1, 0.5]], [], []]);
   });
 
   test('only measurements within the phase count, and what follows starts where it ended', () => {

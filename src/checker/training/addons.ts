@@ -9,8 +9,10 @@ import { lengthNotes, type Run } from './run.js';
 import { neverText, visitTimed } from './timetable.js';
 import { visitStatements } from './walk.js';
 
-const isClippedByNorm = ({ optimizers }: IrTrainer, name: string): boolean => {
-  const clip = optionOf(optimizers.find((each) => each.name === name)?.options ?? [], 'clip');
+/** By its own `clip`, which may be `none`, or else by the trainer's. */
+const isClippedByNorm = ({ optimizers, options }: IrTrainer, name: string): boolean => {
+  const own = optimizers.find((each) => each.name === name)?.options ?? [];
+  const clip = optionOf(own, 'clip') ?? optionOf(options, 'clip');
   return clip?.kind === 'clip' && clip.how === 'norm';
 };
 

@@ -1,8 +1,11 @@
 /** Models that have their weights from another one: nobody trains them, and averages begin within the run. */
-import { wrongKind, wrongType } from '../../parser/messages.gen.js';
+import { followsNothing, wrongKind, wrongType } from '../../parser/messages.gen.js';
 import { showQuantity } from '../../values/units.js';
 import { evaluateIr } from '../evaluate.js';
-import { counted, optionOf, type TrainingInput } from './input.js';
+import { counted } from '../../values/counted.js';
+import type { IrCopy } from '../ir-models.js';
+import { optionOf, type TrainingInput } from './input.js';
+import { modelsInTraining } from './ownership.js';
 import type { Run } from './run.js';
 import { lengthOf } from './lengths.js';
 import { isLength, scaleOf } from './schedules.js';
@@ -26,6 +29,7 @@ export const checkCopies = (input: TrainingInput, run: Run): void => {
       );
     }
   }
+  checkFollowed(input, copies);
   const scale = (run.epochs === null) !== (run.steps === null) ? scaleOf(run) : null;
   for (const { kind, options } of copies.values()) {
     for (const name of ['from', 'every']) {
@@ -63,5 +67,26 @@ export const checkCopies = (input: TrainingInput, run: Run): void => {
           expected: 'when the average begins, e.g. `5.epochs`',
         }),
       );
+  }
+};
+
+/** ZT4119: what follows a model has one that moves. A model that a train step calls is told of by ZT4101. */
+const checkFollowed = (input: TrainingInput, copies: ReadonlyMap<string, IrCopy>): void => {
+  const moving = new Set([
+    ...input.trainer.optimizers.flatMap(({ of }) => of.map(({ model }) => model)),
+    ...modelsInTraining(input).keys(),
+  ]);
+  for (const [name, { kind, of, span }] of copies) {
+    if (kind === 'frozen' || moving.has(of)) continue;
+    input.report(
+      followsNothing(
+        span,
+        { kind, model: of },
+        {
+          notes: [`\`${name}\` would keep the weights that \`${of}\` begins with`],
+          help: `write \`frozen(${of})\` where that is meant; else name \`${of}\` in the \`of\` of an optimizer`,
+        },
+      ),
+    );
   }
 };

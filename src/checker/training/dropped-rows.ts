@@ -2,7 +2,8 @@
 import { dropsRows } from '../../parser/messages.gen.js';
 import { evaluateIr } from '../evaluate.js';
 import type { IrData } from '../ir.js';
-import { counted, optionOf, type TrainingInput } from './input.js';
+import { counted } from '../../values/counted.js';
+import { optionOf, type TrainingInput } from './input.js';
 import { dataBatches, type Run } from './run.js';
 
 /** Whether a data set has `drop_last = true` from one that it amends: who writes it into the set itself means it. */

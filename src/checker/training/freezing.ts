@@ -3,7 +3,8 @@ import { idleOption, neverThawed, wrongType } from '../../parser/messages.gen.js
 import { showQuantity } from '../../values/units.js';
 import { evaluateIr } from '../evaluate.js';
 import type { IrExpr, IrTrainer } from '../ir.js';
-import { counted, optionOf, type TrainingInput } from './input.js';
+import { counted } from '../../values/counted.js';
+import { optionOf, type TrainingInput } from './input.js';
 import { lengthNotes, type Run } from './run.js';
 import { lengthOf as writtenLength } from './lengths.js';
 import { scaleOf } from './schedules.js';

@@ -2,7 +2,8 @@
 import { unmatchedPattern } from '../../parser/messages.gen.js';
 import { nearest } from '../../parser/nearest.js';
 import type { IrMatching, IrOptimizer, IrPattern } from '../ir.js';
-import { counted, listed, trainableWeights, type TrainingInput } from './input.js';
+import { counted } from '../../values/counted.js';
+import { listed, trainableWeights, type TrainingInput } from './input.js';
 
 /** Whether a part of a pattern matches a name; a name `*` stands for any number, as `repeat` gives them. */
 const matchesName = (part: string, name: string): boolean => {

@@ -32,12 +32,6 @@ export const listed = (names: readonly string[]): string => {
   return quoted.length === 0 ? last : `${quoted.join(', ')} and ${last}`;
 };
 
-const format = new Intl.NumberFormat('en-US', { maximumFractionDigits: 3 });
-
-/** `1 batch`, `2 batches`. */
-export const counted = (count: number, one: string, many = `${one}s`): string =>
-  `${format.format(count)} ${count === 1 ? one : many}`;
-
 export const optionOf = (options: readonly IrNamed[], name: string): IrExpr | null =>
   options.find((each) => each.name === name)?.value ?? null;
 

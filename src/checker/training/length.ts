@@ -3,7 +3,8 @@ import { excludingOptions, noBatches, noRunLength, windowTooLarge } from '../../
 import { partOf } from '../../values/limits.js';
 import { showQuantity } from '../../values/units.js';
 import { endlessData } from './live.js';
-import { counted, optionOf, type TrainingInput } from './input.js';
+import { counted } from '../../values/counted.js';
+import { optionOf, type TrainingInput } from './input.js';
 import type { Run } from './run.js';
 
 export const checkRunLength = ({ trainer, report }: TrainingInput, run: Run): void => {

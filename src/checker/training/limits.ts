@@ -10,7 +10,8 @@ import { batchesIn, faultOfPart, partOf, type Limits, type Part } from '../../va
 import { showQuantity } from '../../values/units.js';
 import { evaluateIr } from '../evaluate.js';
 import type { IrExpr } from '../ir.js';
-import { counted, optionOf, type TrainingInput } from './input.js';
+import { counted } from '../../values/counted.js';
+import { optionOf, type TrainingInput } from './input.js';
 import { lengthNotes, limitFields, partIn, stepBatches, type Run } from './run.js';
 
 interface Given {

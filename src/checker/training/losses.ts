@@ -1,12 +1,23 @@
-/** ZT5003 and ZT5006: what goes into a cross entropy are logits, one for each class of the labels. */
+/** ZT5003 and ZT5006: what goes into a cross entropy, or a metric of logits, are logits, one for each class of the labels. */
 import { activationBeforeLoss, headWidth } from '../../parser/messages.gen.js';
 import type { Span } from '../../parser/source.js';
-import type { HostNames } from '../evaluate.js';
-import type { IrClass, IrData, IrExpr, IrStep } from '../ir.js';
-import type { TrainingInput } from './input.js';
-import { localsOf, visitExpressions, type Locals } from './walk.js';
+import { evaluateIr, type HostNames } from '../evaluate.js';
+import type { IrClass, IrData, IrExpr, IrReduction, IrStep, IrStepStmt } from '../ir.js';
+import { preludeFile, type Prelude } from '../prelude.js';
+import { optionOf, type TrainingInput } from './input.js';
+import { localsOf, partsOf, visitExpressions, visitStatements, type Locals } from './walk.js';
 
 const losses: ReadonlySet<string> = new Set(['softmax_cross_entropy', 'sigmoid_cross_entropy']);
+/** Metrics that hold a logit of each row against a threshold, 0 unless said otherwise. */
+const thresholded: ReadonlySet<string> = new Set([
+  'binary_accuracy',
+  'f1',
+  'precision',
+  'recall',
+  'confusion_matrix',
+]);
+/** Metrics that take the softmax of several classes themselves; the order of single scores is the same for probabilities. */
+const ranking: ReadonlySet<string> = new Set(['auroc', 'average_precision']);
 const activations: ReadonlySet<string> = new Set(['softmax', 'sigmoid']);
 /** Functions that only change how values are laid out. */
 const layout: ReadonlySet<string> = new Set([
@@ -93,43 +104,106 @@ const activationOf = (
 const fieldOf = (record: IrExpr, name: string): IrExpr | undefined =>
   record.kind === 'record' ? record.fields.find((each) => each.name === name)?.value : undefined;
 
-const lossesOf = (step: IrStep): readonly Extract<IrExpr, { kind: 'op' }>[] => {
-  const found: Extract<IrExpr, { kind: 'op' }>[] = [];
-  visitExpressions(step.body, (expr) => {
-    if (expr.kind === 'op' && !expr.home.startsWith('extern:') && losses.has(expr.name)) found.push(expr);
-  });
-  return found;
+/** What takes logits, and something else for a mistake. */
+interface Taker {
+  readonly name: string;
+  readonly logits: IrExpr;
+  /** What else to write. */
+  readonly besides: string;
+}
+
+const rankOf = ({ type }: IrExpr): number | null => (type.kind === 'tensor' ? type.shape.length : null);
+
+/** Whether a threshold is one for logits: every probability lies above one that is not above 0. */
+const isForLogits = (threshold: IrExpr | null, names: HostNames): boolean => {
+  const value = threshold ? evaluateIr(threshold, names) : 0;
+  return typeof value === 'number' && value <= 0;
 };
 
-export const checkActivations = (input: TrainingInput): void => {
+/** A metric whose result is another one for probabilities. Where the largest of several logits counts, it is the same. */
+const metricTaker = (reduction: IrReduction, names: HostNames): readonly Taker[] => {
+  switch (reduction.kind) {
+    case 'times':
+      return metricTaker(reduction.of, names);
+    case 'derive':
+      return reduction.parts.flatMap((part) => metricTaker(part.of, names));
+    case 'metric': {
+      const { metric: name, args, options } = reduction;
+      const [logits, label] = args;
+      if (!logits || !label) return [];
+      const isOfClasses = rankOf(logits) !== rankOf(label);
+      if (ranking.has(name)) return isOfClasses ? [{ name, logits, besides: '' }] : [];
+      if (isOfClasses || !thresholded.has(name) || !isForLogits(optionOf(options, 'threshold'), names))
+        return [];
+      return [{ name, logits, besides: ', or write `threshold = 0.5`' }];
+    }
+    default:
+      return [];
+  }
+};
+
+/** The function of the prelude that a comparison was written in, where it compares logits with a threshold. */
+const comparisonIn = ({ span }: IrExpr, { fns }: Prelude): string | null => {
+  if (span.file !== preludeFile) return null;
+  const own = [...fns].find(([, fn]) => fn.span.start <= span.start && span.end <= fn.span.end);
+  return own && thresholded.has(own[0]) ? own[0] : null;
+};
+
+/** Of a statement and of those inside it. */
+const takersIn = (input: TrainingInput, statement: IrStepStmt, names: HostNames): readonly Taker[] => {
+  const takers: Taker[] = [];
+  visitExpressions([statement], (expr) => {
+    if (expr.kind !== 'op' || expr.home.startsWith('extern:')) return;
+    const [logits, threshold] = expr.args;
+    if (logits && losses.has(expr.name)) takers.push({ name: expr.name, logits, besides: '' });
+    const name = expr.name === 'greater' ? comparisonIn(expr, input.prelude) : null;
+    if (logits && threshold && name !== null && isForLogits(threshold, names))
+      takers.push({ name, logits, besides: ', or write `threshold = 0.5`' });
+  });
+  visitStatements([statement], (each) => {
+    if (each.kind === 'log' || each.kind === 'reduce') takers.push(...metricTaker(each.value, names));
+  });
+  return takers;
+};
+
+/** The first place in the spec's own text, of an expression that may have come through a function of the prelude. */
+const ownSpan = (expr: IrExpr): Span | null => {
+  if (expr.span.file >= 0) return expr.span;
+  for (const part of partsOf(expr)) {
+    const found = ownSpan(part);
+    if (found) return found;
+  }
+  return null;
+};
+
+export const checkActivations = (input: TrainingInput, names: HostNames): void => {
   // Each activation is one mistake, in however many losses it ends.
   const reported = new Set<string>();
   for (const step of input.trainer.steps) {
     const place: Place = { locals: localsOf(step.body), owner: null, inputs: new Map() };
-    for (const loss of lossesOf(step)) {
-      const [logits] = loss.args;
-      const found = logits ? activationOf(input, logits, place) : null;
-      if (!logits || !found) continue;
-      const key = `${found.span.file}:${found.span.start}:${found.span.end}`;
-      if (reported.has(key)) continue;
-      reported.add(key);
-      const instead =
-        found.activation === 'softmax'
-          ? 'leave `softmax` out here, and apply it where probabilities are wanted'
-          : 'leave `sigmoid` out here, and apply it where probabilities are wanted';
-      input.report(
-        activationBeforeLoss(
-          logits.span,
-          { loss: loss.name, activation: found.activation },
-          {
-            related:
-              found.span.file >= 0
-                ? [{ span: found.span, label: `\`${found.activation}\` is applied here` }]
-                : [],
-            help: instead,
-          },
-        ),
-      );
+    for (const statement of step.body) {
+      for (const { name, logits, besides } of takersIn(input, statement, names)) {
+        const found = activationOf(input, logits, place);
+        if (!found) continue;
+        const span = ownSpan(logits) ?? statement.span;
+        const at = found.span.file >= 0 ? found.span : span;
+        const key = `${at.file}:${at.start}:${at.end}`;
+        if (reported.has(key)) continue;
+        reported.add(key);
+        input.report(
+          activationBeforeLoss(
+            span,
+            { loss: name, activation: found.activation },
+            {
+              related:
+                found.span.file >= 0
+                  ? [{ span: found.span, label: `\`${found.activation}\` is applied here` }]
+                  : [],
+              help: `leave \`${found.activation}\` out here, and apply it where probabilities are wanted${besides}`,
+            },
+          ),
+        );
+      }
     }
   }
 };
@@ -170,6 +244,14 @@ const labelsOf = (data: IrData, field: string): Labels | null => {
   const classes =
     data.source.kind === 'prelude' && name === 'label' ? fixedClasses.get(data.source.name) : undefined;
   return classes === undefined ? null : { classes, data, field: name, values: [] };
+};
+
+const lossesOf = (step: IrStep): readonly Extract<IrExpr, { kind: 'op' }>[] => {
+  const found: Extract<IrExpr, { kind: 'op' }>[] = [];
+  visitExpressions(step.body, (expr) => {
+    if (expr.kind === 'op' && !expr.home.startsWith('extern:') && losses.has(expr.name)) found.push(expr);
+  });
+  return found;
 };
 
 const labelsIn = (

@@ -5,7 +5,8 @@ import { asConstant, mul, constant } from '../dims/size.js';
 import type { Weight } from '../env.js';
 import type { IrOptimizer } from '../ir.js';
 import { isAmong } from './groups.js';
-import { counted, listed, trainableWeights, type TrainingInput } from './input.js';
+import { counted } from '../../values/counted.js';
+import { listed, trainableWeights, type TrainingInput } from './input.js';
 import { visitExpressions } from './walk.js';
 
 /** How many numbers the weights hold, or null where a param decides. */
@@ -21,7 +22,8 @@ const numbersOf = (weights: readonly Weight[]): number | null => {
   return total;
 };
 
-const modelsInTraining = (input: TrainingInput): ReadonlyMap<string, Span> => {
+/** Models that train steps call, each at its first call. */
+export const modelsInTraining = (input: TrainingInput): ReadonlyMap<string, Span> => {
   const used = new Map<string, Span>();
   for (const step of input.trainer.steps) {
     if (step.stage !== 'train') continue;

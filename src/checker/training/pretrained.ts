@@ -5,7 +5,8 @@ import type { Weight } from '../env.js';
 import type { IrAddon, IrExpr } from '../ir.js';
 import { checkFlattened } from './flattened.js';
 import { checkMatching, matchesPattern } from './groups.js';
-import { counted, listed, optionOf, type TrainingInput } from './input.js';
+import { counted } from '../../values/counted.js';
+import { listed, optionOf, type TrainingInput } from './input.js';
 
 const textOf = (expr: IrExpr | null): string | null =>
   expr?.kind === 'literal' && typeof expr.value === 'string' ? expr.value : null;
@@ -123,8 +124,10 @@ const checkRenames = (
 const weightsBelow = (input: TrainingInput, into: IrExpr, path: string): readonly Weight[] | null => {
   const { trainer, report } = input;
   const [name = '', ...parts] = path.split('.');
+  // A model that only frozen copies are made of is not there: they have its weights.
   const model = trainer.models.find((each) => each.name === name);
-  const weights = input.weights.get(name);
+  const standing = model ?? trainer.models.find(({ copy }) => copy?.alone && copy.of === name);
+  const weights = input.weights.get(standing?.name ?? name);
   const expected = 'a model with weights of its own, or a part of one,';
   if (model?.copy) {
     const { of, span } = model.copy;
@@ -137,8 +140,8 @@ const weightsBelow = (input: TrainingInput, into: IrExpr, path: string): readonl
     );
     return null;
   }
-  if (!model || !weights || weights.length === 0) {
-    const found = model ? 'a model without weights' : 'a model that no step calls';
+  if (!standing || !weights || weights.length === 0) {
+    const found = standing ? 'a model without weights' : 'a model that no step calls';
     report(wrongKind(into.span, { name, found, expected }));
     return null;
   }

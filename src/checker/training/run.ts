@@ -4,25 +4,28 @@ import type { Pace } from '../../values/durations.js';
 import { evaluateIr, type HostNames, type HostValue } from '../evaluate.js';
 import type { IrData, IrExpr, IrStep } from '../ir.js';
 import { batchesIn, partOf, type Limits, type Part, type Taken } from '../../values/limits.js';
-import { shareOut, weightOfPercent } from '../../values/split.js';
+import { shareOut, shareOutClasses, weightOfPercent } from '../../values/split.js';
 import { showQuantity, type Duration } from '../../values/units.js';
-import { counted, optionOf, type TrainingInput } from './input.js';
+import { counted } from '../../values/counted.js';
+import { optionOf, type TrainingInput } from './input.js';
 
-/** Rows of the sources whose content is fixed, by split; the first split is the one that is read by default. */
-const fixedRows: ReadonlyMap<string, ReadonlyMap<string, number>> = new Map([
+const tenOf = (rows: number): readonly number[] => Array.from({ length: 10 }, () => rows);
+
+/** Rows of each class of the sources whose content is fixed, by split; the first split is the one that is read by default. */
+const fixedClasses: ReadonlyMap<string, ReadonlyMap<string, readonly number[]>> = new Map([
   [
     'digits',
     new Map([
-      ['train', 1438],
-      ['test', 359],
-      ['all', 1797],
+      ['train', [151, 161, 143, 131, 147, 154, 150, 136, 127, 138]],
+      ['test', [27, 21, 34, 52, 34, 28, 31, 43, 47, 42]],
+      ['all', [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]],
     ]),
   ],
   [
     'fashion_mnist',
     new Map([
-      ['train', 60_000],
-      ['test', 10_000],
+      ['train', tenOf(6000)],
+      ['test', tenOf(1000)],
     ]),
   ],
 ]);
@@ -123,18 +126,24 @@ const numberOf = (
 
 /** Rows that the source of a data set gives in one epoch, where its content is fixed. */
 const rowsOf = (input: TrainingInput, data: IrData, names: HostNames): number | undefined => {
-  const splits = data.source.kind === 'prelude' ? fixedRows.get(data.source.name) : undefined;
+  const splits = data.source.kind === 'prelude' ? fixedClasses.get(data.source.name) : undefined;
   const given = optionOf(data.arguments, 'split');
   const split = given ? evaluateIr(given, names) : builtinDefault(input, 'data', data.source.name, 'split');
-  const all = input.rows?.get(data.name) ?? (typeof split === 'string' ? splits?.get(split) : undefined);
-  return all === undefined ? undefined : rowsOfPart(data, all, names);
+  const classes = typeof split === 'string' ? splits?.get(split) : undefined;
+  const all = input.rows?.get(data.name) ?? classes?.reduce((sum, rows) => sum + rows, 0);
+  return all === undefined ? undefined : rowsOfPart(data, all, names, classes);
 };
 
 /**
  * How many of the `rows` of its source a data set reads; undefined where that is not known before the run: rows of classes
- * that are shared out in percent are rounded class by class.
+ * that are shared out in percent are rounded class by class. `classes`: how many there are of each class, where that is known.
  */
-export const rowsOfPart = (data: IrData, rows: number, names: HostNames): number | undefined => {
+export const rowsOfPart = (
+  data: IrData,
+  rows: number,
+  names: HostNames,
+  classes?: readonly number[],
+): number | undefined => {
   const [parts, part] = [optionOf(data.options, 'parts'), optionOf(data.options, 'part')];
   if (!parts || !part) return rows;
   if (parts.kind === 'folds') {
@@ -147,12 +156,19 @@ export const rowsOfPart = (data: IrData, rows: number, names: HostNames): number
     )[fold];
     return own === undefined ? undefined : part.how === 'only' ? own : rows - own;
   }
-  if (parts.kind !== 'record' || optionOf(data.options, 'stratify')) return undefined;
+  if (parts.kind !== 'record') return undefined;
+  const byClass = optionOf(data.options, 'stratify') === null ? [rows] : classes;
+  if (byClass === undefined) return undefined;
   const name = evaluateIr(part, names);
   const shares = parts.fields.map(({ value }) => evaluateIr(value, names));
   const known = shares.filter((share) => typeof share === 'number');
   if (known.length < shares.length) return undefined;
-  return shareOut(rows, known.map(weightOfPercent))[parts.fields.findIndex((each) => each.name === name)];
+  const own = parts.fields.findIndex((each) => each.name === name);
+  if (own < 0) return undefined;
+  return shareOutClasses(byClass, known.map(weightOfPercent)).reduce(
+    (sum, counts) => sum + (counts[own] ?? 0),
+    0,
+  );
 };
 
 type DataBatches = Omit<StepBatches, 'all'>;

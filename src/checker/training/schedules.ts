@@ -13,7 +13,8 @@ import { durationInSteps, type Pace } from '../../values/durations.js';
 import { showQuantity, type Duration } from '../../values/units.js';
 import { evaluateIr } from '../evaluate.js';
 import type { IrExpr, IrSchedule, IrTrainer } from '../ir.js';
-import { counted, freezeTimes, optionOf, type TrainingInput } from './input.js';
+import { counted } from '../../values/counted.js';
+import { freezeTimes, optionOf, type TrainingInput } from './input.js';
 import { lengthOf } from './lengths.js';
 import { lengthNotes, type Run } from './run.js';
 

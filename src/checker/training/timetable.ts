@@ -5,7 +5,8 @@ import { showQuantity, type Duration } from '../../values/units.js';
 import { evaluateIr } from '../evaluate.js';
 import { readsRun } from '../ir-walk.js';
 import type { IrExpr, IrStep, IrStepStmt } from '../ir.js';
-import { counted, listed, type TrainingInput } from './input.js';
+import { counted } from '../../values/counted.js';
+import { listed, type TrainingInput } from './input.js';
 import { lengthNotes, type Run } from './run.js';
 import { lengthOf } from './lengths.js';
 

@@ -4,7 +4,8 @@ import type { Span } from '../../parser/source.js';
 import { planSchedule, type SchedulePlan } from '../../values/schedule.js';
 import { evaluateIr } from '../evaluate.js';
 import type { IrExpr } from '../ir.js';
-import { counted, optionOf, type TrainingInput } from './input.js';
+import { counted } from '../../values/counted.js';
+import { optionOf, type TrainingInput } from './input.js';
 import { phaseOf } from './phase-values.js';
 import { lengthNotes, type Run } from './run.js';
 

@@ -129,8 +129,13 @@ export interface Hooks {
   predictFailed?(): Hooked<void>;
   /** Last of all, also after an error: lets go of what is open. */
   close?(): Hooked<void>;
-  /** What a checkpoint keeps of this add-on. */
+  /** What a checkpoint keeps of this add-on. It is asked before each line of training metrics too, so it does no work. */
   state?(): Json;
+  /**
+   * Before a checkpoint is written with what `state` gave: waits until the files that this counts on are on the disk. The run may have gone
+   * on since. One that throws is the failure of that checkpoint.
+   */
+  flush?(): Hooked<void>;
   /** Takes back what `state` gave, before `fitStart`. Throws where it is not what `state` gives. */
   restore?(state: Json): void;
 }
@@ -205,7 +210,7 @@ export interface SavedCheckpoint {
 export interface AddOn {
   /** The prelude's name, e.g. `early_stopping`, for messages and the command line. */
   readonly kind: string;
-  /** The name that the spec gives it where it may have several of the kind; the command line knows it by this. */
+  /** The name that the spec gives it by `as`: messages and the command line know it by this. */
   readonly label?: string | undefined;
   readonly phase: Phase;
   /** Effects that no other add-on may own. */
@@ -230,6 +235,14 @@ export interface AddOn {
   /** The same add-on with some options replaced, already checked against the prelude. */
   withOptions(values: Readonly<Record<string, OptionValue>>): AddOn;
   readonly start: Start;
+}
+
+/** The name of an add-on for messages and the command line. */
+export const nameOfAddOn = ({ kind, label = kind }: Pick<AddOn, 'kind' | 'label'>): string => label;
+
+/** The same add-on under a name of its own, as `addon checkpoint as often` has it. */
+export function named(label: string, addOn: AddOn): AddOn {
+  return { ...addOn, label, withOptions: (values) => named(label, addOn.withOptions(values)) };
 }
 
 /** Makes the hooks of one run, of one test or of one prediction. */
@@ -257,6 +270,20 @@ export const isMetric = (value: unknown): value is Metric =>
   typeof value.metric === 'string' &&
   (value.mode === null || value.mode === 'min' || value.mode === 'max');
 export const metric = (name: string): Metric => ({ mode: null, metric: name });
+/** How states of add-ons name it: `min(validate.loss)`; null for none. */
+export const monitorName = (monitor: Monitor | null): string | null =>
+  monitor === null ? null : `${monitor.mode}(${monitor.metric})`;
+
+/**
+ * What is to be said where a state has the best of another metric than `monitor`: no two values of them can be compared. Null where it is
+ * the same one, or the state does not say which (`before` is undefined).
+ */
+export function otherMonitor(kind: string, before: unknown, monitor: Monitor | null): string | null {
+  const now = monitorName(monitor);
+  if (before === undefined || before === now) return null;
+  return `${kind} watched ${typeof before === 'string' ? before : 'nothing'} and watches ${now ?? 'nothing'} now: its best begins anew`;
+}
+
 export const min = (metric: string): Monitor => ({ mode: 'min', metric });
 export const max = (metric: string): Monitor => ({ mode: 'max', metric });
 
@@ -280,13 +307,14 @@ function sameOptions<O extends object>(all: object, options: O): all is O {
 /** Sorted by phase, then as given. Throws where two own the same effect. */
 export function ordered(addOns: readonly AddOn[]): readonly AddOn[] {
   const owners = new Map<string, string>();
-  for (const { kind, owns } of addOns) {
+  for (const { kind, label, owns } of addOns) {
+    const name = nameOfAddOn({ kind, label });
     for (const effect of owns) {
       const other = owners.get(effect);
       if (other !== undefined) {
-        throw new Error(`add-ons ${other} and ${kind} both own ${JSON.stringify(effect)}; keep one of them`);
+        throw new Error(`add-ons ${other} and ${name} both own ${JSON.stringify(effect)}; keep one of them`);
       }
-      owners.set(effect, kind);
+      owners.set(effect, name);
     }
   }
   return phases.flatMap((phase) => addOns.filter((addOn) => addOn.phase === phase));

@@ -3,7 +3,15 @@ import { recurrence } from '../../values/durations.js';
 import type { Quantity } from '../../values/units.js';
 import { exactNumber, fromExactNumber, fromExactNumbers } from '../../values/exact-number.js';
 import { record } from '../../values/json-record.js';
-import { improves, replaced, type AddOn, type Monitor, type SavedCheckpoint } from './addon.js';
+import {
+  improves,
+  monitorName,
+  otherMonitor,
+  replaced,
+  type AddOn,
+  type Monitor,
+  type SavedCheckpoint,
+} from './addon.js';
 
 export interface CheckpointOptions {
   readonly every?: Quantity<'steps'> | Quantity<'epochs'> | Quantity<'time'> | null;
@@ -49,7 +57,8 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
     start: (host) => {
       const due = every === null ? null : recurrence(every, host.pace);
       let saved: readonly SavedCheckpoint[] = [];
-      let best: { readonly value: number; readonly checkpoint: SavedCheckpoint | null } | null = null;
+      // Its value is null where the metric has become another one.
+      let best: { readonly value: number | null; readonly checkpoint: SavedCheckpoint | null } | null = null;
       let improved = false;
       // The step of the checkpoint that is being written, whose own state must name it where it is the best.
       let saving: number | null = null;
@@ -135,7 +144,8 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
           if (folder !== null) host.report(`the state as it failed: ${folder}`);
         },
         state: () => ({
-          best: best === null ? null : exactNumber(best.value),
+          monitor: monitorName(monitor),
+          best: best === null || best.value === null ? null : exactNumber(best.value),
           bestStep:
             (improved ? saving : null) ??
             (writing?.isBest === true ? writing.step : null) ??
@@ -151,11 +161,14 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
           const all = own === null || steps.includes(own.step) ? steps : [...steps, own.step];
           saved = all.flatMap((step) => host.savedAt(step) ?? []);
           const bestStep = state['bestStep'] ?? null;
+          const other = otherMonitor('checkpoint', state['monitor'], monitor);
+          if (other !== null) host.report(other);
+          const value = state['best'] ?? null;
           best =
-            (state['best'] ?? null) === null
+            value === null && bestStep === null
               ? null
               : {
-                  value: fromExactNumber(state['best']),
+                  value: value === null || other !== null ? null : fromExactNumber(value),
                   checkpoint: bestStep === null ? null : host.savedAt(fromExactNumber(bestStep)),
                 };
         },

@@ -2,7 +2,16 @@
 import { exactNumber, fromExactNumber } from '../../values/exact-number.js';
 import { record } from '../../values/json-record.js';
 import { showNumber } from '../progress/format.js';
-import { improves, replaced, type AddOn, type Ending, type Json, type Monitor } from './addon.js';
+import {
+  improves,
+  monitorName,
+  otherMonitor,
+  replaced,
+  type AddOn,
+  type Ending,
+  type Json,
+  type Monitor,
+} from './addon.js';
 
 export interface EarlyStoppingOptions {
   readonly monitor: Monitor;
@@ -50,7 +59,7 @@ export function earlyStopping(options: EarlyStoppingOptions): AddOn {
     owns: ['stop'],
     watches: [monitor],
     withOptions: (values) => earlyStopping(replaced(options, values)),
-    start: ({ notable }) => {
+    start: ({ notable, report }) => {
       let watched: Watched = { best: null, waited: 0, because: null };
       const answer = (): Ending | undefined =>
         watched.because === null ? undefined : { end: 'run', because: watched.because };
@@ -68,9 +77,18 @@ export function earlyStopping(options: EarlyStoppingOptions): AddOn {
         // Only where the run was held: it ends as soon as it may.
         stepEnd: answer,
         nextStepEnd: (step) => (watched.because === null ? Number.POSITIVE_INFINITY : step + 1),
-        state: (): Json => ({ ...watched, best: watched.best === null ? null : exactNumber(watched.best) }),
+        state: (): Json => ({
+          ...watched,
+          best: watched.best === null ? null : exactNumber(watched.best),
+          monitor: monitorName(monitor),
+        }),
         restore: (json) => {
-          const { best, waited, because } = record('early_stopping', json);
+          const { best, waited, because, monitor: before } = record('early_stopping', json);
+          const other = otherMonitor('early_stopping', before, monitor);
+          if (other !== null) {
+            report(other);
+            return;
+          }
           watched = {
             best: (best ?? null) === null ? null : fromExactNumber(best),
             waited: fromExactNumber(waited),

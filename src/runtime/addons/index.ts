@@ -1,5 +1,5 @@
 /** Add-ons, the namespace `addons` of generated code. */
-export { max, metric, min } from './addon.js';
+export { max, metric, min, named } from './addon.js';
 export type {
   AddOn,
   AddOnHost,

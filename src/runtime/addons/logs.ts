@@ -7,6 +7,7 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -63,7 +64,8 @@ export function deviceStats(): AddOn {
 
 /**
  * Writes `logs/metrics.csv` in the run's folder: the lines of `metrics.jsonl`, a column for each name. Where a name comes
- * later, the file is written anew with its column, and takes the old one's place when it is whole.
+ * later, the file is written anew with its column, and takes the old one's place when it is whole. A run that goes on and finds none makes
+ * it anew of `metrics.jsonl`.
  */
 export function csvLog(): AddOn {
   return {
@@ -71,34 +73,43 @@ export function csvLog(): AddOn {
     phase: 'independent',
     owns: [],
     withOptions: () => csvLog(),
-    start: ({ folder }) => {
+    start: ({ folder, report }) => {
       if (folder === null) return {};
       const file = join(folder, 'logs', 'metrics.csv');
       let columns: readonly string[] = [];
       let lines = 0;
       /** Whether the file has a new entry in its folder that may not be on the disk. */
       let isMoved = false;
-      /** Cuts the file back; null where it is as it should be. */
-      let cut: (() => void) | null = null;
+      /** Makes the file what it was, and says how many lines it has then; null where it is as it should be. */
+      let cut: (() => number) | null = null;
       const settle = (): void => {
-        cut?.();
+        if (cut !== null) lines = cut();
         isMoved ||= cut !== null;
         cut = null;
       };
       return {
         state: () => {
           settle();
-          // The checkpoint counts on its lines. The folder that `logs` is in is flushed with the checkpoint.
+          return { columns: [...columns], lines, bytes: existsSync(file) ? statSync(file).size : 0 };
+        },
+        // The checkpoint counts on its lines. The folder that `logs` is in is flushed with the checkpoint.
+        flush: () => {
           if (existsSync(file)) flush(file);
           if (isMoved) syncFolderNow(dirname(file));
           isMoved = false;
-          return { columns: [...columns], lines };
         },
         // Whether the run goes on is not known before all add-ons have theirs: until then the file stays as it is.
         restore: (json) => {
           const state = record('csv_log', json);
           columns = Array.isArray(state['columns']) ? state['columns'].map(String) : [];
-          ({ lines, cut } = cutBack(file, columns, fromExactNumber(state['lines'])));
+          lines = fromExactNumber(state['lines']);
+          // States of before it was kept have none.
+          const bytes = state['bytes'] === undefined ? null : fromExactNumber(state['bytes']);
+          if (existsSync(file)) cut = cutBack(file, columns, { lines, bytes });
+          else if (columns.length > 0) {
+            report(`${file} is gone: it is made anew of metrics.jsonl, where speeds have 5 digits`);
+            cut = () => makeAnew(file, columns, join(folder, 'metrics.jsonl'));
+          }
         },
         fitStart: settle,
         logged: (line) => {
@@ -119,31 +130,52 @@ export function csvLog(): AddOn {
 }
 
 /**
- * What makes the file as it was with these columns and so many lines. Columns that came later are the last, and empty in lines before
- * them. One that is not there begins anew with the columns. `lines` is how many lines it has then. Throws where they are fewer than were
- * written.
+ * What makes the file as it was with these columns, so many lines and so many bytes. Columns that came later are the last, and empty in
+ * lines before them. Throws where less than that is there. `bytes` is null where they are not known.
  */
 function cutBack(
   file: string,
   columns: readonly string[],
-  lines: number,
-): { readonly lines: number; readonly cut: (() => void) | null } {
-  if (!existsSync(file)) {
-    if (columns.length === 0) return { lines: 0, cut: null };
-    const begin = (): void => {
-      makeFolder(dirname(file));
-      replaceFile(file, `${columns.map(quoted).join(',')}\n`);
-    };
-    return { lines: 0, cut: begin };
-  }
+  { lines, bytes }: { readonly lines: number; readonly bytes: number | null },
+): () => number {
   const [header = '', ...rows] = readFileSync(file, 'utf8').trimEnd().split('\n');
   const before = columns.map(quoted).join(',');
+  const advice = 'move it away, and it is made anew of metrics.jsonl';
   if (rows.length < lines)
-    throw new Error(`${file} has ${rows.length} of the ${lines} lines that were written to it; move it away`);
+    throw new Error(`${file} has ${rows.length} of the ${lines} lines that were written to it; ${advice}`);
   const later = header.length > before.length ? commasIn(header.slice(before.length)) : 0;
   const kept = rows.slice(0, lines).map((row) => row.slice(0, row.length - later));
   const text = lines === 0 ? '' : [before, ...kept, ''].join('\n');
-  return { lines, cut: () => replaceFile(file, text) };
+  const size = Buffer.byteLength(text);
+  if (bytes !== null && lines > 0 && size !== bytes)
+    throw new Error(
+      `the ${lines} lines that were written to ${file} until then have ${size} bytes, and had ${bytes}; ${advice}`,
+    );
+  return () => {
+    replaceFile(file, text);
+    return lines;
+  };
+}
+
+/** Makes the file of the lines that `metrics.jsonl` has, and says how many they are. */
+function makeAnew(file: string, columns: readonly string[], metrics: string): number {
+  const rows = (existsSync(metrics) ? readFileSync(metrics, 'utf8') : '')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const cells = record('a line of metrics.jsonl', JSON.parse(line));
+      return columns.map((name) => cellOf(name, cells[name])).join(',');
+    });
+  makeFolder(dirname(file));
+  replaceFile(file, [columns.map(quoted).join(','), ...rows, ''].join('\n'));
+  return rows.length;
+}
+
+/** A cell as it was written when its line was. */
+function cellOf(name: string, value: unknown): string {
+  if (value === undefined) return '';
+  if (name === 'wall' && typeof value === 'number') return value.toFixed(3);
+  return quoted(typeof value === 'string' ? value : JSON.stringify(value));
 }
 
 /** Commas that part cells: none in quotes does. */

@@ -6,7 +6,7 @@ import { RunError } from '../run/run-error.js';
 import { fileError, makeFile, makeFolder, pieceBytes, sweepBesides, writeNew } from './files.js';
 import type { Checkpoint } from './manifest.js';
 import { planNpz } from './npz.js';
-import { eachTensor, findCheckpoint } from './read.js';
+import { eachTensor, withCheckpoint } from './read.js';
 import { bytesOf, littleEndian, planSafetensors, type TensorShape } from './safetensors.js';
 import { checkpointName } from './write.js';
 
@@ -29,7 +29,14 @@ const part = 'model.safetensors';
  * left of it.
  */
 export async function exportWeights(from: string, to: ExportFormat, out?: string): Promise<Exported> {
-  const checkpoint = await findCheckpoint(from);
+  return withCheckpoint(from, (checkpoint) => exportCheckpoint(checkpoint, to, out));
+}
+
+async function exportCheckpoint(
+  checkpoint: Checkpoint,
+  to: ExportFormat,
+  out: string | undefined,
+): Promise<Exported> {
   const tensors = [...(checkpoint.tensors.get(part) ?? [])]
     .map(([name, { dtype, shape }]): TensorShape => ({ name, dtype, shape }))
     .sort((a, b) => elementOrder(a) - elementOrder(b) || (a.name < b.name ? -1 : 1));

@@ -89,7 +89,7 @@ export async function insteadOf(
     const others = (await checkpointsIn(folder)).filter((other) => resolve(other) !== resolve(path));
     if (others.length > 0) {
       const rest = others.length > shown ? ` and ${others.length - shown} more` : '';
-      return `take another checkpoint: --from ${others.slice(0, shown).join(', ')}${rest}`;
+      return `take another checkpoint: ${others.slice(0, shown).join(', ')}${rest}`;
     }
   }
   return none;

@@ -18,7 +18,7 @@ export interface Skipped {
  * The newest checkpoint that `take` takes, which rejects where any of it is not as it was written; of a run's folder or of its folder of
  * checkpoints. What was cut off while it was written has no checkpoint's name and is not looked at; nor is the state of a run that
  * failed. Rejects with a RunError where the folder cannot be read, and where one cannot be read that may be whole; a folder without
- * checkpoints has none.
+ * checkpoints has none. An Unwanted that `take` rejects with is thrown on.
  */
 export async function newestWhole<T>(
   folder: string,
@@ -50,6 +50,7 @@ export async function newestWhole<T>(
       }
       return { found: { checkpoint, taken: await take(checkpoint) }, skipped };
     } catch (error) {
+      if (error instanceof Unwanted) throw error;
       if (!isDamage(error)) throw mayBeWhole(path, error);
       skipped.push({ path, why: reasonOf(error), weightsOnly: false });
     }
@@ -67,6 +68,9 @@ function mayBeWhole(path: string, error: unknown): RunError {
   );
 }
 
+/** Of a checkpoint that is not wanted, whether it is whole or not: nor is any other of its run. */
+export class Unwanted extends RunError {}
+
 /** Why a run cannot go on from a checkpoint that is whole. */
 export const onlyWeights =
   'it holds weights only (checkpoint.weights_only), which test, predict, export and pretrained take, but no run goes on from';
@@ -74,5 +78,5 @@ export const onlyWeights =
 /** The reason without what to take instead: that is being looked for. */
 function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return text.replace(/; (?:take another checkpoint: --from|there is no other checkpoint beside it).*$/s, '');
+  return text.replace(/; (?:take another checkpoint: |there is no other checkpoint beside it).*$/s, '');
 }

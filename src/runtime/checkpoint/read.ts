@@ -1,8 +1,10 @@
 /** Reads checkpoints, strictly: checksums first, then names and shapes against the models. */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { lstat, readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { HostTensor, StateVariable } from '../engine/engine.js';
+import { record } from '../../values/json-record.js';
 import { RunError } from '../run/run-error.js';
 import { sameChecksum } from './checksum.js';
 import { codeOf, isThere, sha256 } from './files.js';
@@ -39,13 +41,59 @@ export async function findCheckpoint(path: string): Promise<Checkpoint> {
     const file = join(path, 'checkpoints', pointer);
     if (await isFile(file)) return pointedAt(path, file);
   }
+  if (await isFile(join(path, 'sweep.json'))) throw new RunError(await sweepAdvice(path));
+  const isOne = await isFile(path);
+  if (isOne && (await isFile(join(dirname(path), 'manifest.json'))))
+    throw new RunError(`${path} is a file of a checkpoint; give the checkpoint, ${dirname(path)}`);
   const what = (await isFolder(path))
     ? `${path} is no checkpoint and no run with one`
-    : (await isFile(path))
-      ? `${path} is a file; --from takes the folder of a run or of a checkpoint`
-      : `there is no folder ${path}`;
+    : `${isOne ? '' : 'there is no folder '}${path}${isOne ? ' is a file' : ''}`;
   const wanted = 'give the folder of a run, or of a checkpoint with its manifest.json';
   throw new RunError(`${what}; ${await insteadOf(path, wanted)}`);
+}
+
+/** A checkpoint that was there when it was looked for. */
+export class Removed extends RunError {}
+
+/**
+ * What `read` makes of the checkpoint that `path` names. Where that is a run, which removes its checkpoint meanwhile because it has a newer
+ * one, `read` is called again with that: it must have done nothing by then that cannot be done again.
+ */
+export async function withCheckpoint<T>(
+  path: string,
+  read: (checkpoint: Checkpoint) => Promise<T>,
+): Promise<T> {
+  for (let before: string | null = null; ;) {
+    const checkpoint = await findCheckpoint(path);
+    try {
+      return await read(checkpoint);
+    } catch (error) {
+      const { folder } = checkpoint;
+      if (!(error instanceof Removed) || folder === before || resolve(folder) === resolve(path)) throw error;
+      before = folder;
+    }
+  }
+}
+
+/** Which run of a sweep to take: those of the point that was picked, as its `sweep.json` says. */
+async function sweepAdvice(path: string): Promise<string> {
+  const what = `${path} is a sweep, not a run`;
+  try {
+    const sweep = record('sweep.json', JSON.parse(await readFile(join(path, 'sweep.json'), 'utf8')));
+    const { point } = record('picked', sweep['picked']);
+    const { points } = sweep;
+    const { runs } = record('a point', Array.isArray(points) ? points[Number(point) - 1] : null);
+    const names = (Array.isArray(runs) ? runs : []).map((run: unknown) =>
+      String(record('a run', run)['folder']),
+    );
+    // What a file says is a name below its folder, or nothing.
+    const found = names.filter((name) => /^[\w.-]+$/.test(name) && existsSync(join(path, name, 'run.json')));
+    if (found.length > 0)
+      return `${what}; give one of its runs: point ${String(point)} was picked, ${found.map((name) => join(path, name)).join(', ')}`;
+  } catch {
+    // It has picked none yet, or cannot be read.
+  }
+  return `${what}; give one of the runs in it`;
 }
 
 /** While a run goes on, what `last` names may be deleted before it is read: by then `last` names another. */
@@ -75,8 +123,8 @@ async function pointedAt(path: string, pointer: string): Promise<Checkpoint> {
 export async function openCheckpoint(path: string): Promise<Checkpoint> {
   const inOneFile = path.endsWith(fileEnding);
   const file = inOneFile ? path : join(path, 'manifest.json');
-  // Under another name, a link is its maker's own.
-  if (isCheckpointName(basename(resolve(path))) && (await isLink(resolve(path))))
+  // Under another name, a link to a folder is its maker's own.
+  if ((inOneFile || isCheckpointName(basename(resolve(path)))) && (await isLink(resolve(path))))
     throw new RunError(`cannot read ${path}: it is a link; give the path of what it leads to`);
   try {
     return inOneFile
@@ -192,7 +240,7 @@ async function unusable({ folder }: Checkpoint, path: string, error: unknown): P
   if (error instanceof RunError) throw error;
   const instead = await insteadOf(folder);
   if (codeOf(error) === 'ENOENT' && !(await isThere(folder)))
-    throw new RunError(
+    throw new Removed(
       `${folder} was removed while it was read, as a run removes its older checkpoints when it saves; read the run again, or ${instead}`,
       { cause: error },
     );
@@ -317,6 +365,17 @@ export function loadInto(
   tensors: ReadonlyMap<string, HostTensor>,
   from: string,
 ): void {
+  checkFits(variables, tensors, from);
+  const own = new Map(variables.map((variable) => [variable.path, variable]));
+  for (const [path, tensor] of tensors) own.get(path)?.upload(tensor);
+}
+
+/** Throws the RunError of `loadInto` where tensors do not fit, of which the manifest tells before any is read. */
+export function checkFits(
+  variables: readonly StateVariable[],
+  tensors: ReadonlyMap<string, Pick<HostTensor, 'dtype' | 'shape'>>,
+  from: string,
+): void {
   const own = new Map(variables.map((variable) => [variable.path, variable]));
   const missing = [...own.keys()].filter((path) => !tensors.has(path));
   const extra = [...tensors.keys()].filter((path) => !own.has(path));
@@ -337,7 +396,6 @@ export function loadInto(
       `the checkpoint does not fit the models: ${parts.join('; ')}; use the params that it was trained with`,
     );
   }
-  for (const [path, tensor] of tensors) own.get(path)?.upload(tensor);
 }
 
 const show = ({ dtype, shape }: { readonly dtype: string; readonly shape: readonly number[] }): string =>

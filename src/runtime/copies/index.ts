@@ -16,11 +16,14 @@ interface Pair {
 export type Copy<S extends object = object> =
   | (Pair & { readonly kind: 'ema'; readonly decay: Rate<S> })
   | (Pair & { readonly kind: 'average'; readonly from: Duration; readonly every: Duration })
-  | (Pair & {
+  | {
       readonly kind: 'frozen';
+      /** Where nothing else needs the model, its name alone: the copy begins as the model would, which is not made. */
+      readonly of: Part | string;
+      readonly into: Part;
       /** A file whose weights it has from the start of the run; null: those that the model begins with. */
       readonly from: string | null;
-    });
+    };
 
 interface PairOptions<M extends Part> {
   readonly of: M;
@@ -57,12 +60,17 @@ export function average<M extends Part>({
 
 /**
  * The weights that the model began with, or those that `from` has for the model: a safetensors file, a checkpoint of a run, or a run's
- * folder, of which the best checkpoint is taken, else the last. In evaluation mode also where a step trains.
+ * folder, of which the best checkpoint is taken, else the last. In evaluation mode also where a step trains. `of` is the model, or its
+ * name where the trainer does not have it.
  */
 export function frozen<M extends Part>({
   of,
   into,
   from = null,
-}: PairOptions<M> & { readonly from?: string | null }): Extract<Copy, { readonly kind: 'frozen' }> {
+}: {
+  readonly of: M | string;
+  readonly into: M;
+  readonly from?: string | null;
+}): Extract<Copy, { readonly kind: 'frozen' }> {
   return { kind: 'frozen', of, into, from };
 }

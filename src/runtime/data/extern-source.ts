@@ -1,10 +1,11 @@
 /** Data sources written in TypeScript and declared in a spec by `extern`. */
 import type { HostTensor, Values } from '../engine/engine.js';
+import { didYouMean } from '../../values/near.js';
 import { inExtern, inExternLater, type Extern } from '../run/extern-error.js';
 import { RunError } from '../run/run-error.js';
 import { DataError } from './data-error.js';
 import { dataOf, type CommonOptions, type Data, type OpenRows, type RowMaker } from './data.js';
-import { isDataPath, resolvePath, type DataPath, type FileHost } from './files.js';
+import { digestOf, isDataPath, resolvePath, type DataPath, type FileHost } from './files.js';
 import { externRows } from './extern-rows.js';
 import { rowsOf, stackedRows, type HostRow } from './prepared.js';
 import {
@@ -20,6 +21,7 @@ import {
   type FieldType,
   type RecordType,
 } from './record.js';
+import { unlessStuck } from './settling.js';
 import { isHostOnly } from './table.js';
 
 /** Arrays that a source may give; values must fit the field's declared type. */
@@ -52,6 +54,11 @@ export interface RowSource<F extends object = SourceFields> {
   readonly length: number;
   /** For each field what it has in the rows at `indices` (from 0). */
   read(indices: Int32Array): F | Promise<F>;
+  /**
+   * What tells its data from other data: a checksum, a version, the name of a snapshot. A run that goes on is refused where it is another
+   * one, unless `data` is allowed. Without it only the number of rows is compared.
+   */
+  readonly digest?: string;
   /** Called once when the data set is not needed any more. */
   close?(): void | Promise<void>;
 }
@@ -90,13 +97,13 @@ export function calledAs(
   if (declared === undefined)
     return {
       name: `${kind} ${source.name === '' ? 'source' : source.name}`,
-      run: async (body) => body(),
+      run: unlessStuck,
       runNow: (body) => body(),
     };
   const about: Extern = { what: 'data source', ...declared };
   return {
     name: `${kind} ${declared.name}`,
-    run: (body, doing) => inExternLater(about, body, DataError, doing),
+    run: (body, doing) => inExternLater(about, () => unlessStuck(body), DataError, doing),
     runNow: (body, doing) => inExtern(about, body, doing),
   };
 }
@@ -110,7 +117,7 @@ export function from<B extends Batch>(
   const { record, declared, ...rest } = common;
   const called = calledAs('extern', source, declared);
   const { name } = called;
-  const open = (host: FileHost): Promise<OpenRows> => openSource(called, source, options, record, host.root);
+  const open = (host: FileHost): Promise<OpenRows> => openSource(called, source, options, record, host);
   const made = { options, code: source.toString() };
   const inWorkers = { isOpened: true, open: makerOf(open, record) };
   return dataOf<B>({ name, record, made, open, inWorkers }, rest);
@@ -135,8 +142,9 @@ async function openSource(
   source: ExternSource,
   options: ExternOptions,
   record: RecordType,
-  root: string,
+  host: FileHost,
 ): Promise<OpenRows> {
+  const { root } = host;
   const { name, run } = called;
   const rows = await openExtern(called, options, root, source);
   if (!Number.isInteger(rows.length) || rows.length < 0) {
@@ -144,15 +152,25 @@ async function openSource(
       `${name}: length must be a whole number of rows, got ${rows.length}; correct the source`,
     );
   }
+  noteDigest(host, name, rows.digest);
   const given = { source: name, method: 'read()', folder: root, record };
   return {
     length: rows.length,
     skipped: 0,
     ...rowsGiven(given, (indices) => run(() => rows.read(indices))),
-    async close() {
-      await run(() => rows.close?.());
-    },
+    close: () => closeExtern(called, () => rows.close?.()),
   };
+}
+
+/** Keeps what the source says of its data as what files say by their own: a SHA-256. Throws a DataError where it is no text. */
+function noteDigest(host: FileHost, name: string, digest: unknown): void {
+  if (digest === undefined) return;
+  if (typeof digest !== 'string' || digest === '')
+    throw new DataError(
+      `${name}: digest must be a text that is not empty, got ${JSON.stringify(digest) ?? typeof digest}; give a checksum or a version of the data, or leave it out`,
+    );
+  const bytes = Buffer.from(digest);
+  host.note?.({ file: name, bytes: bytes.length, sha256: digestOf(bytes) });
 }
 
 /** Calls the function of the TypeScript file. Options made by `data.path` reach it as paths resolved against `root`. */
@@ -178,6 +196,21 @@ export async function openExtern<T>(
   }
 }
 
+/** Lets the source's own code close it. Rejects with an error that names the source. */
+export async function closeExtern(
+  { name, run }: Called,
+  close: () => void | Promise<void> | undefined,
+): Promise<void> {
+  try {
+    await run(close, ' in close()');
+  } catch (error) {
+    if (error instanceof DataError || error instanceof RunError) throw error;
+    throw new DataError(
+      `${name} failed in close(): ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+}
+
 /** Where the fields of rows come from. */
 export interface Given {
   /** The source, as in messages. */
@@ -197,9 +230,18 @@ export function rowsGiven(
   const { source, method, record } = from;
   const fieldsAt = async (indices: Int32Array): Promise<GivenFields> => {
     const values: unknown = await fields(indices);
-    if (isFields(values)) return values;
+    if (isFields(values)) {
+      const other = Object.keys(values).find(
+        (name) => values[name] !== undefined && !Object.hasOwn(record, name),
+      );
+      if (other === undefined) return values;
+      const declared = Object.keys(record);
+      throw new DataError(
+        `${source}: ${method} gave a field '${other}', which is none of ${declared.join(', ')}${didYouMean(other, declared) || '; declare it, or leave it out'}`,
+      );
+    }
     throw new DataError(
-      `${source}: ${method} gave ${values === null ? 'null' : typeof values}; return a record with an array for each field`,
+      `${source}: ${method} gave ${values === null ? 'null' : Array.isArray(values) ? 'a list' : isNumbers(values) ? `a ${values.constructor.name}` : typeof values}; return a record with an array for each field`,
     );
   };
   const hostRows = async function* (indices: Int32Array): AsyncGenerator<HostRow> {
@@ -223,7 +265,9 @@ type GivenFields = Readonly<Record<string, SourceField | readonly (number | null
 
 // What a source gives under each name is looked at where it is used.
 function isFields(values: unknown): values is GivenFields {
-  return typeof values === 'object' && values !== null;
+  return (
+    typeof values === 'object' && values !== null && !Array.isArray(values) && !ArrayBuffer.isView(values)
+  );
 }
 
 /** A field of all rows, and its mask behind it where some of it may be missing. */

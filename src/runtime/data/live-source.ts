@@ -7,6 +7,7 @@ import { DataError } from './data-error.js';
 import { dataOf, type Data } from './data.js';
 import {
   calledAs,
+  closeExtern,
   openExtern,
   rowsGiven,
   type ExternOptions,
@@ -25,6 +26,11 @@ export interface Harvest {
   readonly index: number;
   /** Random numbers of this harvest. */
   readonly random: LiveRandom;
+  /**
+   * Aborted where the run is to end before the harvest is done: nobody waits for it then, and a run that goes on makes it again. Requests and
+   * timers that are given it end with it.
+   */
+  readonly signal: AbortSignal;
 }
 
 /** What a live source gives. F are the fields of its rows. */
@@ -39,7 +45,7 @@ export interface LiveSource<F extends object = SourceFields> {
   state?(): Json;
   /** Takes back what `state` gave. Called before the first harvest of a run that goes on. */
   restore?(state: Json): void;
-  /** Called once when the data set is not needed any more. */
+  /** Called once when the data set is not needed any more, also where a harvest that was given up goes on. */
   close?(): void | Promise<void>;
 }
 
@@ -98,7 +104,7 @@ export function live<B extends Batch>(
       length: 0,
       skipped: 0,
       ask(rows, index) {
-        asked = { rows, index, random: new LiveRandom(host.seed, host.label, index) };
+        asked = { rows, index, random: new LiveRandom(host.seed, host.label, index), signal: host.signal };
       },
       ...rowsGiven(from, harvest),
       state: () => runNow(() => made.state?.(), ' in state()'),
@@ -110,9 +116,7 @@ export function live<B extends Batch>(
           );
         runNow(() => made.restore?.(state), ' in restore()');
       },
-      async close() {
-        await run(() => made.close?.());
-      },
+      close: () => closeExtern(called, () => made.close?.()),
     };
   };
   return dataOf<B>(

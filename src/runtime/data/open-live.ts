@@ -10,6 +10,7 @@ import type { FileHost } from './files.js';
 import type { LiveModel, ModelFunction } from './live-source.js';
 import { roomFor, type HostRow } from './prepared.js';
 import { allocate, fieldText, isText, rowSize, type FieldType } from './record.js';
+import { unlessAborted } from './settling.js';
 import { isHostOnly } from './table.js';
 import { Turns } from './turns.js';
 
@@ -36,6 +37,8 @@ export type ModelCalls = (call: ModelCall) => Promise<Values | HostArrays>;
 export interface LiveHost extends FileHost {
   readonly seed: number;
   readonly label: string;
+  /** Aborted where harvests are given up. */
+  readonly signal: AbortSignal;
   /** The model of an option, as a function. */
   model(option: string, model: LiveModel): HostModel;
   /** Runs the source's own code for a harvest: models can be called until it is done. */
@@ -52,12 +55,15 @@ export interface LiveRows extends OpenRows {
 
 /** What is done with a live data set besides reading its batches. */
 export interface LiveData {
+  /** The harvest (from 1) that gave a batch, one of the epoch in which the newest is. */
+  harvestAt(epoch: number, index: number): number;
   /**
    * Opens the source, once models have weights. Its harvests take their turns with whoever else has the same `turns`: sources may share what
-   * they play with, and the engine takes one call at a time. Rejects with a DataError where that fails.
+   * they play with, and the engine takes one call at a time. Once `signal` is aborted, the harvest that goes on and those that follow reject
+   * with its reason. Rejects with a DataError where that fails.
    */
-  start(calls: ModelCalls, turns: Turns): Promise<void>;
-  /** Opens the source anew, unless nothing was asked of it, as at the beginning of an evaluation: the next harvest is number 0. */
+  start(calls: ModelCalls, turns: Turns, signal?: AbortSignal): Promise<void>;
+  /** Opens the source anew, unless nothing was asked of it, as at the beginning of an evaluation: the next harvest is the first. */
   restart(): Promise<void>;
   /** What a checkpoint keeps of it. Throws where the source gives what JSON does not hold. */
   state(): Json;
@@ -66,6 +72,9 @@ export interface LiveData {
   /** A batch of zeros: to trace a step that no rows are to be harvested for. */
   blank(): HostBatch;
 }
+
+/** What a harvest threw, with its number and the data set. */
+class HarvestError extends DataError {}
 
 /** The data set, without rows so far: `start` opens its source. */
 export async function openLive(
@@ -83,13 +92,20 @@ export async function openLive(
   let isFresh = false;
   /** Calls of models in the harvest that goes on; null between harvests. */
   let called: number | null = null;
+  /** Where the newest batch is in the run. */
+  let newest = { epoch: 0, index: -1 };
+  const harvestText = (index: number): string => `harvest ${index + 1} of ${label}`;
   let harvestTurns = new Turns();
+  let stop = new AbortController().signal;
   // The engine takes one call at a time.
   const calling = new Turns();
   const live: LiveHost = {
     root,
     seed,
     label,
+    get signal() {
+      return stop;
+    },
     model: (option, model) => (count, inputs) => {
       const name = `${label}.${option}`;
       if (calls === null || called === null)
@@ -111,11 +127,11 @@ export async function openLive(
     async harvesting(name, index, harvest) {
       called = 0;
       try {
-        return await harvest();
+        return await unlessAborted(Promise.resolve(harvest()), stop);
       } catch (error) {
-        if (error instanceof DataError) throw error;
+        if (error instanceof DataError || (stop.aborted && error === stop.reason)) throw error;
         const why = error instanceof Error ? error.message : String(error);
-        throw new DataError(`${name}: harvest ${index + 1} of ${label} failed: ${why}`);
+        throw new HarvestError(`${name}: ${harvestText(index)} failed: ${why}`);
       } finally {
         called = null;
         // A call that the source has not waited for ends with its harvest, also where that failed.
@@ -150,12 +166,18 @@ export async function openLive(
     inWorkers: false,
     // A batch that is made ahead of its step would be of weights that are gone by then.
     prefetch: 0,
-    batch: () =>
+    batch: (epoch, index) =>
       harvestTurns.take(async () => {
+        stop.throwIfAborted();
         opened().ask(batch, harvests);
         isFresh = false;
-        const read = await reader.batch(indices, harvests);
+        const read = await reader.batch(indices, harvests).catch((error: unknown) => {
+          throw error instanceof DataError && !(error instanceof HarvestError)
+            ? new DataError(`${harvestText(harvests)}: ${error.message}`)
+            : error;
+        });
         harvests += 1;
+        newest = { epoch, index };
         return { fields, ...read, rows: batch, firstRow: 0 };
       }),
     first: () =>
@@ -163,9 +185,11 @@ export async function openLive(
     rowsOf: () => indices,
     close,
     live: {
-      async start(own, turns) {
+      harvestAt: (epoch, index) => harvests - (epoch === newest.epoch ? newest.index - index : 0),
+      async start(own, turns, signal = stop) {
         calls = own;
         harvestTurns = turns;
+        stop = signal;
         await begin();
       },
       async restart() {

@@ -158,13 +158,14 @@ export interface Engine {
    * Makes a step of a synchronous body. The body sees tensors only; host reads, conditions on tensors and promises in
    * it throw an error that names the step. Its outputs are fetched when it has run; everything else it made is freed.
    * `expected` is how many runs there will be, as far as is known: what takes time to compile may not be worth it. `watch` is
-   * told of that.
+   * told of that. Where `oneByOne`, what follows a run is not known before it is done: several in a call are not tried.
    */
   compile(
     name: string,
     body: (inputs: readonly Tensor[]) => readonly Tensor[],
     expected?: number,
     watch?: Watch,
+    oneByOne?: boolean,
   ): CompiledStep;
   /**
    * Runs `body` and differentiates each objective by each variable. `gradients[i][j]` is the gradient of objective i

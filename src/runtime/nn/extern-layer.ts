@@ -1,4 +1,4 @@
-/** Layers of a spec that are written in TypeScript, held against what the spec declares of them. */
+/** Layers and models of a spec that are written in TypeScript, held against what the spec declares of them. */
 import { Tensor } from '@tensorflow/tfjs-core';
 import { shapeText, tensorText } from '../ops/kernel.js';
 import { externError, inExtern, type Extern } from '../run/extern-error.js';
@@ -12,10 +12,13 @@ import type { Weight } from './weight.js';
  */
 export type DeclaredAxis = number | string | ((size: (name: string) => number) => number);
 
-/** What a spec declares of a layer of its own. */
+/** What a spec declares of a layer or model of its own. */
 export interface ExternLayerDeclaration {
+  readonly what?: 'model';
   readonly name: string;
   readonly file: string;
+  /** Sizes that the declaration reads and the layer is not told. */
+  readonly sizes?: Readonly<Record<string, number>>;
   /** Shapes of the inputs, in order. */
   readonly takes: readonly (readonly DeclaredAxis[])[];
   readonly gives: readonly DeclaredAxis[];
@@ -77,11 +80,13 @@ export class ExternLayer implements Part {
     make: () => Module<readonly never[]>,
     options: Readonly<Record<string, unknown>>,
   ) {
-    const { name, file } = declared;
-    this.#about = { what: 'layer', name, file };
+    const { what = 'layer', name, file, sizes = {} } = declared;
+    this.#about = { what, name, file };
     this.#declared = declared;
     this.#sizes = new Map(
-      Object.entries(options).flatMap(([key, value]) => (typeof value === 'number' ? [[key, value]] : [])),
+      Object.entries({ ...sizes, ...options }).flatMap(([key, value]) =>
+        typeof value === 'number' ? [[key, value]] : [],
+      ),
     );
     this.#layer = inExtern(this.#about, make);
     this.#owned = new Map(ownedBy(this.#layer, ''));
@@ -174,4 +179,13 @@ export function extern<O extends object>(
   options: NoInfer<O>,
 ): ExternLayer {
   return new ExternLayer(declared, () => make(options), Object.fromEntries(Object.entries(options)));
+}
+
+/** The same of a model, which is a class of the spec's own. */
+export function externModel<O extends object>(
+  declared: ExternLayerDeclaration,
+  model: new (options: O) => Module<readonly never[]>,
+  options: NoInfer<O>,
+): ExternLayer {
+  return new ExternLayer(declared, () => new model(options), Object.fromEntries(Object.entries(options)));
 }

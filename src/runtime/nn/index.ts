@@ -8,7 +8,7 @@ export {
   DepthwiseConv2d,
 } from './convolution.js';
 export type { Conv2dOptions, DepthwiseConv2dOptions } from './convolution.js';
-export { extern, ExternLayer } from './extern-layer.js';
+export { extern, externModel, ExternLayer } from './extern-layer.js';
 export type { DeclaredAxis, ExternLayerDeclaration } from './extern-layer.js';
 export { constantInitializer, initializer, initializerNames } from './initializers.js';
 export type { Fans } from './initializers.js';

@@ -32,6 +32,7 @@ export const attached: unique symbol = Symbol('attached');
 export abstract class Module<I extends readonly unknown[] = readonly unknown[], O = unknown> implements Part {
   readonly #children = new Map<string, Part>();
   readonly #weights = new Map<string, Weight>();
+  #whole: Part | null = null;
   #path: string | null = null;
 
   /** Computes the output. Only inside a step. */
@@ -50,6 +51,14 @@ export abstract class Module<I extends readonly unknown[] = readonly unknown[], 
   protected add<M extends Part>(name: string, part: M): M {
     this.#checkName(name);
     this.#children.set(name, part);
+    return part;
+  }
+
+  /** Makes a part all that this module is made of: what the part owns has no name before it. Returns the part. */
+  protected become<M extends Part>(part: M): M {
+    if (this.#whole !== null || this.#children.size + this.#weights.size > 0)
+      throw new Error(`${this.constructor.name} has parts already; it cannot be another part as a whole`);
+    this.#whole = part;
     return part;
   }
 
@@ -73,7 +82,7 @@ export abstract class Module<I extends readonly unknown[] = readonly unknown[], 
   }
 
   get [parts](): Parts {
-    return { children: this.#children, weights: this.#weights };
+    return this.#whole?.[parts] ?? { children: this.#children, weights: this.#weights };
   }
 
   [attached](path: string): void {
@@ -81,6 +90,7 @@ export abstract class Module<I extends readonly unknown[] = readonly unknown[], 
       throw new Error(`a module cannot be both ${this.#path} and ${path}; make one for each place`);
     }
     this.#path = path;
+    this.#whole?.[attached]?.(path);
   }
 
   #addWeight<T extends Tensor>(name: string, weight: Weight<T>): Weight<T> {
@@ -93,6 +103,8 @@ export abstract class Module<I extends readonly unknown[] = readonly unknown[], 
     if (name === '' || /[./@]/.test(name)) {
       throw new Error(`${JSON.stringify(name)} cannot name a part of a module; use letters, digits and _`);
     }
+    if (this.#whole !== null)
+      throw new Error(`${this.constructor.name} is another part as a whole; ${name} has no place in it`);
     if (this.#children.has(name) || this.#weights.has(name)) {
       throw new Error(`${this.constructor.name} already has a part named ${name}; give each its own name`);
     }

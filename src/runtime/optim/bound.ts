@@ -25,6 +25,8 @@ export interface BoundOptimizer {
   readonly state: readonly StateVariable[];
   /** How many learning rates the step takes in, and their names: the optimizer's first, then groups'. */
   readonly rateNames: readonly string[];
+  /** The weights that each of the rates moves. */
+  readonly rated: readonly (readonly StateVariable[])[];
   readonly clip: Clip | null;
   /** Weights that are kept for some time from the start of the run. */
   readonly freezes: ReadonlyMap<StateVariable, Freeze>;
@@ -136,6 +138,9 @@ export function bindOptimizer<S extends object>(
     state: [...counts.values(), ...weights.flatMap(({ slots }) => [...slots.values()])],
     freezes,
     rateNames: rates.map((rate) => rate.name),
+    rated: rates.map((_, index) =>
+      weights.filter(({ rate }) => rate === index).map(({ variable }) => variable),
+    ),
     clip,
     ratesAt: (clock) => {
       const own = clockOf(clock);

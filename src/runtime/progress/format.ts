@@ -1,4 +1,5 @@
 /** Numbers and lines as a run prints them. */
+import stringWidth from 'string-width';
 
 /** Four significant digits, whole numbers in full; very large and very small ones with an exponent. */
 export function showNumber(value: number): string {
@@ -46,9 +47,41 @@ export function showSeconds(seconds: number): string {
   return `${Math.floor(whole / 3600)}h ${pad(Math.floor((whole % 3600) / 60))}m`;
 }
 
-/** Cut to a width; the cut shows as `…`. */
+/** Columns of a terminal that a text takes: wide letters (Chinese, emoji) have two, marks upon others none. */
+export function columnsOf(text: string): number {
+  // Nearly all that a run prints.
+  return /^[\u0020-\u007e]*$/.test(text) ? text.length : stringWidth(text);
+}
+
+const letters = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+
+/** Rows that a text takes in a terminal of so many columns: a wide letter does not go over the edge, it stands in the next row. */
+export function rowsOf(text: string, columns: number): number {
+  let rows = 1;
+  let taken = 0;
+  for (const { segment } of letters.segment(text)) {
+    const own = columnsOf(segment);
+    if (taken + own > columns && taken > 0) {
+      rows += 1;
+      taken = 0;
+    }
+    taken += own;
+  }
+  return rows;
+}
+
+/** Cut to so many columns; the cut shows as `…`. */
 export function fit(text: string, width: number): string {
-  return text.length <= width ? text : width < 1 ? '' : `${text.slice(0, width - 1)}…`;
+  if (columnsOf(text) <= width) return text;
+  if (width < 1) return '';
+  let kept = '';
+  let taken = 0;
+  for (const { segment } of letters.segment(text)) {
+    taken += columnsOf(segment);
+    if (taken > width - 1) break;
+    kept += segment;
+  }
+  return `${kept}…`;
 }
 
 /** The parts, in order, that fit a width; one that is too long gives way to those after it. At least the first, cut. */
@@ -56,7 +89,7 @@ export function fitParts(parts: readonly string[], width: number): string {
   let line = '';
   for (const part of parts) {
     const longer = line === '' ? part : `${line}  ${part}`;
-    if (longer.length <= width) line = longer;
+    if (columnsOf(longer) <= width) line = longer;
   }
   return line === '' ? fit(parts[0] ?? '', width) : line;
 }
@@ -67,7 +100,7 @@ export function wrapParts(parts: readonly string[], width: number): readonly str
   for (const part of parts) {
     const last = lines.at(-1);
     const longer = last === undefined ? part : `${last}  ${part}`;
-    if (last !== undefined && longer.length > width) lines.push(`  ${part}`);
+    if (last !== undefined && columnsOf(longer) > width) lines.push(`  ${part}`);
     else lines.splice(-1, 1, longer);
   }
   return lines;
@@ -79,7 +112,7 @@ export function wrapWords(text: string, width: number): readonly string[] {
   for (const word of text.split(' ')) {
     const last = lines.at(-1);
     const longer = last === undefined ? word : `${last} ${word}`;
-    if (last !== undefined && longer.length > width) lines.push(`  ${word}`);
+    if (last !== undefined && columnsOf(longer) > width) lines.push(`  ${word}`);
     else lines.splice(-1, 1, longer);
   }
   return lines;
@@ -91,7 +124,7 @@ export function fittingWidths(rows: readonly (readonly string[])[], width: numbe
   const widths: number[] = [];
   let total = -2;
   for (let index = 0; index < columns; index += 1) {
-    const own = Math.max(...rows.map((row) => (row[index] ?? '').length));
+    const own = Math.max(...rows.map((row) => columnsOf(row[index] ?? '')));
     total += own + 2;
     if (index > 0 && total > width) break;
     widths.push(own);
@@ -105,7 +138,8 @@ export function table(rows: readonly (readonly string[])[], width: number): read
   return rows.map((row) => {
     const cells = widths.map((size, index) => {
       const cell = row[index] ?? '';
-      return index === 0 ? cell.padEnd(size) : cell.padStart(size);
+      const space = ' '.repeat(Math.max(0, size - columnsOf(cell)));
+      return index === 0 ? `${cell}${space}` : `${space}${cell}`;
     });
     return fit(cells.join('  ').trimEnd(), width);
   });

@@ -1,5 +1,5 @@
 /** Where a run's lines go: to a terminal with one live line below, or to a file or pipe with plain lines only. */
-import { fit } from './format.js';
+import { fit, rowsOf } from './format.js';
 
 /** A run's voice: lines that stay, and one line that is replaced. */
 export interface Reporter {
@@ -52,7 +52,7 @@ const widthOf = ({ columns = 0 }: LineStream): number => (columns > 0 ? columns 
 
 /** Takes a line away. One that was drawn in a wider terminal takes several rows of a narrower one. */
 function erase(shown: string, columns: number): string {
-  const rows = Math.ceil(shown.length / columns);
+  const rows = rowsOf(shown, columns);
   return rows <= 1 ? clear : `\r\u001b[${rows - 1}A\u001b[J`;
 }
 
@@ -83,6 +83,9 @@ export function liveReporter(stream: LineStream, log: (line: string) => void): R
   };
 }
 
+/** Streams that cannot have the live line, and have said so: of a sweep, one run does. */
+const toldOfBar = new WeakSet<LineStream>();
+
 /** The reporter of an option and a stream. A terminal gets the live line unless NO_COLOR or CI is set. */
 export function reporterFor(
   progress: 'auto' | 'bar' | 'plain' | 'none',
@@ -95,7 +98,12 @@ export function reporterFor(
     (environment['CI'] ?? '') !== '' ||
     (environment['NO_COLOR'] ?? '') !== '' ||
     environment['TERM'] === 'dumb';
-  const live =
-    progress === 'bar' ? stream.isTTY === true : progress === 'auto' && stream.isTTY === true && !plain;
-  return live ? liveReporter(stream, log) : plainReporter(stream, log);
+  const live = stream.isTTY === true && (progress === 'bar' || (progress === 'auto' && !plain));
+  if (live) return liveReporter(stream, log);
+  const reporter = plainReporter(stream, log);
+  if (progress === 'bar' && !toldOfBar.has(stream)) {
+    toldOfBar.add(stream);
+    reporter.line('note: progress = "bar" needs a terminal; plain lines are printed instead');
+  }
+  return reporter;
 }

@@ -5,6 +5,7 @@ import type { FitListener, FitResult, MetricsRecord } from '../trainer/fit.js';
 import type { Session } from '../trainer/session.js';
 import type { Throughput } from '../addons/addon.js';
 import {
+  columnsOf,
   fitParts,
   fittingWidths,
   showCount,
@@ -42,6 +43,9 @@ const plainSeconds = 5;
 const manyEpochs = 60;
 const oftenSeconds = 1;
 const seldomSeconds = 60;
+// A run of fewer epochs than this has a line of training for each such part of it at least, as far as lines are measured.
+const fewEpochs = 10;
+const lineParts = 1 / 20;
 
 /** How far apart lines are after so many seconds of a run: who follows a long run wants a line a minute, its log no more. */
 export function spacing(least: number, seconds: number): number {
@@ -70,6 +74,8 @@ export function tableLines(
 export class TrainingProgress implements FitListener {
   #drawn = Number.NEGATIVE_INFINITY;
   #lined = Number.NEGATIVE_INFINITY;
+  /** Which part of the run was done at the newest line. */
+  #linedAt = 0;
   #started: Moment | null = null;
   #shownStep = -1;
   /** Lines of the newest moment that were left out. */
@@ -126,11 +132,7 @@ export class TrainingProgress implements FitListener {
     const { over, at } = record;
     if (over !== 'pass') this.#running = metricParts(record.metrics);
     // On a terminal the live line shows windows; elsewhere a line now and then is enough.
-    if (
-      over === 'window' &&
-      (this.reporter.isLive || at.seconds - this.#lined < spacing(plainSeconds, at.seconds))
-    )
-      return;
+    if (over === 'window' && (this.reporter.isLive || !this.#isTime(at))) return;
     // A run of very many short epochs would drown its reader; the file has every line.
     const often = this.total / this.session.pace.stepsPerEpoch > manyEpochs && at.step < this.total;
     if (
@@ -144,6 +146,23 @@ export class TrainingProgress implements FitListener {
     this.#line(record);
   }
 
+  /** Whether a line of training is due: after a time, and in a run of few epochs or none after each part of it, however fast it is. */
+  #isTime(at: Moment): boolean {
+    if (at.seconds - this.#lined >= spacing(plainSeconds, at.seconds)) return true;
+    // Halves of a step are lost in rounding.
+    return this.#hasFewEpochs && this.#done(at) - this.#linedAt > lineParts - 1e-9;
+  }
+
+  get #hasFewEpochs(): boolean {
+    return !(this.total / this.session.pace.stepsPerEpoch >= fewEpochs);
+  }
+
+  /** Which part of the run is done, from 0 to 1; 0 where nobody knows. */
+  #done(at: Moment): number {
+    const time = this.session.options.maxTime ?? Number.POSITIVE_INFINITY;
+    return Math.min(1, Math.max(at.step / this.total, at.seconds / time));
+  }
+
   /** Shows the passes measured at this step that were left out: one of them is what the run will be known by. */
   best(step: number): void {
     const lines = this.#leftOut.filter(({ over, at }) => over === 'pass' && at.step === step);
@@ -154,21 +173,27 @@ export class TrainingProgress implements FitListener {
   #line(record: MetricsRecord): void {
     const { stage, over, at } = record;
     this.#lined = at.seconds;
+    this.#linedAt = this.#done(at);
     this.#shownStep = at.step;
-    const rates =
-      over === 'pass'
-        ? []
-        : [...record.rates].map(([name, value]) => `${rateName(name, record)} ${showNumber(value)}`);
+    const rates = over === 'pass' ? [] : this.#rates(record);
     const width = this.reporter.isLive ? this.reporter.columns() : Number.POSITIVE_INFINITY;
     const where = [...epochText(at.step, this.session), `step ${at.step}`];
     const parts = [
-      ...(where.join(' ').length <= width ? [where.join(' ')] : where),
+      ...(columnsOf(where.join(' ')) <= width ? [where.join(' ')] : where),
       stage,
       ...metricParts(record.metrics),
       ...rates,
     ];
     const rate = over === 'pass' ? [] : this.#rate(at, record.throughput);
     for (const line of wrapParts([...parts, ...rate], width)) this.reporter.line(line);
+  }
+
+  /** Learning rates of the step that ended, and which of them moved nothing. */
+  #rates(record: MetricsRecord): readonly string[] {
+    const frozen = this.session.frozenRates(Math.max(0, record.at.step - 1));
+    return [...record.rates].map(
+      ([name, value]) => `${rateName(name, record)} ${frozen.has(name) ? 'frozen' : showNumber(value)}`,
+    );
   }
 
   /** Of the line's own steps, without what happens between them; else of all since the first, which also compiles. */
@@ -197,22 +222,30 @@ export class TrainingProgress implements FitListener {
     const seconds =
       speed === null ? null : Math.min((this.total - at.step) / speed, Math.max(0, time - at.seconds));
     const left = seconds === null ? [] : [`ETA ${showSeconds(seconds)}`];
-    const done = Math.min(1, Math.max(at.step / this.total, at.seconds / time));
-    const percent = `${Math.floor(100 * done)}%`;
+    const percent = `${Math.floor(100 * this.#done(at))}%`;
     const of = Number.isFinite(this.total) ? `/${this.total}` : '';
     const where = [`step ${at.step}${of}`, ...epochText(at.step, this.session)];
     const all = [percent, ...where, ...left];
     // Where there is no room for all, how long it will take tells more than the step.
-    return all.join('  ').length < this.reporter.columns() ? all : [percent, ...left, ...where];
+    return columnsOf(all.join('  ')) < this.reporter.columns() ? all : [percent, ...left, ...where];
   }
 
   #live(at: Moment): string {
     const clock = this.session.clockAt(at.step - 1);
+    const frozen = this.session.frozenRates(at.step - 1);
+    const isOnly = this.session.optimizers.size === 1;
     const rates = [...this.session.optimizers.values()].flatMap((optimizer) => {
-      const [rate] = optimizer.ratesAt(clock);
-      return rate === undefined
-        ? []
-        : [`${this.session.optimizers.size === 1 ? 'lr' : `lr ${optimizer.name}`} ${showNumber(rate)}`];
+      const all = optimizer.ratesAt(clock);
+      // The optimizer's own comes first; where what has it stands still, that of a group says more.
+      const first = Math.max(
+        0,
+        optimizer.rateNames.findIndex((name) => !frozen.has(name)),
+      );
+      const [rate, name] = [all[first], optimizer.rateNames[first]];
+      if (rate === undefined || name === undefined) return [];
+      return [
+        `${isOnly && first === 0 ? 'lr' : `lr ${name}`} ${frozen.has(name) ? 'frozen' : showNumber(rate)}`,
+      ];
     });
     return fitParts(
       [...this.#place(at), ...this.#running, ...this.#rate(at), ...rates],
@@ -274,7 +307,7 @@ export function summaryLines(
   const whole = [ended.join(' '), ...rates].join(', ');
   const values = [...result.metrics].map(([name, value]) => [name, showNumber(value)]);
   return [
-    ...(whole.length <= columns
+    ...(columnsOf(whole) <= columns
       ? [whole]
       : [...wrapWords(ended.join(' '), columns), ...wrapParts(['', ...rates], columns)]),
     ...(files.resumes.length === 0
@@ -284,7 +317,7 @@ export function summaryLines(
           columns,
         )),
     // A name without its value says nothing: in a narrow terminal the columns go, not the values.
-    ...(values.every((row) => row.join('  ').length <= columns)
+    ...(values.every((row) => columnsOf(row.join('  ')) <= columns)
       ? table(values, columns)
       : values.map((row) => row.join(' '))),
     ...best.flatMap(({ metric, value, at: when }) => {

@@ -17,7 +17,7 @@ export interface MeasuredOptions {
   readonly of: Tensor;
   /** The axes that are joined, the rows' (0) among them; all of them unless given. */
   readonly axis?: readonly number[] | null;
-  /** Of a mean: what each value counts for, in a shape that broadcasts to the values'. */
+  /** Of a mean: what each value counts for, in a shape that broadcasts to the values'. Where it is 0 a value does nothing, also NaN. */
   readonly weight?: Tensor | null;
   /** Which of the values are missing, where some may be: the figure is of the others. Of the values' shape, bool. */
   readonly missing?: Tensor | null;
@@ -41,12 +41,11 @@ export function measured({ how, of, axis = null, weight = null, missing = null }
   const option = { axis: axes };
   if (weight !== null) {
     if (how !== 'mean') throw new Error(`a figure with a weight is a mean, but ${how} arrived`);
-    if (missing !== null) throw new Error('a mean has a weight or missing values, not both');
-    const weights = ops.broadcastTo<Tensor>(ops.toFloat(weight), x.shape);
-    const parts = {
-      count: ops.sum<Tensor>(weights, option),
-      sum: ops.sum<Tensor>(ops.mul<Tensor>(x, weights), option),
-    };
+    const given = ops.broadcastTo<Tensor>(ops.toFloat(weight), x.shape);
+    const weights = missing === null ? given : ops.select<Tensor>(missing, 0, given);
+    // 0 · NaN would be NaN.
+    const weighted = ops.select<Tensor>(ops.equal<Tensor>(weights, 0), 0, ops.mul<Tensor>(x, weights));
+    const parts = { count: ops.sum<Tensor>(weights, option), sum: ops.sum<Tensor>(weighted, option) };
     return { how, parts, perRow };
   }
   if (missing !== null) return { how, parts: partsOfKnown(how, x, missing, axes), perRow };
@@ -92,7 +91,6 @@ export class Joined {
   #shape: readonly number[] = [];
   #first: Float64Array | null = null;
   #squares: Float64Array | null = null;
-  /** What the values of a weighted mean count for. */
 
   constructor(private readonly how: MeasuredHow) {}
 

@@ -139,7 +139,7 @@ export async function reopenRunFolder(
     return { ...openFiles(path, metrics, lock), cut };
   } catch (error) {
     lock?.release();
-    throw fileError(`cannot use ${path} as the run's folder`, error);
+    throw fileError(`cannot use ${path} as the run's folder`, error, 'a copy of it that can be written');
   }
 }
 

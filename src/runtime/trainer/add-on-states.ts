@@ -1,4 +1,4 @@
-/** What add-ons keep in checkpoints: each under its name, the second of a name under `name#2`. */
+/** What add-ons keep in checkpoints: each under its kind, the second of a kind under `kind#2`. */
 import type { Json } from '../addons/addon.js';
 import { jsonCopy } from '../checkpoint/strict-json.js';
 import { RunError } from '../run/run-error.js';
@@ -8,9 +8,10 @@ function keyed(addOns: readonly LiveAddOn[]): readonly (LiveAddOn & { readonly k
   const seen = new Map<string, number>();
   return addOns.flatMap((addOn) => {
     if (addOn.hooks.state === undefined) return [];
-    const turn = (seen.get(addOn.kind) ?? 0) + 1;
-    seen.set(addOn.kind, turn);
-    return [{ ...addOn, key: turn === 1 ? addOn.kind : `${addOn.kind}#${turn}` }];
+    const { stateOf = addOn.kind } = addOn;
+    const turn = (seen.get(stateOf) ?? 0) + 1;
+    seen.set(stateOf, turn);
+    return [{ ...addOn, key: turn === 1 ? stateOf : `${stateOf}#${turn}` }];
   });
 }
 

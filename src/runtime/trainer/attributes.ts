@@ -15,7 +15,7 @@ import {
   type OptionValue,
   type Override,
 } from '../../values/overrides.js';
-import { replaced } from '../addons/addon.js';
+import { nameOfAddOn, replaced } from '../addons/addon.js';
 import type { TrainerOptions } from './spec.js';
 
 /** Splits overrides by owner. Throws a UsageError where one is no `owner.option=value`. */
@@ -120,14 +120,14 @@ export function overrideAttributes<S extends object>(
       const values = parsed(owner, overrides, table.get(`optimizer/${optimizer.rule.kind}`) ?? []);
       const rule = replaced(optimizer.rule, ruleValues(optimizer.rule, values));
       optimizers.set(owner, replaced({ ...optimizer, rule }, values));
-    } else if (addOns.some((addOn) => nameOf(addOn) === owner)) {
+    } else if (addOns.some((addOn) => nameOfAddOn(addOn) === owner)) {
       addOns = addOns.map((addOn) =>
-        nameOf(addOn) === owner
+        nameOfAddOn(addOn) === owner
           ? addOn.withOptions(parsed(owner, overrides, table.get(`addon/${addOn.kind}`) ?? []))
           : addOn,
       );
     } else {
-      const names = ['trainer', ...configured.data.keys(), ...optimizers.keys(), ...addOns.map(nameOf)];
+      const names = ['trainer', ...configured.data.keys(), ...optimizers.keys(), ...addOns.map(nameOfAddOn)];
       throw new UsageError(
         `nothing is named ${JSON.stringify(owner)}${didYouMean(owner, names) || `; there are ${names.join(', ')}`}`,
       );
@@ -135,8 +135,6 @@ export function overrideAttributes<S extends object>(
   }
   return { data, optimizers, addOns };
 }
-
-const nameOf = ({ kind, label = kind }: AddOn): string => label;
 
 /** Of `csv data/iris.csv`. */
 const kindOf = ({ source }: Data<unknown>): string => source.name.split(' ')[0] ?? '';

@@ -4,12 +4,22 @@
 export type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
 
 export class Control {
+  /** Whether something goes on that nobody waits for any more. It may keep the process from its end. */
+  leavesWork = false;
   #signal: StopSignal | null = null;
+  readonly #listeners = new Set<() => void>();
   readonly #last = new Set<(signal: StopSignal) => void>();
 
   /** Asks the run to finish its step, save and end. */
   stop(signal: StopSignal): void {
     this.#signal ??= signal;
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Calls back when the run is asked to stop. Returns what stops listening. */
+  onStop(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   /** What is still to be said where the process ends in the middle of the run. Returns what takes it back. */

@@ -16,8 +16,9 @@ export interface CopiedWeight {
   readonly source: Weight;
 }
 
-/** Pairs the weights of a copy with its model's. Throws where the two are not alike. */
+/** Pairs the weights of a copy with its model's; none of a model that is not there. Throws where the two are not alike. */
 export function copiedWeights(name: string, { of, into }: Copy<never>): readonly CopiedWeight[] {
+  if (typeof of === 'string') return [];
   const [sources, own] = [weightsOf(of), weightsOf(into)];
   const shapes = (weights: readonly Weight[]): string =>
     weights.map(({ shape }) => `[${shape.join()}]`).join();
@@ -199,6 +200,18 @@ export function copiedPaths(
     found.set(own, path);
   }
   for (const { name, source } of pairs) if (found.has(source)) throw sharedCopy(name);
+  for (const [name, { of, into }] of copies) {
+    if (typeof of !== 'string') continue;
+    if (weights.some(({ path }) => path.startsWith(`${of}.`)))
+      throw new Error(`copy ${name} is of ${of}, which the trainer has; name the model itself`);
+    for (const weight of weightsOf(into)) {
+      const path = paths.get(weight);
+      if (path === undefined)
+        throw new Error(`copy ${name} is into a model that configureModels did not return; return it there`);
+      if (found.has(weight)) throw sharedCopy(name);
+      found.set(weight, `${of}${path.slice(path.indexOf('.'))}`);
+    }
+  }
   return found;
 }
 

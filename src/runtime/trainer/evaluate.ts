@@ -3,6 +3,7 @@ import type { HostBatch, OpenData } from '../data/data.js';
 import { IndexError } from '../run/index-error.js';
 import { Ahead, depthOf, releaseAll } from './ahead.js';
 import { breathe, type Control } from './control.js';
+import { GivenUp } from './live-sets.js';
 import type { OpenStage, Session } from './session.js';
 import { someRows } from './shown.js';
 import type { Outputs, StepRun } from './stage.js';
@@ -31,13 +32,16 @@ export async function evaluateStage(
   // Each pass is over the same harvests but for the weights.
   for (const { live } of data) await live?.restart();
   const ahead = new Ahead(data);
+  const isLive = data.some(({ live }) => live !== undefined);
+  const taking = <T>(take: () => Promise<T>): Promise<T> =>
+    isLive ? session.live.unlessStopped(control, take) : take();
   const places = Array.from({ length: count }, (_, index) => ({ epoch: 0, index }));
   try {
     for (const place of places) {
       const { index } = place;
       // This one, and those that are wanted ahead of the step.
       ahead.prepare(places.slice(index, index + 1 + mostAhead(data)), (set) => 1 + depthOf(set, 0));
-      const inputs = await ahead.take(place);
+      const inputs = await taking(() => ahead.take(place));
       const draws = {
         seed: session.options.seed,
         step: index,
@@ -58,6 +62,10 @@ export async function evaluateStage(
         return null;
       }
     }
+  } catch (error) {
+    if (!(error instanceof GivenUp)) throw error;
+    await stage.totals.discard();
+    return null;
   } finally {
     await ahead.drain();
   }
@@ -92,6 +100,10 @@ export async function runBatch(
   });
 }
 
+/** Where the rows of a batch are from, for messages: the data set, and of live data the harvest. */
+export const sourceOf = ({ label, live }: OpenData, epoch: number, index: number): string =>
+  live === undefined ? label : `harvest ${live.harvestAt(epoch, index)} of ${label}`;
+
 /** An error about an index in the data, with the row that holds it; other errors as they are. */
 export function withRows(
   error: unknown,
@@ -102,7 +114,7 @@ export function withRows(
   const places = data.map((set) => {
     const rows = set.rowsOf(epoch, index);
     const row = error.rowAmong(rows.length);
-    return `${someRows(row === null ? [...rows] : [...rows.slice(row, row + 1)])} of ${set.label}`;
+    return `${someRows(row === null ? [...rows] : [...rows.slice(row, row + 1)])} of ${sourceOf(set, epoch, index)}`;
   });
   return error.in(places.join(' or '));
 }

@@ -7,35 +7,25 @@ import { exactNumber } from '../../values/exact-number.js';
 import type { Json, Measured, MetricsLine, Moment } from '../addons/addon.js';
 import type { Timed } from '../progress/profile.js';
 import { RunError } from '../run/run-error.js';
+import type { Hand } from './by-hand.js';
 import { breathe, type Control, type StopSignal } from './control.js';
 import { lastStep, Least, strongest, type Asked, type EndReason } from './ending.js';
+import type { FitListener } from './fit-listener.js';
 import { HookCalls, HookError, tellLine, type LiveAddOn } from './hook-calls.js';
+import { roundJson } from './hook-round.js';
 import { measureAll } from './measure.js';
 import { reloadData } from './open-stage.js';
 import { stepParts, type LoopState, type StepPart } from './loop-state.js';
 import type { OpenStage, Session } from './session.js';
+import { keepsNothing, type StateKeeper } from './state-keeper.js';
 import { Tally } from './throughput.js';
 import type { Finished, StageTotals } from './totals.js';
 import { updatedIn } from './update.js';
 import { Validations } from './validations.js';
 import { Windows } from './windows.js';
 
+export type { FitListener, MetricsRecord } from './fit-listener.js';
 export type { LiveAddOn } from './hook-calls.js';
-
-/** A finished line of metrics. */
-export type MetricsRecord = MetricsLine;
-
-/** What the loop tells while it runs. */
-export interface FitListener {
-  /** After each window; `rows` are the rows trained on so far. */
-  step(at: Moment, rows: number): void;
-  metrics(record: MetricsRecord): void;
-  validating(name: string, done: number, of: number): void;
-  /** While figures of the data are found, before training. */
-  measuring?(name: string, done: number, of: number): void;
-  /** Something to know about how the run is done, once. */
-  note(line: string): void;
-}
 
 export interface FitOptions {
   readonly session: Session;
@@ -51,16 +41,8 @@ export interface FitOptions {
   readonly keeper?: StateKeeper;
   /** Keeps the state where something failed that leaves it as good as before: a hook, the data, a validation. */
   readonly rescue?: (at: Moment) => Promise<void>;
-}
-
-/**
- * Holds what a checkpoint says besides its tensors: what is saved while it is held says how the run was then, so that a run which goes
- * on from there does again what came after.
- */
-export interface StateKeeper {
-  readonly isHeld: boolean;
-  hold(at: Moment): Promise<void>;
-  release(): void;
+  /** Who holds the loop at the ends of steps; nobody unless given. */
+  readonly hand?: Hand | undefined;
 }
 
 export interface FitResult {
@@ -79,13 +61,6 @@ export interface FitResult {
 export async function fit(options: FitOptions): Promise<FitResult> {
   return new Fit(options).run();
 }
-
-/** Of a run that writes nothing. */
-const keepsNothing: StateKeeper = {
-  isHeld: false,
-  hold: () => Promise.resolve(),
-  release: () => undefined,
-};
 
 class Fit {
   readonly #session: Session;
@@ -130,7 +105,7 @@ class Fit {
     this.#total = lastStep(session, limit);
     this.#least = new Least(session, listener);
     const note = (line: string): void => listener.note(line);
-    this.#windows = new Windows({ session, train, total: this.#total, now, note });
+    this.#windows = new Windows({ session, train, control, total: this.#total, now, note });
     this.#hooks = new HookCalls(addOns, session.profile, () => this.#step, session.isEndless);
     this.#validations = new Validations({
       session,
@@ -157,6 +132,7 @@ class Fit {
       asked: this.#asked.filter((answer) => answer !== undefined),
       because: this.#because,
       updated: this.#updated,
+      round: roundJson(this.#hooks.round),
       due: this.#validations.due,
       live: this.#session.live.state,
     };
@@ -169,6 +145,7 @@ class Fit {
     this.#asked = [...from.asked];
     this.#because = from.because;
     this.#updated = from.updated;
+    this.#hooks.restore(from.round);
     for (const [name, value] of from.newest) this.#newest.set(name, value);
     this.#validations.restore(from.measured, from.due);
     await this.#windows.restore(from.rows, from.train);
@@ -188,6 +165,11 @@ class Fit {
   /** The first error is the one to tell: what goes wrong from here on is only said. */
   async #fail(error: unknown): Promise<void> {
     const { listener, rescue } = this.options;
+    // Of windows that were run in one go, those before the one that failed are done.
+    if (this.#windows.wholeUntil > this.#step) {
+      [this.#step, this.#windowLogged] = [this.#windows.wholeUntil, false];
+      this.#hooks.endRound();
+    }
     const at = this.#moment();
     const say = (problem: unknown): void =>
       listener.note(problem instanceof Error ? problem.message : String(problem));
@@ -281,18 +263,21 @@ class Fit {
     const { stepsPerEpoch } = this.#session.pace;
     const hooks = this.#hooks;
     const end = this.#endOfEpoch(this.#step);
-    if (this.#step % stepsPerEpoch === 0)
-      await hooks.each('epochStart', (own) => own.epochStart?.(this.#moment()));
+    // A run that goes on between an epoch's start and its first window has begun it.
+    if (this.#step % stepsPerEpoch === 0 && hooks.round?.key !== 'stepStart')
+      await hooks.each('epochStart', (own) => own.epochStart?.(this.#moment()), 'epochStart');
     while (this.#step < end) {
-      await hooks.each('stepStart', (own) => own.stepStart?.(this.#moment()));
+      await hooks.each('stepStart', (own) => own.stepStart?.(this.#moment()), 'stepStart');
       const until = this.#quietUntil(end);
       const trained = await this.#windows.run(this.#step, until);
+      if (trained === null) return 'interrupted';
+      hooks.endRound();
       this.#step = until;
       this.#windowLogged = false;
       for (const tally of [this.#window, this.#epochs]) tally.add(trained);
       this.options.listener.step(this.#moment(), this.#windows.rows);
       this.#asked = [];
-      const ended = await this.#finishStep(end, 'measure');
+      const ended = await this.#finishStep(end, 'update');
       if (ended !== null) return ended;
     }
     return null;
@@ -306,15 +291,19 @@ class Fit {
     const hooks = this.#hooks;
     const { control } = this.options;
     const asked = this.#asked;
+    let isSkipped = from.startsWith('skip');
     for (const part of stepParts.slice(stepParts.indexOf(from))) {
       if (part === 'epochEnd' && this.#step % this.#session.pace.stepsPerEpoch !== 0) continue;
-      if (part === 'skip' && from !== 'skip') {
+      if (part === 'skip' && !isSkipped) {
         if (!asked.includes('end-epoch') || this.#step >= end) continue;
         // What was due on the way is done with the weights as they are; the clock goes on to the end of the epoch.
         await this.#session.passOver(this.#step, end);
         this.#step = end;
+        isSkipped = true;
       }
+      if (part.startsWith('skip') && !isSkipped) continue;
       this.#left = part;
+      if (part !== from) hooks.endRound();
       this.#isClosing = part === 'measure' || part === 'skip';
       await this.#doPart(part, asked);
       this.#isClosing = false;
@@ -322,9 +311,14 @@ class Fit {
     }
     this.#left = null;
     this.#updated = null;
-    await hooks.each('settled', (own) => own.settled?.(this.#moment()));
+    hooks.endRound();
     await breathe();
+    const goesOn = (await this.options.hand?.wait(this.#moment(), this.#step >= end)) ?? true;
     if (control.signal !== null) return 'interrupted';
+    if (!goesOn) {
+      this.#because = 'who runs its steps has ended it';
+      return 'stopped';
+    }
     if (asked.includes('end-run')) return 'stopped';
     const { maxTime } = this.#session.options;
     return maxTime !== null && this.options.now() >= maxTime && this.#step < this.#total
@@ -336,26 +330,34 @@ class Fit {
     const hooks = this.#hooks;
     const at = this.#moment();
     switch (part) {
+      case 'update':
+        for (let left = await this.#updates(), [name] = left; name !== undefined; [name] = left) {
+          const optimizer = name;
+          await hooks.each('updateEnd', (own) => own.updateEnd?.(at, optimizer), `updateEnd ${name}`);
+          left = left.slice(1);
+          this.#updated = left;
+        }
+        return;
       case 'measure':
-        for (const name of await this.#updates())
-          await hooks.each('updateEnd', (own) => own.updateEnd?.(at, name));
         asked.push(await this.#measureTraining());
         return;
       case 'validate':
+      case 'skipValidate':
         asked.push(await this.#validate());
         return;
       case 'stepEnd':
-        asked.push(this.#weigh(await hooks.ask('stepEnd', (own) => own.stepEnd?.(at))));
+        asked.push(this.#weigh(await hooks.ask('stepEnd', (own) => own.stepEnd?.(at), part)));
         return;
       case 'epochEnd':
-        asked.push(this.#weigh(await hooks.ask('epochEnd', (own) => own.epochEnd?.(at))));
+      case 'skipEpochEnd':
+        asked.push(this.#weigh(await hooks.ask('epochEnd', (own) => own.epochEnd?.(at), part)));
         return;
       case 'skip':
         // The epoch is measured as if it had got to its end.
         asked.push(await this.#closeEpoch());
-        asked.push(await this.#validate());
-        if (this.#validations.wereCut) return;
-        asked.push(this.#weigh(await hooks.ask('epochEnd', (own) => own.epochEnd?.(this.#moment()))));
+        return;
+      case 'settled':
+        await hooks.each('settled', (own) => own.settled?.(at), part);
         return;
     }
   }
@@ -388,7 +390,7 @@ class Fit {
    */
   #quietUntil(end: number): number {
     const { atOnce } = this.#windows;
-    if (atOnce === 1) return this.#step + 1;
+    if (atOnce === 1 || this.options.hand?.isStepping === true) return this.#step + 1;
     const { logEvery: log, maxTime } = this.#session.options;
     const logEvery = log.value;
     const speed: Speed = { seconds: this.options.now(), perStep: this.#windows.perStep };
@@ -411,11 +413,14 @@ class Fit {
   async #logWindow(): Promise<Asked> {
     if (this.#windowLogged) return undefined;
     return this.#closing(async (totals) => {
-      const metrics = await this.#session.timed(this.#reading('window'), () => totals.finishWindow());
+      const metrics = await this.#session.timed(this.#reading('window'), () =>
+        totals.finishWindow(!this.#session.isEndless),
+      );
       this.#windowLogged = true;
       this.#windowsInEpoch += 1;
       this.#tell('window', metrics);
-      return this.#session.isEndless ? this.#measuredTraining(metrics) : undefined;
+      this.options.hand?.told(this.#fullNames(metrics));
+      return this.#session.isEndless ? this.#measured(this.#fullNames(metrics)) : undefined;
     });
   }
 
@@ -431,9 +436,9 @@ class Fit {
     return asked;
   }
 
-  #measuredTraining(metrics: Finished): Promise<Asked> {
+  #fullNames(metrics: Finished): Measured {
     const { name } = this.#train.stage.plan;
-    return this.#measured(new Map([...metrics].map(([metric, value]) => [`${name}.${metric}`, value])));
+    return new Map([...metrics].map(([metric, value]) => [`${name}.${metric}`, value]));
   }
 
   #reading(over: 'window' | 'epoch'): Timed {
@@ -470,13 +475,14 @@ class Fit {
       this.#windowLogged = true;
       this.#windowsInEpoch = 0;
       this.#tell('epoch', metrics);
-      return this.#measuredTraining(metrics);
+      return this.#measured(this.#fullNames(metrics));
     });
   }
 
   async #measured(metrics: Measured | null): Promise<Asked> {
     if (metrics === null) return undefined;
     for (const [name, value] of metrics) this.#newest.set(name, value);
+    this.options.hand?.told(metrics);
     for (const line of this.#session.observe(this.#step, metrics)) this.options.listener.note(line);
     return this.#weigh(await this.#hooks.ask('measured', (own) => own.measured?.(this.#moment(), metrics)));
   }

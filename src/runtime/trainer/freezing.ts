@@ -41,6 +41,21 @@ export class Freezing {
     return this.#free.get(variable) ?? { from: 0, until: Number.POSITIVE_INFINITY };
   }
 
+  /** Names of the learning rates whose weights are all left alone by the update after `step` others. */
+  frozenRates(optimizers: Iterable<BoundOptimizer>, step: number): ReadonlySet<string> {
+    const isFrozen = (variable: StateVariable): boolean => {
+      const free = this.#free.get(variable);
+      return free !== undefined && (step < free.from || step >= free.until);
+    };
+    const standsStill = (weights: readonly StateVariable[]): boolean =>
+      weights.length > 0 && weights.every(isFrozen);
+    return new Set(
+      [...optimizers].flatMap(({ rateNames, rated }) =>
+        rateNames.filter((_, index) => standsStill(rated[index] ?? [])),
+      ),
+    );
+  }
+
   /** Tells a step that trains, before its body runs, what it leaves alone. */
   begin(trace: StepTrace): void {
     const asked = new Map<number, boolean>();

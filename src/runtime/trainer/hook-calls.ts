@@ -2,11 +2,15 @@
 import type { Answer, Hooks, MetricsLine } from '../addons/addon.js';
 import type { Profile } from '../progress/profile.js';
 import { RunError } from '../run/run-error.js';
+import type { Round } from './hook-round.js';
 import type { Outputs } from './stage.js';
 
-/** An add-on at work, with its name for messages. */
+/** An add-on at work. */
 export interface LiveAddOn {
+  /** Its name for messages: that of the spec, if it has one, else its kind. */
   readonly kind: string;
+  /** What checkpoints have its state under, whatever the spec calls it; `kind` unless given. */
+  readonly stateOf?: string;
   readonly hooks: Hooks;
   /** Whether it is a part of every run, whose time is not told as that of an add-on. */
   readonly isOwn?: true;
@@ -50,6 +54,11 @@ export function tellLine(addOns: readonly LiveAddOn[], line: MetricsLine): void 
 
 /** Calls a hook of every add-on that has it, one after the other, and takes the time where that was asked for. */
 export class HookCalls {
+  /** The newest round that a checkpoint is to know of. */
+  #round: Round | null = null;
+  /** One that is half done, of a run that goes on in it. */
+  #left: Round | null = null;
+
   constructor(
     readonly addOns: readonly LiveAddOn[],
     private readonly profile: Profile | null,
@@ -59,20 +68,53 @@ export class HookCalls {
     private readonly isEndless = false,
   ) {}
 
-  async each(hook: keyof Hooks, call: (hooks: Hooks) => Promise<void> | void | undefined): Promise<void> {
-    await this.#all(hook, call);
+  /** What a checkpoint keeps of the round that is under way, or the last. */
+  get round(): Round | null {
+    return this.#round;
+  }
+
+  /** The last round is over, and what it led to is done. */
+  endRound(): void {
+    this.#round = null;
+  }
+
+  /** Goes on in a round: who was called already is left out when its turn comes. */
+  restore(round: Round | null): void {
+    this.#round = round;
+    this.#left = round;
+  }
+
+  /** With a `key`, checkpoints know how far it has got. */
+  async each(
+    hook: keyof Hooks,
+    call: (hooks: Hooks) => Promise<void> | void | undefined,
+    key: string | null = null,
+  ): Promise<void> {
+    await this.#all(
+      hook,
+      async (hooks) => {
+        await call(hooks);
+        return undefined;
+      },
+      key,
+    );
   }
 
   /** What each of them answers. Rejects with a HookError where one ends an epoch and there are none. */
-  ask(hook: keyof Hooks, call: (hooks: Hooks) => Promise<Answer> | Answer): Promise<readonly Answer[]> {
-    return this.#all(hook, async (hooks) => {
+  ask(
+    hook: keyof Hooks,
+    call: (hooks: Hooks) => Promise<Answer> | Answer,
+    key: string | null = null,
+  ): Promise<readonly Answer[]> {
+    const asked = async (hooks: Hooks): Promise<Answer> => {
       const answer = await call(hooks);
       if (answer === 'end-epoch' && this.isEndless)
         throw new Error(
           "it answered 'end-epoch', and live data has no epochs; answer 'end-run' to end the run, or nothing",
         );
       return answer;
-    });
+    };
+    return this.#all(hook, asked, key);
   }
 
   /** Calls it although something went wrong already: what goes wrong here is only told. */
@@ -85,19 +127,45 @@ export class HookCalls {
       if (hooks[hook] !== undefined) await named(kind, hook, () => call(hooks)).catch(say);
   }
 
-  async #all<T>(hook: keyof Hooks, call: (hooks: Hooks) => Promise<T> | T): Promise<readonly T[]> {
-    const results: T[] = [];
-    for (const { kind, hooks, isOwn = false } of this.addOns) {
-      if (hooks[hook] === undefined) continue;
-      const work = (): Promise<T> => named(kind, hook, () => call(hooks));
+  async #all(
+    hook: keyof Hooks,
+    call: (hooks: Hooks) => Promise<Answer>,
+    key: string | null,
+  ): Promise<readonly Answer[]> {
+    const all = this.addOns.filter(({ hooks }) => hooks[hook] !== undefined);
+    let round = this.#begin(key, all);
+    const keep = (next: Round): void => {
+      round = next;
+      if (key !== null) this.#round = next;
+    };
+    keep(round);
+    for (const { kind, hooks, isOwn = false } of all.slice(round.called.length)) {
+      const work = (): Promise<Answer> => named(kind, hook, () => call(hooks));
       const details = { hook, step: this.step() };
-      results.push(
-        await (this.profile === null || isOwn
+      const before = round;
+      const called = [...before.called, kind];
+      // Who saves when all of the step is done has done its part of it.
+      if (hook === 'settled') keep({ ...before, called });
+      try {
+        const answer = await (this.profile === null || isOwn
           ? work()
-          : this.profile.time({ name: `add-on ${kind}`, category: 'add-on', details }, work)),
-      );
+          : this.profile.time({ name: `add-on ${kind}`, category: 'add-on', details }, work));
+        keep({ ...before, called, answers: [...before.answers, answer] });
+      } catch (error) {
+        keep(before);
+        throw error;
+      }
     }
-    return results;
+    return round.answers;
+  }
+
+  /** A new round, or the one that was left half done, if it is of the same add-ons. */
+  #begin(key: string | null, all: readonly LiveAddOn[]): Round {
+    const left = this.#left;
+    if (key !== null) this.#left = null;
+    const isOurs =
+      left !== null && left.key === key && left.called.every((kind, index) => all[index]?.kind === kind);
+    return isOurs ? left : { key: key ?? '', called: [], answers: [] };
   }
 }
 

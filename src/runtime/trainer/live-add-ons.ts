@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  nameOfAddOn,
   ordered,
   type AddOn,
   type AddOnHost,
@@ -30,7 +31,8 @@ export interface CheckpointSaver {
 
 /** Starts add-ons in their order, each put into `live` as it is: what was started is to be closed. */
 export function startAddOns(addOns: readonly AddOn[], host: AddOnHost, live: LiveAddOn[]): void {
-  for (const addOn of ordered(addOns)) live.push({ kind: addOn.kind, hooks: startNamed(addOn, host) });
+  for (const addOn of ordered(addOns))
+    live.push({ kind: nameOfAddOn(addOn), stateOf: addOn.kind, hooks: startNamed(addOn, host) });
 }
 
 /** Closes all of them, and then rejects with the first error. */
@@ -46,7 +48,7 @@ function startNamed(addOn: AddOn, host: AddOnHost): Hooks {
     return addOn.start(host);
   } catch (error) {
     throw new RunError(
-      `add-on ${addOn.kind} did not start: ${error instanceof Error ? error.message : String(error)}`,
+      `add-on ${nameOfAddOn(addOn)} did not start: ${error instanceof Error ? error.message : String(error)}`,
       { cause: error },
     );
   }

@@ -5,10 +5,12 @@ import { DataError } from '../data/data-error.js';
 import { Turns } from '../data/turns.js';
 import type { LiveData, ModelCall, ModelCalls } from '../data/open-live.js';
 import type { Values } from '../engine/engine.js';
+import { labelHash } from '../engine/philox.js';
 import { Module, type Part } from '../nn/module.js';
 import { RunError } from '../run/run-error.js';
 import { record } from '../../values/json-record.js';
 import { Tensor } from '@tensorflow/tfjs-core';
+import type { Control } from './control.js';
 import type { Session } from './session.js';
 import { Stage } from './stage.js';
 import type { StepPlan } from './steps.js';
@@ -20,7 +22,13 @@ interface LiveSet {
   readonly isTrained: boolean;
 }
 
+/** A harvest that nobody waits for any more, because the run is to end. */
+export class GivenUp extends Error {
+  override readonly name = 'AbortError';
+}
+
 export class LiveSets {
+  readonly #stop = new AbortController();
   readonly #stages = new Map<string, Stage>();
   #before: Readonly<Record<string, Json>> | null = null;
 
@@ -54,10 +62,28 @@ export class LiveSets {
       throw new RunError('limit.train cuts an epoch short, and live data has none; set steps instead');
     const all = new LiveSets(session, models, sets);
     const turns = new Turns();
-    for (const { live } of sets) await live.start(all.#calls, turns);
+    for (const { live } of sets) await live.start(all.#calls, turns, all.#stop.signal);
     // A state that no checkpoint can hold is told before anything is trained.
     all.#now();
     return all;
+  }
+
+  /**
+   * Takes batches. Where a signal has come or comes meanwhile, what is harvested is given up, however long it would take: that rejects with
+   * a GivenUp.
+   */
+  async unlessStopped<T>(control: Control, take: () => Promise<T>): Promise<T> {
+    const giveUp = (): void => this.#stop.abort(new GivenUp('the run is to end'));
+    if (control.signal !== null) giveUp();
+    const forget = control.onStop(() => {
+      control.leavesWork = true;
+      giveUp();
+    });
+    try {
+      return await take();
+    } finally {
+      forget();
+    }
   }
 
   /** Before a step harvests. Until `endStep`, `state` is as it is now: a run that goes on from there harvests for the step again. */
@@ -106,7 +132,12 @@ export class LiveSets {
   readonly #calls: ModelCalls = async (call) => {
     const { session } = this;
     const clock = session.clockAt(0);
-    const draws = { seed: session.options.seed, step: call.harvest, micro: call.call, rowOffset: 0 };
+    const draws = {
+      seed: seedOf(session.options.seed, call.label),
+      step: call.harvest,
+      micro: call.call,
+      rowOffset: 0,
+    };
     const run = { clock, draws, scalars: session.scalarsAt(clock, false), last: true };
     const batch: HostBatch = {
       fields: Object.keys(call.model.inputs),
@@ -126,9 +157,9 @@ export class LiveSets {
     return only?.[0] === alone && arrays.length === 1 ? only[1] : Object.fromEntries(arrays);
   };
 
-  /** The model as a step in evaluation mode, compiled once for each number of rows. */
+  /** The model as a step in evaluation mode, compiled once for each number of rows, whoever calls it. */
   #stageOf({ label, model }: ModelCall): Stage {
-    const known = this.#stages.get(label);
+    const known = this.#stages.get(model.liveModel);
     if (known !== undefined) return known;
     const part = this.models.get(model.liveModel);
     if (!(part instanceof Module))
@@ -137,7 +168,7 @@ export class LiveSets {
       );
     const plan: StepPlan = {
       kind: 'predict',
-      name: label,
+      name: `live.${model.liveModel}`,
       data: [],
       every: null,
       run: ([inputs = []]) => {
@@ -146,7 +177,7 @@ export class LiveSets {
       },
     };
     const stage = new Stage(this.session, plan);
-    this.#stages.set(label, stage);
+    this.#stages.set(model.liveModel, stage);
     return stage;
   }
 }
@@ -160,6 +191,10 @@ function stateOf(label: string, live: LiveData): Json {
     throw new RunError(`data ${label} cannot give its state to a checkpoint: ${why}`, { cause: error });
   }
 }
+
+/** Sets and options that share a compiled model draw numbers of their own in it. */
+const seedOf = (seed: number, label: string): number =>
+  Math.floor(seed / 2 ** 32) * 2 ** 32 + ((seed ^ labelHash(label)) >>> 0);
 
 /** The name of what a model gives that gives one tensor: no field has it. */
 const alone = '';

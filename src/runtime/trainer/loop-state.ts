@@ -1,12 +1,23 @@
 /** Where the training loop is, as `state.json` keeps it: a run that goes on from there does what the first would have done. */
 import { fromExactNumber } from '../../values/exact-number.js';
+import { roundOf, type Round } from './hook-round.js';
 import { record } from '../../values/json-record.js';
 
 /** A part of a step that comes after its window. */
 export type StepPart = (typeof stepParts)[number];
 
-/** In their order. `skip`: the rest of the epoch is passed over. */
-export const stepParts = ['measure', 'validate', 'stepEnd', 'epochEnd', 'skip'] as const;
+/** In their order. `skip`: the rest of the epoch is passed over, and what comes at its end is done all the same. */
+export const stepParts = [
+  'update',
+  'measure',
+  'validate',
+  'stepEnd',
+  'epochEnd',
+  'skip',
+  'skipValidate',
+  'skipEpochEnd',
+  'settled',
+] as const;
 
 export interface LoopState {
   /** Windows done. */
@@ -29,8 +40,10 @@ export interface LoopState {
   readonly asked: readonly ('end-epoch' | 'end-run')[];
   /** Why one wants the run to end; null otherwise. */
   readonly because: string | null;
-  /** Optimizers that the step has updated; null where nothing of it had looked at that. */
+  /** Optimizers that the step has updated, and that add-ons are still to be told of; null where nothing of it had looked at that. */
   readonly updated: readonly string[] | null;
+  /** The round of a hook that was under way, or done last. */
+  readonly round: Round | null;
   /** Names of the validations that are due in it. */
   readonly due: readonly string[];
   /** What live data sets keep, as they gave it. */
@@ -61,6 +74,7 @@ export function loopStateOf(state: Readonly<Record<string, unknown>>): LoopState
     asked: (['end-epoch', 'end-run'] as const).filter((answer) => asked.includes(answer)),
     because: typeof loop['because'] === 'string' ? loop['because'] : null,
     updated: Array.isArray(loop['updated']) ? loop['updated'].map(String) : null,
+    round: roundOf(loop['round']),
     due: Array.isArray(loop['due']) ? loop['due'].map(String) : [],
     live: loop['live'] ?? {},
   };

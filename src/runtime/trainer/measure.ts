@@ -48,7 +48,7 @@ export async function measureAll(
     for (const [name, figure] of joined) {
       if (figure.isOfNothing)
         throw new RunError(
-          `${plan.name}.${name} is of no value: in ${open.data[0]?.label ?? 'the data'} all of them are missing; leave the field out`,
+          `${plan.name}.${name} is of no value: in ${open.data[0]?.label ?? 'the data'} all of them are missing, or weigh 0; leave the figure out`,
         );
       const value = figure.finish();
       if (!allFinite(value.values))

@@ -5,6 +5,9 @@ import { RunError } from '../run/run-error.js';
 /** Before the names of figures, as keys of checkpoints. */
 const prefix = 'measured/';
 
+/** Whether a tensor of a checkpoint is such a figure, and no weight. */
+export const isFigure = (name: string): boolean => name.startsWith(prefix);
+
 export class MeasuredFigures {
   readonly #figures = new Map<string, StateVariable>();
 
@@ -30,7 +33,6 @@ export class MeasuredFigures {
 
   /** Takes up the figures that a checkpoint has; they are not measured again. */
   take(tensors: ReadonlyMap<string, HostTensor>): void {
-    for (const [path, value] of tensors)
-      if (path.startsWith(prefix)) this.keep(path.slice(prefix.length), value);
+    for (const [path, value] of tensors) if (isFigure(path)) this.keep(path.slice(prefix.length), value);
   }
 }

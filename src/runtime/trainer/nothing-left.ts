@@ -52,16 +52,17 @@ export function tellOver(trainer: AnyTrainer, { run, result }: Over, options: Ru
   };
   reporter.line(`nothing is left to do: ${shortPath(run)} ${how[reason]}`);
   const command = options.goOn?.(shortPath(run)) ?? 'go on';
-  reporter.line(`to train longer: ${command} ${longer(trainer, reason)}`);
+  reporter.line(`to train longer: ${command} ${longer(trainer, result)}`);
   reporter.end();
 }
 
 /** What makes a run that ended so longer. */
-function longer({ options }: AnyTrainer, reason: EndReason): string {
+function longer({ options }: AnyTrainer, { reason, at }: FitResult): string {
   const { epochs, steps, maxTime } = options;
   if (reason === 'stopped') return '--allow …, with what stopped it changed';
   if (reason === 'out-of-time' && maxTime !== null)
     return `trainer.max_time=${2 * maxTime}.seconds --allow max_time`;
-  if (steps !== null) return `trainer.steps=${2 * steps} --allow steps`;
-  return `trainer.epochs=${2 * (epochs ?? 1)} --allow epochs`;
+  // A run that is to be shorter now has done more than it is to do.
+  if (steps !== null) return `trainer.steps=${2 * Math.max(steps, at.step)} --allow steps`;
+  return `trainer.epochs=${2 * Math.max(epochs ?? 1, at.epoch)} --allow epochs`;
 }

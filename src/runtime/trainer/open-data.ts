@@ -147,10 +147,18 @@ export function readSets(
   );
 }
 
-/** Closes each, also where one before it failed; then rejects with the first failure. */
-export async function closeAll(sets: Iterable<{ close(): Promise<void> }>): Promise<void> {
-  const closed = await Promise.allSettled([...sets].map((set) => set.close()));
-  for (const result of closed) if (result.status === 'rejected') throw result.reason;
+/** Closes each, also where one before it failed; then rejects with a RunError that names what could not be closed, and why. */
+export async function closeAll(sets: Iterable<Pick<ReopenableData, 'label' | 'close'>>): Promise<void> {
+  const all = [...sets];
+  const closed = await Promise.allSettled(all.map((set) => set.close()));
+  const failed = closed.flatMap((result, at) => {
+    if (result.status === 'fulfilled') return [];
+    const why: unknown = result.reason;
+    return [
+      `data ${all[at]?.label ?? ''} was not closed: ${why instanceof Error ? why.message : String(why)}`,
+    ];
+  });
+  if (failed.length > 0) throw new RunError(failed.join('; '));
 }
 
 /** What the user should know about the data, one sentence each. */

@@ -80,11 +80,47 @@ function endlessBatches(
   );
 }
 
-/** The batches that a pass over `data` takes. Throws a RunError where a percentage of them is none. */
+/** Throws a RunError where an evaluation would end with one of its sets and leave out what the others have besides. */
+function checkEven(
+  kind: StageKind,
+  data: readonly OpenData[],
+  { option, part }: ReturnType<typeof partOf>,
+): void {
+  // An epoch of training ends with its shortest set; measured sets are read each to its own end; live ones have none.
+  if (kind === 'train' || kind === 'measure') return;
+  const counts = data
+    .filter(({ live }) => live === undefined)
+    .map(({ label, batchesPerEpoch }) => ({ label, count: batchesIn(part, batchesPerEpoch) }));
+  if (new Set(counts.map(({ count }) => count)).size < 2) return;
+  const least = Math.max(1, Math.min(...counts.map(({ count }) => count)));
+  throw new RunError(
+    `a ${kind} step reads its data sets together, whole, and they have different lengths: ${counts.map(({ label, count }) => `${label} ${count} ${count === 1 ? 'batch' : 'batches'}`).join(', ')}; give each a step of its own, or take as many batches of each: ${option} = ${least}.batches`,
+  );
+}
+
+/** What an epoch of training over several data sets leaves out, for the start of a run; null where it reads them whole. */
+export function shortEpochNote(step: string, data: readonly OpenData[], taken: Taken): string | null {
+  const { part } = partOf('train', taken);
+  const counts = data
+    .filter(({ live }) => live === undefined)
+    .map(({ label, batchesPerEpoch }) => ({ label, count: batchesIn(part, batchesPerEpoch) }));
+  if (new Set(counts.map(({ count }) => count)).size < 2) return null;
+  const least = Math.min(...counts.map(({ count }) => count));
+  const longer = counts.flatMap(({ label, count }) =>
+    count > least ? [`${count - least} of the ${count} batches of ${label}`] : [],
+  );
+  return `an epoch of ${step} is over after the ${least} ${least === 1 ? 'batch' : 'batches'} of its shortest data set, and leaves out ${longer.join(', ')}: others each time where they are shuffled, else always the last`;
+}
+
+/**
+ * The batches that a pass over `data` takes. Throws a RunError where a percentage of them is none, and where an evaluation reads
+ * sets of different lengths.
+ */
 export function takenBatches(kind: StageKind, data: readonly OpenData[], taken: Taken): number {
   const all = Math.min(...data.map((set) => set.batchesPerEpoch));
   const { option, part } = partOf(kind, taken);
   if (areEndless(data)) return endlessBatches(kind, data, option, part);
+  checkEven(kind, data, { option, part });
   const count = batchesIn(part, all);
   if (count > 0 || part === null) return count;
   const labels = data.map(({ label }) => label).join(' and ');

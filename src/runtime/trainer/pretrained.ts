@@ -5,7 +5,7 @@ import { basename, join, resolve } from 'node:path';
 import type { Json } from '../addons/addon.js';
 import type { PretrainedOptions } from '../addons/pretrained.js';
 import { fileEnding, isFolder, whyUnread } from '../checkpoint/list.js';
-import { eachTensor, findCheckpoint } from '../checkpoint/read.js';
+import { eachTensor, withCheckpoint, type Checkpoint } from '../checkpoint/read.js';
 import { SafetensorsError, storedName } from '../checkpoint/safetensors.js';
 import { hashFile, inDataOrder, openTensorFile } from '../checkpoint/tensor-file.js';
 import type { HostTensor } from '../engine/engine.js';
@@ -16,6 +16,7 @@ import { RunError } from '../run/run-error.js';
 import { didYouMean } from '../../values/near.js';
 import { record } from '../../values/json-record.js';
 import type { StoredWeight } from '../checkpoint/layouts.js';
+import { isFigure } from './measured-figures.js';
 import { planLoading, type FileTensor, type LoadPlan } from './pretrained-plan.js';
 import type { ResumePoint } from './resume.js';
 import { jsonRecordOf } from './run-lock.js';
@@ -44,6 +45,7 @@ export async function pretrainedOf(
     const before = record('lock', resume.state['lock'])['pretrained'];
     return before === undefined ? null : { facts: jsonRecordOf(before), lines: [] };
   }
+  const standing = withCopies(models, copies);
   const owners = new Map<Weight, string>();
   const lines: string[] = [];
   let alone: Readonly<Record<string, Json>> = {};
@@ -51,7 +53,7 @@ export async function pretrainedOf(
   for (const { label, loads } of addOns) {
     if (loads === undefined) continue;
     const name = label === undefined ? 'pretrained' : `pretrained as ${label}`;
-    const { facts, line } = await load(session, models, { name, options: loads, owners }, root);
+    const { facts, line } = await load(session, standing, { name, options: loads, owners }, root);
     if (label === undefined) alone = facts;
     else named[label] = facts;
     lines.push(line);
@@ -59,7 +61,8 @@ export async function pretrainedOf(
   const held: Record<string, Json> = {};
   for (const [name, copy] of copies) {
     if (copy.kind !== 'frozen' || copy.from === null) continue;
-    const of = [...models].find(([, part]) => part === copy.of)?.[0] ?? name;
+    const of =
+      typeof copy.of === 'string' ? copy.of : ([...models].find(([, part]) => part === copy.of)?.[0] ?? name);
     const { facts, line } = await loadFrozen(name, { part: copy.into, from: copy.from, of }, root);
     held[name] = facts;
     lines.push(line);
@@ -67,6 +70,16 @@ export async function pretrainedOf(
   if (lines.length === 0) return null;
   return { facts: { ...alone, ...unlessEmpty({ named }), ...unlessEmpty({ frozen: held }) }, lines };
 }
+
+/** Models by name; of one that the trainer does not have because only frozen copies would need it, the first of these. */
+const withCopies = (
+  models: ReadonlyMap<string, Part>,
+  copies: Prepared['copies'],
+): ReadonlyMap<string, Part> => {
+  const all = new Map(models);
+  for (const { of, into } of copies.values()) if (typeof of === 'string' && !all.has(of)) all.set(of, into);
+  return all;
+};
 
 /** The fields that hold anything. */
 const unlessEmpty = (
@@ -97,21 +110,26 @@ async function load(
 ): Promise<Loaded> {
   const { from, into, layout = 'ztrain' } = options;
   const part = partAt(models, into, name);
-  refuseCopies(session, part, into, name);
+  // A copy that stands for a model is loaded by the name of the model.
+  if (session.weights.some(({ path }) => path.startsWith(`${into.split('.')[0] ?? into}.`)))
+    refuseCopies(session, part, into, name);
   const followers = followersOf(session);
+  const own = new Set<Weight>();
   const planned = ({ taken }: LoadPlan): void => {
     for (const { weight, path } of new Set(taken.values())) {
-      const owner = owners.get(weight);
+      const owner = own.has(weight) ? undefined : owners.get(weight);
       if (owner !== undefined)
         throw new RunError(
           `${name}: ${into}.${path} has its first values from ${owner === name ? 'another pretrained' : owner}; name it in \`fresh\` of one of the two`,
         );
     }
-    for (const { weight } of taken.values()) owners.set(weight, name);
+    for (const { weight } of taken.values()) {
+      owners.set(weight, name);
+      own.add(weight);
+    }
   };
   const { file, line } = await fill({ name, part, options, root, planned }, ({ weight, path }) => [
-    weight,
-    ...(followers.get(`${into}.${path}`) ?? []),
+    ...new Set([weight, ...(followers.get(`${into}.${path}`) ?? [])]),
   ]);
   return { facts: { from, into, layout, ...file }, line };
 }
@@ -160,16 +178,17 @@ async function fill(
   const { planned = () => undefined } = loading;
   const { from } = options;
   const source = await sourceOf(resolve(root, from), options, label);
-  const plans: LoadPlan[] = [];
+  let plan: LoadPlan | null = null;
+  // Twice where a run has removed its checkpoint meanwhile.
   const file = await source((tensors) => {
     const meant = tensors.filter(({ name }) => isMeant(name));
-    const plan = planLoading(part, options, meant, { label, advice });
-    planned(plan);
-    plans.push(plan);
+    const own = planLoading(part, options, meant, { label, advice });
+    planned(own);
+    plan = own;
     return {
-      names: new Set(plan.taken.keys()),
+      names: new Set(own.taken.keys()),
       take: (name, tensor) => {
-        const stored = plan.taken.get(name);
+        const stored = own.taken.get(name);
         if (stored === undefined) return;
         if (!allFinite(tensor.values))
           throw new RunError(
@@ -180,7 +199,7 @@ async function fill(
       },
     };
   });
-  return { file, line: plans.map((plan) => lineOf(plan, { from, into: shown })).join('; ') };
+  return { file, line: plan === null ? '' : lineOf(plan, { from, into: shown }) };
 }
 
 /** `20 weights of Net are from net.safetensors; fresh: head.weight, head.bias; unused: fc.weight` */
@@ -218,22 +237,22 @@ async function sourceOf(
     throw new RunError(
       `${label}: ${from} is ${isRun ? 'a folder, as runs and checkpoints are' : 'a checkpoint'}, which has ztrain's own layout; leave layout out, or name a safetensors file of ${layout}`,
     );
-  return (choose) => readCheckpoint(path, choose);
+  return (choose) => withCheckpoint(path, (checkpoint) => readCheckpoint(checkpoint, choose));
 }
 
 const weightsFile = 'model.safetensors';
 
-/** Figures of measure steps are no weights: the new run finds its own. */
-const isFigure = (name: string): boolean => name.startsWith('measured/');
-
-async function readCheckpoint(path: string, choose: Choose): Promise<Readonly<Record<string, string>>> {
-  const checkpoint = await findCheckpoint(path);
+async function readCheckpoint(
+  checkpoint: Checkpoint,
+  choose: Choose,
+): Promise<Readonly<Record<string, string>>> {
   const tensors = [...(checkpoint.tensors.get(weightsFile) ?? [])].map(([name, { dtype, shape }]) => ({
     name,
     stored: storedName(dtype),
     dtype,
     shape,
   }));
+  // The new run finds figures of its own.
   const { names, take } = choose(tensors.filter(({ name }) => !isFigure(name)));
   await eachTensor(checkpoint, weightsFile, async (name, tensor) => {
     if (names.has(name)) take(name, tensor);
@@ -279,8 +298,12 @@ async function readFileOf(
 
 function unreadable(path: string, from: string, error: unknown): string {
   if (error instanceof SafetensorsError || error instanceof SyntaxError) {
-    const advice = 'write it with save_file of safetensors.torch or safetensors.numpy';
-    return `${from} is no safetensors file that can be read: ${error.message}; ${advice}, or fetch it again`;
+    const writer = 'save_file of safetensors.torch or safetensors.numpy';
+    // The file is whole: its numbers have to be others.
+    const advice = /has the element type/.test(error.message)
+      ? `convert that tensor to F32, or leave it out, and write the file with ${writer}`
+      : `write it with ${writer}, or fetch it again`;
+    return `${from} is no safetensors file that can be read: ${error.message}; ${advice}`;
   }
   const code = error instanceof Error && 'code' in error ? error.code : null;
   return code === 'ENOENT' || code === 'ENOTDIR'

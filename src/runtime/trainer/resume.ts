@@ -6,7 +6,7 @@ import { fromExactNumber } from '../../values/exact-number.js';
 import type { SavedCheckpoint } from '../addons/addon.js';
 import { checkpointPaths, fileEnding, isCheckpointName } from '../checkpoint/list.js';
 import { isInUse } from '../checkpoint/lock.js';
-import { newestWhole, onlyWeights } from '../checkpoint/newest.js';
+import { newestWhole, onlyWeights, Unwanted } from '../checkpoint/newest.js';
 import {
   findCheckpoint,
   openCheckpoint,
@@ -40,9 +40,10 @@ export interface ResumePoint {
 
 /**
  * The point that `path` names: a checkpoint, also as `checkpoints/best` or `checkpoints/last`, or a run's folder (or its `checkpoints`),
- * of which the newest checkpoint that verifies is taken. Rejects with a RunError where there is none.
+ * of which the newest checkpoint that verifies is taken. Rejects with a RunError where there is none, and where it was written by another
+ * trainer than `trainer`, before its tensors are read.
  */
-export async function resumePointAt(given: string): Promise<ResumePoint> {
+export async function resumePointAt(given: string, trainer: string | null = null): Promise<ResumePoint> {
   const pointed = await pointedBy(given);
   const isOne = pointed.endsWith(fileEnding) || existsSync(join(pointed, 'manifest.json'));
   if (isOne) {
@@ -58,10 +59,10 @@ export async function resumePointAt(given: string): Promise<ResumePoint> {
       );
     const checkpoint = await openCheckpoint(resolve(pointed));
     if (checkpoint.weightsOnly) throw new RunError(`cannot go on from ${checkpoint.folder}: ${onlyWeights}`);
-    return pointOf(run, checkpoint, await readAll(checkpoint), []);
+    return pointOf(run, checkpoint, await readAll(checkpoint, trainer), []);
   }
   const path = isCheckpoints(pointed) ? dirname(resolve(pointed)) : pointed;
-  const { point, passed } = await newestIn(path);
+  const { point, passed } = await newestIn(path, trainer);
   if (point !== null) return point;
   if (passed.length > 0) throw noneWhole(path, passed);
   if (existsSync(join(path, 'run.json')))
@@ -98,14 +99,18 @@ export function noneWhole(run: string, passed: readonly string[]): RunError {
 }
 
 /** Where a run in `runs` (of one trainer) was left unfinished: the newest. Null where none was. `say` is told of what is passed over. */
-export async function unfinishedIn(runs: string, say: (line: string) => void): Promise<ResumePoint | null> {
+export async function unfinishedIn(
+  runs: string,
+  trainer: string,
+  say: (line: string) => void,
+): Promise<ResumePoint | null> {
   const names = await readdir(runs).catch((): string[] => []);
   for (const name of names.sort().reverse()) {
     const folder = join(runs, name);
     const reason = await reasonOf(folder);
     if (reason === undefined || ended.some((each) => each === reason)) continue;
     if (isInUse(folder)) continue;
-    const { point, passed, isLost } = await newestIn(folder);
+    const { point, passed, isLost } = await newestIn(folder, trainer);
     if (point !== null) return point;
     // Nobody wants to go on with an older run in its place without a word.
     if (isLost) throw noneWhole(folder, passed);
@@ -134,21 +139,31 @@ async function reasonOf(folder: string): Promise<string | null | undefined> {
   }
 }
 
-/** The newest checkpoint of a run that verifies, what was passed over, and whether state of the run is lost with that. */
-export async function newestIn(run: string): Promise<{
+/**
+ * The newest checkpoint of a run that verifies, what was passed over, and whether state of the run is lost with that. Rejects with a
+ * RunError where the run is of another trainer than `trainer`.
+ */
+export async function newestIn(
+  run: string,
+  trainer: string | null = null,
+): Promise<{
   readonly point: ResumePoint | null;
   readonly passed: readonly string[];
   readonly isLost: boolean;
 }> {
   if (!existsSync(join(run, 'checkpoints'))) return { point: null, passed: [], isLost: false };
-  const { found, skipped } = await newestWhole(run, readAll);
+  const { found, skipped } = await newestWhole(run, (checkpoint) => readAll(checkpoint, trainer));
   const passed = skipped.map(({ path, why }) => (why.includes(path) ? why : `${path}: ${why}`));
   const point = found === null ? null : await pointOf(resolve(run), found.checkpoint, found.taken, passed);
   return { point, passed, isLost: skipped.some(({ weightsOnly }) => !weightsOnly) };
 }
 
 /** All that a run needs of a checkpoint, which verifies it. */
-async function readAll(checkpoint: Checkpoint) {
+async function readAll(checkpoint: Checkpoint, trainer: string | null) {
+  if (trainer !== null && checkpoint.trainer !== trainer)
+    throw new Unwanted(
+      `${checkpoint.folder} was written by ${checkpoint.trainer}, this is ${trainer}; take a checkpoint of this trainer`,
+    );
   const state = await readState(checkpoint);
   await verifyOthers(checkpoint);
   return {

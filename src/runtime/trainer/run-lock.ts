@@ -29,6 +29,8 @@ export async function lockOf(trainer: AnyTrainer, session: Session): Promise<Loc
     options: optionFacts(options),
     // What `mixed` is depends on the device.
     computes_in: session.engine.computesIn,
+    // Null where data has no epochs. Kept, and compared by `refuseOtherEpochs`.
+    steps_per_epoch: session.isEndless ? null : session.pace.stepsPerEpoch,
     overrides: [...overrides],
     data: await readFiles(session),
     // Kept, not compared: a run that goes on has no need of the file.
@@ -123,6 +125,49 @@ export function compareLocks(
   return differences.flatMap(({ lines }) => lines);
 }
 
+/**
+ * Throws a RunError where an epoch has another number of steps than in the run of which `state` is, whatever is allowed: a step's epoch and
+ * its place in the data are counted by that number, so that epochs would jump and rows come twice or not at all. `from`: the checkpoint.
+ */
+export function refuseOtherEpochs(from: string, state: Readonly<Record<string, unknown>>, here: Lock): void {
+  const now = here['steps_per_epoch'];
+  const before = record('lock', state['lock']);
+  const was =
+    before['steps_per_epoch'] === undefined ? stepsByPlace(state, before) : before['steps_per_epoch'];
+  if (typeof now !== 'number' || typeof was !== 'number' || was === now) return;
+  const step = Number(state['step']);
+  const place = (steps: number): string => `epoch ${(step / steps).toFixed(2)}`;
+  throw new RunError(
+    `cannot go on from ${from}: an epoch had ${was} steps and has ${now} now, with which step ${step} would lie at ${place(now)}, not at ${place(was)}; keep batch, accumulate, limit and the number of rows as they were, or begin a new run from its weights by the add-on pretrained`,
+  );
+}
+
+/** Steps of an epoch by the place in the data, of a checkpoint that does not say them; null in the first epoch. */
+function stepsByPlace(
+  state: Readonly<Record<string, unknown>>,
+  lock: Readonly<Record<string, unknown>>,
+): number | null {
+  const { epoch, batch } = record('position', state['position']);
+  const { accumulate } = record('options', lock['options']);
+  const steps =
+    (Number(state['step']) - Number(batch) / (typeof accumulate === 'number' ? accumulate : 1)) /
+    Number(epoch);
+  return Number.isSafeInteger(steps) && steps > 0 ? steps : null;
+}
+
+/** Params that keep a default which is another one now, a line each. */
+export function keptDefaults(trainer: AnyTrainer): readonly string[] {
+  const values = new Map<string, unknown>(Object.entries(trainer.params));
+  const origins = new Map(Object.entries(trainer.resolved.origins));
+  return trainer.spec.params.flatMap(({ name, key, default: now }) => {
+    const value = values.get(key);
+    if (origins.get(name) !== 'default' || now === undefined || value === now) return [];
+    return [
+      `${name} stays ${shown(value)}, with which the run began; for ${shown(now)}: ${name}=${shown(now)} --allow ${name}`,
+    ];
+  });
+}
+
 type Facts = Readonly<Record<string, unknown>>;
 
 function differencesOf(
@@ -195,27 +240,45 @@ function dataDifferences(before: Facts, now: Facts): readonly Difference[] {
 
 const shownLines = 6;
 
-/** Lines of the spec's files that stand on one side only. */
+/** Lines of the spec's files that stand on one side only, or more often there. */
 function specDifferences(before: unknown, now: unknown): readonly Difference[] {
   const [was, is] = withoutRenamed(textsOf(before), textsOf(now));
-  const lines = [...new Set([...was.keys(), ...is.keys()])].flatMap((path): string[] => {
-    const [old, young] = [was.get(path), is.get(path)];
+  const [[gone = null, ...otherGone], [come = null, ...otherCome]] = [
+    [...was.keys()].filter((path) => !is.has(path)),
+    [...is.keys()].filter((path) => !was.has(path)),
+  ];
+  // One that is another text under another name.
+  const isOne = gone !== null && come !== null && otherGone.length + otherCome.length === 0;
+  const lines = [...new Set([...was.keys(), ...is.keys()])].flatMap((path): readonly string[] => {
+    if (isOne && path === come) return [];
+    const [old, young] = [was.get(path), is.get(isOne && path === gone ? come : path)];
     if (old === young) return [];
     if (old === undefined || young === undefined)
       return [`${path} ${old === undefined ? 'is new' : 'is not part of it any more'}`];
-    const [oldLines, newLines] = [old.split('\n'), young.split('\n')];
-    const gone = oldLines
-      .filter((line) => !newLines.includes(line))
-      .map((line) => `${path}: - ${line.trim()}`);
-    const come = newLines
-      .filter((line) => !oldLines.includes(line))
-      .map((line) => `${path}: + ${line.trim()}`);
-    const all = [...gone, ...come];
-    if (all.length === 0) return [`${path}: its lines are in another order`];
-    const rest = all.length - shownLines;
-    return [...all.slice(0, shownLines), ...(rest > 0 ? [`${path}: and ${rest} lines more`] : [])];
+    return changedLines(isOne && path === gone ? come : path, old.split('\n'), young.split('\n'));
   });
   return lines.length === 0 ? [] : [{ name: 'spec', lines }];
+}
+
+function changedLines(path: string, old: readonly string[], young: readonly string[]): readonly string[] {
+  const changed = [
+    ...beyond(old, young).map((line) => `${path}: - ${line.trim()}`),
+    ...beyond(young, old).map((line) => `${path}: + ${line.trim()}`),
+  ];
+  if (changed.length === 0) return [`${path}: its lines are in another order`];
+  const rest = changed.length - shownLines;
+  return [...changed.slice(0, shownLines), ...(rest > 0 ? [`${path}: and ${rest} lines more`] : [])];
+}
+
+/** Lines of `own` that `other` has not, or has less often: the last ones of those. */
+function beyond(own: readonly string[], other: readonly string[]): readonly string[] {
+  const left = new Map<string, number>();
+  for (const line of other) left.set(line, (left.get(line) ?? 0) + 1);
+  return own.filter((line) => {
+    const count = left.get(line) ?? 0;
+    left.set(line, count - 1);
+    return count <= 0;
+  });
 }
 
 /** Files of one text under two names are the same: what imports them would have another text. */

@@ -5,18 +5,20 @@
 import { join, resolve } from 'node:path';
 import type { Json, Moment } from '../addons/addon.js';
 import type { Data } from '../data/data.js';
-import { findCheckpoint, loadInto, readTensors, type Checkpoint } from '../checkpoint/read.js';
+import { checkFits, findCheckpoint, loadInto, readTensors, type Checkpoint } from '../checkpoint/read.js';
 import { reporterFor, type LineStream, type Reporter } from '../progress/reporter.js';
 import type { Table } from '../rows/reduction.js';
 import { runName, type RunFolder } from '../run/folder.js';
 import { RunError } from '../run/run-error.js';
 import { UsageError } from '../../values/overrides.js';
+import type { Hand } from './by-hand.js';
 import { Control } from './control.js';
 import type { EngineName } from '../engine/choose.js';
 import { evaluateStage } from './evaluate.js';
 import type { FitResult } from './fit.js';
 import { evaluatedPass, HookCalls, named, type LiveAddOn } from './hook-calls.js';
 import { closeAddOns, idleHost, startAddOns } from './live-add-ons.js';
+import { isFigure } from './measured-figures.js';
 import { isOff } from './open-stage.js';
 import type { ResumePoint } from './resume.js';
 import type { Session } from './session.js';
@@ -26,7 +28,7 @@ import { trainPrepared } from './training-run.js';
 import type { Prepared, PrepareOptions, TrainerClass, TrainerSetup } from './trainer.js';
 import type { ParamOrigin } from './params.js';
 import type { TrainerSpec } from './spec.js';
-import { changedFiles, trainedWith } from './trained-with.js';
+import { changedFiles, trainedWith, type TrainedWith } from './trained-with.js';
 
 /** A trainer as far as a run needs it, whatever its params and models are. */
 export interface AnyTrainer {
@@ -70,12 +72,22 @@ export interface RunOptions {
   readonly goOn?: ((folder: string) => string) | undefined;
   /** Told how to go on with a run that has failed, once it has let go of all. */
   readonly failed?: ((line: string) => void) | undefined;
+  /** Told what could not be closed where all was done; it is thrown unless given. */
+  readonly notClosed?: ((error: RunError) => void) | undefined;
   /** The command that draws a run's curves, to be named at its end. */
   readonly plot?: (folder: string) => string;
+  /** Who holds training at the ends of steps; nobody unless given. */
+  readonly hand?: Hand | undefined;
+}
+
+/** What else is known where weights are used. */
+export interface UseOptions extends RunOptions {
+  /** What the weights were trained with, where that was read before. */
+  readonly trained?: TrainedWith;
 }
 
 /** What else a test tells. */
-export interface TestOptions extends RunOptions {
+export interface TestOptions extends UseOptions {
   /** Called with each metric that is a table, by its full name. */
   readonly table?: (name: string, table: Table) => void;
   /** Gets each batch's rows of a step that returns some, unless an add-on (`predictions`) takes them. */
@@ -90,13 +102,35 @@ export async function runFit(trainer: AnyTrainer, options: RunOptions = {}): Pro
     kinds: options.resume ? ['train', 'validate'] : ['measure', 'train', 'validate'],
     ...preparing(options),
   });
-  try {
+  return thenClose(prepared.session, options, () => {
     // One that is missing would be noticed when a run is over.
     for (const { secrets = [] } of prepared.addOns) for (const secret of secrets) secret.reveal();
-    return await trainPrepared(trainer, prepared, options, started);
-  } finally {
-    await prepared.session.close();
+    return trainPrepared(trainer, prepared, options, started);
+  });
+}
+
+/**
+ * Does the work of a session and closes it. What cannot be closed is told where the work is done, and is added to the message of its error
+ * where it is not.
+ */
+async function thenClose<T>(session: Session, { notClosed }: RunOptions, work: () => Promise<T>): Promise<T> {
+  const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+  let done: T;
+  try {
+    done = await work();
+  } catch (error) {
+    await session.close().catch((problem: unknown) => {
+      // Its class and its stack say more than those of an error around it.
+      if (error instanceof Error) error.message += `; and then ${textOf(problem)}`;
+    });
+    throw error;
   }
+  await session.close().catch((cause: unknown) => {
+    const error = new RunError(`all was done, and then ${textOf(cause)}`, { cause });
+    if (notClosed === undefined) throw error;
+    notClosed(error);
+  });
+  return done;
 }
 
 /** Metrics of trained weights, by full name. */
@@ -118,49 +152,51 @@ export async function runTest(
   });
   const reporter = reporterOf(trainer, options, null);
   const live: LiveAddOn[] = [];
-  try {
-    notesOf(session, note).forEach((line) => reporter.line(line));
-    for (const line of await changedFiles(await trainedWith(from), session.openSets)) reporter.line(line);
-    await loadWeights(session, from);
-    const stages = session.of(kind);
-    if (stages.length === 0) throw noStages(trainer, options.kind ?? 'test', 'test and no validate step');
-    const all = new Map<string, number>();
-    const limit = devRunOf(trainer, options);
-    startAddOns(
-      limit === null ? addOns : addOns.filter(({ owns }) => !owns.includes('predictions')),
-      idleHost(session, reporter),
-      live,
-    );
-    const calls = new HookCalls(live, session.profile, () => from.step);
-    const isTaken = live.some(({ hooks }) => hooks.evaluated !== undefined);
-    const at = momentOf(from);
-    for (const { kind: own, hooks } of live) await named(own, 'testStart', () => hooks.testStart?.(at));
-    for (const open of stages) {
-      const { name } = open.stage.plan;
-      const metrics = await evaluatedPass(calls, name, (show) =>
-        evaluateStage(session, open, {
-          step: from.step,
-          limit,
-          control,
-          each: async (outputs, done) => {
-            await show(outputs);
-            if (!isTaken && outputs.size > 0) await options.rows?.(name, outputs);
-            reporter.live(`${name} ${done}/${open.batches}`);
-          },
-        }),
+  return thenClose(session, options, async () => {
+    try {
+      notesOf(session, note).forEach((line) => reporter.line(line));
+      for (const line of await changedFiles(options.trained ?? (await trainedWith(from)), session.openSets))
+        reporter.line(line);
+      await loadWeights(session, from);
+      const stages = session.of(kind);
+      if (stages.length === 0) throw noStages(trainer, options.kind ?? 'test', 'test and no validate step');
+      const all = new Map<string, number>();
+      const limit = devRunOf(trainer, options);
+      startAddOns(
+        limit === null ? addOns : addOns.filter(({ owns }) => !owns.includes('predictions')),
+        idleHost(session, reporter),
+        live,
       );
-      for (const [metric, value] of metrics ?? []) all.set(`${name}.${metric}`, value);
-      if (metrics === null) continue;
-      for (const [metric, table] of open.stage.totals.tables) options.table?.(`${name}.${metric}`, table);
+      const calls = new HookCalls(live, session.profile, () => from.step);
+      const isTaken = live.some(({ hooks }) => hooks.evaluated !== undefined);
+      const at = momentOf(from);
+      for (const { kind: own, hooks } of live) await named(own, 'testStart', () => hooks.testStart?.(at));
+      for (const open of stages) {
+        const { name } = open.stage.plan;
+        const metrics = await evaluatedPass(calls, name, (show) =>
+          evaluateStage(session, open, {
+            step: from.step,
+            limit,
+            control,
+            each: async (outputs, done) => {
+              await show(outputs);
+              if (!isTaken && outputs.size > 0) await options.rows?.(name, outputs);
+              reporter.live(`${name} ${done}/${open.batches}`);
+            },
+          }),
+        );
+        for (const [metric, value] of metrics ?? []) all.set(`${name}.${metric}`, value);
+        if (metrics === null) continue;
+        for (const [metric, table] of open.stage.totals.tables) options.table?.(`${name}.${metric}`, table);
+      }
+      for (const { kind: own, hooks } of live) await named(own, 'testEnd', () => hooks.testEnd?.(at, all));
+      await closeAddOns(live.splice(0));
+      return all;
+    } finally {
+      await closeAddOns(live).catch(() => undefined);
+      reporter.end();
     }
-    for (const { kind: own, hooks } of live) await named(own, 'testEnd', () => hooks.testEnd?.(at, all));
-    await closeAddOns(live.splice(0));
-    return all;
-  } finally {
-    await closeAddOns(live).catch(() => undefined);
-    reporter.end();
-    await session.close();
-  }
+  });
 }
 
 /**
@@ -170,7 +206,7 @@ export async function runTest(
 export async function runPredict(
   trainer: AnyTrainer,
   from: Checkpoint,
-  options: RunOptions & { readonly rows: (rows: Outputs, step: string) => Promise<void> | void },
+  options: UseOptions & { readonly rows: (rows: Outputs, step: string) => Promise<void> | void },
 ): Promise<number> {
   const { control = new Control() } = options;
   const { session, addOns, note } = await trainer.prepare({
@@ -182,52 +218,61 @@ export async function runPredict(
   const all: LiveAddOn[] = [];
   let live: readonly LiveAddOn[] = [];
   let count = 0;
-  try {
-    notesOf(session, note).forEach((line) => reporter.line(line));
-    for (const line of await changedFiles(await trainedWith(from), session.openSets)) reporter.line(line);
-    await loadWeights(session, from);
-    const stages = session.of('predict');
-    if (stages.length === 0) throw noStages(trainer, 'predict', 'predict step');
-    // The rows of a few batches would replace a whole file.
-    const takers = limit === null ? addOns : [];
-    startAddOns(takers, idleHost(session, reporter), all);
-    live = all;
-    const at = momentOf(from);
-    for (const { kind, hooks } of all) await named(kind, 'predictStart', () => hooks.predictStart?.(at));
-    const isTaken = all.some(({ hooks }) => hooks.predicted !== undefined);
-    for (const open of stages) {
-      const { name } = open.stage.plan;
-      const whole = await evaluateStage(session, open, {
-        step: from.step,
-        limit,
-        control,
-        each: async (outputs, done, rows) => {
-          count += rows;
-          for (const { kind, hooks } of all)
-            await named(kind, 'predicted', () => hooks.predicted?.(outputs, name));
-          if (!isTaken) await options.rows(outputs, name);
-          reporter.live(`${name} ${done}/${open.batches}`);
-        },
-      });
-      if (whole === null) return count;
+  return thenClose(session, options, async () => {
+    try {
+      notesOf(session, note).forEach((line) => reporter.line(line));
+      for (const line of await changedFiles(options.trained ?? (await trainedWith(from)), session.openSets))
+        reporter.line(line);
+      await loadWeights(session, from);
+      const stages = session.of('predict');
+      if (stages.length === 0) throw noStages(trainer, 'predict', 'predict step');
+      // The rows of a few batches would replace a whole file.
+      const takers = limit === null ? addOns : [];
+      startAddOns(takers, idleHost(session, reporter), all);
+      live = all;
+      const at = momentOf(from);
+      for (const { kind, hooks } of all) await named(kind, 'predictStart', () => hooks.predictStart?.(at));
+      const isTaken = all.some(({ hooks }) => hooks.predicted !== undefined);
+      for (const open of stages) {
+        const { name } = open.stage.plan;
+        const whole = await evaluateStage(session, open, {
+          step: from.step,
+          limit,
+          control,
+          each: async (outputs, done, rows) => {
+            count += rows;
+            for (const { kind, hooks } of all)
+              await named(kind, 'predicted', () => hooks.predicted?.(outputs, name));
+            if (!isTaken) await options.rows(outputs, name);
+            reporter.live(`${name} ${done}/${open.batches}`);
+          },
+        });
+        if (whole === null) return count;
+      }
+      for (const { kind, hooks } of live) await named(kind, 'predictEnd', () => hooks.predictEnd?.());
+      live = [];
+      await closeAddOns(all.splice(0));
+      return count;
+    } finally {
+      // The first error is the one to tell.
+      for (const { hooks } of live) await Promise.resolve(hooks.predictFailed?.()).catch(() => undefined);
+      await closeAddOns(all).catch(() => undefined);
+      reporter.end();
     }
-    for (const { kind, hooks } of live) await named(kind, 'predictEnd', () => hooks.predictEnd?.());
-    live = [];
-    await closeAddOns(all.splice(0));
-    return count;
-  } finally {
-    // The first error is the one to tell.
-    for (const { hooks } of live) await Promise.resolve(hooks.predictFailed?.()).catch(() => undefined);
-    await closeAddOns(all).catch(() => undefined);
-    reporter.end();
-    await session.close();
-  }
+  });
 }
 
 /** Where a checkpoint is in its run. */
 const momentOf = ({ step, epoch }: Checkpoint): Moment => ({ step, epoch, seconds: 0 });
 
 async function loadWeights(session: Session, from: Checkpoint): Promise<void> {
+  // Those that are wrong by their names or shapes are not read: they may be large.
+  const stored = [...(from.tensors.get('model.safetensors') ?? [])].filter(([path]) => !isFigure(path));
+  checkFits(
+    session.modelState.filter(({ path }) => !isFigure(path)),
+    new Map(stored),
+    from.folder,
+  );
   const tensors = await readTensors(from, 'model.safetensors');
   session.figures.take(tensors);
   loadInto(session.modelState, tensors, from.folder);

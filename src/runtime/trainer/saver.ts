@@ -12,7 +12,6 @@ import { exactNumber } from '../../values/exact-number.js';
 import type { Best } from '../progress/training.js';
 import type { RunFolder } from '../run/folder.js';
 import { statesOf } from './add-on-states.js';
-import type { StateKeeper } from './fit.js';
 import { named, type LiveAddOn } from './hook-calls.js';
 import type { CheckpointSaver } from './live-add-ons.js';
 import { lockOf } from './run-lock.js';
@@ -20,6 +19,7 @@ import { headOf } from './run-record.js';
 import type { AnyTrainer } from './run.js';
 import type { Session } from './session.js';
 import { shortPath } from './short-path.js';
+import type { StateKeeper } from './state-keeper.js';
 
 type StateJson = Readonly<Record<string, Json>>;
 
@@ -69,7 +69,7 @@ export class Saver implements CheckpointSaver, StateKeeper {
   }
 
   async hold(at: Moment): Promise<void> {
-    if (this.options.folder !== null) this.#held = await this.#state(at);
+    if (this.options.folder !== null) this.#held = await this.#moving(at);
   }
 
   release(): void {
@@ -103,7 +103,7 @@ export class Saver implements CheckpointSaver, StateKeeper {
       const tensors = await session.downloadState({ weightsOnly, rooms: this.#rooms });
       if (session.engine.reusesMemory === true)
         this.#rooms = roomsOf([...tensors.model, ...(tensors.optimizer ?? [])]);
-      const state = this.#held ?? (await this.#state(at));
+      const state = await this.#state(at, this.#held);
       const begun = { step: at.step, written: this.#writeOut(folder, at, { ...tensors, state }) };
       this.#begun = begun;
       // Whoever began it waits for it later.
@@ -143,8 +143,9 @@ export class Saver implements CheckpointSaver, StateKeeper {
   ): Promise<string> {
     const { trainer, session } = this.options;
     const head = headOf(trainer, session);
-    // The checkpoint counts on its lines.
+    // The checkpoint counts on its lines, and on those of add-ons.
     runFolder.flush();
+    for (const { kind, hooks } of this.addOns) await named(kind, 'flush', () => hooks.flush?.());
     return writeCheckpoint(runFolder.checkpoints, {
       layout: this.options.layout,
       error,
@@ -157,8 +158,19 @@ export class Saver implements CheckpointSaver, StateKeeper {
     });
   }
 
-  async #state(at: Moment): Promise<StateJson> {
-    const { trainer, session, folder, best } = this.options;
+  /** All of it. What closing a line of metrics leaves alone is not held before each of them: it is as it was then. */
+  async #state(at: Moment, held: StateJson | null = null): Promise<StateJson> {
+    const { trainer, session } = this.options;
+    return {
+      ...(held ?? (await this.#moving(at))),
+      lock: await lockOf(trainer, session),
+      skipped: (await session.skipped.download()).values[0] ?? 0,
+    };
+  }
+
+  /** What changes between two windows too. */
+  async #moving(at: Moment): Promise<StateJson> {
+    const { session, folder, best } = this.options;
     return {
       step: at.step,
       epoch: at.epoch,
@@ -166,9 +178,7 @@ export class Saver implements CheckpointSaver, StateKeeper {
       // Order and draws are functions of the seed and this place.
       position: { epoch: at.epoch, batch: (at.step % session.pace.stepsPerEpoch) * session.accumulate },
       seed: session.options.seed,
-      lock: await lockOf(trainer, session),
       compile: { ...(session.engine.ways ?? this.options.ways) },
-      skipped: (await session.skipped.download()).values[0] ?? 0,
       loop: await session.loopState(),
       schedules: session.scheduleStates,
       rates: session.lastRates.state,

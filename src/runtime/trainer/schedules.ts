@@ -8,15 +8,17 @@ import type { Watched } from '../../values/plateau.js';
 import { record } from '../../values/json-record.js';
 
 /** A plateau as `state.json` has it. */
-type PhaseState = Readonly<Record<string, ExactNumber | null>>;
+type PhaseState = Readonly<Record<string, ExactNumber | string | null>>;
 
-const jsonState = (state: ScheduleState[number]): PhaseState =>
-  Object.fromEntries(
+const jsonState = (state: ScheduleState[number], monitor: string): PhaseState => ({
+  ...Object.fromEntries(
     Object.entries(state).map(([key, value]: [string, number | null]) => [
       key,
       value === null ? null : exactNumber(value),
     ]),
-  );
+  ),
+  monitor,
+});
 
 interface ScheduledValue {
   readonly name: string;
@@ -36,7 +38,48 @@ function stateOf(json: Readonly<Record<string, unknown>>): ScheduleState[number]
     waited: fromExactNumber(waited),
     cooling: fromExactNumber(cooling),
     value: maybe('value'),
+    // States of before they were kept have none.
+    begin: maybe('begin'),
+    reductions: maybe('reductions') ?? 0,
   };
+}
+
+/** What was measured of another metric says nothing of this one; what it has lowered stays so. */
+function watching(
+  name: string,
+  own: ScheduleState[number],
+  before: unknown,
+  monitor: string | undefined,
+): { readonly state: ScheduleState[number]; readonly lines: readonly string[] } {
+  if (typeof before !== 'string' || before === monitor) return { state: own, lines: [] };
+  return {
+    state: { ...own, best: null, waited: 0, cooling: 0 },
+    lines: [`schedule ${name} watched ${before} and watches ${monitor ?? 'nothing'} now: it waits anew`],
+  };
+}
+
+/** What became of values that a plateau had lowered, where they began with another value or that is not known. */
+function scaleLines(
+  name: string,
+  before: ScheduleState,
+  now: ScheduleState,
+  isChanged: boolean,
+): readonly string[] {
+  return before.flatMap((was, index) => {
+    const is = now[index];
+    if (is === undefined || was.value === null || is.value === null) return [];
+    if (was.begin === null || is.begin === null)
+      return isChanged
+        ? [
+            `schedule ${name} stays at ${showNumber(was.value)}, to which a plateau has lowered it: the checkpoint does not say from where`,
+          ]
+        : [];
+    if (was.begin === is.begin) return [];
+    const times = was.reductions === 1 ? 'once' : `${was.reductions} times`;
+    return [
+      `schedule ${name} was lowered ${times}, from ${showNumber(was.begin)} to ${showNumber(was.value)}: as often from ${showNumber(is.begin)} is ${showNumber(is.value)}, with which it goes on`,
+    ];
+  });
 }
 
 /** A length set at the start of a run may leave a phase no room, which is for the user to mend. */
@@ -96,23 +139,34 @@ export class Schedules {
   /** What a checkpoint keeps, by name: of those that measurements have a part in. */
   get states(): Readonly<Record<string, readonly PhaseState[]>> {
     return Object.fromEntries(
-      this.#all.flatMap(({ name, state }) =>
-        state.length === 0 ? [] : [[name, state.map(jsonState)] as const],
+      this.#all.flatMap(({ name, plan, state }) =>
+        state.length === 0
+          ? []
+          : [[name, state.map((one, index) => jsonState(one, plan?.monitors[index] ?? ''))] as const],
       ),
     );
   }
 
-  /** Takes it back. Throws where it is not of these schedules. */
-  restore(states: Readonly<Record<string, unknown>>): void {
-    for (const schedule of this.#all) {
-      if (schedule.state.length === 0) continue;
-      const own = states[schedule.name];
+  /**
+   * Takes it back. A value that a plateau has lowered from another start than it has here is lowered as often from this one, and one that
+   * watched another metric waits anew: a line for each. `isChanged`: whether anything of the run is not as it was. Throws where it is
+   * not of these schedules.
+   */
+  restore(states: Readonly<Record<string, unknown>>, isChanged: boolean): readonly string[] {
+    return this.#all.flatMap((schedule) => {
+      const { name, plan } = schedule;
+      if (schedule.state.length === 0 || plan === null) return [];
+      const own = states[name];
       if (!Array.isArray(own) || own.length !== schedule.state.length)
-        throw new Error(
-          `schedule ${schedule.name} has ${schedule.state.length} phases that wait for a plateau`,
-        );
-      schedule.state = own.map((one: unknown) => stateOf(record(schedule.name, one)));
-    }
+        throw new Error(`schedule ${name} has ${schedule.state.length} phases that wait for a plateau`);
+      const kept = own.map((one: unknown, index) => {
+        const json = record(name, one);
+        return watching(name, stateOf(json), json['monitor'], plan.monitors[index]);
+      });
+      const before = kept.map(({ state }) => state);
+      schedule.state = plan.taken(before);
+      return [...kept.flatMap(({ lines }) => lines), ...scaleLines(name, before, schedule.state, isChanged)];
+    });
   }
 }
 

@@ -31,7 +31,7 @@ import { MeasuredFigures } from './measured-figures.js';
 import type { Pretrained } from './pretrained.js';
 import { LiveSets } from './live-sets.js';
 import { LastRates, Schedules } from './schedules.js';
-import { someNames, someRows } from './shown.js';
+import { rowsOfStep, someNames } from './shown.js';
 import { drawLabel } from './step-context.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import { settlePending, type UpdateHost } from './update.js';
@@ -44,7 +44,7 @@ import {
   type OpenedData,
   type ReadSet,
 } from './open-data.js';
-import { isOff, openStage, takenBatches, type OpenStage } from './open-stage.js';
+import { isOff, openStage, shortEpochNote, takenBatches, type OpenStage } from './open-stage.js';
 import { paceOf } from './pace.js';
 import { Stage, type StageHost, type StepTrace } from './stage.js';
 import { overRows, type StageKind, type StepPlan } from './steps.js';
@@ -172,6 +172,11 @@ export class Session implements StageHost, UpdateHost {
     const training = parts.kinds.includes('train');
     const schedules = new Schedules(parts.schedules, training ? pace : null);
     const stages: OpenStage[] = [];
+    const readBy = ({ data }: StepPlan): readonly ReopenableData[] =>
+      data.flatMap((set) => opened.get(set) ?? []);
+    const epochNotes = parts.steps.flatMap((plan) =>
+      training && plan.kind === 'train' ? (shortEpochNote(plan.name, readBy(plan), options) ?? []) : [],
+    );
     const session = new Session(
       options,
       engine,
@@ -183,14 +188,14 @@ export class Session implements StageHost, UpdateHost {
       freezing,
       copies,
       copied,
-      dataNotes(parts, opened),
+      [...dataNotes(parts, opened), ...epochNotes],
       readSets(parts, opened),
       workers,
     );
     for (const plan of parts.steps) {
       // Others may share their data, but not what it has to be like for them.
       if (!parts.kinds.includes(plan.kind)) continue;
-      const data = plan.data.flatMap((set) => opened.get(set) ?? []);
+      const data = readBy(plan);
       const kind = parts.limitAs ?? plan.kind;
       stages.push(openStage(new Stage(session, plan), data, () => takenBatches(kind, data, options)));
     }
@@ -241,9 +246,9 @@ export class Session implements StageHost, UpdateHost {
     return this.schedules.states;
   }
 
-  /** Takes it back. Throws where it is not of these schedules. */
-  restoreSchedules(states: Readonly<Record<string, unknown>>): void {
-    this.schedules.restore(states);
+  /** Takes it back, and tells what is not as it was: see `Schedules`. Throws where it is not of these schedules. */
+  restoreSchedules(states: Readonly<Record<string, unknown>>, isChanged: boolean): readonly string[] {
+    return this.schedules.restore(states, isChanged);
   }
 
   /** Learning rates by name, for the update after `step` windows. */
@@ -258,6 +263,11 @@ export class Session implements StageHost, UpdateHost {
       optimizer.rateNames.forEach((name, index) => rates.set(name, values[index] ?? Number.NaN));
     }
     return rates;
+  }
+
+  /** Names of the learning rates that move nothing in the update after `step` windows, as all their weights are frozen. */
+  frozenRates(step: number): ReadonlySet<string> {
+    return this.freezing.frozenRates(this.optimizers.values(), step);
   }
 
   /** The scalars of a step, in the order of `scalarNames`. Rates are needed only where optimizers run. */
@@ -399,21 +409,7 @@ export class Session implements StageHost, UpdateHost {
    * from 1.
    */
   rowsAt(step: number, micro: number | null = null): string {
-    const { stepsPerEpoch, accumulate } = this.pace;
-    const epoch = Math.floor((step - 1) / stepsPerEpoch);
-    const first = ((step - 1) % stepsPerEpoch) * accumulate + (micro ?? 0);
-    const count = micro === null ? accumulate : 1;
-    return this.of('train')
-      .flatMap(({ data, batches }) =>
-        data.map((set) => {
-          if (set.live !== undefined) return `rows of a harvest of ${set.label}`;
-          const numbers: number[] = [];
-          for (let index = first; index < Math.min(batches, first + count); index += 1)
-            numbers.push(...set.rowsOf(epoch, index));
-          return `${someRows(numbers)} of ${set.label}`;
-        }),
-      )
-      .join(', ');
+    return rowsOfStep(this.of('train'), this.pace, step, micro);
   }
 
   /**

@@ -225,11 +225,15 @@ export class Stage {
 
   /** What a checkpoint keeps: totals that are not finished, and which batches show all that the step logs. */
   async state(): Promise<StageState> {
+    return (await this.taken())();
+  }
+
+  /** The same of now, put in words later: only where it is wanted. */
+  async taken(): Promise<() => StageState> {
     const places = this.#variants.flatMap(({ first, trace }) => (trace === null ? [] : [first]));
-    return {
-      totals: await this.totals.state(),
-      variants: this.totals.isEmpty ? [] : places.map(({ step, micro }) => ({ step, micro })),
-    };
+    const variants = this.totals.isEmpty ? [] : places.map(({ step, micro }) => ({ step, micro }));
+    const totals = await this.totals.taken();
+    return () => ({ totals: totals(), variants });
   }
 
   /** Takes it back, before anything is run. Returns the batches to `learn`. Throws where it is no state of a stage. */
@@ -318,6 +322,8 @@ export class Stage {
       body,
       expected,
       (name) => this.host.profile?.begin({ name, category: 'compile' }) ?? (() => undefined),
+      // A batch of live data is harvested once the step before is done.
+      this.plan.data.some(({ source }) => source.live !== undefined),
     );
     const { step, micro } = draws;
     const variant: Variant = { shapes, last, first: { step, micro }, compiled, trace: null };

@@ -14,6 +14,7 @@ import {
   type RunSummary,
   type SweepFolder,
 } from '../run/sweep-folder.js';
+import { counted } from '../../values/counted.js';
 import { UsageError, type Override } from '../../values/overrides.js';
 import {
   combinations,
@@ -121,8 +122,8 @@ export async function runSweep(
       ? null
       : control.signal;
     await write(signal === null);
-    for (const line of tableLines(plan, runs, columnsOf(options))) say(line);
-    for (const line of closing(plan, runs, options, folder)) say(line);
+    for (const line of tableLines(plan, runs, columnsOf(options), devRun !== null)) say(line);
+    for (const line of closing(plan, runs, options, folder, devRun !== null)) say(line);
     if (signal !== null) sayGoOn(folder, options, say);
     return {
       signal,
@@ -358,9 +359,23 @@ const wordsOf = (settings: readonly Setting[]): readonly string[] =>
 const showSpread = ({ mean, deviation }: Spread): string =>
   deviation === null ? showNumber(mean) : `${showNumber(mean)} ± ${showNumber(deviation)}`;
 
-function tableLines(plan: SweepPlan, runs: readonly PointRun[], columns: number): readonly string[] {
+/** Why a point has no figures. */
+function openText({ runs }: Point, failed: number): string {
+  if (failed > 0) return `failed (${failed} of ${runs.length})`;
+  const done = runs.filter(({ state }) => state === 'finished').length;
+  return done > 0 || runs.some(({ state }) => state === 'interrupted')
+    ? `to go on (${done} of ${counted(runs.length, 'run')} done)`
+    : 'still to run';
+}
+
+function tableLines(
+  plan: SweepPlan,
+  runs: readonly PointRun[],
+  columns: number,
+  isTrial: boolean,
+): readonly string[] {
   const points = pointsOf(plan, runs);
-  const picked = pickedOf(plan, points);
+  const picked = isTrial ? null : pickedOf(plan, points);
   const known = new Set(points.flatMap(({ metrics }) => [...(metrics?.keys() ?? [])]));
   known.delete(plan.pick.metric);
   // A lone point has no settings of its own.
@@ -370,7 +385,7 @@ function tableLines(plan: SweepPlan, runs: readonly PointRun[], columns: number)
     const failed = point.runs.filter(({ state }) => state === 'failed').length;
     const cells =
       point.metrics === null
-        ? [failed > 0 ? `failed (${failed} of ${point.runs.length})` : 'not done']
+        ? [openText(point, failed)]
         : shown.map((name) => {
             const spread = point.metrics?.get(name);
             return spread === undefined ? '' : showSpread(spread);
@@ -384,26 +399,33 @@ function tableLines(plan: SweepPlan, runs: readonly PointRun[], columns: number)
   return table([['  point', ...names, ...shown], ...rows], columns);
 }
 
-/** What to do next. */
+/** What it has come to, and what to do next. A dev run is a trial: its figures are of a few steps, and pick nothing. */
 function closing(
   plan: SweepPlan,
   runs: readonly PointRun[],
   options: SweepRunOptions,
   folder: SweepFolder | null,
+  isTrial: boolean,
 ): readonly string[] {
   const points = pointsOf(plan, runs);
   const picked = pickedOf(plan, points);
   const seconds = runs.reduce((sum, { summary }) => sum + (summary?.seconds ?? 0), 0);
+  const left = runs.filter(({ state }) => state === 'open' || state === 'interrupted').length;
   const lines = [
-    `${counted(runs.filter(({ state }) => state === 'finished').length, 'run')} of ${runs.length} finished in ${showSeconds(seconds)}`,
+    `${counted(runs.filter(({ state }) => state === 'finished').length, 'run')} of ${runs.length} finished in ${showSeconds(seconds)}${left === 0 ? '' : `, ${left} ${left === 1 ? 'is' : 'are'} left`}`,
   ];
-  if (picked !== null) {
-    const { mode, metric } = plan.pick;
+  const { mode, metric } = plan.pick;
+  const by = `${mode}(${metric})`;
+  if (isTrial) lines.push(`a dev run picks no point: ${metric} is that of a few steps`);
+  else if (picked !== null && left > 0)
     lines.push(
-      `picked by ${mode}(${metric}): point ${points.indexOf(picked) + 1}`,
+      `best so far by ${by}: point ${points.indexOf(picked) + 1}; a point is picked once all runs are done`,
+    );
+  else if (picked !== null)
+    lines.push(
+      `picked by ${by}: point ${points.indexOf(picked) + 1}`,
       `run it: ${commandOf(plan, picked, options)}`,
     );
-  }
   if (folder !== null) lines.push(`sweep: ${shortPath(join(folder.path, 'sweep.json'))}`);
   return lines;
 }
@@ -425,5 +447,3 @@ export function firstOf(trainerClass: TrainerClass, plan: SweepPlan, base: Sweep
 
 const columnsOf = ({ stream }: RunOptions): number =>
   stream?.isTTY === true ? Math.max(10, stream.columns ?? 80) : Number.POSITIVE_INFINITY;
-
-const counted = (count: number, one: string): string => `${count} ${one}${count === 1 ? '' : 's'}`;

@@ -3,7 +3,7 @@
  * nothing is fetched until the totals are folded.
  */
 import type { Json } from '../addons/addon.js';
-import type { Engine, StateVariable } from '../engine/engine.js';
+import type { Engine, HostTensor, StateVariable } from '../engine/engine.js';
 import * as ops from '../ops/index.js';
 import { exactNumber, fromExactNumbers, type ExactNumber } from '../../values/exact-number.js';
 import { record } from '../../values/json-record.js';
@@ -124,18 +124,30 @@ export class StageTotals {
 
   /** What a checkpoint keeps: totals as they are, on the device and beside it, so that not even their rounding changes. */
   async state(): Promise<Json> {
-    const device: Record<string, Json> = {};
-    for (const [key, { variable, kind }] of this.#variables) {
-      const { values } = await variable.download();
-      device[key] = { kind, shape: [...variable.shape], values: Array.from(values, exactNumber) };
-    }
-    return {
-      metrics: [...this.#metrics].map(([name, { totals }]) => ({ name, totals: [...totals] })),
-      unfolded: this.#unfolded,
-      device,
-      window: jsonSums(this.#window),
-      epoch: jsonSums(this.#epoch),
-    };
+    return (await this.taken())();
+  }
+
+  /** The same of now, put in words later: only where it is wanted. */
+  async taken(): Promise<() => Json> {
+    const device: (readonly [key: string, kind: Kind, tensor: HostTensor])[] = [];
+    for (const [key, { variable, kind }] of this.#variables)
+      device.push([key, kind, await variable.download()]);
+    const metrics = [...this.#metrics].map(([name, { totals }]) => ({ name, totals: [...totals] }));
+    const unfolded = this.#unfolded;
+    // Sums are replaced, never changed.
+    const [window, epoch] = [new Map(this.#window), new Map(this.#epoch)];
+    return () => ({
+      metrics,
+      unfolded,
+      device: Object.fromEntries(
+        device.map(([key, kind, { shape, values }]) => [
+          key,
+          { kind, shape: [...shape], values: Array.from(values, exactNumber) },
+        ]),
+      ),
+      window: jsonSums(window),
+      epoch: jsonSums(epoch),
+    });
   }
 
   /** Takes it back, before the step is traced. Throws where it is none. */
@@ -196,11 +208,12 @@ export class StageTotals {
     }
   }
 
-  /** Folds, finishes the window's metrics, and starts another window. */
-  async finishWindow(): Promise<Finished> {
+  /** Folds, finishes the window's metrics, and starts another window. `ofEpoch`: whether there is an epoch that they are a part of. */
+  async finishWindow(ofEpoch = true): Promise<Finished> {
     await this.fold();
     const window = this.#window;
     this.#window = new Map();
+    if (!ofEpoch) return this.#finish(window);
     for (const [key, values] of window) {
       const kind = this.#variables.get(key)?.kind ?? 'sum';
       if (kind === 'last') this.#epoch.set(key, values);

@@ -1,7 +1,7 @@
 /** What weights that are tested, or predicted with, were trained with: attributes of the run, and the files of its data. */
 import { parseOverride, type Override } from '../../values/overrides.js';
 import { record } from '../../values/json-record.js';
-import { readState, type Checkpoint } from '../checkpoint/read.js';
+import { readState, Removed, type Checkpoint } from '../checkpoint/read.js';
 import { plainJson } from '../checkpoint/strict-json.js';
 import type { ReadFile } from '../data/files.js';
 import { RunError } from '../run/run-error.js';
@@ -32,7 +32,7 @@ export async function trainedWith(from: Checkpoint): Promise<TrainedWith> {
       unread: null,
     };
   } catch (error) {
-    if (!(error instanceof RunError)) throw error;
+    if (!(error instanceof RunError) || error instanceof Removed) throw error;
     return { ...nothing, unread: error.message };
   }
 }
@@ -41,12 +41,11 @@ export async function trainedWith(from: Checkpoint): Promise<TrainedWith> {
  * Attributes of the run that hold for a test or a prediction as well: the trainer's, and those of data sets that are still there, but for
  * what changes nothing of a result and what is said otherwise now, which is noted. Optimizers and add-ons have no part in it.
  */
-export async function attributesOfRun(
-  from: Checkpoint,
+export function attributesOfRun(
+  { overrides, unread }: TrainedWith,
   given: readonly Override[],
   dataNames: () => readonly string[],
-): Promise<{ readonly taken: readonly Override[]; readonly notes: readonly string[] }> {
-  const { overrides, unread } = await trainedWith(from);
+): { readonly taken: readonly Override[]; readonly notes: readonly string[] } {
   if (unread !== null)
     return { taken: [], notes: [`which attributes the run was given is not known: ${unread}`] };
   const lasting = overrides.filter((text) => !isHarmless(text)).map(parseOverride);

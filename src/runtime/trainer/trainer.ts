@@ -19,6 +19,7 @@ import { dueAt, durationInSteps } from '../../values/durations.js';
 import { optionTable } from '../../values/options.gen.js';
 import type { Override } from '../../values/overrides.js';
 import type { Duration } from '../../values/units.js';
+import { ByHand } from './by-hand.js';
 import { byOwner, overrideAttributes, overrideTrainer } from './attributes.js';
 import {
   findCheckpoint,
@@ -258,6 +259,14 @@ export abstract class Trainer<
   /** Trains from the first step. Once a trainer. */
   fit(options: RunOptions = {}): Promise<FitResult> {
     return runFit(this, options);
+  }
+
+  /**
+   * Trains as `fit` does, a step or an epoch at a time, as its owner asks: `const run = trainer.byHand(); while (await run.runStep()) …`.
+   * Once a trainer. A run that is not over is to be ended by its `end`.
+   */
+  byHand(options: RunOptions = {}): ByHand {
+    return new ByHand((hand) => runFit(this, { ...options, hand }));
   }
 
   /**

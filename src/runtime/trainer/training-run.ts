@@ -1,4 +1,5 @@
 /** A training run with its folder, checkpoints and summary: a new one, or one that goes on from a checkpoint. */
+import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fromExactNumber } from '../../values/exact-number.js';
 import { optionTable } from '../../values/options.gen.js';
@@ -17,13 +18,14 @@ import { takenIn } from './dev-run.js';
 import { lastStep } from './ending.js';
 import { fit, type FitResult } from './fit.js';
 import { tellLine, type LiveAddOn } from './hook-calls.js';
+import { withoutEnd } from './hook-round.js';
 import { addOnHost, closeAddOns, startAddOns } from './live-add-ons.js';
 import { record } from '../../values/json-record.js';
 import { loopStateOf, type LoopState } from './loop-state.js';
 import { pretrainedOf } from './pretrained.js';
 import { bestOf, checkStillNewest, pointersOf, setNewerAside, type ResumePoint } from './resume.js';
 import { leftOutLines } from './open-data.js';
-import { compareLocks, jsonRecordOf as jsonOf, lockOf } from './run-lock.js';
+import { compareLocks, jsonRecordOf as jsonOf, keptDefaults, lockOf, refuseOtherEpochs } from './run-lock.js';
 import { nothingLeft, tellOver } from './nothing-left.js';
 import {
   describe,
@@ -90,6 +92,8 @@ interface Continued {
   /** In which ways the native engine ran the steps until then. */
   readonly ways: Readonly<Record<string, string>>;
   readonly best: ReadonlyMap<string, Best>;
+  /** What schedules do otherwise, since something was allowed. */
+  readonly lines: readonly string[];
 }
 
 async function train(
@@ -156,7 +160,7 @@ async function train(
       restoreStates(live, jsonOf(resume.state['addOns']));
       // All of the checkpoint is taken: only now is something of the run written anew.
       lines.push(...resume.passed.map((line) => `passed over: ${line}`), ...(await setNewerAside(resume)));
-      lines.push(...linesOf(trainer, session, resume, changes));
+      lines.push(...linesOf(trainer, session, resume, changes), ...(continued?.lines ?? []));
       for (const [name, checkpoint] of await pointersOf(resume.run)) own.pointers.set(name, checkpoint);
       const lost = folder?.cut?.() ?? null;
       if (lost !== null) lines.push(`allowed: ${lost}`);
@@ -187,7 +191,7 @@ async function train(
       await own.point('last', saved);
       reporter.line(`the state of step ${at.step} was saved: ${shortPath(saved.folder)}`);
     };
-    live.unshift(bestWatch(watches, best));
+    live.unshift(...bestWatch(watches, best));
     const result = await fit({
       session,
       addOns: live,
@@ -198,6 +202,7 @@ async function train(
       limit: devRun,
       keeper: own,
       rescue,
+      hand: options.hand,
     });
     if (result.reason === 'interrupted' && own.newest?.step !== result.at.step) {
       const saved = await own.save(result.at);
@@ -258,6 +263,10 @@ function sayGoOn(
   say: (line: string) => void,
 ): void {
   if (folder === null || command === undefined || saver === null || saver.newest === null) return;
+  if (!existsSync(join(folder.path, 'run.json'))) {
+    say(`nothing goes on from this run: ${shortPath(folder.path)} is gone`);
+    return;
+  }
   if (!saver.isWhole) {
     say(goesNowhere);
     return;
@@ -295,9 +304,10 @@ async function checkSame(
     );
   }
   const lock = await lockOf(trainer, session);
-  return compareLocks(shortPath(checkpoint.folder), state['lock'], lock, allowed, (name) =>
-    valueInSpec(trainer, name),
-  );
+  const from = shortPath(checkpoint.folder);
+  const changes = compareLocks(from, state['lock'], lock, allowed, (name) => valueInSpec(trainer, name));
+  refuseOtherEpochs(from, state, lock);
+  return changes;
 }
 
 /** What the spec says of `owner.option` of a data set; undefined of all else. */
@@ -324,7 +334,7 @@ function takeState(session: Session, point: ResumePoint, changes: readonly strin
   try {
     const skipped = Number(state['skipped']);
     session.skipped.upload({ dtype: 'f32', shape: [], values: Float32Array.of(skipped) });
-    session.restoreSchedules(record('schedules', state['schedules']));
+    const lines = session.restoreSchedules(record('schedules', state['schedules']), changes.length > 0);
     session.lastRates.restore(state['rates']);
     // Who allows another way wants it.
     const ways = changes.some((line) => line.startsWith('trainer.compile was'))
@@ -339,8 +349,13 @@ function takeState(session: Session, point: ResumePoint, changes: readonly strin
     const goesOn =
       changes.length === 0
         ? loop
-        : { ...loop, asked: loop.asked.filter((each) => each !== 'end-run'), because: null };
-    return { loop: goesOn, ways, best: bestOf(point) };
+        : {
+            ...loop,
+            asked: loop.asked.filter((each) => each !== 'end-run'),
+            round: withoutEnd(loop.round),
+            because: null,
+          };
+    return { loop: goesOn, ways, best: bestOf(point), lines };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new RunError(`${join(folder, 'state.json')} does not fit this trainer: ${why}`, { cause: error });
@@ -349,15 +364,18 @@ function takeState(session: Session, point: ResumePoint, changes: readonly strin
 
 /** What a run that goes on says of where it does, and of what is not as it was. */
 function linesOf(
-  { spec }: AnyTrainer,
+  trainer: AnyTrainer,
   session: Session,
   { checkpoint, state }: ResumePoint,
   changes: readonly string[],
 ): readonly string[] {
+  const { spec } = trainer;
   const { compiler } = record('lock', state['lock']);
   const { engine, step, folder } = checkpoint;
+  const { totalSteps } = session.pace;
   return [
     ...changes.map((line) => `allowed: ${line}`),
+    ...keptDefaults(trainer),
     ...(engine === session.engine.version
       ? []
       : [`the run was on ${engine}: what follows is equal to float tolerance, not bit for bit`]),
@@ -367,6 +385,9 @@ function linesOf(
           `the run was built by ztrainc ${compiler}, this is ${spec.compiler ?? 'another'}: what it computes may have changed with it`,
         ]),
     `goes on after step ${step}, from ${shortPath(folder)}`,
+    ...(totalSteps !== null && step >= totalSteps && changes.length > 0
+      ? [`nothing is left to train: ${step} steps are done, and the run has ${totalSteps} in all now`]
+      : []),
   ];
 }
 

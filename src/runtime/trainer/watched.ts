@@ -1,5 +1,5 @@
 /** Metrics that add-ons and schedules watch: whether a step that runs measures them, and which were never measured. */
-import { improves, type AddOn, type Metric } from '../addons/addon.js';
+import { improves, nameOfAddOn, type AddOn, type Metric } from '../addons/addon.js';
 import type { Best } from '../progress/training.js';
 import { RunError } from '../run/run-error.js';
 import type { LiveAddOn } from './hook-calls.js';
@@ -17,8 +17,8 @@ export function watchesOf(addOns: readonly AddOn[], session: Session): readonly 
   const isSaver = ({ kind }: AddOn): number => (kind === 'checkpoint' ? 0 : 1);
   const sorted = [...addOns].sort((a, b) => isSaver(a) - isSaver(b));
   return [
-    ...sorted.flatMap(({ kind, watches = [] }) =>
-      watches.map((metric) => ({ who: `add-on ${kind}`, metric })),
+    ...sorted.flatMap((addOn) =>
+      (addOn.watches ?? []).map((metric) => ({ who: `add-on ${nameOfAddOn(addOn)}`, metric })),
     ),
     ...session.schedules.watches.map(({ name, monitor }) => ({ who: `schedule ${name}`, metric: monitor })),
   ];
@@ -51,7 +51,7 @@ export function neverMeasured(
 }
 
 /** Keeps the best value of each metric that is watched for it in `best`, by the metrics' names, beside what is in it. */
-export function bestWatch(watches: readonly Watch[], best: Map<string, Best>): LiveAddOn {
+export function bestWatch(watches: readonly Watch[], best: Map<string, Best>): readonly LiveAddOn[] {
   const monitors = watches.flatMap(({ metric: { mode, metric } }) =>
     mode === null ? [] : [{ mode, metric }],
   );
@@ -59,7 +59,8 @@ export function bestWatch(watches: readonly Watch[], best: Map<string, Best>): L
   const first = monitors.filter(
     ({ metric }, index) => monitors.findIndex((each) => each.metric === metric) === index,
   );
-  return {
+  if (first.length === 0) return [];
+  const own: LiveAddOn = {
     kind: 'best',
     isOwn: true,
     hooks: {
@@ -74,6 +75,7 @@ export function bestWatch(watches: readonly Watch[], best: Map<string, Best>): L
       },
     },
   };
+  return [own];
 }
 
 /** What was measured, and never had a value to be compared: a line each. */

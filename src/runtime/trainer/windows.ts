@@ -1,24 +1,34 @@
 /** Windows of the train step: their batches, read ahead, and the calls that run them. */
 import type { Json } from '../addons/addon.js';
 import type { HostBatch, OpenData } from '../data/data.js';
+import type { HostTensor, StateVariable } from '../engine/engine.js';
 import { IndexError } from '../run/index-error.js';
 import { Ahead, depthOf, releaseAll, type BatchPlace } from './ahead.js';
 import { AnomalyWatch } from './anomaly.js';
 import { samplesAt } from './endless.js';
 import { withRows } from './evaluate.js';
 import { prepareSteps } from './prepare-steps.js';
+import type { Control } from './control.js';
+import { GivenUp } from './live-sets.js';
 import type { OpenStage, Session } from './session.js';
 import type { BatchRun } from './stage.js';
 
 export interface WindowsOptions {
   readonly session: Session;
   readonly train: OpenStage;
+  readonly control: Control;
   /** Windows of the whole run. */
   readonly total: number;
   /** Seconds since the run's start. */
   readonly now: () => number;
   /** Something to know about how the run is done, once. */
   readonly note: (line: string) => void;
+}
+
+/** What there was before a window of several calls. */
+interface BeforeWindow {
+  readonly kept: readonly (readonly [StateVariable, HostTensor])[];
+  readonly totals: () => Json;
 }
 
 /** What windows came to. */
@@ -39,6 +49,12 @@ export class Windows {
   #isReady: boolean;
   /** Whether batches have run of windows that are not done: what the device holds is the state of no step. */
   #isHalf = false;
+  /** All windows before this step are done, and rows of so many. */
+  #whole = { until: 0, rows: 0 };
+  /** How the state was before the window that is under way, while only some of its batches have run. */
+  #before: BeforeWindow | null = null;
+  /** The train step's totals of before a window that failed, in the place of those that it has left. */
+  #totals: Json | null = null;
   /** Batches that the train step has had, until it is. */
   #sample: readonly HostBatch[] = [];
 
@@ -54,9 +70,14 @@ export class Windows {
     return this.#rows;
   }
 
-  /** Whether a call of `run` that failed had begun to change the state. */
+  /** Whether a call of `run` that failed has left the state of no step. */
   get isHalf(): boolean {
     return this.#isHalf;
+  }
+
+  /** The step that a call of `run` which failed has come to, unless it is half. */
+  get wholeUntil(): number {
+    return this.#whole.until;
   }
 
   get perStep(): number {
@@ -79,7 +100,7 @@ export class Windows {
 
   /** What a checkpoint keeps, besides the state on the device. */
   async state(): Promise<Readonly<Record<string, Json>>> {
-    return { rows: this.#rows, train: await this.options.train.stage.state() };
+    return { rows: this.#rows, train: this.#totals ?? (await this.options.train.stage.state()) };
   }
 
   /** Takes it back. Where a logging window or an epoch was half done, the steps that are to be in its metrics are traced. */
@@ -94,21 +115,45 @@ export class Windows {
     }
   }
 
-  /** Updates of the weights from step `from` to step `until`: a window of batches each. */
-  async run(from: number, until: number): Promise<Trained> {
-    const rows = this.#rows;
+  /**
+   * Updates of the weights from step `from` to step `until`: a window of batches each. Null where a signal came before live data was harvested
+   * for the first of them: nothing is done then.
+   */
+  async run(from: number, until: number): Promise<Trained | null> {
+    this.#whole = { until: from, rows: this.#rows };
     const { live } = this.options.session;
     live.beginStep();
     try {
       const done = await this.#run(from, until);
-      this.#isHalf = false;
       live.endStep();
       return done;
     } catch (error) {
-      // Where none of its batches ran, all is as it was before.
-      if (!this.#isHalf) this.#rows = rows;
-      throw error;
+      // The first error is the one to tell.
+      if (this.#isHalf && this.#before !== null) await this.#takeBack(this.#before).catch(() => undefined);
+      if (!this.#isHalf) this.#rows = this.#whole.rows;
+      if (!(error instanceof GivenUp)) throw error;
+      this.options.note(
+        `what was harvested for step ${from + 1} is given up; a run that goes on harvests it again`,
+      );
+      return null;
     }
+  }
+
+  /** What a batch changes that does not end its window: sums of gradients, which no checkpoint has, statistics, totals. */
+  async #beforeWindow(): Promise<BeforeWindow> {
+    const { session, train } = this.options;
+    const statistics = session.weights.flatMap(({ weight }) => (weight.trainable ? [] : [weight.variable]));
+    const kept: (readonly [StateVariable, HostTensor])[] = [];
+    for (const variable of [...statistics, session.badStep]) kept.push([variable, await variable.download()]);
+    return { kept, totals: await train.stage.taken() };
+  }
+
+  /** Takes back what batches of a window have done that did not come to its end. */
+  async #takeBack({ kept, totals }: BeforeWindow): Promise<void> {
+    await Promise.resolve();
+    for (const [variable, values] of kept) variable.upload(values);
+    this.#totals = totals();
+    this.#isHalf = false;
   }
 
   async #run(from: number, until: number): Promise<Trained> {
@@ -121,10 +166,12 @@ export class Windows {
     for (let step = from; step < until; step += 1) {
       const first = (step % stepsPerEpoch) * accumulate;
       const end = Math.min(batches, first + accumulate);
+      // A call holds whole windows, or a part of one.
+      if (runs.length > 0 && runs.length + end - first > stage.atOnce) await this.#runAll(runs.splice(0));
       for (let index = first; index < end; index += 1) {
         const inputs = await session.timed(
           { name: 'wait for data', category: 'data', details: { step: step + 1 } },
-          () => this.#ahead.take({ epoch, index }),
+          () => this.#take({ epoch, index }),
         );
         runs.push({ epoch, index, ...this.#runOf(step, index, inputs) });
         this.#topUp({ epoch, index });
@@ -142,6 +189,13 @@ export class Windows {
     this.#perStep = done.seconds / done.steps;
     await this.#getReady();
     return done;
+  }
+
+  /** A window that is half done is finished: its batches have changed the state. */
+  #take(place: BatchPlace): Promise<readonly HostBatch[]> {
+    const { session, control } = this.options;
+    const take = (): Promise<readonly HostBatch[]> => this.#ahead.take(place);
+    return this.#isLive && !this.#isHalf ? session.live.unlessStopped(control, take) : take();
   }
 
   /** Where a call takes more batches than a set reads ahead, the next ones are read while those of the call are collected. */
@@ -186,6 +240,8 @@ export class Windows {
   async #runAll(runs: readonly (BatchRun & BatchPlace)[]): Promise<void> {
     const last = runs.at(-1);
     if (last === undefined) return;
+    const wasHalf = this.#isHalf;
+    if (!last.run.last) this.#before ??= await this.#beforeWindow();
     this.#isHalf = true;
     const { session, train } = this.options;
     const { stage, data } = train;
@@ -209,9 +265,17 @@ export class Windows {
       await done;
     } catch (error) {
       const place = error instanceof IndexError ? runs[error.run] : undefined;
+      // A batch with an index that there is none of changes nothing.
+      if (place !== undefined && place === runs[0]) this.#isHalf = wasHalf;
+      // The batch that ends a window changes weights: how far it got is not known.
+      else if (last.run.last) this.#before = null;
       throw place === undefined ? error : withRows(error, data, place);
     }
     for (const { batches } of runs) if (batches !== this.#sample) releaseAll(batches);
+    if (!last.run.last) return;
+    this.#before = null;
+    this.#isHalf = false;
+    this.#whole = { until: last.run.clock.step + 1, rows: this.#rows };
   }
 
   /** The next places of the run, up to `most`; none that no step will take. */

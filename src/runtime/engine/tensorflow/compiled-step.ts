@@ -96,6 +96,7 @@ export class TensorFlowStep implements CompiledStep {
     private readonly body: StepBody,
     private readonly expected: number,
     private readonly watch: Watch = () => () => undefined,
+    private readonly oneByOne = false,
   ) {}
 
   prepare(inputs: readonly HostTensor[]): void {
@@ -196,7 +197,7 @@ export class TensorFlowStep implements CompiledStep {
       expected: this.expected,
       onCpu: tensorflow.device.type === 'CPU',
       engine: self.version,
-      canLoop: step.outputs.length === 0 && most >= fewestRuns,
+      canLoop: !this.oneByOne && step.outputs.length === 0 && most >= fewestRuns,
       loop: this.host.loop,
       pinned: this.host.pinned.get(key) ?? null,
     });

@@ -212,8 +212,8 @@ class TensorFlowEngine implements Engine, ResourceOwner, StepHost {
     return variable;
   }
 
-  compile(name: string, body: StepBody, expected = 0, watch?: Watch): TensorFlowStep {
-    return new TensorFlowStep(this, name, body, expected, watch);
+  compile(name: string, body: StepBody, expected = 0, watch?: Watch, oneByOne = false): TensorFlowStep {
+    return new TensorFlowStep(this, name, body, expected, watch, oneByOne);
   }
 
   during<T>(clock: DeviceClock, state: StepState, body: () => T): T {

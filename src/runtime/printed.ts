@@ -1,0 +1,62 @@
+/** What `test` and `predict` print: what a program reads goes to stdout, and nothing else does. */
+import { csvHeader, csvLines, jsonLines } from './addons/predictions.js';
+import { showNumber, table } from './progress/format.js';
+import { tableLines } from './progress/training.js';
+import type { Table } from './rows/reduction.js';
+import { jsonNumber } from './run/folder.js';
+import { jsonTable } from './trainer/run-record.js';
+import type { Outputs } from './trainer/stage.js';
+
+/** Where it is printed. */
+export interface PrintStreams {
+  readonly stdout: { write(text: string): unknown };
+  readonly stderr: { write(text: string): unknown };
+}
+
+/** Writes rows to stdout: JSON lines, or CSV with a header for each step and an empty line between two steps. */
+export class RowPrinter {
+  #step: string | null = null;
+
+  constructor(
+    private readonly isJson: boolean,
+    private readonly streams: PrintStreams,
+  ) {}
+
+  /** Whether rows were written. */
+  get hasRows(): boolean {
+    return this.#step !== null;
+  }
+
+  write(step: string, rows: Outputs): void {
+    const { stdout } = this.streams;
+    if (!this.isJson && this.#step !== step) {
+      if (this.#step !== null) stdout.write('\n');
+      stdout.write(`${csvHeader(rows)}\n`);
+    }
+    this.#step = step;
+    stdout.write((this.isJson ? jsonLines(rows) : csvLines(rows)).map((line) => `${line}\n`).join(''));
+  }
+}
+
+const infinite = Number.POSITIVE_INFINITY;
+
+/** Metrics in columns, then those that are tables; with `json` all of them as one object in a line. */
+export function metricLines(
+  metrics: ReadonlyMap<string, number>,
+  tables: ReadonlyMap<string, Table>,
+  json: boolean,
+): readonly string[] {
+  if (!json)
+    return [
+      ...table(
+        [...metrics].map(([name, value]) => [name, showNumber(value)]),
+        infinite,
+      ),
+      ...[...tables].flatMap(([name, values]) => tableLines(name, values, infinite)),
+    ];
+  const all = [
+    ...[...metrics].map(([name, value]) => [name, jsonNumber(value)] as const),
+    ...[...tables].map(([name, values]) => [name, jsonTable(values)] as const),
+  ];
+  return [JSON.stringify(Object.fromEntries(all))];
+}

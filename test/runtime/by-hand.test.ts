@@ -1,0 +1,138 @@
+/** Training by hand is the same run as `fit`, held at the ends of steps. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { Hooks } from '../../src/runtime/addons/index.js';
+import { Control } from '../../src/runtime/trainer/control.js';
+import type { Standing } from '../../src/runtime/trainer/by-hand.js';
+import { checkpoints, filesIn } from './killed-runs.js';
+import { workInFolder } from './temporary-folder.js';
+import { LineTrainer, setup } from './tiny-trainer.js';
+
+workInFolder('by-hand');
+const stream = { isTTY: false, columns: 80, write: () => true };
+const made = (options: Parameters<typeof setup>[1] = {}) => new LineTrainer(setup({}, options));
+
+const lines = (name: string): unknown =>
+  readFileSync(join(name, 'metrics.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) =>
+      JSON.parse(line, (key, value: unknown) =>
+        ['wall', 'steps_per_second', 'rows_per_second'].includes(key) ? undefined : value,
+      ),
+    );
+const tensorsIn = (name: string): readonly string[] =>
+  filesIn(name)
+    .filter((line) => line.includes('.safetensors'))
+    .map((line) => line.slice(name.length));
+
+async function all(next: () => Promise<Standing | null>): Promise<readonly Standing[]> {
+  const stood: Standing[] = [];
+  for (let at = await next(); at !== null; at = await next()) stood.push(at);
+  return stood;
+}
+
+describe('a run by hand', () => {
+  test('step by step and epoch by epoch is the run that fit makes', async () => {
+    const whole = await made().fit({ runDir: 'whole', stream });
+    const stepping = made().byHand({ runDir: 'steps', stream });
+    const steps = await all(() => stepping.runStep());
+    expect(steps.map(({ step }) => step)).toEqual(Array.from({ length: 15 }, (_, index) => index + 1));
+    expect(steps.map(({ epoch }) => epoch).slice(3, 6)).toEqual([0, 1, 1]);
+    const epochs = made().byHand({ runDir: 'epochs', stream });
+    expect((await all(() => epochs.runEpoch())).map(({ step }) => step)).toEqual([5, 10, 15]);
+    for (const [name, run] of [
+      ['steps', stepping],
+      ['epochs', epochs],
+    ] as const) {
+      expect(lines(name)).toEqual(lines('whole'));
+      expect(checkpoints(name)).toEqual(checkpoints('whole'));
+      expect(tensorsIn(name)).toEqual(tensorsIn('whole'));
+      // What is over stays over.
+      expect(await run.runStep()).toBeNull();
+      expect(await run.end()).toMatchObject({ reason: 'finished', metrics: whole.metrics });
+    }
+  });
+
+  test('stands after all that falls at the end of a step', async () => {
+    const told: string[] = [];
+    const hooks: Hooks = {
+      stepEnd: ({ step }) => void told.push(`end ${step}`),
+      validationEnd: ({ step }) => void told.push(`validated ${step}`),
+      epochStart: ({ epoch }) => void told.push(`epoch ${epoch}`),
+    };
+    const watch = {
+      kind: 'watch',
+      phase: 'dependent',
+      owns: [],
+      withOptions: () => watch,
+      start: () => hooks,
+    } as const;
+    const Watched = LineTrainer.addOn(watch);
+    const run = new Watched(setup({}, { epochs: 2 })).byHand({ runDir: null, stream });
+    expect(told).toEqual([]);
+    expect((await run.runStep())?.metrics.size).toBe(0);
+    expect(told).toEqual(['epoch 0', 'end 1']);
+    expect([...((await run.runStep())?.metrics.keys() ?? [])]).toContain('train.loss');
+    // The rest of an epoch that was begun.
+    const first = await run.runEpoch();
+    expect(first).toMatchObject({ step: 5, epoch: 1 });
+    expect(first?.metrics.get('validate.loss')).toBeGreaterThan(0);
+    expect(told.slice(-2)).toEqual(['validated 5', 'end 5']);
+    expect((await run.runStep())?.step).toBe(6);
+    expect(told.slice(-2)).toEqual(['epoch 1', 'end 6']);
+    await run.end();
+  });
+
+  test('ends where its owner says, with a checkpoint', async () => {
+    const run = made().byHand({ runDir: 'ended', stream });
+    for (let step = 1; step <= 7; step += 1) await run.runStep();
+    expect(await run.end()).toMatchObject({
+      reason: 'stopped',
+      because: 'who runs its steps has ended it',
+      at: { step: 7, epoch: 1 },
+    });
+    expect(checkpoints('ended').at(-1)).toBe('step-00000007');
+    expect(await run.runStep()).toBeNull();
+    expect(JSON.parse(readFileSync('ended/summary.json', 'utf8'))).toMatchObject({
+      reason: 'stopped',
+      because: 'who runs its steps has ended it',
+    });
+  });
+
+  test('is interrupted by a signal that comes while it stands', async () => {
+    const control = new Control();
+    const run = made().byHand({ runDir: 'signalled', stream, control });
+    await run.runStep();
+    control.stop('SIGINT');
+    expect(await run.runStep()).toBeNull();
+    expect(await run.end()).toMatchObject({ reason: 'interrupted', signal: 'SIGINT', at: { step: 1 } });
+    expect(checkpoints('signalled')).toEqual(['step-00000001']);
+  });
+
+  test('fails where the run does, and takes one order at a time', async () => {
+    const bad: Hooks = {
+      stepEnd: ({ step }) => {
+        if (step === 2) throw new Error('not this one');
+      },
+    };
+    const watch = {
+      kind: 'watch',
+      phase: 'dependent',
+      owns: [],
+      withOptions: () => watch,
+      start: () => bad,
+    } as const;
+    const run = new (LineTrainer.addOn(watch))(setup({})).byHand({ runDir: null, stream });
+    await expect(run.end()).rejects.toThrow('nothing was run that could end; call runStep or runEpoch first');
+    const first = run.runStep();
+    await expect(run.runEpoch()).rejects.toThrow(
+      'a step is being run; await it before the next is asked for',
+    );
+    expect((await first)?.step).toBe(1);
+    await expect(run.runEpoch()).rejects.toThrow('not this one');
+    await expect(run.runStep()).rejects.toThrow('not this one');
+    await expect(run.end()).rejects.toThrow('not this one');
+  });
+});

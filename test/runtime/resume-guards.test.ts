@@ -1,0 +1,180 @@
+/** What is in the way of a run that would go on wrongly, line by line: who takes one of them out sees a test fail. */
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { AddOn } from '../../src/runtime/addons/addon.js';
+import * as addons from '../../src/runtime/addons/index.js';
+import { findCheckpoint, loadInto, readState, readTensors } from '../../src/runtime/checkpoint/read.js';
+import { writeCheckpoint } from '../../src/runtime/checkpoint/write.js';
+import type { HostTensor, StateVariable } from '../../src/runtime/engine/engine.js';
+import { resumePointAt, setNewerAside } from '../../src/runtime/trainer/resume.js';
+import type { StopSignal } from '../../src/runtime/trainer/control.js';
+import * as units from '../../src/values/units.js';
+import { contents } from './checkpoint-contents.js';
+import { checkpoints, filesIn, killed, run, Saving } from './killed-runs.js';
+import { workInFolder } from './temporary-folder.js';
+import { LineTrainer } from './tiny-trainer.js';
+
+workInFolder('guards');
+
+const pointerOf = (name: string, pointer: 'best' | 'last'): string =>
+  readFileSync(join(name, 'checkpoints', pointer), 'utf8').trim();
+const step = (at: number): string => `step-${String(at).padStart(8, '0')}`;
+
+test('a checkpoint that another process writes while the run is looked for is not lost', async () => {
+  await killed('late');
+  const resume = await resumePointAt('late');
+  cpSync(join('late', 'checkpoints', step(8)), join('late', 'checkpoints', step(10)), { recursive: true });
+  const files = filesIn('late').filter((line) => !line.includes('.lock'));
+  const trainer = new Saving({ options: { progress: 'none' } });
+  await expect(trainer.fit({ resume })).rejects.toThrow(
+    /^another process has written step-00000010 of \S*late just now; go on again, from there$/,
+  );
+  expect(filesIn('late')).toEqual(files);
+});
+
+describe('the pointers of a run that goes on', () => {
+  test('best is what the state says, whatever it named', async () => {
+    await killed('pointed');
+    for (const [name, found] of [
+      ['newer', `${step(8)}\n`],
+      ['older', `${step(2)}\n`],
+      ['none', null],
+    ] as const) {
+      cpSync('pointed', name, { recursive: true });
+      const best = join(name, 'checkpoints', 'best');
+      if (found === null) rmSync(best);
+      else writeFileSync(best, found);
+      const lines = await setNewerAside(await resumePointAt(join(name, 'checkpoints', step(6))));
+      expect(lines).toEqual([expect.stringContaining('step-00000008 is newer')]);
+      expect([pointerOf(name, 'best'), pointerOf(name, 'last')]).toEqual([step(5), step(6)]);
+    }
+    // And none where that is gone, or nothing was measured yet.
+    cpSync('pointed', 'gone', { recursive: true });
+    rmSync(join('gone', 'checkpoints', step(5)), { recursive: true });
+    await setNewerAside(await resumePointAt('gone'));
+    expect(existsSync('gone/checkpoints/best')).toBe(false);
+    await setNewerAside(await resumePointAt(join('pointed', 'checkpoints', step(4))));
+    expect(existsSync('pointed/checkpoints/best')).toBe(false);
+  });
+
+  test('best from before is named at the end where nothing was better since', async () => {
+    class Worst extends LineTrainer {
+      protected override configureAddOns(): readonly AddOn[] {
+        return [addons.checkpoint({ every: units.steps(2), keep: 20, best: addons.max('validate.loss') })];
+      }
+    }
+    await killed('worst', [], Worst);
+    const { code, text } = await run(['--resume=worst'], Worst);
+    expect(code).toBe(0);
+    expect(text).toContain(`worst/checkpoints/${step(5)} (best)`);
+    expect(text).toContain(`worst/checkpoints/${step(15)} (last)`);
+    expect([pointerOf('worst', 'best'), pointerOf('worst', 'last')]).toEqual([step(5), step(15)]);
+  });
+});
+
+test('what a signal has saved is one of the checkpoints that are kept, and removed in its turn', async () => {
+  let signal = (_name: StopSignal): void => undefined;
+  class Few extends LineTrainer {
+    protected override configureAddOns(): readonly AddOn[] {
+      const own: AddOn = {
+        kind: 'stopping',
+        phase: 'core',
+        owns: [],
+        withOptions: () => own,
+        start: () => ({ stepEnd: ({ step: at }) => void (at === 7 && signal('SIGTERM')) }),
+      };
+      return [own, addons.checkpoint({ every: units.steps(2), keep: 2 })];
+    }
+  }
+  const onSignal = (listener: typeof signal): (() => void) => {
+    signal = listener;
+    return () => undefined;
+  };
+  expect((await run(['--run-dir=signalled'], Few, { onSignal })).code).toBe(143);
+  expect(checkpoints('signalled')).toContain(step(7));
+  signal = () => undefined;
+  expect((await run(['--resume=signalled'], Few)).code).toBe(0);
+  expect(checkpoints('signalled')).toEqual([step(14), step(15)]);
+});
+
+test('a tensor of another element type does not fit, and then none is taken', () => {
+  const uploaded: string[] = [];
+  const variable = (path: string, dtype: 'f32' | 'i32') =>
+    ({
+      path,
+      dtype,
+      shape: [2],
+      upload: () => void uploaded.push(path),
+    }) satisfies Partial<StateVariable> as unknown as StateVariable;
+  const values: HostTensor = { dtype: 'f32', shape: [2], values: Float32Array.of(1, 2) };
+  const tensors = new Map([
+    ['M.a', values],
+    ['M.count', values],
+  ]);
+  expect(() => loadInto([variable('M.a', 'f32'), variable('M.count', 'i32')], tensors, 'here')).toThrow(
+    'M.count is f32[2] there and i32[2] here',
+  );
+  expect(uploaded).toEqual([]);
+  loadInto([variable('M.a', 'f32'), variable('M.count', 'f32')], tensors, 'here');
+  expect(uploaded).toEqual(['M.a', 'M.count']);
+});
+
+describe('a flipped bit of a header is found', () => {
+  const root = mkdtempSync(join(tmpdir(), 'ztrain-bits-'));
+  /** The file up to its tensors. */
+  const headOf = (bytes: Buffer): number => 8 + bytes.readUInt32LE(0);
+
+  test('each of a folder’s files, text for other programs too', async () => {
+    const folder = await writeCheckpoint(join(root, 'folder'), contents(1));
+    const found = await findCheckpoint(folder);
+    for (const name of ['model.safetensors', 'optimizer.safetensors'] as const) {
+      const path = join(folder, name);
+      const whole = readFileSync(path);
+      let passed = 0;
+      for (let bit = 0; bit < 8 * headOf(whole); bit += 1) {
+        const bytes = Buffer.from(whole);
+        bytes.writeUInt8(bytes.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
+        writeFileSync(path, bytes);
+        const why = await readTensors(found, name).then(() => `bit ${bit} of ${name} was not missed`, String);
+        expect(why).toMatch(/safetensors is damaged: /);
+        passed += 1;
+      }
+      expect(passed).toBeGreaterThan(500);
+      writeFileSync(path, whole);
+    }
+    await readTensors(found, 'model.safetensors');
+  }, 120_000);
+
+  test('and a header that says the same in other words', async () => {
+    const folder = await writeCheckpoint(join(root, 'words'), contents(1));
+    const path = join(folder, 'model.safetensors');
+    const whole = readFileSync(path);
+    const text = whole.toString('latin1');
+    const other = text.replace(/("dtype":"F32"),("shape":\[2\])/, '$2,$1');
+    expect(other).not.toBe(text);
+    writeFileSync(path, Buffer.from(other, 'latin1'));
+    await expect(readTensors(await findCheckpoint(folder), 'model.safetensors')).rejects.toThrow(
+      'model.safetensors is damaged: its checksum differs',
+    );
+  });
+
+  test('one in each byte of one file, its manifest and its state among them', async () => {
+    const path = await writeCheckpoint(join(root, 'file'), contents(1, 'ckpt'));
+    const whole = readFileSync(path);
+    for (let at = 0; at < headOf(whole); at += 1) {
+      const bytes = Buffer.from(whole);
+      bytes.writeUInt8(bytes.readUInt8(at) ^ (1 << (at % 8)), at);
+      writeFileSync(path, bytes);
+      const read = async (): Promise<string> => {
+        const found = await findCheckpoint(path);
+        await readTensors(found, 'model.safetensors');
+        await readTensors(found, 'optimizer.safetensors');
+        await readState(found);
+        return `byte ${at} was not missed`;
+      };
+      expect(await read().catch(String)).toMatch(/damaged|is not a manifest|has format/);
+    }
+  }, 120_000);
+});

@@ -1,4 +1,4 @@
-/** A figure as lines of text for a terminal: braille dots, or letters where curves could not be told apart by colour. */
+/** A figure as lines of text for a terminal: braille dots, or a mark for each curve where colours could not tell them apart. */
 import type { Figure, Line, Panel } from './figure.js';
 import type { Scale } from './scale.js';
 
@@ -9,7 +9,8 @@ export interface TextOptions {
 }
 
 const height = 10;
-const marks = '*+ox#%@&';
+/** A mark for each curve of a panel; as many are drawn. */
+const marks = '*+ox#%@&abcdefghijklmnpqrstuvwyzABCDEFGHIJKLMNPQRSTUVWXYZ123456789';
 /** Codes of a terminal's own colours: cyan, yellow, magenta, green, red, blue, default. */
 const colours = [36, 33, 35, 32, 31, 34, 39] as const;
 
@@ -130,27 +131,28 @@ const lastOf = (y: Float64Array): string => {
 
 function panelLines(figure: Figure, panel: Panel, { columns, color }: TextOptions): readonly string[] {
   const up = panel.scaleY(4);
-  // Two curves of one row of dots differ in nothing but colour.
-  const letters = !color && panel.lines.length > 1;
+  const drawn = panel.lines.slice(0, marks.length);
+  // Two curves of one row of dots differ in nothing but colour, and there are only so many colours.
+  const letters = drawn.length > (color ? colours.length : 1);
   const gutter = Math.max(1, ...up.ticks.map(({ label }) => label.length));
   const inner = Math.max(4, columns - gutter - 2);
   const across = panel.scaleX(Math.max(1, Math.floor(inner / 12)));
   const canvas = new Canvas(inner, height, letters ? { across: 1, up: 1 } : { across: 2, up: 4 });
-  panel.lines.forEach((line, owner) => draw(canvas, line, across, up, owner));
+  drawn.forEach((line, owner) => draw(canvas, line, across, up, owner));
   const labels = new Map(
     up.ticks.map(({ value, label }) => [Math.round((1 - up.at(value)) * (height - 1)), label] as const),
   );
   const paint = (text: string, owner: number): string =>
     color ? `\u001b[${colours[owner % colours.length] ?? 39}m${text}\u001b[39m` : text;
-  const mark = (owner: number): string => marks[owner % marks.length] ?? '*';
+  const mark = (owner: number): string => marks[owner] ?? '?';
   const rows = Array.from({ length: height }, (_, row) => {
     const label = labels.get(row);
     const cells = rowText(canvas, row, letters ? mark : null, paint);
     return `${(label ?? '').padStart(gutter)} ${label === undefined ? '│' : '┤'}${cells}`.trimEnd();
   });
-  const names = panel.lines.map(({ run, stage, y }, owner) => {
+  const names = drawn.map(({ run, stage, y }, owner) => {
     const name = figure.runs.length === 1 ? stage : `${figure.runs[run] ?? ''} ${stage}`;
-    const sign = letters ? mark(owner) : paint('━', owner);
+    const sign = paint(letters ? mark(owner) : '━', owner);
     const value = lastOf(y);
     const room = columns - 2;
     // Where a name and its value do not fit, the name gives way.
@@ -160,6 +162,9 @@ function panelLines(figure: Figure, panel: Panel, { columns, color }: TextOption
   const remarks = [
     ...(up.kind === 'log' ? ['log scale'] : []),
     ...(panel.note === '' ? [] : [panel.note]),
+    ...(drawn.length === panel.lines.length
+      ? []
+      : [`${drawn.length} of ${panel.lines.length} curves: name fewer runs, or one step by --metrics`]),
     ...(panel.resumes.length === 0 ? [] : ['┴ resumed']),
   ];
   const resumed = new Set(panel.resumes.map((value) => Math.round(across.at(value) * (inner - 1))));

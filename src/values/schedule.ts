@@ -19,6 +19,7 @@ import {
   type PlateauPhase,
   type PlateauState,
   type Reduced,
+  type Watched,
 } from './plateau.js';
 import { showQuantity, type Duration } from './units.js';
 
@@ -92,7 +93,7 @@ export interface SchedulePlan {
   /** Updates in all phases. */
   readonly length: number;
   /** Metrics that its phases wait for. */
-  readonly watches: readonly string[];
+  readonly watches: readonly Watched[];
   /** The same, with which way is better, `min(validate.loss)`: one for each state. */
   readonly monitors: readonly string[];
   /** Before anything was measured. */
@@ -144,7 +145,7 @@ export function planSchedule(phases: readonly Phase[], pace: Pace, name = 'sched
   }
   return {
     length: start,
-    watches: planned.flatMap(({ plateau }) => (plateau === null ? [] : [plateau.monitor.metric])),
+    watches: planned.flatMap(({ plateau }) => (plateau === null ? [] : [plateau.monitor])),
     monitors: planned.flatMap(({ plateau }) =>
       plateau === null ? [] : [`${plateau.monitor.mode}(${plateau.monitor.metric})`],
     ),

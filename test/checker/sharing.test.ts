@@ -1,5 +1,6 @@
 /** Optimizers that share a model, and weights that are frozen for a time. */
 import { describe, expect, test } from 'vitest';
+import type { IrNamed } from '../../src/checker/ir.js';
 import { check, codesOf, found, only, specOf } from './training-spec.js';
 
 const two = (first: string, second: string) => ({
@@ -163,5 +164,25 @@ describe('freeze', () => {
     const [optimizer] = ir?.trainer?.optimizers ?? [];
     expect(optimizer?.owns?.match.map(({ pattern }) => pattern)).toEqual(['**']);
     expect(optimizer?.groups[0]?.except.map(({ pattern }) => pattern)).toEqual(['head.*']);
+  });
+});
+
+describe('none', () => {
+  const optimizerOf = (optimizer: string) => {
+    const [made] = check(specOf({ optimizer })).ir?.trainer?.optimizers ?? [];
+    const none = (options: readonly IrNamed[] = []) =>
+      options.flatMap(({ name, value }) => (value.kind === 'literal' && value.value === null ? [name] : []));
+    return { of: none(made?.options), groups: made?.groups.map(({ options }) => none(options)) };
+  };
+
+  test('takes a clip back that the trainer has, and a freeze of the optimizer or of an earlier group', () => {
+    const spec =
+      'optimizer opt = adam { of = Net clip = none freeze = 10.steps group head { match = ["head.*"] freeze = none } }';
+    expect(codesOf({ optimizer: spec })).toEqual([]);
+    expect(optimizerOf(spec)).toEqual({ of: ['clip'], groups: [['freeze']] });
+  });
+
+  test('is nothing where there is nothing to take back', () => {
+    expect(optimizerOf('optimizer opt = adam { of = Net freeze = none }')).toEqual({ of: [], groups: [] });
   });
 });

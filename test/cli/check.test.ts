@@ -224,6 +224,34 @@ describe('show', () => {
     expect(stdout).toContain(`${(80 + 1168 + 256 * 64 + 64 + 650).toLocaleString('en-US')} values`);
   });
 
+  test('what of the weights is trained, and when', async () => {
+    const text = `data train_set = digits { batch = 32 shuffle = true map row -> { image: cast(row.image, f32) / 16, label: row.label } }
+model Net on image: f32[n, 8, 8, 1] -> f32[n, 10] {
+  return image |> flatten() |> dense(10) as a |> repeat 3 as blocks { dense(10) as d } |> batch_norm() as norm |> dense(10) as head
+}
+model Slow = ema(Net, decay = 0.9)
+optimizer opt = adam {
+  of = Net
+  group kept { match = ["blocks.1.**", "head.bias"] freeze = rest }
+  group late { match = ["a.*"] freeze = after(10.steps) }
+  group free { match = ["head.bias"] freeze = none }
+}
+step train(batch in train_set) { update opt { minimize mean(softmax_cross_entropy(Net(batch.image), batch.label)) } }
+step validate(batch in train_set) every 1.epoch { metric a = mean(Slow(batch.image)) }
+trainer T { epochs = 1 }`;
+    const { stdout } = await desk.ztrainc(['show', write('frozen.ztrain', text), '--weights']);
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.replaceAll(/ +/g, ' '));
+    expect(lines).toContain('Net a.weight f32[64, 10] 640 2.56 kB frozen for a part of the run');
+    expect(lines).toContain('Net norm.mean f32[10] 10 40 B not trained');
+    expect(lines).toContain('Net head.bias f32[10] 10 40 B');
+    expect(lines).toContain('Slow a.weight f32[64, 10] 640 2.56 kB not trained');
+    // 650 of a, two blocks of 110 that are trained, 20 of the norm, 110 of the head.
+    expect(lines.at(-1)).toMatch(/values in .*, 1,000 trained \(650 for a part of the run\)$/);
+  });
+
   test('the plan', async () => {
     const { stdout } = await desk.ztrainc(['show', digits, '--plan', 'batch_size=100', 'trainer.epochs=4']);
     expect(stdout).toContain('15 steps an epoch, 60 in all (4 epochs)');

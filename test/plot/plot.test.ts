@@ -252,6 +252,30 @@ describe('text', () => {
     expect(textOf(figure, { columns: 60, color: true }).join('\n')).toMatch(/\u001b\[36m[\u2801-\u28ff]/);
   });
 
+  test.each([true, false])('of many runs gives each curve a mark of its own (colour: %s)', async (color) => {
+    const one = await runOf([train(1, 0), train(2, 1)]);
+    const runs = (count: number): readonly RunCurves[] =>
+      Array.from({ length: count }, (_, run) => ({ ...one, path: join(root, `point-${run + 1}`) }));
+    const textFor = (count: number): readonly string[] =>
+      textOf(figureOf(runs(count), usual), { columns: 80, color }).map((line) =>
+        line.replaceAll(/\u001b\[\d+m/g, ''),
+      );
+    const signs = (lines: readonly string[]): readonly string[] =>
+      lines.flatMap((line) => /^(.) \S+ train 1$/.exec(line)?.[1] ?? []);
+    for (const count of [color ? 8 : 2, 20, 66]) {
+      const found = signs(textFor(count));
+      expect(found).toHaveLength(count);
+      expect(new Set(found).size).toBe(count);
+      expect(textFor(count).join('\n')).not.toContain('name fewer');
+    }
+    expect(signs(textFor(70))).toHaveLength(66);
+    expect(textFor(70).join('\n')).toContain(
+      'loss (66 of 70 curves: name fewer runs, or one step by --metrics)',
+    );
+    // Up to seven are told apart by their colours.
+    if (color) expect(new Set(signs(textFor(7)))).toEqual(new Set(['━']));
+  });
+
   test('draws what the numbers say', async () => {
     const run = await runOf([train(1, 0), train(2, 1)]);
     const lines = textOf(figureOf([run], usual), { columns: 20, color: false });

@@ -87,8 +87,8 @@ describe('an anomaly', () => {
   });
 
   test('in a window names its batch', async () => {
-    const told = await failure(new Rooted(setup({}, anomalous({ accumulate: 3 }))));
-    expect(told).toMatch(/the loss was NaN: sqrt .*, at step 2 \(rows 13, /);
+    const told = await failure(new Rooted(setup({}, anomalous({ accumulate: 4 }))));
+    expect(told).toMatch(/the loss was NaN: sqrt .*, at step 1 \(rows 13, 14, 15, 16 of train\)$/);
   });
 
   test('that was there before the step is not laid on an op', async () => {

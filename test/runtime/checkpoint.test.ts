@@ -445,7 +445,7 @@ describe('what is kept', () => {
     await hooks.measured?.(moment(1), new Map([['v.m', 0.12345678901]]));
     expect(await hooks.measured?.(moment(2), new Map([['v.m', 0.5]]))).toEqual({
       end: 'run',
-      because: 'v.m has not improved on 0.1235 for 1 measurements',
+      because: 'v.m has not improved on 0.1235 for 1 measurement',
     });
   });
 

@@ -55,9 +55,14 @@ describe('early stopping', () => {
     // 0.5 and 0.25 are exact: an improvement by just min_delta is none.
     expect(await endOf({ patience: 1, minDelta: 0.25 }, [1, 0.75])).toEqual([
       2,
-      'v.m has not improved on 1 for 1 measurements',
+      'v.m has not improved on 1 by more than min_delta = 0.2500 for 1 measurement',
     ]);
     expect(await endOf({ patience: 1, minDelta: 0.25 }, [1, 0.5, 0])).toBe(null);
+    // What never was a number has nothing that it could improve on.
+    expect(await endOf({ patience: 2, checkFinite: false }, [Number.NaN, Number.NaN])).toEqual([
+      2,
+      'v.m was NaN in 2 measurements',
+    ]);
     expect(await endOf({ patience: 1, minDelta: 0.25, monitor: max }, [1, 1.25])).not.toBe(null);
     // Small steps add up only against the last best.
     expect(await endOf({ patience: 3, minDelta: 0.25 }, [1, 0.875, 0.75, 0.625])).toBe(null);
@@ -98,7 +103,7 @@ describe('early stopping', () => {
     await measure(1);
     expect([hooks.stepEnd?.(moment), hooks.nextStepEnd?.(4)]).toEqual([undefined, Number.POSITIVE_INFINITY]);
     await measure(2);
-    const because = 'v.m has not improved on 1 for 1 measurements';
+    const because = 'v.m has not improved on 1 for 1 measurement';
     expect([hooks.stepEnd?.(moment), hooks.nextStepEnd?.(4)]).toEqual([{ end: 'run', because }, 5]);
     expect(hooks.state?.()).toEqual({ best: 1, waited: 1, because, monitor: 'min(v.m)' });
     await measure(0.5);

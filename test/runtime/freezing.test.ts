@@ -1,5 +1,6 @@
 /** Weights that are frozen for a time: nothing of them moves, and they thaw in exactly their step. */
 import { describe, expect, test } from 'vitest';
+import { weightTable } from '../../src/runtime/progress/weight-table.js';
 import * as losses from '../../src/runtime/losses/index.js';
 import * as nn from '../../src/runtime/nn/index.js';
 import * as ops from '../../src/runtime/ops/index.js';
@@ -389,4 +390,77 @@ test('three levels of rates by pattern, later groups win', async () => {
   expect(largest('Net.head.weight')).toBeCloseTo(1e-3, 6);
   expect(largest('Net.low.norm.beta')).toBeCloseTo(1e-4, 6);
   expect(largest('Net.low.dense.weight')).toBeCloseTo(1e-5, 7);
+});
+
+describe('the table of weights', () => {
+  /** Notes by the weights' paths below the model, and the total. */
+  const tableOf = async (freeze: optim.Freeze | null, depth?: number): Promise<readonly string[]> => {
+    const trainer = new NetTrainer(({ net }) => ({
+      opt: optim.adam({ of: [net], groups: freeze === null ? [] : group(freeze) }),
+    }));
+    const { session } = await trainer.prepare({ kinds: ['train'], dataRoot: '.' });
+    const lines = weightTable(session, Infinity, depth).slice(1);
+    await session.close();
+    return lines.map((line) => line.trim().replaceAll(/ +/g, ' '));
+  };
+  const total = 'values (132 B)';
+
+  // 8 + 4 of the dense layer, 4 + 4 of the norm and 4 + 4 kept, 4 + 1 of the head: 10 steps.
+  test.each([
+    ['trained in all steps', null, '', `33 ${total}, 25 trained`],
+    ['frozen for the run', units.rest, ' frozen', `33 ${total}, 5 trained`],
+    ['frozen as long as the run is', units.steps(10), ' frozen', `33 ${total}, 5 trained`],
+    [
+      'frozen at first',
+      units.steps(3),
+      ' frozen to step 3',
+      `33 ${total}, 25 trained (20 for a part of the run)`,
+    ],
+    [
+      'frozen at last',
+      optim.freezeAfter({ from: units.epochs(1) }),
+      ' frozen from step 6',
+      `33 ${total}, 25 trained (20 for a part of the run)`,
+    ],
+    [
+      'trained in between',
+      optim.freezeAfter({ from: units.epochs(1), first: units.steps(2) }),
+      ' frozen to step 2 and from step 6',
+      `33 ${total}, 25 trained (20 for a part of the run)`,
+    ],
+    [
+      'to be frozen when all is over',
+      optim.freezeAfter({ from: units.steps(10) }),
+      '',
+      `33 ${total}, 25 trained`,
+    ],
+  ] as const)('%s', async (_what, freeze, note, last) => {
+    const lines = await tableOf(freeze);
+    expect(lines[0]).toBe(`Net.low.dense.weight [2, 4] 8 32 B${note}`);
+    expect(lines[4]).toBe('Net.low.norm.mean [4] 4 16 B kept');
+    expect(lines[6]).toBe('Net.head.weight [4, 1] 4 16 B');
+    expect(lines.at(-1)).toBe(last);
+  });
+
+  test('weights that a later group takes back are trained', async () => {
+    const states = await follow(
+      new NetTrainer(({ net }) => ({
+        opt: optim.adam({
+          of: [net],
+          freeze: units.rest,
+          groups: [{ name: 'head', match: ['head.*'], freeze: null }],
+        }),
+      })),
+    );
+    expect(changes(states, 'Net.head.weight')).toEqual(allSteps(1));
+    expect(changes(states, 'Net.low.dense.weight')).toEqual([]);
+  });
+
+  test('says how many of the values of a line are frozen', async () => {
+    expect(await tableOf(units.rest, 1)).toEqual([
+      'Net.low 28 112 B 20 frozen, 8 kept',
+      'Net.head 5 20 B',
+      `33 ${total}, 5 trained`,
+    ]);
+  });
 });

@@ -141,6 +141,12 @@ describe('the live line', () => {
     const fixed = lines.filter((line) => /%|epoch \d|^Line\.|^weights|values \(/.test(line));
     expect(fixed.length).toBeGreaterThan(5);
     fixed.forEach((line) => expect(line.length).toBeLessThanOrEqual(columns));
+    // What is too long for a line goes on in the next: nothing of it is lost.
+    const shown = lines.map((line) => line.trim()).join(' ');
+    expect(shown).toContain('3 values (12 B), 3 trained LineTrainer on ');
+    const isWord = (line: string): boolean => !line.trim().includes(' ');
+    const said = lines.filter((line) => !isWord(line));
+    said.forEach((line) => expect(line.length, line).toBeLessThanOrEqual(columns));
   });
 
   test('the table of weights is as deep as it was asked for', async () => {

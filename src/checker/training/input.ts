@@ -40,7 +40,7 @@ export const trainableWeights = (input: TrainingInput, model: string): readonly 
 
 /** Times at which what is frozen may thaw, or what is not is frozen. */
 export const freezeTimes = (freeze: IrExpr | null): readonly IrExpr[] => {
-  if (freeze === null) return [];
+  if (freeze === null || freeze.kind === 'literal') return [];
   if (freeze.kind !== 'freezeAfter') return [freeze];
   return freeze.first ? [freeze.first, freeze.from] : [freeze.from];
 };

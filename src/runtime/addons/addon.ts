@@ -223,8 +223,11 @@ export interface AddOn {
   readonly weightsOnly?: boolean;
   /** Which weights get their first values from a file. */
   readonly loads?: PretrainedOptions;
-  /** Metrics that it waits for, with their steps' names: a run in which none of its steps measures one is refused. */
-  readonly watches?: readonly string[];
+  /**
+   * Metrics that it waits for: a run in which none of its steps measures one is refused. Of those that it says how to compare, the
+   * summary tells the best value.
+   */
+  readonly watches?: readonly Metric[];
   /** Secrets that must be there before a run starts. */
   readonly secrets?: readonly Secret[];
   /** Rows of data sets that it computes with while the run trains: they are opened with the run's data. */

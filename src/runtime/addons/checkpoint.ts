@@ -49,7 +49,7 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
     kind: 'checkpoint',
     phase: 'dependent',
     owns: ['checkpoint'],
-    watches: monitor === null ? [] : [monitor.metric],
+    watches: monitor === null ? [] : [monitor],
     resume,
     weightsOnly,
     format: options.format ?? 'folder',

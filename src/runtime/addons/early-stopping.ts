@@ -57,7 +57,7 @@ export function earlyStopping(options: EarlyStoppingOptions): AddOn {
     kind: 'early_stopping',
     phase: 'trigger',
     owns: ['stop'],
-    watches: [monitor.metric],
+    watches: [monitor],
     withOptions: (values) => earlyStopping(replaced(options, values)),
     start: ({ notable, report }) => {
       let watched: Watched = { best: null, waited: 0, because: null };
@@ -109,7 +109,14 @@ function reasonToEnd(
   best: number | null,
   waited: number,
 ): string | null {
-  const { monitor, patience = 10, checkFinite = true, stopAt = null, divergeAt = null } = options;
+  const {
+    monitor,
+    patience = 10,
+    minDelta = 0,
+    checkFinite = true,
+    stopAt = null,
+    divergeAt = null,
+  } = options;
   const shown = `${monitor.metric} is ${showNumber(value)}`;
   if (checkFinite && !Number.isFinite(value)) return shown;
   if (stopAt !== null && (value === stopAt || isBetter(monitor, value, stopAt)))
@@ -117,5 +124,8 @@ function reasonToEnd(
   if (divergeAt !== null && (value === divergeAt || isBetter(monitor, divergeAt, value)))
     return `${shown}, which meets diverge_at = ${showNumber(divergeAt)}`;
   if (waited < patience) return null;
-  return `${monitor.metric} has not improved on ${showNumber(best ?? Number.NaN)} for ${waited} measurements`;
+  const times = `${waited} measurement${waited === 1 ? '' : 's'}`;
+  if (best === null) return `${monitor.metric} was NaN in ${times}`;
+  const by = minDelta === 0 ? '' : ` by more than min_delta = ${showNumber(minDelta)}`;
+  return `${monitor.metric} has not improved on ${showNumber(best)}${by} for ${times}`;
 }

@@ -21,7 +21,7 @@ export function extern<O extends object>(
     phase,
     owns,
     secrets: values.filter(isSecret),
-    watches: values.filter(isMetric).map(({ metric }) => metric),
+    watches: values.filter(isMetric),
     withOptions: () => made,
     start: (host) => make(options)(host),
   };

@@ -148,7 +148,7 @@ export function bindOptimizer<S extends object>(
         const value = typeof rate === 'number' ? rate : rate(own);
         if (!(value >= 0 && Number.isFinite(value))) {
           throw new Error(
-            `the learning rate of ${rateName} is ${value} at step ${clock.step}; it must be a number of at least 0`,
+            `the learning rate of ${rateName} is ${value} at step ${clock.step + 1}; it must be a number of at least 0`,
           );
         }
         return value;

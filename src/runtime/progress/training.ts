@@ -1,4 +1,4 @@
-/** What a training run prints: the table of weights, lines of metrics, the live line, the final summary. */
+/** What a training run prints: lines of metrics, the live line, the final summary. */
 import type { Measured, Moment } from '../addons/addon.js';
 import type { Table } from '../rows/reduction.js';
 import type { FitListener, FitResult, MetricsRecord } from '../trainer/fit.js';
@@ -8,7 +8,6 @@ import {
   columnsOf,
   fitParts,
   fittingWidths,
-  showBytes,
   showCount,
   showNumber,
   showSeconds,
@@ -17,43 +16,6 @@ import {
   wrapWords,
 } from './format.js';
 import type { Reporter } from './reporter.js';
-
-/** The table of weights, a line each and a total. What is more than `depth` names below its model is added up, a line for each part. */
-export function weightTable(session: Session, columns: number, depth = Infinity): readonly string[] {
-  const groups = new Map<string, { shape: string; count: number; trained: number }>();
-  const owned = new Set([...session.optimizers.values()].flatMap(({ weights }) => weights));
-  for (const { path, weight } of session.weights) {
-    const name = path
-      .split('.')
-      .slice(0, depth + 1)
-      .join('.');
-    const count = weight.shape.reduce((product, n) => product * n, 1);
-    const trained = owned.has(weight.variable) ? count : 0;
-    const before = groups.get(name) ?? { shape: '', count: 0, trained: 0 };
-    groups.set(name, {
-      shape: name === path ? `[${weight.shape.join(', ')}]` : '',
-      count: before.count + count,
-      trained: before.trained + trained,
-    });
-  }
-  const rows = [...groups].map(([name, { shape, count, trained }]) => [
-    name,
-    shape,
-    showCount(count),
-    showBytes(4 * count),
-    trained === count ? '' : trained === 0 ? 'kept' : `${showCount(count - trained)} kept`,
-  ]);
-  const sum = (part: 'count' | 'trained'): number =>
-    [...groups.values()].reduce((total, group) => total + group[part], 0);
-  const total = sum('count');
-  return [
-    ...table([['weights', 'shape', 'count', 'bytes'], ...rows], columns),
-    ...table(
-      [[`${showCount(total)} values (${showBytes(4 * total)}), ${showCount(sum('trained'))} trained`]],
-      columns,
-    ),
-  ];
-}
 
 /** The epoch of the step that ended last, counted from 1. */
 function epochOf(step: number, { stepsPerEpoch }: { readonly stepsPerEpoch: number }): number {

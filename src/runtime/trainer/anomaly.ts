@@ -68,7 +68,8 @@ export class AnomalyWatch {
       if (this.session.onNan === 'skip' && this.#noted >= mostNotes) continue;
       const found = await this.#replay(stage, one, before);
       const { step } = one.run.clock;
-      const line = `${found ?? 'a value was not finite, and is when the step is run op by op'}, at step ${step + 1} (${this.session.rowsAt(step + 1)})`;
+      const rows = this.session.rowsAt(step + 1, one.run.draws.micro);
+      const line = `${found ?? 'a value was not finite, and is when the step is run op by op'}, at step ${step + 1} (${rows})`;
       if (this.session.onNan === 'stop') throw new RunError(line);
       this.#noted += 1;
       this.note(`${line}: its update is skipped`);

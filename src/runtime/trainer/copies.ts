@@ -92,7 +92,7 @@ export class Copies<S extends object> {
       if (copy.kind !== 'ema') return [];
       const decay = typeof copy.decay === 'number' ? copy.decay : copy.decay(own);
       if (!(decay >= 0 && decay <= 1)) {
-        throw new Error(`the decay of ${name} is ${decay} at step ${clock.step}; it must be from 0 to 1`);
+        throw new Error(`the decay of ${name} is ${decay} at step ${clock.step + 1}; it must be from 0 to 1`);
       }
       return [1 - decay];
     });

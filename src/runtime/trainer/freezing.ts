@@ -18,7 +18,7 @@ interface WeightedPart {
 }
 
 export class Freezing {
-  readonly #free = new Map<StateVariable, Free>();
+  readonly #free = new Map<StateVariable, TrainedTimes>();
   readonly #parts: readonly WeightedPart[];
 
   /** Throws where a weight is frozen again before it has thawed. */
@@ -34,6 +34,11 @@ export class Freezing {
       }
     }
     this.#parts = this.#free.size === 0 ? [] : [...models].flatMap(([name, part]) => partsBelow(part, name));
+  }
+
+  /** When a weight that an optimizer owns may change. */
+  timesOf(variable: StateVariable): TrainedTimes {
+    return this.#free.get(variable) ?? { from: 0, until: Number.POSITIVE_INFINITY };
   }
 
   /** Names of the learning rates whose weights are all left alone by the update after `step` others. */
@@ -72,12 +77,12 @@ export class Freezing {
 }
 
 /** Steps done when a weight may change for the first time, and when it does not any more. */
-interface Free {
+export interface TrainedTimes {
   readonly from: number;
   readonly until: number;
 }
 
-function freeOf(freeze: Freeze, pace: Pace): Free {
+function freeOf(freeze: Freeze, pace: Pace): TrainedTimes {
   if ('unit' in freeze) return { from: stepsOf(freeze, pace), until: Number.POSITIVE_INFINITY };
   return { from: freeze.first === null ? 0 : stepsOf(freeze.first, pace), until: stepsOf(freeze.from, pace) };
 }

@@ -12,6 +12,8 @@ export interface LiveAddOn {
   /** What checkpoints have its state under, whatever the spec calls it; `kind` unless given. */
   readonly stateOf?: string;
   readonly hooks: Hooks;
+  /** Whether it is a part of every run, whose time is not told as that of an add-on. */
+  readonly isOwn?: true;
 }
 
 /** A hook that threw. */
@@ -137,7 +139,7 @@ export class HookCalls {
       if (key !== null) this.#round = next;
     };
     keep(round);
-    for (const { kind, hooks } of all.slice(round.called.length)) {
+    for (const { kind, hooks, isOwn = false } of all.slice(round.called.length)) {
       const work = (): Promise<Answer> => named(kind, hook, () => call(hooks));
       const details = { hook, step: this.step() };
       const before = round;
@@ -145,7 +147,7 @@ export class HookCalls {
       // Who saves when all of the step is done has done its part of it.
       if (hook === 'settled') keep({ ...before, called });
       try {
-        const answer = await (this.profile === null
+        const answer = await (this.profile === null || isOwn
           ? work()
           : this.profile.time({ name: `add-on ${kind}`, category: 'add-on', details }, work));
         keep({ ...before, called, answers: [...before.answers, answer] });

@@ -4,6 +4,7 @@ import { exactNumber, fromExactNumber, type ExactNumber } from '../../values/exa
 import { showNumber } from '../progress/format.js';
 import { RunError } from '../run/run-error.js';
 import type { Schedule, SchedulePlan, ScheduleState } from '../schedules/index.js';
+import type { Watched } from '../../values/plateau.js';
 import { record } from '../../values/json-record.js';
 
 /** A plateau as `state.json` has it. */
@@ -111,8 +112,8 @@ export class Schedules {
   }
 
   /** Metrics that phases wait for, with the schedule's name. */
-  get watches(): readonly { readonly name: string; readonly metric: string }[] {
-    return this.#all.flatMap(({ name, plan }) => (plan?.watches ?? []).map((metric) => ({ name, metric })));
+  get watches(): readonly { readonly name: string; readonly monitor: Watched }[] {
+    return this.#all.flatMap(({ name, plan }) => (plan?.watches ?? []).map((monitor) => ({ name, monitor })));
   }
 
   /** Values for the update after `step` windows. */

@@ -25,13 +25,13 @@ import type { Inspection } from './anomaly.js';
 import { bindAll } from './bind-optimizers.js';
 import { copiedPaths, Copies } from './copies.js';
 import { expectedRuns } from './expected-runs.js';
-import { Freezing } from './freezing.js';
+import { Freezing, type TrainedTimes } from './freezing.js';
 import { LossScaling } from './loss-scaling.js';
 import { MeasuredFigures } from './measured-figures.js';
 import type { Pretrained } from './pretrained.js';
 import { LiveSets } from './live-sets.js';
 import { LastRates, Schedules } from './schedules.js';
-import { someNames, someRows } from './shown.js';
+import { rowsOfStep, someNames } from './shown.js';
 import { drawLabel } from './step-context.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import { settlePending, type UpdateHost } from './update.js';
@@ -283,6 +283,12 @@ export class Session implements StageHost, UpdateHost {
     ];
   }
 
+  /** When an optimizer may change a weight; null where none ever does. */
+  trainedTimes({ variable }: Weight): TrainedTimes | null {
+    const isOwned = [...this.optimizers.values()].some(({ weights }) => weights.includes(variable));
+    return isOwned ? this.freezing.timesOf(variable) : null;
+  }
+
   /** Whether schedules have values: only a training run has a length. */
   hasSchedule(name: string): boolean {
     return this.schedules.has(name);
@@ -398,25 +404,12 @@ export class Session implements StageHost, UpdateHost {
     }
   }
 
-  /** The rows that step `step` (from 1) trained on, for messages: `rows 3, 17, 1 of train`. Rows count from 1. */
-  rowsAt(step: number): string {
-    const { stepsPerEpoch, accumulate } = this.pace;
-    const epoch = Math.floor((step - 1) / stepsPerEpoch);
-    const first = ((step - 1) % stepsPerEpoch) * accumulate;
-    return this.of('train')
-      .flatMap(({ data, batches }) =>
-        data.map((set) => {
-          const end = Math.min(batches, first + accumulate);
-          if (set.live !== undefined) {
-            const [one, last] = [first, end - 1].map((index) => set.live?.harvestAt(epoch, index));
-            return `${one === last ? 'harvest' : `harvests ${one} to`} ${last} of ${set.label}`;
-          }
-          const numbers: number[] = [];
-          for (let index = first; index < end; index += 1) numbers.push(...set.rowsOf(epoch, index));
-          return `${someRows(numbers)} of ${set.label}`;
-        }),
-      )
-      .join(', ');
+  /**
+   * The rows that step `step` (from 1) trained on, or one batch of its window (from 0), for messages: `rows 3, 17, 1 of train`. Rows count
+   * from 1.
+   */
+  rowsAt(step: number, micro: number | null = null): string {
+    return rowsOfStep(this.of('train'), this.pace, step, micro);
   }
 
   /**

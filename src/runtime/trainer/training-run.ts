@@ -5,8 +5,10 @@ import { fromExactNumber } from '../../values/exact-number.js';
 import { optionTable } from '../../values/options.gen.js';
 import type { Json, MetricsLine, Moment } from '../addons/addon.js';
 import { loadInto } from '../checkpoint/read.js';
+import { wrapWords } from '../progress/format.js';
 import type { Reporter } from '../progress/reporter.js';
-import { summaryLines, tableLines, TrainingProgress, weightTable, type Best } from '../progress/training.js';
+import { summaryLines, tableLines, TrainingProgress, type Best } from '../progress/training.js';
+import { weightTable } from '../progress/weight-table.js';
 import { openRunFolder, reopenRunFolder, type RunFolder } from '../run/folder.js';
 import { gitState } from '../run/git.js';
 import { RunError } from '../run/run-error.js';
@@ -40,7 +42,7 @@ import { Saver } from './saver.js';
 import type { Session } from './session.js';
 import { shortPath } from './short-path.js';
 import type { Prepared } from './trainer.js';
-import { neverMeasured, refuseUnmeasured, watchesOf } from './watched.js';
+import { bestWatch, neverComparable, neverMeasured, refuseUnmeasured, watchesOf } from './watched.js';
 
 /** Trains, with what was prepared for it. */
 export async function trainPrepared(
@@ -189,6 +191,7 @@ async function train(
       await own.point('last', saved);
       reporter.line(`the state of step ${at.step} was saved: ${shortPath(saved.folder)}`);
     };
+    live.unshift(...bestWatch(watches, best));
     const result = await fit({
       session,
       addOns: live,
@@ -207,7 +210,11 @@ async function train(
     }
     reporter.end();
     if (result.reason !== 'interrupted')
-      for (const line of neverMeasured(watches, result.metrics)) reporter.line(line);
+      for (const line of [
+        ...neverMeasured(watches, result.metrics),
+        ...neverComparable(watches, result.metrics, best),
+      ])
+        reporter.line(line);
     const resumes = [...(start.resumed?.before.slice(1).map(stepOf) ?? []), start.resumed?.step ?? []].flat();
     await tellEnd(session, own, folder, listener, { result, best, resumes, reporter, options });
     const traced = await writeTrace(trainer, session, folder, result.reason);
@@ -398,22 +405,24 @@ function begin(
   const { spec, options } = trainer;
   const { stepsPerEpoch, totalSteps } = session.pace;
   const { summary } = options;
+  const say = (line: string): void =>
+    wrapWords(line, reporter.columns()).forEach((each) => reporter.line(each));
   // A run that goes on has shown it.
   if (summary !== false && isNew)
     weightTable(session, reporter.columns(), summary === true ? Infinity : summary).forEach((line) =>
       reporter.line(line),
     );
-  reporter.line(`${spec.trainer} on ${session.engine.version}, seed ${options.seed}`);
+  say(`${spec.trainer} on ${session.engine.version}, seed ${options.seed}`);
   const all =
     totalSteps === null ? 'until max_time' : `${totalSteps}${session.isEndless ? ' steps' : ''} in all`;
   const whole = `${session.isEndless ? 'live data, no epochs' : `${stepsPerEpoch} steps an epoch`}, ${all}`;
-  reporter.line(
+  say(
     devRun === null
       ? `${whole}${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`
       : `a dev run of at most ${devRun} step${devRun === 1 ? '' : 's'}, and as many batches of each other step; a whole run has ${whole}`,
   );
-  notesOf(session, note).forEach((line) => reporter.line(line));
-  for (const line of session.pretrained?.lines ?? []) reporter.line(line);
+  notesOf(session, note).forEach(say);
+  for (const line of session.pretrained?.lines ?? []) say(line);
 }
 
 /** The last lines of a run, and what it says of its time. */

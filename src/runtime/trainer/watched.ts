@@ -1,22 +1,26 @@
 /** Metrics that add-ons and schedules watch: whether a step that runs measures them, and which were never measured. */
-import { nameOfAddOn, type AddOn } from '../addons/addon.js';
+import { improves, nameOfAddOn, type AddOn, type Metric } from '../addons/addon.js';
+import type { Best } from '../progress/training.js';
 import { RunError } from '../run/run-error.js';
+import type { LiveAddOn } from './hook-calls.js';
 import type { Session } from './session.js';
 
 /** A metric, and who waits for it. */
 export interface Watch {
   readonly who: string;
-  /** With its step's name: `validate.accuracy`. */
-  readonly metric: string;
+  readonly metric: Metric;
 }
 
 /** What these add-ons and the run's schedules watch. */
 export function watchesOf(addOns: readonly AddOn[], session: Session): readonly Watch[] {
+  // What saves the run is first: the best that is told is the one that it has saved.
+  const isSaver = ({ kind }: AddOn): number => (kind === 'checkpoint' ? 0 : 1);
+  const sorted = [...addOns].sort((a, b) => isSaver(a) - isSaver(b));
   return [
-    ...addOns.flatMap((addOn) =>
+    ...sorted.flatMap((addOn) =>
       (addOn.watches ?? []).map((metric) => ({ who: `add-on ${nameOfAddOn(addOn)}`, metric })),
     ),
-    ...session.schedules.watches.map(({ name, metric }) => ({ who: `schedule ${name}`, metric })),
+    ...session.schedules.watches.map(({ name, monitor }) => ({ who: `schedule ${name}`, metric: monitor })),
   ];
 }
 
@@ -25,7 +29,10 @@ export function refuseUnmeasured(watches: readonly Watch[], session: Session): v
   const running = (['train', 'validate'] as const).flatMap((kind) =>
     session.of(kind).map(({ stage }) => stage.plan.name),
   );
-  for (const { who, metric } of watches) {
+  for (const {
+    who,
+    metric: { metric },
+  } of watches) {
     if (running.some((name) => metric.startsWith(`${name}.`))) continue;
     throw new RunError(
       `${who} watches ${metric}, and no step that runs measures it: the run has ${running.join(', ')}; watch a metric of these, or take back the limit that turns its step off`,
@@ -38,7 +45,48 @@ export function neverMeasured(
   watches: readonly Watch[],
   measured: ReadonlyMap<string, number>,
 ): readonly string[] {
-  return watches.flatMap(({ who, metric }) =>
+  return watches.flatMap(({ who, metric: { metric } }) =>
     measured.has(metric) ? [] : [`${who} watched ${metric}, which was never measured in this run`],
+  );
+}
+
+/** Keeps the best value of each metric that is watched for it in `best`, by the metrics' names, beside what is in it. */
+export function bestWatch(watches: readonly Watch[], best: Map<string, Best>): readonly LiveAddOn[] {
+  const monitors = watches.flatMap(({ metric: { mode, metric } }) =>
+    mode === null ? [] : [{ mode, metric }],
+  );
+  // Where two want opposite things of one metric, the first is told of.
+  const first = monitors.filter(
+    ({ metric }, index) => monitors.findIndex((each) => each.metric === metric) === index,
+  );
+  if (first.length === 0) return [];
+  const own: LiveAddOn = {
+    kind: 'best',
+    isOwn: true,
+    hooks: {
+      measured: (at, metrics) => {
+        for (const monitor of first) {
+          const { metric } = monitor;
+          const value = metrics.get(metric);
+          if (value !== undefined && improves(monitor, value, best.get(metric)?.value ?? null))
+            best.set(metric, { metric, value, at });
+        }
+        return undefined;
+      },
+    },
+  };
+  return [own];
+}
+
+/** What was measured, and never had a value to be compared: a line each. */
+export function neverComparable(
+  watches: readonly Watch[],
+  measured: ReadonlyMap<string, number>,
+  best: ReadonlyMap<string, Best>,
+): readonly string[] {
+  return watches.flatMap(({ who, metric: { mode, metric } }) =>
+    mode === null || !measured.has(metric) || best.has(metric)
+      ? []
+      : [`${who} watched ${metric}, which was NaN each time it was measured: it has no best value`],
   );
 }

@@ -7,7 +7,6 @@ import {
   openSync,
   readFileSync,
   renameSync,
-  statSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -90,7 +89,7 @@ export function csvLog(): AddOn {
       return {
         state: () => {
           settle();
-          return { columns: [...columns], lines, bytes: existsSync(file) ? statSync(file).size : 0 };
+          return { columns: [...columns], lines };
         },
         // The checkpoint counts on its lines. The folder that `logs` is in is flushed with the checkpoint.
         flush: () => {
@@ -103,9 +102,7 @@ export function csvLog(): AddOn {
           const state = record('csv_log', json);
           columns = Array.isArray(state['columns']) ? state['columns'].map(String) : [];
           lines = fromExactNumber(state['lines']);
-          // States of before it was kept have none.
-          const bytes = state['bytes'] === undefined ? null : fromExactNumber(state['bytes']);
-          if (existsSync(file)) cut = cutBack(file, columns, { lines, bytes });
+          if (existsSync(file)) cut = cutBack(file, columns, lines);
           else if (columns.length > 0) {
             report(`${file} is gone: it is made anew of metrics.jsonl, where speeds have 5 digits`);
             cut = () => makeAnew(file, columns, join(folder, 'metrics.jsonl'));
@@ -130,27 +127,21 @@ export function csvLog(): AddOn {
 }
 
 /**
- * What makes the file as it was with these columns, so many lines and so many bytes. Columns that came later are the last, and empty in
- * lines before them. Throws where less than that is there. `bytes` is null where they are not known.
+ * What makes the file as it was with these columns and so many lines. Columns that came later are the last, and empty in lines before
+ * them. Throws where less than that is there: a line has its end, and as many cells as the header.
  */
-function cutBack(
-  file: string,
-  columns: readonly string[],
-  { lines, bytes }: { readonly lines: number; readonly bytes: number | null },
-): () => number {
-  const [header = '', ...rows] = readFileSync(file, 'utf8').trimEnd().split('\n');
+function cutBack(file: string, columns: readonly string[], lines: number): () => number {
+  const [header = '', ...rows] = readFileSync(file, 'utf8').split('\n').slice(0, -1);
   const before = columns.map(quoted).join(',');
   const advice = 'move it away, and it is made anew of metrics.jsonl';
-  if (rows.length < lines)
-    throw new Error(`${file} has ${rows.length} of the ${lines} lines that were written to it; ${advice}`);
+  const cells = commasIn(header);
+  const broken = rows.slice(0, lines).findIndex((row) => commasIn(row) !== cells);
+  const whole = broken < 0 ? rows.length : broken;
+  if (whole < lines)
+    throw new Error(`${file} has ${whole} of the ${lines} lines that were written to it; ${advice}`);
   const later = header.length > before.length ? commasIn(header.slice(before.length)) : 0;
   const kept = rows.slice(0, lines).map((row) => row.slice(0, row.length - later));
   const text = lines === 0 ? '' : [before, ...kept, ''].join('\n');
-  const size = Buffer.byteLength(text);
-  if (bytes !== null && lines > 0 && size !== bytes)
-    throw new Error(
-      `the ${lines} lines that were written to ${file} until then have ${size} bytes, and had ${bytes}; ${advice}`,
-    );
   return () => {
     replaceFile(file, text);
     return lines;

@@ -298,7 +298,7 @@ describe('csv_log', () => {
         half.file,
         rows
           .slice(0, 5)
-          .concat((rows[5] ?? '').slice(3))
+          .concat((rows[5] ?? '').slice(0, -3))
           .concat(rows.slice(6))
           .join('\n'),
       );

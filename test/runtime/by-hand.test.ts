@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Hooks } from '../../src/runtime/addons/index.js';
 import { Control } from '../../src/runtime/trainer/control.js';
+import { resumePointAt } from '../../src/runtime/trainer/resume.js';
 import type { Standing } from '../../src/runtime/trainer/by-hand.js';
 import { checkpoints, filesIn } from './killed-runs.js';
 import { workInFolder } from './temporary-folder.js';
@@ -26,6 +27,9 @@ const tensorsIn = (name: string): readonly string[] =>
   filesIn(name)
     .filter((line) => line.includes('.safetensors'))
     .map((line) => line.slice(name.length));
+
+const lastTensors = (name: string): readonly string[] =>
+  tensorsIn(name).filter((line) => line.includes('step-00000015'));
 
 async function all(next: () => Promise<Standing | null>): Promise<readonly Standing[]> {
   const stood: Standing[] = [];
@@ -85,20 +89,43 @@ describe('a run by hand', () => {
     await run.end();
   });
 
-  test('ends where its owner says, with a checkpoint', async () => {
+  test('ends where its owner says, and goes on from there as any other', async () => {
+    await made().fit({ runDir: 'unheld', stream });
     const run = made().byHand({ runDir: 'ended', stream });
     for (let step = 1; step <= 7; step += 1) await run.runStep();
-    expect(await run.end()).toMatchObject({
-      reason: 'stopped',
-      because: 'who runs its steps has ended it',
-      at: { step: 7, epoch: 1 },
-    });
+    expect(await run.end()).toMatchObject({ reason: 'interrupted', signal: null, at: { step: 7, epoch: 1 } });
     expect(checkpoints('ended').at(-1)).toBe('step-00000007');
     expect(await run.runStep()).toBeNull();
-    expect(JSON.parse(readFileSync('ended/summary.json', 'utf8'))).toMatchObject({
-      reason: 'stopped',
-      because: 'who runs its steps has ended it',
-    });
+    expect(readFileSync('ended/console.log', 'utf8')).toContain('ended by hand after 7 steps');
+    const resume = await resumePointAt('ended', 'LineTrainer');
+    const rest = made().byHand({ resume, stream });
+    const first = await rest.runStep();
+    expect(first?.step).toBe(8);
+    // What was measured before is known to who goes on.
+    expect(first?.metrics.get('validate.loss')).toBeGreaterThan(0);
+    expect((await all(() => rest.runEpoch())).map(({ step }) => step)).toEqual([10, 15]);
+    expect(await rest.end()).toMatchObject({ reason: 'finished' });
+    expect(lines('ended')).toEqual(lines('unheld'));
+    expect(lastTensors('ended')).toEqual(lastTensors('unheld'));
+  });
+
+  test('that has come to its end, or that an add-on ends, is not ended by hand', async () => {
+    const whole = made().byHand({ runDir: null, stream });
+    for (let step = 1; step <= 15; step += 1) await whole.runStep();
+    expect(await whole.end()).toMatchObject({ reason: 'finished', at: { step: 15 } });
+    const ending: Hooks = {
+      stepEnd: ({ step }) => (step === 2 ? { end: 'run', because: 'it said so' } : undefined),
+    };
+    const stop = {
+      kind: 'ending',
+      phase: 'dependent',
+      owns: ['stop'],
+      withOptions: () => stop,
+      start: () => ending,
+    } as const;
+    const stopped = new (LineTrainer.addOn(stop))(setup({})).byHand({ runDir: null, stream });
+    for (let step = 1; step <= 2; step += 1) await stopped.runStep();
+    expect(await stopped.end()).toMatchObject({ reason: 'stopped', because: 'it said so', at: { step: 2 } });
   });
 
   test('is interrupted by a signal that comes while it stands', async () => {

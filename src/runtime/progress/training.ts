@@ -268,7 +268,7 @@ export interface Best {
 function endText({ reason, signal, because }: FitResult): string {
   switch (reason) {
     case 'interrupted':
-      return `interrupted by ${signal ?? 'a signal'}`;
+      return signal === null ? 'ended by hand' : `interrupted by ${signal}`;
     case 'stopped':
       return because === null ? 'stopped early' : `stopped early (${because})`;
     case 'out-of-time':

@@ -17,20 +17,43 @@ export interface Hand {
   wait(at: Moment, isEpochEnd: boolean): Promise<boolean>;
 }
 
-/** A run whose steps its owner asks for. Nothing starts before the first is asked for. */
-export class ByHand implements Hand {
-  #isStepping = true;
-  #isBusy = false;
+/** Holds the loop until it is told to go on. */
+class Holding implements Hand {
+  isStepping = true;
   readonly #newest = new Map<string, number>();
-  #fit: Promise<FitResult> | null = null;
   #arrived: (standing: Standing) => void = () => undefined;
   #goOn: (does: boolean) => void = () => undefined;
 
-  constructor(private readonly start: (hand: Hand) => Promise<FitResult>) {}
-
-  get isStepping(): boolean {
-    return this.#isStepping;
+  told(metrics: Measured): void {
+    for (const [name, value] of metrics) this.#newest.set(name, value);
   }
+
+  wait(at: Moment, isEpochEnd: boolean): Promise<boolean> {
+    if (!this.isStepping && !isEpochEnd) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      this.#goOn = resolve;
+      this.#arrived({ ...at, metrics: new Map(this.#newest) });
+    });
+  }
+
+  /** Lets the loop go on, or end. */
+  release(goesOn: boolean): void {
+    this.#goOn(goesOn);
+  }
+
+  /** Where the loop stands when it waits next. */
+  next(): Promise<Standing> {
+    return new Promise((resolve) => (this.#arrived = resolve));
+  }
+}
+
+/** A run whose steps its owner asks for. Nothing starts before the first is asked for. */
+export class ByHand {
+  readonly #hand = new Holding();
+  #isBusy = false;
+  #fit: Promise<FitResult> | null = null;
+
+  constructor(private readonly start: (hand: Hand) => Promise<FitResult>) {}
 
   /**
    * Trains one window, and does all that falls at its end: lines of metrics, validations, add-ons, checkpoints. Resolves to where that
@@ -45,38 +68,29 @@ export class ByHand implements Hand {
     return this.#run(false);
   }
 
-  /** Ends the run where it is, as an add-on would, and resolves to what came of it. Rejects where nothing was run yet. */
+  /**
+   * Ends the run where it is, as a signal would: its state is saved, and it can go on from there. Resolves to what came of it; rejects where
+   * nothing was run yet.
+   */
   async end(): Promise<FitResult> {
     const fit = this.#fit;
     if (fit === null) throw new Error('nothing was run that could end; call runStep or runEpoch first');
     this.#take();
     try {
-      this.#goOn(false);
+      this.#hand.release(false);
       return await fit;
     } finally {
       this.#isBusy = false;
     }
   }
 
-  told(metrics: Measured): void {
-    for (const [name, value] of metrics) this.#newest.set(name, value);
-  }
-
-  wait(at: Moment, isEpochEnd: boolean): Promise<boolean> {
-    if (!this.#isStepping && !isEpochEnd) return Promise.resolve(true);
-    return new Promise((resolve) => {
-      this.#goOn = resolve;
-      this.#arrived({ ...at, metrics: new Map(this.#newest) });
-    });
-  }
-
   async #run(isStepping: boolean): Promise<Standing | null> {
     this.#take();
     try {
-      this.#isStepping = isStepping;
-      const arrived = new Promise<Standing>((resolve) => (this.#arrived = resolve));
-      if (this.#fit === null) this.#fit = this.start(this);
-      else this.#goOn(true);
+      this.#hand.isStepping = isStepping;
+      const arrived = this.#hand.next();
+      if (this.#fit === null) this.#fit = this.start(this.#hand);
+      else this.#hand.release(true);
       return await Promise.race([arrived, this.#fit.then(() => null)]);
     } finally {
       this.#isBusy = false;

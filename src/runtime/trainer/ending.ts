@@ -3,7 +3,7 @@ import type { Answer } from '../addons/addon.js';
 import { RunError } from '../run/run-error.js';
 import type { Session } from './session.js';
 
-/** `finished` its length, `stopped` by an add-on, `out-of-time` by max_time, or `interrupted` by a signal. */
+/** `finished` its length, `stopped` by an add-on, `out-of-time` by max_time, or `interrupted` by a signal, or by who runs it by hand. */
 export type EndReason = 'finished' | 'stopped' | 'out-of-time' | 'interrupted';
 
 /** An answer whose reason was taken note of. */

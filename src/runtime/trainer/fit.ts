@@ -49,7 +49,7 @@ export interface FitResult {
   readonly reason: EndReason;
   /** Why an add-on ended the run, in its words; null otherwise. */
   readonly because: string | null;
-  /** What interrupted it; null otherwise, also where a signal came when all was done. */
+  /** What interrupted it; null otherwise, also where a signal came when all was done, and where it was ended by hand. */
   readonly signal: StopSignal | null;
   readonly at: Moment;
   readonly rows: number;
@@ -147,6 +147,7 @@ class Fit {
     this.#updated = from.updated;
     this.#hooks.restore(from.round);
     for (const [name, value] of from.newest) this.#newest.set(name, value);
+    this.options.hand?.told(this.#newest);
     this.#validations.restore(from.measured, from.due);
     await this.#windows.restore(from.rows, from.train);
   }
@@ -315,11 +316,9 @@ class Fit {
     await breathe();
     const goesOn = (await this.options.hand?.wait(this.#moment(), this.#step >= end)) ?? true;
     if (control.signal !== null) return 'interrupted';
-    if (!goesOn) {
-      this.#because = 'who runs its steps has ended it';
-      return 'stopped';
-    }
     if (asked.includes('end-run')) return 'stopped';
+    // Ended by hand: a run can go on from there, as after a signal.
+    if (!goesOn && this.#step < this.#total) return 'interrupted';
     const { maxTime } = this.#session.options;
     return maxTime !== null && this.options.now() >= maxTime && this.#step < this.#total
       ? 'out-of-time'
@@ -419,8 +418,9 @@ class Fit {
       this.#windowLogged = true;
       this.#windowsInEpoch += 1;
       this.#tell('window', metrics);
+      if (this.#session.isEndless) return this.#measured(this.#fullNames(metrics));
       this.options.hand?.told(this.#fullNames(metrics));
-      return this.#session.isEndless ? this.#measured(this.#fullNames(metrics)) : undefined;
+      return undefined;
     });
   }
 

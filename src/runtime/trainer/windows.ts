@@ -49,6 +49,8 @@ export class Windows {
   #isReady: boolean;
   /** Whether batches have run of windows that are not done: what the device holds is the state of no step. */
   #isHalf = false;
+  /** The step to which the newest call of `run` goes. */
+  #until = Number.POSITIVE_INFINITY;
   /** All windows before this step are done, and rows of so many. */
   #whole = { until: 0, rows: 0 };
   /** How the state was before the window that is under way, while only some of its batches have run. */
@@ -78,6 +80,11 @@ export class Windows {
   /** The step that a call of `run` which failed has come to, unless it is half. */
   get wholeUntil(): number {
     return this.#whole.until;
+  }
+
+  /** Whether a call of `run` that failed has done all of its windows: what failed came after them. */
+  get isWhole(): boolean {
+    return this.#whole.until === this.#until;
   }
 
   get perStep(): number {
@@ -120,6 +127,7 @@ export class Windows {
    * for the first of them: nothing is done then.
    */
   async run(from: number, until: number): Promise<Trained | null> {
+    this.#until = until;
     this.#whole = { until: from, rows: this.#rows };
     const { live } = this.options.session;
     live.beginStep();

@@ -75,6 +75,11 @@ class Recorded extends LineTrainer {
   }
 }
 
+const loopAt = (runDir: string, step: number): unknown => {
+  const text = readFileSync(join(runDir, `checkpoints/step-0000000${step}/state.json`), 'utf8');
+  return (JSON.parse(text) as { readonly loop: unknown }).loop;
+};
+
 const stream = { write: () => undefined };
 
 test.each([
@@ -90,10 +95,29 @@ test.each([
   failing.now = true;
   const runDir = join(folder, name);
   await expect(fit(runDir)).rejects.toThrow('the validation cannot be traced');
-  const { loop } = JSON.parse(readFileSync(join(runDir, 'checkpoints/step-00000001/state.json'), 'utf8')) as {
-    loop: unknown;
-  };
-  expect(loop).toMatchObject({ left: 'update', windowLogged: false });
+  expect(loopAt(runDir, 1)).toMatchObject({ left: 'update', windowLogged: false });
   failing.now = false;
   expect(await fit(runDir, true)).toEqual(whole);
+});
+
+test.each([1, 3])('live data is kept as it was after the step, of %i batches', async (accumulate) => {
+  const fit = async (runDir: string, goesOn = false) =>
+    runFit(new PairTrainer({ params: {}, options: { accumulate, steps: 3 } }), {
+      stream,
+      runDir,
+      resume: goesOn ? await resumePointAt(runDir) : null,
+    });
+  const [whole, runDir] = [join(folder, `live whole ${accumulate}`), join(folder, `live ${accumulate}`)];
+  await fit(whole);
+  failing.now = true;
+  await expect(fit(runDir)).rejects.toThrow('the validation cannot be traced');
+  expect(loopAt(runDir, 1)).toMatchObject({
+    left: 'update',
+    live: { left: { harvests: accumulate, state: { at: 4 * accumulate } } },
+  });
+  failing.now = false;
+  await fit(runDir, true);
+  const weights = (of: string): Buffer =>
+    readFileSync(join(of, 'checkpoints/step-00000003/model.safetensors'));
+  expect(weights(runDir).equals(weights(whole))).toBe(true);
 });

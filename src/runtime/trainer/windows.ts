@@ -129,12 +129,9 @@ export class Windows {
   async run(from: number, until: number): Promise<Trained | null> {
     this.#until = until;
     this.#whole = { until: from, rows: this.#rows };
-    const { live } = this.options.session;
-    live.beginStep();
+    this.options.session.live.beginStep();
     try {
-      const done = await this.#run(from, until);
-      live.endStep();
-      return done;
+      return await this.#run(from, until);
     } catch (error) {
       // The first error is the one to tell.
       if (this.#isHalf && this.#before !== null) await this.#takeBack(this.#before).catch(() => undefined);
@@ -283,6 +280,8 @@ export class Windows {
     if (!last.run.last) return;
     this.#before = null;
     this.#isHalf = false;
+    // What fails from here on fails after the step.
+    session.live.endStep();
     this.#whole = { until: last.run.clock.step + 1, rows: this.#rows };
   }
 

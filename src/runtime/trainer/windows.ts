@@ -137,8 +137,9 @@ export class Windows {
       if (this.#isHalf && this.#before !== null) await this.#takeBack(this.#before).catch(() => undefined);
       if (!this.#isHalf) this.#rows = this.#whole.rows;
       if (!(error instanceof GivenUp)) throw error;
+      // Before the first step there is nothing that is saved, and so no run to go on.
       this.options.note(
-        `what was harvested for step ${from + 1} is given up; a run that goes on harvests it again`,
+        `what was harvested for step ${from + 1} is given up${from > 0 ? '; a run that goes on harvests it again' : ''}`,
       );
       return null;
     }

@@ -133,8 +133,7 @@ export class Windows {
     try {
       return await this.#run(from, until);
     } catch (error) {
-      // The first error is the one to tell.
-      if (this.#isHalf && this.#before !== null) await this.#takeBack(this.#before).catch(() => undefined);
+      if (this.#isHalf && this.#before !== null) this.#takeBack(this.#before);
       if (!this.#isHalf) this.#rows = this.#whole.rows;
       if (!(error instanceof GivenUp)) throw error;
       // Before the first step there is nothing that is saved, and so no run to go on.
@@ -155,11 +154,16 @@ export class Windows {
   }
 
   /** Takes back what batches of a window have done that did not come to its end. */
-  async #takeBack({ kept, totals }: BeforeWindow): Promise<void> {
-    await Promise.resolve();
-    for (const [variable, values] of kept) variable.upload(values);
-    this.#totals = totals();
-    this.#isHalf = false;
+  #takeBack({ kept, totals }: BeforeWindow): void {
+    try {
+      for (const [variable, values] of kept) variable.upload(values);
+      this.#totals = totals();
+      this.#isHalf = false;
+    } catch (error) {
+      // The error of the window is the one to tell.
+      const why = error instanceof Error ? error.message : String(error);
+      this.options.note(`the state of before the step cannot be taken back, and is not saved: ${why}`);
+    }
   }
 
   async #run(from: number, until: number): Promise<Trained> {

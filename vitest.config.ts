@@ -34,6 +34,7 @@ const onEveryEngine = [
   'test/runtime/optim.test.ts',
   'test/runtime/profile.test.ts',
   'test/runtime/output-rows.test.ts',
+  'test/runtime/prepare-rescue.test.ts',
   'test/runtime/prepare-steps.test.ts',
   'test/runtime/pretrained.test.ts',
   'test/runtime/random.test.ts',

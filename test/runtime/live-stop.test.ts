@@ -20,6 +20,9 @@ afterEach(() => {
   broken.side = null;
 });
 
+/** What the newest run has told. */
+const said: string[] = [];
+
 /** A run that is told to stop while `side` is harvested for the time `index` (from 0), and that harvest, which goes on as long as `wait`. */
 async function stopped(
   name: string,
@@ -42,8 +45,9 @@ async function stopped(
   };
   Object.assign(broken, { side, index, how });
   const runDir = join(folder, name);
+  said.splice(0);
   const result = await runFit(new trainer({ params: {}, options }), {
-    stream: { write: () => undefined },
+    stream: { write: (text: string) => said.push(text) },
     runDir,
     control,
   });
@@ -60,6 +64,9 @@ test.each([
   ['left', 0, { reason: 'interrupted', step: 0, rows: 0, saved: null }],
 ] as const)('the harvest of %s, number %i, is given up', async (side, index, wanted) => {
   expect(await stopped(`${side}-${index}`, side, index, { wait: never })).toEqual(wanted);
+  const given = `what was harvested for step ${wanted.step + 1} is given up`;
+  const told = said.join('').match(/what was harvested for step .*/);
+  expect(told?.[0]).toBe(wanted.saved === null ? given : `${given}; a run that goes on harvests it again`);
 });
 
 test('a step that has begun to train is finished, with the harvests that are left of it', async () => {

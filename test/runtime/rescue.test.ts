@@ -1,10 +1,12 @@
 /** A run that fails with its state as good as before keeps that state, and goes on from it to what it would have come to. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test, vi } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
 import type { AddOn } from '../../src/runtime/addons/addon.js';
 import * as data from '../../src/runtime/data/index.js';
+import { DeviceVariable } from '../../src/runtime/engine/state-variable.js';
+import { ResourceVariable } from '../../src/runtime/engine/tensorflow/resource-variable.js';
 import * as losses from '../../src/runtime/losses/index.js';
 import * as nn from '../../src/runtime/nn/index.js';
 import * as ops from '../../src/runtime/ops/index.js';
@@ -138,6 +140,26 @@ test.each([6, 7, 8, 18])(
     await sameAs(name, 'whole-half', words);
   },
 );
+
+test('where the state of before cannot be taken back it is said why nothing is saved', async () => {
+  broken.train = 6;
+  for (const kind of [DeviceVariable, ResourceVariable]) {
+    const upload = kind.prototype.upload;
+    vi.spyOn(kind.prototype, 'upload').mockImplementation(function (this: never, values) {
+      if (reads.train === broken.train) throw new Error('the device is lost');
+      upload.call(this, values);
+    });
+  }
+  const words = ['trainer.accumulate=2', 'train.batch=2'];
+  const { code, text } = await run(['--run-dir=lost', ...words], Rare);
+  vi.restoreAllMocks();
+  expect(code).toBe(3);
+  expect(text).toContain('train.csv: the file is cut off');
+  expect(text).toContain(
+    'the state of before the step cannot be taken back, and is not saved: the device is lost',
+  );
+  expect(text).not.toContain('was saved');
+});
 
 test('with statistics that each batch of the step changes, and totals that each is added to', async () => {
   class Normal extends nn.Module<[x: Tensor2D], Tensor1D> {

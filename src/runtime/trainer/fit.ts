@@ -166,14 +166,18 @@ class Fit {
   /** The first error is the one to tell: what goes wrong from here on is only said. */
   async #fail(error: unknown): Promise<void> {
     const { listener, rescue } = this.options;
-    // Of windows that were run in one go, those before the one that failed are done.
+    const say = (problem: unknown): void =>
+      listener.note(problem instanceof Error ? problem.message : String(problem));
+    // Of windows that were run in one go, those before the one that failed are done. Only after the last is there more to do.
     if (this.#windows.wholeUntil > this.#step) {
-      [this.#step, this.#windowLogged] = [this.#windows.wholeUntil, false];
+      [this.#step, this.#windowLogged, this.#asked] = [this.#windows.wholeUntil, false, []];
+      if (this.#windows.isWhole) {
+        this.#left = 'update';
+        await this.#updates().catch(say);
+      }
       this.#hooks.endRound();
     }
     const at = this.#moment();
-    const say = (problem: unknown): void =>
-      listener.note(problem instanceof Error ? problem.message : String(problem));
     // What stands in the way of saving is often what failed.
     const sayOther = (problem: unknown): void => {
       if (!(problem instanceof Error && error instanceof Error && problem.message === error.message))
@@ -189,8 +193,7 @@ class Fit {
   }
 
   async #runAll(): Promise<FitResult> {
-    const { control } = this.options;
-    const [from, keeper] = [this.#from, this.#keeper];
+    const [from, keeper, control] = [this.#from, this.#keeper, this.options.control];
     const isReady = from === null ? await this.#begin() : true;
     if (from !== null) await this.#restore(from);
     let reason: EndReason = isReady ? 'finished' : 'interrupted';
@@ -212,8 +215,7 @@ class Fit {
       if (this.#validations.areLate) reason = 'interrupted';
     }
     await this.#session.checkFinite();
-    const at = this.#moment();
-    const { signal: stop } = control;
+    const [at, stop] = [this.#moment(), control.signal];
     if (reason === 'interrupted' && stop !== null)
       await this.#hooks.each('interrupted', (hooks) => hooks.interrupted?.(at, stop));
     await this.#hooks.each('fitEnd', (hooks) => hooks.fitEnd?.(at, this.#newest));
@@ -289,9 +291,7 @@ class Fit {
    * goes on from there does that part again.
    */
   async #finishStep(end: number, from: StepPart): Promise<EndReason | null> {
-    const hooks = this.#hooks;
-    const { control } = this.options;
-    const asked = this.#asked;
+    const [hooks, asked, control] = [this.#hooks, this.#asked, this.options.control];
     let isSkipped = from.startsWith('skip');
     for (const part of stepParts.slice(stepParts.indexOf(from))) {
       if (part === 'epochEnd' && this.#step % this.#session.pace.stepsPerEpoch !== 0) continue;

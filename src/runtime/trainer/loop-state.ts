@@ -56,6 +56,7 @@ export function loopStateOf(state: Readonly<Record<string, unknown>>): LoopState
   const part = loop['left'] ?? null;
   const left = stepParts.find((each) => each === part) ?? null;
   if (part !== left) throw new Error(`"left" of "loop" is no part of a step: ${JSON.stringify(part)}`);
+  const updated = Array.isArray(loop['updated']) ? loop['updated'].map(String) : null;
   const asked = Array.isArray(loop['asked']) ? loop['asked'] : [];
   return {
     step: count('step', state['step']),
@@ -70,10 +71,11 @@ export function loopStateOf(state: Readonly<Record<string, unknown>>): LoopState
     ),
     windowLogged: loop['windowLogged'] === true,
     windowsInEpoch: count('windowsInEpoch', loop['windowsInEpoch']),
-    left,
+    // Add-ons were told of updates in this part once: who has some to be told of has that before it.
+    left: left === 'measure' && updated !== null && updated.length > 0 ? 'update' : left,
     asked: (['end-epoch', 'end-run'] as const).filter((answer) => asked.includes(answer)),
     because: typeof loop['because'] === 'string' ? loop['because'] : null,
-    updated: Array.isArray(loop['updated']) ? loop['updated'].map(String) : null,
+    updated,
     round: roundOf(loop['round']),
     due: Array.isArray(loop['due']) ? loop['due'].map(String) : [],
     live: loop['live'] ?? {},

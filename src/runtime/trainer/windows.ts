@@ -49,6 +49,8 @@ export class Windows {
   #isReady: boolean;
   /** Whether batches have run of windows that are not done: what the device holds is the state of no step. */
   #isHalf = false;
+  /** The step to which the newest call of `run` goes. */
+  #until = Number.POSITIVE_INFINITY;
   /** All windows before this step are done, and rows of so many. */
   #whole = { until: 0, rows: 0 };
   /** How the state was before the window that is under way, while only some of its batches have run. */
@@ -78,6 +80,11 @@ export class Windows {
   /** The step that a call of `run` which failed has come to, unless it is half. */
   get wholeUntil(): number {
     return this.#whole.until;
+  }
+
+  /** Whether a call of `run` that failed has done all of its windows: what failed came after them. */
+  get isWhole(): boolean {
+    return this.#whole.until === this.#until;
   }
 
   get perStep(): number {
@@ -120,20 +127,18 @@ export class Windows {
    * for the first of them: nothing is done then.
    */
   async run(from: number, until: number): Promise<Trained | null> {
+    this.#until = until;
     this.#whole = { until: from, rows: this.#rows };
-    const { live } = this.options.session;
-    live.beginStep();
+    this.options.session.live.beginStep();
     try {
-      const done = await this.#run(from, until);
-      live.endStep();
-      return done;
+      return await this.#run(from, until);
     } catch (error) {
-      // The first error is the one to tell.
-      if (this.#isHalf && this.#before !== null) await this.#takeBack(this.#before).catch(() => undefined);
+      if (this.#isHalf && this.#before !== null) this.#takeBack(this.#before);
       if (!this.#isHalf) this.#rows = this.#whole.rows;
       if (!(error instanceof GivenUp)) throw error;
+      // Before the first step there is nothing that is saved, and so no run to go on.
       this.options.note(
-        `what was harvested for step ${from + 1} is given up; a run that goes on harvests it again`,
+        `what was harvested for step ${from + 1} is given up${from > 0 ? '; a run that goes on harvests it again' : ''}`,
       );
       return null;
     }
@@ -149,11 +154,16 @@ export class Windows {
   }
 
   /** Takes back what batches of a window have done that did not come to its end. */
-  async #takeBack({ kept, totals }: BeforeWindow): Promise<void> {
-    await Promise.resolve();
-    for (const [variable, values] of kept) variable.upload(values);
-    this.#totals = totals();
-    this.#isHalf = false;
+  #takeBack({ kept, totals }: BeforeWindow): void {
+    try {
+      for (const [variable, values] of kept) variable.upload(values);
+      this.#totals = totals();
+      this.#isHalf = false;
+    } catch (error) {
+      // The error of the window is the one to tell.
+      const why = error instanceof Error ? error.message : String(error);
+      this.options.note(`the state of before the step cannot be taken back, and is not saved: ${why}`);
+    }
   }
 
   async #run(from: number, until: number): Promise<Trained> {
@@ -275,6 +285,8 @@ export class Windows {
     if (!last.run.last) return;
     this.#before = null;
     this.#isHalf = false;
+    // What fails from here on fails after the step.
+    session.live.endStep();
     this.#whole = { until: last.run.clock.step + 1, rows: this.#rows };
   }
 

@@ -213,6 +213,13 @@ describe('another number of steps in an epoch', () => {
     expect(filesIn('base')).toEqual(before);
   });
 
+  test('nothing is advised to be allowed where that would be refused', async () => {
+    const { code, text } = await run(['--resume=base', 'trainer.accumulate=2', 'lr=0.2']);
+    expect(text).toContain('an epoch had 5 steps and has 3 now');
+    expect(text).not.toContain('--allow');
+    expect(code).toBe(3);
+  });
+
   test('a batch of a validation changes none of it', async () => {
     cpSync('base', 'validated', { recursive: true });
     const { code } = await run(['--resume=validated', 'test.batch=2', '--allow=test.batch']);

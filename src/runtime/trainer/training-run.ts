@@ -305,9 +305,9 @@ async function checkSame(
   }
   const lock = await lockOf(trainer, session);
   const from = shortPath(checkpoint.folder);
-  const changes = compareLocks(from, state['lock'], lock, allowed, (name) => valueInSpec(trainer, name));
+  // First what nothing allows: `compareLocks` says what to allow.
   refuseOtherEpochs(from, state, lock);
-  return changes;
+  return compareLocks(from, state['lock'], lock, allowed, (name) => valueInSpec(trainer, name));
 }
 
 /** What the spec says of `owner.option` of a data set; undefined of all else. */

@@ -1,5 +1,5 @@
 /** What a run does that goes on with something else than before, since that was allowed. */
-import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { AddOn, Monitor } from '../../src/runtime/addons/addon.js';
@@ -194,6 +194,30 @@ describe('another metric to watch', () => {
     expect(text).toContain('finished');
     expect(code).toBe(0);
     expect(readFileSync('rmse/checkpoints/best', 'utf8')).toBe('step-00000015\n');
+    // Of a metric that nobody watches nothing is best.
+    expect(text).toMatch(/^best validate\.rmse/m);
+    expect(text).not.toMatch(/^best validate\.loss/m);
+  });
+
+  const often = (best: Monitor | null, keep: number): typeof LineTrainer =>
+    class extends LineTrainer {
+      protected override configureAddOns(): readonly AddOn[] {
+        return [addons.named('often', addons.checkpoint({ every: units.steps(2), keep, best }))];
+      }
+    };
+
+  test('none any more: the checkpoint that was best is kept no longer', async () => {
+    // The first is the best, and kept.
+    await killed('nothing', [], often(addons.max('validate.loss'), 20));
+    expect(checkpoints('nothing')).toContain('step-00000005');
+    const { code, text } = await run(['--resume', 'nothing'], often(null, 1));
+    expect(text).toContain(
+      'often watched max(validate.loss) and watches nothing now: its best begins anew\n',
+    );
+    expect(text).not.toMatch(/^best /m);
+    expect(code).toBe(0);
+    expect(checkpoints('nothing')).toEqual(['step-00000015']);
+    expect(existsSync(join('nothing', 'checkpoints', 'best'))).toBe(false);
   });
 });
 

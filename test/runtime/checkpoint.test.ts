@@ -375,6 +375,7 @@ function fakeHost() {
       pointers.set(name, step);
       return Promise.resolve();
     },
+    unpointBest: () => Promise.resolve(),
     saveFailed: () => Promise.resolve(null),
     notable: () => undefined,
     forget: ({ step }: SavedCheckpoint) => {

@@ -42,7 +42,14 @@ import { Saver } from './saver.js';
 import type { Session } from './session.js';
 import { shortPath } from './short-path.js';
 import type { Prepared } from './trainer.js';
-import { bestWatch, neverComparable, neverMeasured, refuseUnmeasured, watchesOf } from './watched.js';
+import {
+  bestWatch,
+  forgetUnwatched,
+  neverComparable,
+  neverMeasured,
+  refuseUnmeasured,
+  watchesOf,
+} from './watched.js';
 
 /** Trains, with what was prepared for it. */
 export async function trainPrepared(
@@ -157,7 +164,9 @@ async function train(
     own.addOns = live;
     if (resume !== null) {
       startAddOns(taking, host, live);
-      restoreStates(live, jsonOf(resume.state['addOns']));
+      const states = jsonOf(resume.state['addOns']);
+      restoreStates(live, states);
+      forgetUnwatched(best, states, watches);
       // All of the checkpoint is taken: only now is something of the run written anew.
       lines.push(...resume.passed.map((line) => `passed over: ${line}`), ...(await setNewerAside(resume)));
       lines.push(...linesOf(trainer, session, resume, changes), ...(continued?.lines ?? []));

@@ -266,8 +266,11 @@ test('a default that is another one now is not taken, and that is told', async (
   await killed('default');
   cpSync('default', 'given', { recursive: true });
   const words = (name: string) => [`--resume=${name}`, '--allow=spec,lr'];
-  const stays = 'lr stays 0.1, with which the run began; for 0.2: lr=0.2 --allow lr\n';
-  expect((await run(words('default'), Faster)).text).toContain(stays);
+  const stays = 'lr stays 0.1, with which the run began; for 0.2: lr=0.2 --allow spec,lr\n';
+  cpSync('default', 'spec', { recursive: true });
+  // As it is to be given again: `--allow` stands once.
+  for (const argv of [words('default'), ['--resume=spec', '--allow=spec']])
+    expect((await run(argv, Faster)).text).toContain(stays);
   const { code, text } = await run([...words('given'), 'lr=0.2'], Faster);
   expect(text).toContain('allowed: lr was 0.1, is 0.2\n');
   expect(text).not.toContain('lr stays');

@@ -169,7 +169,10 @@ async function train(
       forgetUnwatched(best, states, watches);
       // All of the checkpoint is taken: only now is something of the run written anew.
       lines.push(...resume.passed.map((line) => `passed over: ${line}`), ...(await setNewerAside(resume)));
-      lines.push(...linesOf(trainer, session, resume, changes), ...(continued?.lines ?? []));
+      lines.push(
+        ...linesOf(trainer, session, resume, changes, options.allow ?? []),
+        ...(continued?.lines ?? []),
+      );
       for (const [name, checkpoint] of await pointersOf(resume.run)) own.pointers.set(name, checkpoint);
       const lost = folder?.cut?.() ?? null;
       if (lost !== null) lines.push(`allowed: ${lost}`);
@@ -377,6 +380,7 @@ function linesOf(
   session: Session,
   { checkpoint, state }: ResumePoint,
   changes: readonly string[],
+  allowed: readonly string[],
 ): readonly string[] {
   const { spec } = trainer;
   const { compiler } = record('lock', state['lock']);
@@ -384,7 +388,7 @@ function linesOf(
   const { totalSteps } = session.pace;
   return [
     ...changes.map((line) => `allowed: ${line}`),
-    ...keptDefaults(trainer),
+    ...keptDefaults(trainer, allowed),
     ...(engine === session.engine.version
       ? []
       : [`the run was on ${engine}: what follows is equal to float tolerance, not bit for bit`]),

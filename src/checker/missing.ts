@@ -200,8 +200,8 @@ const asFloat = ({ ir, span }: Value, shape: TensorType['shape']): Value =>
   });
 
 /**
- * `mean(x)` over rows of a step where x may be missing: of what is known, each value by its weight where one is given. `apply` is that function on tensors, `select` another of the
- * prelude. Null where it is another mean.
+ * `mean(x)` over rows of a step where x may be missing: of what is known, each value by its weight where one is given. `apply` is that
+ * function on tensors, `select` another of the prelude. Null where it is another mean.
  */
 export const meanOfKnown = (
   env: Env,
@@ -233,22 +233,28 @@ export const meanOfKnown = (
     return unknownValue(span);
   }
   const zero = value(span, intType, { kind: 'literal', value: 0 }, { constant: 0 });
-  const there = functions.select(
-    new Map([
-      ['test', x.gap],
-      ['then_value', zero],
-      ['else_value', present(x)],
-    ]),
-  );
-  const known = not(env, span, x.gap);
-  if (isUnknown(there) || isUnknown(known)) return unknownValue(span);
-  const counts = asFloat(known, of.shape);
+  const { gap } = x;
+  const whereKnown = (own: Value): Value =>
+    functions.select(
+      new Map([
+        ['test', gap],
+        ['then_value', zero],
+        ['else_value', own],
+      ]),
+    );
+  const there = whereKnown(present(x));
+  if (isUnknown(there)) return unknownValue(span);
   const mean = (own: Value): Value => functions.apply(new Map([...bound, ['x', there], ['weight', own]]));
-  if (!isWeighted) return mean(counts);
+  if (!isWeighted) {
+    const known = not(env, span, gap);
+    return isUnknown(known) ? known : mean(asFloat(known, of.shape));
+  }
   // What is wrong with it is told of what was written.
   if (isUnknown(mean(weight)) || weight.type.kind !== 'tensor') return unknownValue(span);
   const own = weight.type.dtype === 'f32' ? weight : asFloat(weight, weight.type.shape);
-  return mean(binary(env, { op: '*', span: weight.span }, counts, own));
+  // Not by a product: 0 · NaN would be NaN.
+  const counts = whereKnown(own);
+  return isUnknown(counts) ? counts : mean(counts);
 };
 
 /** Refuses a reduction over what may be missing where anything but a figure would be made of it. */

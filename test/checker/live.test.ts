@@ -94,7 +94,7 @@ test('a mean of what may be missing is one of what is known', async () => {
 
 test('with a weight, each of what is known counts by its weight', async () => {
   expect(await codeOf({ body: 'metric late = mean(batch.late, weight = batch.action)' })).toMatch(
-    /late: rows\.mean\( ?ops\.select\(batch\.late\.missing, 0, batch\.late\.value\), \{ weight: ops\.mul\( ?ops\.cast<Tensor1D>\(ops\.not\(batch\.late\.missing\), \{ to: 'f32' \}\), ops\.cast<Tensor1D>\(batch\.action, \{ to: 'f32' \}\),? ?\)/,
+    /late: rows\.mean\( ?ops\.select\(batch\.late\.missing, 0, batch\.late\.value\), \{ weight: ops\.select\( ?batch\.late\.missing, 0, ops\.cast<Tensor1D>\(batch\.action, \{ to: 'f32' \}\),? ?\)/,
   );
 });
 

@@ -65,6 +65,7 @@ const host = (
     kept.pointers.set(name, step);
     return Promise.resolve();
   },
+  unpointBest: () => Promise.resolve(),
   saveFailed: () => Promise.resolve(null),
   goesOnFrom: null,
   savedAt: (step) => ({ step, folder: join(folder, 'checkpoints', `step-${String(step).padStart(8, '0')}`) }),

@@ -1,5 +1,5 @@
 /** What a run does that goes on with something else than before, since that was allowed. */
-import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { AddOn, Monitor } from '../../src/runtime/addons/addon.js';
@@ -194,6 +194,30 @@ describe('another metric to watch', () => {
     expect(text).toContain('finished');
     expect(code).toBe(0);
     expect(readFileSync('rmse/checkpoints/best', 'utf8')).toBe('step-00000015\n');
+    // Of a metric that nobody watches nothing is best.
+    expect(text).toMatch(/^best validate\.rmse/m);
+    expect(text).not.toMatch(/^best validate\.loss/m);
+  });
+
+  const often = (best: Monitor | null, keep: number): typeof LineTrainer =>
+    class extends LineTrainer {
+      protected override configureAddOns(): readonly AddOn[] {
+        return [addons.named('often', addons.checkpoint({ every: units.steps(2), keep, best }))];
+      }
+    };
+
+  test('none any more: the checkpoint that was best is kept no longer', async () => {
+    // The first is the best, and kept.
+    await killed('nothing', [], often(addons.max('validate.loss'), 20));
+    expect(checkpoints('nothing')).toContain('step-00000005');
+    const { code, text } = await run(['--resume', 'nothing'], often(null, 1));
+    expect(text).toContain(
+      'often watched max(validate.loss) and watches nothing now: its best begins anew\n',
+    );
+    expect(text).not.toMatch(/^best /m);
+    expect(code).toBe(0);
+    expect(checkpoints('nothing')).toEqual(['step-00000015']);
+    expect(existsSync(join('nothing', 'checkpoints', 'best'))).toBe(false);
   });
 });
 
@@ -211,6 +235,13 @@ describe('another number of steps in an epoch', () => {
     expect(text).toContain('not at epoch 1.60; keep batch, accumulate, limit and the number of rows');
     expect(code).toBe(3);
     expect(filesIn('base')).toEqual(before);
+  });
+
+  test('nothing is advised to be allowed where that would be refused', async () => {
+    const { code, text } = await run(['--resume=base', 'trainer.accumulate=2', 'lr=0.2']);
+    expect(text).toContain('an epoch had 5 steps and has 3 now');
+    expect(text).not.toContain('--allow');
+    expect(code).toBe(3);
   });
 
   test('a batch of a validation changes none of it', async () => {
@@ -235,8 +266,11 @@ test('a default that is another one now is not taken, and that is told', async (
   await killed('default');
   cpSync('default', 'given', { recursive: true });
   const words = (name: string) => [`--resume=${name}`, '--allow=spec,lr'];
-  const stays = 'lr stays 0.1, with which the run began; for 0.2: lr=0.2 --allow lr\n';
-  expect((await run(words('default'), Faster)).text).toContain(stays);
+  const stays = 'lr stays 0.1, with which the run began; for 0.2: lr=0.2 --allow spec,lr\n';
+  cpSync('default', 'spec', { recursive: true });
+  // As it is to be given again: `--allow` stands once.
+  for (const argv of [words('default'), ['--resume=spec', '--allow=spec']])
+    expect((await run(argv, Faster)).text).toContain(stays);
   const { code, text } = await run([...words('given'), 'lr=0.2'], Faster);
   expect(text).toContain('allowed: lr was 0.1, is 0.2\n');
   expect(text).not.toContain('lr stays');

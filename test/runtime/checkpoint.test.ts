@@ -291,7 +291,8 @@ describe('checkpoints', () => {
         `sweep is a sweep, not a run; give one of its runs: point 2 was picked, ${join(sweep, '02-b')}$`,
       ),
     );
-    for (const value of [{ points, picked: null }, { points, picked: { point: 3 } }, 'none']) {
+    const soFar = { points, ended: false, picked: { point: 2 } };
+    for (const value of [{ points, picked: null }, { points, picked: { point: 3 } }, soFar, 'none']) {
       say(value);
       await expect(findCheckpoint(sweep)).rejects.toThrow(
         /is a sweep, not a run; give one of the runs in it$/,
@@ -374,6 +375,7 @@ function fakeHost() {
       pointers.set(name, step);
       return Promise.resolve();
     },
+    unpointBest: () => Promise.resolve(),
     saveFailed: () => Promise.resolve(null),
     notable: () => undefined,
     forget: ({ step }: SavedCheckpoint) => {

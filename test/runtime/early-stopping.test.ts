@@ -20,6 +20,7 @@ const host: AddOnHost = {
   savedAt: () => null,
   goesOnFrom: null,
   point: () => Promise.resolve(),
+  unpointBest: () => Promise.resolve(),
   saveFailed: () => Promise.resolve(null),
   notable: () => undefined,
   forget: () => Promise.resolve(),

@@ -97,11 +97,10 @@ test('what sources throw when they are closed is said where the run is done', as
   expect(JSON.parse(read('not closed', 'summary.json'))).toMatchObject({ reason: 'finished' });
 }, 120_000);
 
-test('what sources throw when they are closed is joined to the error of a run that failed', async () => {
+test('what sources throw when they are closed is told beside the error of a run that failed', async () => {
   const { code, text } = await run('not closed, failed');
   expect(code).toBe(3);
-  expect(text).toContain(
-    `error: live counted: harvest 6 of right failed: the game is over; and then ${notClosed('left')}; ${notClosed('right')}\n`,
-  );
+  expect(text).toContain('error: live counted: harvest 6 of right failed: the game is over\n');
+  expect(text).toContain(`not closed after an error: ${notClosed('left')}; ${notClosed('right')}\n`);
   expect(text).toContain('the state of step 5 was saved');
 }, 120_000);

@@ -298,6 +298,22 @@ describe('a weight of 0', () => {
     expect(out.map(({ values }) => values[0])).toEqual([18, 4, 18, 4.5]);
   });
 
+  test('of a value that is missing is one whatever the weight is', async () => {
+    const step = engine.compile('weighted', ([x, w, missing]) => {
+      if (x === undefined || w === undefined || missing === undefined) return [];
+      const weight = ops.select<Tensor>(missing, 0, w);
+      return [ops.mean<Tensor>(ops.select<Tensor>(missing, 0, x), { weight })];
+    });
+    const gaps = bools([1, 1, 0, 1, 0], [5]);
+    const out = await step.run([f32(inside), f32([Number.NaN, Infinity, 1, Number.NaN, 3]), gaps], {
+      seed: 0,
+      step: 0,
+      micro: 0,
+      rowOffset: 0,
+    });
+    expect(out[0]?.values[0]).toBe(4.5);
+  });
+
   test('and a value that is no number counts where its weight does', async () => {
     const step = engine.compile('weighted', ([x, w]) => {
       if (x === undefined || w === undefined) return [];

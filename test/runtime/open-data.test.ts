@@ -2,11 +2,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CommonOptions, Data } from '../../src/runtime/data/data.js';
 import * as data from '../../src/runtime/data/index.js';
 import type { Tensor1D } from '../../src/runtime/tensor.js';
 import { closeAll, openData } from '../../src/runtime/trainer/open-data.js';
+import { thenClose } from '../../src/runtime/trainer/run.js';
 import type { StageKind, StepPlan } from '../../src/runtime/trainer/steps.js';
 import * as units from '../../src/values/units.js';
 
@@ -77,4 +78,30 @@ test('a prediction takes every row, in the order of the source', async () => {
   expect(other?.batchesPerEpoch).toBe(2);
   expect([...(other?.rowsOf(0, 0) ?? [])]).not.toEqual([0, 1, 2, 3]);
   await closeAll(trained.opened.values());
+});
+
+describe('what cannot be closed', () => {
+  const fails = (label: string, why: unknown) => ({ label, close: () => Promise.reject(why) });
+
+  test('is named, with the first one as the cause', async () => {
+    const first = new Error('one');
+    const closing = closeAll([fails('a', first), fails('b', 'two')]);
+    await expect(closing).rejects.toMatchObject({
+      message: 'data a was not closed: one; data b was not closed: two',
+      cause: first,
+    });
+  });
+
+  test.each([
+    ['an error that cannot be written to', new DOMException('gone', 'AbortError')],
+    ['what is no error', 'gone'],
+  ])('is told beside %s, which stays as it is', async (_what, thrown) => {
+    const lines: string[] = [];
+    const stream = { write: (line: string) => lines.push(line) > 0 };
+    const session = { close: () => closeAll([fails('a', new Error('one'))]) };
+    const work = () => Promise.reject(thrown);
+    await expect(thenClose(session, { stream }, work)).rejects.toBe(thrown);
+    expect(lines).toEqual(['not closed after an error: data a was not closed: one\n']);
+    expect(thrown instanceof DOMException ? thrown.message : thrown).toBe('gone');
+  });
 });

@@ -135,9 +135,23 @@ describe('limits', () => {
       const { session, seen } = await train(new Together('train', { epochs: 2 }));
       expect(seen).toEqual([1, 2, 3, 4, 5, 6]);
       expect(session.notes).toEqual([
-        'an epoch of train is over after the 3 batches of its shortest data set, and leaves out 2 of the 5 batches of train: others each time where they are shuffled, else always the last',
+        'an epoch of train is over after the 3 batches of its shortest data set; 2 of the 5 batches of train are left out, others each time',
       ]);
       await session.close();
+    });
+    test('are said to end with the last that is read, set by set, where one is not shuffled', async () => {
+      // All of them, as overfit reads them.
+      const { session } = await train(new Together('train', { epochs: 1, overfit: units.percent(100) }));
+      expect(session.notes).toEqual([
+        'an epoch of train is over after the 3 batches of its shortest data set; the last 2 of the 5 batches of train are never trained on: it is not shuffled',
+      ]);
+      await session.close();
+    });
+    test('of which a percentage leaves one without a batch are refused for that, not for their lengths', async () => {
+      const limit = { validate: units.percent(25) };
+      await expect(train(new Together('validate', { epochs: 1, limit }))).rejects.toThrow(
+        'limit.validate = 25 percent of the 3 batches of train and test is none; write 34.percent or more, or a number of batches',
+      );
     });
     test('are refused in a validation, which is of whole sets', async () => {
       await expect(train(new Together('validate', { epochs: 1 }))).rejects.toThrow(

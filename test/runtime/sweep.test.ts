@@ -219,11 +219,13 @@ describe('going on', () => {
   });
 
   test('what is best so far is no pick yet', async () => {
-    const { err } = await run(swept(plan), [...short, '--run-dir', join(root, 'later')], 'run 5 of 8');
+    const folder = join(root, 'later');
+    const { err } = await run(swept(plan), [...short, '--run-dir', folder], 'run 5 of 8');
     expect(err).toMatch(
       /, 4 are left\nbest so far by min\(validate.loss\): point [12]; a point is picked once all runs are done\nsweep: /,
     );
-    expect(err).not.toMatch(/picked by|run it:/);
+    expect(err).not.toMatch(/^>|picked by|run it:/m);
+    expect(written(folder)).toMatchObject({ ended: false, picked: null });
   });
 
   test.each([

@@ -188,6 +188,8 @@ export interface AddOnHost {
   savedAt(step: number): SavedCheckpoint | null;
   /** Points `checkpoints/last` or `checkpoints/best` at a checkpoint. */
   point(name: 'last' | 'best', checkpoint: SavedCheckpoint): Promise<void>;
+  /** Takes back `checkpoints/best`: nothing is the best any more. */
+  unpointBest(): Promise<void>;
   /** Deletes a checkpoint of this run. */
   forget(checkpoint: SavedCheckpoint): Promise<void>;
   /** Sees to it that what was measured at this step is shown: a value in it is the best so far. */
@@ -245,8 +247,8 @@ export function named(label: string, addOn: AddOn): AddOn {
   return { ...addOn, label, withOptions: (values) => named(label, addOn.withOptions(values)) };
 }
 
-/** Makes the hooks of one run, of one test or of one prediction. */
-export type Start = (host: AddOnHost) => Hooks;
+/** Makes the hooks of one run, of one test or of one prediction. `name`: what messages call the add-on. */
+export type Start = (host: AddOnHost, name?: string) => Hooks;
 
 /** A metric to make small or large. */
 export interface Monitor {
@@ -278,10 +280,10 @@ export const monitorName = (monitor: Monitor | null): string | null =>
  * What is to be said where a state has the best of another metric than `monitor`: no two values of them can be compared. Null where it is
  * the same one, or the state does not say which (`before` is undefined).
  */
-export function otherMonitor(kind: string, before: unknown, monitor: Monitor | null): string | null {
+export function otherMonitor(name: string, before: unknown, monitor: Monitor | null): string | null {
   const now = monitorName(monitor);
   if (before === undefined || before === now) return null;
-  return `${kind} watched ${typeof before === 'string' ? before : 'nothing'} and watches ${now ?? 'nothing'} now: its best begins anew`;
+  return `${name} watched ${typeof before === 'string' ? before : 'nothing'} and watches ${now ?? 'nothing'} now: its best begins anew`;
 }
 
 export const min = (metric: string): Monitor => ({ mode: 'min', metric });

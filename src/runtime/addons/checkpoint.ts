@@ -54,11 +54,13 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
     weightsOnly,
     format: options.format ?? 'folder',
     withOptions: (values) => checkpoint(replaced(options, values)),
-    start: (host) => {
+    start: (host, name = 'checkpoint') => {
       const due = every === null ? null : recurrence(every, host.pace);
       let saved: readonly SavedCheckpoint[] = [];
       // Its value is null where the metric has become another one.
       let best: { readonly value: number | null; readonly checkpoint: SavedCheckpoint | null } | null = null;
+      // Whether a run that goes on watches nothing any more.
+      let isDropped = false;
       let improved = false;
       // The step of the checkpoint that is being written, whose own state must name it where it is the best.
       let saving: number | null = null;
@@ -124,7 +126,11 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
           return undefined;
         },
         // A run that goes on has been saved just now.
-        fitStart: ({ seconds }) => due?.skipTo(seconds),
+        fitStart: async ({ seconds }) => {
+          due?.skipTo(seconds);
+          // Its checkpoint goes with the next one that is saved, as every old one.
+          if (isDropped) await host.unpointBest();
+        },
         // All else of the step is done then, so that a run which goes on from here goes on with the next one.
         settled: async (at) => {
           if (failure !== null) await finish();
@@ -161,11 +167,12 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
           const all = own === null || steps.includes(own.step) ? steps : [...steps, own.step];
           saved = all.flatMap((step) => host.savedAt(step) ?? []);
           const bestStep = state['bestStep'] ?? null;
-          const other = otherMonitor('checkpoint', state['monitor'], monitor);
+          const other = otherMonitor(name, state['monitor'], monitor);
           if (other !== null) host.report(other);
           const value = state['best'] ?? null;
+          isDropped = other !== null && monitor === null;
           best =
-            value === null && bestStep === null
+            isDropped || (value === null && bestStep === null)
               ? null
               : {
                   value: value === null || other !== null ? null : fromExactNumber(value),

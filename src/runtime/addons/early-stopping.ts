@@ -59,7 +59,7 @@ export function earlyStopping(options: EarlyStoppingOptions): AddOn {
     owns: ['stop'],
     watches: [monitor],
     withOptions: (values) => earlyStopping(replaced(options, values)),
-    start: ({ notable, report }) => {
+    start: ({ notable, report }, name = 'early_stopping') => {
       let watched: Watched = { best: null, waited: 0, because: null };
       const answer = (): Ending | undefined =>
         watched.because === null ? undefined : { end: 'run', because: watched.because };
@@ -84,7 +84,7 @@ export function earlyStopping(options: EarlyStoppingOptions): AddOn {
         }),
         restore: (json) => {
           const { best, waited, because, monitor: before } = record('early_stopping', json);
-          const other = otherMonitor('early_stopping', before, monitor);
+          const other = otherMonitor(name, before, monitor);
           if (other !== null) {
             report(other);
             return;

@@ -80,7 +80,8 @@ async function sweepAdvice(path: string): Promise<string> {
   const what = `${path} is a sweep, not a run`;
   try {
     const sweep = record('sweep.json', JSON.parse(await readFile(join(path, 'sweep.json'), 'utf8')));
-    const { point } = record('picked', sweep['picked']);
+    // Before its last run had ended, older versions wrote what was best so far.
+    const { point } = record('picked', sweep['ended'] === false ? null : sweep['picked']);
     const { points } = sweep;
     const { runs } = record('a point', Array.isArray(points) ? points[Number(point) - 1] : null);
     const names = (Array.isArray(runs) ? runs : []).map((run: unknown) =>

@@ -27,6 +27,7 @@ export interface CheckpointSaver {
   begin(at: Moment): Promise<BegunSave | null>;
   saveFailed(at: Moment, error: unknown): Promise<string | null>;
   point(name: 'last' | 'best', checkpoint: SavedCheckpoint): Promise<void>;
+  unpointBest(): Promise<void>;
 }
 
 /** Starts add-ons in their order, each put into `live` as it is: what was started is to be closed. */
@@ -45,7 +46,7 @@ export async function closeAddOns(live: readonly LiveAddOn[]): Promise<void> {
 
 function startNamed(addOn: AddOn, host: AddOnHost): Hooks {
   try {
-    return addOn.start(host);
+    return addOn.start(host, nameOfAddOn(addOn));
   } catch (error) {
     throw new RunError(
       `add-on ${nameOfAddOn(addOn)} did not start: ${error instanceof Error ? error.message : String(error)}`,
@@ -88,6 +89,7 @@ export function addOnHost(
     goesOnFrom,
     savedAt: (step) => (folder === null ? null : savedIn(join(folder, 'checkpoints'), step)),
     point: async (name, checkpoint) => saver?.point(name, checkpoint),
+    unpointBest: async () => saver?.unpointBest(),
     forget: (checkpoint) => deleteCheckpoint(checkpoint.folder),
     notable,
     best: (metric, value, at) => best.set(metric, { metric, value, at }),

@@ -158,7 +158,8 @@ export async function closeAll(sets: Iterable<Pick<ReopenableData, 'label' | 'cl
       `data ${all[at]?.label ?? ''} was not closed: ${why instanceof Error ? why.message : String(why)}`,
     ];
   });
-  if (failed.length > 0) throw new RunError(failed.join('; '));
+  const first = closed.find((result) => result.status === 'rejected');
+  if (first !== undefined) throw new RunError(failed.join('; '), { cause: first.reason });
 }
 
 /** What the user should know about the data, one sentence each. */

@@ -2,6 +2,7 @@
 import type { OpenData } from '../data/data.js';
 import type { ReopenableData } from '../data/reopened.js';
 import { RunError } from '../run/run-error.js';
+import { counted, grouped } from '../../values/counted.js';
 import { batchesIn, partOf, showPart, type Part, type Taken } from '../../values/limits.js';
 import type { Pace } from '../../values/durations.js';
 import { areEndless } from './endless.js';
@@ -80,6 +81,21 @@ function endlessBatches(
   );
 }
 
+/** A set by its batches, as many as a pass takes of it by itself. */
+interface Length {
+  readonly label: string;
+  readonly count: number;
+}
+
+/** The sets that have an end; null where they are as long as one another, and where one has no batch, which is told of as such. */
+function unevenLengths(data: readonly OpenData[], part: Part | null): readonly Length[] | null {
+  const lengths = data
+    .filter(({ live }) => live === undefined)
+    .map(({ label, batchesPerEpoch }) => ({ label, count: batchesIn(part, batchesPerEpoch) }));
+  if (lengths.some(({ count }) => count < 1)) return null;
+  return new Set(lengths.map(({ count }) => count)).size < 2 ? null : lengths;
+}
+
 /** Throws a RunError where an evaluation would end with one of its sets and leave out what the others have besides. */
 function checkEven(
   kind: StageKind,
@@ -88,28 +104,37 @@ function checkEven(
 ): void {
   // An epoch of training ends with its shortest set; measured sets are read each to its own end; live ones have none.
   if (kind === 'train' || kind === 'measure') return;
-  const counts = data
-    .filter(({ live }) => live === undefined)
-    .map(({ label, batchesPerEpoch }) => ({ label, count: batchesIn(part, batchesPerEpoch) }));
-  if (new Set(counts.map(({ count }) => count)).size < 2) return;
-  const least = Math.max(1, Math.min(...counts.map(({ count }) => count)));
+  const lengths = unevenLengths(data, part);
+  if (lengths === null) return;
+  const least = Math.min(...lengths.map(({ count }) => count));
   throw new RunError(
-    `a ${kind} step reads its data sets together, whole, and they have different lengths: ${counts.map(({ label, count }) => `${label} ${count} ${count === 1 ? 'batch' : 'batches'}`).join(', ')}; give each a step of its own, or take as many batches of each: ${option} = ${least}.batches`,
+    `a ${kind} step reads its data sets together, whole, and they have different lengths: ${lengths.map(({ label, count }) => `${label} ${counted(count, 'batch', 'batches')}`).join(', ')}; give each a step of its own, or take as many batches of each: ${option} = ${least}.batches`,
   );
 }
 
-/** What an epoch of training over several data sets leaves out, for the start of a run; null where it reads them whole. */
-export function shortEpochNote(step: string, data: readonly OpenData[], taken: Taken): string | null {
+/** What an epoch of training over several data sets leaves out, for the start of a run; null where it reads them whole. `shuffled`: their labels. */
+export function shortEpochNote(
+  step: string,
+  data: readonly OpenData[],
+  shuffled: ReadonlySet<string>,
+  taken: Taken,
+): string | null {
   const { part } = partOf('train', taken);
-  const counts = data
-    .filter(({ live }) => live === undefined)
-    .map(({ label, batchesPerEpoch }) => ({ label, count: batchesIn(part, batchesPerEpoch) }));
-  if (new Set(counts.map(({ count }) => count)).size < 2) return null;
-  const least = Math.min(...counts.map(({ count }) => count));
-  const longer = counts.flatMap(({ label, count }) =>
-    count > least ? [`${count - least} of the ${count} batches of ${label}`] : [],
-  );
-  return `an epoch of ${step} is over after the ${least} ${least === 1 ? 'batch' : 'batches'} of its shortest data set, and leaves out ${longer.join(', ')}: others each time where they are shuffled, else always the last`;
+  const lengths = unevenLengths(data, part);
+  if (lengths === null) return null;
+  const least = Math.min(...lengths.map(({ count }) => count));
+  const longer = lengths.flatMap(({ label, count }) => {
+    if (count === least) return [];
+    const left = count - least;
+    return shuffled.has(label)
+      ? [
+          `${grouped(left)} of the ${grouped(count)} batches of ${label} ${left === 1 ? 'is' : 'are'} left out, others each time`,
+        ]
+      : [
+          `the last ${grouped(left)} of the ${grouped(count)} batches of ${label} ${left === 1 ? 'is' : 'are'} never trained on: it is not shuffled`,
+        ];
+  });
+  return `an epoch of ${step} is over after the ${counted(least, 'batch', 'batches')} of its shortest data set; ${longer.join('; ')}`;
 }
 
 /**

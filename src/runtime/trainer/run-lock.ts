@@ -155,15 +155,15 @@ function stepsByPlace(
   return Number.isSafeInteger(steps) && steps > 0 ? steps : null;
 }
 
-/** Params that keep a default which is another one now, a line each. */
-export function keptDefaults(trainer: AnyTrainer): readonly string[] {
+/** Params that keep a default which is another one now, a line each. `allowed`: what is allowed already, and is to be given again. */
+export function keptDefaults(trainer: AnyTrainer, allowed: readonly string[]): readonly string[] {
   const values = new Map<string, unknown>(Object.entries(trainer.params));
   const origins = new Map(Object.entries(trainer.resolved.origins));
   return trainer.spec.params.flatMap(({ name, key, default: now }) => {
     const value = values.get(key);
     if (origins.get(name) !== 'default' || now === undefined || value === now) return [];
     return [
-      `${name} stays ${shown(value)}, with which the run began; for ${shown(now)}: ${name}=${shown(now)} --allow ${name}`,
+      `${name} stays ${shown(value)}, with which the run began; for ${shown(now)}: ${name}=${shown(now)} --allow ${[...new Set([...allowed, name])].join(',')}`,
     ];
   });
 }

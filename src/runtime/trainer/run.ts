@@ -110,18 +110,22 @@ export async function runFit(trainer: AnyTrainer, options: RunOptions = {}): Pro
 }
 
 /**
- * Does the work of a session and closes it. What cannot be closed is told where the work is done, and is added to the message of its error
+ * Does the work of a session and closes it. What cannot be closed is thrown or told where the work is done, and is a line beside its error
  * where it is not.
  */
-async function thenClose<T>(session: Session, { notClosed }: RunOptions, work: () => Promise<T>): Promise<T> {
+export async function thenClose<T>(
+  session: Pick<Session, 'close'>,
+  { notClosed, stream = process.stderr }: Pick<RunOptions, 'notClosed' | 'stream'>,
+  work: () => Promise<T>,
+): Promise<T> {
   const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
   let done: T;
   try {
     done = await work();
   } catch (error) {
     await session.close().catch((problem: unknown) => {
-      // Its class and its stack say more than those of an error around it.
-      if (error instanceof Error) error.message += `; and then ${textOf(problem)}`;
+      // The error stays as it was thrown: it may be no Error, or one that cannot be written to.
+      stream.write(`not closed after an error: ${textOf(problem)}\n`);
     });
     throw error;
   }

@@ -1,4 +1,6 @@
 /** Writes a run's checkpoints, and keeps what their `state.json` says. */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import {
   pointTo,
   writeCheckpoint,
@@ -201,6 +203,14 @@ export class Saver implements CheckpointSaver, StateKeeper {
     folder.check();
     await pointTo(folder.checkpoints, name, checkpoint.step);
     this.pointers.set(name, checkpoint);
+  }
+
+  async unpointBest(): Promise<void> {
+    const { folder } = this.options;
+    if (folder === null) return;
+    folder.check();
+    await rm(join(folder.checkpoints, 'best'), { force: true });
+    this.pointers.delete('best');
   }
 
   /** The checkpoints to name at the end: the best, and the last where it is another. */

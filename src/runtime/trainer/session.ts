@@ -174,8 +174,11 @@ export class Session implements StageHost, UpdateHost {
     const stages: OpenStage[] = [];
     const readBy = ({ data }: StepPlan): readonly ReopenableData[] =>
       data.flatMap((set) => opened.get(set) ?? []);
+    const shuffled = new Set([...opened].flatMap(([set, { label }]) => (set.options.shuffle ? [label] : [])));
     const epochNotes = parts.steps.flatMap((plan) =>
-      training && plan.kind === 'train' ? (shortEpochNote(plan.name, readBy(plan), options) ?? []) : [],
+      training && plan.kind === 'train'
+        ? (shortEpochNote(plan.name, readBy(plan), shuffled, options) ?? [])
+        : [],
     );
     const session = new Session(
       options,

@@ -67,6 +67,9 @@ interface PointRun {
   error: string | null;
 }
 
+/** Whether a run is still to be done, or to go on. */
+const isLeft = ({ state }: PointRun): boolean => state === 'open' || state === 'interrupted';
+
 /** Runs what is not done yet. Rejects with a RunError where the folder is of another sweep; a run that fails is told of. */
 export async function runSweep(
   trainerClass: TrainerClass,
@@ -105,7 +108,8 @@ export async function runSweep(
         ...about,
         ended,
         points: pointsJson(plan, runs),
-        picked: pickedJson(plan, runs, options),
+        // What is best so far is no pick.
+        picked: runs.some(isLeft) ? null : pickedJson(plan, runs, options),
       });
     await write(false);
     for (const [index, run] of runs.entries()) {
@@ -118,9 +122,7 @@ export async function runSweep(
       if (run.error !== null) say(`error: ${run.error}`);
       await write(false);
     }
-    const signal = runs.every(({ state }) => state === 'finished' || state === 'failed')
-      ? null
-      : control.signal;
+    const signal = runs.some(isLeft) ? control.signal : null;
     await write(signal === null);
     for (const line of tableLines(plan, runs, columnsOf(options), devRun !== null)) say(line);
     for (const line of closing(plan, runs, options, folder, devRun !== null)) say(line);
@@ -375,7 +377,7 @@ function tableLines(
   isTrial: boolean,
 ): readonly string[] {
   const points = pointsOf(plan, runs);
-  const picked = isTrial ? null : pickedOf(plan, points);
+  const picked = isTrial || runs.some(isLeft) ? null : pickedOf(plan, points);
   const known = new Set(points.flatMap(({ metrics }) => [...(metrics?.keys() ?? [])]));
   known.delete(plan.pick.metric);
   // A lone point has no settings of its own.
@@ -410,7 +412,7 @@ function closing(
   const points = pointsOf(plan, runs);
   const picked = pickedOf(plan, points);
   const seconds = runs.reduce((sum, { summary }) => sum + (summary?.seconds ?? 0), 0);
-  const left = runs.filter(({ state }) => state === 'open' || state === 'interrupted').length;
+  const left = runs.filter(isLeft).length;
   const lines = [
     `${counted(runs.filter(({ state }) => state === 'finished').length, 'run')} of ${runs.length} finished in ${showSeconds(seconds)}${left === 0 ? '' : `, ${left} ${left === 1 ? 'is' : 'are'} left`}`,
   ];

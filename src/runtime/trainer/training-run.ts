@@ -42,7 +42,14 @@ import { Saver } from './saver.js';
 import type { Session } from './session.js';
 import { shortPath } from './short-path.js';
 import type { Prepared } from './trainer.js';
-import { bestWatch, neverComparable, neverMeasured, refuseUnmeasured, watchesOf } from './watched.js';
+import {
+  bestWatch,
+  forgetUnwatched,
+  neverComparable,
+  neverMeasured,
+  refuseUnmeasured,
+  watchesOf,
+} from './watched.js';
 
 /** Trains, with what was prepared for it. */
 export async function trainPrepared(
@@ -157,10 +164,15 @@ async function train(
     own.addOns = live;
     if (resume !== null) {
       startAddOns(taking, host, live);
-      restoreStates(live, jsonOf(resume.state['addOns']));
+      const states = jsonOf(resume.state['addOns']);
+      restoreStates(live, states);
+      forgetUnwatched(best, states, watches);
       // All of the checkpoint is taken: only now is something of the run written anew.
       lines.push(...resume.passed.map((line) => `passed over: ${line}`), ...(await setNewerAside(resume)));
-      lines.push(...linesOf(trainer, session, resume, changes), ...(continued?.lines ?? []));
+      lines.push(
+        ...linesOf(trainer, session, resume, changes, options.allow ?? []),
+        ...(continued?.lines ?? []),
+      );
       for (const [name, checkpoint] of await pointersOf(resume.run)) own.pointers.set(name, checkpoint);
       const lost = folder?.cut?.() ?? null;
       if (lost !== null) lines.push(`allowed: ${lost}`);
@@ -305,9 +317,9 @@ async function checkSame(
   }
   const lock = await lockOf(trainer, session);
   const from = shortPath(checkpoint.folder);
-  const changes = compareLocks(from, state['lock'], lock, allowed, (name) => valueInSpec(trainer, name));
+  // First what nothing allows: `compareLocks` says what to allow.
   refuseOtherEpochs(from, state, lock);
-  return changes;
+  return compareLocks(from, state['lock'], lock, allowed, (name) => valueInSpec(trainer, name));
 }
 
 /** What the spec says of `owner.option` of a data set; undefined of all else. */
@@ -368,6 +380,7 @@ function linesOf(
   session: Session,
   { checkpoint, state }: ResumePoint,
   changes: readonly string[],
+  allowed: readonly string[],
 ): readonly string[] {
   const { spec } = trainer;
   const { compiler } = record('lock', state['lock']);
@@ -375,7 +388,7 @@ function linesOf(
   const { totalSteps } = session.pace;
   return [
     ...changes.map((line) => `allowed: ${line}`),
-    ...keptDefaults(trainer),
+    ...keptDefaults(trainer, allowed),
     ...(engine === session.engine.version
       ? []
       : [`the run was on ${engine}: what follows is equal to float tolerance, not bit for bit`]),

@@ -1,5 +1,5 @@
 /** Metrics that add-ons and schedules watch: whether a step that runs measures them, and which were never measured. */
-import { improves, nameOfAddOn, type AddOn, type Metric } from '../addons/addon.js';
+import { improves, nameOfAddOn, type AddOn, type Json, type Metric } from '../addons/addon.js';
 import type { Best } from '../progress/training.js';
 import { RunError } from '../run/run-error.js';
 import type { LiveAddOn } from './hook-calls.js';
@@ -76,6 +76,21 @@ export function bestWatch(watches: readonly Watch[], best: Map<string, Best>): r
     },
   };
   return [own];
+}
+
+/** Takes from `best` what add-ons watched when their states were written, and nobody watches now, or to be the opposite. */
+export function forgetUnwatched(
+  best: Map<string, Best>,
+  states: Readonly<Record<string, Json>>,
+  watches: readonly Watch[],
+): void {
+  const now = new Set(watches.map(({ metric: { mode, metric } }) => `${mode}(${metric})`));
+  for (const state of Object.values(states)) {
+    const monitor =
+      typeof state === 'object' && state !== null && 'monitor' in state ? state['monitor'] : null;
+    if (typeof monitor !== 'string' || now.has(monitor)) continue;
+    best.delete(monitor.slice('min('.length, -1));
+  }
 }
 
 /** What was measured, and never had a value to be compared: a line each. */

@@ -335,7 +335,7 @@ test('rates follow the clock, and must be numbers', async () => {
     weights,
     reference(3, (w, g, t) => w - (0.1 / t) * g),
   );
-  await expect(run((of) => optim.sgd({ of, lr: () => Number.NaN }), 1)).rejects.toThrow('is NaN at step 0');
+  await expect(run((of) => optim.sgd({ of, lr: () => Number.NaN }), 1)).rejects.toThrow('is NaN at step 1');
   expect(() => optim.adam({ of: [], betas: [0.9] })).toThrow('betas[1]');
   expect(() => optim.sgd({ of: [], lr, momentum: 1 })).toThrow(
     'momentum is a number from 0 to below 1, got 1',

@@ -11,6 +11,7 @@
  * has t = (j + 1) / m there too. Parts in epochs end where epochs of the run end, wherever in one the phase begins.
  */
 import { durationInSteps, wholeSteps, type Pace } from './durations.js';
+import { monitorName } from './monitor-name.js';
 import {
   observePlateau,
   plateauFault,
@@ -146,9 +147,7 @@ export function planSchedule(phases: readonly Phase[], pace: Pace, name = 'sched
   return {
     length: start,
     watches: planned.flatMap(({ plateau }) => (plateau === null ? [] : [plateau.monitor])),
-    monitors: planned.flatMap(({ plateau }) =>
-      plateau === null ? [] : [`${plateau.monitor.mode}(${plateau.monitor.metric})`],
-    ),
+    monitors: planned.flatMap(({ plateau }) => (plateau === null ? [] : [monitorName(plateau.monitor)])),
     initial: planned.flatMap(({ plateau }) => (plateau === null ? [] : [startOfPlateau])),
     valueAt: (update, state = []) => valueAt(planned, update, state),
     observe: (step, metrics, state) => observe(planned, step, metrics, state),

@@ -11,6 +11,7 @@ import type { PretrainedOptions } from './pretrained.js';
 import type { Secret } from './secret.js';
 import type { OptionValue } from '../../values/overrides.js';
 import type { Pace } from '../../values/durations.js';
+import { monitorName } from '../../values/monitor-name.js';
 import { phases, type Phase } from '../../values/phases.js';
 
 export type { Phase } from '../../values/phases.js';
@@ -272,16 +273,16 @@ export const isMetric = (value: unknown): value is Metric =>
   typeof value.metric === 'string' &&
   (value.mode === null || value.mode === 'min' || value.mode === 'max');
 export const metric = (name: string): Metric => ({ mode: null, metric: name });
-/** How states of add-ons name it: `min(validate.loss)`; null for none. */
-export const monitorName = (monitor: Monitor | null): string | null =>
-  monitor === null ? null : `${monitor.mode}(${monitor.metric})`;
+/** How states of add-ons name it; null for none. */
+export const monitorOrNone = (monitor: Monitor | null): string | null =>
+  monitor === null ? null : monitorName(monitor);
 
 /**
  * What is to be said where a state has the best of another metric than `monitor`: no two values of them can be compared. Null where it is
  * the same one, or the state does not say which (`before` is undefined).
  */
 export function otherMonitor(name: string, before: unknown, monitor: Monitor | null): string | null {
-  const now = monitorName(monitor);
+  const now = monitorOrNone(monitor);
   if (before === undefined || before === now) return null;
   return `${name} watched ${typeof before === 'string' ? before : 'nothing'} and watches ${now ?? 'nothing'} now: its best begins anew`;
 }

@@ -5,7 +5,7 @@ import { exactNumber, fromExactNumber, fromExactNumbers } from '../../values/exa
 import { record } from '../../values/json-record.js';
 import {
   improves,
-  monitorName,
+  monitorOrNone,
   otherMonitor,
   replaced,
   type AddOn,
@@ -150,7 +150,7 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
           if (folder !== null) host.report(`the state as it failed: ${folder}`);
         },
         state: () => ({
-          monitor: monitorName(monitor),
+          monitor: monitorOrNone(monitor),
           best: best === null || best.value === null ? null : exactNumber(best.value),
           bestStep:
             (improved ? saving : null) ??

@@ -1,10 +1,11 @@
 /** Ends the run when a metric has stopped improving, has got where it was to get, or cannot get there any more. */
 import { exactNumber, fromExactNumber } from '../../values/exact-number.js';
+import { monitorName } from '../../values/monitor-name.js';
 import { record } from '../../values/json-record.js';
 import { showNumber } from '../progress/format.js';
 import {
   improves,
-  monitorName,
+  monitorOrNone,
   otherMonitor,
   replaced,
   type AddOn,
@@ -50,7 +51,7 @@ export function earlyStopping(options: EarlyStoppingOptions): AddOn {
   }
   if (stopAt !== null && divergeAt !== null && !isBetter(monitor, stopAt, divergeAt)) {
     throw new Error(
-      `early_stopping takes a stop_at that is better than diverge_at, got ${stopAt} and ${divergeAt} for ${monitor.mode}(${monitor.metric})`,
+      `early_stopping takes a stop_at that is better than diverge_at, got ${stopAt} and ${divergeAt} for ${monitorName(monitor)}`,
     );
   }
   return {
@@ -80,7 +81,7 @@ export function earlyStopping(options: EarlyStoppingOptions): AddOn {
         state: (): Json => ({
           ...watched,
           best: watched.best === null ? null : exactNumber(watched.best),
-          monitor: monitorName(monitor),
+          monitor: monitorOrNone(monitor),
         }),
         restore: (json) => {
           const { best, waited, because, monitor: before } = record('early_stopping', json);

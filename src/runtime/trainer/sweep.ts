@@ -15,6 +15,7 @@ import {
   type SweepFolder,
 } from '../run/sweep-folder.js';
 import { counted } from '../../values/counted.js';
+import { monitorName } from '../../values/monitor-name.js';
 import { UsageError, type Override } from '../../values/overrides.js';
 import {
   combinations,
@@ -269,7 +270,7 @@ function aboutOf({ spec }: TrainerClass, plan: SweepPlan, base: SweepBase): Read
     settings: [...base.params, ...base.attributes].map(({ path, text }) => `${path.join('.')}=${text}`),
     over: axes(plan.over),
     average: axes(plan.average),
-    pick: `${plan.pick.mode}(${plan.pick.metric})`,
+    pick: monitorName(plan.pick),
   };
 }
 
@@ -416,8 +417,8 @@ function closing(
   const lines = [
     `${counted(runs.filter(({ state }) => state === 'finished').length, 'run')} of ${runs.length} finished in ${showSeconds(seconds)}${left === 0 ? '' : `, ${left} ${left === 1 ? 'is' : 'are'} left`}`,
   ];
-  const { mode, metric } = plan.pick;
-  const by = `${mode}(${metric})`;
+  const { metric } = plan.pick;
+  const by = monitorName(plan.pick);
   if (isTrial) lines.push(`a dev run picks no point: ${metric} is that of a few steps`);
   else if (picked !== null && left > 0)
     lines.push(

@@ -12,6 +12,8 @@ import * as nn from '../../src/runtime/nn/index.js';
 import * as ops from '../../src/runtime/ops/index.js';
 import * as rows from '../../src/runtime/rows/index.js';
 import { DataError } from '../../src/runtime/data/data-error.js';
+import { runFit } from '../../src/runtime/trainer/run.js';
+import { StageTotals } from '../../src/runtime/trainer/totals.js';
 import type { Tensor1D, Tensor2D } from '../../src/runtime/tensor.js';
 import * as units from '../../src/values/units.js';
 import { newestVerified } from './checkpoint-reading.js';
@@ -160,6 +162,22 @@ test('where the state of before cannot be taken back it is said why nothing is s
   );
   expect(text).not.toContain('was saved');
 });
+
+test.each([
+  ['in a run with a folder', {}, true],
+  ['in one that writes nothing', { devRun: 4 }, false],
+] as const)(
+  'what a step is to go back to is taken only where it can be kept: %s',
+  async (_, options, isKept) => {
+    const taken = vi.spyOn(StageTotals.prototype, 'taken');
+    const trainer = new Rare({ params: {}, options: { accumulate: 2 } });
+    await runFit(trainer, { stream: { write: () => undefined }, runDir: 'kept', ...options });
+    const { length } = taken.mock.calls;
+    vi.restoreAllMocks();
+    if (isKept) expect(length).toBeGreaterThan(4);
+    else expect(length).toBe(0);
+  },
+);
 
 test('with statistics that each batch of the step changes, and totals that each is added to', async () => {
   class Normal extends nn.Module<[x: Tensor2D], Tensor1D> {

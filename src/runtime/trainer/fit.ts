@@ -105,7 +105,8 @@ class Fit {
     this.#total = lastStep(session, limit);
     this.#least = new Least(session, listener);
     const note = (line: string): void => listener.note(line);
-    this.#windows = new Windows({ session, train, control, total: this.#total, now, note });
+    const [total, isRescued] = [this.#total, options.rescue !== undefined];
+    this.#windows = new Windows({ session, train, control, total, now, isRescued, note });
     this.#hooks = new HookCalls(addOns, session.profile, () => this.#step, session.isEndless);
     this.#validations = new Validations({
       session,

@@ -213,7 +213,7 @@ async function train(
       from: continued?.loop ?? null,
       limit: devRun,
       keeper: own,
-      rescue,
+      ...(folder === null ? {} : { rescue }),
       hand: options.hand,
     });
     if (result.reason === 'interrupted' && own.newest?.step !== result.at.step) {

@@ -21,6 +21,8 @@ export interface WindowsOptions {
   readonly total: number;
   /** Seconds since the run's start. */
   readonly now: () => number;
+  /** Whether the state of before a window that fails is of use to somebody. */
+  readonly isRescued: boolean;
   /** Something to know about how the run is done, once. */
   readonly note: (line: string) => void;
 }
@@ -251,7 +253,7 @@ export class Windows {
     const last = runs.at(-1);
     if (last === undefined) return;
     const wasHalf = this.#isHalf;
-    if (!last.run.last) this.#before ??= await this.#beforeWindow();
+    if (!last.run.last && this.options.isRescued) this.#before ??= await this.#beforeWindow();
     this.#isHalf = true;
     const { session, train } = this.options;
     const { stage, data } = train;

@@ -6,14 +6,20 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
 import type { AddOn, Moment } from '../../src/runtime/addons/addon.js';
+import * as data from '../../src/runtime/data/index.js';
 import * as ops from '../../src/runtime/ops/index.js';
+import * as optim from '../../src/runtime/optim/index.js';
 import * as rows from '../../src/runtime/rows/index.js';
 import type { Tensor1D, Tensor2D } from '../../src/runtime/tensor.js';
 import { resumePointAt } from '../../src/runtime/trainer/resume.js';
 import { runFit } from '../../src/runtime/trainer/run.js';
+import type { TrainerSpec } from '../../src/runtime/trainer/spec.js';
+import * as steps from '../../src/runtime/trainer/steps.js';
+import { Trainer } from '../../src/runtime/trainer/trainer.js';
 import { bundledTrainer } from './bundled-program.js';
 import { newestVerified } from './checkpoint-reading.js';
-import { broken, PairTrainer, type PairRow } from './pair-trainer.js';
+import { broken, counted, PairTrainer } from './pair-trainer.js';
+import { Line } from './tiny-trainer.js';
 
 let folder = '';
 beforeAll(async () => {
@@ -67,11 +73,53 @@ test.each([
   expect(read(name, weights) === read('whole', weights)).toBe(true);
 });
 
-/** With a loss for which `y` is a class, 0 or 1. */
-class Labelled extends PairTrainer {
-  override missOf({ x, y }: PairRow) {
-    const labels = ops.cast<Tensor1D>(ops.abs(y), { to: 'i32' });
-    const classes = ops.oneHot<Tensor2D>(labels, { classes: 2 });
+type ClassRow = Readonly<{ x: Tensor2D; y: Tensor1D }>;
+
+/** The same with classes in the place of numbers: 0 and 1. */
+function classed(
+  options: Parameters<typeof counted>[0],
+): data.LiveSource<{ x: Float32Array; y: Int32Array }> {
+  const source = counted(options);
+  return {
+    ...source,
+    async harvest(about) {
+      const { x, y } = await source.harvest(about);
+      return { x, y: Int32Array.from(y, (each) => Math.abs(each)) };
+    },
+  };
+}
+
+class Labelled extends Trainer<
+  object,
+  { readonly line: Line },
+  { readonly left: data.Data<ClassRow>; readonly right: data.Data<ClassRow> }
+> {
+  static override readonly spec: TrainerSpec<object> = { name: 'labelled', trainer: 'Labelled', params: [] };
+
+  protected override configureData() {
+    const set = (side: 'left' | 'right'): data.Data<ClassRow> =>
+      data.live<ClassRow>(
+        classed,
+        { guess: data.model('Line', { x: { dtype: 'f32', shape: [2] } }), side },
+        { record: { x: { dtype: 'f32', shape: [2] }, y: { dtype: 'i32', shape: [] } }, batch: 4 },
+      );
+    return { left: set('left'), right: set('right') };
+  }
+  protected override configureModels() {
+    return { line: new Line() };
+  }
+  protected override configureOptimizers(models: { readonly line: Line }) {
+    return { opt: optim.adam({ of: [models.line], lr: 0.05 }) };
+  }
+  protected override configureSteps({ left, right }: ReturnType<Labelled['configureData']>) {
+    return [
+      steps.train('train', [left, right], (one, two) => {
+        this.update(['opt'], () => ({ minimize: [this.#missOf(one), this.#missOf(two)] }));
+      }),
+    ];
+  }
+  #missOf({ x, y }: ClassRow) {
+    const classes = ops.oneHot<Tensor2D>(y, { classes: 2 });
     return rows.mean(ops.mul(this.models.line.call(x), ops.sum<Tensor1D>(classes, { axis: 1 })));
   }
 }
@@ -83,7 +131,7 @@ test.each([
   ['in the first batch of a step', 3, { steps: 3, accumulate: 3 }, 1],
 ] as const)('a label that is no class, %s, is told by its harvest', async (name, index, options, step) => {
   Object.assign(broken, { side: 'right', how: 9, index });
-  const trainer = new Labelled({ params: {}, options });
+  const trainer = new Labelled({ params: {}, options: { seed: 3, ...options } });
   const runDir = join(folder, name);
   await expect(runFit(trainer, { stream: { write: () => undefined }, runDir })).rejects.toThrow(
     `label 9 in row 2 of harvest ${index + 1} of left or row 2 of harvest ${index + 1} of right is not one of 2 classes`,

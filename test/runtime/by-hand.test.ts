@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Hooks } from '../../src/runtime/addons/index.js';
 import { Control } from '../../src/runtime/trainer/control.js';
-import { resumePointAt } from '../../src/runtime/trainer/resume.js';
 import type { Standing } from '../../src/runtime/trainer/by-hand.js';
 import { checkpoints, filesIn } from './killed-runs.js';
 import { workInFolder } from './temporary-folder.js';
@@ -97,8 +96,7 @@ describe('a run by hand', () => {
     expect(checkpoints('ended').at(-1)).toBe('step-00000007');
     expect(await run.runStep()).toBeNull();
     expect(readFileSync('ended/console.log', 'utf8')).toContain('ended by hand after 7 steps');
-    const resume = await resumePointAt('ended', 'LineTrainer');
-    const rest = made().byHand({ resume, stream });
+    const rest = made().byHand({ resume: 'ended', stream });
     const first = await rest.runStep();
     expect(first?.step).toBe(8);
     // What was measured before is known to who goes on.

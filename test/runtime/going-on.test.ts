@@ -145,7 +145,11 @@ describe('what does not go on', () => {
     expect(code).toBe(3);
     expect(text).toContain('lr was 0.1, is 0.2');
     expect(text).toContain('train.batch was 4 (as in the spec), is 2');
-    expect(text).toContain('--allow lr,train.batch');
+    expect(text).toContain('an epoch had 5 steps and has 10 now');
+    // Nothing would allow that.
+    expect(text).not.toContain('--allow');
+    const { text: other } = await run(['--resume', 'params', 'lr=0.2', 'trainer.seed=2']);
+    expect(other).toContain('or say that it is meant: --allow lr,seed');
     // Nothing was touched.
     expect(reasonOf('params')).toBe(null);
     expect(checkpoints('params')).toEqual(checkpoints('base'));
@@ -166,6 +170,21 @@ describe('what does not go on', () => {
     expect(text).toContain('line.ztrain: - trainer LineTrainer {}');
     expect(text).toContain('line.ztrain: + trainer LineTrainer { epochs = 9 }');
     expect((await run([...words, '--allow', 'spec'], Other)).code).toBe(0);
+  });
+
+  test('with a trainer that has no text of its spec: its digest says whether it is the same', async () => {
+    const { files: _none, ...bare } = LineTrainer.spec;
+    class Alone extends Saving {
+      static override readonly spec = bare;
+    }
+    class OtherAlone extends Saving {
+      static override readonly spec = { ...bare, sha256: '01' };
+    }
+    const words = ['--resume', again('alone')];
+    const { code, text } = await run(words, OtherAlone);
+    expect(code).toBe(3);
+    expect(text).toContain('the spec is another one, of which one side has no text');
+    expect((await run(words, Alone)).code).toBe(0);
   });
 
   test('with data of another length', async () => {

@@ -23,13 +23,15 @@ export async function lockOf(trainer: AnyTrainer, session: Session): Promise<Loc
   return {
     spec: (spec.files ?? []).map(({ path, text }) => ({ path, text })),
     externs: (spec.externs ?? []).map(({ path, sha256 }) => ({ path, sha256 })),
+    // Of a trainer that is a part of another program this is all that is known of its spec.
+    spec_sha256: spec.sha256 ?? null,
     // Told where it is another one, not refused.
     compiler: spec.compiler ?? null,
     params: paramsByName(trainer),
     options: optionFacts(options),
     // What `mixed` is depends on the device.
     computes_in: session.engine.computesIn,
-    // Null where data has no epochs. Kept, and compared by `refuseOtherEpochs`.
+    // Null where data has no epochs. Kept, and compared by `otherEpochs`.
     steps_per_epoch: session.isEndless ? null : session.pace.stepsPerEpoch,
     overrides: [...overrides],
     data: await readFiles(session),
@@ -69,10 +71,16 @@ export function compareLocks(
   there: unknown,
   here: Lock,
   allowed: readonly string[],
-  inSpec: SpecValue = () => undefined,
+  {
+    inSpec = () => undefined,
+    never = null,
+  }: { readonly inSpec?: SpecValue; readonly never?: string | null } = {},
 ): readonly string[] {
   const before = record('lock', there);
-  const otherSpec = specDifferences(before['spec'], here['spec']);
+  const isText = textsOf(before['spec']).size > 0 && textsOf(here['spec']).size > 0;
+  const otherSpec = isText
+    ? specDifferences(before['spec'], here['spec'])
+    : digestDifferences(before['spec_sha256'], here['spec_sha256']);
   // What another spec has said is not known.
   const bySpec = (name: string): string => {
     const value = otherSpec.length > 0 ? undefined : inSpec(name);
@@ -93,7 +101,7 @@ export function compareLocks(
     ),
     ...dataDifferences(record('data', before['data']), record('data', here['data'])),
     ...otherSpec,
-    ...externDifferences(before['externs'], here['externs']),
+    ...(isText ? externDifferences(before['externs'], here['externs']) : []),
     ...numberDifferences(before['computes_in'], here['computes_in']),
   ];
   const known = new Set([
@@ -118,28 +126,28 @@ export function compareLocks(
       [
         `cannot go on from ${from}, this run is another one:`,
         ...refused.flatMap(({ lines }) => lines.map((line) => `  ${line}`)),
-        `go back to what it was, or say that it is meant: --allow ${[...allowed, ...names].join(',')}`,
+        never ??
+          `go back to what it was, or say that it is meant: --allow ${[...allowed, ...names].join(',')}`,
       ].join('\n'),
     );
   }
+  if (never !== null) throw new RunError(`cannot go on from ${from}: ${never}`);
   return differences.flatMap(({ lines }) => lines);
 }
 
 /**
- * Throws a RunError where an epoch has another number of steps than in the run of which `state` is, whatever is allowed: a step's epoch and
- * its place in the data are counted by that number, so that epochs would jump and rows come twice or not at all. `from`: the checkpoint.
+ * What forbids to go on, whatever is allowed, where an epoch has another number of steps than in the run of which `state` is: a step's epoch
+ * and its place in the data are counted by that number, so that epochs would jump and rows come twice or not at all. Null where it has not.
  */
-export function refuseOtherEpochs(from: string, state: Readonly<Record<string, unknown>>, here: Lock): void {
+export function otherEpochs(state: Readonly<Record<string, unknown>>, here: Lock): string | null {
   const now = here['steps_per_epoch'];
   const before = record('lock', state['lock']);
   const was =
     before['steps_per_epoch'] === undefined ? stepsByPlace(state, before) : before['steps_per_epoch'];
-  if (typeof now !== 'number' || typeof was !== 'number' || was === now) return;
+  if (typeof now !== 'number' || typeof was !== 'number' || was === now) return null;
   const step = Number(state['step']);
   const place = (steps: number): string => `epoch ${(step / steps).toFixed(2)}`;
-  throw new RunError(
-    `cannot go on from ${from}: an epoch had ${was} steps and has ${now} now, with which step ${step} would lie at ${place(now)}, not at ${place(was)}; keep batch, accumulate, limit and the number of rows as they were, or begin a new run from its weights by the add-on pretrained`,
-  );
+  return `an epoch had ${was} steps and has ${now} now, with which step ${step} would lie at ${place(now)}, not at ${place(was)}; keep batch, accumulate, limit and the number of rows as they were, or begin a new run from its weights by the add-on pretrained`;
 }
 
 /** Steps of an epoch by the place in the data, of a checkpoint that does not say them; null in the first epoch. */
@@ -259,6 +267,12 @@ function specDifferences(before: unknown, now: unknown): readonly Difference[] {
   });
   return lines.length === 0 ? [] : [{ name: 'spec', lines }];
 }
+
+/** Where one of two trainers does not have the text of its spec. */
+const digestDifferences = (before: unknown, now: unknown): readonly Difference[] =>
+  typeof before === 'string' && typeof now === 'string' && before !== now
+    ? [{ name: 'spec', lines: ['the spec is another one, of which one side has no text'] }]
+    : [];
 
 function changedLines(path: string, old: readonly string[], young: readonly string[]): readonly string[] {
   const changed = [

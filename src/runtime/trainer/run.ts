@@ -20,7 +20,7 @@ import { evaluatedPass, HookCalls, named, type LiveAddOn } from './hook-calls.js
 import { closeAddOns, idleHost, startAddOns } from './live-add-ons.js';
 import { isFigure } from './measured-figures.js';
 import { isOff } from './open-stage.js';
-import type { ResumePoint } from './resume.js';
+import { resumePointAt, type ResumePoint } from './resume.js';
 import type { Session } from './session.js';
 import type { Outputs } from './stage.js';
 import type { ResolvedOptions } from './resolved-options.js';
@@ -94,9 +94,20 @@ export interface TestOptions extends UseOptions {
   readonly rows?: (step: string, rows: Outputs) => Promise<void> | void;
 }
 
+/** How training begins. */
+export interface FitStart extends Omit<RunOptions, 'resume'> {
+  /** Where the run goes on, in its own folder: the path of a run or of one of its checkpoints, or what was read of that. */
+  readonly resume?: ResumePoint | string | null;
+}
+
 /** Trains from the first step, or from where a run was left. */
-export async function runFit(trainer: AnyTrainer, options: RunOptions = {}): Promise<FitResult> {
+export async function runFit(trainer: AnyTrainer, start: FitStart = {}): Promise<FitResult> {
   const started = Date.now();
+  const { resume = null } = start;
+  const options: RunOptions = {
+    ...start,
+    resume: typeof resume === 'string' ? await resumePointAt(resume, trainer.spec.trainer) : resume,
+  };
   const prepared = await trainer.prepare({
     // Figures of the data are in the checkpoint.
     kinds: options.resume ? ['train', 'validate'] : ['measure', 'train', 'validate'],

@@ -27,6 +27,7 @@ import {
   runPredict,
   runTest,
   type AnyTrainer,
+  type FitStart,
   type RunOptions,
   type TestOptions,
 } from './run.js';
@@ -256,8 +257,8 @@ export abstract class Trainer<
     return { session, addOns: overridden.addOns, models: named, copies, note };
   }
 
-  /** Trains from the first step. Once a trainer. */
-  fit(options: RunOptions = {}): Promise<FitResult> {
+  /** Trains from the first step, or from where a run was left (`resume`). Once a trainer. */
+  fit(options: FitStart = {}): Promise<FitResult> {
     return runFit(this, options);
   }
 
@@ -265,7 +266,7 @@ export abstract class Trainer<
    * Trains as `fit` does, a step or an epoch at a time, as its owner asks: `const run = trainer.byHand(); while (await run.runStep()) …`.
    * Once a trainer. A run that is not over is to be ended by its `end`.
    */
-  byHand(options: RunOptions = {}): ByHand {
+  byHand(options: FitStart = {}): ByHand {
     return new ByHand((hand) => runFit(this, { ...options, hand }));
   }
 

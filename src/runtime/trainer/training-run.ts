@@ -25,7 +25,7 @@ import { loopStateOf, type LoopState } from './loop-state.js';
 import { pretrainedOf } from './pretrained.js';
 import { bestOf, checkStillNewest, pointersOf, setNewerAside, type ResumePoint } from './resume.js';
 import { leftOutLines } from './open-data.js';
-import { compareLocks, jsonRecordOf as jsonOf, keptDefaults, lockOf, refuseOtherEpochs } from './run-lock.js';
+import { compareLocks, jsonRecordOf as jsonOf, keptDefaults, lockOf, otherEpochs } from './run-lock.js';
 import { nothingLeft, tellOver } from './nothing-left.js';
 import {
   describe,
@@ -316,10 +316,10 @@ async function checkSame(
     );
   }
   const lock = await lockOf(trainer, session);
-  const from = shortPath(checkpoint.folder);
-  // First what nothing allows: `compareLocks` says what to allow.
-  refuseOtherEpochs(from, state, lock);
-  return compareLocks(from, state['lock'], lock, allowed, (name) => valueInSpec(trainer, name));
+  return compareLocks(shortPath(checkpoint.folder), state['lock'], lock, allowed, {
+    inSpec: (name) => valueInSpec(trainer, name),
+    never: otherEpochs(state, lock),
+  });
 }
 
 /** What the spec says of `owner.option` of a data set; undefined of all else. */

@@ -86,6 +86,21 @@ test('weights of a checkpoint whose state is damaged are tested, and that is sai
   expect(code).toBe(0);
 });
 
+test('code of an extern that has changed since the training is named', async () => {
+  const withCode = (sha256: string): typeof LineTrainer =>
+    class extends Saving {
+      static override readonly spec = { ...LineTrainer.spec, externs: [{ path: 'net.ts', sha256 }] };
+    };
+  expect((await run(['--run-dir=coded'], withCode('aa'))).code).toBe(0);
+  for (const command of ['test', 'predict']) {
+    const same = await run([command, '--from=coded'], withCode('aa'));
+    expect(same.text).not.toContain('extern');
+    const { code, text } = await run([command, '--from=coded'], withCode('bb'));
+    expect(text).toContain('note: net.ts, code of an extern, has changed; the weights must still fit\n');
+    expect(code).toBe(0);
+  }
+});
+
 test('a file that has changed since the training is named, once', async () => {
   expect((await run(['--run-dir=changed'], OfFile)).code).toBe(0);
   const note = 'rows.csv has changed since these weights were trained';

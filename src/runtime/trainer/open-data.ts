@@ -9,11 +9,14 @@ import { RowWorkers } from '../data/row-workers.js';
 import { SharedRows } from '../data/shared-rows.js';
 import { RunError } from '../run/run-error.js';
 import type { ResolvedOptions } from './resolved-options.js';
+import type { Lengths } from './spec.js';
 import type { StageKind, StepPlan } from './steps.js';
 
 /** What is said of a run's data. */
 export interface DataParts {
   readonly options: Pick<ResolvedOptions, 'seed'>;
+  /** How long a run is before the command line says otherwise. */
+  readonly bySpec?: Lengths;
   /** Names of data sets. */
   readonly dataNames: ReadonlyMap<Data<unknown>, string>;
   readonly steps: readonly StepPlan[];

@@ -210,7 +210,9 @@ test('lengths of epochs are refused, and evaluations without an end', async () =
   await expect(runFit(given, { ...quiet, runDir: null })).rejects.toThrow(
     'epochs = 3: live data (play) has no epochs; leave trainer.epochs out, the spec sets steps = ',
   );
-  expect(await run({ limit: {} })).toContain('live data (watch) has no end: say how much of it a pass takes');
+  expect(await run({ limit: {} })).toContain(
+    'live data (watch) has no end: say how much of it a pass takes, trainer.limit.validate=10.batches',
+  );
   expect(await run({ limit: { ...limit, train: units.batches(1) } })).toContain(
     'limit.train cuts an epoch short',
   );

@@ -218,6 +218,11 @@ describe('going on', () => {
     expect(losses(done)).toEqual(losses(whole));
   });
 
+  test('what has finished no run has no time of runs', async () => {
+    const { err } = await run(swept(plan), [...short, '--run-dir', join(root, 'none')], 'run 1 of 8');
+    expect(err).toContain('\n0 runs of 8 finished, 8 are left\n');
+  });
+
   test('what is best so far is no pick yet', async () => {
     const folder = join(root, 'later');
     const { err } = await run(swept(plan), [...short, '--run-dir', folder], 'run 5 of 8');

@@ -414,8 +414,9 @@ function closing(
   const picked = pickedOf(plan, points);
   const seconds = runs.reduce((sum, { summary }) => sum + (summary?.seconds ?? 0), 0);
   const left = runs.filter(isLeft).length;
+  const finished = runs.filter(({ state }) => state === 'finished').length;
   const lines = [
-    `${counted(runs.filter(({ state }) => state === 'finished').length, 'run')} of ${runs.length} finished in ${showSeconds(seconds)}${left === 0 ? '' : `, ${left} ${left === 1 ? 'is' : 'are'} left`}`,
+    `${counted(finished, 'run')} of ${runs.length} finished${finished === 0 ? '' : ` in ${showSeconds(seconds)}`}${left === 0 ? '' : `, ${left} ${left === 1 ? 'is' : 'are'} left`}`,
   ];
   const { metric } = plan.pick;
   const by = monitorName(plan.pick);

@@ -153,6 +153,11 @@ describe('a sweep', () => {
     const before = readFileSync(join(folder, 'sweep.json'), 'utf8');
     const { code, err } = await run(swept(plan), [...short, '--run-dir', folder]);
     expect([code, err.includes('8 done before'), err.includes('run 1 of 8')]).toEqual([0, true, false]);
+    expect(err).toContain('; 8 done before\nnothing is left to do: all its runs are done\n');
+    const allowed = await run(swept(plan), ['--resume', folder, '--allow', 'lr,data']);
+    expect(allowed.err).toContain(
+      'nothing is left to do: all its runs are done, and --allow lr,data changes none of them\n',
+    );
     expect(readFileSync(join(folder, 'sweep.json'), 'utf8')).toBe(before);
   });
 

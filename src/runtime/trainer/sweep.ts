@@ -104,6 +104,10 @@ export async function runSweep(
     say(
       `sweep of ${counted(points, 'point')}${runs.length === points ? '' : `, ${counted(runs.length, 'run')}`}${folder === null ? '' : `, in ${shortPath(folder.path)}`}${done === 0 ? '' : `; ${done} done before`}`,
     );
+    if (done === runs.length)
+      say(
+        `nothing is left to do: all its runs are done${allow.length === 0 ? '' : `, and --allow ${allow.join(',')} changes none of them`}`,
+      );
     const write = async (ended: boolean): Promise<void> =>
       folder?.write({
         ...about,

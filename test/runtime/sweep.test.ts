@@ -165,15 +165,17 @@ describe('a sweep', () => {
     const { code, err } = await run(swept(plan), ['trainer.epochs=3', '--run-dir', folder]);
     expect(code).toBe(3);
     expect(err).toContain(
-      'is a sweep with other settings (["trainer.epochs=2","trainer.summary=false"], now',
+      'is a sweep with other settings (trainer.epochs=2; trainer.summary=false, now trainer.epochs=3); choose',
     );
     const other = addons.sweep({ over: [axis('lr', 0.05)], average: [], pick: plan.pick });
-    expect((await run(swept(other), [...short, '--run-dir', folder])).err).toContain('with other over');
+    expect((await run(swept(other), [...short, '--run-dir', folder])).err).toContain(
+      'with other axes of over (lr: 0.05, 0.2; opt.momentum: 0, 0.5, now lr: 0.05)',
+    );
     const changed = swept(plan);
     const externs = [{ path: 'corpus.ts', sha256: 'c0ffee00c0ffee00' }];
     Reflect.set(changed, 'spec', { ...changed.spec, externs });
     expect((await run(changed, [...short, '--run-dir', folder])).err).toContain(
-      'with other externs ([], now ["corpus.ts c0ffee00c0ff"])',
+      'with other code of externs (none, now corpus.ts c0ffee00c0ff)',
     );
   });
 

@@ -161,6 +161,17 @@ describe('a sweep', () => {
     expect(readFileSync(join(folder, 'sweep.json'), 'utf8')).toBe(before);
   });
 
+  test('is no run to test, and neither is a point of it: their runs are named', async () => {
+    const point = join(folder, `point-${written(folder).picked?.point}`);
+    const runs = [1, 2].map((each) => join(point, `run-${each}`)).join(', ');
+    expect((await run(swept(plan), ['test', '--from', folder])).err).toContain(
+      `is a sweep, not a run; give one of its runs: ${point.slice(-7).replace('-', ' ')} was picked, ${runs}\n`,
+    );
+    expect((await run(swept(plan), ['test', '--from', point])).err).toContain(
+      `${point} is a point of a sweep, not a run; give one of its runs: ${runs}\n`,
+    );
+  });
+
   test('of other settings is refused', async () => {
     const { code, err } = await run(swept(plan), ['trainer.epochs=3', '--run-dir', folder]);
     expect(code).toBe(3);

@@ -117,7 +117,12 @@ export const build = async (path: string, options: BuildOptions): Promise<Built>
   }
   const { bundle, writeExecutable } = await import('./codegen/bundle.js');
   const outFile = compilerPath(options.outFile);
-  const made = await bundle({ files: emitted, folder, outFile });
+  const made = await bundle({
+    files: emitted,
+    folder,
+    specFolder: folderOf(compilerPath(path)),
+    outFile,
+  });
   await writeExecutable(outFile, made);
   return { ...none, warnings: made.warnings, written: true };
 };

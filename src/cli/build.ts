@@ -9,7 +9,7 @@ import { checkExterns, emitTo, hasExterns, type Checked } from '../compiler.js';
 import { reasonOf } from '../node-host.js';
 import { makeFolder } from '../values/folders.js';
 import { placesOf } from './places.js';
-import { reportBundleWarnings, reportDiagnostics, reportExterns } from './report.js';
+import { cannotBundle, reportBundleWarnings, reportDiagnostics, reportExterns } from './report.js';
 import { checkSpec, findSpecs, shownPath, type SpecFile } from './specs.js';
 import { Misuse, exits, streams } from './streams.js';
 
@@ -99,19 +99,23 @@ const buildOne = async (spec: SpecFile, options: BuildOptions, before: Written):
     return { code: exits.diagnostics, checked };
   }
   if (!options.bundle || !files.some((file) => file.trainer !== null)) return { code: exits.well, checked };
-  const made = await bundle({ files, folder: generated, outFile: executable });
+  const made = await bundle({
+    files,
+    folder: generated,
+    specFolder: dirname(spec.path),
+    outFile: executable,
+  });
   reportBundleWarnings(made.warnings);
   await written(executable, () => writeExecutable(executable, made));
   streams.say(`wrote ${shownPath(executable)}`);
   return { code: exits.well, checked };
 };
 
-/** A wrong extern is the user's to mend. */
 const buildSafely = async (spec: SpecFile, options: BuildOptions, before: Written): Promise<Outcome> => {
   try {
     return await buildOne(spec, options, before);
   } catch (error) {
-    if (error instanceof BundleError) throw new Misuse(`${spec.shown} cannot be bundled: ${error.message}`);
+    if (error instanceof BundleError) throw cannotBundle(spec.shown, error);
     throw error;
   }
 };

@@ -1,7 +1,7 @@
 /** Diagnostics and TypeScript's faults as a command prints them. */
 import { resolve } from 'node:path';
 import type { Checked } from '../checker/check.js';
-import type { BundleMessage } from '../codegen/bundle.js';
+import { bundleMessageText, type BundleError, type BundleMessage } from '../codegen/bundle.js';
 import type { ExternFaults } from '../codegen/extern-faults.js';
 import type { TypeFault } from '../codegen/typecheck.js';
 import { hasErrors, type Diagnostic } from '../parser/diagnostic.js';
@@ -9,7 +9,7 @@ import { renderDiagnostic } from '../parser/render.js';
 import type { SourceFile } from '../parser/source.js';
 import { counted } from '../values/counted.js';
 import { shownPath } from './specs.js';
-import { streams } from './streams.js';
+import { Misuse, streams } from './streams.js';
 
 /** `2 errors and 1 warning`, or nothing. */
 const summary = (diagnostics: readonly Diagnostic[]): string => {
@@ -63,3 +63,9 @@ export const reportBundleWarnings = (warnings: readonly BundleMessage[]): void =
     streams.say(`warning: ${text}${file === null ? '' : ` (${shownPath(file)}:${line})`}`);
   }
 };
+
+/** A wrong extern is the user's to mend. */
+export const cannotBundle = (spec: string, { messages }: BundleError): Misuse =>
+  new Misuse(
+    `${spec} cannot be bundled: ${messages.map((each) => bundleMessageText(each, shownPath)).join('\n')}`,
+  );

@@ -3,7 +3,7 @@
  * and its exit code.
  */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { folderOf, type Host } from '../checker/host.js';
 import { BundleError } from '../codegen/bundle.js';
@@ -17,7 +17,7 @@ import { refuseOnlyInSpec } from './only-in-spec.js';
 import { keep, readKept, type Texts } from './kept-bundles.js';
 import { specOfCheckpoint } from './kept-spec.js';
 import { placesOf } from './places.js';
-import { reportBundleWarnings, reportDiagnostics, reportExterns } from './report.js';
+import { cannotBundle, reportBundleWarnings, reportDiagnostics, reportExterns } from './report.js';
 import { checkSpec, findSpec, shownPath, type CheckedSpec, type SpecFile } from './specs.js';
 import { Misuse, exits, streams } from './streams.js';
 
@@ -133,7 +133,13 @@ const bundleFor = async (
     return null;
   const { bundle, writeExecutable } = await import('../codegen/bundle.js');
   const outFile = join(cache.folder, 'trainer.mjs');
-  const made = await bundle({ files, folder: generated, outFile, sourceMap: 'inline' });
+  const made = await bundle({
+    files,
+    folder: generated,
+    specFolder: dirname(spec.path),
+    outFile,
+    sourceMap: 'inline',
+  });
   reportBundleWarnings(made.warnings);
   const name = `${hashOf([made.code])}.mjs`;
   const path = join(cache.folder, name);
@@ -198,7 +204,7 @@ const runTrainer = async (
   try {
     path = await bundleFor(spec, checked, checkpoint !== null);
   } catch (error) {
-    if (error instanceof BundleError) throw new Misuse(`${spec.shown} cannot be bundled: ${error.message}`);
+    if (error instanceof BundleError) throw cannotBundle(spec.shown, error);
     throw error;
   }
   if (path === null) return exits.diagnostics;

@@ -24,6 +24,8 @@ export interface BundleOptions {
   readonly files: readonly EmittedFile[];
   /** Absolute folder where the emitted files are, or would be; imports of externs start here. */
   readonly folder: string;
+  /** Absolute folder of the spec, from which code of externs is named; that of the emitted files where it is left out. */
+  readonly specFolder?: string;
   /** Absolute path of the executable; paths in the source map are relative to it. */
   readonly outFile: string;
   /** A file beside the executable, at its end, or none. */
@@ -44,6 +46,7 @@ export interface Bundle {
 /** What esbuild says, with the place in the text that it was given. */
 export interface BundleMessage {
   readonly text: string;
+  /** An absolute path. */
   readonly file: string | null;
   /** From 1; 0 where there is no place. */
   readonly line: number;
@@ -54,15 +57,20 @@ export interface BundleMessage {
 export class BundleError extends Error {
   override readonly name = 'BundleError';
   constructor(readonly messages: readonly BundleMessage[]) {
-    super(
-      messages.map(({ text, file, line }) => (file === null ? text : `${file}:${line}: ${text}`)).join('\n'),
-    );
+    super(messages.map((each) => bundleMessageText(each)).join('\n'));
   }
 }
 
-const messageOf = ({ text, location }: Message): BundleMessage => ({
+/** `net.ts:12:3: Expected ";"`, with the file as `show` writes its path. */
+export const bundleMessageText = (
+  { text, file, line, column }: BundleMessage,
+  show: (path: string) => string = (path) => path,
+): string => (file === null ? text : `${show(file)}:${line}:${column}: ${text}`);
+
+/** `from` is the folder that esbuild worked in, from which it names files. */
+const messageOf = ({ text, location }: Message, from: string): BundleMessage => ({
   text,
-  file: location?.file ?? null,
+  file: location === null ? null : resolve(from, location.file),
   line: location?.line ?? 0,
   column: location === null ? 0 : location.column + 1,
 });
@@ -203,7 +211,7 @@ export const bundle = async (options: BundleOptions): Promise<Bundle> => {
     ],
   }).catch((error: unknown) => {
     if (error instanceof Error && 'errors' in error && Array.isArray(error.errors)) {
-      throw new BundleError(error.errors.filter(isMessage).map(messageOf));
+      throw new BundleError(error.errors.filter(isMessage).map((each) => messageOf(each, root.folder)));
     }
     throw error;
   });
@@ -219,7 +227,7 @@ export const bundle = async (options: BundleOptions): Promise<Bundle> => {
       licences,
     ),
     map: text('.map'),
-    warnings: result.warnings.map(messageOf),
+    warnings: result.warnings.map((each) => messageOf(each, root.folder)),
     inputs: readFrom(options, Object.keys(result.metafile.inputs), root.folder),
   };
 };
@@ -230,9 +238,9 @@ const readFrom = (options: BundleOptions, names: readonly string[], from: string
   return names.map((name) => resolve(from, name)).filter((path) => !inMemory.has(path) && existsSync(path));
 };
 
-/** Code of externs, and all that it imports, as seen from the emitted files: what they import besides each other and the runtime. */
+/** Code of externs, and all that it imports, as seen from the spec: what the emitted files import besides each other and the runtime. */
 const externsIn = (
-  { files, folder }: BundleOptions,
+  { files, folder, specFolder = folder }: BundleOptions,
   { inputs }: Metafile,
   root: PackageRoot,
 ): readonly { readonly path: string; readonly sha256: string }[] => {
@@ -253,7 +261,7 @@ const externsIn = (
       open.push(next);
     }
   return [...found].sort().map((path) => ({
-    path: relative(folder, path).replaceAll('\\', '/'),
+    path: relative(specFolder, path).replaceAll('\\', '/'),
     sha256: createHash('sha256').update(readFileSync(path)).digest('hex'),
   }));
 };

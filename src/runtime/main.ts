@@ -23,7 +23,7 @@ import { parseParam } from './trainer/params.js';
 import { runPredict, runTest, type RunOptions } from './trainer/run.js';
 import type { ParamValue, TrainerSpec } from './trainer/spec.js';
 import type { Outputs } from './trainer/stage.js';
-import { attributesOfRun, trainedWith } from './trainer/trained-with.js';
+import { attributesOfRun, otherCode, trainedWith } from './trainer/trained-with.js';
 import type { TrainerClass } from './trainer/trainer.js';
 import { trainCommand } from './train-command.js';
 
@@ -267,6 +267,8 @@ async function evaluateWith(
   }
   const params = { ...Object.fromEntries(before), ...given };
   const trained = await trainedWith(from);
+  const code = otherCode(trained, spec);
+  if (code !== null) io.stderr.write(`note: ${code}; the weights must still fit\n`);
   const { taken, notes } = attributesOfRun(trained, args.attributes, () =>
     new trainerClass({ params }).dataNames(),
   );

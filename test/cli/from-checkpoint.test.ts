@@ -158,7 +158,7 @@ describe('export', () => {
     expect(existsSync(join(desk.folder, made.stdout.trim()))).toBe(true);
     const again = await desk.ztrainc(['export', 'mpg', '--to', 'npz']);
     expect([again.code, again.stdout]).toEqual([3, '']);
-    expect(again.stderr).toContain('something else stands there; choose another --out');
+    expect(again.stderr).toContain('a file of that name is there; remove it, or choose another --out');
     expect((await desk.ztrainc(['export', 'mpg', '--to', 'tfjs', '--out', 'web'])).code).toBe(0);
     expect(readdirSync(join(desk.folder, 'web'))).toContain('weights_manifest.json');
   });

@@ -188,6 +188,12 @@ describe('run', () => {
     expect((await run()).stderr).toBe('kept\n');
     note('two');
     expect((await run()).stderr).toBe('two\n');
+    writeFileSync(join(folder, 'note.ts'), 'export const none = 1;\nlet it = = 2;\n');
+    const broken = await run();
+    expect(broken.code).toBe(2);
+    expect(broken.stderr).toContain(
+      'externs/gpt.ztrain cannot be bundled: externs/note.ts:2:10: Unexpected "="',
+    );
     writeFileSync(join(folder, 'corpus.ts'), 'export const tokenWindows = (): string => "no data";\n');
     const { code, stderr } = await run();
     expect(code).toBe(1);

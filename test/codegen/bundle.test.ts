@@ -50,6 +50,7 @@ let made: Bundle = { code: '', map: null, warnings: [], inputs: [] };
 const options = (files: readonly EmittedFile[]) => ({
   files,
   folder: join(folder, 'specs', 'generated'),
+  specFolder: join(folder, 'specs'),
   outFile: join(folder, 'dist', 'tiny.mjs'),
   root: { folder, version: '0.1.0', fromSource: true },
 });
@@ -108,8 +109,8 @@ describe('an executable', () => {
     const { stdout } = await run(process.execPath, ['-e', script]);
     const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
     expect(JSON.parse(stdout)).toEqual([
-      { path: '../deep.ts', sha256: digest("export const deep: string = 'deep';\n") },
-      { path: '../whole.ts', sha256: digest(extern) },
+      { path: 'deep.ts', sha256: digest("export const deep: string = 'deep';\n") },
+      { path: 'whole.ts', sha256: digest(extern) },
     ]);
     // The line with the digests is in no source map.
     await expect(run(process.execPath, [path, 'fail'])).rejects.toThrow(/tiny\.ztrain:2:\d+/);
@@ -118,7 +119,13 @@ describe('an executable', () => {
   test('says which import of an extern is missing', async () => {
     const using = tiny("import * as gone from '../gone.js';\nconsole.log(gone);\n");
     await expect(bundle(options([using]))).rejects.toThrow(BundleError);
-    await expect(bundle(options([using]))).rejects.toThrow(/tiny\.ts:4: Could not resolve "\.\.\/gone\.js"/);
+    const file = join(folder, 'specs', 'generated', 'tiny.ts');
+    await expect(bundle(options([using]))).rejects.toMatchObject({
+      messages: [{ file, line: 4, column: 23 }],
+    });
+    await expect(bundle(options([using]))).rejects.toThrow(
+      /tiny\.ts:4:23: Could not resolve "\.\.\/gone\.js"/,
+    );
   });
 
   test('is the same for the same files', async () => {

@@ -181,7 +181,7 @@ describe('csv', () => {
       [3, 11],
     ]);
     await expect(readCsv('y\nno\n', { record: { y: i32 }, onBadRow: 'skip' })).rejects.toThrow(
-      /has no rows \(1 bad rows were skipped\)/,
+      /has no rows \(1 bad row was skipped\)/,
     );
   });
 

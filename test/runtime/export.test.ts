@@ -131,7 +131,7 @@ test('without a name it is called what it is; what is there is not replaced', as
       expect((await exportWeights(runs[0] ?? '', to)).path).toBe(name);
       expect(statSync(join(root, name)).size).toBeGreaterThan(0);
       await expect(exportWeights(runs[0] ?? '', to)).rejects.toThrow(
-        `cannot write ${name}: something else stands there; choose another --out`,
+        `cannot write ${name}: a ${to === 'tfjs' ? 'folder' : 'file'} of that name is there; remove it, or choose another --out`,
       );
     }
     const { spec, ...head } = contents(8).head;

@@ -203,9 +203,16 @@ test('lengths of epochs are refused, and evaluations without an end', async () =
     );
   const limit = { validate: units.batches(1) };
   expect(await run({ steps: null, epochs: 2, limit })).toContain(
-    'epochs = 2: live data (play) has no epochs',
+    'epochs = 2: live data (play) has no epochs; set steps or max_time instead',
   );
-  expect(await run({ limit: {} })).toContain('live data (watch) has no end: say how much of it a pass takes');
+  const epochs = [{ path: ['trainer', 'epochs'], text: '3' }];
+  const given = new LiveTrainer({ ...setup({}, { limit }), overrides: epochs });
+  await expect(runFit(given, { ...quiet, runDir: null })).rejects.toThrow(
+    'epochs = 3: live data (play) has no epochs; leave trainer.epochs out, the spec sets steps = ',
+  );
+  expect(await run({ limit: {} })).toContain(
+    'live data (watch) has no end: say how much of it a pass takes, trainer.limit.validate=10.batches',
+  );
   expect(await run({ limit: { ...limit, train: units.batches(1) } })).toContain(
     'limit.train cuts an epoch short',
   );

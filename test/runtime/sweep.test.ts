@@ -153,22 +153,40 @@ describe('a sweep', () => {
     const before = readFileSync(join(folder, 'sweep.json'), 'utf8');
     const { code, err } = await run(swept(plan), [...short, '--run-dir', folder]);
     expect([code, err.includes('8 done before'), err.includes('run 1 of 8')]).toEqual([0, true, false]);
+    expect(err).toContain('; 8 done before\nnothing is left to do: all its runs are done\n');
+    const allowed = await run(swept(plan), ['--resume', folder, '--allow', 'lr,data']);
+    expect(allowed.err).toContain(
+      'nothing is left to do: all its runs are done, and --allow lr,data changes none of them\n',
+    );
     expect(readFileSync(join(folder, 'sweep.json'), 'utf8')).toBe(before);
+  });
+
+  test('is no run to test, and neither is a point of it: their runs are named', async () => {
+    const point = join(folder, `point-${written(folder).picked?.point}`);
+    const runs = [1, 2].map((each) => join(point, `run-${each}`)).join(', ');
+    expect((await run(swept(plan), ['test', '--from', folder])).err).toContain(
+      `is a sweep, not a run; give one of its runs: ${point.slice(-7).replace('-', ' ')} was picked, ${runs}\n`,
+    );
+    expect((await run(swept(plan), ['test', '--from', point])).err).toContain(
+      `${point} is a point of a sweep, not a run; give one of its runs: ${runs}\n`,
+    );
   });
 
   test('of other settings is refused', async () => {
     const { code, err } = await run(swept(plan), ['trainer.epochs=3', '--run-dir', folder]);
     expect(code).toBe(3);
     expect(err).toContain(
-      'is a sweep with other settings (["trainer.epochs=2","trainer.summary=false"], now',
+      'is a sweep with other settings (trainer.epochs=2; trainer.summary=false, now trainer.epochs=3); choose',
     );
     const other = addons.sweep({ over: [axis('lr', 0.05)], average: [], pick: plan.pick });
-    expect((await run(swept(other), [...short, '--run-dir', folder])).err).toContain('with other over');
+    expect((await run(swept(other), [...short, '--run-dir', folder])).err).toContain(
+      'with other axes of over (lr: 0.05, 0.2; opt.momentum: 0, 0.5, now lr: 0.05)',
+    );
     const changed = swept(plan);
     const externs = [{ path: 'corpus.ts', sha256: 'c0ffee00c0ffee00' }];
     Reflect.set(changed, 'spec', { ...changed.spec, externs });
     expect((await run(changed, [...short, '--run-dir', folder])).err).toContain(
-      'with other externs ([], now ["corpus.ts c0ffee00c0ff"])',
+      'with other code of externs (none, now corpus.ts c0ffee00c0ff)',
     );
   });
 
@@ -216,6 +234,11 @@ describe('going on', () => {
     const [whole, done] = [written(join(root, 'whole')), written(folder)];
     const losses = ({ points }: Written): unknown => points.map(({ metrics }) => metrics?.['validate.loss']);
     expect(losses(done)).toEqual(losses(whole));
+  });
+
+  test('what has finished no run has no time of runs', async () => {
+    const { err } = await run(swept(plan), [...short, '--run-dir', join(root, 'none')], 'run 1 of 8');
+    expect(err).toContain('\n0 runs of 8 finished, 8 are left\n');
   });
 
   test('what is best so far is no pick yet', async () => {

@@ -410,7 +410,7 @@ describe('what outlives a run', () => {
     }
     const { session } = await new Reading(setup({})).prepare({ kinds: ['train'], dataRoot: root });
     expect(session.notes).toEqual([
-      "1 bad rows of train are left out, 2 are used: a.csv:3: row 2, column 'x': 'no' is not a finite number",
+      "1 bad row of train is left out, 2 are used: a.csv:3: row 2, column 'x': 'no' is not a finite number",
     ]);
     await session.close();
     rmSync(root, { recursive: true });

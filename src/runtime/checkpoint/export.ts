@@ -1,9 +1,9 @@
 /** Weights out of a checkpoint, for other programs: one tensor after the other, verified, in a file that is whole or absent. */
-import { open, type FileHandle } from 'node:fs/promises';
+import { lstat, open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HostTensor } from '../engine/engine.js';
 import { RunError } from '../run/run-error.js';
-import { fileError, makeFile, makeFolder, pieceBytes, sweepBesides, writeNew } from './files.js';
+import { codeOf, fileError, makeFile, makeFolder, pieceBytes, sweepBesides, writeNew } from './files.js';
 import type { Checkpoint } from './manifest.js';
 import { planNpz } from './npz.js';
 import { eachTensor, withCheckpoint } from './read.js';
@@ -47,11 +47,22 @@ async function exportCheckpoint(
     else if (to === 'npz') await toNpz(path, checkpoint, tensors);
     else await toTfjs(path, checkpoint, tensors);
   } catch (error) {
+    if (['EEXIST', 'ENOTEMPTY', 'EISDIR'].includes(codeOf(error) ?? ''))
+      throw new RunError(
+        `cannot write ${path}: a ${await kindOf(path)} of that name is there; remove it, or choose another --out`,
+        { cause: error },
+      );
     throw fileError(`cannot write ${path}`, error, 'another --out');
   }
   const bytes = tensors.reduce((sum, tensor) => sum + bytesOf(tensor), 0);
   return { path, checkpoint: checkpoint.folder, tensors: tensors.length, bytes };
 }
+
+const kindOf = (path: string): Promise<string> =>
+  lstat(path).then(
+    (found) => (found.isDirectory() ? 'folder' : found.isSymbolicLink() ? 'link' : 'file'),
+    () => 'file',
+  );
 
 /** Those of 4 bytes first, so that each is aligned. */
 const elementOrder = ({ dtype }: TensorShape): number => (dtype === 'f32' || dtype === 'i32' ? 0 : 1);

@@ -1,7 +1,7 @@
 /** Reads checkpoints, strictly: checksums first, then names and shapes against the models. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { lstat, readFile } from 'node:fs/promises';
+import { lstat, readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { HostTensor, StateVariable } from '../engine/engine.js';
 import { record } from '../../values/json-record.js';
@@ -42,6 +42,13 @@ export async function findCheckpoint(path: string): Promise<Checkpoint> {
     if (await isFile(file)) return pointedAt(path, file);
   }
   if (await isFile(join(path, 'sweep.json'))) throw new RunError(await sweepAdvice(path));
+  if (await isFile(join(folder, 'sweep.json'))) {
+    const runs = await runsOfPoint(path);
+    if (runs.length > 0)
+      throw new RunError(
+        `${path} is a point of a sweep, not a run; give one of its runs: ${shortList(runs)}`,
+      );
+  }
   const isOne = await isFile(path);
   if (isOne && (await isFile(join(dirname(path), 'manifest.json'))))
     throw new RunError(`${path} is a file of a checkpoint; give the checkpoint, ${dirname(path)}`);
@@ -87,14 +94,32 @@ async function sweepAdvice(path: string): Promise<string> {
     const names = (Array.isArray(runs) ? runs : []).map((run: unknown) =>
       String(record('a run', run)['folder']),
     );
-    // What a file says is a name below its folder, or nothing.
-    const found = names.filter((name) => /^[\w.-]+$/.test(name) && existsSync(join(path, name, 'run.json')));
+    // What a file says is a name below its folder, of a point or of a run in it, or nothing.
+    const found = names.filter(
+      (name) => /^\w[\w.-]*(?:[/\\]\w[\w.-]*)?$/.test(name) && existsSync(join(path, name, 'run.json')),
+    );
     if (found.length > 0)
-      return `${what}; give one of its runs: point ${String(point)} was picked, ${found.map((name) => join(path, name)).join(', ')}`;
+      return `${what}; give one of its runs: point ${String(point)} was picked, ${shortList(found.map((name) => join(path, name)))}`;
   } catch {
     // It has picked none yet, or cannot be read.
   }
   return `${what}; give one of the runs in it`;
+}
+
+/** The runs of a point of a sweep that averages over several; empty where it is none. */
+async function runsOfPoint(path: string): Promise<readonly string[]> {
+  const names = await readdir(path).catch((): string[] => []);
+  return names
+    .filter((name) => /^run-\d+$/.test(name) && existsSync(join(path, name, 'run.json')))
+    .sort((a, b) => Number(a.slice(4)) - Number(b.slice(4)))
+    .map((name) => join(path, name));
+}
+
+const shownRuns = 10;
+
+function shortList(runs: readonly string[]): string {
+  const rest = runs.length - shownRuns;
+  return `${runs.slice(0, shownRuns).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
 }
 
 /** While a run goes on, what `last` names may be deleted before it is read: by then `last` names another. */

@@ -11,6 +11,7 @@ import { openLive, type LiveData, type LiveHost, type LiveRows } from './open-li
 import { epochOrder } from './order.js';
 import { checkSplit, partText, rowsOfPart, type Part, type Parts, type Split } from './parts.js';
 import type { RowsOfFiles, SharedRows } from './shared-rows.js';
+import { counted } from '../../values/counted.js';
 import type { Quantity } from '../../values/units.js';
 import type { HostRow, HostStage, RowOf } from './prepared.js';
 import type { RowWorkers } from './row-workers.js';
@@ -334,7 +335,8 @@ export class Data<B> {
     const rows = chosen?.length ?? opened.length;
     const batchesPerEpoch = dropLast ? Math.floor(rows / batch) : Math.ceil(rows / batch);
     if (batchesPerEpoch === 0) {
-      const left = skipped === 0 ? '' : ` (${skipped} bad rows were skipped)`;
+      const left =
+        skipped === 0 ? '' : ` (${counted(skipped, 'bad row')} ${skipped === 1 ? 'was' : 'were'} skipped)`;
       throw new DataError(
         rows === 0
           ? emptyText(label, this.source.name, opened.length, part, left)

@@ -9,11 +9,15 @@ import { RowWorkers } from '../data/row-workers.js';
 import { SharedRows } from '../data/shared-rows.js';
 import { RunError } from '../run/run-error.js';
 import type { ResolvedOptions } from './resolved-options.js';
+import type { Lengths } from './spec.js';
 import type { StageKind, StepPlan } from './steps.js';
+import { counted } from '../../values/counted.js';
 
 /** What is said of a run's data. */
 export interface DataParts {
   readonly options: Pick<ResolvedOptions, 'seed'>;
+  /** How long a run is before the command line says otherwise. */
+  readonly bySpec?: Lengths;
   /** Names of data sets. */
   readonly dataNames: ReadonlyMap<Data<unknown>, string>;
   readonly steps: readonly StepPlan[];
@@ -168,14 +172,18 @@ export function dataNotes(
   opened: ReadonlyMap<Data<unknown>, Pick<ReopenableData, 'label' | 'rows' | 'skipped' | 'leftOut'>>,
   processors = availableParallelism(),
 ): readonly string[] {
+  const bad = sameLeftOut([...opened].map(([set, open]) => ({ set, open })));
   return [...opened].flatMap(([set, open]) => {
-    const { rows, label } = open;
+    const { label } = open;
     const { workers } = set.options;
+    const own = bad.find(([first]) => first?.set === set) ?? [];
+    const names = own.map((each) => parts.dataNames.get(each.set) ?? each.set.source.name);
+    const rows = own.map((each) => each.open.rows);
     return [
-      ...(open.skipped === 0
+      ...(own.length === 0
         ? []
         : [
-            `${open.skipped} bad rows of ${parts.dataNames.get(set) ?? set.source.name} are left out, ${rows} are used: ${firstLeftOut(open)}`,
+            `${counted(open.skipped, 'bad row')} of ${names.join(' and ')} ${open.skipped === 1 ? 'is' : 'are'} left out, ${rows.join(' and ')} are used: ${firstLeftOut(open)}`,
           ]),
       ...(workers > 0 && !set.hasHostWork && parts.isChecked?.(label) !== true
         ? [
@@ -191,6 +199,21 @@ export function dataNotes(
   });
 }
 
+/** Sets that leave out rows, those of one source together where these are the same rows: its parts share them out afterwards. */
+function sameLeftOut<T extends { readonly open: Pick<ReopenableData, 'skipped' | 'leftOut'> }>(
+  sets: readonly T[],
+): readonly (readonly T[])[] {
+  const found = new Map<string, T[]>();
+  for (const [at, each] of sets.entries()) {
+    const { skipped, leftOut } = each.open;
+    if (skipped === 0) continue;
+    const isKnown = leftOut.some(({ file }) => file !== undefined);
+    const key = isKnown ? JSON.stringify([skipped, leftOut]) : String(at);
+    found.set(key, [...(found.get(key) ?? []), each]);
+  }
+  return [...found.values()];
+}
+
 /** So many of the rows that are left out are told at the start. */
 const leftOutAtOnce = 3;
 
@@ -203,10 +226,12 @@ function firstLeftOut({ skipped, leftOut }: Pick<ReopenableData, 'skipped' | 'le
 /** Rows that are left out, as lines of JSON; what is more than is kept of a set is counted in a line of its own. Empty where there are none. */
 export function leftOutLines(sets: Iterable<Pick<ReopenableData, 'label' | 'skipped' | 'leftOut'>>): string {
   const lines: object[] = [];
-  for (const { label, skipped, leftOut } of sets) {
+  for (const same of sameLeftOut([...sets].map((open) => ({ open })))) {
+    const data = same.map(({ open }) => open.label).join(', ');
+    const { skipped = 0, leftOut = [] } = same[0]?.open ?? {};
     for (const { file, line, row, column, reason } of leftOut)
-      lines.push({ data: label, file, line, row, column, reason });
-    if (skipped > leftOut.length) lines.push({ data: label, more: skipped - leftOut.length });
+      lines.push({ data, file, line, row, column, reason });
+    if (skipped > leftOut.length) lines.push({ data, more: skipped - leftOut.length });
   }
   return lines.map((each) => `${JSON.stringify(each)}\n`).join('');
 }

@@ -50,7 +50,7 @@ export async function reloadData(
     if (steps === stepsPerEpoch) continue;
     const labels = data.map(({ label, rows }) => `${label} (${rows} rows)`).join(' and ');
     throw new RunError(
-      `read again before epoch ${epoch + 1}, ${labels} makes ${steps} steps an epoch, not ${stepsPerEpoch}, with which the run's lengths and schedules count; keep the number of rows, or take a fixed part of them: limit.train = ${Math.min(batches, stepsPerEpoch * accumulate)}.batches`,
+      `read again before epoch ${epoch + 1}, ${labels} makes ${steps} steps an epoch, not ${stepsPerEpoch}, with which the run's lengths and schedules count; keep the number of rows, or take a fixed part of them: trainer.limit.train=${Math.min(batches, stepsPerEpoch * accumulate)}.batches`,
     );
   }
   return `epoch ${epoch + 1}: data is read again, ${sets.map(({ label, rows }) => `${label} ${rows} rows`).join(', ')}`;
@@ -77,7 +77,7 @@ function endlessBatches(
     );
   if (part?.unit === 'batches') return part.value;
   throw new RunError(
-    `live data (${labels}) has no end: say how much of it a pass takes, ${option} = 10.batches${part === null ? '' : `, instead of ${showPart(option, part)}`}`,
+    `live data (${labels}) has no end: say how much of it a pass takes, trainer.${option}=10.batches${part === null ? '' : `, instead of ${showPart(option, part)}`}`,
   );
 }
 

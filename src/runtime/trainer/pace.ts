@@ -7,11 +7,12 @@ import { areEndless } from './endless.js';
 import type { DataParts } from './open-data.js';
 import { takenBatches } from './open-stage.js';
 import type { ResolvedOptions } from './resolved-options.js';
+import type { Lengths } from './spec.js';
 
 /** Throws a RunError where live data is given epochs, and where a run that trains has windows longer than an epoch. */
 export function paceOf(
   options: ResolvedOptions,
-  { steps, kinds }: Pick<DataParts, 'steps' | 'kinds'>,
+  { steps, kinds, bySpec }: Pick<DataParts, 'steps' | 'kinds' | 'bySpec'>,
   opened: ReadonlyMap<Data<unknown>, ReopenableData>,
 ): Pace {
   const { accumulate } = options;
@@ -25,7 +26,7 @@ export function paceOf(
   if (areEndless(data)) {
     if (epochs !== null)
       throw new RunError(
-        `epochs = ${epochs}: live data (${data.map(({ label }) => label).join(' and ')}) has no epochs; set steps or max_time instead`,
+        `epochs = ${epochs}: live data (${data.map(({ label }) => label).join(' and ')}) has no epochs; ${insteadOfEpochs(bySpec)}`,
       );
     const endless = Number.POSITIVE_INFINITY;
     return { stepsPerEpoch: endless, accumulate, rowsPerEpoch: endless, totalSteps: limit };
@@ -40,4 +41,10 @@ export function paceOf(
   const rowsPerEpoch = Math.min(first.rows, batches * (plan.data[0]?.options.batch ?? 1));
   const totalSteps = limit ?? (epochs === null ? null : epochs * stepsPerEpoch);
   return { stepsPerEpoch, accumulate, rowsPerEpoch, totalSteps };
+}
+
+/** Epochs of the command line take the place of the spec's steps. */
+function insteadOfEpochs({ epochs = null, steps = null, maxTime = null }: Lengths = {}): string {
+  if (epochs !== null || (steps === null && maxTime === null)) return 'set steps or max_time instead';
+  return `leave trainer.epochs out, the spec sets ${steps === null ? 'max_time' : `steps = ${steps}`}`;
 }

@@ -316,6 +316,12 @@ function withoutRenamed(
 
 /** Code of externs is a part of the spec. Checkpoints of before it was kept say nothing of it. */
 function externDifferences(before: unknown, now: unknown): readonly Difference[] {
+  const lines = changedExterns(before, now);
+  return lines.length === 0 ? [] : [{ name: 'spec', lines }];
+}
+
+/** What has changed in code of externs, a sentence each. */
+export function changedExterns(before: unknown, now: unknown): readonly string[] {
   if (!Array.isArray(before)) return [];
   const digests = (files: unknown): ReadonlyMap<string, string> =>
     new Map(
@@ -325,7 +331,7 @@ function externDifferences(before: unknown, now: unknown): readonly Difference[]
       }),
     );
   const [was, is] = withoutRenamed(digests(before), digests(now));
-  const lines = [...new Set([...was.keys(), ...is.keys()])].flatMap((path): string[] => {
+  return [...new Set([...was.keys(), ...is.keys()])].flatMap((path): string[] => {
     const [old, young] = [was.get(path), is.get(path)];
     if (old === young) return [];
     if (old === undefined) return [`${path}, code of an extern, is new`];
@@ -333,7 +339,6 @@ function externDifferences(before: unknown, now: unknown): readonly Difference[]
       `${path}, code of an extern, ${young === undefined ? 'is not part of it any more' : 'has changed'}`,
     ];
   });
-  return lines.length === 0 ? [] : [{ name: 'spec', lines }];
 }
 
 /** `mixed` is another precision on another device. */

@@ -77,6 +77,9 @@ export interface TrainerOptions {
   readonly runDir?: string | null;
 }
 
+/** Options that say how long a run is. */
+export type Lengths = Pick<TrainerOptions, 'epochs' | 'steps' | 'maxTime'>;
+
 /** The spec of a trainer. */
 export interface TrainerSpec<P> {
   /** The spec's file name without its ending. */

@@ -104,6 +104,10 @@ export async function runSweep(
     say(
       `sweep of ${counted(points, 'point')}${runs.length === points ? '' : `, ${counted(runs.length, 'run')}`}${folder === null ? '' : `, in ${shortPath(folder.path)}`}${done === 0 ? '' : `; ${done} done before`}`,
     );
+    if (done === runs.length)
+      say(
+        `nothing is left to do: all its runs are done${allow.length === 0 ? '' : `, and --allow ${allow.join(',')} changes none of them`}`,
+      );
     const write = async (ended: boolean): Promise<void> =>
       folder?.write({
         ...about,
@@ -236,10 +240,10 @@ async function takeUp(
     for (const key of identity) {
       // Sweeps of before it was kept say nothing of it.
       if (key === 'externs' && !folder.before.has(key)) continue;
-      const [was, is] = [plainJson(folder.before.get(key)), JSON.stringify(about[key])];
-      if (was !== is)
+      const [was, is] = [plainValue(folder.before.get(key)), plainValue(about[key])];
+      if (!isSame(key, was, is))
         throw new RunError(
-          `${folder.path} is a sweep with other ${key} (${was}, now ${is}); choose another --run-dir, go on with what it was started with, or begin anew with --resume none and another --run-dir`,
+          `${folder.path} is a sweep with ${otherOf[key]} (${wordsOfAbout(was)}, now ${wordsOfAbout(is)}); choose another --run-dir, go on with what it was started with, or begin anew with --resume none and another --run-dir`,
         );
     }
   }
@@ -252,12 +256,49 @@ async function takeUp(
 
 const identity = ['trainer', 'sha256', 'externs', 'settings', 'over', 'average', 'pick'] as const;
 
-/** A strictly read value as the text that it was written from. */
-function plainJson(value: unknown): string {
-  return JSON.stringify(value, (_key, each: unknown) =>
+const otherOf: Readonly<Record<(typeof identity)[number], string>> = {
+  trainer: 'another trainer',
+  sha256: 'another spec',
+  externs: 'other code of externs',
+  settings: 'other settings',
+  over: 'other axes of over',
+  average: 'other axes of average',
+  pick: 'another pick',
+};
+
+/** A strictly read value as it was written. */
+function plainValue(value: unknown): unknown {
+  const text = JSON.stringify(value, (_key, each: unknown) =>
     each instanceof Map ? Object.fromEntries(each) : each,
   );
+  return text === undefined ? undefined : JSON.parse(text);
 }
+
+/** Code of externs is the same under another path: the spec says where it lies. */
+function isSame(key: string, was: unknown, is: unknown): boolean {
+  const digests = (files: unknown): unknown =>
+    key === 'externs' && Array.isArray(files)
+      ? files.map((file: unknown) => String(file).split(' ').at(-1)).sort()
+      : files;
+  return JSON.stringify(digests(was)) === JSON.stringify(digests(is));
+}
+
+/** What makes a sweep as a reader says it: `lr=0.1`, `lr: 0.1, 0.2`, or none. */
+function wordsOfAbout(value: unknown): string {
+  if (value === undefined) return 'not known';
+  if (!Array.isArray(value)) return String(value).slice(0, shownOfAbout);
+  if (value.length === 0) return 'none';
+  return value
+    .map((each: unknown) => {
+      if (typeof each !== 'object' || each === null || !('name' in each) || !('values' in each))
+        return String(each);
+      return `${String(each.name)}: ${Array.isArray(each.values) ? each.values.join(', ') : ''}`;
+    })
+    .join('; ');
+}
+
+/** Of a digest so much tells it from another. */
+const shownOfAbout = 40;
 
 /** What makes it this sweep, as `sweep.json` has it. */
 function aboutOf({ spec }: TrainerClass, plan: SweepPlan, base: SweepBase): Readonly<Record<string, Json>> {
@@ -414,8 +455,9 @@ function closing(
   const picked = pickedOf(plan, points);
   const seconds = runs.reduce((sum, { summary }) => sum + (summary?.seconds ?? 0), 0);
   const left = runs.filter(isLeft).length;
+  const finished = runs.filter(({ state }) => state === 'finished').length;
   const lines = [
-    `${counted(runs.filter(({ state }) => state === 'finished').length, 'run')} of ${runs.length} finished in ${showSeconds(seconds)}${left === 0 ? '' : `, ${left} ${left === 1 ? 'is' : 'are'} left`}`,
+    `${counted(finished, 'run')} of ${runs.length} finished${finished === 0 ? '' : ` in ${showSeconds(seconds)}`}${left === 0 ? '' : `, ${left} ${left === 1 ? 'is' : 'are'} left`}`,
   ];
   const { metric } = plan.pick;
   const by = monitorName(plan.pick);

@@ -6,7 +6,8 @@ import { plainJson } from '../checkpoint/strict-json.js';
 import type { ReadFile } from '../data/files.js';
 import { RunError } from '../run/run-error.js';
 import { filesOfData } from './read-files.js';
-import { isHarmless } from './run-lock.js';
+import { changedExterns, isHarmless } from './run-lock.js';
+import type { TrainerSpec } from './spec.js';
 
 /** What a checkpoint says of its run. */
 export interface TrainedWith {
@@ -14,21 +15,24 @@ export interface TrainedWith {
   readonly overrides: readonly string[];
   /** Digests of data files, by their paths as written. */
   readonly files: ReadonlyMap<string, string>;
+  /** Code of externs as its lock has it; undefined where it says nothing of it. */
+  readonly externs: unknown;
   /** Why nothing is known of it, where its state cannot be read: weights have checksums of their own. */
   readonly unread: string | null;
 }
 
-const nothing: TrainedWith = { overrides: [], files: new Map(), unread: null };
+const nothing: TrainedWith = { overrides: [], files: new Map(), externs: undefined, unread: null };
 
 export async function trainedWith(from: Checkpoint): Promise<TrainedWith> {
   try {
     const { lock } = record('state.json', plainJson(await readState(from)));
     // Checkpoints of before it was kept say nothing.
     if (lock === undefined) return nothing;
-    const { overrides, data } = record('lock', lock);
+    const { overrides, data, externs } = record('lock', lock);
     return {
       overrides: Array.isArray(overrides) ? overrides.map(String) : [],
       files: new Map(data === undefined ? [] : filesOfData(data).map(({ file, sha256 }) => [file, sha256])),
+      externs,
       unread: null,
     };
   } catch (error) {
@@ -61,6 +65,20 @@ export function attributesOfRun(
   });
   return { taken, notes };
 }
+
+/** A line of what is another code of externs than the weights were trained with; null where it is the same, or not known. */
+export function otherCode(
+  { externs }: TrainedWith,
+  spec: Pick<TrainerSpec<never>, 'externs'>,
+): string | null {
+  const lines = changedExterns(externs, spec.externs ?? []);
+  const rest = lines.length - shownFiles;
+  return lines.length === 0
+    ? null
+    : [...lines.slice(0, shownFiles), ...(rest > 0 ? [`and ${rest} more`] : [])].join('; ');
+}
+
+const shownFiles = 6;
 
 /** Files that were other ones when the weights were trained, a sentence each. Of folders of pictures nothing is said: all would be read. */
 export async function changedFiles(

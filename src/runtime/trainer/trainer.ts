@@ -101,6 +101,8 @@ export abstract class Trainer<
   /** What the command line set besides params, as `owner.option=value`. */
   readonly overrides: readonly string[];
   readonly #overrides: ReadonlyMap<string, readonly Override[]>;
+  /** Options before the command line's. */
+  readonly #bySpec: TrainerOptions;
   #models: M | null = null;
   /** Made once: what add-ons are conflicts before the run, and works in it. */
   #made: { readonly models: M; readonly addOns: readonly AddOn[] } | null = null;
@@ -114,11 +116,8 @@ export abstract class Trainer<
     const own = typeof spec.options === 'function' ? spec.options(this.params) : (spec.options ?? {});
     this.overrides = (setup.overrides ?? []).map(({ path, text }) => `${path.join('.')}=${text}`);
     this.#overrides = byOwner(setup.overrides ?? []);
-    const given = overrideTrainer(
-      { ...own, ...setup.options },
-      this.#overrides.get('trainer') ?? [],
-      optionTable,
-    );
+    this.#bySpec = { ...own, ...setup.options };
+    const given = overrideTrainer(this.#bySpec, this.#overrides.get('trainer') ?? [], optionTable);
     this.options = resolveOptions(given);
   }
 
@@ -235,6 +234,7 @@ export abstract class Trainer<
     const session = await Session.open<S>({
       engine,
       options: this.options,
+      bySpec: this.#bySpec,
       models: named,
       optimizers: overridden.optimizers,
       copies,

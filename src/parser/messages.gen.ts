@@ -144,6 +144,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT5021: { name: 'zero_rate', severity: 'warning' },
   ZT5022: { name: 'drops_rows', severity: 'warning' },
   ZT5023: { name: 'short_epoch', severity: 'warning' },
+  ZT5024: { name: 'short_window', severity: 'warning' },
   ZT6001: { name: 'extern_disagrees', severity: 'error' },
 };
 
@@ -2079,6 +2080,23 @@ export const shortEpoch = (
   code: 'ZT5023',
   severity: 'warning',
   message: `an epoch of \`${args.step}\` ends with its shortest data set: ${args.lengths}`,
+  span,
+});
+
+/** ZT5024 short_window: an epoch has {windows}, the last has {left} of {accumulate} batches */
+export const shortWindow = (
+  span: Span,
+  args: {
+    readonly windows: string | number;
+    readonly left: string | number;
+    readonly accumulate: string | number;
+  },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5024',
+  severity: 'warning',
+  message: `an epoch has ${args.windows}, the last has ${args.left} of ${args.accumulate} batches`,
   span,
 });
 

@@ -28,7 +28,7 @@ test('a loss that compares each row with all is told of small batches', () => {
   }`;
   const body = `update opt { let z = Net(batch.image) minimize contrast(z, stop_gradient(z)) }`;
   expect(codesOf({ block: contrast, train: train(body) })).toEqual([]);
-  const trainer = 'trainer Digits { epochs = 1 accumulate = 2 }';
+  const trainer = 'trainer Digits { epochs = 1 accumulate = 3 }';
   expect(codesOf({ block: contrast, train: train(body), trainer })).toEqual(['ZT5008']);
 });
 

@@ -120,7 +120,7 @@ test('what depends on the size of a batch in other ways is taken batch by batch,
     codesOf({
       train:
         'step train(batch in train_set) { update opt { minimize sum(Net(batch.image) ** 2) / (batch.size + 1) } }',
-      trainer: 'trainer Digits { epochs = 1 accumulate = 2 }',
+      trainer: 'trainer Digits { epochs = 1 accumulate = 3 }',
     }),
   ).toEqual(['ZT5008']);
 });

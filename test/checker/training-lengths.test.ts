@@ -82,10 +82,10 @@ describe('schedules', () => {
   });
   test('accumulation makes fewer steps', () => {
     const phases = 'warmup(to = 1e-3, over = 24.steps) constant(1e-3, over = rest)';
-    expect(codesOf(scheduled(phases, 'trainer Digits { epochs = 2 accumulate = 2 }'))).toEqual([]);
-    const shown = only(scheduled(phases, 'trainer Digits { epochs = 2 accumulate = 4 }'));
+    expect(codesOf(scheduled(phases, 'trainer Digits { epochs = 2 accumulate = 3 }'))).toEqual([]);
+    const shown = only(scheduled(phases, 'trainer Digits { epochs = 2 accumulate = 5 }'));
     expect(shown.notes.at(-1)).toBe(
-      '`train_set` has 1,438 rows: 45 batches of 32 in an epoch, 12 steps with accumulate = 4; 2 epochs are 24 steps',
+      '`train_set` has 1,438 rows: 45 batches of 32 in an epoch, 9 steps with accumulate = 5; 2 epochs are 18 steps',
     );
   });
   test('defaults of params count, and a param without one leaves it to the start', () => {

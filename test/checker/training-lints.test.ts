@@ -202,7 +202,7 @@ describe('data of validation', () => {
 });
 
 describe('rows that meet', () => {
-  const trainer = 'trainer Digits { epochs = 1 accumulate = 4 }';
+  const trainer = 'trainer Digits { epochs = 1 accumulate = 5 }';
   const normed = net('dense(16) as hidden |> batch_norm() as norm |> dense(10) as head');
 
   test('batch normalization under accumulation, with the counts', () => {
@@ -210,8 +210,8 @@ describe('rows that meet', () => {
     expect(shown).toMatchObject({
       code: 'ZT5008',
       at: 'Net(batch.image)',
-      related: [['4', '4 batches a window']],
-      notes: ['32 rows meet, not the 128 of a window'],
+      related: [['5', '5 batches a window']],
+      notes: ['32 rows meet, not the 160 of a window'],
     });
   });
   test('is no matter without accumulation, nor are rows that stay apart', () => {

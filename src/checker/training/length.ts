@@ -1,5 +1,11 @@
-/** ZT4203 and ZT4204: the run has one length, and an epoch holds at least one window. */
-import { excludingOptions, noBatches, noRunLength, windowTooLarge } from '../../parser/messages.gen.js';
+/** ZT4203, ZT4204 and ZT5024: the run has one length, and an epoch holds at least one window, best of all whole ones. */
+import {
+  excludingOptions,
+  noBatches,
+  noRunLength,
+  shortWindow,
+  windowTooLarge,
+} from '../../parser/messages.gen.js';
 import { partOf } from '../../values/limits.js';
 import { showQuantity } from '../../values/units.js';
 import { endlessData } from './live.js';
@@ -49,7 +55,7 @@ export const checkWindow = ({ trainer, report }: TrainingInput, run: Run): void 
     return;
   }
   // A part that is none is told of as such.
-  if (batches.count < 1 || accumulate === undefined || accumulate <= batches.count) return;
+  if (batches.count < 1 || accumulate === undefined || batches.count % accumulate === 0) return;
   const { option, part } = partOf('train', run.taken);
   const limited =
     part === null
@@ -57,9 +63,25 @@ export const checkWindow = ({ trainer, report }: TrainingInput, run: Run): void 
       : [
           `\`${option} = ${showQuantity(part)}\` takes ${batches.count} of ${counted(batches.all, 'batch', 'batches')}`,
         ];
+  const place = optionOf(trainer.options, 'accumulate')?.span ?? trainer.span;
+  if (accumulate <= batches.count) {
+    const left = batches.count % accumulate;
+    const windows = counted(Math.ceil(batches.count / accumulate), 'window');
+    report(
+      shortWindow(
+        place,
+        { windows, left, accumulate },
+        {
+          notes: [rows, ...limited],
+          help: `write \`accumulate = ${divisorNear(batches.count, accumulate)}\`, or leave ${counted(left, 'batch', 'batches')} out by \`limit = { train: ${batches.count - left}.batches }\`, or keep it with \`# allow ZT5024\``,
+        },
+      ),
+    );
+    return;
+  }
   report(
     windowTooLarge(
-      optionOf(trainer.options, 'accumulate')?.span ?? trainer.span,
+      place,
       { accumulate, batches: counted(batches.count, 'batch', 'batches') },
       {
         notes: [rows, ...limited],
@@ -67,4 +89,11 @@ export const checkWindow = ({ trainer, report }: TrainingInput, run: Run): void 
       },
     ),
   );
+};
+
+/** The number nearest to `near`, the smaller of two, that divides `count`. */
+const divisorNear = (count: number, near: number): number => {
+  for (let away = 1; away < near; away += 1)
+    for (const each of [near - away, near + away]) if (count % each === 0) return each;
+  return 1;
 };

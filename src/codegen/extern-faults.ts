@@ -81,6 +81,11 @@ const reasonOf = (message: string): string => {
   return lines.length < 3 ? (lines.at(-1) ?? '') : lines.slice(-2).join(': ');
 };
 
+const helpFor = ({ what, name }: ExternItem, module: string, { message }: TypeFault): string =>
+  what === 'addon' && message.includes("'label' does not exist")
+    ? `\`many = true\` passes the name of each, \`addon ${name.text} as label\`: take \`readonly label: string\` among the options`
+    : `change the declaration here, or \`${module}\``;
+
 /** `folder` is that of the emitted files, from which a fault's spec is named. */
 export const externFaults = (
   faults: readonly TypeFault[],
@@ -113,7 +118,7 @@ export const externFaults = (
     diagnostics.push(
       externDisagrees(item.name.span, args, {
         notes: [`TypeScript says (TS${fault.code}): ${fault.message.replaceAll('\n', ' ')}`],
-        help: `change the declaration here, or \`${module}\``,
+        help: helpFor(item, module, fault),
       }),
     );
   }

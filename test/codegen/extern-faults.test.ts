@@ -57,9 +57,9 @@ trainer Notified { epochs = 1 }
 addon notify { channel = "#ml" monitor = min(train.loss) }
 `;
 
-const addonFaults = async (declared: string, result = 'addons.Start') => {
+const addonFaults = async (declared: string, result = 'addons.Start', written = addonSpec) => {
   const path = join(folder, 'notified.ztrain');
-  writeFileSync(path, addonSpec);
+  writeFileSync(path, written);
   writeFileSync(
     join(folder, 'notify.ts'),
     `import type { addons } from 'ztrain/runtime';
@@ -105,6 +105,19 @@ test('an option that the add-on does not take is one too: nothing would read it'
 test('an add-on that agrees is none', async () => {
   const declared = '{ readonly channel: string; readonly monitor: addons.Metric; readonly times?: number }';
   expect(await addonFaults(declared)).toEqual({ diagnostics: [], rest: [] });
+}, 60_000);
+
+test('one of which there may be several takes its name: the message says how', async () => {
+  const many = addonSpec.replace('owns = [] }', 'owns = [] many = true }');
+  const rest = 'readonly channel: string; readonly monitor: addons.Metric; readonly times?: number';
+  const { diagnostics } = await addonFaults(`{ ${rest} }`, undefined, many);
+  expect(diagnostics.map(({ code, help }) => [code, help])).toEqual([
+    ['ZT6001', expect.stringContaining('take `readonly label: string` among the options')],
+  ]);
+  expect(await addonFaults(`{ readonly label: string; ${rest} }`, undefined, many)).toEqual({
+    diagnostics: [],
+    rest: [],
+  });
 }, 60_000);
 
 const liveSpec = `extern "./play.ts" {

@@ -83,8 +83,7 @@ export const checkExterns = async (
     import('./codegen/typecheck.js'),
     import('./codegen/extern-faults.js'),
   ]);
-  const { faults } = await typecheck(files, { folder });
-  return externFaults(faults, checked.program, folder);
+  return externFaults(await typecheck(files, { folder }), checked.program, folder);
 };
 
 export interface BuildOptions extends CompileOptions {

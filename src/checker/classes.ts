@@ -294,12 +294,13 @@ const finishClass = (
 ): IrClass => {
   const made = refsOf(sink.slots);
   const used = refsOf([body, graph.ir]);
+  const defaults = refsOf(options.map(({ value }) => value));
   const all = [...options];
   for (const name of sizes.keys()) {
     if (made.dims.has(name))
       all.push({ name, doc: null, origin: 'size', type: { kind: 'int' }, value: null });
   }
-  for (const [name, type] of new Map([...made.params, ...used.params])) {
+  for (const [name, type] of new Map([...made.params, ...used.params, ...defaults.params])) {
     all.push({
       name,
       doc: null,

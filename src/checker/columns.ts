@@ -1,5 +1,5 @@
 /** The columns of a CSV file against the record that is read from it: of the spec alone, and of the file where it is there. */
-import { missingColumn, unknownField, wrongSize } from '../parser/messages.gen.js';
+import { columnTwice, missingColumn, unknownField, wrongSize } from '../parser/messages.gen.js';
 import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
 import { asConstant } from './dims/size.js';
@@ -101,6 +101,14 @@ const checkHeader = (env: Env, file: FileScope, { all, row, span }: ColumnSource
   const head = env.checker.readHead(joinPath(folderOf(file.file.source.path), path.constant));
   const names = head === null ? null : headerOf(head, delimiter);
   if (!names) return;
+  const own = path.span.file === span.file ? path.span : span;
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) {
+    env.checker.report(
+      columnTwice(own, { file: path.constant, column: twice }, { help: 'rename one of them' }),
+    );
+    return;
+  }
   for (const field of row) {
     const given = all.get('columns')?.fields?.get(field.name);
     const wanted = given ? textsOf(given) : [field.name];
@@ -114,7 +122,7 @@ const checkHeader = (env: Env, file: FileScope, { all, row, span }: ColumnSource
           : 0,
     );
     const missing = wanted[found.indexOf(0)];
-    const at = given?.span ?? (path.span.file === span.file ? path.span : span);
+    const at = given?.span ?? own;
     if (missing !== undefined) {
       const near = nearest(missing, names);
       const likely = likelyDelimiter(names, delimiter);

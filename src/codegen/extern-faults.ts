@@ -1,10 +1,12 @@
 /** ZT6001: TypeScript's faults in what the emitted trainer says of an extern, as diagnostics on the spec's own lines. */
-import { resolve } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
 import type { ExternItem } from '../parser/ast.js';
 import type { Diagnostic } from '../parser/diagnostic.js';
 import { externDisagrees } from '../parser/messages.gen.js';
+import { nearest } from '../parser/nearest.js';
 import type { Program } from '../checker/program.js';
-import type { TypeFault } from './typecheck.js';
+import type { TypeCheck, TypeFault } from './typecheck.js';
 
 export interface ExternFaults {
   readonly diagnostics: readonly Diagnostic[];
@@ -14,6 +16,8 @@ export interface ExternFaults {
 
 interface Declared {
   readonly module: string;
+  /** Absolute path of the TypeScript. */
+  readonly path: string;
   readonly item: ExternItem;
   /** Where it is declared, not where it is used. */
   readonly own: boolean;
@@ -26,16 +30,20 @@ const externAt = (program: Program, path: string, line: number, column: number):
   const start = file.source.lineStarts[line - 1];
   if (start === undefined) return null;
   const offset = start + column - 1;
+  const pathOf = (module: string): string => resolve(dirname(path), module);
   for (const decl of file.spec.decls) {
     if (decl.kind !== 'extern' || offset < decl.span.start || offset >= decl.span.end) continue;
     const item = decl.items.find((each) => each.span.start <= offset && offset < each.span.end);
     const [first] = decl.items;
     const found = item ?? first;
-    if (found) return { module: decl.module.value, item: found, own: true };
+    const module = decl.module.value;
+    if (found) return { module, path: pathOf(module), item: found, own: true };
   }
-  const externs = file.spec.decls.flatMap((decl) =>
-    decl.kind === 'extern' ? decl.items.map((item) => ({ module: decl.module.value, item, own: false })) : [],
-  );
+  const externs = file.spec.decls.flatMap((decl) => {
+    if (decl.kind !== 'extern') return [];
+    const module = decl.module.value;
+    return decl.items.map((item) => ({ module, path: pathOf(module), item, own: false }));
+  });
   const around = file.spec.decls.find((decl) => decl.span.start <= offset && offset < decl.span.end);
   const made =
     around?.kind === 'addon' ? around.name.text : around?.kind === 'optimizer' ? around.source.text : null;
@@ -81,15 +89,57 @@ const reasonOf = (message: string): string => {
   return lines.length < 3 ? (lines.at(-1) ?? '') : lines.slice(-2).join(': ');
 };
 
+const helpFor = ({ what, name }: ExternItem, module: string, { message }: TypeFault): string =>
+  what === 'addon' && message.includes("'label' does not exist")
+    ? `\`many = true\` passes the name of each, \`addon ${name.text} as label\`: take \`readonly label: string\` among the options`
+    : `change the declaration here, or \`${module}\``;
+
+/** The names beside which a misspelt one may stand: those of this package, or files in the folder that is meant. */
+const modulesNear = (wanted: string, from: string): readonly string[] => {
+  if (!wanted.startsWith('.')) return ['ztrain/runtime'];
+  const stem = wanted.slice(0, wanted.length - basename(wanted).length);
+  const ending = /\.[cm]?[jt]sx?$/.exec(wanted)?.[0] ?? '';
+  try {
+    return readdirSync(resolve(dirname(from), stem))
+      .filter((name) => /\.[cm]?[jt]sx?$/.test(name) && resolve(dirname(from), stem, name) !== from)
+      .map((name) => stem + name.replace(/\.[^.]*$/, ending));
+  } catch {
+    return [];
+  }
+};
+
+/** An import that leads nowhere, as what is wrong with an extern: of its types nothing is known then. */
+const lostImport = ({ message, code, file, line }: TypeFault, { module, path }: Declared) => {
+  const wanted = /'([^']+)'/.exec(message)?.[1] ?? '';
+  const [near] = nearest(wanted, modulesNear(wanted, file ?? path), 1);
+  const place = `${file === null || file === path ? module : basename(file)}:${line}`;
+  return {
+    problem: `cannot find module '${wanted}' (${place})`,
+    note: `TypeScript says (TS${code}): ${message.replaceAll('\n', ' ')}`,
+    help: near === undefined ? `change the import in ${place}` : `write '${near}' there`,
+  };
+};
+
 /** `folder` is that of the emitted files, from which a fault's spec is named. */
 export const externFaults = (
-  faults: readonly TypeFault[],
+  { faults, unresolved }: TypeCheck,
   program: Program,
   folder: string,
 ): ExternFaults => {
   const diagnostics: Diagnostic[] = [];
   const rest: TypeFault[] = [];
   const told = new Set<ExternItem>();
+  const modules = new Set(
+    program.order.flatMap(({ source, spec }) =>
+      spec.decls.flatMap((decl) =>
+        decl.kind === 'extern' ? [resolve(dirname(source.path), decl.module.value)] : [],
+      ),
+    ),
+  );
+  // What a file imports that is no extern's own may be behind any of them.
+  const lostOf = ({ path }: Declared): TypeFault | undefined =>
+    unresolved.find(({ file }) => file === path) ??
+    unresolved.find(({ file }) => file === null || !modules.has(file));
   const placed = faults.map(({ spec, ...fault }) => ({
     fault: { spec, ...fault },
     declared: spec ? externAt(program, resolve(folder, spec.path), spec.line, spec.column) : null,
@@ -104,18 +154,16 @@ export const externFaults = (
     const { item, module } = declared;
     if (told.has(item)) continue;
     told.add(item);
-    const args = {
-      kind: kinds[item.what] ?? item.what,
-      name: item.name.text,
-      module,
-      problem: reasonOf(fault.message),
-    };
-    diagnostics.push(
-      externDisagrees(item.name.span, args, {
-        notes: [`TypeScript says (TS${fault.code}): ${fault.message.replaceAll('\n', ' ')}`],
-        help: `change the declaration here, or \`${module}\``,
-      }),
-    );
+    const lost = lostOf(declared);
+    const { problem, note, help } = lost
+      ? lostImport(lost, declared)
+      : {
+          problem: reasonOf(fault.message),
+          note: `TypeScript says (TS${fault.code}): ${fault.message.replaceAll('\n', ' ')}`,
+          help: helpFor(item, module, fault),
+        };
+    const args = { kind: kinds[item.what] ?? item.what, name: item.name.text, module, problem };
+    diagnostics.push(externDisagrees(item.name.span, args, { notes: [note], help }));
   }
   return { diagnostics, rest };
 };

@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { TraceMap, originalPositionFor } from '@jridgewell/trace-mapping';
 import type { EmittedFile } from './emit.js';
+import type { ts } from 'ts-morph';
 import { type PackageRoot, findPackageRoot } from './package-root.js';
 
 export interface TypeCheckOptions {
@@ -31,7 +32,12 @@ export interface TypeFault {
 export interface TypeCheck {
   readonly typescript: string;
   readonly faults: readonly TypeFault[];
+  /** Imports of the externs, and of what they import, that lead nowhere: what is wrong elsewhere may follow from them. */
+  readonly unresolved: readonly TypeFault[];
 }
+
+/** TypeScript's numbers of an import of a module that is not there. */
+const NO_MODULE: ReadonlySet<number> = new Set([2307, 2792]);
 
 /** The folder of Node's declarations: npm puts them beside this package, or inside of it. */
 const typesOf = ({ folder }: PackageRoot): string =>
@@ -82,24 +88,41 @@ export const typecheck = async (
     return source;
   });
   const program = project.getProgram().compilerObject;
+  const faultOf = (diagnostic: ts.Diagnostic): TypeFault => {
+    const { file, start = 0, code } = diagnostic;
+    const message = ts.flattenDiagnosticMessageText(diagnostic.messageText, '\n');
+    if (file === undefined) return { code, message, file: null, line: 0, column: 0, spec: null };
+    const { line, character } = file.getLineAndCharacterOfPosition(start);
+    const map = maps.get(file.fileName);
+    const found = map === undefined ? null : originalPositionFor(map, { line: line + 1, column: character });
+    const spec =
+      found === null || found.source === null
+        ? null
+        : { path: found.source, line: found.line, column: found.column + 1 };
+    return { code, message, file: file.fileName, line: line + 1, column: character + 1, spec };
+  };
   const faults = sources
     .flatMap((source) => [
       ...program.getSyntacticDiagnostics(source.compilerNode),
       ...program.getSemanticDiagnostics(source.compilerNode),
     ])
-    .map((diagnostic): TypeFault => {
-      const { file, start = 0, code } = diagnostic;
-      const message = ts.flattenDiagnosticMessageText(diagnostic.messageText, '\n');
-      if (file === undefined) return { code, message, file: null, line: 0, column: 0, spec: null };
-      const { line, character } = file.getLineAndCharacterOfPosition(start);
-      const map = maps.get(file.fileName);
-      const found =
-        map === undefined ? null : originalPositionFor(map, { line: line + 1, column: character });
-      const spec =
-        found === null || found.source === null
-          ? null
-          : { path: found.source, line: found.line, column: found.column + 1 };
-      return { code, message, file: file.fileName, line: line + 1, column: character + 1, spec };
-    });
-  return { typescript: ts.version, faults };
+    .map(faultOf);
+  // Where all is well nobody asks why it is not.
+  const own =
+    faults.length === 0
+      ? []
+      : program
+          .getSourceFiles()
+          .filter(
+            ({ fileName, isDeclarationFile }) =>
+              !isDeclarationFile &&
+              !maps.has(fileName) &&
+              !fileName.includes('/node_modules/') &&
+              !fileName.startsWith(`${join(root.folder, 'src')}/`),
+          );
+  const unresolved = own
+    .flatMap((file) => program.getSemanticDiagnostics(file))
+    .filter(({ code }) => NO_MODULE.has(code))
+    .map(faultOf);
+  return { typescript: ts.version, faults, unresolved };
 };

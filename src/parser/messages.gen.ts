@@ -116,6 +116,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT4206: { name: 'effect_owned_twice', severity: 'error' },
   ZT4207: { name: 'literal_secret', severity: 'error' },
   ZT4208: { name: 'missing_column', severity: 'error' },
+  ZT4209: { name: 'column_twice', severity: 'error' },
   ZT4211: { name: 'weights_go_on', severity: 'error' },
   ZT4212: { name: 'loaded_twice', severity: 'error' },
   ZT4213: { name: 'never_runs', severity: 'error' },
@@ -1699,6 +1700,19 @@ export const missingColumn = (
   code: 'ZT4208',
   severity: 'error',
   message: `\`${args.file}\` has no column \`${args.column}\``,
+  span,
+});
+
+/** ZT4209 column_twice: the header of `{file}` names column `{column}` twice */
+export const columnTwice = (
+  span: Span,
+  args: { readonly file: string | number; readonly column: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4209',
+  severity: 'error',
+  message: `the header of \`${args.file}\` names column \`${args.column}\` twice`,
   span,
 });
 

@@ -53,6 +53,9 @@ test('the header of a file that is there is held against the record', () => {
   expect(helps('{ x: ["a", "b", "c", "d"] }', file('a;b;c;d;y'))).toEqual([
     'the separator seems to be ";": write `delimiter = ";"`',
   ]);
+  expect(found('{ x: ["a", "b", "c", "d"] }', file('a,b,c,d,y,e,"b"'))).toEqual([
+    'ZT4209 the header of `a.csv` names column `b` twice @ "a.csv"',
+  ]);
   // A file without a whole header line, or that is no text, is the run's to judge.
   expect(found('{ x: "part_*" }', { '/p/a.csv': 'part_1' })).toEqual([]);
 });

@@ -110,6 +110,18 @@ const specs = {
     param keep: bool = true
     block B(yes: bool = keep) on x: f32[n, c] -> f32[n, c] { return if yes and keep then (x |> dense(c) as q) else x }
     ${image} { return x |> flatten() |> B() as b |> dense(10) as head }`,
+  'params that defaults alone read': `
+    param units: int = 16 where units >= 1
+    param keep: float = 0.5
+    block B(width: int = 2 * units, share: float = keep / 2) on x: f32[n, c] -> f32[n, width] {
+      return x |> dense(width) as q |> dropout(share)
+    }
+    model M(hidden: int = units where hidden >= 1, spare: int = units) on x: f32[n, 8, 8, 1] -> f32[n, 10] {
+      return x |> flatten() |> dense(hidden) as h |> B() as b |> dense(10) as head
+    }
+    model Wide = M(hidden = 2 * units)
+    model Slow = ema(M, decay = 0.9)
+    step validate(v in d) { metric m = mean(Wide(v.x)) metric s = mean(Slow(v.x)) }`,
 } as const;
 
 test('what is right is emitted as typed code', async () => {

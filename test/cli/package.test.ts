@@ -52,3 +52,17 @@ test('externs find the declarations of Node beside the installed package', async
   const manifest: unknown = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   expect(manifest).toHaveProperty(['dependencies', '@types/node']);
 });
+
+test("what is built has the declarations that the package names, which TypeScript of one's own is typed by", () => {
+  const read = (file: string): unknown => JSON.parse(readFileSync(join(root, file), 'utf8'));
+  const manifest = read('package.json');
+  expect(manifest).toHaveProperty(
+    ['scripts', 'build'],
+    expect.stringContaining('npm run --silent build:types'),
+  );
+  expect(manifest).toHaveProperty(['scripts', 'build:types'], 'tsc -p tsconfig.types.json');
+  const options = read('tsconfig.types.json');
+  expect(options).toHaveProperty(['compilerOptions', 'outDir'], 'dist/types');
+  expect(options).toHaveProperty(['include'], expect.arrayContaining(['src/runtime/index.ts']));
+  expect(manifest).toHaveProperty(['exports', './runtime', 'types'], './dist/types/runtime/index.d.ts');
+});

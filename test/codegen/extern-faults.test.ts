@@ -24,10 +24,10 @@ export const lines = (options: { readonly file: string; readonly width: ${width}
 });
 `;
 
-const faultsWith = async (width: string) => {
+const faultsWith = async (width: string, edit = (text: string): string => text) => {
   const path = join(folder, 'lines.ztrain');
   writeFileSync(path, spec);
-  writeFileSync(join(folder, 'rows.ts'), source(width));
+  writeFileSync(join(folder, 'rows.ts'), edit(source(width)));
   const compiled = await compile(path, { host: nodeHost });
   if (compiled.emitted === null) throw new Error(JSON.stringify(compiled.diagnostics));
   return checkExterns(compiled, compiled.emitted, compiled.folder);
@@ -40,6 +40,22 @@ test('an extern that disagrees is an error on the line that declares it', async 
     ['ZT6001', 'lines'],
   ]);
   expect(diagnostics[0]?.message).toContain("Type 'number' is not assignable to type 'string'");
+}, 60_000);
+
+test('an import that leads nowhere is said first, with its line and what may be meant', async () => {
+  const found = async (from: string, to: string) => {
+    const { diagnostics } = await faultsWith('number', (text) => text.replace(from, to));
+    return diagnostics.map(({ code, message, help }) => [code, message.replace(/^.*exports: /, ''), help]);
+  };
+  const base = "import { Base } from 'ztrain/runtimes';\nexport class Lines extends Base {}\n";
+  expect(await found('export const lines = (', `${base}export const lines = (text: Lines, `)).toEqual([
+    ['ZT6001', "cannot find module 'ztrain/runtimes' (./rows.ts:2)", "write 'ztrain/runtime' there"],
+  ]);
+  writeFileSync(join(folder, 'helper.ts'), 'export type Width = number;\n');
+  const helper = "import type { Width } from './helpers.js';\n";
+  expect(
+    await found('export const lines = (', `${helper}export const lines = (text: Width & string, `),
+  ).toEqual([['ZT6001', "cannot find module './helpers.js' (./rows.ts:2)", "write './helper.js' there"]]);
 }, 60_000);
 
 test('one that agrees is none', async () => {
@@ -57,9 +73,9 @@ trainer Notified { epochs = 1 }
 addon notify { channel = "#ml" monitor = min(train.loss) }
 `;
 
-const addonFaults = async (declared: string, result = 'addons.Start') => {
+const addonFaults = async (declared: string, result = 'addons.Start', written = addonSpec) => {
   const path = join(folder, 'notified.ztrain');
-  writeFileSync(path, addonSpec);
+  writeFileSync(path, written);
   writeFileSync(
     join(folder, 'notify.ts'),
     `import type { addons } from 'ztrain/runtime';
@@ -105,6 +121,19 @@ test('an option that the add-on does not take is one too: nothing would read it'
 test('an add-on that agrees is none', async () => {
   const declared = '{ readonly channel: string; readonly monitor: addons.Metric; readonly times?: number }';
   expect(await addonFaults(declared)).toEqual({ diagnostics: [], rest: [] });
+}, 60_000);
+
+test('one of which there may be several takes its name: the message says how', async () => {
+  const many = addonSpec.replace('owns = [] }', 'owns = [] many = true }');
+  const rest = 'readonly channel: string; readonly monitor: addons.Metric; readonly times?: number';
+  const { diagnostics } = await addonFaults(`{ ${rest} }`, undefined, many);
+  expect(diagnostics.map(({ code, help }) => [code, help])).toEqual([
+    ['ZT6001', expect.stringContaining('take `readonly label: string` among the options')],
+  ]);
+  expect(await addonFaults(`{ readonly label: string; ${rest} }`, undefined, many)).toEqual({
+    diagnostics: [],
+    rest: [],
+  });
 }, 60_000);
 
 const liveSpec = `extern "./play.ts" {

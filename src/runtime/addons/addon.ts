@@ -185,6 +185,8 @@ export interface AddOnHost {
   saveFailed(at: Moment, error: unknown): Promise<string | null>;
   /** The checkpoint that the run goes on from; null for a new run. */
   readonly goesOnFrom: SavedCheckpoint | null;
+  /** Whether the run goes on although an add-on had ended it, since something was allowed that has changed; false unless given. */
+  readonly isPastEnd?: boolean;
   /** The run's checkpoint of that step, or null where there is none. */
   savedAt(step: number): SavedCheckpoint | null;
   /** Points `checkpoints/last` or `checkpoints/best` at a checkpoint. */

@@ -1,7 +1,7 @@
 /** A run that early_stopping has ended goes on with other options, as one would that had them from the start. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
 import type { AddOn } from '../../src/runtime/addons/addon.js';
 import * as units from '../../src/values/units.js';
@@ -60,4 +60,21 @@ test('something else that was allowed: it is measured once more, and stopped at 
   const { code } = await run(['--resume=other', 'lr=0.05', '--allow=lr'], Stopping);
   expect(code).toBe(0);
   expect(json('other', 'summary.json')).toMatchObject({ steps: 20, reason: 'stopped' });
+});
+
+describe('how to train longer', () => {
+  test.each([
+    ['patience', [], 'enough.patience=4'],
+    ['stop_at', ['enough.stop_at=1000'], 'enough.stop_at=none'],
+    ['diverge_at', ['enough.diverge_at=1e-9'], 'enough.diverge_at=none'],
+  ])('after an end by %s names its option, and the command does it', async (name, words, option) => {
+    const folder = `lift-${name}`;
+    expect((await run([`--run-dir=${folder}`, epochs, ...words], Stopping)).code).toBe(0);
+    const { steps } = json(folder, 'summary.json');
+    const { text } = await run([`--resume=${folder}`], Stopping);
+    const more = `${option} --allow enough.${name}`;
+    expect(text).toContain(`to train longer: ./line.mjs --resume ${folder} ${more}\n`);
+    expect((await run(['--resume', folder, ...more.split(' ')], Stopping)).code).toBe(0);
+    expect(json(folder, 'summary.json').steps).toBeGreaterThan(steps + 1);
+  });
 });

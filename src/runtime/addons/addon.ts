@@ -237,6 +237,11 @@ export interface AddOn {
   readonly secrets?: readonly Secret[];
   /** Rows of data sets that it computes with while the run trains: they are opened with the run's data. */
   readonly reads?: readonly FirstRows[];
+  /**
+   * Of what ends runs: by what it would not have ended one, as `option=value` on the command line. `state` is what it kept; null where that
+   * ended nothing.
+   */
+  readonly liftedBy?: (state: Json) => string | null;
   /** The same add-on with some options replaced, already checked against the prelude. */
   withOptions(values: Readonly<Record<string, OptionValue>>): AddOn;
   readonly start: Start;

@@ -76,6 +76,10 @@ export function earlyStopping(options: EarlyStoppingOptions): AddOn {
     phase: 'trigger',
     owns: ['stop'],
     watches: [monitor],
+    liftedBy: (json) => {
+      const { because, newest } = watchedOf(record('early_stopping', json));
+      return because === null || newest === null ? null : liftedBy(options, newest);
+    },
     withOptions: (values) => earlyStopping(replaced(options, values)),
     start: ({ notable, report, isPastEnd = false }, name = 'early_stopping') => {
       let watched = unmeasured;
@@ -175,26 +179,35 @@ function bestOf(
 const isBetter = ({ mode }: Monitor, value: number, than: number): boolean =>
   mode === 'min' ? value < than : value > than;
 
+/** What a newest value says by itself, whatever was best. */
+function endOf(
+  { monitor, checkFinite = true, stopAt = null, divergeAt = null }: EarlyStoppingOptions,
+  value: number,
+) {
+  if (checkFinite && !Number.isFinite(value)) return 'check_finite';
+  if (stopAt !== null && (value === stopAt || isBetter(monitor, value, stopAt))) return 'stop_at';
+  if (divergeAt !== null && (value === divergeAt || isBetter(monitor, divergeAt, value))) return 'diverge_at';
+  return null;
+}
+
+function liftedBy(options: EarlyStoppingOptions, newest: number): string {
+  const end = endOf(options, newest);
+  if (end === null) return `patience=${2 * (options.patience ?? 10)}`;
+  return end === 'check_finite' ? 'check_finite=false' : `${end}=none`;
+}
+
 function reasonToEnd(
   options: EarlyStoppingOptions,
   value: number,
   best: number | null,
   waited: number,
 ): string | null {
-  const {
-    monitor,
-    patience = 10,
-    minDelta = 0,
-    checkFinite = true,
-    stopAt = null,
-    divergeAt = null,
-  } = options;
+  const { monitor, patience = 10, minDelta = 0, stopAt, divergeAt } = options;
   const shown = `${monitor.metric} is ${showNumber(value)}`;
-  if (checkFinite && !Number.isFinite(value)) return shown;
-  if (stopAt !== null && (value === stopAt || isBetter(monitor, value, stopAt)))
-    return `${shown}, which meets stop_at = ${showNumber(stopAt)}`;
-  if (divergeAt !== null && (value === divergeAt || isBetter(monitor, divergeAt, value)))
-    return `${shown}, which meets diverge_at = ${showNumber(divergeAt)}`;
+  const end = endOf(options, value);
+  if (end === 'check_finite') return shown;
+  const limit = end === 'stop_at' ? stopAt : divergeAt;
+  if (end !== null) return `${shown}, which meets ${end} = ${showNumber(limit ?? value)}`;
   if (waited < patience) return null;
   const times = `${waited} measurement${waited === 1 ? '' : 's'}`;
   if (best === null) return `${monitor.metric} was NaN in ${times}`;

@@ -66,7 +66,7 @@ export async function trainPrepared(
   // Compared before anything of the run is touched.
   const changes =
     resume === null ? [] : await checkSame(trainer, prepared.session, resume, options.allow ?? []);
-  const over = resume === null ? null : await nothingLeft(prepared.session, resume, changes);
+  const over = resume === null ? null : await nothingLeft(prepared, resume, changes);
   if (over !== null) {
     tellOver(trainer, over, options);
     return over.result;

@@ -465,7 +465,7 @@ async function tellEnd(
   const skipped = (await session.skipped.download()).values[0] ?? 0;
   if (skipped > 0)
     reporter.line(
-      `${skipped} updates were skipped: their loss, gradient or running statistics were not finite`,
+      `${skipped} updates were skipped: their loss, gradient, its square or running statistics were not finite`,
     );
   const path = folder === null ? null : shortPath(folder.path);
   const { plot = null, goOn: command = null } = options;

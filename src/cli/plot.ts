@@ -1,9 +1,10 @@
 /** `ztrainc plot`: the curves of runs, in the terminal or as an SVG file. */
-import { writeFileSync } from 'node:fs';
+import { lstatSync, writeFileSync } from 'node:fs';
 import { reasonOf } from '../node-host.js';
 import { PlotError, type RunCurves } from '../plot/curves.js';
 import { figureOf } from '../plot/figure.js';
 import { readRun, runsOfSweep } from '../plot/read-run.js';
+import { codeOf, fileError, replaceTextNow } from '../runtime/checkpoint/files.js';
 import { svgOf } from '../plot/svg.js';
 import { textOf } from '../plot/text.js';
 import { Misuse, exits, streams, wantsColor } from './streams.js';
@@ -51,6 +52,13 @@ const readAll = async (folders: readonly string[]): Promise<readonly RunCurves[]
   return runs;
 };
 
+/** What stands there stays whole until all of the new one is on the disk; a link or a device is written through. */
+const write = (out: string, text: string): void => {
+  const found = lstatSync(out, { throwIfNoEntry: false });
+  if (found === undefined || found.isFile()) replaceTextNow(out, text);
+  else writeFileSync(out, text);
+};
+
 /** As a shell completes it. */
 const withoutEnd = (path: string): string => (path.length > 1 ? path.replace(/[\\/]+$/, '') : path);
 
@@ -72,9 +80,12 @@ const draw = async (paths: readonly string[], options: PlotOptions): Promise<voi
     return;
   }
   try {
-    writeFileSync(out, svgOf(figure));
+    write(out, svgOf(figure));
   } catch (error) {
-    throw new PlotError(`cannot write ${out}: ${reasonOf(error)}`, 'broken');
+    const what = `cannot write ${out}`;
+    const refused = fileError(what, error, 'another --out').message;
+    // There was no folder to be gone.
+    throw new PlotError(codeOf(error) === 'ENOENT' ? `${what}: ${reasonOf(error)}` : refused, 'broken');
   }
   streams.say(`wrote ${out}`);
 };

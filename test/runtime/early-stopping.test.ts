@@ -106,10 +106,64 @@ describe('early stopping', () => {
     await measure(2);
     const because = 'v.m has not improved on 1 for 1 measurement';
     expect([hooks.stepEnd?.(moment), hooks.nextStepEnd?.(4)]).toEqual([{ end: 'run', because }, 5]);
-    expect(hooks.state?.()).toEqual({ best: 1, waited: 1, because, monitor: 'min(v.m)' });
+    expect(hooks.state?.()).toMatchObject({ best: 1, waited: 1, because, monitor: 'min(v.m)' });
     await measure(0.5);
     expect(hooks.stepEnd?.(moment)).toBe(undefined);
-    expect(hooks.state?.()).toEqual({ best: 0.5, waited: 0, because: null, monitor: 'min(v.m)' });
+    expect(hooks.state?.()).toEqual({
+      ...{ best: 0.5, waited: 0, because: null, monitor: 'min(v.m)' },
+      ...{ newest: 0.5, measured: 3, minDelta: 0 },
+      records: [
+        [1, 1],
+        [0.5, 3],
+      ],
+    });
+  });
+
+  const moment = { step: 1, epoch: 0, seconds: 0 };
+  /** Goes on with other options after these values, with what was kept of them. */
+  const taken = async (
+    before: Partial<EarlyStoppingOptions>,
+    values: readonly number[],
+    after: Partial<EarlyStoppingOptions>,
+    isPastEnd = false,
+  ): Promise<Hooks> => {
+    const first = start(before);
+    for (const value of values) await first.measured?.(moment, new Map([['v.m', value]]));
+    const second = addons
+      .earlyStopping({ monitor: addons.min('v.m'), ...after })
+      .start({ ...host, isPastEnd });
+    second.restore?.(JSON.parse(JSON.stringify(first.state?.())));
+    return second;
+  };
+
+  test('with another min_delta, the best is what it had been with that from the start', async () => {
+    for (const values of [[8, 7.5, 7.75, 6.5, 6, 5.75], [3], [4, 5], [Number.NaN, 2, 1.5, 1.75]])
+      for (const minDelta of [0, 0.5, 1, 100])
+        for (const was of [0, 0.5, 1, 100]) {
+          const checkFinite = false;
+          const { best, waited } = Object(
+            (await taken({ minDelta: was, checkFinite }, values, { minDelta, checkFinite })).state?.(),
+          );
+          const whole = await taken({ minDelta, checkFinite }, values, { minDelta, checkFinite });
+          expect({ best, waited }).toEqual({
+            best: Object(whole.state?.()).best,
+            waited: Object(whole.state?.()).waited,
+          });
+        }
+  });
+
+  test('a wish that is held is none any more where an option says otherwise', async () => {
+    const because = 'v.m has not improved on 1 for 2 measurements';
+    const values = [1, 2, 2];
+    expect((await taken({ patience: 2 }, values, { patience: 2 })).stepEnd?.(moment)).toEqual({
+      end: 'run',
+      because,
+    });
+    expect((await taken({ patience: 2 }, values, { patience: 3 })).stepEnd?.(moment)).toBe(undefined);
+    // Past its end the next measurement decides, whatever was changed.
+    const on = await taken({ patience: 2 }, values, { patience: 2 }, true);
+    expect([on.stepEnd?.(moment), on.nextStepEnd?.(4)]).toEqual([undefined, Number.POSITIVE_INFINITY]);
+    expect(on.measured?.(moment, new Map([['v.m', 3]]))).toMatchObject({ end: 'run' });
   });
 
   test('held by min_steps, the run ends at that step', async () => {

@@ -1,5 +1,5 @@
 /** A run that fails with its state as good as before keeps that state, and goes on from it to what it would have come to. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, test, vi } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
@@ -251,3 +251,25 @@ test.each(['measured', 'logged'] as const)(
     await sameAs(name, 'whole');
   },
 );
+
+test('where the disk refuses a save, it is told of that one and not of another step', async () => {
+  class Refused extends LineTrainer {
+    protected override configureAddOns(): readonly AddOn[] {
+      const own: AddOn = {
+        kind: 'refuser',
+        phase: 'core',
+        owns: [],
+        withOptions: () => own,
+        start: () => ({
+          stepEnd: ({ step }) => {
+            if (step === 1) writeFileSync('refused/checkpoints', '');
+          },
+        }),
+      };
+      return [own, addons.checkpoint({ every: units.steps(2) })];
+    }
+  }
+  const { code, text } = await run(['--run-dir=refused'], Refused);
+  expect(code).toBe(3);
+  expect(text.match(/cannot save the checkpoint \S+/g)).toEqual([expect.stringMatching(/step-00000002:$/)]);
+});

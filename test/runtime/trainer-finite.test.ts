@@ -8,6 +8,7 @@ import * as data from '../../src/runtime/data/index.js';
 import { main } from '../../src/runtime/main.js';
 import * as losses from '../../src/runtime/losses/index.js';
 import * as nn from '../../src/runtime/nn/index.js';
+import * as optim from '../../src/runtime/optim/index.js';
 import * as ops from '../../src/runtime/ops/index.js';
 import * as rows from '../../src/runtime/rows/index.js';
 import type { Scalar, Tensor, Tensor1D, Tensor2D } from '../../src/runtime/tensor.js';
@@ -114,6 +115,57 @@ describe('values that are not finite', () => {
     expect(skipped).toBeGreaterThan(0);
     expect(count + skipped).toBe(60);
     expect((await weightsOf(session)).every((value) => Number.isFinite(value))).toBe(true);
+  });
+
+  test.each([1, 2])(
+    'skip leaves out a gradient whose square is not finite, accumulate %d',
+    async (accumulate) => {
+      class Steep extends LineTrainer {
+        protected override configureOptimizers(models: LineModels) {
+          return { opt: optim.adam({ of: [models.line], lr: 0.01 }) };
+        }
+        override trainStep(batch: Row): void {
+          this.update(['opt'], () => {
+            const guess = this.models.line.call(batch.x);
+            // Steep where y is above 1.5: finite, as its gradient is.
+            const slope = ops.add(
+              ops.mul(ops.cast<Tensor1D>(ops.greater(batch.y, 1.5), { to: 'f32' }), 1e25),
+              1,
+            );
+            return { minimize: rows.mean(ops.mul(guess, slope)) };
+          });
+        }
+      }
+      const { session } = await train(new Steep(setup({ batchSize: 1 }, { onNan: 'skip', accumulate })));
+      const skipped = (await session.skipped.download()).values[0] ?? 0;
+      expect(skipped).toBeGreaterThan(0);
+      expect(skipped).toBeLessThan(60 / accumulate);
+      for (const variable of session.optimizerState)
+        expect((await variable.download()).values.every(Number.isFinite)).toBe(true);
+      expect((await weightsOf(session)).every((value) => Number.isFinite(value))).toBe(true);
+    },
+  );
+
+  test('skip keeps a gradient that is clipped by value, whatever its square', async () => {
+    class Held extends LineTrainer {
+      override trainStep(batch: Row): void {
+        this.update(['opt'], () => ({
+          minimize: rows.mean(ops.mul(this.models.line.call(batch.x), 1e25)),
+        }));
+      }
+    }
+    const { session } = await train(
+      new Held(setup({}, { onNan: 'skip', clip: optim.clipValue({ most: 1 }) })),
+    );
+    expect((await session.skipped.download()).values[0]).toBe(0);
+    await session.close();
+  });
+
+  test('skip ends a run whose weights are not finite, with the step and their names', async () => {
+    const options = { epochs: null, steps: 20, logEvery: units.steps(2), onNan: 'skip' } as const;
+    await expect(train(new LineTrainer(setup({ lr: 3e38 }, options)))).rejects.toThrow(
+      /^after step 2, values are not finite any more: Line\.dense\.\S+.*; lower the learning rate/,
+    );
   });
 
   test('weights that are not finite never replace a good checkpoint', async () => {

@@ -185,6 +185,8 @@ export interface AddOnHost {
   saveFailed(at: Moment, error: unknown): Promise<string | null>;
   /** The checkpoint that the run goes on from; null for a new run. */
   readonly goesOnFrom: SavedCheckpoint | null;
+  /** Whether the run goes on although an add-on had ended it, since something was allowed that has changed; false unless given. */
+  readonly isPastEnd?: boolean;
   /** The run's checkpoint of that step, or null where there is none. */
   savedAt(step: number): SavedCheckpoint | null;
   /** Points `checkpoints/last` or `checkpoints/best` at a checkpoint. */
@@ -235,6 +237,11 @@ export interface AddOn {
   readonly secrets?: readonly Secret[];
   /** Rows of data sets that it computes with while the run trains: they are opened with the run's data. */
   readonly reads?: readonly FirstRows[];
+  /**
+   * Of what ends runs: by what it would not have ended one, as `option=value` on the command line. `state` is what it kept; null where that
+   * ended nothing.
+   */
+  readonly liftedBy?: (state: Json) => string | null;
   /** The same add-on with some options replaced, already checked against the prelude. */
   withOptions(values: Readonly<Record<string, OptionValue>>): AddOn;
   readonly start: Start;

@@ -35,7 +35,24 @@ interface Watched {
   readonly waited: number;
   /** Why the run should end, by the newest measurement. */
   readonly because: string | null;
+  /** The newest measurement; null where there was none, or the state is of a version that did not keep it. */
+  readonly newest: number | null;
+  /** Measurements done. */
+  readonly measured: number;
+  /** Each value that was better than all before it: what the best is with another `minDelta` is one of them. */
+  readonly records: readonly Improvement[];
 }
+
+interface Improvement {
+  readonly value: number;
+  /** Which measurement it was, from 1. */
+  readonly at: number;
+}
+
+/** So many of them are kept: of a run that improves all the time with thousands of validations, what is older says little. */
+const mostRecords = 1000;
+
+const unmeasured: Watched = { best: null, waited: 0, because: null, newest: null, measured: 0, records: [] };
 
 /**
  * Ends the run when `monitor` has not improved by more than `minDelta` for `patience` measurements, is not finite, or meets
@@ -59,9 +76,13 @@ export function earlyStopping(options: EarlyStoppingOptions): AddOn {
     phase: 'trigger',
     owns: ['stop'],
     watches: [monitor],
+    liftedBy: (json) => {
+      const { because, newest } = watchedOf(record('early_stopping', json));
+      return because === null || newest === null ? null : liftedBy(options, newest);
+    },
     withOptions: (values) => earlyStopping(replaced(options, values)),
-    start: ({ notable, report }, name = 'early_stopping') => {
-      let watched: Watched = { best: null, waited: 0, because: null };
+    start: ({ notable, report, isPastEnd = false }, name = 'early_stopping') => {
+      let watched = unmeasured;
       const answer = (): Ending | undefined =>
         watched.because === null ? undefined : { end: 'run', because: watched.because };
       return {
@@ -72,7 +93,13 @@ export function earlyStopping(options: EarlyStoppingOptions): AddOn {
           if (isBest) notable(at.step);
           const best = isBest ? value : watched.best;
           const waited = isBest ? 0 : watched.waited + 1;
-          watched = { best, waited, because: reasonToEnd(options, value, best, waited) };
+          const measured = watched.measured + 1;
+          const isRecord = improves(monitor, value, watched.records.at(-1)?.value ?? null);
+          const records = isRecord
+            ? [...watched.records.slice(1 - mostRecords), { value, at: measured }]
+            : watched.records;
+          const because = reasonToEnd(options, value, best, waited);
+          watched = { best, waited, because, newest: value, measured, records };
           return answer();
         },
         // Only where the run was held: it ends as soon as it may.
@@ -80,29 +107,94 @@ export function earlyStopping(options: EarlyStoppingOptions): AddOn {
         nextStepEnd: (step) => (watched.because === null ? Number.POSITIVE_INFINITY : step + 1),
         state: (): Json => ({
           ...watched,
-          best: watched.best === null ? null : exactNumber(watched.best),
+          best: exactOrNull(watched.best),
+          newest: exactOrNull(watched.newest),
+          records: watched.records.map(({ value, at }) => [exactNumber(value), at]),
+          minDelta: exactNumber(minDelta),
           monitor: monitorOrNone(monitor),
         }),
         restore: (json) => {
-          const { best, waited, because, monitor: before } = record('early_stopping', json);
-          const other = otherMonitor(name, before, monitor);
+          const state = record('early_stopping', json);
+          const other = otherMonitor(name, state['monitor'], monitor);
           if (other !== null) {
             report(other);
             return;
           }
-          watched = {
-            best: (best ?? null) === null ? null : fromExactNumber(best),
-            waited: fromExactNumber(waited),
-            because: typeof because === 'string' ? because : null,
-          };
+          const kept = watchedOf(state);
+          const was = state['minDelta'];
+          const isOther = was !== undefined && fromExactNumber(was) !== minDelta;
+          const { best, waited } = isOther ? bestOf(monitor, kept, minDelta) : kept;
+          watched = { ...kept, best, waited, because: null };
+          // Who goes on past the end that this was is measured anew; a wish that is held stays one if it is one by the options of now.
+          if (isPastEnd || kept.because === null) return;
+          const because =
+            kept.newest === null ? kept.because : reasonToEnd(options, kept.newest, best, waited);
+          watched = { ...watched, because };
         },
       };
     },
   };
 }
 
+const exactOrNull = (value: number | null): Json => (value === null ? null : exactNumber(value));
+const numberOrNull = (json: unknown): number | null =>
+  (json ?? null) === null ? null : fromExactNumber(json);
+
+function watchedOf(state: Readonly<Record<string, unknown>>): Watched {
+  const { because, newest = null, measured, records } = state;
+  const best = numberOrNull(state['best']);
+  const waited = fromExactNumber(state['waited']);
+  const kept = {
+    best,
+    waited,
+    because: typeof because === 'string' ? because : null,
+    newest: numberOrNull(newest),
+  };
+  // Of an older version: of what was measured, the best is known.
+  if (!Array.isArray(records)) {
+    const first = best === null ? [] : [{ value: best, at: 1 }];
+    return { ...kept, measured: waited + first.length, records: first };
+  }
+  return { ...kept, measured: fromExactNumber(measured), records: records.map(improvementOf) };
+}
+
+function improvementOf(json: unknown): Improvement {
+  const [value, at]: readonly unknown[] = Array.isArray(json) ? json : [];
+  return { value: fromExactNumber(value), at: fromExactNumber(at) };
+}
+
+/** What the best is, and how many measurements ago, where only improvements by more than `minDelta` count. */
+function bestOf(
+  monitor: Monitor,
+  { measured, records }: Watched,
+  minDelta: number,
+): Pick<Watched, 'best' | 'waited'> {
+  const found = records.reduce<Improvement | null>(
+    (best, each) => (improves(monitor, each.value, best?.value ?? null, minDelta) ? each : best),
+    null,
+  );
+  return { best: found?.value ?? null, waited: measured - (found?.at ?? 0) };
+}
+
 const isBetter = ({ mode }: Monitor, value: number, than: number): boolean =>
   mode === 'min' ? value < than : value > than;
+
+/** What a newest value says by itself, whatever was best. */
+function endOf(
+  { monitor, checkFinite = true, stopAt = null, divergeAt = null }: EarlyStoppingOptions,
+  value: number,
+) {
+  if (checkFinite && !Number.isFinite(value)) return 'check_finite';
+  if (stopAt !== null && (value === stopAt || isBetter(monitor, value, stopAt))) return 'stop_at';
+  if (divergeAt !== null && (value === divergeAt || isBetter(monitor, divergeAt, value))) return 'diverge_at';
+  return null;
+}
+
+function liftedBy(options: EarlyStoppingOptions, newest: number): string {
+  const end = endOf(options, newest);
+  if (end === null) return `patience=${2 * (options.patience ?? 10)}`;
+  return end === 'check_finite' ? 'check_finite=false' : `${end}=none`;
+}
 
 function reasonToEnd(
   options: EarlyStoppingOptions,
@@ -110,20 +202,12 @@ function reasonToEnd(
   best: number | null,
   waited: number,
 ): string | null {
-  const {
-    monitor,
-    patience = 10,
-    minDelta = 0,
-    checkFinite = true,
-    stopAt = null,
-    divergeAt = null,
-  } = options;
+  const { monitor, patience = 10, minDelta = 0, stopAt, divergeAt } = options;
   const shown = `${monitor.metric} is ${showNumber(value)}`;
-  if (checkFinite && !Number.isFinite(value)) return shown;
-  if (stopAt !== null && (value === stopAt || isBetter(monitor, value, stopAt)))
-    return `${shown}, which meets stop_at = ${showNumber(stopAt)}`;
-  if (divergeAt !== null && (value === divergeAt || isBetter(monitor, divergeAt, value)))
-    return `${shown}, which meets diverge_at = ${showNumber(divergeAt)}`;
+  const end = endOf(options, value);
+  if (end === 'check_finite') return shown;
+  const limit = end === 'stop_at' ? stopAt : divergeAt;
+  if (end !== null) return `${shown}, which meets ${end} = ${showNumber(limit ?? value)}`;
   if (waited < patience) return null;
   const times = `${waited} measurement${waited === 1 ? '' : 's'}`;
   if (best === null) return `${monitor.metric} was NaN in ${times}`;

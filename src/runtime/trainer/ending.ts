@@ -1,5 +1,6 @@
 /** When a run ends: its length, its time, and what add-ons ask, which waits for the least lengths. */
 import type { Answer } from '../addons/addon.js';
+import { codeOf, systemErrorIn } from '../checkpoint/files.js';
 import { RunError } from '../run/run-error.js';
 import type { Session } from './session.js';
 
@@ -27,6 +28,13 @@ export function strongest(answers: readonly Answer[]): {
   if (ending !== undefined) return { answer: 'end-run', because: ending.because };
   if (answers.includes('end-run')) return { answer: 'end-run', because: null };
   return { answer: answers.includes('end-epoch') ? 'end-epoch' : undefined, because: null };
+}
+
+/** Whether one error says what the other has said: the same words, or that the system has refused two files for one reason. */
+export function isSameFailure(one: unknown, other: unknown): boolean {
+  if (one instanceof Error && other instanceof Error && one.message === other.message) return true;
+  const code = codeOf(systemErrorIn(one));
+  return code !== null && code === codeOf(systemErrorIn(other));
 }
 
 /** Holds the run until `min_epochs` and `min_steps` are met. Says so once. */

@@ -9,7 +9,7 @@ import type { Timed } from '../progress/profile.js';
 import { RunError } from '../run/run-error.js';
 import type { Hand } from './by-hand.js';
 import { breathe, type Control, type StopSignal } from './control.js';
-import { lastStep, Least, strongest, type Asked, type EndReason } from './ending.js';
+import { isSameFailure, lastStep, Least, strongest, type Asked, type EndReason } from './ending.js';
 import type { FitListener } from './fit-listener.js';
 import { HookCalls, HookError, tellLine, type LiveAddOn } from './hook-calls.js';
 import { roundJson } from './hook-round.js';
@@ -181,8 +181,7 @@ class Fit {
     const at = this.#moment();
     // What stands in the way of saving is often what failed.
     const sayOther = (problem: unknown): void => {
-      if (!(problem instanceof Error && error instanceof Error && problem.message === error.message))
-        say(problem);
+      if (!isSameFailure(problem, error)) say(problem);
     };
     if (error instanceof HookError || this.#isSound) await rescue?.(at).catch(sayOther);
     await this.#hooks.eachAnyway('failed', (hooks) => hooks.failed?.(at, error), say);

@@ -65,8 +65,10 @@ export function addOnHost(
     notable,
     log,
     goesOnFrom = null,
+    isPastEnd = false,
   }: {
     readonly goesOnFrom?: SavedCheckpoint | null;
+    readonly isPastEnd?: boolean;
     readonly best: Map<string, Best>;
     readonly notable: (step: number) => void;
     readonly log: (line: MetricsLine) => void;
@@ -87,6 +89,7 @@ export function addOnHost(
     beginSave: async (at) => saver?.begin(at) ?? null,
     saveFailed: async (at, error) => saver?.saveFailed(at, error) ?? null,
     goesOnFrom,
+    isPastEnd,
     savedAt: (step) => (folder === null ? null : savedIn(join(folder, 'checkpoints'), step)),
     point: async (name, checkpoint) => saver?.point(name, checkpoint),
     unpointBest: async () => saver?.unpointBest(),

@@ -1,18 +1,22 @@
 /** A run that has ended by itself: going on with it has nothing to do, and says so. */
 import { basename, join } from 'node:path';
+import { nameOfAddOn, type AddOn } from '../addons/addon.js';
 import { checkpointPaths } from '../checkpoint/list.js';
 import { lastStep, type EndReason } from './ending.js';
 import type { FitResult } from './fit.js';
 import { loopStateOf } from './loop-state.js';
+import { jsonRecordOf } from './run-lock.js';
 import { endedBy, type ResumePoint } from './resume.js';
 import { reporterOf, type AnyTrainer, type RunOptions } from './run.js';
-import type { Session } from './session.js';
 import { shortPath } from './short-path.js';
+import type { Prepared } from './trainer.js';
 
 /** How a run had ended when someone went on with it. */
 export interface Over {
   readonly run: string;
   readonly result: FitResult;
+  /** The add-on option that would have let it go on, as `name.option=value`; null where nobody says so. */
+  readonly liftedBy: string | null;
 }
 
 /**
@@ -20,7 +24,7 @@ export interface Over {
  * all a run that was killed before it said that it had ended says so now.
  */
 export async function nothingLeft(
-  session: Session,
+  { session, addOns }: Prepared,
   { run, checkpoint, state }: ResumePoint,
   changes: readonly string[],
 ): Promise<Over | null> {
@@ -37,11 +41,26 @@ export async function nothingLeft(
   if (!isOver) return null;
   const { step, seconds, because, rows, newest: metrics } = loop;
   const at = { step, epoch: checkpoint.epoch, seconds };
-  return { run, result: { reason, because, signal: null, at, rows, metrics } };
+  const result = { reason, because, signal: null, at, rows, metrics };
+  return { run, result, liftedBy: reason === 'stopped' ? liftedBy(addOns, state['addOns']) : null };
+}
+
+function liftedBy(addOns: readonly AddOn[], states: unknown): string | null {
+  const kept = jsonRecordOf(states);
+  for (const addOn of addOns) {
+    const state = kept[addOn.kind];
+    const option = state === undefined ? null : (addOn.liftedBy?.(state) ?? null);
+    if (option !== null) return `${nameOfAddOn(addOn)}.${option}`;
+  }
+  return null;
 }
 
 /** Says that nothing is left to do, and how to train longer. */
-export function tellOver(trainer: AnyTrainer, { run, result }: Over, options: RunOptions): void {
+export function tellOver(
+  trainer: AnyTrainer,
+  { run, result, liftedBy: lifting }: Over,
+  options: RunOptions,
+): void {
   const reporter = reporterOf(trainer, options, null);
   const { at, reason, because } = result;
   const how: Readonly<Record<EndReason, string>> = {
@@ -52,13 +71,15 @@ export function tellOver(trainer: AnyTrainer, { run, result }: Over, options: Ru
   };
   reporter.line(`nothing is left to do: ${shortPath(run)} ${how[reason]}`);
   const command = options.goOn?.(shortPath(run)) ?? 'go on';
-  reporter.line(`to train longer: ${command} ${longer(trainer, result)}`);
+  reporter.line(`to train longer: ${command} ${longer(trainer, result, lifting)}`);
   reporter.end();
 }
 
 /** What makes a run that ended so longer. */
-function longer({ options }: AnyTrainer, { reason, at }: FitResult): string {
+function longer({ options }: AnyTrainer, { reason, at }: FitResult, lifting: string | null): string {
   const { epochs, steps, maxTime } = options;
+  if (reason === 'stopped' && lifting !== null)
+    return `${lifting} --allow ${lifting.slice(0, lifting.indexOf('='))}`;
   if (reason === 'stopped') return '--allow …, with what stopped it changed';
   if (reason === 'out-of-time' && maxTime !== null)
     return `trainer.max_time=${2 * maxTime}.seconds --allow max_time`;

@@ -102,7 +102,8 @@ export class Saver implements CheckpointSaver, StateKeeper {
       // Weights that are not finite must not take the place of the last good ones.
       await session.checkFinite();
       const { weightsOnly } = this.options;
-      const tensors = await session.downloadState({ weightsOnly, rooms: this.#rooms });
+      const { step } = at;
+      const tensors = await session.downloadState({ step, weightsOnly, rooms: this.#rooms });
       if (session.engine.reusesMemory === true)
         this.#rooms = roomsOf([...tensors.model, ...(tensors.optimizer ?? [])]);
       const state = await this.#state(at, this.#held);
@@ -132,9 +133,8 @@ export class Saver implements CheckpointSaver, StateKeeper {
     const reason = error instanceof Error ? error.message : String(error);
     await this.settle();
     const state = await this.#state(at);
-    return shortPath(
-      await this.#write(folder, at, { ...(await session.downloadState({ asItIs: true })), state }, reason),
-    );
+    const tensors = await session.downloadState({ step: at.step, asItIs: true });
+    return shortPath(await this.#write(folder, at, { ...tensors, state }, reason));
   }
 
   async #write(

@@ -31,7 +31,8 @@ import { MeasuredFigures } from './measured-figures.js';
 import type { Pretrained } from './pretrained.js';
 import { LiveSets } from './live-sets.js';
 import { LastRates, Schedules } from './schedules.js';
-import { rowsOfStep, someNames } from './shown.js';
+import { rowsOfStep } from './shown.js';
+import { notFinite, refuseNotFinite } from './still-finite.js';
 import { drawLabel } from './step-context.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import { settlePending, type UpdateHost } from './update.js';
@@ -103,6 +104,8 @@ export class Session implements StageHost, UpdateHost {
   readonly lastRates = new LastRates();
   #live: LiveSets | null = null;
   #trace: StepTrace | null = null;
+  /** The last step that was skipped when all state was looked at. */
+  #soundAt = -1;
 
   private constructor(
     readonly options: ResolvedOptions,
@@ -392,14 +395,18 @@ export class Session implements StageHost, UpdateHost {
   }
 
   /**
-   * Rejects with a RunError where a loss, a gradient or a running statistic was not finite and `on_nan` is `stop`. Asked
-   * before whatever outlives the run: a line of metrics, a validation, a checkpoint.
+   * Rejects with a RunError where a loss, a gradient or a running statistic was not finite and `on_nan` is `stop`; where it is `skip`,
+   * if state is not finite either. Asked before whatever outlives the run: a line of metrics, a validation, a checkpoint.
    */
   async checkFinite(): Promise<void> {
-    if (this.onNan !== 'stop') return;
+    if (this.onNan === 'ignore') return;
     const { values } = await this.badStep.download();
     const step = values[0] ?? -1;
-    if (step >= 0) {
+    if (this.onNan === 'skip') {
+      // Of what was skipped since the last time the state may be the cause: then all that follows is skipped as well.
+      if (step > this.#soundAt) await refuseNotFinite([...this.modelState, ...this.optimizerState], step);
+      this.#soundAt = Math.max(step, this.#soundAt);
+    } else if (step >= 0) {
       const meaning = this.engine.meaningOfNaN ?? null;
       throw new RunError(
         `the loss, a gradient or a running statistic was not finite at step ${step} (${this.rowsAt(step)}); ${meaning === null ? '' : `${meaning}; or `}look at these rows, lower the learning rate, clip gradients, or set on_nan = "skip"`,
@@ -416,7 +423,7 @@ export class Session implements StageHost, UpdateHost {
   }
 
   /**
-   * Copies all state that a checkpoint holds. Rejects with a RunError where some of it is not finite, unless that is to be
+   * Copies all state that a checkpoint of `step` holds. Rejects with a RunError where some of it is not finite, unless that is to be
    * ignored: weights can leave the range of f32 though their gradients are in it. `asItIs` takes what a failed run left,
    * `weightsOnly` leaves the optimizers' state on the device. The copies are made in `rooms` where they fit.
    */
@@ -424,7 +431,8 @@ export class Session implements StageHost, UpdateHost {
     asItIs = this.onNan === 'ignore',
     weightsOnly = false,
     rooms = new Map(),
-  }: DownloadOptions = {}): Promise<{
+    step,
+  }: DownloadOptions): Promise<{
     readonly model: HostTensors;
     readonly optimizer: HostTensors | null;
   }> {
@@ -434,11 +442,7 @@ export class Session implements StageHost, UpdateHost {
     };
     const model = await downloadAll(this.modelState, look, rooms);
     const optimizer = weightsOnly ? null : await downloadAll(this.optimizerState, look, rooms);
-    if (wrong.length > 0) {
-      throw new RunError(
-        `values are not finite any more: ${someNames(wrong)}; lower the learning rate, or clip gradients`,
-      );
-    }
+    if (wrong.length > 0) throw notFinite(wrong, step);
     return { model, optimizer };
   }
 
@@ -479,6 +483,7 @@ export class Session implements StageHost, UpdateHost {
 type HostTensors = ReadonlyMap<string, HostTensor>;
 
 interface DownloadOptions {
+  readonly step: number;
   readonly asItIs?: boolean;
   readonly weightsOnly?: boolean;
   readonly rooms?: Rooms;

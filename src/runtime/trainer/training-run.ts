@@ -66,7 +66,7 @@ export async function trainPrepared(
   // Compared before anything of the run is touched.
   const changes =
     resume === null ? [] : await checkSame(trainer, prepared.session, resume, options.allow ?? []);
-  const over = resume === null ? null : await nothingLeft(prepared.session, resume, changes);
+  const over = resume === null ? null : await nothingLeft(prepared, resume, changes);
   if (over !== null) {
     tellOver(trainer, over, options);
     return over.result;
@@ -96,6 +96,8 @@ function openFolder(trainer: AnyTrainer, options: RunOptions): Promise<RunFolder
 /** Where a run goes on: what its checkpoint says of the loop, and what was best until then. */
 interface Continued {
   readonly loop: LoopState;
+  /** Whether the run was to end there, and goes on since something was allowed. */
+  readonly isPastEnd: boolean;
   /** In which ways the native engine ran the steps until then. */
   readonly ways: Readonly<Record<string, string>>;
   readonly best: ReadonlyMap<string, Best>;
@@ -158,6 +160,7 @@ async function train(
       notable,
       log,
       goesOnFrom: own.newest,
+      isPastEnd: continued?.isPastEnd ?? false,
     });
     const watches = watchesOf(taking, session);
     refuseUnmeasured(watches, session);
@@ -367,7 +370,8 @@ function takeState(session: Session, point: ResumePoint, changes: readonly strin
             round: withoutEnd(loop.round),
             because: null,
           };
-    return { loop: goesOn, ways, best: bestOf(point), lines };
+    const isPastEnd = loop.asked.includes('end-run') && !goesOn.asked.includes('end-run');
+    return { loop: goesOn, isPastEnd, ways, best: bestOf(point), lines };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new RunError(`${join(folder, 'state.json')} does not fit this trainer: ${why}`, { cause: error });
@@ -461,7 +465,7 @@ async function tellEnd(
   const skipped = (await session.skipped.download()).values[0] ?? 0;
   if (skipped > 0)
     reporter.line(
-      `${skipped} updates were skipped: their loss, gradient or running statistics were not finite`,
+      `${skipped} updates were skipped: their loss, gradient, its square or running statistics were not finite`,
     );
   const path = folder === null ? null : shortPath(folder.path);
   const { plot = null, goOn: command = null } = options;

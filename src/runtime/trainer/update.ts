@@ -94,7 +94,14 @@ export function runUpdate(
     const overflow = host.scaling === null || total === null ? null : finiteGradients(total);
     const exhausted = overflow === null ? null : (host.scaling?.exhausted(overflow) ?? null);
     // Gradients that overflow are what scaling is for: they are no fault, and the update is left out.
-    const fine = checkFinite(host, trace, objectives, overflow === null ? total : null, exhausted);
+    const fine = checkFinite(
+      host,
+      trace,
+      objectives,
+      overflow === null ? total : null,
+      heldBy(optimizers),
+      exhausted,
+    );
     const skip = host.onNan === 'skip' ? fine : null;
     settlePending(trace, skip);
     if (overflow !== null) host.scaling?.settle(overflow);
@@ -221,14 +228,23 @@ function checkFinite(
   trace: StepTrace,
   objectives: readonly Scalar[],
   gradients: Gradients | null,
+  held: ReadonlySet<StateVariable>,
   exhausted: Tensor | null,
 ): Tensor | null {
   if (host.onNan === 'ignore') return null;
-  host.inspection?.judge(judged(trace, objectives, gradients));
+  // A run that is to go on whatever comes keeps no square in its slots that is not finite: no update would mend that.
+  const squared = (variable: StateVariable): boolean => host.onNan === 'skip' && !held.has(variable);
+  host.inspection?.judge(judged(trace, objectives, gradients, squared));
   // x · 0 is 0 for every finite number and NaN for the others, so one sum tells of all.
   // Statistics are never scaled: a product in 16 bits could leave the range where they do not.
   const kept = [...trace.context.pending.values()].map((value) => ops.sum<Scalar>(value));
-  const sums = [...objectives, ...[...(gradients?.values() ?? [])].map(sumOfAll), ...kept];
+  const sums = [
+    ...objectives,
+    ...[...(gradients ?? [])].map(([variable, gradient]) =>
+      sumOfAll(squared(variable) ? ops.square(gradient) : gradient),
+    ),
+    ...kept,
+  ];
   const zero = sumOf(sums.map((value) => ops.mul<Scalar>(value, 0)));
   const finite: Tensor = ops.equal(zero, 0);
   const fine = exhausted === null ? finite : ops.and<Tensor>(finite, ops.not(exhausted));
@@ -247,18 +263,30 @@ function checkFinite(
   return fine;
 }
 
+/** Weights whose gradients are held in a range, element by element, before anything is made of them. */
+function heldBy(optimizers: readonly BoundOptimizer[]): ReadonlySet<StateVariable> {
+  return new Set(optimizers.flatMap(({ clip, weights }) => (clip?.kind === 'value' ? weights : [])));
+}
+
 /** What is to be finite, in the order in which it came to be, with names for messages. */
 function judged(
   trace: StepTrace,
   objectives: readonly Scalar[],
   gradients: Gradients | null,
+  squared: (variable: StateVariable) => boolean,
 ): readonly (readonly [string, Tensor])[] {
+  const given = [...(gradients ?? [])];
   return [
     ...objectives.map((value) => ['the loss', value] as const),
     ...[...trace.context.pending].map(
       ([{ path }, value]) => [`the running statistic ${path}`, value] as const,
     ),
-    ...[...(gradients ?? [])].map(([{ path }, value]) => [`the gradient of ${path}`, value] as const),
+    ...given.map(([{ path }, value]) => [`the gradient of ${path}`, value] as const),
+    ...given
+      .filter(([variable]) => squared(variable))
+      .map(
+        ([{ path }, value]) => [`the square of the gradient of ${path}`, ops.square<Tensor>(value)] as const,
+      ),
   ];
 }
 

@@ -55,7 +55,8 @@ export const checkWindow = ({ trainer, report }: TrainingInput, run: Run): void 
     return;
   }
   // A part that is none is told of as such.
-  if (batches.count < 1 || accumulate === undefined || batches.count % accumulate === 0) return;
+  if (batches.count < 1 || !Number.isInteger(batches.count)) return;
+  if (accumulate === undefined || batches.count % accumulate === 0) return;
   const { option, part } = partOf('train', run.taken);
   const limited =
     part === null

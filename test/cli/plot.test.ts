@@ -1,9 +1,9 @@
 /** `ztrainc plot`: what it writes, what it refuses, and that it may read while a run writes. */
-import { appendFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { fourEpochs, writeRun } from '../plot/made-up-run.js';
-import { openDesk } from './command-line.js';
+import { openDesk, program, start } from './command-line.js';
 
 const desk = openDesk();
 afterAll(desk.remove);
@@ -52,6 +52,41 @@ describe('ztrainc plot', () => {
     expect([ended.code, ended.stdout]).toEqual([code, '']);
     expect(ended.stderr).toContain(message);
   });
+
+  test.runIf(process.platform === 'linux')(
+    'leaves what was there, and nothing else, where a write is refused',
+    async () => {
+      const files = (): readonly string[] => readdirSync(desk.folder).sort();
+      writeFileSync(join(desk.folder, 'kept.svg'), 'old');
+      const before = files();
+      for (const out of ['kept.svg', 'new.svg']) {
+        // No file may be larger than 512 bytes.
+        const words = [
+          '-c',
+          'ulimit -f 1; exec "$@"',
+          'sh',
+          process.execPath,
+          program,
+          'plot',
+          'runs/a',
+          '--out',
+          out,
+        ];
+        const { code, stderr } = await start('/bin/sh', words, { cwd: desk.folder });
+        expect([code, stderr]).toEqual([
+          3,
+          `error: cannot write ${out}: the file is larger than is allowed here; choose another --out\n`,
+        ]);
+      }
+      expect(files()).toEqual(before);
+      expect(readFileSync(join(desk.folder, 'kept.svg'), 'utf8')).toBe('old');
+      symlinkSync('/dev/full', join(desk.folder, 'full.svg'));
+      const { stderr } = await desk.ztrainc(['plot', 'runs/a', '--out', 'full.svg']);
+      expect(stderr).toBe(
+        'error: cannot write full.svg: the disk is full; free some space, or choose another --out\n',
+      );
+    },
+  );
 
   test('draws the runs of a sweep', async () => {
     const folder = join(desk.folder, 'runs', 'sweep');

@@ -1,5 +1,5 @@
 /** `ztrainc plot`: the curves of runs, in the terminal or as an SVG file. */
-import { lstatSync, writeFileSync } from 'node:fs';
+import { lstatSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { reasonOf } from '../node-host.js';
 import { PlotError, type RunCurves } from '../plot/curves.js';
 import { figureOf } from '../plot/figure.js';
@@ -55,8 +55,18 @@ const readAll = async (folders: readonly string[]): Promise<readonly RunCurves[]
 /** What stands there stays whole until all of the new one is on the disk; a link or a device is written through. */
 const write = (out: string, text: string): void => {
   const found = lstatSync(out, { throwIfNoEntry: false });
-  if (found === undefined || found.isFile()) replaceTextNow(out, text);
-  else writeFileSync(out, text);
+  if (found !== undefined && !found.isFile()) {
+    writeFileSync(out, text);
+    return;
+  }
+  const temporary = `${out}.tmp-${process.pid}`;
+  try {
+    writeFileSync(temporary, text);
+    renameSync(temporary, out);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
 };
 
 /** As a shell completes it. */
@@ -82,10 +92,9 @@ const draw = async (paths: readonly string[], options: PlotOptions): Promise<voi
   try {
     write(out, svgOf(figure));
   } catch (error) {
-    const what = `cannot write ${out}`;
-    const refused = fileError(what, error, 'another --out').message;
-    // There was no folder to be gone.
-    throw new PlotError(codeOf(error) === 'ENOENT' ? `${what}: ${reasonOf(error)}` : refused, 'broken');
+    const reason = reasonOf(error);
+    const room = /disk/.test(reason) ? 'free some space, or ' : '';
+    throw new PlotError(`cannot write ${out}: ${reason}; ${room}choose another --out`, 'broken');
   }
   streams.say(`wrote ${out}`);
 };

@@ -75,7 +75,7 @@ describe('ztrainc plot', () => {
         const { code, stderr } = await start('/bin/sh', words, { cwd: desk.folder });
         expect([code, stderr]).toEqual([
           3,
-          `error: cannot write ${out}: the file is larger than is allowed here; raise the limit, or choose another --out\n`,
+          `error: cannot write ${out}: the file is larger than is allowed here; choose another --out\n`,
         ]);
       }
       expect(files()).toEqual(before);

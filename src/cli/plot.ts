@@ -4,7 +4,6 @@ import { reasonOf } from '../node-host.js';
 import { PlotError, type RunCurves } from '../plot/curves.js';
 import { figureOf } from '../plot/figure.js';
 import { readRun, runsOfSweep } from '../plot/read-run.js';
-import { codeOf, fileError, replaceTextNow } from '../runtime/checkpoint/files.js';
 import { svgOf } from '../plot/svg.js';
 import { textOf } from '../plot/text.js';
 import { Misuse, exits, streams, wantsColor } from './streams.js';

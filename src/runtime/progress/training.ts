@@ -108,7 +108,7 @@ export class TrainingProgress implements FitListener {
   }
 
   note(line: string): void {
-    this.reporter.line(line);
+    for (const part of wrapWords(line, this.reporter.columns())) this.reporter.line(part);
   }
 
   validating(name: string, done: number, of: number): void {

@@ -86,9 +86,10 @@ switch (does) {
     break;
   case 'plain':
     await timed(async () => {
+      const checkpoint = await openCheckpoint(folder);
       const read = [];
       for (const name of tensorFiles) read.push(await plain(join(folder, name)));
-      return read;
+      return [...read, await readState(checkpoint)];
     });
     break;
 }

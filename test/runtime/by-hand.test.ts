@@ -1,11 +1,11 @@
 /** Training by hand is the same run as `fit`, held at the ends of steps. */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Hooks } from '../../src/runtime/addons/index.js';
 import { Control } from '../../src/runtime/trainer/control.js';
 import type { Standing } from '../../src/runtime/trainer/by-hand.js';
 import { checkpoints, filesIn } from './killed-runs.js';
+import { metricsLines } from './metrics-lines.js';
 import { workInFolder } from './temporary-folder.js';
 import { LineTrainer, setup } from './tiny-trainer.js';
 
@@ -13,15 +13,6 @@ workInFolder('by-hand');
 const stream = { isTTY: false, columns: 80, write: () => true };
 const made = (options: Parameters<typeof setup>[1] = {}) => new LineTrainer(setup({}, options));
 
-const lines = (name: string): unknown =>
-  readFileSync(join(name, 'metrics.jsonl'), 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) =>
-      JSON.parse(line, (key, value: unknown) =>
-        ['wall', 'steps_per_second', 'rows_per_second'].includes(key) ? undefined : value,
-      ),
-    );
 const tensorsIn = (name: string): readonly string[] =>
   filesIn(name)
     .filter((line) => line.includes('.safetensors'))
@@ -49,7 +40,7 @@ describe('a run by hand', () => {
       ['steps', stepping],
       ['epochs', epochs],
     ] as const) {
-      expect(lines(name)).toEqual(lines('whole'));
+      expect(metricsLines(name)).toEqual(metricsLines('whole'));
       expect(checkpoints(name)).toEqual(checkpoints('whole'));
       expect(tensorsIn(name)).toEqual(tensorsIn('whole'));
       // What is over stays over.
@@ -103,7 +94,7 @@ describe('a run by hand', () => {
     expect(first?.metrics.get('validate.loss')).toBeGreaterThan(0);
     expect((await all(() => rest.runEpoch())).map(({ step }) => step)).toEqual([10, 15]);
     expect(await rest.end()).toMatchObject({ reason: 'finished' });
-    expect(lines('ended')).toEqual(lines('unheld'));
+    expect(metricsLines('ended')).toEqual(metricsLines('unheld'));
     expect(lastTensors('ended')).toEqual(lastTensors('unheld'));
   });
 

@@ -1,4 +1,5 @@
 /** Harvests that do not come to an end, in a process of its own: one that waits for nothing, and one that is longer than Ctrl-C waits. */
+import { metricsLines } from './metrics-lines.js';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -39,15 +40,7 @@ async function run(how: string, words: readonly string[] = [], signal: NodeJS.Si
 
 const read = (name: string, file: string): string =>
   readFileSync(join(folder, name, file)).toString('latin1');
-const lines = (name: string): unknown =>
-  read(name, 'metrics.jsonl')
-    .trim()
-    .split('\n')
-    .map((line) =>
-      JSON.parse(line, (key, value: unknown) =>
-        ['seconds', 'wall', 'steps_per_second', 'rows_per_second'].includes(key) ? undefined : value,
-      ),
-    );
+const lines = (name: string): unknown => metricsLines(join(folder, name));
 
 /** Goes on with a run, to what the whole one has come to. */
 async function goesOn(name: string): Promise<void> {

@@ -18,6 +18,7 @@ import * as steps from '../../src/runtime/trainer/steps.js';
 import { Trainer } from '../../src/runtime/trainer/trainer.js';
 import { bundledTrainer } from './bundled-program.js';
 import { newestVerified } from './checkpoint-reading.js';
+import { metricsLines } from './metrics-lines.js';
 import { broken, counted, PairTrainer } from './pair-trainer.js';
 import { Line } from './tiny-trainer.js';
 
@@ -42,15 +43,7 @@ const fit = async (name: string, goesOn = false, trainer = PairTrainer) => {
 
 const read = (name: string, file: string): string =>
   readFileSync(join(folder, name, file)).toString('latin1');
-const lines = (name: string): unknown =>
-  read(name, 'metrics.jsonl')
-    .trim()
-    .split('\n')
-    .map((line) =>
-      JSON.parse(line, (key, value: unknown) =>
-        ['seconds', 'wall', 'steps_per_second', 'rows_per_second'].includes(key) ? undefined : value,
-      ),
-    );
+const lines = (name: string): unknown => metricsLines(join(folder, name));
 
 test.each([
   ['a harvest throws', 'left', 'throws'],

@@ -18,6 +18,7 @@ import type { Tensor1D, Tensor2D } from '../../src/runtime/tensor.js';
 import * as units from '../../src/values/units.js';
 import { newestVerified } from './checkpoint-reading.js';
 import { checkpoints, run } from './killed-runs.js';
+import { metricsLines } from './metrics-lines.js';
 import { workInFolder } from './temporary-folder.js';
 import { lineData, LineTrainer, type LineData, type LineModels, type Row } from './tiny-trainer.js';
 
@@ -64,16 +65,6 @@ class Rare extends LineTrainer {
   }
 }
 
-const lines = (name: string): readonly unknown[] =>
-  readFileSync(join(name, 'metrics.jsonl'), 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) =>
-      JSON.parse(line, (key, value: unknown) =>
-        ['wall', 'steps_per_second', 'rows_per_second'].includes(key) ? undefined : value,
-      ),
-    );
-
 async function sameAs(
   name: string,
   whole: string,
@@ -81,7 +72,7 @@ async function sameAs(
   trainer: typeof LineTrainer = Rare,
 ): Promise<void> {
   if (!existsSync(whole)) expect((await run([`--run-dir=${whole}`, ...words], trainer)).code).toBe(0);
-  expect(lines(name)).toEqual(lines(whole));
+  expect(metricsLines(name)).toEqual(metricsLines(whole));
   const last = checkpoints(whole).at(-1) ?? '';
   expect(checkpoints(name).at(-1)).toBe(last);
   for (const file of ['model.safetensors', 'optimizer.safetensors']) {

@@ -2,7 +2,7 @@
  * Runs as older versions left them when they were killed after step 11, by the code of that time: each goes on to what a run comes to
  * today, or says what to do instead.
  */
-import { cpSync, readdirSync, readFileSync } from 'node:fs';
+import { cpSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -12,6 +12,7 @@ import { findCheckpoint, openCheckpoint, readTensors } from '../../src/runtime/c
 import type { CheckpointLayout } from '../../src/runtime/checkpoint/write.js';
 import * as units from '../../src/values/units.js';
 import { checkpoints, filesIn, run } from './killed-runs.js';
+import { metricsLines } from './metrics-lines.js';
 import { workInFolder } from './temporary-folder.js';
 import { LineTrainer } from './tiny-trainer.js';
 
@@ -27,16 +28,6 @@ const saving = (format: CheckpointLayout): typeof LineTrainer =>
       ];
     }
   };
-
-const lines = (name: string): unknown =>
-  readFileSync(join(name, 'metrics.jsonl'), 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) =>
-      JSON.parse(line, (key, value: unknown) =>
-        ['wall', 'steps_per_second', 'rows_per_second'].includes(key) ? undefined : value,
-      ),
-    );
 
 /** Tensors of a run's last checkpoint. */
 async function tensorsOf(name: string): Promise<unknown> {
@@ -75,7 +66,7 @@ test.each([
       expect(code).toBe(0);
       expect(checkpoints(own).at(-1)).toBe(`step-00000015${ending}`);
       expect(await tensorsOf(own)).toEqual(await tensorsOf(whole));
-      expect(lines(own)).toEqual(lines(whole));
+      expect(metricsLines(own)).toEqual(metricsLines(whole));
     }
   },
 );

@@ -169,10 +169,7 @@ export async function runTest(
   const live: LiveAddOn[] = [];
   return thenClose(session, options, async () => {
     try {
-      notesOf(session, note).forEach((line) => reporter.line(line));
-      for (const line of await changedFiles(options.trained ?? (await trainedWith(from)), session.openSets))
-        reporter.line(line);
-      await loadWeights(session, from);
+      await takeWeights({ session, note }, from, reporter, options.trained);
       const stages = session.of(kind);
       if (stages.length === 0) throw noStages(trainer, options.kind ?? 'test', 'test and no validate step');
       const all = new Map<string, number>();
@@ -235,10 +232,7 @@ export async function runPredict(
   let count = 0;
   return thenClose(session, options, async () => {
     try {
-      notesOf(session, note).forEach((line) => reporter.line(line));
-      for (const line of await changedFiles(options.trained ?? (await trainedWith(from)), session.openSets))
-        reporter.line(line);
-      await loadWeights(session, from);
+      await takeWeights({ session, note }, from, reporter, options.trained);
       const stages = session.of('predict');
       if (stages.length === 0) throw noStages(trainer, 'predict', 'predict step');
       // The rows of a few batches would replace a whole file.
@@ -279,6 +273,19 @@ export async function runPredict(
 
 /** Where a checkpoint is in its run. */
 const momentOf = ({ step, epoch }: Checkpoint): Moment => ({ step, epoch, seconds: 0 });
+
+/** Tells what is to be known of the engine and of files that have changed since the training, and loads the weights. */
+async function takeWeights(
+  { session, note }: Pick<Prepared, 'session' | 'note'>,
+  from: Checkpoint,
+  reporter: Reporter,
+  trained: TrainedWith | undefined,
+): Promise<void> {
+  notesOf(session, note).forEach((line) => reporter.line(line));
+  for (const line of await changedFiles(trained ?? (await trainedWith(from)), session.openSets))
+    reporter.line(line);
+  await loadWeights(session, from);
+}
 
 async function loadWeights(session: Session, from: Checkpoint): Promise<void> {
   // Those that are wrong by their names or shapes are not read: they may be large.

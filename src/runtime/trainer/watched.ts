@@ -1,4 +1,5 @@
 /** Metrics that add-ons and schedules watch: whether a step that runs measures them, and which were never measured. */
+import { monitorName } from '../../values/monitor-name.js';
 import { improves, nameOfAddOn, type AddOn, type Json, type Metric } from '../addons/addon.js';
 import type { Best } from '../progress/training.js';
 import { RunError } from '../run/run-error.js';
@@ -84,7 +85,9 @@ export function forgetUnwatched(
   states: Readonly<Record<string, Json>>,
   watches: readonly Watch[],
 ): void {
-  const now = new Set(watches.map(({ metric: { mode, metric } }) => `${mode}(${metric})`));
+  const now = new Set(
+    watches.flatMap(({ metric: { mode, metric } }) => (mode === null ? [] : [monitorName({ mode, metric })])),
+  );
   for (const state of Object.values(states)) {
     const monitor =
       typeof state === 'object' && state !== null && 'monitor' in state ? state['monitor'] : null;

@@ -6,6 +6,7 @@ import * as addons from '../../src/runtime/addons/index.js';
 import type { AddOn } from '../../src/runtime/addons/addon.js';
 import * as units from '../../src/values/units.js';
 import { run, Saving } from './killed-runs.js';
+import { metricsLines } from './metrics-lines.js';
 import { workInFolder } from './temporary-folder.js';
 
 workInFolder('early-stopping-resumed');
@@ -24,16 +25,6 @@ class Stopping extends Saving {
 }
 
 const json = (...path: readonly string[]) => JSON.parse(readFileSync(join(...path), 'utf8'));
-const linesOf = (name: string): unknown =>
-  readFileSync(join(name, 'metrics.jsonl'), 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => {
-      const { wall: _wall, ...rest } = JSON.parse(line, (key, value: unknown) =>
-        key.endsWith('_per_second') ? 0 : value,
-      );
-      return rest;
-    });
 const epochs = 'trainer.epochs=6';
 
 test.each([
@@ -51,7 +42,7 @@ test.each([
   expect(json(parted, 'summary.json').steps).toBe(steps);
   if (steps === 20) return;
   expect((await run([`--run-dir=${whole}`, epochs, ...words], Stopping)).code).toBe(0);
-  expect(linesOf(parted)).toEqual(linesOf(whole));
+  expect(metricsLines(parted)).toEqual(metricsLines(whole));
   expect(json(parted, 'summary.json').because).toEqual(json(whole, 'summary.json').because);
 });
 

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bundledTrainer } from './bundled-program.js';
 import { newestVerified } from './checkpoint-reading.js';
 import { writePictures } from './made-up-pictures.js';
+import { metricsLines } from './metrics-lines.js';
 
 let folder = '';
 let program = '';
@@ -56,15 +57,7 @@ const saved = (name: string, step: number): string =>
   join(folder, name, 'checkpoints', `step-${String(step).padStart(8, '0')}`);
 const bytes = (name: string): readonly Buffer[] =>
   ['model.safetensors', 'optimizer.safetensors'].map((file) => readFileSync(join(saved(name, 6), file)));
-const lines = (name: string): unknown =>
-  readFileSync(join(folder, name, 'metrics.jsonl'), 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) =>
-      JSON.parse(line, (key, value: unknown) =>
-        ['wall', 'steps_per_second', 'rows_per_second'].includes(key) ? undefined : value,
-      ),
-    );
+const lines = (name: string): unknown => metricsLines(join(folder, name));
 
 test('it comes to what it would have come to', async () => {
   expect(await started(words('whole', 2))).toMatchObject({ code: 0 });

@@ -13,6 +13,7 @@ import * as units from '../../src/values/units.js';
 import { resumePointAt } from '../../src/runtime/trainer/resume.js';
 import { runFit } from '../../src/runtime/trainer/run.js';
 import { LiveTrainer, seen } from './live-trainer.js';
+import { metricsLines, withoutTime } from './metrics-lines.js';
 
 const quiet = { stream: { write: () => undefined } };
 let folder: string;
@@ -21,12 +22,6 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }), 60_000);
 
-const withoutTime = (text: string): unknown =>
-  JSON.parse(text, (key, value: unknown) =>
-    ['seconds', 'wall', 'steps_per_second', 'rows_per_second', 'files'].includes(key) ? undefined : value,
-  );
-const linesOf = (run: string): readonly unknown[] =>
-  readFileSync(join(run, 'metrics.jsonl'), 'utf8').trim().split('\n').map(withoutTime);
 const last = (run: string, file: string): Buffer =>
   readFileSync(join(run, 'checkpoints', 'step-00000012', file));
 
@@ -90,7 +85,7 @@ test.each([true, false])(
       const isSame = last(run, 'model.safetensors').equals(last(runDir, 'model.safetensors'));
       expect(isSame).toBe(keeps);
       if (!keeps) continue;
-      expect(linesOf(run)).toEqual(linesOf(runDir));
+      expect(metricsLines(run)).toEqual(metricsLines(runDir));
       expect(withoutTime(last(run, 'state.json').toString())).toEqual(
         withoutTime(last(runDir, 'state.json').toString()),
       );
@@ -127,7 +122,7 @@ test('where a hook fails that is told of a measurement, it is told again, and th
   const resume = await resumePointAt(run);
   await runFit(faulty(), { ...quiet, runDir: run, resume });
   expect(resume.state['step']).toBe(6);
-  expect(linesOf(run)).toEqual(linesOf(whole));
+  expect(metricsLines(run)).toEqual(metricsLines(whole));
   expect(last(run, 'model.safetensors').equals(last(whole, 'model.safetensors'))).toBe(true);
   const newest = (of: string): unknown => JSON.parse(last(of, 'state.json').toString()).loop.newest;
   expect(newest(run)).toEqual(newest(whole));

@@ -8,6 +8,7 @@ import { Control } from '../../src/runtime/trainer/control.js';
 import { resumePointAt } from '../../src/runtime/trainer/resume.js';
 import { runFit } from '../../src/runtime/trainer/run.js';
 import { EverythingTrainer } from './everything-trainer.js';
+import { metricsLines, withoutTime } from './metrics-lines.js';
 
 const quiet = { stream: { write: () => undefined } };
 
@@ -26,13 +27,6 @@ const steps = (run: string): readonly string[] =>
     .filter((name) => name.startsWith('step-'))
     .sort();
 
-/** Without what a clock says. */
-const withoutTime = (text: string): unknown =>
-  JSON.parse(text, (key, value: unknown) =>
-    ['seconds', 'wall', 'steps_per_second', 'rows_per_second', 'files'].includes(key) ? undefined : value,
-  );
-const linesOf = (run: string): readonly unknown[] =>
-  readFileSync(join(run, 'metrics.jsonl'), 'utf8').trim().split('\n').map(withoutTime);
 const csvOf = (run: string): readonly string[] => {
   const rows = readFileSync(join(run, 'logs', 'metrics.csv'), 'utf8')
     .trim()
@@ -51,10 +45,10 @@ const bytes = (run: string, step: string, file: string): Buffer =>
 
 /** Whether a run ended as the one that was never interrupted. */
 function expectSame(run: string): void {
-  expect(linesOf(run)).toEqual(linesOf(whole));
+  expect(metricsLines(run)).toEqual(metricsLines(whole));
   // The order of names in a line is the order in which they were first logged.
-  expect(linesOf(run).map((line) => JSON.stringify(line))).toEqual(
-    linesOf(whole).map((line) => JSON.stringify(line)),
+  expect(metricsLines(run).map((line) => JSON.stringify(line))).toEqual(
+    metricsLines(whole).map((line) => JSON.stringify(line)),
   );
   const last = steps(whole).at(-1) ?? '';
   expect(steps(run).at(-1)).toBe(last);

@@ -15,6 +15,7 @@ import { parseOverride } from '../../src/values/overrides.js';
 import * as units from '../../src/values/units.js';
 import { bundledTrainer } from './bundled-program.js';
 import { writePictures } from './made-up-pictures.js';
+import { metricsLines } from './metrics-lines.js';
 import { PictureTrainer, type PictureParams } from './picture-trainer.js';
 
 let folder: string;
@@ -71,15 +72,7 @@ const weights = (name: string, step: number): Buffer =>
     join(folder, name, 'checkpoints', `step-${String(step).padStart(8, '0')}`, 'model.safetensors'),
   );
 
-const linesOf = (name: string): unknown =>
-  readFileSync(join(folder, name, 'metrics.jsonl'), 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) =>
-      JSON.parse(line, (key, value: unknown) =>
-        ['wall', 'steps_per_second', 'rows_per_second'].includes(key) ? undefined : value,
-      ),
-    );
+const linesOf = (name: string): unknown => metricsLines(join(folder, name));
 
 test('weights and metrics are the same with any number of workers and of batches ahead', async () => {
   await run('whole', []);

@@ -15,6 +15,7 @@ import type { RunOptions } from './run.js';
 import type { VerifyOptions } from './verify-resume.js';
 import type { ShowOptions } from './show.js';
 import { optionTable } from '../values/options.gen.js';
+import { helpColumns, helpLayout } from './help-layout.js';
 import { Misuse, exits, streams } from './streams.js';
 
 type Finish = (code: number) => void;
@@ -302,8 +303,10 @@ export const runCommandLine = async (argv: readonly string[]): Promise<number> =
     .enablePositionalOptions()
     .exitOverride()
     .showSuggestionAfterError()
-    .configureHelp({ showGlobalOptions: false })
+    .configureHelp(helpLayout)
     .configureOutput({
+      getOutHelpWidth: () => helpColumns(process.stdout),
+      getErrHelpWidth: () => helpColumns(process.stderr),
       writeErr: (text) => void process.stderr.write(text),
       outputError: (text, write) => write(withNearOption(text, program, argv)),
     });

@@ -13,7 +13,7 @@ import { isRowWorker, offerTrainer } from './data/row-worker.js';
 import { paramsOf } from './go-on.js';
 import { helpText, versionText } from './help.js';
 import { metricLines, RowPrinter } from './printed.js';
-import type { LineStream } from './progress/reporter.js';
+import { wordColumns, writeWords, type LineStream } from './progress/reporter.js';
 import type { Table } from './rows/reduction.js';
 import { RunError } from './run/run-error.js';
 import { TensorFlowError } from './engine/tensorflow/status.js';
@@ -27,9 +27,12 @@ import { attributesOfRun, otherCode, trainedWith } from './trainer/trained-with.
 import type { TrainerClass } from './trainer/trainer.js';
 import { trainCommand } from './train-command.js';
 
+/** A line that a person reads. */
+const note = ({ stderr }: MainIo, line: string): void => writeWords(stderr, line);
+
 /** The process as `main` sees it. */
 export interface MainIo {
-  readonly stdout: { write(text: string): unknown };
+  readonly stdout: LineStream;
   readonly stderr: LineStream;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Calls back at each SIGINT, SIGTERM and SIGHUP. Returns what stops listening. */
@@ -110,9 +113,10 @@ export async function main(
   const stopListening = io.onSignal((signal) => {
     asked += 1;
     control.stop(signal);
-    if (asked === 1)
-      io.stderr.write(`\n${signal}: finishing the step and saving; once more to end at once\n`);
-    else {
+    if (asked === 1) {
+      io.stderr.write('\n');
+      note(io, `${signal}: finishing the step and saving; once more to end at once`);
+    } else {
       io.stderr.write('\n');
       if (!control.endAtOnce(signal)) io.stderr.write(`ended at once by ${signal}\n`);
       io.exit(exitCodes[signal]);
@@ -121,7 +125,10 @@ export async function main(
   try {
     const names = spec.params.map(({ name }) => name);
     const args = readArguments(argv, names, (name) => attributesNamed(trainerClass, name));
-    if (args.command === 'help') io.stdout.write(helpText(spec, io.program, io.called));
+    if (args.command === 'help')
+      io.stdout.write(
+        helpText(spec, { program: io.program, called: io.called, columns: wordColumns(io.stdout) }),
+      );
     else if (args.command === 'version') io.stdout.write(versionText(spec));
     else {
       const signal = await runCommand(trainerClass, args, io, {
@@ -255,24 +262,25 @@ async function evaluateWith(
       `${from.folder} was written by ${from.trainer}, this is ${spec.trainer}; take a checkpoint of this trainer`,
     );
   }
-  io.stderr.write(`weights of step ${from.step} from ${from.folder}\n`);
+  const say = (line: string): void => note(io, line);
+  say(`weights of step ${from.step} from ${from.folder}`);
   if (spec.sha256 !== undefined && spec.sha256 !== from.specSha256) {
-    io.stderr.write('note: the spec has changed since; the weights must still fit\n');
+    say('note: the spec has changed since; the weights must still fit');
   }
   const before = new Map(Object.entries(paramsOf(spec, from)));
   for (const { name, key } of spec.params) {
     const [was, is] = [before.get(key), new Map(Object.entries(given)).get(key)];
     if (was !== undefined && is !== undefined && was !== is)
-      io.stderr.write(`note: ${name} was ${was} when these weights were trained, and is ${is} here\n`);
+      say(`note: ${name} was ${was} when these weights were trained, and is ${is} here`);
   }
   const params = { ...Object.fromEntries(before), ...given };
   const trained = await trainedWith(from);
   const code = otherCode(trained, spec);
-  if (code !== null) io.stderr.write(`note: ${code}; the weights must still fit\n`);
+  if (code !== null) say(`note: ${code}; the weights must still fit`);
   const { taken, notes } = attributesOfRun(trained, args.attributes, () =>
     new trainerClass({ params }).dataNames(),
   );
-  for (const line of notes) io.stderr.write(`note: ${line}\n`);
+  for (const line of notes) say(`note: ${line}`);
   const trainer = new trainerClass({ params, overrides: [...taken, ...args.attributes] });
   const print = new RowPrinter(args.json, io);
   if (args.command === 'test') {

@@ -23,12 +23,18 @@ import { LineTrainer, type LineParams } from './tiny-trainer.js';
 const root = mkdtempSync(join(tmpdir(), 'ztrain-main-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-async function run(argv: readonly string[], trainer: typeof LineTrainer = LineTrainer) {
+/** `columns`: of a terminal; none is a pipe. */
+async function run(
+  argv: readonly string[],
+  trainer: typeof LineTrainer = LineTrainer,
+  columns: number | null = null,
+) {
+  const terminal = columns === null ? {} : { isTTY: true, columns };
   const out: string[] = [];
   const err: string[] = [];
   const io: MainIo = {
-    stdout: { write: (text) => out.push(text) },
-    stderr: { write: (text) => err.push(text) },
+    stdout: { ...terminal, write: (text) => out.push(text) },
+    stderr: { ...terminal, write: (text) => err.push(text) },
     environment: {},
     onSignal: () => () => undefined,
     exit: () => undefined,
@@ -300,6 +306,15 @@ describe('the executable', () => {
         throw new RangeError('no such length');
       }),
     ).toContain('trainer.epochs=2');
+    // In a terminal it breaks between words, and nothing of it is lost.
+    const words = (text: string): readonly string[] => text.split(/\s+/);
+    for (const columns of [20, 40, 80]) {
+      const narrow = helpText(LineTrainer.spec, { columns });
+      expect(words(narrow)).toEqual(words(out));
+      const wide = narrow.split('\n').filter((line) => line.length > columns && line.trim().includes(' '));
+      expect(wide).toEqual([]);
+    }
+    expect((await run(['--help'], LineTrainer, 40)).out).toBe(helpText(LineTrainer.spec, { columns: 40 }));
     expect((await run(['--help', 'train'])).out).toBe(out);
     expect((await run(['--version'])).out).toContain('LineTrainer');
     expect(readArguments(['--dev-run', 'lr=1']).devRun).toBe(3);

@@ -1,4 +1,7 @@
 /** Lines of progress: how many there are, how wide they are, and what they say of learning rates. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import * as optim from '../../src/runtime/optim/index.js';
 import * as format from '../../src/runtime/progress/format.js';
@@ -90,6 +93,23 @@ describe('lines of progress', () => {
     places.slice(1).forEach((step, at) => expect(step - (places[at] ?? 0)).toBeLessThanOrEqual(22));
     // Of many epochs, those are the lines, after the first one.
     expect(await linesOf({ epochs: 12 }, { rows: 20, batchSize: 1 })).toHaveLength(1 + 12);
+  });
+
+  test.each([20, 40])('in a terminal of %d columns lines break between words', async (columns) => {
+    const screen = terminal(columns);
+    const folder = mkdtempSync(join(tmpdir(), 'ztrain-narrow-'));
+    try {
+      const trainer = new LineTrainer({ options: { epochs: 2 } });
+      await trainer.fit({ stream: screen, environment: {}, runDir: join(folder, 'run') });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+    const lines = screen
+      .text()
+      .split(/\n|\r\u001b\[2K/)
+      .filter((line) => !/^(checkpoint|run): /.test(line));
+    expect(lines.join(' ')).toContain('an epoch');
+    expect(lines.filter((line) => line.length > columns && line.trim().includes(' '))).toEqual([]);
   });
 
   test('the learning rate of what is frozen is shown as frozen', async () => {

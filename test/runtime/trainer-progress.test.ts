@@ -266,7 +266,7 @@ describe('the summary', () => {
     expect(lines.slice(0, 2)).toEqual(['stopped early', '  (validate.loss did']);
     expect(lines.slice(3, 7)).toEqual(['  180 steps in 1m', '  30s', '  2 steps/s', '  64 rows/s']);
     const wide = lines.filter((line) => line.length > 20);
-    expect(wide).toEqual(['validate.a_metric_of_a_long_name 0.5000', 'checkpoint: runs/a/checkpoints/best']);
+    expect(wide).toEqual(['validate.a_metric_of_a_long_name', 'checkpoint: runs/a/checkpoints/best']);
     expect(lines.slice(-5, -2)).toEqual(['best validate.loss', '  0.1310 at step 91,', '  epoch 3']);
   });
 

@@ -1,5 +1,7 @@
 /** Numbers and lines as a run prints them. */
-import stringWidth from 'string-width';
+import { columnsOf } from '../../values/words.js';
+
+export { columnsOf, wrapWords } from '../../values/words.js';
 
 /** Four significant digits, whole numbers in full; very large and very small ones with an exponent. */
 export function showNumber(value: number): string {
@@ -45,12 +47,6 @@ export function showSeconds(seconds: number): string {
   const pad = (value: number): string => String(value).padStart(2, '0');
   if (whole < 3600) return `${Math.floor(whole / 60)}m ${pad(whole % 60)}s`;
   return `${Math.floor(whole / 3600)}h ${pad(Math.floor((whole % 3600) / 60))}m`;
-}
-
-/** Columns of a terminal that a text takes: wide letters (Chinese, emoji) have two, marks upon others none. */
-export function columnsOf(text: string): number {
-  // Nearly all that a run prints.
-  return /^[\u0020-\u007e]*$/.test(text) ? text.length : stringWidth(text);
 }
 
 const letters = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
@@ -101,18 +97,6 @@ export function wrapParts(parts: readonly string[], width: number): readonly str
     const last = lines.at(-1);
     const longer = last === undefined ? part : `${last}  ${part}`;
     if (last !== undefined && columnsOf(longer) > width) lines.push(`  ${part}`);
-    else lines.splice(-1, 1, longer);
-  }
-  return lines;
-}
-
-/** Words over as many lines as the width asks for, all but the first indented; a longer word has a line of its own. */
-export function wrapWords(text: string, width: number): readonly string[] {
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1);
-    const longer = last === undefined ? word : `${last} ${word}`;
-    if (last !== undefined && columnsOf(longer) > width) lines.push(`  ${word}`);
     else lines.splice(-1, 1, longer);
   }
   return lines;

@@ -1,5 +1,5 @@
 /** Where a run's lines go: to a terminal with one live line below, or to a file or pipe with plain lines only. */
-import { fit, rowsOf } from './format.js';
+import { fit, rowsOf, wrapWords } from './format.js';
 
 /** A run's voice: lines that stay, and one line that is replaced. */
 export interface Reporter {
@@ -81,6 +81,21 @@ export function liveReporter(stream: LineStream, log: (line: string) => void): R
       shown = '';
     },
   };
+}
+
+/** A line of words that stays: wrapped by words where the terminal is narrow. Not for a command, which is copied as a whole. */
+export function sayWords(reporter: Reporter, text: string): void {
+  for (const part of wrapWords(text, reporter.columns())) reporter.line(part);
+}
+
+/** The same where there is no reporter. */
+export function writeWords(stream: LineStream, text: string): void {
+  for (const part of wrapWords(text, wordColumns(stream))) stream.write(`${part}\n`);
+}
+
+/** Columns that words may take: those of a terminal; a file or a pipe has no edge. */
+export function wordColumns(stream: LineStream): number {
+  return stream.isTTY === true ? Math.max(10, widthOf(stream)) : Number.POSITIVE_INFINITY;
 }
 
 /** Streams that cannot have the live line, and have said so: of a sweep, one run does. */

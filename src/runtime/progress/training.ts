@@ -15,7 +15,7 @@ import {
   wrapParts,
   wrapWords,
 } from './format.js';
-import type { Reporter } from './reporter.js';
+import { sayWords, type Reporter } from './reporter.js';
 
 /** The epoch of the step that ended last, counted from 1. */
 function epochOf(step: number, { stepsPerEpoch }: { readonly stepsPerEpoch: number }): number {
@@ -108,7 +108,7 @@ export class TrainingProgress implements FitListener {
   }
 
   note(line: string): void {
-    for (const part of wrapWords(line, this.reporter.columns())) this.reporter.line(part);
+    sayWords(this.reporter, line);
   }
 
   validating(name: string, done: number, of: number): void {
@@ -319,7 +319,7 @@ export function summaryLines(
     // A name without its value says nothing: in a narrow terminal the columns go, not the values.
     ...(values.every((row) => columnsOf(row.join('  ')) <= columns)
       ? table(values, columns)
-      : values.map((row) => row.join(' '))),
+      : values.flatMap((row) => wrapWords(row.join(' '), columns))),
     ...best.flatMap(({ metric, value, at: when }) => {
       const epoch = Number.isFinite(pace.stepsPerEpoch) ? `, epoch ${epochOf(when.step, pace)}` : '';
       const where = `at step ${when.step}${epoch}`;

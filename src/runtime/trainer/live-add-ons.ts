@@ -14,7 +14,7 @@ import {
 } from '../addons/addon.js';
 import { fileEnding } from '../checkpoint/list.js';
 import { checkpointName, deleteCheckpoint } from '../checkpoint/write.js';
-import type { Reporter } from '../progress/reporter.js';
+import { sayWords, type Reporter } from '../progress/reporter.js';
 import type { Best } from '../progress/training.js';
 import { RunError } from '../run/run-error.js';
 import { named, type LiveAddOn } from './hook-calls.js';
@@ -108,5 +108,6 @@ function savedIn(parent: string, step: number): SavedCheckpoint | null {
 /** What add-ons see where nothing is trained and nothing is written. */
 export function idleHost(session: Session, reporter: Reporter): AddOnHost {
   const nothing = (): undefined => undefined;
-  return addOnHost(session, null, reporter, null, { best: new Map(), notable: nothing, log: nothing });
+  const told = { line: (text: string): void => sayWords(reporter, text) };
+  return addOnHost(session, null, told, null, { best: new Map(), notable: nothing, log: nothing });
 }

@@ -2,6 +2,7 @@
 import { basename, join } from 'node:path';
 import { nameOfAddOn, type AddOn } from '../addons/addon.js';
 import { checkpointPaths } from '../checkpoint/list.js';
+import { sayWords } from '../progress/reporter.js';
 import { lastStep, type EndReason } from './ending.js';
 import type { FitResult } from './fit.js';
 import { loopStateOf } from './loop-state.js';
@@ -69,7 +70,7 @@ export function tellOver(
     'out-of-time': `came to its max_time after step ${at.step}`,
     interrupted: `was interrupted after step ${at.step}`,
   };
-  reporter.line(`nothing is left to do: ${shortPath(run)} ${how[reason]}`);
+  sayWords(reporter, `nothing is left to do: ${shortPath(run)} ${how[reason]}`);
   const command = options.goOn?.(shortPath(run)) ?? 'go on';
   reporter.line(`to train longer: ${command} ${longer(trainer, result, lifting)}`);
   reporter.end();

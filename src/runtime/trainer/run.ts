@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import type { Json, Moment } from '../addons/addon.js';
 import type { Data } from '../data/data.js';
 import { checkFits, findCheckpoint, loadInto, readTensors, type Checkpoint } from '../checkpoint/read.js';
-import { reporterFor, type LineStream, type Reporter } from '../progress/reporter.js';
+import { reporterFor, sayWords, type LineStream, type Reporter } from '../progress/reporter.js';
 import type { Table } from '../rows/reduction.js';
 import { runName, type RunFolder } from '../run/folder.js';
 import { RunError } from '../run/run-error.js';
@@ -281,9 +281,9 @@ async function takeWeights(
   reporter: Reporter,
   trained: TrainedWith | undefined,
 ): Promise<void> {
-  notesOf(session, note).forEach((line) => reporter.line(line));
+  notesOf(session, note).forEach((line) => sayWords(reporter, line));
   for (const line of await changedFiles(trained ?? (await trainedWith(from)), session.openSets))
-    reporter.line(line);
+    sayWords(reporter, line);
   await loadWeights(session, from);
 }
 

@@ -4,7 +4,8 @@
  */
 import { join, resolve } from 'node:path';
 import type { Json } from '../addons/addon.js';
-import { showNumber, showSeconds, table } from '../progress/format.js';
+import { showNumber, showSeconds, table, wrapWords } from '../progress/format.js';
+import { wordColumns, writeWords } from '../progress/reporter.js';
 import { jsonNumber, runName } from '../run/folder.js';
 import { RunError } from '../run/run-error.js';
 import {
@@ -79,7 +80,8 @@ export async function runSweep(
   options: SweepRunOptions,
 ): Promise<SweepResult> {
   const { control = new Control(), stream = process.stderr } = options;
-  const say = (line: string): void => void stream.write(`${line}\n`);
+  const print = (line: string): void => void stream.write(`${line}\n`);
+  const say = (line: string): void => writeWords(stream, line);
   const runs = runsOf(plan);
   // The spec may ask for a dev run as well as the command line.
   const first = new trainerClass(setupOf(trainerClass, base, runs[0]?.settings ?? []));
@@ -90,7 +92,7 @@ export async function runSweep(
   let at = '';
   const forget = control.beforeEnd((signal) => {
     say(`${signal} ended the sweep${at}`);
-    sayGoOn(folder, options, say);
+    sayGoOn(folder, options, print);
   });
   try {
     const about = aboutOf(trainerClass, plan, base);
@@ -129,9 +131,9 @@ export async function runSweep(
     }
     const signal = runs.some(isLeft) ? control.signal : null;
     await write(signal === null);
-    for (const line of tableLines(plan, runs, columnsOf(options), devRun !== null)) say(line);
-    for (const line of closing(plan, runs, options, folder, devRun !== null)) say(line);
-    if (signal !== null) sayGoOn(folder, options, say);
+    for (const line of tableLines(plan, runs, wordColumns(stream), devRun !== null)) print(line);
+    for (const line of closing(plan, runs, options, folder, devRun !== null)) print(line);
+    if (signal !== null) sayGoOn(folder, options, print);
     return {
       signal,
       runs: runs.length,
@@ -456,19 +458,25 @@ function closing(
   const seconds = runs.reduce((sum, { summary }) => sum + (summary?.seconds ?? 0), 0);
   const left = runs.filter(isLeft).length;
   const finished = runs.filter(({ state }) => state === 'finished').length;
+  const words = (line: string): readonly string[] =>
+    wrapWords(line, wordColumns(options.stream ?? process.stderr));
   const lines = [
-    `${counted(finished, 'run')} of ${runs.length} finished${finished === 0 ? '' : ` in ${showSeconds(seconds)}`}${left === 0 ? '' : `, ${left} ${left === 1 ? 'is' : 'are'} left`}`,
+    ...words(
+      `${counted(finished, 'run')} of ${runs.length} finished${finished === 0 ? '' : ` in ${showSeconds(seconds)}`}${left === 0 ? '' : `, ${left} ${left === 1 ? 'is' : 'are'} left`}`,
+    ),
   ];
   const { metric } = plan.pick;
   const by = monitorName(plan.pick);
-  if (isTrial) lines.push(`a dev run picks no point: ${metric} is that of a few steps`);
+  if (isTrial) lines.push(...words(`a dev run picks no point: ${metric} is that of a few steps`));
   else if (picked !== null && left > 0)
     lines.push(
-      `best so far by ${by}: point ${points.indexOf(picked) + 1}; a point is picked once all runs are done`,
+      ...words(
+        `best so far by ${by}: point ${points.indexOf(picked) + 1}; a point is picked once all runs are done`,
+      ),
     );
   else if (picked !== null)
     lines.push(
-      `picked by ${by}: point ${points.indexOf(picked) + 1}`,
+      ...words(`picked by ${by}: point ${points.indexOf(picked) + 1}`),
       `run it: ${commandOf(plan, picked, options)}`,
     );
   if (folder !== null) lines.push(`sweep: ${shortPath(join(folder.path, 'sweep.json'))}`);
@@ -489,6 +497,3 @@ export function firstOf(trainerClass: TrainerClass, plan: SweepPlan, base: Sweep
   const [first = []] = combinations([...plan.over, ...plan.average]);
   return setupOf(trainerClass, base, first);
 }
-
-const columnsOf = ({ stream }: RunOptions): number =>
-  stream?.isTTY === true ? Math.max(10, stream.columns ?? 80) : Number.POSITIVE_INFINITY;

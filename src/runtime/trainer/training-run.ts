@@ -5,8 +5,7 @@ import { fromExactNumber } from '../../values/exact-number.js';
 import { optionTable } from '../../values/options.gen.js';
 import type { Json, MetricsLine, Moment } from '../addons/addon.js';
 import { loadInto } from '../checkpoint/read.js';
-import { wrapWords } from '../progress/format.js';
-import type { Reporter } from '../progress/reporter.js';
+import { sayWords, type Reporter } from '../progress/reporter.js';
 import { summaryLines, tableLines, TrainingProgress, type Best } from '../progress/training.js';
 import { weightTable } from '../progress/weight-table.js';
 import { openRunFolder, reopenRunFolder, type RunFolder } from '../run/folder.js';
@@ -115,6 +114,7 @@ async function train(
   const { control = new Control(), resume = null } = options;
   const devRun = devRunOf(trainer, options);
   const reporter = reporterOf(trainer, options, folder);
+  const say = (line: string): void => sayWords(reporter, line);
   const start = {
     at: started,
     git: folder === null ? null : gitState(rootOf(options)),
@@ -154,7 +154,7 @@ async function train(
     };
     // What add-ons say before the run is begun is said after it.
     const early: string[] = [];
-    const report = (line: string): void => (isBegun ? reporter.line(line) : void early.push(line));
+    const report = (line: string): void => (isBegun ? say(line) : void early.push(line));
     const host = addOnHost(session, own, { line: report }, folder?.path ?? null, {
       best,
       notable,
@@ -190,21 +190,21 @@ async function train(
       reporter.end();
       const reason = `ended at once by ${signal}`;
       const at = own.newest?.step ?? null;
-      reporter.line(at === null ? `${reason}: nothing of it was saved` : `${reason}, saved at step ${at}`);
+      say(at === null ? `${reason}: nothing of it was saved` : `${reason}, saved at step ${at}`);
       sayGoOn(folder, own, options, (line) => reporter.line(line));
       // Last: on a full disk it fails.
       if (described !== null) folder?.writeNow(endedAs({ ...described, compile: session.decisions }, reason));
     });
     begin(trainer, session, reporter, folder, { note, isNew: resume === null, devRun });
     if (leftOut !== '' && folder !== null)
-      reporter.line(`rows that are left out: ${shortPath(join(folder.path, 'skipped-rows.jsonl'))}`);
-    for (const line of [...lines, ...early]) reporter.line(line);
+      say(`rows that are left out: ${shortPath(join(folder.path, 'skipped-rows.jsonl'))}`);
+    for (const line of [...lines, ...early]) say(line);
     if (resume === null) startAddOns(taking, host, live);
     const rescue = async (at: Moment): Promise<void> => {
       const saved = await own.save(at);
       if (saved === null || own.pointers.get('last')?.step === saved.step) return;
       await own.point('last', saved);
-      reporter.line(`the state of step ${at.step} was saved: ${shortPath(saved.folder)}`);
+      say(`the state of step ${at.step} was saved: ${shortPath(saved.folder)}`);
     };
     live.unshift(...bestWatch(watches, best));
     const result = await fit({
@@ -229,11 +229,11 @@ async function train(
         ...neverMeasured(watches, result.metrics),
         ...neverComparable(watches, result.metrics, best),
       ])
-        reporter.line(line);
+        say(line);
     const resumes = [...(start.resumed?.before.slice(1).map(stepOf) ?? []), start.resumed?.step ?? []].flat();
     await tellEnd(session, own, folder, listener, { result, best, resumes, reporter, options });
     const traced = await writeTrace(trainer, session, folder, result.reason);
-    if (traced !== null) reporter.line(traced);
+    if (traced !== null) say(traced);
     await closeAddOns(live.splice(0));
     const about = { best, resumes, pointers: own.pointers, tables: listener.tables };
     await folder?.write('summary.json', summaryOf(result, about));
@@ -422,8 +422,7 @@ function begin(
   const { spec, options } = trainer;
   const { stepsPerEpoch, totalSteps } = session.pace;
   const { summary } = options;
-  const say = (line: string): void =>
-    wrapWords(line, reporter.columns()).forEach((each) => reporter.line(each));
+  const say = (line: string): void => sayWords(reporter, line);
   // A run that goes on has shown it.
   if (summary !== false && isNew)
     weightTable(session, reporter.columns(), summary === true ? Infinity : summary).forEach((line) =>
@@ -464,7 +463,8 @@ async function tellEnd(
 ): Promise<void> {
   const skipped = (await session.skipped.download()).values[0] ?? 0;
   if (skipped > 0)
-    reporter.line(
+    sayWords(
+      reporter,
       `${skipped} updates were skipped: their loss, gradient, its square or running statistics were not finite`,
     );
   const path = folder === null ? null : shortPath(folder.path);
@@ -473,7 +473,8 @@ async function tellEnd(
   const where = { folder: path, resumes, checkpoints: saver.shown(), plot, goOn };
   for (const line of summaryLines(result, [...best.values()], session.pace, where, reporter.columns()))
     reporter.line(line);
-  if (result.reason === 'interrupted' && saver.newest !== null && !saver.isWhole) reporter.line(goesNowhere);
+  if (result.reason === 'interrupted' && saver.newest !== null && !saver.isWhole)
+    sayWords(reporter, goesNowhere);
   for (const [name, table] of listener.tables)
     tableLines(name, table, reporter.columns(), 32).forEach((line) => reporter.line(line));
   const { profile } = session;

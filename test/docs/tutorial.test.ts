@@ -27,7 +27,7 @@ const makeDesk = (): void => {
   const npx = join(folder, 'bin/npx');
   writeFileSync(
     npx,
-    `#!/bin/sh\nshift\nexec '${process.execPath}' '${join(root, 'dist/ztrainc.mjs')}' "$@"\n`,
+    `#!/bin/sh\nshift\nexport npm_lifecycle_event=npx npm_lifecycle_script=ztrainc\nexec '${process.execPath}' '${join(root, 'dist/ztrainc.mjs')}' "$@"\n`,
   );
   chmodSync(npx, 0o755);
 };

@@ -236,7 +236,10 @@ async function runCommand(
   if (args.from === undefined) throw new UsageError(`${args.command} needs --from RUN or --from CHECKPOINT`);
   if (args.runDir !== undefined)
     throw new UsageError(`--run-dir goes with train; ${args.command} makes no run, leave it out`);
-  await withCheckpoint(args.from, (from) => evaluateWith(trainerClass, from, { args, given, io, options }));
+  const before = new Set<string>();
+  await withCheckpoint(args.from, (from) =>
+    evaluateWith(trainerClass, from, { args, given, io, options, before }),
+  );
   return control.signal;
 }
 
@@ -249,11 +252,14 @@ async function evaluateWith(
     given,
     io,
     options,
+    before: told,
   }: {
     readonly args: Arguments;
     readonly given: Readonly<Record<string, ParamValue>>;
     readonly io: MainIo;
     readonly options: RunOptions;
+    /** Notes that were told, of a checkpoint that its run has removed. */
+    readonly before: Set<string>;
   },
 ): Promise<void> {
   const { spec } = trainerClass;
@@ -262,7 +268,10 @@ async function evaluateWith(
       `${from.folder} was written by ${from.trainer}, this is ${spec.trainer}; take a checkpoint of this trainer`,
     );
   }
-  const say = (line: string): void => note(io, line);
+  const say = (line: string): void => {
+    if (!told.has(line)) note(io, line);
+    told.add(line);
+  };
   say(`weights of step ${from.step} from ${from.folder}`);
   if (spec.sha256 !== undefined && spec.sha256 !== from.specSha256) {
     say('note: the spec has changed since; the weights must still fit');
@@ -287,7 +296,7 @@ async function evaluateWith(
     const tables = new Map<string, Table>();
     const table = (name: string, values: Table): void => void tables.set(name, values);
     const rows = (step: string, values: Outputs): void => print.write(step, values);
-    const metrics = await runTest(trainer, from, { ...options, trained, table, rows });
+    const metrics = await runTest(trainer, from, { ...options, trained, told, table, rows });
     // Rows are what a program reads then, and the metrics what a person does.
     const place = print.hasRows ? io.stderr : io.stdout;
     for (const line of metricLines(metrics, tables, args.json)) place.write(`${line}\n`);
@@ -296,6 +305,7 @@ async function evaluateWith(
   await runPredict(trainer, from, {
     ...options,
     trained,
+    told,
     rows: (rows, step) => {
       print.write(step, rows);
     },

@@ -1,5 +1,5 @@
 /** Who reads a run that goes on gets its newest checkpoint, also where the one that it chose is removed meanwhile. */
-import { readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
@@ -7,6 +7,7 @@ import type { AddOn } from '../../src/runtime/addons/addon.js';
 import { exportWeights } from '../../src/runtime/checkpoint/export.js';
 import { Removed, readTensors, withCheckpoint } from '../../src/runtime/checkpoint/read.js';
 import { pointTo } from '../../src/runtime/checkpoint/write.js';
+import type { Prepared, PrepareOptions } from '../../src/runtime/trainer/trainer.js';
 import * as units from '../../src/values/units.js';
 import { run } from './killed-runs.js';
 import { workInFolder } from './temporary-folder.js';
@@ -59,6 +60,31 @@ test('a prediction takes the one in its place', async () => {
   expect(code).toBe(0);
   // Its header once, and a row for each of the data.
   expect(text.match(/^guess$/gm)).toHaveLength(1);
+});
+
+test('what is to be known is told once', async () => {
+  const name = await going('told');
+  // The spec has changed since, a param too, and the run's weights have something to be known.
+  class Changed extends Keeping {
+    static override readonly spec = { ...Keeping.spec, sha256: 'f'.repeat(64) };
+    protected override configureModels(): LineModels {
+      if (!existsSync(at(name, 15))) goOn(name);
+      return super.configureModels();
+    }
+    override async prepare(options: PrepareOptions): Promise<Prepared> {
+      return { ...(await super.prepare(options)), note: 'about this machine' };
+    }
+  }
+  const { code, text } = await run(['test', 'rows=8', '--from', name], Changed);
+  expect(text).toContain(`weights of step 10 from ${name}`);
+  expect(text).toContain(`weights of step 15 from ${name}`);
+  const notes = text.split('\n').filter((line) => /^note: |machine/.test(line));
+  expect(notes).toEqual([
+    'note: the spec has changed since; the weights must still fit',
+    'note: rows was 20 when these weights were trained, and is 8 here',
+    'about this machine',
+  ]);
+  expect(code).toBe(0);
 });
 
 test('one checkpoint that was named is not another one', async () => {

@@ -84,6 +84,8 @@ export interface RunOptions {
 export interface UseOptions extends RunOptions {
   /** What the weights were trained with, where that was read before. */
   readonly trained?: TrainedWith;
+  /** Notes that were told before, as where a run has removed its checkpoint and the next one is read: they are not told again. */
+  readonly told?: Set<string>;
 }
 
 /** What else a test tells. */
@@ -169,7 +171,7 @@ export async function runTest(
   const live: LiveAddOn[] = [];
   return thenClose(session, options, async () => {
     try {
-      await takeWeights({ session, note }, from, reporter, options.trained);
+      await takeWeights({ session, note }, from, reporter, options);
       const stages = session.of(kind);
       if (stages.length === 0) throw noStages(trainer, options.kind ?? 'test', 'test and no validate step');
       const all = new Map<string, number>();
@@ -232,7 +234,7 @@ export async function runPredict(
   let count = 0;
   return thenClose(session, options, async () => {
     try {
-      await takeWeights({ session, note }, from, reporter, options.trained);
+      await takeWeights({ session, note }, from, reporter, options);
       const stages = session.of('predict');
       if (stages.length === 0) throw noStages(trainer, 'predict', 'predict step');
       // The rows of a few batches would replace a whole file.
@@ -279,11 +281,13 @@ async function takeWeights(
   { session, note }: Pick<Prepared, 'session' | 'note'>,
   from: Checkpoint,
   reporter: Reporter,
-  trained: TrainedWith | undefined,
+  { trained, told = new Set() }: UseOptions,
 ): Promise<void> {
-  notesOf(session, note).forEach((line) => sayWords(reporter, line));
-  for (const line of await changedFiles(trained ?? (await trainedWith(from)), session.openSets))
-    sayWords(reporter, line);
+  const changed = await changedFiles(trained ?? (await trainedWith(from)), session.openSets);
+  for (const line of [...notesOf(session, note), ...changed]) {
+    if (!told.has(line)) sayWords(reporter, line);
+    told.add(line);
+  }
   await loadWeights(session, from);
 }
 

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { Json } from '../../src/runtime/addons/addon.js';
+import type { AddOn, Json } from '../../src/runtime/addons/addon.js';
+import * as addons from '../../src/runtime/addons/index.js';
 import { manifestLimit, stateLimit } from '../../src/runtime/checkpoint/manifest.js';
 import {
   openCheckpoint,
@@ -19,15 +20,32 @@ import {
   tensorLimit,
 } from '../../src/runtime/checkpoint/safetensors.js';
 import { jsonText, parseStrictJson, plainJson } from '../../src/runtime/checkpoint/strict-json.js';
-import { writeCheckpoint } from '../../src/runtime/checkpoint/write.js';
+import {
+  refuseTooLarge,
+  writeCheckpoint,
+  type CheckpointContents,
+} from '../../src/runtime/checkpoint/write.js';
 import type { HostTensor } from '../../src/runtime/engine/engine.js';
 import { newestVerified } from './checkpoint-reading.js';
 import { contents, layouts } from './checkpoint-contents.js';
+import { LineTrainer } from './tiny-trainer.js';
 
 const root = mkdtempSync(join(tmpdir(), 'ztrain-limits-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 let made = 0;
 const newFolder = (): string => join(root, String((made += 1)));
+
+/** An add-on that counts steps, and keeps a text. */
+const counting = (step: () => void, text = ''): AddOn => {
+  const own: AddOn = {
+    kind: 'counting',
+    phase: 'independent',
+    owns: [],
+    withOptions: () => own,
+    start: () => ({ stepEnd: () => void step(), state: () => text, restore: () => undefined }),
+  };
+  return own;
+};
 
 const scalar: HostTensor = { dtype: 'f32', shape: [], values: Float32Array.of(1) };
 
@@ -135,6 +153,86 @@ test('a file of more tensors than are taken is refused before its header is pars
   expect(() => planSafetensors(some(tensorLimit + 1))).toThrow(
     'the file would have 131073 tensors, more than 131072',
   );
+});
+
+describe.each(layouts)('what is planned in the layout %s', (layout) => {
+  const planned = (whole: CheckpointContents): void => {
+    const shapes = (tensors: ReadonlyMap<string, HostTensor>) =>
+      [...tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
+    const { model, optimizer } = whole;
+    refuseTooLarge({
+      ...whole,
+      layout,
+      model: shapes(model),
+      optimizer: optimizer === null ? null : shapes(optimizer),
+    });
+  };
+
+  test('is refused where it would not be written, for the same reason, and nowhere else', async () => {
+    const whole = contents(1, layout);
+    const text = (length: number): CheckpointContents => ({ ...whole, state: { text: 'a'.repeat(length) } });
+    const many = new Map(
+      Array.from({ length: 25 }, (_, at) => [`${'w'.repeat(2 ** 20)}${at}`, scalar] as const),
+    );
+    const limit = layout === 'ckpt' ? headerLimit : stateLimit;
+    const files = [{ path: 'a', text: 'b'.repeat(limit) }];
+    const longSpec = { ...whole, head: { ...whole.head, spec: { ...whole.head.spec, files } } };
+    for (const one of [whole, { ...whole, optimizer: null }, text(limit - 5000)]) {
+      expect(() => planned(one)).not.toThrow();
+      await writeCheckpoint(newFolder(), one);
+    }
+    for (const one of [text(limit), longSpec, { ...whole, model: many }]) {
+      const error = await writeCheckpoint(newFolder(), one).then(
+        () => '',
+        (refused: unknown) => String(refused),
+      );
+      const [, why = 'nothing'] = /^RunError: cannot save the checkpoint \S+: (.*)$/.exec(error) ?? [];
+      expect(() => planned(one)).toThrow(`no checkpoint of this run could be saved: ${why}`);
+    }
+  });
+});
+
+describe('a run that could not be saved', () => {
+  const quiet = { stream: { write: () => true }, environment: {} };
+  const one = addons.checkpoint({ format: 'ckpt' });
+  const advice = /^no checkpoint of this run could be saved: .* room for 25000000; take format = "folder"$/;
+
+  test('ends before its first step where tensors and texts alone are too much', async () => {
+    let steps = 0;
+    class Long extends LineTrainer {
+      static override readonly spec = {
+        ...LineTrainer.spec,
+        files: [{ path: 'long.ztrain', text: '/'.repeat(headerLimit) }],
+      };
+      protected override configureAddOns(): readonly AddOn[] {
+        return [one, counting(() => (steps += 1))];
+      }
+    }
+    await expect(new Long().fit({ ...quiet, runDir: newFolder() })).rejects.toThrow(advice);
+    expect(steps).toBe(0);
+    // In a folder it has room, and what writes nothing needs none.
+    class Folder extends Long {
+      protected override configureAddOns(): readonly AddOn[] {
+        return [addons.checkpoint({})];
+      }
+    }
+    expect((await new Folder().fit({ ...quiet, runDir: newFolder() })).reason).toBe('finished');
+    expect((await new Long().fit({ ...quiet, runDir: null })).reason).toBe('finished');
+  });
+
+  test('ends at its first line of metrics where its add-ons keep too much', async () => {
+    let steps = 0;
+    class Keeping extends LineTrainer {
+      protected override configureAddOns(): readonly AddOn[] {
+        return [one, counting(() => (steps += 1), 'a'.repeat(headerLimit))];
+      }
+    }
+    const path = newFolder();
+    await expect(new Keeping().fit({ ...quiet, runDir: path })).rejects.toThrow(advice);
+    // log_every is 2 steps, an epoch 5, and nothing is saved before the end of the run.
+    expect(steps).toBe(1);
+    expect(readdirSync(path)).not.toContain('checkpoints');
+  });
 });
 
 test('a manifest has its limit', async () => {

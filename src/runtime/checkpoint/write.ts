@@ -22,7 +22,7 @@ import {
   writeNew,
   type Written,
 } from './files.js';
-import { checksums, sha256Sum, type Checksum, type Summing } from './checksum.js';
+import { checksums, digitsIn, sha256Sum, type Checksum, type Summing } from './checksum.js';
 import { fileEnding, isDamage, whyNone } from './list.js';
 import {
   checkpointFormat,
@@ -33,7 +33,16 @@ import {
   tensorChecksum,
 } from './manifest.js';
 import { openCheckpoint, verifyCheckpoint, verifyHeads } from './read.js';
-import { headerLimit, inFileOrder, littleEndian, SafetensorsError, writeSafetensors } from './safetensors.js';
+import {
+  bytesOf,
+  headerLimit,
+  inFileOrder,
+  littleEndian,
+  planSafetensors,
+  SafetensorsError,
+  writeSafetensors,
+  type TensorShape,
+} from './safetensors.js';
 import { jsonText } from './strict-json.js';
 
 export { checkpointFormat } from './manifest.js';
@@ -161,7 +170,7 @@ async function makeWay(path: string): Promise<void> {
 const tensorEntry = (
   name: string,
   file: string,
-  { dtype, shape }: HostTensor,
+  { dtype, shape }: Pick<HostTensor, 'dtype' | 'shape'>,
   { kind, digits }: Checksum,
 ): Json => ({
   name,
@@ -227,19 +236,67 @@ async function writeOneFile(path: string, contents: CheckpointContents): Promise
   const state = stateBytes(contents);
   const files: Json[] = [{ name: 'state.json', bytes: state.length, sha256: sha256([state]) }];
   const manifest = manifestBytes(manifestOf(contents, files, tensors));
-  if (manifest.length + state.length > headerLimit)
-    throw new TooLarge(
-      `its manifest and state have ${manifest.length + state.length} bytes, and one file has room for ${headerLimit}; take format = "folder"`,
-    );
-  const decoder = new TextDecoder();
-  const pieces = writeSafetensors(all, { manifest: decoder.decode(manifest), state: decoder.decode(state) });
+  const pieces = writeSafetensors(all, textsInOneFile(manifest, state));
   await makeFile(path, async (temporary) => {
     await writeNew(temporary, pieces, { mode: privateMode });
     await verifyHeads(temporary, true);
   });
 }
 
-function stateBytes({ state }: CheckpointContents): Uint8Array {
+/** The metadata of a single file. Throws where it has no room for them. */
+function textsInOneFile(manifest: Uint8Array, state: Uint8Array): Readonly<Record<string, string>> {
+  const bytes = manifest.length + state.length;
+  if (bytes > headerLimit)
+    throw new TooLarge(
+      `its manifest and state have ${bytes} bytes, and one file has room for ${headerLimit}; take format = "folder"`,
+    );
+  const decoder = new TextDecoder();
+  return { manifest: decoder.decode(manifest), state: decoder.decode(state) };
+}
+
+/** What has limits in a checkpoint: all of it but the values of its tensors. */
+export interface CheckpointPlan extends Pick<CheckpointContents, 'head' | 'step' | 'epoch' | 'state'> {
+  readonly model: readonly TensorShape[];
+  readonly optimizer: readonly TensorShape[] | null;
+  readonly layout: CheckpointLayout;
+}
+
+/** Throws the RunError of `writeCheckpoint` where what is planned would not be read again, before any of it is there to be written. */
+export function refuseTooLarge(plan: CheckpointPlan): void {
+  const { model, optimizer, layout } = plan;
+  const parts = [
+    ['model.safetensors', model],
+    ...(optimizer === null ? [] : [['optimizer.safetensors', optimizer] as const]),
+  ] as const;
+  // Of a length that does not depend on what is summed up.
+  const sum: Checksum = { kind: tensorChecksum, digits: '0'.repeat(digitsIn[tensorChecksum]) };
+  const sha = '0'.repeat(digitsIn.sha256);
+  try {
+    const state = stateBytes(plan);
+    const bytes = (all: readonly TensorShape[]): number =>
+      all.reduce((total, each) => total + bytesOf(each), planSafetensors(all).start.length);
+    const files: readonly Json[] = [
+      ...(layout === 'ckpt'
+        ? []
+        : parts.map(([name, all]) => ({ name, bytes: bytes(all), headSha256: sha }))),
+      { name: 'state.json', bytes: state.length, sha256: sha },
+    ];
+    const tensors = parts.flatMap(([file, all]) =>
+      all.map((each) => tensorEntry(each.name, file, each, sum)),
+    );
+    const manifest = manifestBytes(manifestOf(plan, files, tensors));
+    if (layout === 'ckpt')
+      planSafetensors(
+        parts.flatMap(([, all]) => all),
+        textsInOneFile(manifest, state),
+      );
+  } catch (error) {
+    if (!(error instanceof TooLarge || error instanceof SafetensorsError)) throw error;
+    throw new RunError(`no checkpoint of this run could be saved: ${error.message}`, { cause: error });
+  }
+}
+
+function stateBytes({ state }: Pick<CheckpointContents, 'state'>): Uint8Array {
   let text: string | null = null;
   try {
     text = `${jsonText(state)}\n`;
@@ -263,7 +320,13 @@ function manifestBytes(fields: Readonly<Record<string, Json>>): Uint8Array {
 }
 
 function manifestOf(
-  { head, step, epoch, optimizer, error = null }: CheckpointContents,
+  {
+    head,
+    step,
+    epoch,
+    optimizer,
+    error = null,
+  }: Pick<CheckpointContents, 'head' | 'step' | 'epoch' | 'error'> & { readonly optimizer: object | null },
   files: readonly Json[],
   tensors: readonly Json[],
 ): Readonly<Record<string, Json>> {

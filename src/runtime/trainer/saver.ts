@@ -3,13 +3,15 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   pointTo,
+  refuseTooLarge,
   writeCheckpoint,
   type CheckpointContents,
   type CheckpointLayout,
   type Rooms,
 } from '../checkpoint/write.js';
 import type { BegunSave, Json, Moment, SavedCheckpoint } from '../addons/addon.js';
-import type { HostTensor } from '../engine/engine.js';
+import type { TensorShape } from '../checkpoint/safetensors.js';
+import type { HostTensor, StateVariable } from '../engine/engine.js';
 import { exactNumber } from '../../values/exact-number.js';
 import type { Best } from '../progress/training.js';
 import type { RunFolder } from '../run/folder.js';
@@ -51,6 +53,7 @@ export class Saver implements CheckpointSaver, StateKeeper {
   newest: SavedCheckpoint | null;
   readonly pointers: Map<'last' | 'best', SavedCheckpoint>;
   #held: StateJson | null = null;
+  #isTried = false;
   /** Memory of the last copy. The next one is made there once it is written: new memory takes longer to get than to fill. */
   #rooms: Rooms = new Map();
   /** The newest that was begun, whether it is on the disk or not. */
@@ -71,7 +74,32 @@ export class Saver implements CheckpointSaver, StateKeeper {
   }
 
   async hold(at: Moment): Promise<void> {
-    if (this.options.folder !== null) this.#held = await this.#moving(at);
+    if (this.options.folder === null) return;
+    const held = await this.#moving(at);
+    // The first time all that metrics keep is there. It does not become less.
+    if (!this.#isTried) this.refuseTooLarge(held);
+    this.#isTried = true;
+    this.#held = held;
+  }
+
+  /**
+   * Throws a RunError where the run could not be saved, as far as that is known: at the start by the number and the names of tensors and
+   * the texts of the spec, later by what is kept of metrics too.
+   */
+  refuseTooLarge(state: StateJson = {}): void {
+    const { trainer, session, folder, layout, weightsOnly } = this.options;
+    if (folder === null) return;
+    const shapes = (all: readonly StateVariable[]): readonly TensorShape[] =>
+      all.map(({ path, dtype, shape }) => ({ name: path, dtype, shape }));
+    refuseTooLarge({
+      head: headOf(trainer, session),
+      step: 0,
+      epoch: 0,
+      model: shapes(session.modelState),
+      optimizer: weightsOnly ? null : shapes(session.optimizerState),
+      state,
+      layout,
+    });
   }
 
   release(): void {

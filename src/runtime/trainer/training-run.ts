@@ -144,6 +144,7 @@ async function train(
       ways: continued?.ways ?? {},
     });
     saver = own;
+    own.refuseTooLarge();
     const taking = takenIn(configured, devRun);
     const write = (line: MetricsLine): void => folder?.metrics(jsonRecord(line));
     const listener = new TrainingProgress(session, reporter, lastStep(session, devRun), write);

@@ -195,6 +195,31 @@ const write = (name: string, tensors: Readonly<Record<string, HostTensor>>): str
   return createHash('sha256').update(bytes).digest('hex');
 };
 
+/** The same, with tensors besides of types that are not written here: so many bytes of 0. */
+const writeWith = (
+  name: string,
+  tensors: Readonly<Record<string, HostTensor>>,
+  others: Readonly<Record<string, readonly [dtype: string, bytes: number, shape: readonly number[]]>>,
+): void => {
+  const bytes = Buffer.concat(writeSafetensors(new Map(Object.entries(tensors))));
+  const length = bytes.readUInt32LE(0);
+  let at = bytes.length - 8 - length;
+  const added = Object.entries(others).map(([own, [dtype, size, shape]]) => {
+    const entry = { dtype, shape, data_offsets: [at, (at += size)] };
+    return `,${JSON.stringify(own)}:${JSON.stringify(entry)}`;
+  });
+  const header = Buffer.from(
+    `${bytes
+      .toString('utf8', 8, 8 + length)
+      .trim()
+      .slice(0, -1)}${added.join('')}}`,
+  );
+  const start = Buffer.alloc(8);
+  start.writeUInt32LE(header.length);
+  const end = Buffer.alloc(at - (bytes.length - 8 - length));
+  writeFileSync(join(folder, name), Buffer.concat([start, header, bytes.subarray(8 + length), end]));
+};
+
 /** As `state_dict` of PyTorch has it. */
 const torch: Readonly<Record<string, HostTensor>> = {
   'conv1.weight': filled([3, 2, 2, 2], 1),
@@ -653,6 +678,11 @@ describe('what does not fit is told, all at once, and no run begins', () => {
     [
       'numbers of 64 bits',
       { from: 'double.safetensors' },
+      'head.bias is F64[3] there, and Net.head.bias needs F32[3]; F64 is not read: convert that tensor to F32',
+    ],
+    [
+      'numbers of a type that there is none of',
+      { from: 'unknown.safetensors' },
       'convert that tensor to F32, or leave it out, and write the file with save_file',
     ],
     [
@@ -662,19 +692,44 @@ describe('what does not fit is told, all at once, and no run begins', () => {
     ],
   ])('%s', async (_name, changed, message) => {
     writeFileSync(join(folder, 'text.safetensors'), 'these are no weights, but a text');
-    const header = '{"w":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}} ';
-    const size = Buffer.alloc(8);
-    size.writeUInt32LE(header.length);
-    writeFileSync(
-      join(folder, 'double.safetensors'),
-      Buffer.concat([size, Buffer.from(header), Buffer.alloc(8)]),
-    );
+    const { 'head.bias': _, ...rest } = torch;
+    writeWith('double.safetensors', rest, { 'head.bias': ['F64', 24, [3]] });
+    writeWith('unknown.safetensors', rest, { 'head.bias': ['F63', 24, [3]] });
     write('nan.safetensors', {
       ...torch,
       'head.bias': { dtype: 'f32', shape: [3], values: Float32Array.of(0, Number.NaN, 0) },
     });
     write('torch.safetensors', torch);
     expect(await problemOf({ ...fromTorch, ...changed })).toContain(message);
+  });
+
+  test('a tensor that nothing takes may be of a type that is not read', async () => {
+    write('torch.safetensors', torch);
+    const first = await begun(fromTorch);
+    writeWith('mixed.safetensors', torch, {
+      'extra.f64': ['F64', 16, [2]],
+      'extra.c64': ['C64', 8, [1]],
+      'extra.i16': ['I16', 12, [2, 3]],
+      'extra.f8': ['F8_E4M3', 3, [3]],
+      'extra.f6': ['F6_E2M3', 3, [4]],
+      'extra.f4': ['F4', 1, [2]],
+    });
+    const from = { ...fromTorch, from: 'mixed.safetensors' };
+    const unused = [...(fromTorch.unused ?? []), 'extra.*'];
+    expect(await begun({ ...from, unused })).toEqual(first);
+    // Where it is not said to be of no use, it is one of the differences.
+    expect(await problemOf(from)).toContain('extra.f64 (F64[2]) is in the file, and nothing takes it');
+    // Its size has to be right all the same.
+    for (const [type, size] of [
+      ['F64', 15],
+      ['F4', 2],
+      ['F6_E2M3', 2],
+    ] as const) {
+      writeWith('wrong.safetensors', torch, { 'extra.wrong': [type, size, [2]] });
+      expect(await problemOf({ ...from, from: 'wrong.safetensors', unused })).toMatch(
+        /tensor "extra.wrong" has \d+ bytes, its shape \[2\] needs [\d.]+;/,
+      );
+    }
   });
 
   test('a file that was cut off', async () => {

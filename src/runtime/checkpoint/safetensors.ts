@@ -16,25 +16,44 @@ export class SafetensorsError extends Error {
 export interface Stored {
   /** As files name it. */
   readonly name: string;
-  /** What its values become, without loss. */
-  readonly dtype: DType;
-  /** Bytes of an element in the file. */
-  readonly size: number;
+  /** What its values become, without loss; null where nothing here holds them: such a tensor is there, and cannot be read. */
+  readonly dtype: DType | null;
+  /** Bits of an element in the file. */
+  readonly bits: number;
 }
 
 const names: Readonly<Record<DType, string>> = { f32: 'F32', i32: 'I32', u8: 'U8', bool: 'BOOL' };
 const types: ReadonlyMap<string, Stored> = new Map(
   (
     [
-      ['F32', 'f32', 4],
-      ['BF16', 'f32', 2],
-      ['F16', 'f32', 2],
-      ['I64', 'i32', 8],
-      ['I32', 'i32', 4],
-      ['U8', 'u8', 1],
-      ['BOOL', 'bool', 1],
+      ['F32', 'f32', 32],
+      ['BF16', 'f32', 16],
+      ['F16', 'f32', 16],
+      ['I64', 'i32', 64],
+      ['I32', 'i32', 32],
+      ['U8', 'u8', 8],
+      ['BOOL', 'bool', 8],
+      // What else the reference has (safetensors 0.6, `Dtype`).
+      ['F64', null, 64],
+      ['C64', null, 64],
+      ['U64', null, 64],
+      ['U32', null, 32],
+      ['I16', null, 16],
+      ['U16', null, 16],
+      ['I8', null, 8],
+      ['F8_E4M3', null, 8],
+      ['F8_E5M2', null, 8],
+      ['F8_E8M0', null, 8],
+      ['F6_E2M3', null, 6],
+      ['F6_E3M2', null, 6],
+      ['F4', null, 4],
     ] as const
-  ).map(([name, dtype, size]) => [name, { name, dtype, size }]),
+  ).map(([name, dtype, bits]) => [name, { name, dtype, bits }]),
+);
+
+/** Names of the element types whose values are read. */
+const read: readonly string[] = [...types.values()].flatMap(({ name, dtype }) =>
+  dtype === null ? [] : [name],
 );
 
 /** How files name the element type of a tensor. */
@@ -239,7 +258,9 @@ function readEntry(name: string, value: StrictValue, start: number): Entry {
   const dtype = value.get('dtype');
   const type = typeof dtype === 'string' ? types.get(dtype) : undefined;
   if (type === undefined)
-    fail(`${where} has the element type ${String(dtype)}; this reader knows ${[...types.keys()].join(', ')}`);
+    fail(
+      `${where} has the element type ${String(dtype)}, of which nothing is known; read are ${read.join(', ')}`,
+    );
   const shape = whole(`${where}, shape`, value.get('shape'));
   const offsets = whole(`${where}, data_offsets`, value.get('data_offsets'));
   const [begin, end] = offsets;
@@ -248,11 +269,14 @@ function readEntry(name: string, value: StrictValue, start: number): Entry {
       `${where} has the data_offsets [${offsets.join(', ')}]; they are two, the first not above the second`,
     );
   }
-  let size = type.size;
+  // In bytes, and in bits where an element is less than one.
+  const unit = type.bits % 8 === 0 ? 8 : 1;
+  let size = type.bits / unit;
   // A later 0 does not mend what no number holds.
   for (const n of shape) size = Number.isSafeInteger(size) ? size * n : size;
-  if (!Number.isSafeInteger(size) || size !== end - begin) {
-    fail(`${where} has ${end - begin} bytes, its shape [${shape.join(', ')}] needs ${size}`);
+  const bytes = unit === 8 ? size : size / 8;
+  if (!Number.isSafeInteger(size) || bytes !== end - begin) {
+    fail(`${where} has ${end - begin} bytes, its shape [${shape.join(', ')}] needs ${bytes}`);
   }
   return { name, type, shape, begin: start + begin, end: start + end };
 }
@@ -283,9 +307,11 @@ function checkRanges(entries: readonly Entry[], start: number, size: number): vo
     );
 }
 
-/** A tensor of its bytes in the file, which it keeps where they need no widening. Throws a SafetensorsError. */
+/** A tensor of its bytes in the file, which it keeps where they need no widening. Throws a SafetensorsError, also where its type is not read. */
 export function toTensor({ name, type, shape }: Entry, own: Uint8Array<ArrayBuffer>): HostTensor {
   const { dtype } = type;
+  if (dtype === null)
+    fail(`tensor ${JSON.stringify(name)} has the element type ${type.name}; read are ${read.join(', ')}`);
   switch (type.name) {
     case 'F32':
       return { dtype, shape, values: new Float32Array(nativeOrder(own)) };

@@ -15,8 +15,8 @@ export interface FileTensor {
   readonly name: string;
   /** Its element type in the file, e.g. `BF16`. */
   readonly stored: string;
-  /** What it is read as. */
-  readonly dtype: string;
+  /** What it is read as; null where it is not. */
+  readonly dtype: string | null;
   readonly shape: readonly number[];
 }
 
@@ -158,6 +158,12 @@ function lacks({ path, names, shape }: StoredWeight, prefix: string): string {
 }
 
 function differs(each: Named, { path, shape }: StoredWeight, into: string): string {
-  const kind = each.tensor.dtype === 'f32' ? '' : ', and weights are floating-point numbers';
+  const { dtype, stored } = each.tensor;
+  const kind =
+    dtype === null
+      ? `; ${stored} is not read: convert that tensor to F32`
+      : dtype === 'f32'
+        ? ''
+        : ', and weights are floating-point numbers';
   return `${shownName(each)} is ${shownTensor(each.tensor)} there, and ${into}.${path} needs F32${shapeText(shape)}${kind}`;
 }

@@ -98,6 +98,34 @@ describe('a run by hand', () => {
     expect(lastTensors('ended')).toEqual(lastTensors('unheld'));
   });
 
+  test('goes on as the run that it was: with other params or options what differs is told, and nothing is touched', async () => {
+    const run = made().byHand({ runDir: 'kept', stream });
+    for (let step = 1; step <= 7; step += 1) await run.runStep();
+    await run.end();
+    const before = filesIn('kept');
+    const other = (): LineTrainer => new LineTrainer(setup({ lr: 0.2, mode: 'other' }, { epochs: 4 }));
+    const told = [
+      'cannot go on from kept/checkpoints/step-00000007, this run is another one:',
+      '  lr was 0.1, is 0.2',
+      '  mode was plain, is other',
+      '  trainer.epochs was 3, is 4',
+      'go back to what it was, or say that it is meant: --allow lr,mode,epochs',
+    ].join('\n');
+    for (const resume of ['kept', 'kept/checkpoints/last']) {
+      await expect(other().fit({ resume, stream })).rejects.toThrow(told);
+      const held = other().byHand({ resume, stream });
+      await expect(held.runStep()).rejects.toThrow(told);
+    }
+    await expect(other().fit({ resume: 'kept', allow: ['lr', 'epochs'], stream })).rejects.toThrow(
+      /:\n  mode was plain, is other\ngo back/,
+    );
+    expect(filesIn('kept')).toEqual(before);
+    const allow = ['lr', 'mode', 'epochs'];
+    const result = await other().fit({ resume: 'kept', allow, stream });
+    expect(result).toMatchObject({ reason: 'finished', at: { step: 20 } });
+    expect(metricsLines('kept').at(-1)).toMatchObject({ step: 20 });
+  });
+
   test('that has come to its end, or that an add-on ends, is not ended by hand', async () => {
     const whole = made().byHand({ runDir: null, stream });
     for (let step = 1; step <= 15; step += 1) await whole.runStep();

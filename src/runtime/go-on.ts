@@ -14,10 +14,12 @@ import {
   noneWhole,
   resumePointAt,
   unfinishedIn,
+  type Look,
+  type ResumeHead,
   type ResumePoint,
 } from './trainer/resume.js';
 import { originsIn } from './trainer/run-record.js';
-import { namedFolder, runFit, type RunOptions } from './trainer/run.js';
+import { namedFolder, runFrom, type AnyTrainer, type RunOptions } from './trainer/run.js';
 import type { ParamValue, TrainerSpec } from './trainer/spec.js';
 import type { TrainerClass } from './trainer/trainer.js';
 
@@ -46,30 +48,32 @@ export async function goOn(
   if (devRun !== null) throw new UsageError('a dev run writes nothing, so it cannot go with --resume');
   const own = runDir ?? namedFolder(trainerClass, { params, overrides: attributes });
   const say = (line: string): void => void (options.stream ?? process.stderr).write(`${line}\n`);
-  const point =
-    from === 'auto' ? await pointToGoOn(spec.trainer, own, say) : await resumePointAt(from, spec.trainer);
-  if (point === 'over') return { signal: null };
-  if (point === null) {
+  const given = new Set(attributes.map(({ path }) => path.join('.')));
+  const make = async (head: ResumeHead): Promise<AnyTrainer> => {
+    if (runDir !== undefined && resolve(runDir) !== head.run)
+      throw new UsageError(
+        `--run-dir ${runDir} and --resume ${from} are two runs, and a run goes on in its own folder; leave --run-dir out`,
+      );
+    const before = overridesOf(head).filter(({ path }) => !given.has(path.join('.')));
+    return new trainerClass({
+      // What the run was started with need not be said again.
+      params: { ...paramsOf(spec, head.checkpoint), ...params },
+      origins: await originsIn(
+        head.run,
+        spec.params.filter(({ key }) => params[key] === undefined),
+      ),
+      overrides: [...before, ...attributes],
+    });
+  };
+  const find = (look: Look): Promise<ResumePoint | 'over' | null> =>
+    from === 'auto' ? pointToGoOn(spec.trainer, own, say, look) : resumePointAt(from, spec.trainer, look);
+  const result = await runFrom(make, find, { ...options, allow });
+  if (result === 'over') return { signal: null };
+  if (result === null) {
     const where = own ?? join('runs', spec.trainer);
     say(`nothing was left to go on with in ${where}: a new run`);
-    return null;
   }
-  if (runDir !== undefined && resolve(runDir) !== point.run)
-    throw new UsageError(
-      `--run-dir ${runDir} and --resume ${from} are two runs, and a run goes on in its own folder; leave --run-dir out`,
-    );
-  const given = new Set(attributes.map(({ path }) => path.join('.')));
-  const before = overridesOf(point).filter(({ path }) => !given.has(path.join('.')));
-  const trainer = new trainerClass({
-    // What the run was started with need not be said again.
-    params: { ...paramsOf(spec, point.checkpoint), ...params },
-    origins: await originsIn(
-      point.run,
-      spec.params.filter(({ key }) => params[key] === undefined),
-    ),
-    overrides: [...before, ...attributes],
-  });
-  return runFit(trainer, { ...options, resume: point, allow });
+  return result;
 }
 
 /**
@@ -80,15 +84,16 @@ async function pointToGoOn(
   trainer: string,
   runDir: string | null,
   say: (line: string) => void,
+  look: Look,
 ): Promise<ResumePoint | 'over' | null> {
-  if (runDir === null) return unfinishedIn(join('runs', trainer), trainer, say);
+  if (runDir === null) return unfinishedIn(join('runs', trainer), trainer, say, look);
   if (!existsSync(join(runDir, 'run.json'))) {
     if (existsSync(runDir) && isUnbegun(runDir)) await setAsideUnused(runDir);
     // A new run would be refused there.
     else if (existsSync(runDir)) refuseOthers(runDir);
     return null;
   }
-  const { point, passed, isLost } = await newestIn(runDir, trainer);
+  const { point, passed, isLost } = await newestIn(runDir, trainer, look);
   if (point !== null) return point;
   if (isLost) throw noneWhole(runDir, passed);
   const weights = 'its checkpoints hold weights only (checkpoint.weights_only), from which no run goes on';
@@ -102,7 +107,7 @@ async function pointToGoOn(
   return null;
 }
 
-function overridesOf({ state }: ResumePoint): readonly Override[] {
+function overridesOf({ state }: ResumeHead): readonly Override[] {
   const { overrides } = record('lock', state['lock']);
   return Array.isArray(overrides) ? overrides.map((text: unknown) => parseOverride(String(text))) : [];
 }

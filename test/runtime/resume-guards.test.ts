@@ -9,12 +9,14 @@ import { findCheckpoint, loadInto, readState, readTensors } from '../../src/runt
 import { writeCheckpoint } from '../../src/runtime/checkpoint/write.js';
 import type { HostTensor, StateVariable } from '../../src/runtime/engine/engine.js';
 import { resumePointAt, setNewerAside } from '../../src/runtime/trainer/resume.js';
+import * as nn from '../../src/runtime/nn/index.js';
 import type { StopSignal } from '../../src/runtime/trainer/control.js';
+import type { Prepared, PrepareOptions } from '../../src/runtime/trainer/trainer.js';
 import * as units from '../../src/values/units.js';
 import { contents } from './checkpoint-contents.js';
 import { checkpoints, filesIn, killed, run, Saving } from './killed-runs.js';
 import { workInFolder } from './temporary-folder.js';
-import { LineTrainer } from './tiny-trainer.js';
+import { Line, LineTrainer, type LineModels } from './tiny-trainer.js';
 
 workInFolder('guards');
 
@@ -32,6 +34,80 @@ test('a checkpoint that another process writes while the run is looked for is no
     /^another process has written step-00000010 of \S*late just now; go on again, from there$/,
   );
   expect(filesIn('late')).toEqual(files);
+});
+
+describe('what does not fit is refused before any tensor is read', () => {
+  /** A run whose tensors are damaged: who reads them says so. */
+  const damaged = async (name: string): Promise<void> => {
+    await killed(name);
+    for (const checkpoint of checkpoints(name))
+      for (const file of ['model.safetensors', 'optimizer.safetensors']) {
+        const path = join(name, 'checkpoints', checkpoint, file);
+        const bytes = readFileSync(path);
+        bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+        writeFileSync(path, bytes);
+      }
+  };
+  class WideLine extends Line {
+    readonly extra = this.add('extra', nn.dense({ inputs: 2, units: 3 }));
+  }
+  class Wide extends Saving {
+    protected override configureModels(): LineModels {
+      return { line: new WideLine() };
+    }
+  }
+
+  test.each(['a run', 'a checkpoint', 'auto'])('of %s', async (what) => {
+    const name = `refused-${what.replace(' ', '-')}`;
+    await damaged(name);
+    const before = filesIn(name);
+    const from =
+      {
+        'a run': [`--resume=${name}`],
+        'a checkpoint': [`--resume=${join(name, 'checkpoints', step(8))}`],
+        auto: ['--resume=auto', `--run-dir=${name}`],
+      }[what] ?? [];
+    const other = await run([...from, 'lr=0.3']);
+    expect(other.text).toContain(`${step(8)}, this run is another one:\n  lr was 0.1, is 0.3\ngo back`);
+    expect(other.code).toBe(3);
+    const wide = await run(from, Wide);
+    expect(wide.text).toMatch(
+      /the models: \S*step-00000008 lacks \w+.extra.weight, \w+.extra.bias; use the params/,
+    );
+    // What fits is read, and only then found to be damaged.
+    const same = await run(from);
+    expect(same.text).toContain('the checksum of tensor');
+    expect([wide.code, same.code]).toEqual([3, 3]);
+    const held = what === 'auto' ? name : (from[0] ?? '').slice('--resume='.length);
+    await expect(new Wide().fit({ resume: held, environment: {} })).rejects.toThrow(/lacks \w+.extra.weight/);
+    expect(filesIn(name)).toEqual(before);
+  });
+
+  test('and what is passed over for an older one is let go of', async () => {
+    await killed('passed-over');
+    const path = join('passed-over', 'checkpoints', step(8), 'model.safetensors');
+    const bytes = readFileSync(path);
+    writeFileSync(path, bytes.fill(0, bytes.length - 1));
+    let open = 0;
+    class Closing extends Saving {
+      override async prepare(options: PrepareOptions): Promise<Prepared> {
+        const prepared = await super.prepare(options);
+        open += 1;
+        const close = prepared.session.close.bind(prepared.session);
+        prepared.session.close = async () => {
+          open -= 1;
+          await close();
+        };
+        return prepared;
+      }
+    }
+    const { code, text } = await run(['--resume=passed-over'], Closing);
+    expect(text).toContain(`passed over: `);
+    expect(text).toContain('goes on after step 6');
+    expect([code, open]).toEqual([0, 0]);
+    expect((await run(['--resume=passed-over', 'lr=0.3'], Closing)).code).toBe(3);
+    expect(open).toBe(0);
+  });
 });
 
 describe('the pointers of a run that goes on', () => {

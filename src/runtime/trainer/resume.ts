@@ -15,23 +15,30 @@ import {
   verifyOthers,
   type Checkpoint,
 } from '../checkpoint/read.js';
-import { plainJson } from '../checkpoint/strict-json.js';
+import { plainJson, type StrictValue } from '../checkpoint/strict-json.js';
 import { checkpointName, pointTo } from '../checkpoint/write.js';
 import type { HostTensor } from '../engine/engine.js';
 import type { Best } from '../progress/training.js';
 import { RunError } from '../run/run-error.js';
 import { record } from '../../values/json-record.js';
 
-/** A checkpoint to go on from: read, and whole. */
-export interface ResumePoint {
+/** What a checkpoint to go on from says, before its tensors are read. */
+export interface ResumeHead {
   /** The run's folder, in which it goes on. */
   readonly run: string;
   readonly checkpoint: Checkpoint;
+  /** What `state.json` says. */
+  readonly state: Readonly<Record<string, unknown>>;
+}
+
+/** Looks at what may be gone on from, before its tensors are read, which may take long. What it throws is thrown on. */
+export type Look = (head: ResumeHead) => Promise<void>;
+
+/** A checkpoint to go on from: read, and whole. */
+export interface ResumePoint extends ResumeHead {
   /** Tensors, which the run takes out once it has them: with Adam they are three times the weights. */
   readonly model: Map<string, HostTensor>;
   readonly optimizer: Map<string, HostTensor>;
-  /** What `state.json` says. */
-  readonly state: Readonly<Record<string, unknown>>;
   /** Newer checkpoints that are not whole, and why, a sentence each. */
   readonly passed: readonly string[];
   /** Names of all checkpoints of the run when it was looked for. */
@@ -43,7 +50,11 @@ export interface ResumePoint {
  * of which the newest checkpoint that verifies is taken. Rejects with a RunError where there is none, and where it was written by another
  * trainer than `trainer`, before its tensors are read.
  */
-export async function resumePointAt(given: string, trainer: string | null = null): Promise<ResumePoint> {
+export async function resumePointAt(
+  given: string,
+  trainer: string | null = null,
+  look: Look | null = null,
+): Promise<ResumePoint> {
   const pointed = await pointedBy(given);
   const isOne = pointed.endsWith(fileEnding) || existsSync(join(pointed, 'manifest.json'));
   if (isOne) {
@@ -59,10 +70,10 @@ export async function resumePointAt(given: string, trainer: string | null = null
       );
     const checkpoint = await openCheckpoint(resolve(pointed));
     if (checkpoint.weightsOnly) throw new RunError(`cannot go on from ${checkpoint.folder}: ${onlyWeights}`);
-    return pointOf(run, checkpoint, await readAll(checkpoint, trainer), []);
+    return pointOf(run, checkpoint, await unwrapped(readAll(run, checkpoint, { trainer, look })), []);
   }
   const path = isCheckpoints(pointed) ? dirname(resolve(pointed)) : pointed;
-  const { point, passed } = await newestIn(path, trainer);
+  const { point, passed } = await newestIn(path, trainer, look);
   if (point !== null) return point;
   if (passed.length > 0) throw noneWhole(path, passed);
   if (existsSync(join(path, 'run.json')))
@@ -103,6 +114,7 @@ export async function unfinishedIn(
   runs: string,
   trainer: string,
   say: (line: string) => void,
+  look: Look | null = null,
 ): Promise<ResumePoint | null> {
   const names = await readdir(runs).catch((): string[] => []);
   for (const name of names.sort().reverse()) {
@@ -110,7 +122,7 @@ export async function unfinishedIn(
     const reason = await reasonOf(folder);
     if (reason === undefined || ended.some((each) => each === reason)) continue;
     if (isInUse(folder)) continue;
-    const { point, passed, isLost } = await newestIn(folder, trainer);
+    const { point, passed, isLost } = await newestIn(folder, trainer, look);
     if (point !== null) return point;
     // Nobody wants to go on with an older run in its place without a word.
     if (isLost) throw noneWhole(folder, passed);
@@ -146,26 +158,54 @@ async function reasonOf(folder: string): Promise<string | null | undefined> {
 export async function newestIn(
   run: string,
   trainer: string | null = null,
+  look: Look | null = null,
 ): Promise<{
   readonly point: ResumePoint | null;
   readonly passed: readonly string[];
   readonly isLost: boolean;
 }> {
   if (!existsSync(join(run, 'checkpoints'))) return { point: null, passed: [], isLost: false };
-  const { found, skipped } = await newestWhole(run, (checkpoint) => readAll(checkpoint, trainer));
+  const taking = { trainer, look };
+  const { found, skipped } = await unwrapped(
+    newestWhole(run, (checkpoint) => readAll(resolve(run), checkpoint, taking)),
+  );
   const passed = skipped.map(({ path, why }) => (why.includes(path) ? why : `${path}: ${why}`));
   const point = found === null ? null : await pointOf(resolve(run), found.checkpoint, found.taken, passed);
   return { point, passed, isLost: skipped.some(({ weightsOnly }) => !weightsOnly) };
 }
 
+/** Why a checkpoint is not gone on from, whether it is whole or not, in the place of that error. */
+class Refused extends Unwanted {
+  constructor(readonly reason: unknown) {
+    super('what was looked at is refused');
+  }
+}
+
+/** Throws what is in a Refused. */
+const unwrapped = <T>(work: Promise<T>): Promise<T> =>
+  work.catch((error: unknown) => {
+    throw error instanceof Refused ? error.reason : error;
+  });
+
 /** All that a run needs of a checkpoint, which verifies it. */
-async function readAll(checkpoint: Checkpoint, trainer: string | null) {
+async function readAll(
+  run: string,
+  checkpoint: Checkpoint,
+  { trainer, look }: { readonly trainer: string | null; readonly look: Look | null },
+) {
   if (trainer !== null && checkpoint.trainer !== trainer)
     throw new Unwanted(
       `${checkpoint.folder} was written by ${checkpoint.trainer}, this is ${trainer}; take a checkpoint of this trainer`,
     );
-  const state = await readState(checkpoint);
+  const text = await readState(checkpoint);
   await verifyOthers(checkpoint);
+  const refused = (error: unknown): never => {
+    throw new Refused(error);
+  };
+  const state = await Promise.resolve(text)
+    .then((read) => stateOf(checkpoint, read))
+    .catch(refused);
+  await look?.({ run, checkpoint, state }).catch(refused);
   return {
     state,
     model: await readTensors(checkpoint, 'model.safetensors'),
@@ -181,12 +221,16 @@ async function pointOf(
 ): Promise<ResumePoint> {
   const names = await namesIn(run);
   const tensors = { model: new Map(model), optimizer: new Map(optimizer) };
+  return { run, checkpoint, ...tensors, state, passed, names };
+}
+
+function stateOf({ folder }: Checkpoint, state: StrictValue): Readonly<Record<string, unknown>> {
   const kept = record('state.json', plainJson(state));
   if (kept['lock'] === undefined)
     throw new RunError(
-      `cannot go on from ${checkpoint.folder}: a ztrain wrote it that kept too little to go on from; test, predict and export take it, and so does the add-on pretrained of a new run`,
+      `cannot go on from ${folder}: a ztrain wrote it that kept too little to go on from; test, predict and export take it, and so does the add-on pretrained of a new run`,
     );
-  return { run, checkpoint, ...tensors, state: kept, passed, names };
+  return kept;
 }
 
 const namesIn = async (run: string): Promise<readonly string[]> =>

@@ -20,7 +20,8 @@ import { evaluatedPass, HookCalls, named, type LiveAddOn } from './hook-calls.js
 import { closeAddOns, idleHost, startAddOns } from './live-add-ons.js';
 import { isFigure } from './measured-figures.js';
 import { isOff } from './open-stage.js';
-import { resumePointAt, type ResumePoint } from './resume.js';
+import { resumePointAt, type Look, type ResumeHead, type ResumePoint } from './resume.js';
+import { checkHead } from './same-run.js';
 import type { Session } from './session.js';
 import type { Outputs } from './stage.js';
 import type { ResolvedOptions } from './resolved-options.js';
@@ -106,15 +107,72 @@ export interface FitStart extends Omit<RunOptions, 'resume'> {
 export async function runFit(trainer: AnyTrainer, start: FitStart = {}): Promise<FitResult> {
   const started = Date.now();
   const { resume = null } = start;
-  const options: RunOptions = {
-    ...start,
-    resume: typeof resume === 'string' ? await resumePointAt(resume, trainer.spec.trainer) : resume,
+  if (typeof resume === 'string')
+    return runFrom<never>(
+      () => trainer,
+      (look) => resumePointAt(resume, trainer.spec.trainer, look),
+      { ...start, resume: null },
+    );
+  const options: RunOptions = { ...start, resume };
+  return fitPrepared(trainer, await prepareFit(trainer, options, resume !== null), options, started);
+}
+
+/**
+ * Goes on from the point that `find` finds, with the trainer that `make` makes for it. `find` shows what may be the point before its tensors
+ * are read: what does not fit the trainer is refused by then. What `find` finds in the place of a point is returned.
+ */
+export async function runFrom<T extends string | null = never>(
+  make: (head: ResumeHead) => Promise<AnyTrainer> | AnyTrainer,
+  find: (look: Look) => Promise<ResumePoint | T>,
+  options: RunOptions,
+): Promise<FitResult | T> {
+  const started = Date.now();
+  const held: { ready: { readonly trainer: AnyTrainer; readonly prepared: Prepared } | null } = {
+    ready: null,
   };
-  const prepared = await trainer.prepare({
+  const letGo = async (): Promise<void> => {
+    const before = held.ready;
+    held.ready = null;
+    await before?.prepared.session.close();
+  };
+  const look: Look = async (head) => {
+    // Of a newer one, which was damaged.
+    await letGo();
+    const trainer = await make(head);
+    const prepared = await prepareFit(trainer, options, true);
+    held.ready = { trainer, prepared };
+    await checkHead(trainer, prepared.session, head, options.allow ?? []);
+  };
+  let point: ResumePoint | T;
+  try {
+    point = await find(look);
+  } catch (error) {
+    // The first error is the one to tell.
+    await letGo().catch(() => undefined);
+    throw error;
+  }
+  const { ready } = held;
+  if (ready !== null && typeof point === 'object' && point !== null)
+    return fitPrepared(ready.trainer, ready.prepared, { ...options, resume: point }, started);
+  await letGo();
+  if (typeof point === 'object' && point !== null) throw new Error('a point was taken that nobody looked at');
+  return point;
+}
+
+function prepareFit(trainer: AnyTrainer, options: RunOptions, goesOn: boolean): Promise<Prepared> {
+  return trainer.prepare({
     // Figures of the data are in the checkpoint.
-    kinds: options.resume ? ['train', 'validate'] : ['measure', 'train', 'validate'],
+    kinds: goesOn ? ['train', 'validate'] : ['measure', 'train', 'validate'],
     ...preparing(options),
   });
+}
+
+function fitPrepared(
+  trainer: AnyTrainer,
+  prepared: Prepared,
+  options: RunOptions,
+  started: number,
+): Promise<FitResult> {
   return thenClose(prepared.session, options, () => {
     // One that is missing would be noticed when a run is over.
     for (const { secrets = [] } of prepared.addOns) for (const secret of secrets) secret.reveal();

@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fromExactNumber } from '../../values/exact-number.js';
-import { optionTable } from '../../values/options.gen.js';
 import type { Json, MetricsLine, Moment } from '../addons/addon.js';
 import { loadInto } from '../checkpoint/read.js';
 import { sayWords, type Reporter } from '../progress/reporter.js';
@@ -24,18 +23,10 @@ import { loopStateOf, type LoopState } from './loop-state.js';
 import { pretrainedOf } from './pretrained.js';
 import { bestOf, checkStillNewest, pointersOf, setNewerAside, type ResumePoint } from './resume.js';
 import { leftOutLines } from './open-data.js';
-import { compareLocks, jsonRecordOf as jsonOf, keptDefaults, lockOf, otherEpochs } from './run-lock.js';
+import { jsonRecordOf as jsonOf, keptDefaults } from './run-lock.js';
+import { checkSame } from './same-run.js';
 import { nothingLeft, tellOver } from './nothing-left.js';
-import {
-  describe,
-  endedAs,
-  headOf,
-  jsonRecord,
-  readFiles,
-  startsIn,
-  summaryOf,
-  type Resumed,
-} from './run-record.js';
+import { describe, endedAs, jsonRecord, readFiles, startsIn, summaryOf, type Resumed } from './run-record.js';
 import { devRunOf, folderOf, notesOf, reporterOf, rootOf, type AnyTrainer, type RunOptions } from './run.js';
 import { Saver } from './saver.js';
 import type { Session } from './session.js';
@@ -305,38 +296,6 @@ async function resumedAt(
 }
 
 const stepOf = (start: Json): number => Number(record('a start', start)['step']);
-
-/** Throws where a run is not the one that the checkpoint is of, but for what is allowed. What differs, a line each. */
-async function checkSame(
-  trainer: AnyTrainer,
-  session: Session,
-  { checkpoint, state }: ResumePoint,
-  allowed: readonly string[],
-): Promise<readonly string[]> {
-  const { spec } = headOf(trainer, session);
-  if (checkpoint.trainer !== spec.trainer) {
-    throw new RunError(
-      `${checkpoint.folder} was written by ${checkpoint.trainer}, this is ${spec.trainer}; take a checkpoint of this trainer`,
-    );
-  }
-  const lock = await lockOf(trainer, session);
-  return compareLocks(shortPath(checkpoint.folder), state['lock'], lock, allowed, {
-    inSpec: (name) => valueInSpec(trainer, name),
-    never: otherEpochs(state, lock),
-  });
-}
-
-/** What the spec says of `owner.option` of a data set; undefined of all else. */
-function valueInSpec(trainer: AnyTrainer, name: string): string | undefined {
-  const [owner = '', option = ''] = name.split('.');
-  const key = optionTable.get('data/options')?.find((one) => one.name === option)?.key ?? option;
-  const options = new Map<string, unknown>(Object.entries(trainer.dataSets().get(owner)?.options ?? {}));
-  const value = options.get(key);
-  if (value === null) return 'none';
-  return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string'
-    ? String(value)
-    : undefined;
-}
 
 /** Puts the state of the checkpoint in place of the first. Nothing on the disk is touched. */
 function takeState(session: Session, point: ResumePoint, changes: readonly string[]): Continued {

@@ -17,6 +17,7 @@ import { main, type MainIo } from '../../src/runtime/main.js';
 import type { StopSignal } from '../../src/runtime/trainer/control.js';
 import type { TrainerClass } from '../../src/runtime/trainer/trainer.js';
 import { combinations, settingText, spreadOf, unfixed, type SweepPlan } from '../../src/values/sweep.js';
+import { tableLines, type PointRun } from '../../src/runtime/trainer/sweep-points.js';
 import { seconds, steps } from '../../src/values/units.js';
 import { unsaid } from './killed-runs.js';
 import { temporaryFolder } from './temporary-folder.js';
@@ -485,4 +486,48 @@ describe('values', () => {
       'opt.momentum',
     ]);
   });
+});
+
+test('in a narrow terminal each point says its figure, by words; in a wider one the table does', () => {
+  const picks = addons.sweep({
+    over: [axis('lr', 0.05, 0.2), axis('opt.momentum', 0)],
+    average: [axis('trainer.seed', 1, 2)],
+    pick: addons.min('validate.loss'),
+  });
+  const runs = [0.5, 0.25, 0.125, 0.25].map((loss, at): PointRun => {
+    const point = Math.floor(at / 2);
+    const [settings = []] = combinations(picks.over).slice(point);
+    const metrics = new Map([['validate.loss', loss]]);
+    return {
+      point,
+      settings,
+      name: String(at),
+      state: 'finished',
+      summary: { metrics, seconds: 1 },
+      error: null,
+    };
+  });
+  expect(tableLines(picks, runs, 80, false)).toEqual([
+    '  point    lr  opt.momentum     validate.loss',
+    '  1      0.05             0   0.3750 ± 0.1768',
+    '> 2       0.2             0  0.1875 ± 0.08839',
+  ]);
+  const narrow = tableLines(picks, runs, 40, false);
+  expect(narrow).toEqual([
+    '  point 1  lr=0.05  opt.momentum=0',
+    '  validate.loss 0.3750 ± 0.1768',
+    '> point 2  lr=0.2  opt.momentum=0',
+    '  validate.loss 0.1875 ± 0.08839',
+  ]);
+  expect(tableLines(picks, runs, 20, false).slice(0, 4)).toEqual([
+    '  point 1  lr=0.05',
+    '  opt.momentum=0',
+    '  validate.loss',
+    '    0.3750 ± 0.1768',
+  ]);
+  const open = runs.map((each, at): PointRun => (at > 1 ? { ...each, state: 'open', summary: null } : each));
+  expect(tableLines(picks, open, 40, false).slice(2)).toEqual([
+    '  point 2  lr=0.2  opt.momentum=0',
+    '  still to run',
+  ]);
 });

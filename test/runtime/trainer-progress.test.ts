@@ -52,6 +52,13 @@ describe('numbers', () => {
     expect(format.fitParts(['a long first part'], 5)).toBe('a lo…');
     // What does not fit gives way to what does.
     expect(format.fitParts(['12%', 'step 12345/675000', 'ETA 3m 05s'], 19)).toBe('12%  ETA 3m 05s');
+    // A part that is longer than a line goes on below.
+    expect(format.wrapParts(['step 1', 'a_long_metric 0.5', 'lr 1'], 16)).toEqual([
+      'step 1',
+      '  a_long_metric',
+      '    0.5',
+      '  lr 1',
+    ]);
     expect(format.wrapWords('best a.very.long.name 0.5 at step 3', 12)).toEqual([
       'best',
       '  a.very.long.name',

@@ -1,5 +1,5 @@
 /** Numbers and lines as a run prints them. */
-import { columnsOf } from '../../values/words.js';
+import { columnsOf, wrapWords } from '../../values/words.js';
 
 export { columnsOf, wrapWords } from '../../values/words.js';
 
@@ -90,16 +90,20 @@ export function fitParts(parts: readonly string[], width: number): string {
   return line === '' ? fit(parts[0] ?? '', width) : line;
 }
 
-/** Parts of a line over as many lines as the width asks for: nothing is left out. */
+/** Parts of a line over as many lines as the width asks for: nothing is left out. A part that is longer goes on below, by words. */
 export function wrapParts(parts: readonly string[], width: number): readonly string[] {
   const lines: string[] = [];
-  for (const part of parts) {
-    const last = lines.at(-1);
-    const longer = last === undefined ? part : `${last}  ${part}`;
-    if (last !== undefined && columnsOf(longer) > width) lines.push(`  ${part}`);
-    else lines.splice(-1, 1, longer);
+  const [first = '', ...rest] = parts;
+  let line = first;
+  for (const part of rest) {
+    const longer = `${line}  ${part}`;
+    if (columnsOf(longer) <= width) line = longer;
+    else {
+      lines.push(...wrapWords(line, width, 4));
+      line = `  ${part}`;
+    }
   }
-  return lines;
+  return [...lines, ...wrapWords(line, width, 4)];
 }
 
 /** The widths of the columns that fit, at least of the first. */

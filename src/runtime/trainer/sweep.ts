@@ -4,34 +4,30 @@
  */
 import { join, resolve } from 'node:path';
 import type { Json } from '../addons/addon.js';
-import { showNumber, showSeconds, table, wrapWords } from '../progress/format.js';
+import { showSeconds, wrapWords } from '../progress/format.js';
 import { wordColumns, writeWords } from '../progress/reporter.js';
 import { jsonNumber, runName } from '../run/folder.js';
 import { RunError } from '../run/run-error.js';
-import {
-  openSweepFolder,
-  readSummary,
-  setAsideUnused,
-  type RunSummary,
-  type SweepFolder,
-} from '../run/sweep-folder.js';
+import { openSweepFolder, readSummary, setAsideUnused, type SweepFolder } from '../run/sweep-folder.js';
 import { counted } from '../../values/counted.js';
 import { monitorName } from '../../values/monitor-name.js';
 import { UsageError, type Override } from '../../values/overrides.js';
-import {
-  combinations,
-  settingText,
-  spreadOf,
-  type Setting,
-  type Spread,
-  type SweepPlan,
-} from '../../values/sweep.js';
+import { combinations, settingText, type Setting, type Spread, type SweepPlan } from '../../values/sweep.js';
 import { Control, type StopSignal } from './control.js';
 import { parseParam } from './params.js';
 import { newestIn, noneWhole, type ResumePoint } from './resume.js';
 import { namedFolder, runFit, type RunOptions } from './run.js';
 import { shortPath } from './short-path.js';
 import { OtherData, SweepData } from './sweep-data.js';
+import {
+  isLeft,
+  pickedOf,
+  pointsOf,
+  tableLines,
+  wordsOf,
+  type Point,
+  type PointRun,
+} from './sweep-points.js';
 import type { TrainerClass, TrainerSetup } from './trainer.js';
 
 export interface SweepRunOptions extends RunOptions {
@@ -56,21 +52,6 @@ export interface SweepResult {
   /** The sweep's folder, or null where nothing was written. */
   readonly folder: string | null;
 }
-
-type State = 'open' | 'finished' | 'failed' | 'interrupted';
-
-interface PointRun {
-  readonly point: number;
-  readonly settings: readonly Setting[];
-  /** Below the sweep's folder. */
-  readonly name: string;
-  state: State;
-  summary: RunSummary | null;
-  error: string | null;
-}
-
-/** Whether a run is still to be done, or to go on. */
-const isLeft = ({ state }: PointRun): boolean => state === 'open' || state === 'interrupted';
 
 /** Runs what is not done yet. Rejects with a RunError where the folder is of another sweep; a run that fails is told of. */
 export async function runSweep(
@@ -317,38 +298,6 @@ function aboutOf({ spec }: TrainerClass, plan: SweepPlan, base: SweepBase): Read
   };
 }
 
-interface Point {
-  readonly settings: readonly Setting[];
-  readonly runs: readonly PointRun[];
-  /** Null where a run of it is not finished. */
-  readonly metrics: ReadonlyMap<string, Spread> | null;
-}
-
-function pointsOf(plan: SweepPlan, runs: readonly PointRun[]): readonly Point[] {
-  return combinations(plan.over).map((settings, point) => {
-    const own = runs.filter((run) => run.point === point);
-    const summaries = own.flatMap(({ summary }) => (summary === null ? [] : [summary]));
-    const names = [...new Set(summaries.flatMap(({ metrics }) => [...metrics.keys()]))];
-    const metrics = names.flatMap((name): [string, Spread][] => {
-      const spread = spreadOf(summaries.flatMap((summary) => summary.metrics.get(name) ?? []));
-      return spread === null ? [] : [[name, spread]];
-    });
-    return { settings, runs: own, metrics: summaries.length < own.length ? null : new Map(metrics) };
-  });
-}
-
-/** The best of the points whose runs are all finished, the first of several; null where there is none. */
-function pickedOf(plan: SweepPlan, points: readonly Point[]): Point | null {
-  let best: { readonly point: Point; readonly value: number } | null = null;
-  for (const point of points) {
-    const value = point.metrics?.get(plan.pick.metric)?.mean;
-    if (value === undefined || Number.isNaN(value)) continue;
-    const better = best === null || (plan.pick.mode === 'min' ? value < best.value : value > best.value);
-    if (better) best = { point, value };
-  }
-  return best?.point ?? null;
-}
-
 function pointsJson(plan: SweepPlan, runs: readonly PointRun[]): Json {
   return pointsOf(plan, runs).map(({ settings, runs: own, metrics }) => ({
     settings: settingsJson(settings),
@@ -397,52 +346,6 @@ function pickedJson(plan: SweepPlan, runs: readonly PointRun[], options: SweepRu
 /** A single run with the settings of a point. */
 function commandOf(plan: SweepPlan, point: Point, { command }: SweepRunOptions): string {
   return command([...wordsOf(point.settings), ...(plan.average.length === 0 ? [] : ['--no-sweep'])]);
-}
-
-const wordsOf = (settings: readonly Setting[]): readonly string[] =>
-  settings.map(({ name, text }) => `${name}=${text}`);
-
-const showSpread = ({ mean, deviation }: Spread): string =>
-  deviation === null ? showNumber(mean) : `${showNumber(mean)} ± ${showNumber(deviation)}`;
-
-/** Why a point has no figures. */
-function openText({ runs }: Point, failed: number): string {
-  if (failed > 0) return `failed (${failed} of ${runs.length})`;
-  const done = runs.filter(({ state }) => state === 'finished').length;
-  return done > 0 || runs.some(({ state }) => state === 'interrupted')
-    ? `to go on (${done} of ${counted(runs.length, 'run')} done)`
-    : 'still to run';
-}
-
-function tableLines(
-  plan: SweepPlan,
-  runs: readonly PointRun[],
-  columns: number,
-  isTrial: boolean,
-): readonly string[] {
-  const points = pointsOf(plan, runs);
-  const picked = isTrial || runs.some(isLeft) ? null : pickedOf(plan, points);
-  const known = new Set(points.flatMap(({ metrics }) => [...(metrics?.keys() ?? [])]));
-  known.delete(plan.pick.metric);
-  // A lone point has no settings of its own.
-  const names = plan.over.map(({ name }) => name);
-  const shown = [plan.pick.metric, ...[...known].filter((name) => !name.startsWith('train.'))];
-  const rows = points.map((point, index) => {
-    const failed = point.runs.filter(({ state }) => state === 'failed').length;
-    const cells =
-      point.metrics === null
-        ? [openText(point, failed)]
-        : shown.map((name) => {
-            const spread = point.metrics?.get(name);
-            return spread === undefined ? '' : showSpread(spread);
-          });
-    return [
-      `${point === picked ? '>' : ' '} ${index + 1}`,
-      ...point.settings.map(({ text }) => text),
-      ...cells,
-    ];
-  });
-  return table([['  point', ...names, ...shown], ...rows], columns);
 }
 
 /** What it has come to, and what to do next. A dev run is a trial: its figures are of a few steps, and pick nothing. */

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import type { AddOn } from '../../src/runtime/addons/addon.js';
 import * as addons from '../../src/runtime/addons/index.js';
 import { findCheckpoint, loadInto, readState, readTensors } from '../../src/runtime/checkpoint/read.js';
+import { lockFolder } from '../../src/runtime/checkpoint/lock.js';
 import { writeCheckpoint } from '../../src/runtime/checkpoint/write.js';
 import type { HostTensor, StateVariable } from '../../src/runtime/engine/engine.js';
 import { resumePointAt, setNewerAside } from '../../src/runtime/trainer/resume.js';
@@ -108,6 +109,24 @@ describe('what does not fit is refused before any tensor is read', () => {
     expect((await run(['--resume=passed-over', 'lr=0.3'], Closing)).code).toBe(3);
     expect(open).toBe(0);
   });
+});
+
+test('a run that goes on elsewhere, and removes what was found, is in use; it has not lost anything', async () => {
+  await killed('busy');
+  for (const name of checkpoints('busy')) rmSync(join('busy', 'checkpoints', name, 'manifest.json'));
+  const lock = lockFolder('busy');
+  try {
+    for (const words of [['--resume=busy'], ['--resume=auto', '--run-dir=busy']]) {
+      const { code, text } = await run(words);
+      expect(text).toBe(
+        `error: busy is being written by process ${process.pid}; wait for it, or choose another --run-dir\n`,
+      );
+      expect(code).toBe(3);
+    }
+  } finally {
+    lock.release();
+  }
+  expect((await run(['--resume=busy'])).text).toContain('busy has no checkpoint to go on from:');
 });
 
 describe('the pointers of a run that goes on', () => {

@@ -75,6 +75,16 @@ export function isInUse(folder: string): boolean {
   }
 }
 
+/** Throws the RunError that says who has the folder, where another process has. */
+export function refuseInUse(folder: string): void {
+  try {
+    lockFolder(folder).release();
+  } catch (error) {
+    // What else stands in the way is told by whoever writes there.
+    if (error instanceof InUse) throw error;
+  }
+}
+
 /** The folder is another process's. */
 class InUse extends RunError {}
 

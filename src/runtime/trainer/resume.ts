@@ -5,7 +5,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fromExactNumber } from '../../values/exact-number.js';
 import type { SavedCheckpoint } from '../addons/addon.js';
 import { checkpointPaths, fileEnding, isCheckpointName } from '../checkpoint/list.js';
-import { isInUse } from '../checkpoint/lock.js';
+import { isInUse, refuseInUse } from '../checkpoint/lock.js';
 import { newestWhole, onlyWeights, Unwanted } from '../checkpoint/newest.js';
 import {
   findCheckpoint,
@@ -169,6 +169,8 @@ export async function newestIn(
   const { found, skipped } = await unwrapped(
     newestWhole(run, (checkpoint) => readAll(resolve(run), checkpoint, taking)),
   );
+  // Whoever writes there removes its older ones meanwhile.
+  if (found === null && skipped.length > 0) refuseInUse(run);
   const passed = skipped.map(({ path, why }) => (why.includes(path) ? why : `${path}: ${why}`));
   const point = found === null ? null : await pointOf(resolve(run), found.checkpoint, found.taken, passed);
   return { point, passed, isLost: skipped.some(({ weightsOnly }) => !weightsOnly) };

@@ -138,6 +138,7 @@ export class AnomalyWatch {
       ...(session.updatedAt?.values() ?? []),
       session.badStep,
       session.skipped,
+      ...(session.scaling === null ? [] : [session.scaling.overflowed]),
     ];
     const values = new Map<StateVariable, HostTensor>();
     for (const variable of all) values.set(variable, copyOf(await variable.download()));

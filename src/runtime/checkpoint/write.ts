@@ -193,7 +193,7 @@ async function writeFolder(folder: string, contents: CheckpointContents): Promis
   await makeFolder(folder, async (temporary) => {
     const files: Json[] = [];
     const tensors: Json[] = [];
-    const begin = await checksums(tensorChecksum);
+    const { begin } = await checksums(tensorChecksum);
     // What comes first in a file, or is all of it, is text.
     const sums = (piece: number): Summing => (piece === 0 ? sha256Sum() : begin());
     const write = (name: string, pieces: readonly Uint8Array[]): Promise<Written> =>
@@ -220,7 +220,7 @@ async function writeOneFile(path: string, contents: CheckpointContents): Promise
   const all = new Map(parts.flatMap(([, values]) => [...values]));
   if (all.size < parts.reduce((sum, [, { size }]) => sum + size, 0))
     throw new Error('a weight and a slot of an optimizer have one name, and a single file holds one of them');
-  const begin = await checksums(tensorChecksum);
+  const { begin } = await checksums(tensorChecksum);
   for (const [file, values] of parts)
     for (const [name, value] of values)
       tensors.push(tensorEntry(name, file, value, await sumInTurns(begin(), littleEndian(value.values))));

@@ -69,8 +69,7 @@ function summed(sum: Summing, bytes: Uint8Array): Checksum {
   return sum.end();
 }
 
-/** Begins one of SHA-256. */
-export function sha256Sum(): Summing {
+function sha256Sum(): Summing {
   const hash = createHash('sha256');
   return {
     update: (bytes) => void hash.update(bytes),
@@ -78,4 +77,5 @@ export function sha256Sum(): Summing {
   };
 }
 
-const sha256Sums: Checksums = { begin: sha256Sum, of: (bytes) => summed(sha256Sum(), bytes) };
+/** Those of SHA-256. */
+export const sha256Sums: Checksums = { begin: sha256Sum, of: (bytes) => summed(sha256Sum(), bytes) };

@@ -101,6 +101,9 @@ const isSpecial = /[\\\u0000-\u001f\ud800-\udfff]/;
 
 const word = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 
+/** A part of a text of up to so many characters may keep all of it in memory; of a longer one it is copied. */
+const heldLength = 2 ** 20;
+
 /** A whole number of so many digits is a safe one. */
 const safeDigits = 15;
 
@@ -166,10 +169,12 @@ class Reader {
     if (text.charCodeAt(start) !== code.quote) this.#fail('a text was expected');
     let at = text.indexOf('"', start + 1);
     if (at < 0) this.#fail('a text was expected');
-    const plain = text.slice(start + 1, at);
-    if (!isSpecial.test(plain)) {
-      this.#at = at + 1;
-      return plain;
+    if (text.length <= heldLength) {
+      const plain = text.slice(start + 1, at);
+      if (!isSpecial.test(plain)) {
+        this.#at = at + 1;
+        return plain;
+      }
     }
     while (this.#isEscaped(at, start)) {
       at = text.indexOf('"', at + 1);

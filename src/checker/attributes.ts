@@ -324,7 +324,8 @@ export const checkAttributes = (
       );
       continue;
     }
-    merged.set(name, { span: entry.value.span, value: found });
+    // Where it has its default, what is not built changes nothing: the runtime has no word for it.
+    if (!later.has(name)) merged.set(name, { span: entry.value.span, value: found });
     values.set(name, found);
   }
   const all = new Map<string, Value>();

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
-import type { Answer, Hooks } from '../../src/runtime/addons/addon.js';
+import type { Answer } from '../../src/runtime/addons/addon.js';
 import { Control } from '../../src/runtime/trainer/control.js';
 import { fit, type FitResult, type LiveAddOn, type MetricsRecord } from '../../src/runtime/trainer/fit.js';
 import type { TrainerOptions } from '../../src/runtime/trainer/spec.js';
@@ -63,8 +63,11 @@ const passes = (records: readonly MetricsRecord[], stage = 'validate'): readonly
 
 /** Asks to end the run after each step from `from` on. */
 const ends = (from: number, answer: Answer = { end: 'run', because: 'it is enough' }): LiveAddOn => {
-  const hooks: Hooks = { stepEnd: ({ step }) => (step >= from ? answer : undefined) };
-  return { kind: 'ends', hooks };
+  return {
+    kind: 'ends',
+    owns: ['stop'],
+    hooks: { stepEnd: ({ step }) => (step >= from ? answer : undefined) },
+  };
 };
 
 /** 20 rows in batches of 4: 5 steps an epoch. Validation has 3 batches of 8 rows. */
@@ -344,7 +347,7 @@ describe('the least length', () => {
 
   test('says so once, and an add-on that has changed its mind is not held to it', async () => {
     const once: LiveAddOn = {
-      kind: 'once',
+      ...ends(2),
       hooks: {
         stepEnd: ({ step }) => (step === 2 || step === 3 ? { end: 'run', because: 'no better' } : undefined),
       },

@@ -8,6 +8,7 @@ import {
   monitorOrNone,
   otherMonitor,
   replaced,
+  stop,
   type AddOn,
   type Ending,
   type Json,
@@ -74,7 +75,7 @@ export function earlyStopping(options: EarlyStoppingOptions): AddOn {
   return {
     kind: 'early_stopping',
     phase: 'trigger',
-    owns: ['stop'],
+    owns: [stop],
     watches: [monitor],
     liftedBy: (json) => {
       const { because, newest } = watchedOf(record('early_stopping', json));

@@ -138,7 +138,8 @@ export class Windows {
   async run(from: number, until: number): Promise<Trained | null> {
     this.#until = until;
     this.#whole = { until: from, rows: this.#rows };
-    this.options.session.live.beginStep();
+    // Where nothing is written nobody goes on from what was before.
+    if (this.options.isRescued) this.options.session.live.beginStep();
     try {
       return await this.#run(from, until);
     } catch (error) {

@@ -27,29 +27,90 @@ const deepest = 64;
  * (`at.mean[2]`) of what would not be read back as it is: a number that is not finite, an object of a class, half of a surrogate pair,
  * more than 64 levels (as where something holds itself). A field that is undefined is left out.
  */
-export function jsonCopy(value: unknown, at: string, depth = 0): Json {
-  const refuse = (what: string): never => {
-    throw new Error(`${at} is ${what}, which JSON does not hold; keep it in another form, a number as text`);
-  };
-  if (depth > deepest) return refuse(`nested more than ${deepest} deep`);
+export function jsonCopy(value: unknown, at: string): Json {
+  try {
+    return copyOf(value, 0);
+  } catch (error) {
+    throw error instanceof NotJson ? error.at(at) : error;
+  }
+}
+
+/** What JSON does not hold. Where it is becomes known on the way out: a copy that goes well, as before each step, makes no texts of places. */
+class NotJson extends Error {
+  constructor(
+    private readonly what: string,
+    private readonly place = '',
+  ) {
+    super(what);
+  }
+
+  below(part: string): NotJson {
+    return new NotJson(this.what, `${part}${this.place}`);
+  }
+
+  at(top: string): Error {
+    return new Error(`${top}${this.place} ${this.what}`);
+  }
+}
+
+const refused = (what: string): NotJson =>
+  new NotJson(`is ${what}, which JSON does not hold; keep it in another form, a number as text`);
+
+function copyOf(value: unknown, depth: number): Json {
+  if (depth > deepest) throw refused(`nested more than ${deepest} deep`);
+  if (typeof value === 'number') {
+    if (!Number.isFinite(value)) throw refused(String(value));
+    return value;
+  }
   if (value === null || typeof value === 'boolean') return value;
-  if (typeof value === 'number') return Number.isFinite(value) ? value : refuse(String(value));
-  if (typeof value === 'string')
-    return hasHalfPair(value) ? refuse('a text with half a surrogate pair') : value;
-  if (Array.isArray(value))
-    return Array.from(value, (each: unknown, index) => jsonCopy(each, `${at}[${index}]`, depth + 1));
-  if (typeof value !== 'object') return refuse(value === undefined ? 'undefined' : `a ${typeof value}`);
+  if (typeof value === 'string') {
+    if (hasHalfPair(value)) throw refused('a text with half a surrogate pair');
+    return value;
+  }
+  if (Array.isArray(value)) return listOf(value, depth + 1);
+  if (typeof value !== 'object') throw refused(value === undefined ? 'undefined' : `a ${typeof value}`);
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== null && Object.getPrototypeOf(prototype) !== null)
-    return refuse(`of the class ${value.constructor.name}`);
-  return Object.fromEntries(
-    Object.entries(value).flatMap(([key, each]: [string, unknown]) => {
-      if (each === undefined) return [];
+    throw refused(`of the class ${value.constructor.name}`);
+  return recordOf(value, depth + 1);
+}
+
+function listOf(values: readonly unknown[], depth: number): Json {
+  let index = 0;
+  try {
+    const copied: Json[] = [];
+    for (; index < values.length; index += 1) copied.push(copyOf(values[index], depth));
+    return copied;
+  } catch (error) {
+    throw error instanceof NotJson ? error.below(`[${index}]`) : error;
+  }
+}
+
+function recordOf(value: object, depth: number): Json {
+  let part = '';
+  try {
+    const copied: Record<string, Json> = {};
+    for (const [key, each] of Object.entries(value)) {
+      if (each === undefined) continue;
+      part = '';
       if (hasHalfPair(key))
-        throw new Error(`${at} has a key with half a surrogate pair, which JSON does not hold`);
-      return [[key, jsonCopy(each, `${at}.${key}`, depth + 1)]];
-    }),
-  );
+        throw new NotJson('has a key with half a surrogate pair, which JSON does not hold');
+      part = `.${key}`;
+      const own = copyOf(each, depth);
+      // Assigned, this one would be the prototype.
+      if (key === '__proto__')
+        Object.defineProperty(copied, key, {
+          value: own,
+          enumerable: true,
+          configurable: true,
+          writable: true,
+        });
+      else copied[key] = own;
+    }
+    return copied;
+  } catch (error) {
+    throw error instanceof NotJson ? error.below(part) : error;
+  }
 }
 
 /** JSON that the reader gives back as it was, a zero below 0 too. A list of plain values stands in one line, however long it is. */
@@ -70,8 +131,8 @@ export function jsonText(value: Json, indent = ''): string {
 
 const isItems = (value: Json): value is readonly Json[] => Array.isArray(value);
 
-// Half of a pair has no UTF-8: what were written again would be another text.
-const hasHalfPair = (text: string): boolean => /\p{Surrogate}/u.test(text);
+// Half of a pair has no UTF-8: what were written again would be another text. Without any surrogate there is none, which is soon seen.
+const hasHalfPair = (text: string): boolean => /[\ud800-\udfff]/.test(text) && /\p{Surrogate}/u.test(text);
 
 /**
  * Parses a whole text. Throws a SyntaxError that names the place. `whole`: numbers are whole and written so, without a fraction or an

@@ -307,20 +307,23 @@ function checkRanges(entries: readonly Entry[], start: number, size: number): vo
     );
 }
 
-/** A tensor of its bytes in the file, which it keeps where they need no widening. Throws a SafetensorsError, also where its type is not read. */
+/**
+ * A tensor of its bytes in the file, aligned to its elements, which it keeps where they need no widening. Throws a SafetensorsError, also
+ * where its type is not read.
+ */
 export function toTensor({ name, type, shape }: Entry, own: Uint8Array<ArrayBuffer>): HostTensor {
   const { dtype } = type;
   if (dtype === null)
     fail(`tensor ${JSON.stringify(name)} has the element type ${type.name}; read are ${read.join(', ')}`);
   switch (type.name) {
     case 'F32':
-      return { dtype, shape, values: new Float32Array(nativeOrder(own)) };
+      return { dtype, shape, values: new Float32Array(nativeOrder(own), own.byteOffset, own.length / 4) };
     case 'BF16':
       return { dtype, shape, values: fromBfloat16(own) };
     case 'F16':
       return { dtype, shape, values: fromFloat16(own) };
     case 'I32':
-      return { dtype, shape, values: new Int32Array(nativeOrder(own)) };
+      return { dtype, shape, values: new Int32Array(nativeOrder(own), own.byteOffset, own.length / 4) };
     case 'I64': {
       const values = fromInt64(own);
       if (values === null)
@@ -335,7 +338,7 @@ export function toTensor({ name, type, shape }: Entry, own: Uint8Array<ArrayBuff
 }
 
 function nativeOrder(bytes: Uint8Array<ArrayBuffer>): ArrayBuffer {
-  if (!hostIsLittle) Buffer.from(bytes.buffer).swap32();
+  if (!hostIsLittle) Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).swap32();
   return bytes.buffer;
 }
 

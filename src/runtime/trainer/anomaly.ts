@@ -3,10 +3,10 @@
  * it, op by op, to say where that came from. State stays what it is without.
  */
 import type { HostTensor, StateVariable } from '../engine/engine.js';
+import { laterBy } from '../engine/failed-call.js';
 import { allFinite } from '../engine/finite.js';
 import { endReplay, KernelLog, wrongValueOf, type Culprit } from '../engine/inspect.js';
 import { showNumber } from '../progress/format.js';
-import { IndexError } from '../run/index-error.js';
 import { RunError } from '../run/run-error.js';
 import type { Tensor } from '../tensor.js';
 import type { Session } from './session.js';
@@ -79,7 +79,7 @@ export class AnomalyWatch {
       if (onNan === 'skip') badStep.upload({ dtype: 'f32', shape: [], values: Float32Array.of(-1) });
       const before = await this.#snapshot();
       await stage.runAll([one]).catch((error: unknown) => {
-        throw error instanceof IndexError ? error.ofRun(index) : error;
+        throw laterBy(index, error);
       });
       if (await this.#wasFine(before)) continue;
       if (this.session.onNan === 'skip' && this.#noted >= mostNotes) continue;
@@ -138,6 +138,7 @@ export class AnomalyWatch {
       ...(session.updatedAt?.values() ?? []),
       session.badStep,
       session.skipped,
+      ...(session.scaling === null ? [] : [session.scaling.overflowed]),
     ];
     const values = new Map<StateVariable, HostTensor>();
     for (const variable of all) values.set(variable, copyOf(await variable.download()));

@@ -146,6 +146,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT5022: { name: 'drops_rows', severity: 'warning' },
   ZT5023: { name: 'short_epoch', severity: 'warning' },
   ZT5024: { name: 'short_window', severity: 'warning' },
+  ZT5026: { name: 'reads_changed', severity: 'warning' },
   ZT6001: { name: 'extern_disagrees', severity: 'error' },
 };
 
@@ -2111,6 +2112,19 @@ export const shortWindow = (
   code: 'ZT5024',
   severity: 'warning',
   message: `an epoch has ${args.windows}, the last has ${args.left} of ${args.accumulate} batches`,
+  span,
+});
+
+/** ZT5026 reads_changed: `update {update}` reads {weights}, changed earlier in the step: only the last batch of a window sees that */
+export const readsChanged = (
+  span: Span,
+  args: { readonly update: string | number; readonly weights: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5026',
+  severity: 'warning',
+  message: `\`update ${args.update}\` reads ${args.weights}, changed earlier in the step: only the last batch of a window sees that`,
   span,
 });
 

@@ -5,6 +5,7 @@
 import { checkAddonEffects, checkCheckpoints, checkMonitors } from './addons.js';
 import { checkAttributeValues } from './attribute-values.js';
 import { checkMeasuredData, checkRandomData, checkValidationData } from './evaluation-data.js';
+import { checkChangedReads } from './changed-weights.js';
 import { checkCopies } from './copies.js';
 import { checkDataFiles } from './data-files.js';
 import { checkDroppedRows } from './dropped-rows.js';
@@ -70,6 +71,7 @@ export const checkTraining = (input: TrainingInput): void => {
   checkUnevenSets(input, run);
   checkDataFiles(input, run);
   checkMicroBatches(input, run);
+  checkChangedReads(input, run);
   checkNeverRuns(input, run);
   checkIdle(input, run);
 };

@@ -124,6 +124,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT4221: { name: 'not_for_live', severity: 'error' },
   ZT4222: { name: 'endless_epoch', severity: 'error' },
   ZT4223: { name: 'uneven_sets', severity: 'error' },
+  ZT4224: { name: 'rows_beyond', severity: 'error' },
   ZT4301: { name: 'parts_not_whole', severity: 'error' },
   ZT4302: { name: 'split_twice', severity: 'error' },
   ZT4303: { name: 'parts_needed', severity: 'error' },
@@ -1809,6 +1810,24 @@ export const unevenSets = (
   code: 'ZT4223',
   severity: 'error',
   message: `\`${args.step}\` reads data sets of different length together: ${args.lengths}`,
+  span,
+});
+
+/** ZT4224 rows_beyond: `rows_of` takes {count} from row {from} on, but {what} has {rows} */
+export const rowsBeyond = (
+  span: Span,
+  args: {
+    readonly count: string | number;
+    readonly from: string | number;
+    readonly what: string | number;
+    readonly rows: string | number;
+  },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4224',
+  severity: 'error',
+  message: `\`rows_of\` takes ${args.count} from row ${args.from} on, but ${args.what} has ${args.rows}`,
   span,
 });
 

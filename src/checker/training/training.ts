@@ -22,6 +22,7 @@ import { checkMetricNames } from './metric-names.js';
 import { checkMicroBatches } from './micro-batches.js';
 import { checkOwnership } from './ownership.js';
 import { checkPretrained } from './pretrained.js';
+import { checkRowRanges } from './row-ranges.js';
 import { runOf } from './run.js';
 import { checkPhases, checkSchedules } from './schedules.js';
 import { checkSweep } from './sweep.js';
@@ -69,6 +70,7 @@ export const checkTraining = (input: TrainingInput): void => {
   checkRandomData(input);
   checkDroppedRows(input, run);
   checkUnevenSets(input, run);
+  checkRowRanges(input, run);
   checkDataFiles(input, run);
   checkMicroBatches(input, run);
   checkChangedReads(input, run);

@@ -196,6 +196,7 @@ export class DcganTrainer extends Trainer<DcganParams, DcganModels, DcganData, D
     ],
     asserts: [],
     options: { epochs: 3, seed: 7 },
+    readsChanged: [{ update: 'opt_g', weights: ['Discriminator'], by: ['opt_d'] }],
   };
 
   protected override configureData(): DcganData {

@@ -353,6 +353,19 @@ const searchIn = (place: Searched): FigureIn => {
   return (node) => (isReduction(node) ? reduced(node) : find(node));
 };
 
+const meetings = new WeakMap<IrReduction, Figure>();
+
+/** Says of the terms of a loss in which of them rows of a batch meet, or count. */
+export const noteMeetings = (terms: readonly IrReduction[], place: Place): void => {
+  for (const term of terms) {
+    const figure = figuresOf(place)(term);
+    if (figure) meetings.set(term, figure);
+  }
+};
+
+/** What makes a term of a loss one of its batch, if anything does. */
+export const meetingIn = (term: IrReduction): Figure | null => meetings.get(term) ?? null;
+
 /** What to write in place of a number of one batch. */
 export const exactInstead = (figure: Figure, metric: string): string => {
   if (figure.kind === 'size')

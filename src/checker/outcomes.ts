@@ -12,7 +12,7 @@ import {
 } from '../parser/messages.gen.js';
 import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
-import { exactInstead, figuresOf } from './batch-figures.js';
+import { exactInstead, figuresOf, noteMeetings } from './batch-figures.js';
 import { asConstant, showSize } from './dims/size.js';
 import { lookup, type Env } from './env.js';
 import { checkExpr } from './expressions.js';
@@ -54,7 +54,10 @@ export const termsOf = (env: Env, found: Value, span: Span): readonly IrReductio
   const figures = figuresOf(env.place);
   const exact = (term: IrReduction): boolean =>
     term.kind !== 'times' || (figures(term.by) === null && exact(term.of));
-  if (terms && terms.every((term) => minimizable(term) && exact(term))) return terms;
+  if (terms && terms.every((term) => minimizable(term) && exact(term))) {
+    noteMeetings(terms, env.place);
+    return terms;
+  }
   env.place.notes.meetsRows ??= span;
   return [{ span, kind: 'each', value: found.ir }];
 };

@@ -435,6 +435,8 @@ export const preludeText = [
   '  /// lines, and a note), `plain` lines, `none` nothing, `auto` the live line where there is a terminal and neither `CI` nor `NO_COLOR`',
   '  /// is set. Lines of training come with each epoch, in a run of fewer than 10 epochs at each twentieth part of it as far as they are',
   '  /// measured, and at most one in 5 seconds besides, ever less so; `console.log` has them too, `metrics.jsonl` has all that is measured.',
+  '  /// `accumulate` batches make one update, with the gradient of one large batch; warnings tell where that cannot be: where rows meet',
+  '  /// (ZT5008), and where an update reads weights that the step has changed before (ZT5026).',
   '  /// `summary` prints the table of weights at the start; as a number, down to so many names below each model, and what is deeper in sums.',
   "  /// `run_dir` is the run's folder instead of one of its own below `runs/`.",
   '  /// `profile` prints at the end where the time went (`simple`), and writes each span of it to `trace.json` in that folder (`trace`).',

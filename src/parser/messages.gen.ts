@@ -124,6 +124,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT4221: { name: 'not_for_live', severity: 'error' },
   ZT4222: { name: 'endless_epoch', severity: 'error' },
   ZT4223: { name: 'uneven_sets', severity: 'error' },
+  ZT4224: { name: 'rows_beyond', severity: 'error' },
   ZT4301: { name: 'parts_not_whole', severity: 'error' },
   ZT4302: { name: 'split_twice', severity: 'error' },
   ZT4303: { name: 'parts_needed', severity: 'error' },
@@ -146,6 +147,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT5022: { name: 'drops_rows', severity: 'warning' },
   ZT5023: { name: 'short_epoch', severity: 'warning' },
   ZT5024: { name: 'short_window', severity: 'warning' },
+  ZT5026: { name: 'reads_changed', severity: 'warning' },
   ZT6001: { name: 'extern_disagrees', severity: 'error' },
 };
 
@@ -1811,6 +1813,24 @@ export const unevenSets = (
   span,
 });
 
+/** ZT4224 rows_beyond: `rows_of` takes {count} from row {from} on, but {what} has {rows} */
+export const rowsBeyond = (
+  span: Span,
+  args: {
+    readonly count: string | number;
+    readonly from: string | number;
+    readonly what: string | number;
+    readonly rows: string | number;
+  },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4224',
+  severity: 'error',
+  message: `\`rows_of\` takes ${args.count} from row ${args.from} on, but ${args.what} has ${args.rows}`,
+  span,
+});
+
 /** ZT4301 parts_not_whole: the parts are {found} percent of the rows together, not 100 */
 export const partsNotWhole = (
   span: Span,
@@ -2111,6 +2131,19 @@ export const shortWindow = (
   code: 'ZT5024',
   severity: 'warning',
   message: `an epoch has ${args.windows}, the last has ${args.left} of ${args.accumulate} batches`,
+  span,
+});
+
+/** ZT5026 reads_changed: `update {update}` reads {weights}, changed earlier in the step: only the last batch of a window sees that */
+export const readsChanged = (
+  span: Span,
+  args: { readonly update: string | number; readonly weights: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5026',
+  severity: 'warning',
+  message: `\`update ${args.update}\` reads ${args.weights}, changed earlier in the step: only the last batch of a window sees that`,
   span,
 });
 

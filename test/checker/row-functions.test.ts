@@ -18,7 +18,9 @@ test('a batch is shuffled and gone through in parts, of which each loss and metr
       }
     }
   }`;
-  expect(codesOf({ train: train(body) })).toEqual([]);
+  const train_set =
+    'data train_set = digits { batch = 32 shuffle = true drop_last = true map row -> { image: cast(row.image, f32) / 16, label: row.label } }';
+  expect(codesOf({ train_set, train: train(body), validate: '' })).toEqual([]);
 });
 
 test('a loss that compares each row with all is told of small batches', () => {

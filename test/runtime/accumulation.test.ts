@@ -90,3 +90,26 @@ describe('accumulation', () => {
     });
   });
 });
+
+describe('updates that read what the step has changed', () => {
+  class Changing extends TermsTrainer {
+    static override readonly spec: typeof TermsTrainer.spec = {
+      ...TermsTrainer.spec,
+      readsChanged: [{ update: 'other', weights: ['Net', 'Target'], by: ['opt'] }],
+    };
+  }
+
+  test.each([
+    [1, []],
+    [
+      2,
+      [
+        'accumulate = 2: update other reads Net and Target after update opt has changed it, which only the last batch of a window sees: its gradient is not that of one large batch; for that, take a batch 2 times as large, with accumulate = 1',
+      ],
+    ],
+  ])('are told of at the start, with windows of %d batches', async (accumulate, notes) => {
+    const { session } = await train(new Changing(setup({}, { epochs: 1, accumulate })));
+    expect(session.notes).toEqual(notes);
+    await session.close();
+  });
+});

@@ -176,7 +176,10 @@ describe('ema', () => {
   });
 
   test('a decay that is none ends the run', async () => {
-    await expect(train(new NetTrainer(ema(1.5)))).rejects.toThrow('the decay of Other is 1.5 at step 1');
+    await expect(train(new NetTrainer(ema(1.5)))).rejects.toMatchObject({
+      name: 'RunError',
+      message: 'the decay of Other is 1.5 at step 1; it must be from 0 to 1',
+    });
   });
 
   test('follows only where its model was updated, once a window, and not where an update was skipped', async () => {

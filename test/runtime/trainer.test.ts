@@ -56,6 +56,18 @@ describe('the loop', () => {
     await session.close();
   });
 
+  test('a learning rate below 0 ends the run by an error that its user can mend', async () => {
+    class Falling extends LineTrainer {
+      protected override configureOptimizers(models: LineModels): Readonly<Record<string, optim.Optimizer>> {
+        return { opt: optim.sgd({ of: [models.line], lr: ({ step }) => 0.1 - step / 10 - 0.05 }) };
+      }
+    }
+    await expect(train(new Falling(setup({}, { epochs: 1 })))).rejects.toMatchObject({
+      name: 'RunError',
+      message: 'the learning rate of opt is -0.05 at step 2; it must be a number of at least 0',
+    });
+  });
+
   test('a run without an end is refused', async () => {
     await expect(train(new LineTrainer(setup({}, { epochs: null })))).rejects.toThrow(
       'set epochs, steps or max_time',

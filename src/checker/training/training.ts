@@ -5,6 +5,7 @@
 import { checkAddonEffects, checkCheckpoints, checkMonitors } from './addons.js';
 import { checkAttributeValues } from './attribute-values.js';
 import { checkMeasuredData, checkRandomData, checkValidationData } from './evaluation-data.js';
+import { checkChangedReads } from './changed-weights.js';
 import { checkCopies } from './copies.js';
 import { checkDataFiles } from './data-files.js';
 import { checkDroppedRows } from './dropped-rows.js';
@@ -21,6 +22,7 @@ import { checkMetricNames } from './metric-names.js';
 import { checkMicroBatches } from './micro-batches.js';
 import { checkOwnership } from './ownership.js';
 import { checkPretrained } from './pretrained.js';
+import { checkRowRanges } from './row-ranges.js';
 import { runOf } from './run.js';
 import { checkPhases, checkSchedules } from './schedules.js';
 import { checkSweep } from './sweep.js';
@@ -68,8 +70,10 @@ export const checkTraining = (input: TrainingInput): void => {
   checkRandomData(input);
   checkDroppedRows(input, run);
   checkUnevenSets(input, run);
+  checkRowRanges(input, run);
   checkDataFiles(input, run);
   checkMicroBatches(input, run);
+  checkChangedReads(input, run);
   checkNeverRuns(input, run);
   checkIdle(input, run);
 };

@@ -4,6 +4,7 @@
  */
 import type { Engine, HostTensor, StateVariable } from '../engine/engine.js';
 import * as ops from '../ops/index.js';
+import { RunError } from '../run/run-error.js';
 import type { Scalar, Tensor } from '../tensor.js';
 import { applyInPlace, changesInPlace } from './in-place.js';
 import { isAmong, matchesPath } from './patterns.js';
@@ -147,7 +148,7 @@ export function bindOptimizer<S extends object>(
       return rates.map(({ name: rateName, rate }) => {
         const value = typeof rate === 'number' ? rate : rate(own);
         if (!(value >= 0 && Number.isFinite(value))) {
-          throw new Error(
+          throw new RunError(
             `the learning rate of ${rateName} is ${value} at step ${clock.step + 1}; it must be a number of at least 0`,
           );
         }

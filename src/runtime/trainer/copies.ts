@@ -6,6 +6,7 @@ import type { Weight } from '../nn/weight.js';
 import * as ops from '../ops/index.js';
 import type { Clock } from '../optim/optimizer.js';
 import { readScalar } from '../optim/update.js';
+import { RunError } from '../run/run-error.js';
 import type { Scalar, Tensor } from '../tensor.js';
 import { dueAt, durationInSteps, type Pace } from '../../values/durations.js';
 import type { StepTrace } from './stage.js';
@@ -92,7 +93,9 @@ export class Copies<S extends object> {
       if (copy.kind !== 'ema') return [];
       const decay = typeof copy.decay === 'number' ? copy.decay : copy.decay(own);
       if (!(decay >= 0 && decay <= 1)) {
-        throw new Error(`the decay of ${name} is ${decay} at step ${clock.step + 1}; it must be from 0 to 1`);
+        throw new RunError(
+          `the decay of ${name} is ${decay} at step ${clock.step + 1}; it must be from 0 to 1`,
+        );
       }
       return [1 - decay];
     });

@@ -49,9 +49,10 @@ import { isOff, openStage, shortEpochNote, takenBatches, type OpenStage } from '
 import { paceOf } from './pace.js';
 import { Stage, type StageHost, type StepTrace } from './stage.js';
 import { overRows, type StageKind, type StepPlan } from './steps.js';
+import { windowNotes, type WindowParts } from './window-notes.js';
 
 /** What a session is made of. */
-export interface SessionParts<S extends object> extends DataParts {
+export interface SessionParts<S extends object> extends DataParts, Pick<WindowParts, 'readsChanged'> {
   readonly engine: Engine;
   readonly options: ResolvedOptions;
   /** Models by their names in the spec. */
@@ -194,7 +195,7 @@ export class Session implements StageHost, UpdateHost {
       freezing,
       copies,
       copied,
-      [...dataNotes(parts, opened), ...epochNotes],
+      [...dataNotes(parts, opened), ...epochNotes, ...windowNotes(parts)],
       readSets(parts, opened),
       workers,
     );

@@ -107,6 +107,12 @@ export interface TrainerSpec<P> {
   /** Names of data sets in the spec by their key in `configureData`; the key itself unless given. */
   readonly data?: Readonly<Record<string, string>>;
   readonly options?: TrainerOptions | ((params: P) => TrainerOptions);
+  /** Updates that read weights (of `weights`, by models) which an earlier update of the same step (`by`) changes: a window tells of it. */
+  readonly readsChanged?: readonly {
+    readonly update: string;
+    readonly weights: readonly string[];
+    readonly by: readonly string[];
+  }[];
   /** Which runs `train` makes, where it is not one. */
   readonly sweep?: SweepPlan;
 }

@@ -237,6 +237,7 @@ export abstract class Trainer<
       engine,
       options: this.options,
       bySpec: this.#bySpec,
+      ...(spec.readsChanged === undefined ? {} : { readsChanged: spec.readsChanged }),
       models: named,
       optimizers: overridden.optimizers,
       copies,

@@ -134,6 +134,45 @@ describe('freeze', () => {
     );
   });
 
+  test('of all weights of an optimizer for the whole run trains nothing, and that is told', () => {
+    const all = 'all weights of `opt` are frozen for the whole run: its updates change nothing';
+    expect(only(groups('freeze = rest'))).toMatchObject({
+      code: 'ZT5025',
+      at: 'rest',
+      message: all,
+      notes: [],
+    });
+    const low = 'group low { match = ["hidden.*"] freeze = rest }';
+    const two = only(groups(`${low} group high { match = ["head.*"] freeze = rest lr = 1e-4 }`));
+    expect(two).toMatchObject({
+      code: 'ZT5025',
+      message: all,
+      related: [['rest', 'and this freezes `head.weight` and `head.bias`']],
+      notes: ['it freezes `hidden.weight` and `hidden.bias`'],
+    });
+    // The last group that says so decides, key by key.
+    expect(only(groups(`${low} group all { match = ["**"] freeze = rest }`))).toMatchObject({
+      code: 'ZT5025',
+    });
+    for (const text of [
+      `freeze = rest group head { match = ["head.bias"] freeze = none }`,
+      `freeze = rest group head { match = ["head.*"] freeze = 1.epoch }`,
+      `group all { match = ["**"] except = ["head.bias"] freeze = rest }`,
+    ])
+      expect(codesOf(groups(text))).toEqual([]);
+    expect(codesOf(groups('freeze = rest group head { match = ["head.*"] lr = 1e-4 }'))).toEqual(['ZT5025']);
+  });
+
+  test('of blocks whose number a param sets: told where all are frozen, whatever the number', () => {
+    const model =
+      'param depth: int = 3 where depth > 0\nmodel Net on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image |> flatten() |> repeat depth as blocks { dense(64) as up } |> dense(10) as head }';
+    const codes = (text: string) => codesOf({ ...groups(text), model });
+    const body = 'group body { match = ["blocks.**"] freeze = rest }';
+    expect(codes(`${body} group head { match = ["head.*"] freeze = rest }`)).toEqual(['ZT5025']);
+    expect(codes(`freeze = rest group one { match = ["blocks.1.**"] freeze = none }`)).toEqual([]);
+    expect(codes('group one { match = ["blocks.1.**", "head.*"] freeze = rest }')).toEqual([]);
+  });
+
   test('each time at which something is frozen is one more way through the train step', () => {
     const text = Array.from(
       { length: 8 },

@@ -8,7 +8,7 @@ import { checkMeasuredData, checkRandomData, checkValidationData } from './evalu
 import { checkCopies } from './copies.js';
 import { checkDataFiles } from './data-files.js';
 import { checkDroppedRows } from './dropped-rows.js';
-import { checkFreezes } from './freezing.js';
+import { checkAllFrozen, checkFreezes } from './freezing.js';
 import { checkReach } from './gradients.js';
 import { checkPatterns } from './groups.js';
 import { checkIdle } from './idle.js';
@@ -56,6 +56,7 @@ export const checkTraining = (input: TrainingInput): void => {
   checkSanity(input, run);
   checkWorkers(input, run);
   checkFreezes(input, run);
+  checkAllFrozen(input);
   checkCopies(input, run);
   // With two lengths there is no telling which one a schedule is held against.
   if (run.epochs === null || run.steps === null) checkSchedules(input, run);

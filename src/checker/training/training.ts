@@ -21,6 +21,7 @@ import { checkMetricNames } from './metric-names.js';
 import { checkMicroBatches } from './micro-batches.js';
 import { checkOwnership } from './ownership.js';
 import { checkPretrained } from './pretrained.js';
+import { checkRateLimits } from './rate-limits.js';
 import { runOf } from './run.js';
 import { checkPhases, checkSchedules } from './schedules.js';
 import { checkSweep } from './sweep.js';
@@ -61,6 +62,7 @@ export const checkTraining = (input: TrainingInput): void => {
   // With two lengths there is no telling which one a schedule is held against.
   if (run.epochs === null || run.steps === null) checkSchedules(input, run);
   checkRates(input, run);
+  checkRateLimits(input, run);
   checkWeightNames(input);
   checkActivations(input, run.names);
   checkHeads(input, run.names);

@@ -12,6 +12,7 @@ import { checkAllFrozen, checkFreezes } from './freezing.js';
 import { checkReach } from './gradients.js';
 import { checkPatterns } from './groups.js';
 import { checkIdle } from './idle.js';
+import { checkIdleGroups } from './idle-groups.js';
 import type { TrainingInput } from './input.js';
 import { checkRunLength, checkWindow } from './length.js';
 import { checkGuards, checkLeast, checkLimits, checkSanity } from './limits.js';
@@ -39,6 +40,7 @@ export const checkTraining = (input: TrainingInput): void => {
   const { strayed } = checkReach(input);
   checkOwnership(input, strayed);
   checkPatterns(input);
+  checkIdleGroups(input);
   checkPretrained(input);
   checkMetricNames(input);
   checkTraces(input);

@@ -356,33 +356,6 @@ describe('the least length', () => {
     ]);
   });
 
-  test('beyond the run is refused before it starts, in whatever units, and by a command line as well', async () => {
-    const refusal = async (trainer: LineTrainer): Promise<unknown> => {
-      try {
-        const { session } = await trainer.prepare({ kinds: ['train'], dataRoot: '.' });
-        await session.close();
-        return null;
-      } catch (error) {
-        return error;
-      }
-    };
-    const given = (text: string): LineTrainer =>
-      new LineTrainer({ options: { epochs: 2 }, overrides: [parseOverride(text)] });
-    expect(await refusal(given('trainer.min_steps=10'))).toBeNull();
-    expect(await refusal(given('trainer.min_steps=11'))).toMatchObject({
-      name: 'RunError',
-      message: "min_steps = 11 is more than the run's 10 steps (2 epochs of 5); lower it",
-    });
-    expect(await refusal(line({ epochs: null, steps: 10, minEpochs: 2 }))).toBeNull();
-    expect(await refusal(line({ epochs: null, steps: 9, minEpochs: 2 }))).toMatchObject({
-      message: "min_epochs = 2 is 10 steps, more than the run's 9; lower it",
-    });
-    // Without an end there is none to be beyond; who measures does not train.
-    expect(await refusal(line({ epochs: null, maxTime: units.seconds(5), minSteps: 99 }))).toBeNull();
-    const measuring = { kinds: ['validate'], dataRoot: '.' } as const;
-    await (await line({ epochs: 2, minSteps: 11 }).prepare(measuring)).session.close();
-  });
-
   test('says that min_steps below an epoch holds for one', async () => {
     const { notes } = await timed(line({ epochs: 2, minSteps: 3 }), { addOns: [ends(2)] });
     expect(notes.filter((note) => note.includes('held'))).toEqual([

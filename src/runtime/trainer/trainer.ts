@@ -235,6 +235,7 @@ export abstract class Trainer<
       engine,
       options: this.options,
       bySpec: this.#bySpec,
+      allowed: spec.allowed,
       models: named,
       optimizers: overridden.optimizers,
       copies,

@@ -6,6 +6,7 @@ import { noFacts } from './dims/facts.js';
 import type { Checker, Env, FileScope } from './env.js';
 import { folderOf, joinPath, type Host } from './host.js';
 import type { Ir, IrClass, IrModule } from './ir.js';
+import { foundInWhole } from './partly-read.js';
 import { loadPrelude } from './prelude.js';
 import { loadProgram, type Program, type ProgramFile } from './program.js';
 import { checkTraining } from './training/training.js';
@@ -109,10 +110,7 @@ export const checkProgram = (entry: string, host: Host): Checked => {
 
 const checkLoaded = (program: Program, entry: string, host: Host): Checked => {
   const { checker, all } = makeChecker(host);
-  // A declaration that did not parse is missing: what names it would look wrong as well.
-  if (hasErrors(program.diagnostics)) {
-    return { program, files: program.files, diagnostics: program.diagnostics, ir: null, weights: new Map() };
-  }
+  const isPartly = hasErrors(program.diagnostics);
   const scopes = new Map<ProgramFile, FileScope>();
   const main = program.order.at(-1);
   if (main && main.spec.decls.length === 0 && program.diagnostics.length === 0) {
@@ -162,7 +160,9 @@ const checkLoaded = (program: Program, entry: string, host: Host): Checked => {
       report: checker.report,
     });
   }
-  const diagnostics = applyAllows([...program.diagnostics, ...all()], program, checker);
+  // A declaration that did not parse is missing: what names it would look wrong as well.
+  const own = isPartly ? foundInWhole(program, all()) : all();
+  const diagnostics = applyAllows([...program.diagnostics, ...own], program, checker);
   const ir: Ir | null =
     hasErrors(diagnostics) || !main ? null : { language: 1, modules, trainer: trainer?.ir ?? null };
   return { program, files: program.files, diagnostics, ir, weights: trainer?.weights ?? new Map() };

@@ -410,6 +410,8 @@ export interface IrStep {
   readonly part?: string;
   readonly every: IrExpr | null;
   readonly body: readonly IrStepStmt[];
+  /** Codes of warnings that the spec takes away here by `# allow`, where it has any. */
+  readonly allowed?: readonly string[];
   /** In the order of the text; a record gives `m.field`. `table` where it is no number, and cannot be watched. */
   readonly metrics: readonly { readonly span: Span; readonly name: string; readonly table?: true }[];
 }

@@ -12,6 +12,8 @@ import { folderOf, joinPath, type Host } from './host.js';
 export interface ProgramFile {
   readonly source: SourceFile;
   readonly spec: Spec;
+  /** Names that what did not parse may declare. */
+  readonly unread: readonly string[];
   /** Path of each import that could be read, by the text after `from`. */
   readonly imports: ReadonlyMap<string, ProgramFile>;
 }
@@ -58,7 +60,7 @@ export const loadProgram = (entry: string, host: Host): Program => {
     }
     const source = createSource(files.length, path, read.text);
     files.push(source);
-    const { spec, diagnostics: found } = parse(source);
+    const { spec, unread, diagnostics: found } = parse(source);
     diagnostics.push(...found);
     open.push(path);
     const imports = new Map<string, ProgramFile>();
@@ -78,7 +80,7 @@ export const loadProgram = (entry: string, host: Host): Program => {
       if (file) imports.set(decl.from.value, file);
     }
     open.pop();
-    const file = { source, spec, imports };
+    const file = { source, spec, unread, imports };
     done.set(path, file);
     order.push(file);
     return file;

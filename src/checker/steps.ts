@@ -226,6 +226,7 @@ export const checkStep = (
     every,
     body: place.statements,
     metrics: state.metrics,
+    ...(decl.allows.length > 0 ? { allowed: decl.allows.map(({ code }) => code.text) } : {}),
   };
 };
 

@@ -2,12 +2,13 @@
 import { evaluateIr } from '../checker/evaluate.js';
 import { readsRun, walkIr } from '../checker/ir-walk.js';
 import type { IrExpr, IrNamed, IrStep, IrStepStmt, IrTrainer } from '../checker/ir.js';
+import { isLeftNone, replacedOptions } from '../checker/training/idle-groups.js';
 import { optionOf, type TrainingInput } from '../checker/training/input.js';
 import { durationOf } from '../checker/training/lengths.js';
 import { endlessData } from '../checker/training/live.js';
 import { measurementsOf } from '../checker/training/measurements.js';
 import { builtinLength, builtinNumber, type Run } from '../checker/training/run.js';
-import { doneWhere, visitTimed, type Occasion } from '../checker/training/timetable.js';
+import { doneWhere, returnsRows, visitTimed, type Occasion } from '../checker/training/timetable.js';
 import type { Span } from '../parser/source.js';
 import { counted, grouped } from '../values/counted.js';
 import { dueAt, durationInSteps, type Pace } from '../values/durations.js';
@@ -237,10 +238,16 @@ const frozenAfter = (
 
 /** What is frozen, and when. */
 export const freezeLines = (
-  trainer: IrTrainer,
+  input: TrainingInput,
   { run, end }: Pick<Timed, 'run' | 'end'>,
 ): readonly string[] =>
-  trainer.optimizers.flatMap(({ name, options, groups }) => {
+  input.trainer.optimizers.flatMap((optimizer) => {
+    const { name, options, groups } = optimizer;
+    const replaced = new Set(
+      replacedOptions(input, optimizer).flatMap(({ group, option }) =>
+        option.name === 'freeze' ? [group] : [],
+      ),
+    );
     const line = (own: readonly IrNamed[], whose: string): readonly string[] => {
       const given = optionOf(own, 'freeze');
       if (given?.kind === 'freezeAfter') return frozenAfter(given, whose, { run, end });
@@ -255,7 +262,11 @@ export const freezeLines = (
     };
     return [
       ...line(options, `\`${name}\``),
-      ...groups.flatMap((group) => line(group.options, `group ${group.name} of \`${name}\``)),
+      ...groups.flatMap((group) =>
+        replaced.has(group) || isLeftNone(input, optimizer, group)
+          ? []
+          : line(group.options, `group ${group.name} of \`${name}\``),
+      ),
     ];
   });
 
@@ -307,6 +318,15 @@ export const logLines = (input: TrainingInput, { run, end }: Timed): readonly st
           ),
     ),
   ];
+};
+
+/** Which steps' rows are written. */
+export const rowsWritten = ({ addons, steps }: IrTrainer): readonly string[] => {
+  const names = steps.filter(returnsRows).map(({ name }) => `\`${name}\``);
+  const what = names.length === 0 ? 'nothing, as no step returns rows' : `the rows of ${names.join(', ')}`;
+  return addons.flatMap(({ name, module }) =>
+    module === null && name === 'predictions' ? [`predictions: writes ${what}`] : [],
+  );
 };
 
 /** When early stopping may end the run, at the earliest, for want of improvement. */

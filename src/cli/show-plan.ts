@@ -24,6 +24,7 @@ import {
   copyLines,
   freezeLines,
   logLines,
+  rowsWritten,
   paceFor,
   showTime,
   stopLines,
@@ -366,13 +367,14 @@ export const planLines = (
         : [`${step.name}: on demand`, ...dataLine(step, trainer, reader)];
     }),
     ...testLines(trainer, run),
-    ...freezeLines(trainer, reader),
+    ...freezeLines(input, reader),
     ...copyLines(trainer, reader),
     ...addonLines(taken, dev === null),
     ...pretrainedLines(trainer, run),
     ...checkpointLines(taken, reader),
     ...stopLines({ ...input, trainer: taken }, reader),
     ...logLines({ ...input, trainer: taken }, reader),
+    ...(dev === null ? rowsWritten(trainer) : []),
     ...sweepLines(trainer, settings.overridden),
     ...scheduleLines(input, run),
   ];

@@ -112,6 +112,9 @@ const paramDoc = ({ doc, where }: IrParam): string => {
   return [doc ?? '', condition].filter((part) => part !== '').join('\n');
 };
 
+/** Warnings about the train step that a run tells again at its start. */
+const toldAtStart = ['ZT5023'];
+
 export const emitSpec = (write: Write, ir: Ir, options: TrainerOptions): ts.ClassElement => {
   const { unit, trainer, names, models, sets } = write;
   const { tree } = unit;
@@ -149,6 +152,9 @@ export const emitSpec = (write: Write, ir: Ir, options: TrainerOptions): ts.Clas
     ];
     return tree.at(each.span, tree.object(entries));
   };
+  const allowed = toldAtStart.filter((code) =>
+    trainer.steps.some(({ stage, allowed: own }) => stage === 'train' && own?.includes(code)),
+  );
   const spec = tree.object(
     [
       { key: 'name', value: tree.text(main?.name ?? trainer.name) },
@@ -187,6 +193,7 @@ export const emitSpec = (write: Write, ir: Ir, options: TrainerOptions): ts.Clas
           ),
         ),
       },
+      ...(allowed.length > 0 ? [{ key: 'allowed', value: tree.array(allowed.map(tree.text)) }] : []),
       { key: 'options', value: runOptions(unit, trainer) },
       ...readsChanged(unit, trainer, ir),
       // The command line makes its runs, so it stands with what the command line reads.

@@ -28,6 +28,8 @@ export interface Lexed {
   /** The file's own doc. */
   readonly doc: string | null;
   readonly diagnostics: readonly Diagnostic[];
+  /** Tokens of texts that a fault has hidden from the parser, each text by itself: what is no comment, and a string that has no end. */
+  readonly hidden: readonly IToken[][];
 }
 
 let sharedLexer: Lexer | null = null;
@@ -249,6 +251,13 @@ export const lex = (file: SourceFile): Lexed => {
     ...comments.map(({ doc, span }): TokenInfo => ({ kind: doc ? 'doc' : 'comment', span })),
     ...group('separators').map((token): TokenInfo => ({ kind: 'separator', span: spanOf(token) })),
   ];
+  const hidden = [
+    ...group('hashComments'),
+    ...group('blockComments'),
+    ...tokens.filter(({ tokenType }) => tokenType === T.OpenString),
+  ]
+    .slice(0, mostFaults)
+    .map(({ image }) => lexerOnce().tokenize(image.replace(/^(?:#|"|\/\*)/, '')).tokens);
   const hung = hangDocs(file.text, tokens, docs);
   return {
     tokens,
@@ -257,5 +266,6 @@ export const lex = (file: SourceFile): Lexed => {
     docs: hung.byToken,
     doc: hung.file,
     diagnostics: diagnostics.sort(byStart),
+    hidden,
   };
 };

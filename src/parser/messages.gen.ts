@@ -147,6 +147,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT5022: { name: 'drops_rows', severity: 'warning' },
   ZT5023: { name: 'short_epoch', severity: 'warning' },
   ZT5024: { name: 'short_window', severity: 'warning' },
+  ZT5025: { name: 'all_frozen', severity: 'warning' },
   ZT5026: { name: 'reads_changed', severity: 'warning' },
   ZT6001: { name: 'extern_disagrees', severity: 'error' },
 };
@@ -2131,6 +2132,19 @@ export const shortWindow = (
   code: 'ZT5024',
   severity: 'warning',
   message: `an epoch has ${args.windows}, the last has ${args.left} of ${args.accumulate} batches`,
+  span,
+});
+
+/** ZT5025 all_frozen: all weights of `{optimizer}` are frozen for the whole run: its updates change nothing */
+export const allFrozen = (
+  span: Span,
+  args: { readonly optimizer: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5025',
+  severity: 'warning',
+  message: `all weights of \`${args.optimizer}\` are frozen for the whole run: its updates change nothing`,
   span,
 });
 

@@ -18,6 +18,8 @@ export type { TokenInfo, TokenKind } from './lexical.js';
 
 export interface Parsed {
   readonly spec: Spec;
+  /** Names that what did not parse may declare: whoever names one of them may be right. */
+  readonly unread: readonly string[];
   readonly diagnostics: readonly Diagnostic[];
   /** Every token, comment and `;`, in text order. */
   readonly tokens: readonly TokenInfo[];
@@ -113,6 +115,10 @@ export const parse = (source: SourceFile): Parsed => {
   const wordFaults = lexed.diagnostics.filter(({ code }) => !commentCodes.includes(code));
   let decls: Decl[] = [];
   const takenWords = new Set<string>();
+  const unread = new Set<string>(lexed.hidden.flatMap(regions.declaredNames));
+  const leaveOut = (from: number, to: number): void => {
+    for (const name of regions.declaredNames(lexed.tokens.slice(from, to))) unread.add(name);
+  };
   const parser = parserOnce();
   let { tokens } = lexed;
 
@@ -121,13 +127,16 @@ export const parse = (source: SourceFile): Parsed => {
   if (deepToken !== undefined) {
     diagnostics.push(nestingMessage(source, deepToken, regions.deepestNesting));
     tokens = tokens.slice(0, regions.declarationBefore(source.text, tokens, deep));
+    leaveOut(tokens.length, lexed.tokens.length);
   }
 
-  for (let from = 0; from < tokens.length && diagnostics.length <= mostDiagnostics;) {
+  let from = 0;
+  while (from < tokens.length && diagnostics.length <= mostDiagnostics) {
     const stop = run(parser, from === 0 ? tokens : tokens.slice(from), tree);
     const found = [...parser.decls];
     if (stop === null) {
       decls = decls.concat(found);
+      from = tokens.length;
       break;
     }
     tree.forget(parser.declMark);
@@ -135,6 +144,8 @@ export const parse = (source: SourceFile): Parsed => {
     if (place.overran) found.pop();
     decls = decls.concat(found);
     const { index, start, region } = place;
+    // What stands behind a declaration may have been meant as a part of it.
+    if (start > place.context) leaveOut(place.context, start);
     if (stop.kind === 'deep') diagnostics.push(nestingMessage(source, stop.token, stop.limit));
     else {
       const until = tokens[index] ?? tokens.at(-1);
@@ -152,7 +163,10 @@ export const parse = (source: SourceFile): Parsed => {
       }
     }
     from = Math.max(region.end, start + 1);
+    leaveOut(start, from);
   }
+  // A file with too many mistakes is not read to its end.
+  leaveOut(from, tokens.length);
 
   diagnostics.push(...misplacedLayers(decls));
   diagnostics.sort((a, b) => a.span.start - b.span.start);
@@ -164,5 +178,5 @@ export const parse = (source: SourceFile): Parsed => {
   const span = { file: source.id, start: 0, end: source.text.length };
   const spec = tree.nodeAt(span, { kind: 'spec', doc: lexed.doc, decls, comments: lexed.comments });
   tree.number();
-  return { spec, diagnostics, tokens: lexed.all };
+  return { spec, unread: [...unread], diagnostics, tokens: lexed.all };
 };

@@ -138,6 +138,37 @@ export const regionFrom = (source: SourceFile, tokens: readonly IToken[], start:
   return { end, unclosed, noticed };
 };
 
+/** Tokens behind a word of a declaration in which its name is looked for, and what ends them. */
+const headLength = 6;
+const afterHead: ReadonlySet<string> = new Set(['{', '(', '=', ':', 'on', 'in']);
+
+/** Stands among the names of declarations for one that is not where it should be. */
+export const nameless = '';
+
+/** Names in the head of a declaration, from the token behind its first word on. */
+const namesFrom = (tokens: readonly IToken[], start: number): readonly string[] => {
+  const head = tokens.slice(start, start + headLength);
+  const first = head.findIndex(isName);
+  const ends = (token: IToken): boolean => afterHead.has(token.image);
+  const end = head.findIndex((token, index) => index > first && ends(token));
+  const names = (end < 0 ? head : head.slice(0, end)).filter(isName).map(({ image }) => image);
+  return first < 0 || head.slice(0, first).some(ends) ? [...names, nameless] : names;
+};
+
+/** Names that tokens which do not parse may declare: those behind a word that begins a declaration, or behind what stands in its place. */
+export const declaredNames = (tokens: readonly IToken[]): readonly string[] => {
+  const isWord = ({ tokenType }: IToken): boolean => T.declarationWords.includes(tokenType);
+  const [first] = tokens;
+  const names = tokens.flatMap((token, index) =>
+    !isWord(token)
+      ? []
+      : token.tokenType === T.Import || token.tokenType === T.Extern
+        ? tokens.slice(index + 1).flatMap((each) => (isName(each) ? [each.image] : []))
+        : namesFrom(tokens, index + 1),
+  );
+  return first && !isWord(first) ? [...namesFrom(tokens, 0), ...names] : names;
+};
+
 /** The index of the token that starts at this offset, or the number of tokens. */
 export const indexAt = (tokens: readonly IToken[], offset: number): number => {
   let low = 0;

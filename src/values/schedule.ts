@@ -93,6 +93,8 @@ export interface SchedulePlan {
   valueAt(update: number, state?: ScheduleState): number;
   /** Updates in all phases. */
   readonly length: number;
+  /** Updates up to the end of each phase. */
+  readonly ends: readonly number[];
   /** Metrics that its phases wait for. */
   readonly watches: readonly Watched[];
   /** The same, with which way is better, `min(validate.loss)`: one for each state. */
@@ -146,6 +148,7 @@ export function planSchedule(phases: readonly Phase[], pace: Pace, name = 'sched
   }
   return {
     length: start,
+    ends: planned.map((each) => each.start + each.length),
     watches: planned.flatMap(({ plateau }) => (plateau === null ? [] : [plateau.monitor])),
     monitors: planned.flatMap(({ plateau }) => (plateau === null ? [] : [monitorName(plateau.monitor)])),
     initial: planned.flatMap(({ plateau }) => (plateau === null ? [] : [startOfPlateau])),

@@ -107,6 +107,47 @@ describe('accepted', () => {
   });
 });
 
+describe('an average that takes weights in once', () => {
+  const average = (args: string, trainer = 'epochs = 4') =>
+    found(copy(`model Other = average(Net, ${args})`, { trainer: `trainer Digits { ${trainer} }` })).filter(
+      ({ code }) => code !== 'ZT5024',
+    );
+  test.each([
+    [
+      'from = 4.epochs',
+      '4.epochs',
+      '`from = 4 epochs` changes nothing: the run has 180 steps, after which `Other` takes weights in for the first time: it is `Net` itself',
+    ],
+    [
+      'from = 3.5.epochs',
+      '3.5.epochs',
+      '`from = 3.5 epochs` changes nothing: the run has 180 steps, in which `Other` takes weights in once, at 3.5 epochs: it is `Net` as it was then',
+    ],
+    [
+      'from = 1.epoch, every = 200.steps',
+      '200.steps',
+      '`every = 200 steps` changes nothing: the run has 180 steps, in which `Other` takes weights in once, at 1 epoch: it is `Net` as it was then',
+    ],
+    [
+      'from = 0.steps, every = 5.epochs',
+      '5.epochs',
+      '`every = 5 epochs` changes nothing: the run has 180 steps, `Other` takes weights in for the first time after 5 epochs: it keeps those that `Net` begins with',
+    ],
+  ])('%s', (args, at, message) => {
+    expect(average(args)).toMatchObject([{ code: 'ZT5020', at, message }]);
+  });
+  test.each(['from = 3.epochs', 'from = 0.steps, every = 4.epochs', 'from = 179.steps, every = 1.step'])(
+    'not %s',
+    (args) => {
+      expect(average(args)).toEqual([]);
+    },
+  );
+  test('a start beyond the run is an error, and one that is not known is left to the run', () => {
+    expect(average('from = 5.epochs')).toMatchObject([{ code: 'ZT3203', at: '5.epochs' }]);
+    expect(average('from = 100.steps', 'max_time = 1.hours')).toEqual([]);
+  });
+});
+
 describe('shapes are those of the call', () => {
   const inner =
     'model Net on x: f32[n, 4] -> f32[n, 10] { return x |> dense(10) as head }\nmodel Other = ema(Net)';

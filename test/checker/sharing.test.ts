@@ -134,13 +134,58 @@ describe('freeze', () => {
     );
   });
 
+  test('of all weights of an optimizer for the whole run trains nothing, and that is told', () => {
+    const all = 'all weights of `opt` are frozen for the whole run: its updates change nothing';
+    expect(only(groups('freeze = rest'))).toMatchObject({
+      code: 'ZT5025',
+      at: 'rest',
+      message: all,
+      notes: [],
+    });
+    const low = 'group low { match = ["hidden.*"] freeze = rest }';
+    const two = only(groups(`${low} group high { match = ["head.*"] freeze = rest lr = 1e-4 }`));
+    expect(two).toMatchObject({
+      code: 'ZT5025',
+      message: all,
+      related: [['rest', 'and this freezes `head.weight` and `head.bias`']],
+      notes: ['it freezes `hidden.weight` and `hidden.bias`'],
+    });
+    // The last group that says so decides, key by key.
+    expect(codesOf(groups(`${low} group all { match = ["**"] freeze = rest }`))).toEqual([
+      'ZT5020',
+      'ZT5025',
+    ]);
+    for (const text of [
+      `freeze = rest group head { match = ["head.bias"] freeze = none }`,
+      `freeze = rest group head { match = ["head.*"] freeze = 1.epoch }`,
+      `group all { match = ["**"] except = ["head.bias"] freeze = rest }`,
+    ])
+      expect(codesOf(groups(text))).toEqual([]);
+    expect(codesOf(groups('freeze = rest group head { match = ["head.*"] lr = 1e-4 }'))).toEqual(['ZT5025']);
+  });
+
+  test('of blocks whose number a param sets: told where all are frozen, whatever the number', () => {
+    const model =
+      'param depth: int = 3 where depth > 0\nmodel Net on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image |> flatten() |> repeat depth as blocks { dense(64) as up } |> dense(10) as head }';
+    const codes = (text: string) => codesOf({ ...groups(text), model });
+    const body = 'group body { match = ["blocks.**"] freeze = rest }';
+    expect(codes(`${body} group head { match = ["head.*"] freeze = rest }`)).toEqual(['ZT5025']);
+    expect(codes(`freeze = rest group one { match = ["blocks.1.**"] freeze = none }`)).toEqual([]);
+    expect(codes('group one { match = ["blocks.1.**", "head.*"] freeze = rest }')).toEqual([]);
+  });
+
+  /** A model of ten blocks, each of which a group may freeze by itself. */
+  const blocks =
+    'model Net on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image |> flatten() |> repeat 10 as blocks { dense(64) as up } |> dense(10) as head }';
+
   test('each time at which something is frozen is one more way through the train step', () => {
     const text = Array.from(
       { length: 8 },
       (_, i) =>
-        `group g${i} { match = ["hidden.*"] freeze = after(${i + 20}.steps, first = ${i + 1}.steps) }`,
+        `group g${i} { match = ["blocks.${i}.**"] freeze = after(${i + 20}.steps, first = ${i + 1}.steps) }`,
     ).join(' ');
-    expect(found(groups(text)).map(({ code, message }) => [code, message])).toEqual([
+    const all = found({ ...groups(text), model: blocks });
+    expect(all.map(({ code, message }) => [code, message])).toEqual([
       ['ZT4111', 'there are 17 ways through `step train`, more than 16'],
     ]);
   });
@@ -148,13 +193,13 @@ describe('freeze', () => {
   test('each time to thaw is one more way through the train step', () => {
     const text = Array.from(
       { length: 9 },
-      (_, i) => `group g${i} { match = ["hidden.*"] freeze = ${i + 1}.steps }`,
+      (_, i) => `group g${i} { match = ["blocks.${i}.**"] freeze = ${i + 1}.steps }`,
     ).join(' ');
     const train =
       'step train(batch in train_set) { update opt { minimize mean(softmax_cross_entropy(Net(batch.image), batch.label)) } every 2.steps { metric a = mean(batch.image) } }';
-    const ways = found({ ...groups(text), train }).map(({ code, message }) => [code, message]);
+    const ways = found({ ...groups(text), model: blocks, train }).map(({ code, message }) => [code, message]);
     expect(ways).toEqual([['ZT4111', 'there are 20 ways through `step train`, more than 16']]);
-    expect(codesOf(groups(text))).toEqual([]);
+    expect(codesOf({ ...groups(text), model: blocks })).toEqual([]);
   });
 
   test('what a group leaves out is in the IR', () => {
@@ -184,5 +229,64 @@ describe('none', () => {
 
   test('is nothing where there is nothing to take back', () => {
     expect(optimizerOf('optimizer opt = adam { of = Net freeze = none }')).toEqual({ of: [], groups: [] });
+  });
+});
+
+describe('groups that take effect for no weight', () => {
+  const groups = (text: string, more = {}) => ({
+    optimizer: `optimizer opt = adam { of = Net ${text} }`,
+    ...more,
+  });
+
+  test('for `except` leaves none', () => {
+    expect(only(groups('group a { match = ["head.*"] except = ["**.bias", "**"] lr = 1e-4 }'))).toMatchObject(
+      {
+        code: 'ZT5020',
+        at: '"**.bias"',
+        message: '`group a` changes nothing: `except` leaves out all that `match` takes, 2 weights',
+        related: [['"head.*"', 'taken here']],
+      },
+    );
+    // A pattern that matches no weight is an error of its own.
+    expect(codesOf(groups('group a { match = ["heed.*"] except = ["**"] lr = 1e-4 }'))).toEqual(['ZT4110']);
+    expect(codesOf(groups('group a { match = ["**"] except = ["head.*"] lr = 1e-4 }'))).toEqual([]);
+  });
+
+  test('for later ones set the same, option by option', () => {
+    const low = 'group low { match = ["hidden.*"] lr = 1e-4 weight_decay = 0.1 }';
+    expect(only(groups(`${low} group all { match = ["**"] lr = 1e-5 }`))).toMatchObject({
+      code: 'ZT5020',
+      at: '1e-4',
+      message:
+        '`lr of group low` changes nothing: `all`, further down, sets it for all that this group takes, 2 weights',
+      related: [['1e-5', 'the later one holds']],
+    });
+    const apart = 'group w { match = ["**.weight"] lr = 1e-5 } group b { match = ["**.bias"] lr = 1e-6 }';
+    expect(only(groups(`${low} ${apart}`)).message).toContain('`w` and `b`, further down, set it for all');
+    for (const later of [
+      'group w { match = ["**.weight"] lr = 1e-5 }',
+      'group all { match = ["**"] except = ["hidden.bias"] lr = 1e-5 }',
+      'group all { match = ["**"] freeze = 1.epoch }',
+    ])
+      expect(codesOf(groups(`${low} ${later}`, { trainer: 'trainer Digits { epochs = 3 }' }))).toEqual([]);
+    expect(codesOf(groups(`group all { match = ["**"] lr = 1e-5 } ${low}`))).toEqual([]);
+  });
+
+  test('of blocks whose number a param sets: only where it is so for any number', () => {
+    const model =
+      'param depth: int = 3 where depth > 0\nmodel Net on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image |> flatten() |> repeat depth as blocks { dense(64) as up } |> dense(10) as head }';
+    const all = 'group all { match = ["blocks.**"] lr = 1e-4 }';
+    const codes = (text: string) => codesOf(groups(text, { model }));
+    expect(codes(`${all} group one { match = ["blocks.1.**"] lr = 1e-5 }`)).toEqual([]);
+    expect(codes(`group one { match = ["blocks.1.**"] lr = 1e-5 } ${all}`)).toEqual(['ZT5020']);
+    expect(only(groups(`${all} group more { match = ["**"] lr = 1e-5 }`, { model })).message).toBe(
+      '`lr of group all` changes nothing: `more`, further down, sets it for all that this group takes',
+    );
+  });
+
+  test('are right where another optimizer amends them', () => {
+    const optimizer =
+      'optimizer a = adam { of = Net match = ["hidden.*"] group g { match = ["**.bias"] lr = 1e-4 } }\noptimizer b = a { match = ["head.*"] group all { match = ["**"] lr = 1e-5 } }';
+    expect(codesOf({ ...two('', ''), optimizer })).toEqual([]);
   });
 });

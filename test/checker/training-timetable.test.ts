@@ -197,6 +197,67 @@ describe('a patience that is the default', () => {
   });
 });
 
+describe('a validation that is due after the run', () => {
+  const validate = (every: string, as = ''): string =>
+    `step validate${as}(batch in test_set) every ${every} { metric loss = ${loss} }`;
+  test.each([
+    ['4.epochs', 'epochs = 3', 'every 4 epochs', '135 steps', 'every 3.epochs'],
+    ['200.steps', 'epochs = 3', 'every 200 steps', '135 steps', 'every 3.epochs'],
+    ['46.steps', 'steps = 45', 'every 46 steps', '45 steps', 'every 45.steps'],
+    ['2.epochs', 'steps = 45', 'every 2 epochs', '45 steps', 'every 45.steps'],
+  ])('%s in %s', (every, trainer, shown, whole, help) => {
+    expect(only({ validate: validate(every), trainer: `trainer Digits { ${trainer} }` })).toMatchObject({
+      code: 'ZT5020',
+      at: every,
+      message: `\`${shown}\` changes nothing: the run has ${whole}, so that \`validate\` runs once, at its end`,
+      help: `shorten it, or lengthen the run; where once is meant, \`${help}\` says so`,
+    });
+  });
+  test.each([
+    ['3.epochs', 'epochs = 3'],
+    ['135.steps', 'epochs = 3'],
+    ['10.minutes', 'epochs = 3'],
+    ['4.epochs', 'max_time = 1.hours'],
+    ['4.epochs', 'epochs = 3 limit = { validate: 0.batches }'],
+  ])('not %s in %s', (every, trainer) => {
+    expect(codesOf({ validate: validate(every), trainer: `trainer Digits { ${trainer} }` })).toEqual([]);
+  });
+  test('is named, and what waits for it needs no word of its own', () => {
+    const two = `${validate('1.epoch')}\n${validate('5.epochs', ' as rare')}`;
+    const addon = 'addon early_stopping { monitor = min(rare.loss) patience = 3 }';
+    const shown = found({ validate: two, trainer: epochs, addon });
+    expect(shown.map(({ code, at }) => [code, at])).toEqual([['ZT5020', '5.epochs']]);
+    expect(shown[0]?.message).toContain('so that `rare` runs once, at its end');
+  });
+  test('where the length of an epoch is not known, in epochs', () => {
+    const rows =
+      'data train_set = csv -> { image: f32[8, 8, 1], label: i32 } { file = "rows.csv" batch = 32 shuffle = true }';
+    const shown = found({
+      train_set: rows,
+      test_set:
+        'data test_set = digits { map row -> { image: cast(row.image, f32) / 16, label: row.label } }',
+      validate: validate('4.epochs'),
+      trainer: epochs,
+    });
+    expect(shown).toMatchObject([{ code: 'ZT5020', at: '4.epochs', notes: [] }]);
+    expect(shown[0]?.message).toContain('the run has 3 epochs, so that');
+  });
+});
+
+test('predictions without a step that returns rows', () => {
+  const addon = 'addon predictions { file = "rows.csv" }';
+  expect(only({ addon })).toMatchObject({
+    code: 'ZT5020',
+    at: addon,
+    message: '`predictions` changes nothing: no step of the spec returns rows',
+    notes: [],
+  });
+  const returning = (stage: string): string =>
+    `step ${stage}(batch in test_set) { return { guess: argmax(Net(batch.image)) } }`;
+  for (const stage of ['validate', 'test', 'predict'])
+    expect(codesOf({ addon, validate: returning(stage) })).toEqual([]);
+});
+
 describe('a phase that keeps its first value', () => {
   const at = (phases: string, epochs = 5): ReturnType<typeof found> =>
     found({

@@ -65,7 +65,14 @@ const refused: readonly (readonly [Parts, code: string, at: string])[] = [
   [{ trainer: 'trainer Digits { epochs = 1 summary = 0 }' }, 'ZT3302', '0'],
   [{ trainer: 'trainer Digits { epochs = 1 summary = 1.5 }' }, 'ZT3203', '1.5'],
   [{ trainer: 'trainer Digits { epochs = 1 summary = "all" }' }, 'ZT3203', '"all"'],
-  [{ addon: 'addon predictions { file = "x.parquet" }' }, 'ZT3203', '"x.parquet"'],
+  [
+    {
+      addon:
+        'step predict(batch in test_set) { return { all: Net(batch.image) } }\naddon predictions { file = "x.parquet" }',
+    },
+    'ZT3203',
+    '"x.parquet"',
+  ],
   [{ addon: 'addon image_grid { of = zeros([4, 8, 8, 2]) }' }, 'ZT3203', 'zeros([4, 8, 8, 2])'],
   [
     {
@@ -93,7 +100,10 @@ const right: readonly Parts[] = [
     `${update} if run.step < 3.steps { metric a = mean(batch.image) } else { if run.step < 9.steps { metric b = mean(batch.image) } }`,
   ),
   schedule('warmup(to = 0.1, over = 5.steps) exponential(to = 1e-3, over = rest)'),
-  { addon: 'addon predictions { file = "x.JSONL" }' },
+  {
+    addon:
+      'step predict(batch in test_set) { return { all: Net(batch.image) } }\naddon predictions { file = "x.JSONL" }',
+  },
   { trainer: 'trainer Digits { epochs = 1 summary = 2 }' },
   { trainer: 'trainer Digits { epochs = 1 summary = false }' },
 ];

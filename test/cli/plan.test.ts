@@ -24,6 +24,7 @@ step train(batch in train_set) {
   every 50.steps { metric late = mean(softmax_cross_entropy(Smooth(batch.image), batch.label)) }
 }
 step validate(batch in test_set) every 1.epoch { metric loss = mean(softmax_cross_entropy(Settled(batch.image), batch.label)) }
+# allow ZT5020 "once, at the end"
 step validate as rare(batch in test_set) every 20.epochs { metric loss = mean(softmax_cross_entropy(Net(batch.image), batch.label)) }
 step validate as odd(batch in test_set) every 50.steps { metric loss = mean(softmax_cross_entropy(Net(batch.image), batch.label)) }
 trainer Digits { epochs = 3 log_every = 20.steps }
@@ -262,6 +263,25 @@ test('a step that looks at the run, which way it goes when', () => {
     '  else (update opt)',
     '  if run.epoch == 1.epoch, as a value',
     '  if run.step > 60.steps, as a value: in passes after 100, 135 (2 times)',
+  ]);
+});
+
+test('what is written of rows, and a freeze that takes effect', () => {
+  const returning = whole.replace(
+    'trainer Digits',
+    'step predict(batch in test_set) { return { guess: argmax(Net(batch.image)) } }\naddon predictions { file = "rows.csv" }\ntrainer Digits',
+  );
+  const rows = (text: string): readonly string[] =>
+    planOf(text).filter((line) => line.startsWith('predictions'));
+  expect(rows(returning)).toEqual(['predictions: writes the rows of `predict`']);
+  const allowed = '# allow ZT5020 "later"\n';
+  const none = returning.replace(/^step predict.*$/m, '').replace('addon pred', `${allowed}addon pred`);
+  expect(rows(none)).toEqual(['predictions: writes nothing, as no step returns rows']);
+  const replaced = whole
+    .replace('optimizer opt', `${allowed}optimizer opt`)
+    .replace(' } }\nstep', ' } group all { match = ["**"] freeze = 2.epochs } }\nstep');
+  expect(planOf(replaced).filter((line) => line.startsWith('freeze'))).toEqual([
+    'freeze: group all of `opt` in steps 1 to 90, trained from 91 on',
   ]);
 });
 

@@ -1,10 +1,12 @@
-/** ZT4115 and ZT5020: what is frozen for a time thaws before the run ends, and what is to be frozen later is. */
-import { idleOption, neverThawed, wrongType } from '../../parser/messages.gen.js';
+/** ZT4115, ZT5020 and ZT5025: what is frozen for a time thaws before the run ends, what is to be frozen later is, and something is trained. */
+import { allFrozen, idleOption, neverThawed, wrongType } from '../../parser/messages.gen.js';
 import { showQuantity } from '../../values/units.js';
 import { evaluateIr } from '../evaluate.js';
-import type { IrExpr, IrTrainer } from '../ir.js';
+import type { IrExpr, IrOptimizer, IrTrainer } from '../ir.js';
 import { counted } from '../../values/counted.js';
+import { isAmong, ownedPaths } from './groups.js';
 import { optionOf, type TrainingInput } from './input.js';
+import { someOf } from './ownership.js';
 import { lengthNotes, type Run } from './run.js';
 import { lengthOf as writtenLength } from './lengths.js';
 import { scaleOf } from './schedules.js';
@@ -98,6 +100,50 @@ export const checkFreezes = (input: TrainingInput, run: Run): void => {
         {
           notes: lengthNotes(run),
           help: 'thaw earlier, or write `freeze = rest` where the weights are to be kept',
+        },
+      ),
+    );
+  }
+};
+
+/** What freezes each weight of an optimizer for the whole run, by path; null where one of them may be trained. */
+const frozenBy = (input: TrainingInput, optimizer: IrOptimizer): ReadonlyMap<string, IrExpr> | null => {
+  const frozen = new Map<string, IrExpr>();
+  const paths = ownedPaths(input, optimizer);
+  for (const path of paths) {
+    let by = optionOf(optimizer.options, 'freeze');
+    for (const group of optimizer.groups) {
+      const own = optionOf(group.options, 'freeze');
+      const among = own === null ? 'no' : isAmong(group, path);
+      // Where the number of a `repeat` decides, some of them may be the group's and some not.
+      if (among === 'yes' || (among === 'perhaps' && own?.kind !== 'rest')) by = own;
+    }
+    if (by?.kind !== 'rest') return null;
+    frozen.set(path, by);
+  }
+  return paths.length === 0 ? null : frozen;
+};
+
+/** An optimizer that is updated, and none of whose weights ever are. */
+export const checkAllFrozen = (input: TrainingInput): void => {
+  for (const optimizer of input.trainer.optimizers) {
+    const frozen = frozenBy(input, optimizer);
+    if (frozen === null) continue;
+    const pathsOf = (freeze: IrExpr): readonly string[] =>
+      [...frozen].flatMap(([path, by]) => (by === freeze ? [path] : []));
+    const [first, ...others] = [...new Set(frozen.values())];
+    if (!first) continue;
+    input.report(
+      allFrozen(
+        first.span,
+        { optimizer: optimizer.name },
+        {
+          related: others.map((each) => ({
+            span: each.span,
+            label: `and this freezes ${someOf(pathsOf(each))}`,
+          })),
+          notes: others.length === 0 ? [] : [`it freezes ${someOf(pathsOf(first))}`],
+          help: 'freeze a part of them in a `group`, or for a time, `freeze = 1.epoch`; where all are to be kept, say so with `# allow ZT5025`',
         },
       ),
     );

@@ -9,9 +9,10 @@ import { metricNames, stepsOff } from './addons.js';
 import { counted } from '../../values/counted.js';
 import { optionOf, type TrainingInput } from './input.js';
 import { measurementsOf } from './measurements.js';
-import { builtinNumber, lengthNotes, type Run } from './run.js';
+import { builtinLength, builtinNumber, lengthNotes, type Run } from './run.js';
 import { lengthOf } from './lengths.js';
 import { scaleOf, type Scale } from './schedules.js';
+import { returnsRows } from './timetable.js';
 
 /** Add-ons of the library that come every so often. */
 const recurring: ReadonlySet<string> = new Set(['checkpoint', 'lr_log', 'image_grid']);
@@ -21,11 +22,20 @@ interface Idle {
   readonly reason: string;
   readonly notes?: readonly string[];
   readonly help?: string;
+  /** Whether the run's length decides. */
+  readonly isOfLength?: boolean;
 }
 
 const reportIdle = (input: TrainingInput, run: Run, span: Span, idle: Idle): void => {
-  const { option, reason, notes = [], help = 'lower it, lengthen the run, or leave it out' } = idle;
-  input.report(idleOption(span, { option, reason }, { notes: [...lengthNotes(run), ...notes], help }));
+  const {
+    option,
+    reason,
+    notes = [],
+    help = 'lower it, lengthen the run, or leave it out',
+    isOfLength = true,
+  } = idle;
+  const length = isOfLength ? lengthNotes(run) : [];
+  input.report(idleOption(span, { option, reason }, { notes: [...length, ...notes], help }));
 };
 
 /** An interval that is longer than the run. */
@@ -87,8 +97,32 @@ const measuredAt = (input: TrainingInput, metric: string, run: Run): readonly nu
 /** What an early stop may be there for besides its patience, where that is not said. */
 const otherStops = ['stop_at', 'diverge_at', 'check_finite'];
 
-/** A patience that all measurements of the run together do not use up. */
-const checkPatience = (input: TrainingInput, run: Run): void => {
+/** The length of the run as a spec writes it: in epochs where it does. */
+const wholeRun = ({ epochs }: Run, { total, one }: Scale): string => {
+  const [count, unit] = typeof epochs === 'number' ? [epochs, 'epoch'] : [total, one];
+  return `${count}.${unit}${count === 1 ? '' : 's'}`;
+};
+
+/** Validations that are due every so often, and not within the run: which of them are measured once, at its end. */
+const checkValidations = (input: TrainingInput, run: Run, scale: Scale): ReadonlySet<string> => {
+  const once = new Set<string>();
+  for (const { stage, name, every: given } of input.trainer.steps) {
+    const every = given && lengthOf(given, run);
+    const length = stage === 'validate' && every ? scale.lengthOf(every) : null;
+    if (!given || !every || length === null || length <= scale.total || stepsOff(input, run).has(name))
+      continue;
+    once.add(name);
+    reportIdle(input, run, given.span, {
+      option: `every ${showQuantity(every)}`,
+      reason: `the run has ${counted(scale.total, scale.one)}, so that \`${name}\` runs once, at its end`,
+      help: `shorten it, or lengthen the run; where once is meant, \`every ${wholeRun(run, scale)}\` says so`,
+    });
+  }
+  return once;
+};
+
+/** A patience that all measurements of the run together do not use up. What is measured `once` was told of. */
+const checkPatience = (input: TrainingInput, run: Run, once: ReadonlySet<string>): void => {
   const { trainer } = input;
   for (const { name, module, options, span } of trainer.addons) {
     if (module !== null || name !== 'early_stopping') continue;
@@ -97,6 +131,7 @@ const checkPatience = (input: TrainingInput, run: Run): void => {
     if (patience === null || monitor?.kind !== 'monitor') continue;
     const at = measuredAt(input, monitor.metric, run);
     if (at === null || at.length > patience.value) continue;
+    if ([...once].some((step) => monitor.metric.startsWith(`${step}.`))) continue;
     const isTrial = at.length < 2;
     if (patience.isDefault && (isTrial || otherStops.some((each) => optionOf(options, each)))) continue;
     const times = counted(at.length, 'time');
@@ -179,8 +214,61 @@ const checkPhases = (input: TrainingInput, run: Run, scale: Scale): void => {
   }
 };
 
+/** An average that takes weights in once, or never, is none: it has what its model had at that time. */
+const checkAverages = (input: TrainingInput, run: Run, scale: Scale): void => {
+  for (const { name, copy } of input.trainer.models) {
+    if (copy?.kind !== 'average') continue;
+    const [given, often] = [optionOf(copy.options, 'from'), optionOf(copy.options, 'every')];
+    const start = given && evaluateIr(given, run.names) === 0 ? 0 : beginOf(given, run, scale);
+    const every = often ? lengthOf(often, run) : builtinLength(input, 'model', copy.kind, 'every');
+    const interval = every && scale.lengthOf(every);
+    if (!given || start === null || !every || interval === null) continue;
+    // A start beyond the run is an error of its own.
+    if (start > scale.total || start + interval <= scale.total + slack) continue;
+    const [from, again] = [lengthOf(given, run), showQuantity(every)];
+    const length = `the run has ${counted(scale.total, scale.one)}`;
+    const atEnd = start >= scale.total;
+    const reason =
+      from === null
+        ? `${length}, \`${name}\` takes weights in for the first time after ${again}: it keeps those that \`${copy.of}\` begins with`
+        : atEnd
+          ? `${length}, after which \`${name}\` takes weights in for the first time: it is \`${copy.of}\` itself`
+          : `${length}, in which \`${name}\` takes weights in once, at ${showQuantity(from)}: it is \`${copy.of}\` as it was then`;
+    const isFrom = from !== null && (atEnd || !often);
+    reportIdle(input, run, isFrom ? given.span : (often?.span ?? given.span), {
+      option: isFrom ? `from = ${showQuantity(from)}` : `every = ${again}`,
+      reason,
+      help: 'begin earlier, take weights in more often, `every = …`, or lengthen the run',
+    });
+  }
+};
+
+// Sums such as 0.1 + 0.2 epochs come out a little above what is written.
+const slack = 1e-9;
+
+/** When something begins, in the scale's unit, as the run itself rounds it; null where that is not known. */
+const beginOf = (given: IrExpr | null, run: Run, scale: Scale): number | null => {
+  const from = given && lengthOf(given, run);
+  const start = from && from.unit !== 'rest' ? scale.lengthOf(from) : null;
+  return start !== null && scale.whole ? Math.round(start) : start;
+};
+
+/** Rows that no step returns are written nowhere. */
+const checkRowsReturned = (input: TrainingInput, run: Run): void => {
+  const { addons, steps } = input.trainer;
+  for (const { name, module, span } of addons)
+    if (module === null && name === 'predictions' && !steps.some(returnsRows))
+      reportIdle(input, run, span, {
+        option: name,
+        reason: 'no step of the spec returns rows',
+        isOfLength: false,
+        help: 'end a `validate`, `test` or `predict` step with `return { … }`, or leave it out',
+      });
+};
+
 export const checkIdle = (input: TrainingInput, run: Run): void => {
   const { trainer } = input;
+  checkRowsReturned(input, run);
   const scale = (run.epochs === null) !== (run.steps === null) ? scaleOf(run) : null;
   if (scale === null) return;
   checkInterval(input, run, scale, optionOf(trainer.options, 'log_every'), 'log_every');
@@ -197,6 +285,7 @@ export const checkIdle = (input: TrainingInput, run: Run): void => {
       option: `reload_data = ${counted(every, 'epoch')}`,
       reason: `the run has ${counted(epochs, 'epoch')}, and its data is open at the start`,
     });
-  checkPatience(input, run);
+  checkPatience(input, run, checkValidations(input, run, scale));
+  checkAverages(input, run, scale);
   if (scale.whole) checkPhases(input, run, scale);
 };

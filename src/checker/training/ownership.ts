@@ -64,7 +64,8 @@ const ownersOf = (input: TrainingInput): ReadonlyMap<string, readonly Owner[]> =
 const isOwned = ({ optimizer: { owns } }: Owner, path: string): 'yes' | 'no' | 'perhaps' =>
   owns === null ? 'yes' : isAmong(owns, path);
 
-const someOf = (paths: readonly string[]): string =>
+/** Some of a list of paths, and how many others there are. */
+export const someOf = (paths: readonly string[]): string =>
   `${listed(paths.slice(0, 3))}${paths.length > 3 ? ` and ${counted(paths.length - 3, 'other')}` : ''}`;
 
 const checkTwice = (input: TrainingInput, model: string, owners: readonly Owner[]): void => {

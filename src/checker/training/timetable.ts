@@ -34,6 +34,15 @@ export const visitTimed = (
   }
 };
 
+/** Whether a step returns rows of output. */
+export const returnsRows = ({ body }: IrStep): boolean => {
+  let found = false;
+  visitTimed(body, ({ kind }) => {
+    found ||= kind === 'return';
+  });
+  return found;
+};
+
 // A longer run is not gone through step by step.
 export const mostSteps = 200_000;
 

@@ -1,9 +1,10 @@
 /** ZT4111: a step has few enough ways through it; each is traced once, when it is first taken. */
 import { tooManyWays } from '../../parser/messages.gen.js';
 import type { Span } from '../../parser/source.js';
-import type { IrExpr, IrStepStmt, IrTrainer } from '../ir.js';
+import type { IrExpr, IrStepStmt } from '../ir.js';
 import { readsRun, walkIr } from '../ir-walk.js';
 import { freezesOf } from './freezing.js';
+import { replacedOptions } from './idle-groups.js';
 import { freezeTimes, type TrainingInput } from './input.js';
 
 const most = 16;
@@ -41,9 +42,15 @@ const waysOf = (statements: readonly IrStepStmt[], forks: Fork[]): number => {
 };
 
 /** One of those times that are equal, as far as that can be told. */
-const thawsOf = (trainer: IrTrainer): readonly IrExpr[] => {
+const thawsOf = (input: TrainingInput): readonly IrExpr[] => {
   const known = new Map<string, IrExpr>();
-  for (const freeze of freezesOf(trainer).flatMap(freezeTimes)) {
+  const replaced = new Set(
+    input.trainer.optimizers.flatMap((optimizer) =>
+      replacedOptions(input, optimizer).map(({ option }) => option.value),
+    ),
+  );
+  const taken = freezesOf(input.trainer).filter((freeze) => !replaced.has(freeze));
+  for (const freeze of taken.flatMap(freezeTimes)) {
     if (freeze.kind === 'rest') continue;
     const value = freeze.kind === 'quantity' && freeze.value.kind === 'literal' ? freeze.value.value : null;
     const key =
@@ -53,12 +60,13 @@ const thawsOf = (trainer: IrTrainer): readonly IrExpr[] => {
   return [...known.values()];
 };
 
-export const checkTraces = ({ trainer, report }: TrainingInput): void => {
+export const checkTraces = (input: TrainingInput): void => {
+  const { trainer, report } = input;
   for (const step of trainer.steps) {
     const forks: Fork[] = [];
     const within = waysOf(step.body, forks);
     // Each time at which something thaws or is frozen parts the run in one more piece.
-    const thaws = step.stage === 'train' ? thawsOf(trainer) : [];
+    const thaws = step.stage === 'train' ? thawsOf(input) : [];
     // An average waits, takes weights in, or does neither.
     const averages =
       step.stage === 'train'

@@ -1,53 +1,12 @@
 /** ZT5021: a learning rate of 0 trains nothing; over an epoch or more, that is hardly meant. */
 import { zeroRate } from '../../parser/messages.gen.js';
 import type { Span } from '../../parser/source.js';
-import { planSchedule, type SchedulePlan } from '../../values/schedule.js';
 import { evaluateIr } from '../evaluate.js';
 import type { IrExpr } from '../ir.js';
 import { counted } from '../../values/counted.js';
 import { optionOf, type TrainingInput } from './input.js';
-import { phaseOf } from './phase-values.js';
 import { lengthNotes, type Run } from './run.js';
-
-/** Names of the schedules that an expression reads. */
-const schedulesIn = (expr: IrExpr): readonly string[] => {
-  switch (expr.kind) {
-    case 'ref':
-      return expr.ref.kind === 'schedule' ? [expr.ref.name] : [];
-    case 'host':
-    case 'hostCall':
-      return expr.args.flatMap(schedulesIn);
-    case 'choose':
-      return [expr.test, expr.then, expr.else].flatMap(schedulesIn);
-    default:
-      return [];
-  }
-};
-
-/** The plans of schedules; null where one is not known before the run, or waits for measurements. */
-const plansOf = (
-  input: TrainingInput,
-  run: Run,
-  names: readonly string[],
-): ReadonlyMap<string, SchedulePlan> | null => {
-  const { trainer } = input;
-  const { pace } = run;
-  if (pace === null) return null;
-  const plans = new Map<string, SchedulePlan>();
-  for (const name of names) {
-    const own = trainer.schedules.find((each) => each.name === name)?.phases ?? [];
-    const phases = own.map(({ kind, options }) => phaseOf(input, kind, options, run));
-    const known = phases.filter((phase) => phase !== null && phase.kind !== 'plateau');
-    if (known.length === 0 || known.length < own.length) return null;
-    try {
-      plans.set(name, planSchedule(known, pace));
-    } catch {
-      // It does not fit the run, which is an error of its own.
-      return null;
-    }
-  }
-  return plans;
-};
+import { samplesOfRun, schedulesIn, valuesOver } from './schedule-values.js';
 
 interface Zeros {
   /** The first update, from 0, and how many there are. */
@@ -55,12 +14,12 @@ interface Zeros {
   readonly length: number;
 }
 
-/** Times that are looked at in an epoch, and at most in the whole run: checking takes as long for a run without a sensible end. */
-const samples = { epoch: 64, run: 4096 };
+/** Times that are looked at in an epoch. */
+const samplesOfEpoch = 64;
 
 /** The longest time in which `rate` is 0, of those that last `least` updates. */
 const longestZeros = (rate: (update: number) => number, total: number, least: number): Zeros | null => {
-  const stride = Math.max(1, Math.floor(least / samples.epoch), Math.ceil(total / samples.run));
+  const stride = Math.max(1, Math.floor(least / samplesOfEpoch), Math.ceil(total / samplesOfRun));
   const isZero = (update: number): boolean => rate(update) === 0;
   /** The update of 0 that is nearest to `other`, which has none: there is one change between them. */
   const edge = (zero: number, other: number): number => {
@@ -106,14 +65,9 @@ const checkRate = (input: TrainingInput, run: Run, owner: string, rate: IrExpr, 
       );
     return;
   }
-  const plans = plansOf(input, run, reads);
-  if (plans === null || pace === null || pace.totalSteps === null) return;
-  const total = pace.totalSteps;
-  const valueAt = (update: number): number => {
-    const schedules = new Map([...plans].map(([name, plan]) => [name, plan.valueAt(update)]));
-    const value = evaluateIr(rate, { ...names, schedules });
-    return typeof value === 'number' ? value : Number.NaN;
-  };
+  const values = valuesOver(input, run, rate);
+  if (values === null || pace === null) return;
+  const { total, valueAt } = values;
   const zeros = longestZeros(valueAt, total, Math.min(pace.stepsPerEpoch, total));
   if (zeros === null) return;
   const ends = zeros.from > 0 && zeros.from + zeros.length === total;

@@ -18,6 +18,8 @@ export interface DataParts {
   readonly options: Pick<ResolvedOptions, 'seed'>;
   /** How long a run is before the command line says otherwise. */
   readonly bySpec?: Lengths;
+  /** Codes of warnings that the spec takes away. */
+  readonly allowed?: readonly string[] | undefined;
   /** Names of data sets. */
   readonly dataNames: ReadonlyMap<Data<unknown>, string>;
   readonly steps: readonly StepPlan[];

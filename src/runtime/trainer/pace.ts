@@ -2,6 +2,7 @@
 import type { Data } from '../data/data.js';
 import type { ReopenableData } from '../data/reopened.js';
 import { RunError } from '../run/run-error.js';
+import { counted } from '../../values/counted.js';
 import type { Pace } from '../../values/durations.js';
 import { areEndless } from './endless.js';
 import type { DataParts } from './open-data.js';
@@ -9,7 +10,7 @@ import { takenBatches } from './open-stage.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import type { Lengths } from './spec.js';
 
-/** Throws a RunError where live data is given epochs, and where a run that trains has windows longer than an epoch. */
+/** Throws a RunError where live data is given epochs, and where a run that trains has windows longer than an epoch, or a least length beyond its own. */
 export function paceOf(
   options: ResolvedOptions,
   { steps, kinds, bySpec }: Pick<DataParts, 'steps' | 'kinds' | 'bySpec'>,
@@ -40,7 +41,26 @@ export function paceOf(
   const stepsPerEpoch = Math.ceil(batches / accumulate);
   const rowsPerEpoch = Math.min(first.rows, batches * (plan.data[0]?.options.batch ?? 1));
   const totalSteps = limit ?? (epochs === null ? null : epochs * stepsPerEpoch);
+  if (kinds.includes('train')) checkLeast(options, stepsPerEpoch, totalSteps);
   return { stepsPerEpoch, accumulate, rowsPerEpoch, totalSteps };
+}
+
+/** A least length beyond the length itself holds a run that has ended. Those in one unit were compared before. */
+function checkLeast(
+  { minEpochs, minSteps, epochs }: ResolvedOptions,
+  stepsPerEpoch: number,
+  total: number | null,
+): void {
+  if (total === null) return;
+  const run = epochs === null ? '' : ` (${counted(epochs, 'epoch')} of ${stepsPerEpoch})`;
+  if (minSteps > total)
+    throw new RunError(
+      `min_steps = ${minSteps} is more than the run's ${counted(total, 'step')}${run}; lower it`,
+    );
+  if (minEpochs * stepsPerEpoch > total)
+    throw new RunError(
+      `min_epochs = ${minEpochs} is ${counted(minEpochs * stepsPerEpoch, 'step')}, more than the run's ${total}; lower it`,
+    );
 }
 
 /** Epochs of the command line take the place of the spec's steps. */

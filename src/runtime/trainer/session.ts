@@ -180,7 +180,7 @@ export class Session implements StageHost, UpdateHost {
       data.flatMap((set) => opened.get(set) ?? []);
     const shuffled = new Set([...opened].flatMap(([set, { label }]) => (set.options.shuffle ? [label] : [])));
     const epochNotes = parts.steps.flatMap((plan) =>
-      training && plan.kind === 'train'
+      training && plan.kind === 'train' && parts.allowed?.includes('ZT5023') !== true
         ? (shortEpochNote(plan.name, readBy(plan), shuffled, options) ?? [])
         : [],
     );

@@ -238,6 +238,7 @@ export abstract class Trainer<
       options: this.options,
       bySpec: this.#bySpec,
       ...(spec.readsChanged === undefined ? {} : { readsChanged: spec.readsChanged }),
+      allowed: spec.allowed,
       models: named,
       optimizers: overridden.optimizers,
       copies,

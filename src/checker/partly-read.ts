@@ -1,0 +1,88 @@
+/**
+ * What is said of a program of which some declarations did not parse: the mistakes of the others, without those that only seem to be some
+ * because a declaration is missing. A declaration is judged where it, and whatever it is made of, was read whole.
+ */
+import type { Decl } from '../parser/ast.js';
+import type { Diagnostic } from '../parser/diagnostic.js';
+import { missingPart, unknownName } from '../parser/messages.gen.js';
+import { nameless } from '../parser/regions.js';
+import type { Span } from '../parser/source.js';
+import { nameOf } from './declarations.js';
+import type { Program } from './program.js';
+
+/** What a declaration is called by others. */
+const namesOf = (decl: Decl): readonly string[] => {
+  switch (decl.kind) {
+    case 'import':
+      return decl.names.map(({ name, as }) => (as ?? name).text);
+    case 'extern':
+      return decl.items.map(({ name }) => name.text);
+    case 'step':
+      return [(decl.as ?? decl.stage).text];
+    case 'addon':
+      return [(decl.as ?? decl.name).text];
+    default: {
+      const name = nameOf(decl);
+      return name === null ? [] : [name.text];
+    }
+  }
+};
+
+/** Texts and comments name nothing. */
+const silent = /"(?:[^"\\\n]|\\.)*"?|\/\/[^\n]*/g;
+
+const wordsOf = (text: string): ReadonlySet<string> =>
+  new Set(text.replace(silent, ' ').match(/[A-Za-z_]\w*/g) ?? []);
+
+const isWithin = (inner: Span, outer: Span): boolean =>
+  inner.file === outer.file && inner.start >= outer.start && inner.end <= outer.end;
+
+const nowhere: Span = { file: 0, start: 0, end: 0 };
+
+const codeOf = {
+  missingPart: missingPart(nowhere, { what: '' }).code,
+  unknownName: unknownName(nowhere, { kind: '', name: '' }).code,
+};
+
+interface Judged {
+  readonly decl: Decl;
+  readonly words: ReadonlySet<string>;
+}
+
+/** Declarations that were read whole, and are made of such alone. */
+const wholeDecls = ({ order, diagnostics }: Program, found: readonly Diagnostic[]): readonly Decl[] => {
+  const isNameless = order.some(({ unread }) => unread.includes(nameless));
+  // A name that nobody knows may be the one that is not there.
+  const errors = [
+    ...diagnostics.filter(({ severity }) => severity === 'error'),
+    ...(isNameless ? found.filter(({ code }) => code === codeOf.unknownName) : []),
+  ];
+  const all = order.flatMap(({ source, spec }) =>
+    spec.decls.map((decl): Judged => ({
+      decl,
+      words: wordsOf(source.text.slice(decl.span.start, decl.span.end)),
+    })),
+  );
+  // Files are not told apart: a name that one of them may declare may be imported by another.
+  const open = new Set(order.flatMap(({ unread }) => unread));
+  let whole = all.filter(({ decl }) => {
+    const isWhole = !errors.some(({ span }) => isWithin(span, decl.span));
+    if (!isWhole) for (const name of namesOf(decl)) open.add(name);
+    return isWhole;
+  });
+  for (;;) {
+    const left = whole.filter(({ words }) => ![...words].some((word) => open.has(word)));
+    if (left.length === whole.length) return left.map(({ decl }) => decl);
+    const kept = new Set(left);
+    for (const each of whole) if (!kept.has(each)) for (const name of namesOf(each.decl)) open.add(name);
+    whole = left;
+  }
+};
+
+/** What was found in declarations of which nothing is missing. That a part of the whole is not there is no mistake of theirs. */
+export const foundInWhole = (program: Program, found: readonly Diagnostic[]): readonly Diagnostic[] => {
+  const whole = wholeDecls(program, found);
+  return found.filter(
+    (each) => each.code !== codeOf.missingPart && whole.some(({ span }) => isWithin(each.span, span)),
+  );
+};

@@ -24,6 +24,7 @@ import { checkPretrained } from './pretrained.js';
 import { runOf } from './run.js';
 import { checkPhases, checkSchedules } from './schedules.js';
 import { checkSweep } from './sweep.js';
+import { checkRuns } from './sweep-runs.js';
 import { checkNeverRuns } from './timetable.js';
 import { checkTraces } from './traces.js';
 import { checkUnevenSets } from './uneven-sets.js';
@@ -34,21 +35,30 @@ import { checkRates } from './zero-rates.js';
 export type { TrainingInput } from './input.js';
 
 export const checkTraining = (input: TrainingInput): void => {
-  const run = runOf(input);
+  const { names } = runOf(input);
   const { strayed } = checkReach(input);
   checkOwnership(input, strayed);
   checkPatterns(input);
   checkPretrained(input);
   checkMetricNames(input);
   checkTraces(input);
-  checkMonitors(input, run);
   checkAddonEffects(input);
   checkCheckpoints(input);
+  checkWeightNames(input);
+  checkActivations(input, names);
+  checkRandomData(input);
+  const axes = checkSweep(input);
+  checkRuns(input, axes, checkRun);
+};
+
+/** What depends on a run's numbers; each run of a sweep has its own. */
+const checkRun = (input: TrainingInput): void => {
+  const run = runOf(input);
+  checkMonitors(input, run);
   checkRunLength(input, run);
   checkWindow(input, run);
   checkLive(input, run);
   checkAttributeValues(input, run);
-  checkSweep(input);
   checkPhases(input, run);
   checkLimits(input, run);
   checkLeast(input, run);
@@ -60,12 +70,9 @@ export const checkTraining = (input: TrainingInput): void => {
   // With two lengths there is no telling which one a schedule is held against.
   if (run.epochs === null || run.steps === null) checkSchedules(input, run);
   checkRates(input, run);
-  checkWeightNames(input);
-  checkActivations(input, run.names);
   checkHeads(input, run.names);
   checkValidationData(input, run.names);
   checkMeasuredData(input, run.names);
-  checkRandomData(input);
   checkDroppedRows(input, run);
   checkUnevenSets(input, run);
   checkDataFiles(input, run);

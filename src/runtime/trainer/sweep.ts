@@ -4,33 +4,34 @@
  */
 import { join, resolve } from 'node:path';
 import type { Json } from '../addons/addon.js';
-import { showNumber, showSeconds, table } from '../progress/format.js';
-import { jsonNumber, runName } from '../run/folder.js';
+import { runName } from '../run/folder.js';
 import { RunError } from '../run/run-error.js';
 import {
   openSweepFolder,
   readSummary,
   setAsideUnused,
-  type RunSummary,
   type SweepFolder,
 } from '../run/sweep-folder.js';
 import { counted } from '../../values/counted.js';
 import { monitorName } from '../../values/monitor-name.js';
 import { UsageError, type Override } from '../../values/overrides.js';
-import {
-  combinations,
-  settingText,
-  spreadOf,
-  type Setting,
-  type Spread,
-  type SweepPlan,
-} from '../../values/sweep.js';
+import { combinations, settingText, type Setting, type SweepPlan } from '../../values/sweep.js';
 import { Control, type StopSignal } from './control.js';
 import { parseParam } from './params.js';
 import { newestIn, noneWhole, type ResumePoint } from './resume.js';
 import { namedFolder, runFit, type RunOptions } from './run.js';
 import { shortPath } from './short-path.js';
 import { OtherData, SweepData } from './sweep-data.js';
+import {
+  closing,
+  isLeft,
+  pickedJson,
+  pointsJson,
+  tableLines,
+  unpickedText,
+  wordsOf,
+  type PointRun,
+} from './sweep-points.js';
 import type { TrainerClass, TrainerSetup } from './trainer.js';
 
 export interface SweepRunOptions extends RunOptions {
@@ -52,24 +53,11 @@ export interface SweepResult {
   readonly signal: StopSignal | null;
   readonly runs: number;
   readonly failed: number;
+  /** Why no point can be picked, where all runs are done and each point lacks a figure; null otherwise. */
+  readonly unpicked: string | null;
   /** The sweep's folder, or null where nothing was written. */
   readonly folder: string | null;
 }
-
-type State = 'open' | 'finished' | 'failed' | 'interrupted';
-
-interface PointRun {
-  readonly point: number;
-  readonly settings: readonly Setting[];
-  /** Below the sweep's folder. */
-  readonly name: string;
-  state: State;
-  summary: RunSummary | null;
-  error: string | null;
-}
-
-/** Whether a run is still to be done, or to go on. */
-const isLeft = ({ state }: PointRun): boolean => state === 'open' || state === 'interrupted';
 
 /** Runs what is not done yet. Rejects with a RunError where the folder is of another sweep; a run that fails is told of. */
 export async function runSweep(
@@ -114,7 +102,7 @@ export async function runSweep(
         ended,
         points: pointsJson(plan, runs),
         // What is best so far is no pick.
-        picked: runs.some(isLeft) ? null : pickedJson(plan, runs, options),
+        picked: runs.some(isLeft) ? null : pickedJson(plan, runs, options.command),
       });
     await write(false);
     for (const [index, run] of runs.entries()) {
@@ -130,12 +118,14 @@ export async function runSweep(
     const signal = runs.some(isLeft) ? control.signal : null;
     await write(signal === null);
     for (const line of tableLines(plan, runs, columnsOf(options), devRun !== null)) say(line);
-    for (const line of closing(plan, runs, options, folder, devRun !== null)) say(line);
+    for (const line of closing(plan, runs, options.command, devRun !== null)) say(line);
+    if (folder !== null) say(`sweep: ${shortPath(join(folder.path, 'sweep.json'))}`);
     if (signal !== null) sayGoOn(folder, options, say);
     return {
       signal,
       runs: runs.length,
       failed: runs.filter(({ state }) => state === 'failed').length,
+      unpicked: devRun !== null || signal !== null ? null : unpickedText(plan, runs),
       folder: folder === null ? null : shortPath(folder.path),
     };
   } finally {
@@ -313,166 +303,6 @@ function aboutOf({ spec }: TrainerClass, plan: SweepPlan, base: SweepBase): Read
     average: axes(plan.average),
     pick: monitorName(plan.pick),
   };
-}
-
-interface Point {
-  readonly settings: readonly Setting[];
-  readonly runs: readonly PointRun[];
-  /** Null where a run of it is not finished. */
-  readonly metrics: ReadonlyMap<string, Spread> | null;
-}
-
-function pointsOf(plan: SweepPlan, runs: readonly PointRun[]): readonly Point[] {
-  return combinations(plan.over).map((settings, point) => {
-    const own = runs.filter((run) => run.point === point);
-    const summaries = own.flatMap(({ summary }) => (summary === null ? [] : [summary]));
-    const names = [...new Set(summaries.flatMap(({ metrics }) => [...metrics.keys()]))];
-    const metrics = names.flatMap((name): [string, Spread][] => {
-      const spread = spreadOf(summaries.flatMap((summary) => summary.metrics.get(name) ?? []));
-      return spread === null ? [] : [[name, spread]];
-    });
-    return { settings, runs: own, metrics: summaries.length < own.length ? null : new Map(metrics) };
-  });
-}
-
-/** The best of the points whose runs are all finished, the first of several; null where there is none. */
-function pickedOf(plan: SweepPlan, points: readonly Point[]): Point | null {
-  let best: { readonly point: Point; readonly value: number } | null = null;
-  for (const point of points) {
-    const value = point.metrics?.get(plan.pick.metric)?.mean;
-    if (value === undefined || Number.isNaN(value)) continue;
-    const better = best === null || (plan.pick.mode === 'min' ? value < best.value : value > best.value);
-    if (better) best = { point, value };
-  }
-  return best?.point ?? null;
-}
-
-function pointsJson(plan: SweepPlan, runs: readonly PointRun[]): Json {
-  return pointsOf(plan, runs).map(({ settings, runs: own, metrics }) => ({
-    settings: settingsJson(settings),
-    metrics: metrics === null ? null : metricsJson(metrics),
-    runs: own.map((run) => ({
-      folder: run.name,
-      settings: settingsJson(run.settings),
-      state: run.state,
-      error: run.error,
-      seconds: run.summary?.seconds ?? null,
-      metrics:
-        run.summary === null
-          ? null
-          : Object.fromEntries([...run.summary.metrics].map(([name, value]) => [name, jsonNumber(value)])),
-    })),
-  }));
-}
-
-const settingsJson = (settings: readonly Setting[]): Json =>
-  Object.fromEntries(
-    settings.map(({ name, value, text }) => [
-      name,
-      typeof value === 'object' && value !== null ? text : value,
-    ]),
-  );
-
-const metricsJson = (metrics: ReadonlyMap<string, Spread>): Json =>
-  Object.fromEntries(
-    [...metrics].map(([name, { mean, deviation }]) => [
-      name,
-      { mean: jsonNumber(mean), deviation: deviation === null ? null : jsonNumber(deviation) },
-    ]),
-  );
-
-function pickedJson(plan: SweepPlan, runs: readonly PointRun[], options: SweepRunOptions): Json {
-  const points = pointsOf(plan, runs);
-  const picked = pickedOf(plan, points);
-  if (picked === null) return null;
-  return {
-    point: points.indexOf(picked) + 1,
-    settings: settingsJson(picked.settings),
-    command: commandOf(plan, picked, options),
-  };
-}
-
-/** A single run with the settings of a point. */
-function commandOf(plan: SweepPlan, point: Point, { command }: SweepRunOptions): string {
-  return command([...wordsOf(point.settings), ...(plan.average.length === 0 ? [] : ['--no-sweep'])]);
-}
-
-const wordsOf = (settings: readonly Setting[]): readonly string[] =>
-  settings.map(({ name, text }) => `${name}=${text}`);
-
-const showSpread = ({ mean, deviation }: Spread): string =>
-  deviation === null ? showNumber(mean) : `${showNumber(mean)} ± ${showNumber(deviation)}`;
-
-/** Why a point has no figures. */
-function openText({ runs }: Point, failed: number): string {
-  if (failed > 0) return `failed (${failed} of ${runs.length})`;
-  const done = runs.filter(({ state }) => state === 'finished').length;
-  return done > 0 || runs.some(({ state }) => state === 'interrupted')
-    ? `to go on (${done} of ${counted(runs.length, 'run')} done)`
-    : 'still to run';
-}
-
-function tableLines(
-  plan: SweepPlan,
-  runs: readonly PointRun[],
-  columns: number,
-  isTrial: boolean,
-): readonly string[] {
-  const points = pointsOf(plan, runs);
-  const picked = isTrial || runs.some(isLeft) ? null : pickedOf(plan, points);
-  const known = new Set(points.flatMap(({ metrics }) => [...(metrics?.keys() ?? [])]));
-  known.delete(plan.pick.metric);
-  // A lone point has no settings of its own.
-  const names = plan.over.map(({ name }) => name);
-  const shown = [plan.pick.metric, ...[...known].filter((name) => !name.startsWith('train.'))];
-  const rows = points.map((point, index) => {
-    const failed = point.runs.filter(({ state }) => state === 'failed').length;
-    const cells =
-      point.metrics === null
-        ? [openText(point, failed)]
-        : shown.map((name) => {
-            const spread = point.metrics?.get(name);
-            return spread === undefined ? '' : showSpread(spread);
-          });
-    return [
-      `${point === picked ? '>' : ' '} ${index + 1}`,
-      ...point.settings.map(({ text }) => text),
-      ...cells,
-    ];
-  });
-  return table([['  point', ...names, ...shown], ...rows], columns);
-}
-
-/** What it has come to, and what to do next. A dev run is a trial: its figures are of a few steps, and pick nothing. */
-function closing(
-  plan: SweepPlan,
-  runs: readonly PointRun[],
-  options: SweepRunOptions,
-  folder: SweepFolder | null,
-  isTrial: boolean,
-): readonly string[] {
-  const points = pointsOf(plan, runs);
-  const picked = pickedOf(plan, points);
-  const seconds = runs.reduce((sum, { summary }) => sum + (summary?.seconds ?? 0), 0);
-  const left = runs.filter(isLeft).length;
-  const finished = runs.filter(({ state }) => state === 'finished').length;
-  const lines = [
-    `${counted(finished, 'run')} of ${runs.length} finished${finished === 0 ? '' : ` in ${showSeconds(seconds)}`}${left === 0 ? '' : `, ${left} ${left === 1 ? 'is' : 'are'} left`}`,
-  ];
-  const { metric } = plan.pick;
-  const by = monitorName(plan.pick);
-  if (isTrial) lines.push(`a dev run picks no point: ${metric} is that of a few steps`);
-  else if (picked !== null && left > 0)
-    lines.push(
-      `best so far by ${by}: point ${points.indexOf(picked) + 1}; a point is picked once all runs are done`,
-    );
-  else if (picked !== null)
-    lines.push(
-      `picked by ${by}: point ${points.indexOf(picked) + 1}`,
-      `run it: ${commandOf(plan, picked, options)}`,
-    );
-  if (folder !== null) lines.push(`sweep: ${shortPath(join(folder.path, 'sweep.json'))}`);
-  return lines;
 }
 
 function folderOf(trainerClass: TrainerClass, plan: SweepPlan, base: SweepBase, options: RunOptions): string {

@@ -361,7 +361,7 @@ export const preludeText = [
   "  /// The exponential moving average of a model's weights, from its first ones on: after each update, s = decay · s + (1 - decay) · w.",
   '  model ema(of: model, decay: float | schedule = 0.999 where decay >= 0 and decay <= 1)',
   "  /// The mean of a model's weights at `from` and at each `every` after it (stochastic weight averaging, Izmailov et al., 2018); before",
-  "  /// that, the model's weights.",
+  "  /// that, the model's weights. From 0, or what rounds to no step, the weights that the run begins with are the first of them.",
   '  model average(of: model, from: duration, every: epochs | steps = 1.epoch)',
   "  /// The weights that a model began with, or those that `from` has for it: a safetensors file, a checkpoint, or a run's folder, of",
   '  /// which the best checkpoint is taken, else the last. It is read at the start of a new run. In evaluation mode also where a step trains.',

@@ -366,7 +366,7 @@ export const planLines = (
     }),
     ...testLines(trainer, run),
     ...freezeLines(trainer, reader),
-    ...copyLines(trainer, reader),
+    ...copyLines(input, reader),
     ...addonLines(taken, dev === null),
     ...pretrainedLines(trainer, run),
     ...checkpointLines(taken, reader),

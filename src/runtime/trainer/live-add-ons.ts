@@ -6,6 +6,7 @@ import {
   ordered,
   type AddOn,
   type AddOnHost,
+  type Answer,
   type BegunSave,
   type Hooks,
   type MetricsLine,
@@ -33,7 +34,12 @@ export interface CheckpointSaver {
 /** Starts add-ons in their order, each put into `live` as it is: what was started is to be closed. */
 export function startAddOns(addOns: readonly AddOn[], host: AddOnHost, live: LiveAddOn[]): void {
   for (const addOn of ordered(addOns))
-    live.push({ kind: nameOfAddOn(addOn), stateOf: addOn.kind, hooks: startNamed(addOn, host) });
+    live.push({
+      kind: nameOfAddOn(addOn),
+      stateOf: addOn.kind,
+      owns: addOn.owns,
+      hooks: startNamed(addOn, host),
+    });
 }
 
 /** Closes all of them, and then rejects with the first error. */
@@ -44,7 +50,7 @@ export async function closeAddOns(live: readonly LiveAddOn[]): Promise<void> {
   for (const each of closed) if (each.status === 'rejected') throw each.reason;
 }
 
-function startNamed(addOn: AddOn, host: AddOnHost): Hooks {
+function startNamed(addOn: AddOn, host: AddOnHost): Hooks<Answer> {
   try {
     return addOn.start(host, nameOfAddOn(addOn));
   } catch (error) {

@@ -355,6 +355,16 @@ addon checkpoint { every = 1.steps keep = 100 }
   }
 });
 
+test.each([
+  ['1', '0.04 up to 1 with the last update'],
+  ['0.5', '0.04 up to 1, then down to 0.000004'],
+])('one cycle with pct_start = %s', (share, text) => {
+  const cycled = whole
+    .replace('adam { of = Net', 'adam { of = Net lr = s')
+    .replace('optimizer', `schedule s { one_cycle(peak = 1, pct_start = ${share}, over = rest) }\noptimizer`);
+  expect(planOf(cycled).join('\n')).toContain(text);
+});
+
 /** How many weights the average holds in the checkpoint of a step. */
 const countIn = (runDir: string, step: number): number => {
   const name = `step-${String(step).padStart(8, '0')}`;

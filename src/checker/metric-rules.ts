@@ -117,7 +117,7 @@ const rowsOf = (call: RuleCall, guesses: boolean): Rows | null => {
       call,
       'average',
       `"${String(average)}"`,
-      'none',
+      '"macro" or nothing at all',
       'leave it out: with one logit a row there is one figure, that of class 1',
     );
   return fits(['i32', 'bool', 'f32'], logits.shape, '`logits`') ? { classes: null } : null;

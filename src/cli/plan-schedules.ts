@@ -58,7 +58,10 @@ const valuesText = (
   if (!isKnown) return ', values not known before the run';
   const [from, to] = [shortNumber(valueAt(start)), shortNumber(valueAt(end - 1))];
   if (phase.kind === 'plateau') return `, from ${from} down whenever ${phase.monitor.metric} stops improving`;
-  if (phase.kind === 'one_cycle') return `, ${from} up to ${shortNumber(phase.peak)}, then down to ${to}`;
+  if (phase.kind === 'one_cycle') {
+    const down = phase.pctStart >= 1 ? ' with the last update' : `, then down to ${to}`;
+    return `, ${from} up to ${shortNumber(phase.peak)}${down}`;
+  }
   return `, ${from} to ${to}`;
 };
 

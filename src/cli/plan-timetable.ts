@@ -10,6 +10,7 @@ import { measurementsOf } from '../checker/training/measurements.js';
 import { builtinLength, builtinNumber, type Run } from '../checker/training/run.js';
 import { doneWhere, returnsRows, visitTimed, type Occasion } from '../checker/training/timetable.js';
 import type { Span } from '../parser/source.js';
+import { averageTakes } from '../values/averages.js';
 import { counted, grouped } from '../values/counted.js';
 import { dueAt, durationInSteps, type Pace } from '../values/durations.js';
 import { phases, type Phase } from '../values/phases.js';
@@ -271,21 +272,24 @@ export const freezeLines = (
   });
 
 /** When copies of models take weights in. */
-export const copyLines = (trainer: IrTrainer, { run, end }: Timed): readonly string[] =>
-  trainer.models.flatMap(({ name, copy }) => {
+export const copyLines = (input: TrainingInput, { run, end }: Timed): readonly string[] =>
+  input.trainer.models.flatMap(({ name, copy }) => {
     if (!copy || copy.kind === 'frozen') return [];
     const head = `${copy.kind} ${name} of ${copy.of}`;
-    const from = durationOf(optionOf(copy.options, 'from'), run);
-    const every = durationOf(optionOf(copy.options, 'every'), run);
-    const pace = paceFor(run, from, every);
     if (copy.kind === 'ema') return [`${head}: after every update`];
-    if (pace === null || end === null || end > mostSteps) return [head];
-    const first = from === null ? 0 : Math.max(0, Math.round(durationInSteps(from, pace)));
-    const interval = durationInSteps(every ?? { unit: 'steps', value: 1 }, pace);
-    const steps = Array.from({ length: end + 1 }, (_, done) => done).filter(
-      (done) => done > 0 && (done === first || (done > first && dueAt(done - first, interval))),
-    );
-    return [`${head}: takes weights in ${listed(steps) ?? 'after no step'}`];
+    const given = optionOf(copy.options, 'from');
+    // A length of 0 is none elsewhere; here it is the start.
+    const isStart = given !== null && evaluateIr(given, run.names) === 0;
+    const from: Duration | null = isStart ? { unit: 'steps', value: 0 } : durationOf(given, run);
+    const every =
+      durationOf(optionOf(copy.options, 'every'), run) ?? builtinLength(input, 'model', copy.kind, 'every');
+    const pace = paceFor(run, from, every);
+    if (pace === null || from === null || every === null || end === null || end > mostSteps) return [head];
+    const takes = averageTakes(from, every, pace);
+    const steps = Array.from({ length: end }, (_, done) => done + 1).filter(takes);
+    const later = listed(steps);
+    if (!takes(0)) return [`${head}: takes weights in ${later ?? 'after no step'}`];
+    return [`${head}: takes weights in at the start${later === null ? '' : `, and ${later}`}`];
   });
 
 const dueText = (every: Duration, pace: Pace | null, end: number | null, options: TimesOptions): string =>

@@ -368,7 +368,7 @@ export const planLines = (
     }),
     ...testLines(trainer, run),
     ...freezeLines(input, reader),
-    ...copyLines(trainer, reader),
+    ...copyLines(input, reader),
     ...addonLines(taken, dev === null),
     ...pretrainedLines(trainer, run),
     ...checkpointLines(taken, reader),

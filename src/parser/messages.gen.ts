@@ -1871,16 +1871,16 @@ export const partsNeeded = (
   span,
 });
 
-/** ZT4304 axis_fixed: `{name}` cannot be swept: it is fixed when the trainer is built */
+/** ZT4304 axis_fixed: `{name}` cannot be swept: {reason} */
 export const axisFixed = (
   span: Span,
-  args: { readonly name: string | number },
+  args: { readonly name: string | number; readonly reason: string | number },
   details: DiagnosticDetails = {},
 ): Diagnostic => ({
   ...details,
   code: 'ZT4304',
   severity: 'error',
-  message: `\`${args.name}\` cannot be swept: it is fixed when the trainer is built`,
+  message: `\`${args.name}\` cannot be swept: ${args.reason}`,
   span,
 });
 

@@ -30,7 +30,7 @@ export interface TrainOptions extends RunOptions {
   readonly command: (words: readonly string[]) => string;
 }
 
-/** Trains, and returns the signal that cut it off. Rejects with a RunError where a run failed. */
+/** Trains, and returns the signal that cut it off. Rejects with a RunError where a run failed, and where a sweep has no point to pick. */
 export async function trainCommand(
   trainerClass: TrainerClass,
   args: TrainArguments,
@@ -175,5 +175,6 @@ async function sweepFrom(
       result.folder === null ? '' : `; --run-dir ${result.folder} runs what is not done once more`;
     throw new RunError(`${result.failed} of ${result.runs} runs failed${again}`);
   }
+  if (result.unpicked !== null) throw new RunError(result.unpicked);
   return result.signal;
 }

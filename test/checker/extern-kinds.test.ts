@@ -157,7 +157,7 @@ describe('an optimizer', () => {
   test('its attributes are no axis of a sweep', () => {
     const addon = 'addon sweep { over = [axis(opt.lr, [1e-3, 1e-2])] pick = min(validate.loss) }';
     expect(told(lamb, { ...use(''), addon })).toEqual([
-      `${axisFixed(place, { name: 'opt.lr' }).code} opt.lr`,
+      `${axisFixed(place, { name: 'opt.lr', reason: 'it is fixed when the trainer is built' }).code} opt.lr`,
     ]);
   });
   test.each([

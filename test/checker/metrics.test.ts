@@ -89,6 +89,17 @@ describe('what is wrong', () => {
     expect(first?.notes).toEqual(['`validate.m` is a table, and no one number that could be watched']);
   });
 
+  test('an average of one logit says what is allowed', () => {
+    const spec = specOf({
+      validate: validate('metric m = f1(logits[..., 0], batch.label, average = "none")'),
+    });
+    expect(
+      checkProgram('spec.ztrain', memoryHost({ 'spec.ztrain': spec })).diagnostics.map(
+        ({ message }) => message,
+      ),
+    ).toEqual(['`average` of `f1` is "none", "macro" or nothing at all expected']);
+  });
+
   test('classes whose number depends on a param are not kept apart', () => {
     const model =
       'param count: int = 10 where count > 0\nmodel Net on image: f32[n, 8, 8, 1] -> f32[n, count] { return image |> flatten() |> dense(count) as head }';

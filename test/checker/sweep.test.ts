@@ -34,6 +34,15 @@ describe('a sweep', () => {
     ],
     ['axis(opt.lrr, [1])', 'ZT2002', 'unknown attribute `lrr` of `opt`', 'write `opt.lr`'],
     ['axis(opt.epsilon, [1e-8])', 'ZT4304', '`opt.epsilon` cannot be swept', 'make it a `param`'],
+    ['axis(trainer.limit, [1.batches])', 'ZT4304', 'cannot be swept: it has parts', '`trainer.limit.train`'],
+    ['axis(trainer.limit.trian, [1.batches])', 'ZT2001', 'unknown setting', '`trainer.limit.train`'],
+    ['axis(trainer.limit.test, [1.batches])', 'ZT4304', 'takes no such step', null],
+    ['axis(trainer.run_dir, ["a", "b"])', 'ZT4304', 'each run of a sweep has its own folder', '--run-dir'],
+    ['axis(trainer.dev_run, [1.batches])', 'ZT4304', 'picks no point', '--dev-run'],
+    ['axis(trainer.summary, [1, 2])', 'ZT4304', 'what is shown of a run', null],
+    ['axis(trainer.progress, ["bar", "none"])', 'ZT4304', 'what is shown of a run', null],
+    ['axis(trainer.profile, ["simple", none])', 'ZT4304', 'what is shown of a run', null],
+    ['axis(trainer.log_every, [0.steps])', 'ZT3203', 'is 0.steps, more than 0 expected', null],
     ['axis(units, [8.5])', 'ZT3203', 'a value of `units` is 8.5, a whole number expected', null],
     ['axis(units, ["8"])', 'ZT3203', 'a value of `units` is "8", a whole number expected', null],
     ['axis(kind, ["c"])', 'ZT3203', 'a value of `kind` is "c", one of "a", "b" expected', null],
@@ -89,5 +98,95 @@ describe('a sweep', () => {
   test('of constants', () => {
     const spec = over('axis(opt.lr, rates), axis(units, [base, 2 * base])');
     expect(found({ ...spec, param: `${param}\nconst rates = [1e-3, 1e-2]\nconst base = 16` })).toEqual([]);
+  });
+});
+
+describe('the runs of a sweep', () => {
+  const sweep = (axes: string, rest: Parameters<typeof only>[0] = {}): Parameters<typeof only>[0] => ({
+    ...rest,
+    addon: `${rest.addon ?? ''} addon sweep { over = [${axes}] pick = min(validate.loss) }`,
+  });
+  const warm = (over: string): Parameters<typeof only>[0] => ({
+    schedule: `schedule s { warmup(to = 0.1, over = ${over}) cosine(to = 0, over = rest) }`,
+    optimizer: 'optimizer opt = sgd { of = Net lr = s }',
+  });
+
+  test('have what they are told of at the value that makes it so', () => {
+    // An epoch has 45 batches: a window of 64 is none.
+    const shown = only(sweep('axis(trainer.accumulate, [64, 1])'));
+    expect([shown.code, shown.at, shown.message]).toEqual([
+      'ZT4204',
+      '64',
+      expect.stringContaining('`accumulate` is 64'),
+    ]);
+    expect(shown.notes.slice(-2)).toEqual([
+      'in the run with trainer.accumulate = 64',
+      '1 of the 2 runs of the sweep has this',
+    ]);
+  });
+  test('where two axes decide, each is named by itself', () => {
+    const shown = found(
+      sweep('axis(trainer.accumulate, [1, 2]), axis(trainer.epochs, [1, 2])', warm('60.steps')),
+    );
+    expect(shown.map(({ code, at, related }) => [code, at, related[0]])).toEqual([
+      ['ZT4202', '2', ['rest', 'does not hold here']],
+      ['ZT4202', '1', ['rest', 'does not hold here']],
+    ]);
+    expect(shown.map(({ notes }) => notes.slice(-2))).toEqual([
+      [
+        'in the run with trainer.accumulate = 2, trainer.epochs = 2',
+        '3 of the 4 runs of the sweep have this',
+      ],
+      [
+        'in the run with trainer.accumulate = 1, trainer.epochs = 1',
+        '3 of the 4 runs of the sweep have this',
+      ],
+    ]);
+    // All in each run: the fault is the spec's, and stands there.
+    const all = only(
+      sweep('axis(trainer.accumulate, [1, 2]), axis(trainer.epochs, [1, 2])', warm('600.steps')),
+    );
+    expect([all.code, all.at]).toEqual(['ZT4202', 'rest']);
+  });
+  test('of a param, and of many axes', () => {
+    const spec = sweep('axis(epochs, [2, 1])', {
+      ...warm('60.steps'),
+      param: 'param epochs: int = 2 where epochs > 0',
+      trainer: 'trainer Digits { epochs = epochs }',
+    });
+    expect(only(spec)).toMatchObject({ code: 'ZT4202', at: '1' });
+    // 20 x 20 runs: each value with the first of the others.
+    const rates = Array.from({ length: 20 }, (_, at) => `${at + 1}e-3`).join();
+    const counts = Array.from({ length: 20 }, (_, at) => `${20 - at}`).join();
+    const model =
+      'model Net on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image |> flatten() |> dense(10, bias = rate > 0) as head }';
+    const many = only(
+      sweep(`axis(rate, [${rates}]), axis(trainer.epochs, [${counts}])`, {
+        ...warm('60.steps'),
+        model,
+        param: 'param rate: float = 1',
+      }),
+    );
+    expect(many).toMatchObject({ code: 'ZT4202', at: '1' });
+    expect(many.notes.at(-1)).toBe('each value was looked at with the first value of the other axes');
+  });
+  test('are what is checked, not the defaults that an axis replaces', () => {
+    const stopping = 'addon early_stopping { monitor = min(validate.loss) }';
+    const trainer = 'trainer Digits { epochs = 3 }';
+    expect(found(sweep('axis(early_stopping.patience, [1, 2])', { trainer, addon: stopping }))).toEqual([]);
+    expect(found({ trainer, addon: stopping }).map(({ code }) => code)).toEqual(['ZT5020']);
+    // A warning holds where it holds in all runs.
+    expect(found(sweep('axis(early_stopping.patience, [1, 20])', { trainer, addon: stopping }))).toEqual([]);
+    expect(
+      only(sweep('axis(early_stopping.patience, [20, 30])', { trainer, addon: stopping })),
+    ).toMatchObject({ code: 'ZT5020', at: '20' });
+    // The length of the run is the axis'.
+    expect(found(sweep('axis(trainer.epochs, [1, 2])', { trainer: 'trainer Digits {}' }))).toEqual([]);
+    expect(found(sweep('axis(trainer.steps, [10, 20])'))).toEqual([]);
+    expect(found(sweep('axis(trainer.limit.train, [10.batches, 50.percent])'))).toEqual([]);
+    expect(only(sweep('axis(trainer.limit.train, [1.percent, 50.percent])'))).toMatchObject({
+      code: 'ZT4220',
+      at: '1.percent',
+    });
   });
 });

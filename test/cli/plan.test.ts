@@ -1,5 +1,5 @@
 /** `show --plan`: the timetable of a run with all that comes every so often or at one time. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -9,6 +9,7 @@ import { checkSpec, specFile } from '../../src/cli/specs.js';
 import { digits } from '../../src/runtime/data/index.js';
 import { parseOverride } from '../../src/values/overrides.js';
 import { percent } from '../../src/values/units.js';
+import { program, start } from './command-line.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'ztrain-plan-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -339,3 +340,58 @@ test('rows of a part by class are those that a run reads, where a source is alwa
       expect(planOf(text)[1]).toContain(`: ${opened.rows} of ${all} rows, `);
     }
 });
+
+test('an average without every, and from the start, as the run takes weights in', async () => {
+  const spec = (
+    from: string,
+  ): string => `data train_set = digits { batch = 32 shuffle = true map row -> { image: cast(row.image, f32) / 16, label: row.label } }
+data test_set = train_set { split = "test" batch = 128 shuffle = false }
+model Net on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image |> flatten() |> dense(10) as head }
+model Settled = average(Net, from = ${from})
+optimizer opt = sgd { of = Net lr = 0.1 }
+step train(batch in train_set) { update opt { minimize mean(softmax_cross_entropy(Net(batch.image), batch.label)) } }
+step validate(batch in test_set) every 1.epoch { metric loss = mean(softmax_cross_entropy(Settled(batch.image), batch.label)) }
+trainer Averaged { epochs = 4 summary = false limit = { train: 7.batches, validate: 1.batches } }
+addon checkpoint { every = 1.steps keep = 100 }
+`;
+  for (const [from, plan, taken] of [
+    ['50.percent', 'after 14, 21, 28 (3 times)', [14, 21, 28]],
+    ['1.percent', 'at the start, and after 7, 14, 21, … (4 times)', [0, 7, 14, 21, 28]],
+    ['0.steps', 'at the start, and after 7, 14, 21, … (4 times)', [0, 7, 14, 21, 28]],
+  ] as const) {
+    expect(planOf(spec(from))).toContain(`average Settled of Net: takes weights in ${plan}`);
+    const runDir = join(folder, `averaged-${from}`);
+    const ended = await start(program, ['run', 'plan.ztrain', '--engine', 'embedded', '--run-dir', runDir], {
+      cwd: folder,
+    });
+    expect(ended.stderr).not.toContain('error');
+    expect(ended.code).toBe(0);
+    const counts = Array.from({ length: 28 }, (_, at) => countIn(runDir, at + 1));
+    const increased = counts.flatMap((count, at) =>
+      count > (counts[at - 1] ?? (taken[0] === 0 ? 1 : 0)) ? [at + 1] : [],
+    );
+    expect(increased).toEqual(taken.filter((step) => step > 0));
+    expect(counts.at(-1)).toBe(taken.length);
+  }
+});
+
+test.each([
+  ['1', '0.04 up to 1 with the last update'],
+  ['0.5', '0.04 up to 1, then down to 0.000004'],
+])('one cycle with pct_start = %s', (share, text) => {
+  const cycled = whole
+    .replace('adam { of = Net', 'adam { of = Net lr = s')
+    .replace('optimizer', `schedule s { one_cycle(peak = 1, pct_start = ${share}, over = rest) }\noptimizer`);
+  expect(planOf(cycled).join('\n')).toContain(text);
+});
+
+/** How many weights the average holds in the checkpoint of a step. */
+const countIn = (runDir: string, step: number): number => {
+  const name = `step-${String(step).padStart(8, '0')}`;
+  const bytes = readFileSync(join(runDir, 'checkpoints', name, 'optimizer.safetensors'));
+  const header = 8 + Number(bytes.readBigUInt64LE(0));
+  const tensors: unknown = JSON.parse(bytes.toString('utf8', 8, header));
+  const found: unknown = Reflect.get(Object(tensors), 'Settled/count');
+  const offsets: unknown = Reflect.get(Object(found), 'data_offsets');
+  return bytes.readFloatLE(header + (Array.isArray(offsets) ? Number(offsets[0]) : Number.NaN));
+};

@@ -243,27 +243,43 @@ describe('average', () => {
     [4, 2],
     [0, 1],
     [1, 3],
+    [0, 3],
   ])('from step %d, every %d: the mean of the weights taken in', async (from, every) => {
     const states = await follow(new NetTrainer(average(from, every)));
     for (const path of trained) {
       const taken: (readonly number[])[] = [];
       states.forEach((state, step) => {
-        if (step === 0) return;
         const now = of(state, `Net.${path}`);
+        // The weights that the run begins with are there at step 0.
         if (step >= from && (step - from) % every === 0) taken.push(now);
         const mean = now.map((_, i) => taken.reduce((sum, each) => sum + (each[i] ?? 0), 0) / taken.length);
-        expectClose(
-          of(state, `Other.${path}`),
-          step < from ? now : taken.length === 0 ? of(states[0], `Net.${path}`) : mean,
-        );
+        expectClose(of(state, `Other.${path}`), step < from ? now : mean);
       });
     }
-    expect(of(states[10], 'Other/count')).toEqual([Math.floor((10 - from) / every) + (from === 0 ? 0 : 1)]);
+    expect(of(states[10], 'Other/count')).toEqual([Math.floor((10 - from) / every) + 1]);
   });
 
   test('takes weights in once a window, not with each of its batches', async () => {
     const states = await follow(new NetTrainer(average(1, 1), { accumulate: 2 }));
     expect(states.slice(1).map((state) => of(state, 'Other/count')[0])).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  test('from what rounds to no step: the weights that the run begins with are in the mean', async () => {
+    const states = await follow(
+      new NetTrainer(({ net, other }) => ({
+        // 0.4 of a step.
+        Other: copies.average({ of: net, into: other, from: units.percent(4), every: units.steps(4) }),
+      })),
+    );
+    expect(states.map((state) => of(state, 'Other/count')[0])).toEqual([1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3]);
+    for (const path of trained) {
+      const [first = [], later] = [of(states[0], `Net.${path}`), of(states[4], `Net.${path}`)];
+      expectClose(of(states[3], `Other.${path}`), first);
+      expectClose(
+        of(states[4], `Other.${path}`),
+        first.map((value, i) => (value + (later[i] ?? Number.NaN)) / 2),
+      );
+    }
   });
 
   test('lengths in parts of an epoch: the first time is rounded, the others are where an interval ends', async () => {

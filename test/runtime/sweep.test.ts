@@ -362,6 +362,7 @@ describe('going on', () => {
       'error: a batch is more than the data: batch_size <= rows, got rows = 2, batch_size = 4',
     );
     expect(err).toMatch(/2 +2 +failed \(1 of 1\)/);
+    expect(err).toContain('point 2 is not picked: its run failed');
     expect(err).toContain('error: 1 of 3 runs failed; --run-dir ');
     const { points, picked } = written(folder);
     expect(points.map(({ runs }) => runs[0]?.state)).toEqual(['finished', 'failed', 'finished']);
@@ -370,6 +371,37 @@ describe('going on', () => {
     const again = await run(swept(failing), [...short, '--run-dir', folder]);
     expect(again.err).toContain('2 done before');
     expect(again.code).toBe(3);
+  });
+
+  test('what is not finite in a run is no point to pick; why, and the exit code where none is left', async () => {
+    const seeds = [axis('trainer.seed', 1, 2)];
+    const some = addons.sweep({
+      over: [axis('lr', 0.05, 1e30)],
+      average: seeds,
+      pick: addons.min('validate.loss'),
+    });
+    const ignoring = ['trainer.on_nan=ignore', ...short, '--run-dir'];
+    const mixed = await run(swept(some), [...ignoring, join(root, 'mixed')]);
+    expect(mixed.code).toBe(0);
+    expect(mixed.err).toContain('picked by min(validate.loss): point 1');
+    expect(mixed.err).toMatch(/2 +1e\+30 +(NaN|Infinity) \(2 of 2 runs\)/);
+    expect(mixed.err).toMatch(
+      /point 2 is not picked: validate\.loss is (NaN|Infinity) in 2 of its 2 runs \(trainer\.seed=1, trainer\.seed=2\)/,
+    );
+    const all = addons.sweep({ over: [axis('lr', 1e30, 1e32)], pick: addons.min('validate.loss') });
+    const none = await run(swept(all), [...ignoring, join(root, 'none-finite')]);
+    expect(none.code).toBe(3);
+    expect(none.err).toMatch(/point 1 is not picked: validate\.loss is (NaN|Infinity)\n/);
+    expect(none.err).toMatch(/point 2 is not picked: validate\.loss is (NaN|Infinity)\n/);
+    expect(none.err).toContain(
+      'error: no point can be picked by min(validate.loss): none has a finite validate.loss in all its runs',
+    );
+    expect(written(join(root, 'none-finite')).picked).toBeNull();
+    // All is done, and still there is none.
+    expect((await run(swept(all), [...ignoring, join(root, 'none-finite')])).code).toBe(3);
+    // A dev run picks none anyway.
+    const trial = await run(swept(all), ['trainer.on_nan=ignore', ...short, '--dev-run', '1']);
+    expect(trial.code).toBe(0);
   });
 
   test('a folder with other files, or in use, is left alone', async () => {

@@ -84,7 +84,8 @@ const checkNone = (input: TrainingInput, run: Run, { option, value, part, kinds 
 
 export const checkLimits = (input: TrainingInput, run: Run): void => {
   const { trainer, report } = input;
-  const overfit = optionOf(trainer.options, 'overfit');
+  const given = optionOf(trainer.options, 'overfit');
+  const overfit = given && evaluateIr(given, run.names) === null ? null : given;
   for (const { name, value } of limitFields(input)) {
     if (!overfit || (name !== 'train' && name !== 'validate')) continue;
     const [first, second] = overfit.span.start < value.span.start ? [overfit, value] : [value, overfit];

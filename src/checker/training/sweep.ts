@@ -49,7 +49,7 @@ export const axesIn = (addon: IrAddon, attribute: 'over' | 'average'): readonly 
   );
 };
 
-const paramType = ({ type }: IrParam): OptionType =>
+export const paramType = ({ type }: IrParam): OptionType =>
   type.kind === 'choice'
     ? { kind: 'choice', choices: type.values }
     : type.kind === 'int' || type.kind === 'float' || type.kind === 'bool' || type.kind === 'path'
@@ -68,12 +68,56 @@ const ownersOf = (trainer: IrTrainer): ReadonlyMap<string, readonly string[]> =>
   ]);
 
 const fixedHelp = 'make it a `param`, write that into the spec, and sweep over the param';
+const fixed = 'it is fixed when the trainer is built';
+
+/** What a command line may set, and no axis: all points would be one run, or write into one folder. */
+const notSwept: ReadonlyMap<string, { readonly reason: string; readonly help: string }> = new Map([
+  [
+    'run_dir',
+    {
+      reason: 'each run of a sweep has its own folder below that of the sweep',
+      help: 'leave it out, or name the folder of the sweep: `--run-dir`',
+    },
+  ],
+  [
+    'dev_run',
+    {
+      reason: 'a dev run is of all runs of a sweep, and picks no point',
+      help: 'write `--dev-run` at the command line; for runs of other lengths, sweep over `trainer.steps`',
+    },
+  ],
+  ...(['limit.test', 'limit.predict'] as const).map(
+    (name) =>
+      [
+        name,
+        {
+          reason: 'a run trains and validates, and takes no such step',
+          help: 'leave it out, or set it in the trainer',
+        },
+      ] as const,
+  ),
+  ...(['progress', 'summary', 'profile'] as const).map(
+    (name) =>
+      [
+        name,
+        {
+          reason: 'it changes what is shown of a run, not the run',
+          help: 'leave it out, or set it in the trainer',
+        },
+      ] as const,
+  ),
+]);
 
 interface Target {
   readonly type: OptionType;
   readonly nullable: boolean;
   readonly option: OptionDeclaration | null;
 }
+
+const partsHelp = 'name the part: `trainer.limit.train`';
+
+const optionIn = (kinds: readonly string[], name: string): OptionDeclaration | undefined =>
+  kinds.flatMap((kind) => optionTable.get(kind) ?? []).find((each) => each.name === name);
 
 const targetOf = ({ trainer, report }: TrainingInput, { name, span }: PlacedAxis): Target | null => {
   const [first = '', second, ...more] = name.split('.');
@@ -97,10 +141,14 @@ const targetOf = ({ trainer, report }: TrainingInput, { name, span }: PlacedAxis
     return null;
   }
   const kinds = owners.get(first);
-  if (!kinds || more.length > 0) {
+  // The parts of `limit` have names of their own: `trainer.limit.train`.
+  const option = kinds ? optionIn(kinds, [second, ...more].join('.')) : undefined;
+  if (!kinds || (more.length > 0 && !option)) {
     const [near] = nearest(first, owners.keys());
     const help = kinds
-      ? 'an axis is a param, `lr`, or an attribute of one thing, `opt.lr`'
+      ? second === 'limit'
+        ? partsHelp
+        : 'an axis is a param, `lr`, or an attribute of one thing, `opt.lr`'
       : near !== undefined
         ? `write \`${near}.${second}\``
         : `what has attributes are ${listed([...owners.keys()])}`;
@@ -108,12 +156,23 @@ const targetOf = ({ trainer, report }: TrainingInput, { name, span }: PlacedAxis
     return null;
   }
   if (trainer.optimizers.some((each) => each.name === first && each.extern)) {
-    report(axisFixed(span, { name }, { help: fixedHelp }));
+    report(axisFixed(span, { name, reason: fixed }, { help: fixedHelp }));
     return null;
   }
-  const options = kinds.flatMap((kind) => optionTable.get(kind) ?? []);
-  const option = options.find((each) => each.name === second);
-  const settable = options.filter(({ overridable }) => overridable).map((each) => each.name);
+  if (first === 'trainer' && second === 'limit' && !option) {
+    report(axisFixed(span, { name, reason: 'it has parts, which can be' }, { help: partsHelp }));
+    return null;
+  }
+  const unswept = first === 'trainer' ? notSwept.get([second, ...more].join('.')) : undefined;
+  if (unswept) {
+    report(axisFixed(span, { name, reason: unswept.reason }, { help: unswept.help }));
+    return null;
+  }
+  const settable = kinds
+    .flatMap((kind) => optionTable.get(kind) ?? [])
+    .filter(({ overridable }) => overridable)
+    .map((each) => each.name)
+    .filter((each) => first !== 'trainer' || !notSwept.has(each));
   if (!option) {
     const [near] = nearest(second, settable);
     const help = near !== undefined ? `write \`${first}.${near}\`` : `it has ${listed(settable)}`;
@@ -121,7 +180,7 @@ const targetOf = ({ trainer, report }: TrainingInput, { name, span }: PlacedAxis
     return null;
   }
   if (!option.overridable || option.type === null) {
-    report(axisFixed(span, { name }, { help: fixedHelp }));
+    report(axisFixed(span, { name, reason: fixed }, { help: fixedHelp }));
     return null;
   }
   return { type: option.type, nullable: option.nullable, option };
@@ -149,6 +208,11 @@ const checkValues = (
       report(wrongType(span, { what, found: showValue(given), expected: showType(type) }));
       return false;
     }
+    const isNone = typeof read === 'object' && read !== null && read.unit !== 'batches' && read.value <= 0;
+    if (isNone || (typeof read === 'object' && read !== null && read.value < 0)) {
+      report(wrongType(span, { what, found: text, expected: 'more than 0' }));
+      return false;
+    }
     if (typeof read === 'number' && option && !withinLimits(read, option.limits)) {
       report(outOfLimits(span, { what, value: read, text: option.where ?? '' }));
       return false;
@@ -167,10 +231,10 @@ const checkValues = (
 const mostPoints = 10_000;
 
 /** Conditions on params, at every point: those that join several params only fail at some. */
-const checkPoints = (input: TrainingInput, axes: readonly PlacedAxis[]): void => {
+const checkPoints = (input: TrainingInput, axes: readonly PlacedAxis[]): boolean => {
   const { trainer, report } = input;
   const swept = axes.filter(({ name }) => !name.includes('.'));
-  if (swept.length === 0 || countOf(swept) > mostPoints) return;
+  if (swept.length === 0 || countOf(swept) > mostPoints) return true;
   for (const point of combinations(swept)) {
     const own = new Map(input.params);
     for (const { name, text } of point) {
@@ -199,11 +263,15 @@ const checkPoints = (input: TrainingInput, axes: readonly PlacedAxis[]): void =>
         swept.length > 1 ? { notes: [`the point is ${others}`] } : {},
       ),
     );
-    return;
+    return false;
   }
+  return true;
 };
 
-export const checkSweep = (input: TrainingInput): void => {
+/** Its axes; none where there is no sweep, or one that cannot run. */
+export const checkSweep = (input: TrainingInput): readonly PlacedAxis[] => {
+  const all: PlacedAxis[] = [];
+  let canRun = true;
   const { trainer, report } = input;
   for (const addon of trainer.addons) {
     if (addon.name !== 'sweep') continue;
@@ -235,6 +303,9 @@ export const checkSweep = (input: TrainingInput): void => {
       const target = targetOf(input, axis);
       if (!target || !checkValues(input, axis, target)) fine = false;
     }
-    if (fine) checkPoints(input, axes);
+    if (fine) fine = checkPoints(input, axes);
+    canRun &&= fine;
+    all.push(...axes);
   }
+  return canRun ? all : [];
 };

@@ -28,6 +28,7 @@ import { checkRateLimits } from './rate-limits.js';
 import { runOf } from './run.js';
 import { checkPhases, checkSchedules } from './schedules.js';
 import { checkSweep } from './sweep.js';
+import { checkRuns } from './sweep-runs.js';
 import { checkNeverRuns } from './timetable.js';
 import { checkTraces } from './traces.js';
 import { checkUnevenSets } from './uneven-sets.js';
@@ -38,7 +39,7 @@ import { checkRates } from './zero-rates.js';
 export type { TrainingInput } from './input.js';
 
 export const checkTraining = (input: TrainingInput): void => {
-  const run = runOf(input);
+  const { names } = runOf(input);
   const { strayed } = checkReach(input);
   checkOwnership(input, strayed);
   checkPatterns(input);
@@ -46,14 +47,23 @@ export const checkTraining = (input: TrainingInput): void => {
   checkPretrained(input);
   checkMetricNames(input);
   checkTraces(input);
-  checkMonitors(input, run);
   checkAddonEffects(input);
   checkCheckpoints(input);
+  checkWeightNames(input);
+  checkActivations(input, names);
+  checkRandomData(input);
+  const axes = checkSweep(input);
+  checkRuns(input, axes, checkRun);
+};
+
+/** What depends on a run's numbers; each run of a sweep has its own. */
+const checkRun = (input: TrainingInput): void => {
+  const run = runOf(input);
+  checkMonitors(input, run);
   checkRunLength(input, run);
   checkWindow(input, run);
   checkLive(input, run);
   checkAttributeValues(input, run);
-  checkSweep(input);
   checkPhases(input, run);
   checkLimits(input, run);
   checkLeast(input, run);
@@ -67,12 +77,9 @@ export const checkTraining = (input: TrainingInput): void => {
   if (run.epochs === null || run.steps === null) checkSchedules(input, run);
   checkRates(input, run);
   checkRateLimits(input, run);
-  checkWeightNames(input);
-  checkActivations(input, run.names);
   checkHeads(input, run.names);
   checkValidationData(input, run.names);
   checkMeasuredData(input, run.names);
-  checkRandomData(input);
   checkDroppedRows(input, run);
   checkUnevenSets(input, run);
   checkRowRanges(input, run);

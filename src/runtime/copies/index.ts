@@ -44,7 +44,7 @@ export function ema<M extends Part, S extends object = object>({
 
 /**
  * The mean of the model's weights at `from` and at each `every` after it (stochastic weight averaging, Izmailov et al., 2018).
- * Before that, its weights are the model's.
+ * Before that, its weights are the model's. `from`, in steps, is rounded; from 0, those that the run begins with are in the mean.
  */
 export function average<M extends Part>({
   of,

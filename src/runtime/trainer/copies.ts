@@ -8,7 +8,8 @@ import type { Clock } from '../optim/optimizer.js';
 import { readScalar } from '../optim/update.js';
 import { RunError } from '../run/run-error.js';
 import type { Scalar, Tensor } from '../tensor.js';
-import { dueAt, durationInSteps, type Pace } from '../../values/durations.js';
+import { averageTakes, firstTaken } from '../../values/averages.js';
+import type { Pace } from '../../values/durations.js';
 import type { StepTrace } from './stage.js';
 
 /** A weight of a copy and the one that it is a copy of. */
@@ -52,18 +53,24 @@ export class Copies<S extends object> {
   constructor(
     private readonly engine: Engine,
     copies: ReadonlyMap<string, Copy<S>>,
-    private readonly pace: Pace,
-    pathOf: (part: Part) => string,
+    /** Null where nothing is trained, and nothing taken in. */
+    private readonly pace: Pace | null,
+    paths: ReadonlyMap<Part, string>,
     private readonly clockOf: (clock: Clock) => Clock<S>,
   ) {
     this.#copies = [...copies].map(([name, copy]) => ({
       name,
       copy,
       weights: copiedWeights(name, copy),
-      path: pathOf(copy.into),
+      path: paths.get(copy.into) ?? '',
       count:
         copy.kind === 'average'
-          ? engine.variable(`${name}/count`, { dtype: 'f32', shape: [], values: new Float32Array(1) })
+          ? engine.variable(`${name}/count`, {
+              dtype: 'f32',
+              shape: [],
+              // From the start on, the first weights are in it, which are its own at the start.
+              values: Float32Array.of(pace !== null && firstTaken(copy.from, pace) === 0 ? 1 : 0),
+            })
           : null,
     }));
   }
@@ -157,14 +164,18 @@ export class Copies<S extends object> {
 
   /** Whether an average takes weights in when so many steps are done. */
   #takesAt({ from, every }: AverageOf<S>): (done: number) => boolean {
-    const first = Math.max(0, Math.round(durationInSteps(from, this.pace)));
-    const interval = durationInSteps(every, this.pace);
-    return (done) => done === first || (done > first && dueAt(done - first, interval));
+    return averageTakes(from, every, this.#trainingPace());
+  }
+
+  #trainingPace(): Pace {
+    if (this.pace === null)
+      throw new Error('an average takes weights in where nothing is trained; this is a fault of the runtime');
+    return this.pace;
   }
 
   #average(trace: StepTrace, one: BoundCopy<S>, copy: AverageOf<S>): void {
     const { name, weights } = one;
-    const first = Math.max(0, Math.round(durationInSteps(copy.from, this.pace)));
+    const first = firstTaken(copy.from, this.#trainingPace());
     const takes = this.#takesAt(copy);
     const early = trace.stage.ask(trace, `${name} waits`, ({ step }) => step + 1 < first);
     if (early) {

@@ -172,9 +172,9 @@ export class Session implements StageHost, UpdateHost {
     const pace = paceOf(options, parts, opened);
     const freezing = new Freezing(optimizers.values(), parts.models, pace);
     const nameOf = new Map([...parts.models].map(([name, part]) => [part, name]));
-    const copies = new Copies(engine, parts.copies, pace, (part) => nameOf.get(part) ?? '', parts.clockOf);
-    const training = parts.kinds.includes('train');
-    const schedules = new Schedules(parts.schedules, training ? pace : null);
+    const training = parts.kinds.includes('train') ? pace : null;
+    const copies = new Copies(engine, parts.copies, training, nameOf, parts.clockOf);
+    const schedules = new Schedules(parts.schedules, training);
     const stages: OpenStage[] = [];
     const readBy = ({ data }: StepPlan): readonly ReopenableData[] =>
       data.flatMap((set) => opened.get(set) ?? []);

@@ -1,8 +1,14 @@
-/** Points of a sweep: what their runs have come to, which is the best, and how they are shown. */
-import { columnsOf, showNumber, table, wrapParts } from '../progress/format.js';
+/** Points of a sweep: what their runs have come to, which of them is picked, and the table that says so. */
+import type { Json } from '../addons/addon.js';
+import { columnsOf, showNumber, showSeconds, table, wrapParts, wrapWords } from '../progress/format.js';
+import { jsonNumber } from '../run/folder.js';
 import type { RunSummary } from '../run/sweep-folder.js';
 import { counted } from '../../values/counted.js';
+import { monitorName } from '../../values/monitor-name.js';
 import { combinations, spreadOf, type Setting, type Spread, type SweepPlan } from '../../values/sweep.js';
+
+/** How the user would run one point from here, with these words. */
+type Command = (words: readonly string[]) => string;
 
 type State = 'open' | 'finished' | 'failed' | 'interrupted';
 
@@ -19,14 +25,14 @@ export interface PointRun {
 /** Whether a run is still to be done, or to go on. */
 export const isLeft = ({ state }: PointRun): boolean => state === 'open' || state === 'interrupted';
 
-export interface Point {
+interface Point {
   readonly settings: readonly Setting[];
   readonly runs: readonly PointRun[];
   /** Null where a run of it is not finished. */
   readonly metrics: ReadonlyMap<string, Spread> | null;
 }
 
-export function pointsOf(plan: SweepPlan, runs: readonly PointRun[]): readonly Point[] {
+function pointsOf(plan: SweepPlan, runs: readonly PointRun[]): readonly Point[] {
   return combinations(plan.over).map((settings, point) => {
     const own = runs.filter((run) => run.point === point);
     const summaries = own.flatMap(({ summary }) => (summary === null ? [] : [summary]));
@@ -39,16 +45,100 @@ export function pointsOf(plan: SweepPlan, runs: readonly PointRun[]): readonly P
   });
 }
 
-/** The best of the points whose runs are all finished, the first of several; null where there is none. */
-export function pickedOf(plan: SweepPlan, points: readonly Point[]): Point | null {
+/** Runs of a point that have no number for a metric, or one that is not finite. */
+const without = ({ runs }: Point, metric: string): readonly PointRun[] =>
+  runs.filter(({ summary }) => !Number.isFinite(summary?.metrics.get(metric)));
+
+/** Why a point is not picked, whatever the others are: what is not finite is no best, and no mean of others stands in for it. */
+function whyUnpicked(plan: SweepPlan, point: Point): string | null {
+  const of = (some: readonly PointRun[]): string => {
+    if (point.runs.length === 1) return '';
+    const which = some.map(({ settings }) => wordsOf(settings.slice(point.settings.length)).join(' '));
+    const shown = which.slice(0, mostNamed).join(', ');
+    return ` in ${some.length} of its ${point.runs.length} runs (${shown}${which.length > mostNamed ? ', …' : ''})`;
+  };
+  const failed = point.runs.filter(({ state }) => state === 'failed');
+  if (failed.length > 0) return point.runs.length === 1 ? 'its run failed' : `it failed${of(failed)}`;
+  const { metric } = plan.pick;
+  const lacking = without(point, metric);
+  const [first] = lacking;
+  if (first === undefined) return null;
+  const value = first.summary?.metrics.get(metric);
+  return value === undefined
+    ? `${metric} was not measured${of(lacking)}`
+    : `${metric} is ${showNumber(value)}${of(lacking)}`;
+}
+
+/** More runs of a point are not named one by one. */
+const mostNamed = 3;
+
+/** Why nothing is picked, where all runs are done; null where there is a pick, or a run that is left. */
+export function unpickedText(plan: SweepPlan, runs: readonly PointRun[]): string | null {
+  const points = pointsOf(plan, runs);
+  if (runs.some(isLeft) || pickedOf(plan, points) !== null) return null;
+  return `no point can be picked by ${monitorName(plan.pick)}: none has a finite ${plan.pick.metric} in all its runs`;
+}
+
+/** The best of the points whose runs are all finished, with a finite number in each; the first of several; null where there is none. */
+function pickedOf(plan: SweepPlan, points: readonly Point[]): Point | null {
   let best: { readonly point: Point; readonly value: number } | null = null;
   for (const point of points) {
     const value = point.metrics?.get(plan.pick.metric)?.mean;
-    if (value === undefined || Number.isNaN(value)) continue;
+    if (value === undefined || whyUnpicked(plan, point) !== null) continue;
     const better = best === null || (plan.pick.mode === 'min' ? value < best.value : value > best.value);
     if (better) best = { point, value };
   }
   return best?.point ?? null;
+}
+
+export function pointsJson(plan: SweepPlan, runs: readonly PointRun[]): Json {
+  return pointsOf(plan, runs).map(({ settings, runs: own, metrics }) => ({
+    settings: settingsJson(settings),
+    metrics: metrics === null ? null : metricsJson(metrics),
+    runs: own.map((run) => ({
+      folder: run.name,
+      settings: settingsJson(run.settings),
+      state: run.state,
+      error: run.error,
+      seconds: run.summary?.seconds ?? null,
+      metrics:
+        run.summary === null
+          ? null
+          : Object.fromEntries([...run.summary.metrics].map(([name, value]) => [name, jsonNumber(value)])),
+    })),
+  }));
+}
+
+const settingsJson = (settings: readonly Setting[]): Json =>
+  Object.fromEntries(
+    settings.map(({ name, value, text }) => [
+      name,
+      typeof value === 'object' && value !== null ? text : value,
+    ]),
+  );
+
+const metricsJson = (metrics: ReadonlyMap<string, Spread>): Json =>
+  Object.fromEntries(
+    [...metrics].map(([name, { mean, deviation }]) => [
+      name,
+      { mean: jsonNumber(mean), deviation: deviation === null ? null : jsonNumber(deviation) },
+    ]),
+  );
+
+export function pickedJson(plan: SweepPlan, runs: readonly PointRun[], command: Command): Json {
+  const points = pointsOf(plan, runs);
+  const picked = pickedOf(plan, points);
+  if (picked === null) return null;
+  return {
+    point: points.indexOf(picked) + 1,
+    settings: settingsJson(picked.settings),
+    command: commandOf(plan, picked, command),
+  };
+}
+
+/** A single run with the settings of a point. */
+function commandOf(plan: SweepPlan, point: Point, command: Command): string {
+  return command([...wordsOf(point.settings), ...(plan.average.length === 0 ? [] : ['--no-sweep'])]);
 }
 
 export const wordsOf = (settings: readonly Setting[]): readonly string[] =>
@@ -86,6 +176,10 @@ export function tableLines(
         ? [openText(point, failed)]
         : shown.map((name) => {
             const spread = point.metrics?.get(name);
+            const lacking = without(point, name).length;
+            // A mean of the others would be read as the point's.
+            if (spread !== undefined && lacking > 0 && point.runs.length > 1)
+              return `${Number.isFinite(spread.mean) ? 'none' : showNumber(spread.mean)} (${lacking} of ${point.runs.length} runs)`;
             return spread === undefined ? '' : showSpread(spread);
           });
     return { index, point, settings: point.settings.map(({ text }) => text), cells };
@@ -113,4 +207,45 @@ export function tableLines(
       columns,
     ),
   );
+}
+
+/** What it has come to, and what to do next. A dev run is a trial: its figures are of a few steps, and pick nothing. */
+export function closing(
+  plan: SweepPlan,
+  runs: readonly PointRun[],
+  command: Command,
+  isTrial: boolean,
+  columns: number,
+): readonly string[] {
+  const points = pointsOf(plan, runs);
+  const picked = pickedOf(plan, points);
+  const seconds = runs.reduce((sum, { summary }) => sum + (summary?.seconds ?? 0), 0);
+  const left = runs.filter(isLeft).length;
+  const finished = runs.filter(({ state }) => state === 'finished').length;
+  const words = (line: string): readonly string[] => wrapWords(line, columns);
+  const lines = [
+    ...words(
+      `${counted(finished, 'run')} of ${runs.length} finished${finished === 0 ? '' : ` in ${showSeconds(seconds)}`}${left === 0 ? '' : `, ${left} ${left === 1 ? 'is' : 'are'} left`}`,
+    ),
+  ];
+  const { metric } = plan.pick;
+  const by = monitorName(plan.pick);
+  if (isTrial) lines.push(...words(`a dev run picks no point: ${metric} is that of a few steps`));
+  else if (picked !== null && left > 0)
+    lines.push(
+      ...words(
+        `best so far by ${by}: point ${points.indexOf(picked) + 1}; a point is picked once all runs are done`,
+      ),
+    );
+  else if (picked !== null)
+    lines.push(
+      ...words(`picked by ${by}: point ${points.indexOf(picked) + 1}`),
+      `run it: ${commandOf(plan, picked, command)}`,
+    );
+  if (!isTrial && left === 0)
+    for (const [index, point] of points.entries()) {
+      const why = whyUnpicked(plan, point);
+      if (why !== null) lines.push(...words(`point ${index + 1} is not picked: ${why}`));
+    }
+  return lines;
 }

@@ -4,15 +4,14 @@
  */
 import { join, resolve } from 'node:path';
 import type { Json } from '../addons/addon.js';
-import { showSeconds, wrapWords } from '../progress/format.js';
 import { wordColumns, writeWords } from '../progress/reporter.js';
-import { jsonNumber, runName } from '../run/folder.js';
+import { runName } from '../run/folder.js';
 import { RunError } from '../run/run-error.js';
 import { openSweepFolder, readSummary, setAsideUnused, type SweepFolder } from '../run/sweep-folder.js';
 import { counted } from '../../values/counted.js';
 import { monitorName } from '../../values/monitor-name.js';
 import { UsageError, type Override } from '../../values/overrides.js';
-import { combinations, settingText, type Setting, type Spread, type SweepPlan } from '../../values/sweep.js';
+import { combinations, settingText, type Setting, type SweepPlan } from '../../values/sweep.js';
 import { Control, type StopSignal } from './control.js';
 import { parseParam } from './params.js';
 import { newestIn, noneWhole, type ResumePoint } from './resume.js';
@@ -20,12 +19,13 @@ import { namedFolder, runFit, type RunOptions } from './run.js';
 import { shortPath } from './short-path.js';
 import { OtherData, SweepData } from './sweep-data.js';
 import {
+  closing,
   isLeft,
-  pickedOf,
-  pointsOf,
+  pickedJson,
+  pointsJson,
   tableLines,
+  unpickedText,
   wordsOf,
-  type Point,
   type PointRun,
 } from './sweep-points.js';
 import type { TrainerClass, TrainerSetup } from './trainer.js';
@@ -49,6 +49,8 @@ export interface SweepResult {
   readonly signal: StopSignal | null;
   readonly runs: number;
   readonly failed: number;
+  /** Why no point can be picked, where all runs are done and each point lacks a figure; null otherwise. */
+  readonly unpicked: string | null;
   /** The sweep's folder, or null where nothing was written. */
   readonly folder: string | null;
 }
@@ -97,7 +99,7 @@ export async function runSweep(
         ended,
         points: pointsJson(plan, runs),
         // What is best so far is no pick.
-        picked: runs.some(isLeft) ? null : pickedJson(plan, runs, options),
+        picked: runs.some(isLeft) ? null : pickedJson(plan, runs, options.command),
       });
     await write(false);
     for (const [index, run] of runs.entries()) {
@@ -112,13 +114,16 @@ export async function runSweep(
     }
     const signal = runs.some(isLeft) ? control.signal : null;
     await write(signal === null);
-    for (const line of tableLines(plan, runs, wordColumns(stream), devRun !== null)) print(line);
-    for (const line of closing(plan, runs, options, folder, devRun !== null)) print(line);
+    const columns = wordColumns(stream);
+    for (const line of tableLines(plan, runs, columns, devRun !== null)) print(line);
+    for (const line of closing(plan, runs, options.command, devRun !== null, columns)) print(line);
+    if (folder !== null) print(`sweep: ${shortPath(join(folder.path, 'sweep.json'))}`);
     if (signal !== null) sayGoOn(folder, options, print);
     return {
       signal,
       runs: runs.length,
       failed: runs.filter(({ state }) => state === 'failed').length,
+      unpicked: devRun !== null || signal !== null ? null : unpickedText(plan, runs),
       folder: folder === null ? null : shortPath(folder.path),
     };
   } finally {
@@ -296,94 +301,6 @@ function aboutOf({ spec }: TrainerClass, plan: SweepPlan, base: SweepBase): Read
     average: axes(plan.average),
     pick: monitorName(plan.pick),
   };
-}
-
-function pointsJson(plan: SweepPlan, runs: readonly PointRun[]): Json {
-  return pointsOf(plan, runs).map(({ settings, runs: own, metrics }) => ({
-    settings: settingsJson(settings),
-    metrics: metrics === null ? null : metricsJson(metrics),
-    runs: own.map((run) => ({
-      folder: run.name,
-      settings: settingsJson(run.settings),
-      state: run.state,
-      error: run.error,
-      seconds: run.summary?.seconds ?? null,
-      metrics:
-        run.summary === null
-          ? null
-          : Object.fromEntries([...run.summary.metrics].map(([name, value]) => [name, jsonNumber(value)])),
-    })),
-  }));
-}
-
-const settingsJson = (settings: readonly Setting[]): Json =>
-  Object.fromEntries(
-    settings.map(({ name, value, text }) => [
-      name,
-      typeof value === 'object' && value !== null ? text : value,
-    ]),
-  );
-
-const metricsJson = (metrics: ReadonlyMap<string, Spread>): Json =>
-  Object.fromEntries(
-    [...metrics].map(([name, { mean, deviation }]) => [
-      name,
-      { mean: jsonNumber(mean), deviation: deviation === null ? null : jsonNumber(deviation) },
-    ]),
-  );
-
-function pickedJson(plan: SweepPlan, runs: readonly PointRun[], options: SweepRunOptions): Json {
-  const points = pointsOf(plan, runs);
-  const picked = pickedOf(plan, points);
-  if (picked === null) return null;
-  return {
-    point: points.indexOf(picked) + 1,
-    settings: settingsJson(picked.settings),
-    command: commandOf(plan, picked, options),
-  };
-}
-
-/** A single run with the settings of a point. */
-function commandOf(plan: SweepPlan, point: Point, { command }: SweepRunOptions): string {
-  return command([...wordsOf(point.settings), ...(plan.average.length === 0 ? [] : ['--no-sweep'])]);
-}
-
-/** What it has come to, and what to do next. A dev run is a trial: its figures are of a few steps, and pick nothing. */
-function closing(
-  plan: SweepPlan,
-  runs: readonly PointRun[],
-  options: SweepRunOptions,
-  folder: SweepFolder | null,
-  isTrial: boolean,
-): readonly string[] {
-  const points = pointsOf(plan, runs);
-  const picked = pickedOf(plan, points);
-  const seconds = runs.reduce((sum, { summary }) => sum + (summary?.seconds ?? 0), 0);
-  const left = runs.filter(isLeft).length;
-  const finished = runs.filter(({ state }) => state === 'finished').length;
-  const words = (line: string): readonly string[] =>
-    wrapWords(line, wordColumns(options.stream ?? process.stderr));
-  const lines = [
-    ...words(
-      `${counted(finished, 'run')} of ${runs.length} finished${finished === 0 ? '' : ` in ${showSeconds(seconds)}`}${left === 0 ? '' : `, ${left} ${left === 1 ? 'is' : 'are'} left`}`,
-    ),
-  ];
-  const { metric } = plan.pick;
-  const by = monitorName(plan.pick);
-  if (isTrial) lines.push(...words(`a dev run picks no point: ${metric} is that of a few steps`));
-  else if (picked !== null && left > 0)
-    lines.push(
-      ...words(
-        `best so far by ${by}: point ${points.indexOf(picked) + 1}; a point is picked once all runs are done`,
-      ),
-    );
-  else if (picked !== null)
-    lines.push(
-      ...words(`picked by ${by}: point ${points.indexOf(picked) + 1}`),
-      `run it: ${commandOf(plan, picked, options)}`,
-    );
-  if (folder !== null) lines.push(`sweep: ${shortPath(join(folder.path, 'sweep.json'))}`);
-  return lines;
 }
 
 function folderOf(trainerClass: TrainerClass, plan: SweepPlan, base: SweepBase, options: RunOptions): string {

@@ -5,11 +5,14 @@ import { parseOverride, UsageError, type Override } from '../values/overrides.js
 import type { Checkpoint } from './checkpoint/read.js';
 import type { StrictValue } from './checkpoint/strict-json.js';
 import { isUnbegun, refuseOthers } from './run/folder.js';
+import { aboutRun } from './run/about-run.js';
+import { RunError } from './run/run-error.js';
 import { setAsideUnused } from './run/sweep-folder.js';
 import type { FitResult } from './trainer/fit.js';
 import { record } from '../values/json-record.js';
 import {
   endedBy,
+  hasCheckpoints,
   newestIn,
   noneWhole,
   resumePointAt,
@@ -58,6 +61,11 @@ export async function goOn(
     throw new UsageError(
       `--run-dir ${runDir} and --resume ${from} are two runs, and a run goes on in its own folder; leave --run-dir out`,
     );
+  await aboutRun(point.run).catch((error: unknown) =>
+    say(
+      `${error instanceof Error ? error.message : String(error)}; it is written anew, without earlier starts`,
+    ),
+  );
   const given = new Set(attributes.map(({ path }) => path.join('.')));
   const before = overridesOf(point).filter(({ path }) => !given.has(path.join('.')));
   const trainer = new trainerClass({
@@ -83,6 +91,10 @@ async function pointToGoOn(
 ): Promise<ResumePoint | 'over' | null> {
   if (runDir === null) return unfinishedIn(join('runs', trainer), trainer, say);
   if (!existsSync(join(runDir, 'run.json'))) {
+    if (await hasCheckpoints(runDir))
+      throw new RunError(
+        `${runDir} has checkpoints of a run and no run.json, which says what the run is; put that back, go on from the newest of them by --resume ${runDir}, or choose another --run-dir`,
+      );
     if (existsSync(runDir) && isUnbegun(runDir)) await setAsideUnused(runDir);
     // A new run would be refused there.
     else if (existsSync(runDir)) refuseOthers(runDir);

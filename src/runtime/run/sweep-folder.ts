@@ -1,12 +1,14 @@
 /** A sweep's folder: `sweep.json`, and below it a folder for each of its runs. One process at a time works in it. */
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rename } from 'node:fs/promises';
+import { readdir, rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { makeFolder } from '../../values/folders.js';
 import type { Json } from '../addons/addon.js';
 import { fileError, replaceText, sweepTemporaries } from '../checkpoint/files.js';
 import { isInUse, lockFolder, type FolderLock } from '../checkpoint/lock.js';
+import { openRegular } from '../checkpoint/tensor-file.js';
 import { parseStrictJson, type StrictValue } from '../checkpoint/strict-json.js';
+import { smallFile } from './about-run.js';
 import { isLeftOver, refuseOthers } from './folder.js';
 import { RunError } from './run-error.js';
 
@@ -52,8 +54,9 @@ export async function openSweepFolder(path: string): Promise<SweepFolder> {
 async function readBefore(file: string): Promise<ReadonlyMap<string, StrictValue>> {
   let value: StrictValue;
   try {
-    value = parseStrictJson(await readFile(file, 'utf8'));
+    value = parseStrictJson((await smallFile(file)) ?? '');
   } catch (error) {
+    if (error instanceof RunError) throw error;
     throw new RunError(
       `cannot read ${file}: ${error instanceof Error ? error.message : String(error)}; choose another --run-dir`,
     );
@@ -71,13 +74,21 @@ export async function settingsIn(folder: string): Promise<readonly string[]> {
   return Array.isArray(settings) ? settings.map(String) : [];
 }
 
-/** The newest sweep in `runs` (of one trainer) that was left, and that nobody works in; null where there is none. */
-export async function unfinishedSweepIn(runs: string): Promise<string | null> {
+/**
+ * The newest sweep in `runs` (of one trainer) that was left, and that nobody works in; null where there is none. `say` is told of what
+ * cannot be read and is passed over.
+ */
+export async function unfinishedSweepIn(runs: string, say: (line: string) => void): Promise<string | null> {
   const names = await readdir(runs).catch((): string[] => []);
   for (const name of names.sort().reverse()) {
     const folder = join(runs, name);
     if (!isSweep(folder)) continue;
-    if ((await readBefore(join(folder, 'sweep.json'))).get('ended') === true) continue;
+    try {
+      if ((await readBefore(join(folder, 'sweep.json'))).get('ended') === true) continue;
+    } catch (error) {
+      say(`passed over: ${folder}: ${error instanceof Error ? error.message : String(error)}`);
+      continue;
+    }
     if (!isInUse(folder)) return folder;
   }
   return null;
@@ -91,9 +102,9 @@ export interface RunSummary {
 
 /** Reads a finished run. `best`: where the run kept its best checkpoint, the metrics are those of its step. */
 export async function readSummary(folder: string): Promise<RunSummary | null> {
-  const file = join(folder, 'summary.json');
-  if (!existsSync(file)) return null;
-  const read = parseStrictJson(await readFile(file, 'utf8'));
+  const text = await smallFile(join(folder, 'summary.json'));
+  if (text === null) return null;
+  const read = parseStrictJson(text);
   if (!(read instanceof Map)) return null;
   const reason = read.get('reason');
   if (reason !== 'finished' && reason !== 'stopped' && reason !== 'out-of-time') return null;
@@ -121,8 +132,9 @@ const about: ReadonlySet<string> = new Set(['stage', 'over', 'step', 'epoch', 'w
 /** The metrics of the passes at a step, by full name. */
 async function measuredAt(folder: string, step: number): Promise<ReadonlyMap<string, number>> {
   const found = new Map<string, number>();
-  const text = await readFile(join(folder, 'metrics.jsonl'), 'utf8').catch(() => '');
-  for (const line of text.split('\n')) {
+  const file = await openRegular(join(folder, 'metrics.jsonl'), null).catch(() => null);
+  // It closes the file at its end.
+  for await (const line of file?.readLines() ?? []) {
     if (line === '') continue;
     const record = parseStrictJson(line);
     if (!(record instanceof Map) || record.get('step') !== step || record.get('over') !== 'pass') continue;

@@ -9,8 +9,10 @@ import type { Outputs } from './stage.js';
 export interface LiveAddOn {
   /** Its name for messages: that of the spec, if it has one, else its kind. */
   readonly kind: string;
-  /** What checkpoints have its state under, whatever the spec calls it; `kind` unless given. */
+  /** Its kind, under which checkpoints have its state; `kind` unless given. */
   readonly stateOf?: string;
+  /** Whether `kind` is a name that tells it from others of `stateOf`; false unless given. */
+  readonly hasOwnName?: boolean;
   readonly hooks: Hooks;
   /** Whether it is a part of every run, whose time is not told as that of an add-on. */
   readonly isOwn?: true;

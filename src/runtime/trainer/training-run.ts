@@ -168,7 +168,7 @@ async function train(
     if (resume !== null) {
       startAddOns(taking, host, live);
       const states = jsonOf(resume.state['addOns']);
-      restoreStates(live, states);
+      lines.push(...restoreStates(live, states, resume.state['addOnsByName'] === true));
       forgetUnwatched(best, states, watches);
       // All of the checkpoint is taken: only now is something of the run written anew.
       lines.push(...resume.passed.map((line) => `passed over: ${line}`), ...(await setNewerAside(resume)));

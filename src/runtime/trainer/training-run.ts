@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fromExactNumber } from '../../values/exact-number.js';
-import { optionTable } from '../../values/options.gen.js';
 import type { Json, MetricsLine, Moment } from '../addons/addon.js';
 import { loadInto } from '../checkpoint/read.js';
 import { wrapWords } from '../progress/format.js';
@@ -64,8 +63,7 @@ export async function trainPrepared(
     throw new RunError('a run that goes on from a checkpoint writes to its folder; a dev run writes nothing');
   options.checkData?.(await readFiles(prepared.session));
   // Compared before anything of the run is touched.
-  const changes =
-    resume === null ? [] : await checkSame(trainer, prepared.session, resume, options.allow ?? []);
+  const changes = resume === null ? [] : await checkSame(trainer, prepared, resume, options.allow ?? []);
   const over = resume === null ? null : await nothingLeft(prepared, resume, changes);
   if (over !== null) {
     tellOver(trainer, over, options);
@@ -308,7 +306,7 @@ const stepOf = (start: Json): number => Number(record('a start', start)['step'])
 /** Throws where a run is not the one that the checkpoint is of, but for what is allowed. What differs, a line each. */
 async function checkSame(
   trainer: AnyTrainer,
-  session: Session,
+  { session, attribute }: Prepared,
   { checkpoint, state }: ResumePoint,
   allowed: readonly string[],
 ): Promise<readonly string[]> {
@@ -320,21 +318,9 @@ async function checkSame(
   }
   const lock = await lockOf(trainer, session);
   return compareLocks(shortPath(checkpoint.folder), state['lock'], lock, allowed, {
-    inSpec: (name) => valueInSpec(trainer, name),
+    attribute,
     never: otherEpochs(state, lock),
   });
-}
-
-/** What the spec says of `owner.option` of a data set; undefined of all else. */
-function valueInSpec(trainer: AnyTrainer, name: string): string | undefined {
-  const [owner = '', option = ''] = name.split('.');
-  const key = optionTable.get('data/options')?.find((one) => one.name === option)?.key ?? option;
-  const options = new Map<string, unknown>(Object.entries(trainer.dataSets().get(owner)?.options ?? {}));
-  const value = options.get(key);
-  if (value === null) return 'none';
-  return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string'
-    ? String(value)
-    : undefined;
 }
 
 /** Puts the state of the checkpoint in place of the first. Nothing on the disk is touched. */

@@ -166,7 +166,12 @@ async function sweepFrom(
   const result = await runSweep(trainerClass, plan, base, {
     ...options,
     ...(folder === undefined ? {} : { runDir: folder, goesOn: true }),
-    command: (words) => command([...own, ...words]),
+    // How the sweep was shown, and where it was written, is nothing of the run.
+    command: (words) =>
+      command([
+        ...own.filter((word) => !/^trainer\.(?:progress|summary|profile|run_dir)=/.test(word)),
+        ...words,
+      ]),
   });
   if (result.failed > 0) {
     const again =

@@ -100,7 +100,7 @@ export interface RunSummary {
   readonly seconds: number;
 }
 
-/** Reads a finished run. `best`: where the run kept its best checkpoint, the metrics are those of its step. */
+/** Reads a finished run. Where it kept its best checkpoint, its metrics are those that were measured at that step, and no others. */
 export async function readSummary(folder: string): Promise<RunSummary | null> {
   const text = await smallFile(join(folder, 'summary.json'));
   if (text === null) return null;
@@ -108,7 +108,7 @@ export async function readSummary(folder: string): Promise<RunSummary | null> {
   if (!(read instanceof Map)) return null;
   const reason = read.get('reason');
   if (reason !== 'finished' && reason !== 'stopped' && reason !== 'out-of-time') return null;
-  const metrics = numbersOf(read.get('metrics'));
+  const newest = numbersOf(read.get('metrics'));
   const checkpoints = read.get('checkpoints');
   const best = checkpoints instanceof Map ? checkpoints.get('best') : undefined;
   const seconds = read.get('seconds');
@@ -116,8 +116,7 @@ export async function readSummary(folder: string): Promise<RunSummary | null> {
     typeof best === 'string'
       ? Number(/step-(\d+)(?:\.ckpt)?$/.exec(basename(best))?.[1] ?? Number.NaN)
       : Number.NaN;
-  if (!Number.isNaN(step))
-    for (const [name, value] of await measuredAt(folder, step)) metrics.set(name, value);
+  const metrics = Number.isNaN(step) ? newest : await measuredAt(folder, step, newest);
   return { metrics, seconds: typeof seconds === 'number' ? seconds : 0 };
 }
 
@@ -127,23 +126,34 @@ function numbersOf(value: StrictValue | undefined): Map<string, number> {
   );
 }
 
-const about: ReadonlySet<string> = new Set(['stage', 'over', 'step', 'epoch', 'wall']);
-
-/** The metrics of the passes at a step, by full name. */
-async function measuredAt(folder: string, step: number): Promise<ReadonlyMap<string, number>> {
+/**
+ * What was measured at a step of the metrics that a run has, by full name: by validations, and by the train step over the epoch that ended
+ * there, or over a window where there are no epochs.
+ */
+async function measuredAt(
+  folder: string,
+  step: number,
+  of: ReadonlyMap<string, number>,
+): Promise<ReadonlyMap<string, number>> {
   const found = new Map<string, number>();
+  const inWindow = new Map<string, number>();
+  let hasEpochs = false;
   const file = await openRegular(join(folder, 'metrics.jsonl'), null).catch(() => null);
   // It closes the file at its end.
   for await (const line of file?.readLines() ?? []) {
     if (line === '') continue;
     const record = parseStrictJson(line);
-    if (!(record instanceof Map) || record.get('step') !== step || record.get('over') !== 'pass') continue;
-    const stage = String(record.get('stage'));
-    // A table is no one number.
-    for (const [name, value] of record)
-      if (!about.has(name) && !Array.isArray(value)) found.set(`${stage}.${name}`, Number(value));
+    if (!(record instanceof Map)) continue;
+    const over = record.get('over');
+    hasEpochs ||= over === 'epoch';
+    const into = over === 'pass' || over === 'epoch' ? found : over === 'window' ? inWindow : null;
+    if (record.get('step') !== step || into === null) continue;
+    for (const [name, value] of record) {
+      const full = `${String(record.get('stage'))}.${name}`;
+      if (of.has(full)) into.set(full, Number(value));
+    }
   }
-  return found;
+  return hasEpochs ? found : new Map([...inWindow, ...found]);
 }
 
 /**

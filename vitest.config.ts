@@ -13,6 +13,7 @@ const onEveryEngine = [
   'test/runtime/data-map.test.ts',
   'test/runtime/engine.test.ts',
   'test/runtime/externs.test.ts',
+  'test/runtime/failed-calls.test.ts',
   'test/runtime/freezing.test.ts',
   'test/runtime/frozen-from.test.ts',
   'test/runtime/fused.test.ts',

@@ -60,7 +60,8 @@ async function plain(path: string): Promise<readonly (HostTensor | null)[]> {
   const file = await openTensorFile(path, null);
   const read = [];
   try {
-    for await (const { tensor } of file.each(inDataOrder(file.entries), () => true)) read.push(tensor);
+    for await (const some of file.each(inDataOrder(file.entries), () => true, true))
+      read.push(...some.map(({ tensor }) => tensor));
     return read;
   } finally {
     await file.close();

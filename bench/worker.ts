@@ -92,14 +92,14 @@ export async function work(trainerClass: TrainerClass, options: WorkerOptions): 
     began = performance.now();
     return undefined;
   };
-  const hooks: Hooks = {
+  const hooks: Hooks<Answer> = {
     stepEnd,
     nextStepEnd: (step) => (options.single || isFirst ? step + 1 : Math.max(step + 1, until)),
   };
   const timing: AddOn = {
     kind: 'bench',
     phase: 'dependent',
-    owns: [],
+    owns: ['stop'],
     withOptions: () => timing,
     start: () => hooks,
   };

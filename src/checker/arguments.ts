@@ -20,7 +20,7 @@ import { checkExpr } from './expressions.js';
 import type { Unit } from './ir.js';
 import { keyHelp } from './foreign.js';
 import { holdsGaps, refuseGaps } from './missing.js';
-import { isBatchType, isTensorType, showWitness, sizeOf } from './patterns.js';
+import { isBatchType, isTensorType, showWitness, sizeOfValue } from './patterns.js';
 import { sizeCode } from './size-code.js';
 import { textHelp } from './row-texts.js';
 import { aType, isNumber, unitName } from './types.js';
@@ -197,8 +197,8 @@ export const coerce = (env: Env, written: TypeExpr, found: Value, what: string):
   const fits = accept(env, written, found);
   if (fits) {
     if (fits.ratio && wantsInt(written)) {
-      // Reported by `sizeOf` where the fraction is not whole.
-      const size = sizeOf(env, placeholder(found.span), found);
+      // Reported by `sizeOfValue` where the fraction is not whole.
+      const size = sizeOfValue(env, found);
       if (!size) return null;
       return value(found.span, { kind: 'int' }, { ...sizeCode(size, env.place, found.span) }, { size });
     }
@@ -282,15 +282,6 @@ const wantsInts = (written: TypeExpr): boolean =>
   written.kind === 'namedType'
     ? written.name.text === 'int'
     : written.kind === 'unionType' && written.members.some(wantsInts);
-
-const placeholder = (span: Span): Expr => ({
-  kind: 'number',
-  id: 0,
-  span,
-  value: 0,
-  integer: true,
-  text: '0',
-});
 
 const showValue = (found: Value): string => {
   const constant = constantOf(found);

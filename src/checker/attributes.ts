@@ -258,6 +258,12 @@ export const ownerOf = (
   params: readonly Item[] = builtins.flatMap((each) => each.params),
 ): Owner => ({ name, builtins, params });
 
+/** What does today what an attribute that is not built would do. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  'trainer.device':
+    'leave it out: `--devices cpu`, `gpu` or `gpu:1` of the command line says where a run computes',
+};
+
 /** Checks the attributes of a block. `inherited` are those of what it amends. Groups and maps are the caller's. */
 export const checkAttributes = (
   env: Env,
@@ -310,11 +316,16 @@ export const checkAttributes = (
     }
     if (!found || (later.has(name) && !isDefault(host, item, found))) {
       env.checker.report(
-        notBuilt(entry.span, { what: `\`${name}\` of \`${owner.name}\`` }, { help: 'leave it out' }),
+        notBuilt(
+          entry.span,
+          { what: `\`${name}\` of \`${owner.name}\`` },
+          { help: INSTEAD[`${owner.name}.${name}`] ?? 'leave it out' },
+        ),
       );
       continue;
     }
-    merged.set(name, { span: entry.value.span, value: found });
+    // Where it has its default, what is not built changes nothing: the runtime has no word for it.
+    if (!later.has(name)) merged.set(name, { span: entry.value.span, value: found });
     values.set(name, found);
   }
   const all = new Map<string, Value>();

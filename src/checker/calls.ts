@@ -221,6 +221,12 @@ export const isOptionalTensor = (type: TypeExpr): boolean =>
   type.kind === 'unionType' &&
   type.members.some((member) => member.kind === 'namedType' && member.name.text === 'none');
 
+const elementwise: ReadonlySet<string | null> = new Set(['broadcast', 'select']);
+const ofOneRank: ReadonlySet<string | null> = new Set(['pool', 'utf8', 'outer', 'own_rows']);
+
+/** Rules whose result has a type of TypeScript that follows from the arguments': a call need not say it, unless ranks differ. */
+export const hasOneType = (rule: string | null): boolean => elementwise.has(rule) || ofOneRank.has(rule);
+
 const sameText = (env: Env, a: Span, b: Span): boolean =>
   textOf(env.checker.prelude.file.source, a) === textOf(env.checker.prelude.file.source, b);
 
@@ -412,17 +418,12 @@ const applyBuiltin = (env: Env, builtin: Builtin, call: BuiltinCall, span: Span)
     (rule === null && first && result ? sameText(env, first.type.span, result.span) : false);
   const fixed =
     rule === null && result ? ![result, ...inputs.map((param) => param.type)].some(spread) : false;
-  const elementwise = rule === 'broadcast' || rule === 'select';
   const ranks = new Set(
     values.flatMap((each) =>
       each.type.kind === 'tensor' && each.type.shape.length > 0 ? [each.type.shape.length] : [],
     ),
   );
-  const free = elementwise
-    ? ranks.size > 1
-    : rule === 'pool' || rule === 'utf8'
-      ? false
-      : !likeFirst && !fixed;
+  const free = hasOneType(rule) ? elementwise.has(rule) && ranks.size > 1 : !likeFirst && !fixed;
   const random = builtin.settings.get('random') === true;
   if (random && env.place.kind !== 'host') env.place.notes.random = true;
   const tensors = inputs

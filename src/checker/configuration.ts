@@ -255,12 +255,17 @@ export const checkTrainerOptions = (env: Env, decl: TrainerDecl): readonly IrNam
   const attributes = checkAttributes(env, ownerOf('trainer', [builtin]), decl.config);
   refuseParts(env, decl.config);
   const devices = attributes.given.find((each) => each.name === 'devices');
-  if (devices && devices.value.constant !== 1 && devices.value.constant !== 'auto') {
+  const count = devices?.value.constant;
+  // What is below 1 has an error of its own.
+  if (devices && count !== 'auto' && !(typeof count === 'number' && count <= 1)) {
+    const isList = devices.value.type.kind === 'list';
     env.checker.report(
       notBuilt(
         devices.span,
-        { what: 'training on several devices' },
-        { help: 'write `devices = "auto"`, or leave it out' },
+        { what: isList ? 'a list of `devices`' : 'training on several devices' },
+        {
+          help: `write \`devices = "auto"\`, or leave it out${isList ? '; `--devices gpu:1` of the command line chooses one' : ''}`,
+        },
       ),
     );
   }

@@ -184,7 +184,7 @@ const restAlone = (type: TypeExpr): Name | null => {
 /** An add-on: its options alone. What it declares is checked here, where it stands. */
 const addonItem = (env: Env, item: ExternItem): IrExternItem => {
   reportHidden(env, item);
-  const { many } = declaredOf(env, item);
+  const { many, owns } = declaredOf(env, item);
   return {
     span: item.span,
     doc: item.doc,
@@ -202,5 +202,6 @@ const addonItem = (env: Env, item: ExternItem): IrExternItem => {
     inputs: [],
     result: { kind: 'none' },
     many,
+    effects: owns,
   };
 };

@@ -13,7 +13,7 @@ import {
 } from './dims/size.js';
 import type { Env } from './env.js';
 import type { IrExpr, IrSlice } from './ir.js';
-import { sizeOf } from './patterns.js';
+import { sizeOfValue } from './patterns.js';
 import { hasMasks, isMissing, present, withGap } from './missing.js';
 import { mayHold } from './start-tests.js';
 import { sizeCode } from './size-code.js';
@@ -95,7 +95,7 @@ const indexed = (env: Env, expr: IndexExpr, of: Value): Value => {
         );
         return unknownValue(expr.span);
       }
-      const at = sizeOf(env, slice.at, index);
+      const at = sizeOfValue(env, index, slice.at.span);
       if (!at) return unknownValue(expr.span);
       const number = asConstant(at);
       const room = asConstant(size);
@@ -118,7 +118,7 @@ const indexed = (env: Env, expr: IndexExpr, of: Value): Value => {
       const end = (bound: Expr | null): { readonly size: Size; readonly ir: IrExpr } | null | undefined => {
         if (!bound) return null;
         const found = checkExpr(env, bound);
-        const at = sizeOf(env, bound, found);
+        const at = sizeOfValue(env, found, bound.span);
         if (!at) return undefined;
         const number = asConstant(at);
         const exact =

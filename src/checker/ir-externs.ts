@@ -21,6 +21,8 @@ export interface IrExternItem {
   readonly result: IrType;
   /** Of an add-on: whether each of several is told its label. */
   readonly many: boolean;
+  /** Of an add-on: effects that no other may have. */
+  readonly effects?: readonly string[];
   /** Of a data source: whether it is live. */
   readonly live?: true;
   /** Of a data source whose fields are held against its TypeScript one by one. */

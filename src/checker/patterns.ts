@@ -52,7 +52,11 @@ export const sizeValue = (span: Span, name: string, size: Size): Value =>
   value(span, intType, { kind: 'ref', ref: { kind: 'dim', name } }, { size });
 
 /** The size that an expression gives, or null after an error was reported. A fraction must be whole. */
-export const sizeOf = (env: Env, expr: Expr, found: Value = checkExpr(env, expr)): Size | null => {
+export const sizeOf = (env: Env, expr: Expr): Size | null =>
+  sizeOfValue(env, checkExpr(env, expr), expr.span);
+
+/** As `sizeOf`, of what an expression was found to be. */
+export const sizeOfValue = (env: Env, found: Value, span: Span = found.span): Size | null => {
   if (found.type.kind === 'unknown') return null;
   if (found.ratio) {
     const { numerator, denominator } = found.ratio;
@@ -62,7 +66,7 @@ export const sizeOf = (env: Env, expr: Expr, found: Value = checkExpr(env, expr)
       const constant = asConstant(numerator) !== null && asConstant(denominator) !== null;
       env.checker.report(
         notWhole(
-          expr.span,
+          span,
           {
             size: showFraction(numerator, denominator),
             witness:
@@ -77,9 +81,7 @@ export const sizeOf = (env: Env, expr: Expr, found: Value = checkExpr(env, expr)
   }
   if (found.size) return found.size;
   if (found.type.kind !== 'int') {
-    env.checker.report(
-      wrongType(expr.span, { what: 'a size', found: aType(found.type), expected: 'an int' }),
-    );
+    env.checker.report(wrongType(span, { what: 'a size', found: aType(found.type), expected: 'an int' }));
     return null;
   }
   return noSize;

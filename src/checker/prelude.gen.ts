@@ -451,7 +451,7 @@ export const preludeText = [
   '  trainer options(',
   '    epochs: int | none = none where epochs >= 1, steps: int | none = none where steps >= 1,',
   '    accumulate: int = 1 where accumulate >= 1, clip: clip | none = none, seed: int = 0 where seed >= 0,',
-  '    precision: "f32" | "mixed" | "bf16" | "f16" = "f32", devices: int | "auto" = "auto",',
+  '    precision: "f32" | "mixed" | "bf16" | "f16" = "f32", devices: int | int[...] | "auto" = "auto" where devices >= 1,',
   '    on_nan: "stop" | "skip" | "ignore" = "stop", log_every: steps = 50.steps, progress: "auto" | "bar" | "plain" | "none" = "auto",',
   '    summary: bool | int = true where summary >= 1, run_dir: path | none = none,',
   '    min_epochs: int | none = none where min_epochs >= 1, min_steps: int | none = none where min_steps >= 1, max_time: time | none = none,',

@@ -12,7 +12,7 @@ import { hoist } from './graphs.js';
 import type { IrContent, IrExpr, IrExprKind, IrSlot, IrSlotRef, IrStepStmt, IrStmt } from './ir.js';
 import { walkIr } from './ir-walk.js';
 import { addSlot, takeName } from './layers.js';
-import { sizeOf } from './patterns.js';
+import { sizeOfValue } from './patterns.js';
 import { aType, intType, showType, type Type } from './types.js';
 import { isUnknown, literal, unknownValue, value, type Value } from './value.js';
 import { judgeSizes } from './judging.js';
@@ -82,8 +82,12 @@ const turnsOf = (env: Env, input: Value, stage: RepeatStage): Value => {
     );
     return unknownValue(stage.span);
   }
-  const first = list ? null : stage.to ? sizeOf(env, stage.from, from) : constant(0);
-  const last = list ? null : stage.to && to ? sizeOf(env, stage.to, to) : sizeOf(env, stage.from, from);
+  const first = list ? null : stage.to ? sizeOfValue(env, from, stage.from.span) : constant(0);
+  const last = list
+    ? null
+    : stage.to && to
+      ? sizeOfValue(env, to, stage.to.span)
+      : sizeOfValue(env, from, stage.from.span);
   if (!list && (!first || !last)) return unknownValue(stage.span);
   const count = list ? list.length : first && last ? asConstant(sub(last, first)) : null;
   const start = first ? asConstant(first) : 0;

@@ -13,7 +13,7 @@ import { add, asConstant, constant, mul, noSize, showSize, type Size } from './d
 import { castHelp, product } from './operators.js';
 import { aType, showShape, tensorType, type TensorType } from './types.js';
 import { judgeOrder, judgeSizes } from './judging.js';
-import { showWitness } from './patterns.js';
+import { showWitness, sizeOfValue } from './patterns.js';
 import { type RuleCall, type Rule, tensorArg, axisOf } from './rules.js';
 
 /** Sizes of a `shape` argument. */
@@ -34,8 +34,11 @@ export const shapeArgument = (call: RuleCall): readonly Size[] | null => {
   for (const item of given.items) {
     if (item.type.kind === 'unknown') return null;
     if (item.size) sizes.push(item.size);
-    else if (item.ratio) sizes.push(noSize);
-    else if (item.type.kind === 'int') sizes.push(noSize);
+    else if (item.ratio) {
+      const size = sizeOfValue(call.env, item);
+      if (!size) return null;
+      sizes.push(size);
+    } else if (item.type.kind === 'int') sizes.push(noSize);
     else {
       call.env.checker.report(
         item.type.kind === 'tensor'

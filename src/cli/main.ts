@@ -37,7 +37,7 @@ const addRunOptions = (command: Command, spec: readonly [string, string]): Comma
     .option('--data-root <dir>', 'where relative data paths start (the spec’s folder)', once('--data-root'))
     .option('--engine <name>', 'auto, embedded or tensorflow', once('--engine'))
     .option('--devices <devices>', 'auto, cpu, gpu or gpu:N', once('--devices'))
-    .option('--force-precision', 'bf16 or f16 also where the device has no units for it')
+    .option('--force-precision', 'bf16 or f16 also where TensorFlow has no units for it on the device')
     .option('--json', 'print metrics or rows as JSON')
     // With a spec, its params are the help.
     .helpOption(false)
@@ -197,7 +197,7 @@ const addCommands = (program: Command, finish: Finish): void => {
     .option('--every <n>', 'steps between checkpoints (three for each kill)', once('--every'))
     .option('--engine <name>', 'auto, embedded or tensorflow', once('--engine'))
     .option('--data-root <dir>', 'where relative data paths start (the spec’s folder)', once('--data-root'))
-    .option('--force-precision', 'bf16 or f16 also where the device has no units for it')
+    .option('--force-precision', 'bf16 or f16 also where TensorFlow has no units for it on the device')
     .option('--out <dir>', 'keep both runs there', once('--out'))
     .action(async (spec: string, words: readonly string[], options: VerifyOptions) => {
       const { verifyResumeCommand } = await import('./verify-resume.js');

@@ -199,7 +199,9 @@ const runTrainer = async (
   if (options.help !== true && checked.ir !== null)
     refuseOnlyInSpec(checked.ir, checked.shownFiles, overrides.map(parseOverride));
   if (checkpoint !== null && hasExterns(checked))
-    throw new Misuse(`${spec.shown} has code of its own, which a checkpoint does not keep; name the spec`);
+    throw new Misuse(
+      `${spec.shown} has code of its own, which a checkpoint does not keep; name the spec: ztrainc ${command} SPEC --from ${options.from ?? 'RUN'}`,
+    );
   let path: string | null;
   try {
     path = await bundleFor(spec, checked, checkpoint !== null);

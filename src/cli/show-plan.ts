@@ -11,6 +11,7 @@ import { builtinDefault, partIn, runOf, type Run } from '../checker/training/run
 import { textOf } from '../parser/source.js';
 import type { Pace } from '../values/durations.js';
 import { batchesIn, partOf, showPart } from '../values/limits.js';
+import { monitorName } from '../values/monitor-name.js';
 import { countOf, settingText, type Axis } from '../values/sweep.js';
 import { showQuantity } from '../values/units.js';
 import { counted, grouped } from '../values/counted.js';
@@ -278,7 +279,7 @@ const sweepLines = (trainer: IrTrainer, fixed: ReadonlySet<string>): readonly st
       const [points, each] = [countOf(over), countOf(average)];
       if (over.length + average.length === 0) return ['sweep: one run, every axis is set'];
       const pick = optionOf(addon.options, 'pick');
-      const by = pick?.kind === 'monitor' ? `, picked by ${pick.mode}(${pick.metric})` : '';
+      const by = pick?.kind === 'monitor' ? `, picked by ${monitorName(pick)}` : '';
       const runs = each === 1 ? '' : `, ${counted(each, 'run')} each: ${counted(points * each, 'run')}`;
       return [`sweep: ${counted(points, 'point')}${runs}${by}`, ...[...over, ...average].map(axisText)];
     });

@@ -262,11 +262,12 @@ const alikeOf = (
 };
 
 const externResult = (unit: Unit, item: IrExternItem): ts.TypeNode => {
-  const { what, result, slots = [], starts = false } = item;
+  const { what, result, slots = [], starts = false, effects = [] } = item;
   const { tree } = unit;
   switch (what) {
     case 'addon':
-      return unit.exportType('addons', 'Start');
+      // Who owns the end of the run has hooks that may ask for it.
+      return unit.exportType('addons', 'Start', effects.includes('stop') ? [tree.literalType('stop')] : []);
     case 'fn':
       return result.kind === 'record' ? recordType(unit, result.fields) : typeNode(unit, result);
     case 'metric':

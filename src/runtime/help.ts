@@ -37,7 +37,7 @@ export function helpText(spec: TrainerSpec<never>, program?: Program, called = s
     '  --from PATH       a run’s folder (its best checkpoint, else the last) or a checkpoint',
     `  --engine NAME     ${engineNames.join(', ')}`,
     '  --devices NAME    auto, cpu, gpu or gpu:N',
-    '  --force-precision bf16 or f16 also where the device has no units for it',
+    '  --force-precision bf16 or f16 also where TensorFlow has no units for it on the device',
     '  --dev-run [N]     N steps (3) and validation batches, nothing is written',
     ...(spec.sweep === undefined
       ? []

@@ -1,10 +1,10 @@
-/** How a metric to make small or large is named in states, messages and files. */
+/** How a metric that is watched is named in states, messages and files. */
 
-/** `min(validate.loss)` */
+/** `min(validate.loss)`; `validate.loss` where it is not said which way is better. */
 export const monitorName = ({
   mode,
   metric,
 }: {
-  readonly mode: 'min' | 'max';
+  readonly mode: 'min' | 'max' | null;
   readonly metric: string;
-}): string => `${mode}(${metric})`;
+}): string => (mode === null ? metric : `${mode}(${metric})`);

@@ -39,7 +39,8 @@ trainer Torture {
   seed = 1 deterministic = true compile = "graph" reload_data = 5.epochs
   // what one sees
   log_every = 50.steps progress = "bar" summary = 2 profile = "trace" run_dir = "runs/torture"
-  devices = "auto"
+  // what is not built may be said where it says no more than is done
+  devices = "auto" device = none nodes = 1 strategy = none sync_batch_norm = false shard_data = true
 }
 addon checkpoint { every = 1.hours keep = 3 best = min(validate.loss) on_error = true }
 addon early_stopping { monitor = min(validate.loss) patience = 5 min_delta = 1e-3 check_finite = true stop_at = 0.01 diverge_at = 100 }
@@ -67,6 +68,7 @@ test('it is right, and becomes typed code', async () => {
   const text = files.map((file) => file.text).join('');
   for (const option of ['summary: 2', "profile: 'trace'", 'sanity: units.batches(2)', 'minSteps: 500'])
     expect(text).toContain(option);
+  expect(text).not.toMatch(/shardData|nodes|strategy|syncBatchNorm|devices?:/);
   const { faults } = await typecheck(files, { folder: '/torture' });
   expect(faults).toEqual([]);
 }, 60_000);

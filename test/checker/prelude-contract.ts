@@ -2,6 +2,7 @@
  * The prelude as TypeScript that only compiles where the runtime has each built-in, in the namespace of its kind, with
  * exactly the options that are declared and built: a key that nothing reads is as wrong as one that nothing declares.
  */
+import { hasOneType } from '../../src/checker/calls.js';
 import { settingList, settingText, type Builtin, type Prelude } from '../../src/checker/prelude.js';
 import { isTensorType } from '../../src/checker/patterns.js';
 import { camel } from '../../src/codegen/names.js';
@@ -18,7 +19,7 @@ const namespaces: Readonly<Record<string, string>> = {
   model: 'copies',
 };
 
-const head = `import { addons, copies, data, losses, metrics, nn, ops, optim, schedules, transforms, type TrainerOptions } from 'ztrain/runtime';
+const head = `import { addons, copies, data, losses, metrics, nn, ops, optim, schedules, transforms, type Tensor, type TrainerOptions } from 'ztrain/runtime';
 type Callable = (...args: never[]) => unknown;
 type Options<F extends Callable, At extends number> = NonNullable<Parameters<F>[At]>;
 type Same<Name extends string, Runtime, Prelude> = [Runtime] extends [Prelude]
@@ -81,6 +82,16 @@ const builtKeys = (builtin: Builtin): readonly string[] => {
     .map((param) => camel(param.name.text));
 };
 
+const saysItsType = (builtin: Builtin): boolean => {
+  const rule = settingText(builtin, 'rule');
+  return (
+    builtin.what === 'fn' &&
+    rule !== null &&
+    !hasOneType(rule) &&
+    settingText(builtin, 'home') !== 'transforms'
+  );
+};
+
 /** Where the runtime has a built-in: the folder of its namespace, its export, and where its options come among the arguments. */
 export interface Place {
   readonly home: string;
@@ -118,14 +129,17 @@ export const contractOf = (prelude: Prelude): string => {
     const { name } = builtin;
     const keys = [...place.keys, ...addedTo(builtin, builtKeys(common))];
     const exported = `${home}.${place.exported}`;
+    // Where the rank of a result is the checker's alone to know, a call says it.
+    const said = saysItsType(builtin) ? `${exported}<Tensor>;\n` : '';
     // A function without options takes its tensors alone.
     if (keys.length === 0) {
       return [
+        said,
         `${exported} satisfies Callable;\n`,
         check(name, `Exclude<Parameters<typeof ${exported}>['length'], ${inputs}>`, []),
       ];
     }
-    return [check(name, `keyof Options<typeof ${exported}, ${inputs}>`, keys)];
+    return [said, check(name, `keyof Options<typeof ${exported}, ${inputs}>`, keys)];
   });
   return head + lines.join('') + check('trainer', 'keyof TrainerOptions', builtKeys(trainer));
 };

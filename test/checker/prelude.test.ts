@@ -96,12 +96,14 @@ describe('what is declared and not built is refused, once', () => {
     expect(codesOf({ addon: `addon ${name} { }` })).toEqual(['ZT4900']);
   });
 
-  test.each([['several devices', { trainer: 'trainer Digits { epochs = 1 devices = 2 }' }]] as const)(
-    '%s',
-    (_name, parts) => {
-      expect(codesOf(parts)).toEqual(['ZT4900']);
-    },
-  );
+  test.each([
+    ['2', 'ZT4900'],
+    ['[0, 1]', 'ZT4900'],
+    ['[0]', 'ZT4900'],
+    ['0', 'ZT3302'],
+  ])('devices = %s', (devices, code) => {
+    expect(codesOf({ trainer: `trainer Digits { epochs = 1 devices = ${devices} }` })).toEqual([code]);
+  });
 
   const externs = (item: string, use: Parameters<typeof specOf>[0]): readonly string[] => {
     const files = { 'own.ts': '', 'spec.ztrain': specOf({ ...use, param: `extern "./own.ts" { ${item} }` }) };

@@ -150,6 +150,16 @@ const refusals: Readonly<Record<string, readonly [parts: Parts, code: string, at
     'ZT3302',
     'k',
   ],
+  'a fraction of numbers as a size': [
+    { more: '', model: model.replace('flatten(x)', 'reshape(x, [n, 8, 3 / 2, 8]) |> flatten()') },
+    'ZT3104',
+    '3 / 2',
+  ],
+  'a fraction as a size that nothing says is whole': [
+    { more: 'fn f(a: f32[n, k]) -> f32[n, k] = reshape(reshape(a, [n, 2, k / 2]), [n, k])' },
+    'ZT3104',
+    'k / 2',
+  ],
   'a range that ends behind its axis by default': [
     { more: 'param k: int = 70', model: model.replace('flatten(x)', 'flatten(x)[:, :k]') },
     'ZT3102',

@@ -54,6 +54,29 @@ const specs = {
     fn scaled(x: f32[n, 8 * b], by: f32[...s, b], i: int) -> f32[n, 8 * b] = x * mean(by) + i
     block Part on x: f32[n, 8 * b], part: f32[n, b] -> f32[n, b] { return concat([scaled(x, part, 2), part]) |> dense(b) as out }
     ${image} { let f = flatten(x) return f |> Part(part = f[:, 0:8]) as part |> dense(10) as head }`,
+  'a part of a size that a shape was given': `
+    fn turned(x: f32[b, t, m, s], base: float = 10_000) -> f32[b, t, m, s] {
+      assert s % 2 == 0
+      let angle = reshape(outer(range(t), base ** (-range(s / 2) / (s / 2))), [1, t, 1, s / 2])
+      let left = x[..., :s / 2]
+      let right = x[..., s / 2:]
+      return concat([left * cos(angle) - right * sin(angle), left * sin(angle) + right * cos(angle)], axis = -1)
+    }
+    block Turned(m: int) on x: f32[b, t, d] -> f32[b, t, d] {
+      assert d % (2 * m) == 0
+      return x |> dense(d) as q |> reshape([b, t, m, d / m]) |> turned() |> reshape([b, t, d])
+    }
+    ${image} { return squeeze(x, axis = -1) |> Turned(2) as t |> flatten() |> dense(10) as head }`,
+  'what has one rank, whatever it is given': `
+    fn contrast(x: f32[n, c]) -> f32 {
+      let keys = gather(unit(x))
+      return mean(softmax_cross_entropy(keys @ transpose(keys), own_rows(keys)))
+    }
+    ${image} {
+      let f = flatten(x)
+      let table = outer(range(8), range(8))
+      return (f * contrast(f) + mean(table)) |> dense(10) as head
+    }`,
   'fields of a record that nothing reads': `
     fn two(x: f32[n, c]) -> { a: f32[n, c], b: f32[n, c] } { return { a: x * 2, b: x * 3 } }
     fn one(x: f32[n, c]) -> f32[n, c] { let r = two(x) return r.a }

@@ -122,7 +122,7 @@ describe('without the spec', () => {
     expect(ran.stderr).toContain('own-run');
     const ended = await desk.ztrainc(['test', '--from', 'own-run']);
     expect(ended.stderr).toContain(
-      'own.ztrain has code of its own, which a checkpoint does not keep; name the spec',
+      'own.ztrain has code of its own, which a checkpoint does not keep; name the spec: ztrainc test SPEC --from own-run',
     );
     expect(ended.code).toBe(2);
   }, 60_000);

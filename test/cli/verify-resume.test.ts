@@ -66,7 +66,7 @@ test.each([
 test('a precision that the device has no units for goes where it is forced, if the engine has it at all', async () => {
   const words = ['verify-resume', 'digits.ztrain', 'trainer.epochs=1', 'trainer.precision=f16', '--kills=1'];
   const refused = await desk.ztrainc([...words, '--engine=embedded', '--force-precision']);
-  expect(refused.stderr).toContain('the embedded engine has no units for it');
+  expect(refused.stderr).toContain('the embedded engine computes in f32 only');
   expect(refused.code).toBe(3);
   if (!nativeUnderTest) return;
   const { code, stdout, stderr } = await desk.ztrainc([...words, `--engine=${engine}`, '--force-precision']);

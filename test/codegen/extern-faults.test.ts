@@ -123,6 +123,15 @@ test('an add-on that agrees is none', async () => {
   expect(await addonFaults(declared)).toEqual({ diagnostics: [], rest: [] });
 }, 60_000);
 
+test('hooks that may end the run take the effect that the spec gives', async () => {
+  const declared = '{ readonly channel: string; readonly monitor: addons.Metric; readonly times?: number }';
+  const { diagnostics } = await addonFaults(declared, "addons.Start<'stop'>");
+  expect(diagnostics.map(({ code }) => code)).toEqual(['ZT6001']);
+  const owning = addonSpec.replace('owns = []', 'owns = ["stop"]');
+  for (const result of ["addons.Start<'stop'>", 'addons.Start'])
+    expect(await addonFaults(declared, result, owning)).toEqual({ diagnostics: [], rest: [] });
+}, 60_000);
+
 test('one of which there may be several takes its name: the message says how', async () => {
   const many = addonSpec.replace('owns = [] }', 'owns = [] many = true }');
   const rest = 'readonly channel: string; readonly monitor: addons.Metric; readonly times?: number';

@@ -186,7 +186,7 @@ describe('options of others', () => {
 
 describe('hooks of others', () => {
   const addOn = readFileSync(join(root, 'src/runtime/addons/addon.ts'), 'utf8');
-  const [, declared = ''] = /export interface Hooks \{([\s\S]*?)\n\}/.exec(addOn) ?? [];
+  const [, declared = ''] = /export interface Hooks<[^>]*> \{([\s\S]*?)\n\}/.exec(addOn) ?? [];
   const own = new Set([...declared.matchAll(/^ {2}(\w+)\?\(/gm)].map(([, name = '']) => name));
 
   const all: readonly (readonly [string, readonly string[]])[] = [

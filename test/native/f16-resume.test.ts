@@ -42,7 +42,8 @@ class Large extends LineTrainer {
     });
   }
 }
-const made = (): Large => new Large(setup({ lr: 1e-3 }, { epochs: null, steps: 12, progress: 'none' }));
+const made = (progress: 'none' | 'plain' = 'none'): Large =>
+  new Large(setup({ lr: 1e-3 }, { epochs: null, steps: 12, progress }));
 
 const names = (run: string): readonly string[] =>
   readdirSync(join(run, 'checkpoints'))
@@ -53,7 +54,8 @@ const bytes = (run: string, name: string, file: string): Buffer =>
 
 test('loss scaling goes on', async () => {
   const whole = join(folder, 'whole');
-  await runFit(made(), { ...quiet, runDir: whole });
+  const lines: string[] = [];
+  await runFit(made('plain'), { stream: { write: (line: string) => void lines.push(line) }, runDir: whole });
   const all = names(whole);
   expect(all).toHaveLength(12);
   const scales: (number | undefined)[] = [];
@@ -63,12 +65,18 @@ test('loss scaling goes on', async () => {
   }
   // It changes on the way, so a run that began with another one would come to something else.
   expect(scales.at(-1)).toBeLessThan(2 ** 13);
+  const halvings = Math.log2(2 ** 15 / (scales.at(-1) ?? 1));
+  expect(lines.join('')).toContain(
+    `${halvings} updates were left out while loss scaling looked for its scale`,
+  );
   for (const at of [1, 3, 8]) {
     const run = join(folder, `killed-${at}`);
     cpSync(whole, run, { recursive: true });
     for (const name of all.slice(at)) rmSync(join(run, 'checkpoints', name), { recursive: true });
     await runFit(made(), { ...quiet, resume: await resumePointAt(run) });
     const last = all.at(-1) ?? '';
+    const state = JSON.parse(bytes(run, last, 'state.json').toString());
+    expect(state).toMatchObject({ skipped: 0, overflowed: halvings });
     expect(names(run)).toEqual(all);
     for (const file of ['model.safetensors', 'optimizer.safetensors'])
       expect(bytes(run, last, file).equals(bytes(whole, last, file)), `${file} from step ${at}`).toBe(true);

@@ -9,6 +9,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import {
   type AddOn,
   type AddOnHost,
+  type Answer,
   type Hooks,
   type Json,
   type MetricsLine,
@@ -81,7 +82,7 @@ const host = (
 const nothing = (): Kept => ({ steps: new Set(), pointers: new Map(), best: null });
 
 /** One step with what was measured after it; null where nothing was. What its hooks answered is in the log. */
-const step = async (hooks: Hooks, at: number, value: number | null, log: string[]): Promise<void> => {
+const step = async (hooks: Hooks<Answer>, at: number, value: number | null, log: string[]): Promise<void> => {
   const moment = { step: at, epoch: Math.floor(at / 4), seconds: at / 3 };
   const answers: unknown[] = [];
   if (value !== null) answers.push(await hooks.measured?.(moment, new Map([['v.m', value]])));
@@ -178,7 +179,7 @@ describe.each(cases)('run %i, %j', (_index, monitor, values) => {
         readonly best: Kept['best'];
       }
     >();
-    const hooks: Hooks = addOn.start(
+    const hooks: Hooks<Answer> = addOn.start(
       host(whole, wholeKept, (at) =>
         states.set(at, {
           state: throughFile(hooks.state?.()),

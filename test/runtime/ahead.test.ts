@@ -317,6 +317,7 @@ describe('a run', () => {
     const trainer = new Recorded({ epochs: 3, progress: 'none' }, 18, 13);
     const stop: LiveAddOn = {
       kind: 'stop',
+      owns: ['stop'],
       hooks: { stepEnd: ({ step }) => (step === 3 ? 'end-run' : undefined) },
     };
     const { result, session } = await train(trainer, [stop]);
@@ -334,7 +335,7 @@ describe('a run', () => {
           const addOn = {
             kind: 'ends',
             phase: 'trigger' as const,
-            owns: [],
+            owns: ['stop'],
             withOptions: () => addOn,
             start: () => ({
               stepEnd: ({ step }: { readonly step: number }) => {

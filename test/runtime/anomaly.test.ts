@@ -58,6 +58,26 @@ class Steep extends Rooted {
   }
 }
 
+/** Row 13 has a loss of 0 whose gradient divides by 0. */
+class SteepAtOne extends Rooted {
+  override trainStep(batch: Row): void {
+    this.update(['opt'], () => {
+      const guess = ops.add(ops.square(this.models.line.call(batch.x)), 1);
+      return { minimize: rows.mean(ops.sqrt(ops.mul(guess, ops.sub(1, ops.div(batch.y, 4))))) };
+    });
+  }
+}
+
+/** Row 13 has an infinite loss whose gradient is finite. */
+class Far extends Rooted {
+  override trainStep(batch: Row): void {
+    this.update(['opt'], () => {
+      const guess = this.models.line.call(batch.x);
+      return { minimize: rows.mean(losses.absoluteError(guess, ops.mul(batch.y, 3e38))) };
+    });
+  }
+}
+
 const anomalous = (options: TrainerOptions = {}): TrainerOptions => ({
   epochs: 2,
   detectAnomaly: true,
@@ -69,6 +89,17 @@ const failure = async (trainer: LineTrainer): Promise<string> =>
     () => 'it did not fail',
     (error: unknown) => String(error),
   );
+
+async function notesOf(trainer: LineTrainer): Promise<readonly string[]> {
+  const { session } = await trainer.prepare({ kinds: ['train', 'validate'], dataRoot: '.' });
+  const notes: string[] = [];
+  const nothing = (): void => undefined;
+  const note = (line: string): void => void notes.push(line);
+  const listener = { step: nothing, metrics: nothing, validating: nothing, note };
+  await fit({ session, addOns: [], control: new Control(), listener, now: () => 0, limit: null });
+  await session.close();
+  return notes.filter((line) => line.includes(' was '));
+}
 
 describe('an anomaly', () => {
   test('names the op, its place, what it was given, the step and the rows', async () => {
@@ -90,6 +121,22 @@ describe('an anomaly', () => {
     const told = await failure(new Rooted(setup({}, anomalous({ accumulate: 4 }))));
     expect(told).toMatch(/the loss was NaN: sqrt .*, at step 1 \(rows 13, 14, 15, 16 of train\)$/);
   });
+
+  test.each([
+    ['loss', Rooted, /^the loss was NaN: sqrt /],
+    ['loss alone', Far, /^the loss was Infinity: /],
+    ['gradient', SteepAtOne, /^the gradient of Line\.dense\.\w+ was NaN: /],
+  ])(
+    'in a window that is skipped names its batch, and none after it: a %s',
+    async (_name, Trainer, message) => {
+      // Windows are batches 1 to 3 and 4 to 5: the first of the second is the bad one.
+      const trainer = new Trainer(setup({}, anomalous({ accumulate: 3, onNan: 'skip' })));
+      const notes = await notesOf(trainer);
+      expect(notes).toEqual([expect.stringMatching(message), expect.stringMatching(message)]);
+      expect(notes[0]).toMatch(/, at step 2 \(rows 13, 14, 15, 16 of train\): its update is skipped$/);
+      expect(notes[1]).toContain(', at step 4 (rows 13, 14, 15, 16 of train)');
+    },
+  );
 
   test('that was there before the step is not laid on an op', async () => {
     const trainer = new LineTrainer(setup({}, anomalous()));
@@ -182,21 +229,28 @@ describe('on_nan at its edges', () => {
     await before.session.close();
   });
 
-  test('skip: a bad batch takes its whole window, and nothing of it into the next', async () => {
-    // Windows are batches 1 to 3 and 4 to 5: the bad one is followed by one that is fine.
-    const run = async (steps: number): Promise<readonly number[]> => {
-      const { session } = await train(
-        new Rooted(setup({}, { ...quiet, steps, accumulate: 3, onNan: 'skip' })),
-      );
-      const skipped = (await session.skipped.download()).values[0] ?? 0;
-      return [skipped, ...(await weightsOf(session))];
-    };
-    const [first, second, third] = [await run(1), await run(2), await run(3)];
-    expect([first[0], second[0], third[0]]).toEqual([0, 1, 1]);
-    expect(second.slice(1)).toEqual(first.slice(1));
-    expect(third.every((value) => Number.isFinite(value))).toBe(true);
-    expect(third.slice(1)).not.toEqual(second.slice(1));
-  });
+  test.each([
+    ['NaN', Rooted],
+    ['infinite, its gradient is not', Far],
+    ['0, its gradient is not finite', SteepAtOne],
+  ])(
+    'skip: a bad batch takes its whole window, and nothing of it into the next: its loss is %s',
+    async (_name, Trainer) => {
+      // Windows are batches 1 to 3 and 4 to 5: the bad one is followed by one that is fine.
+      const run = async (steps: number): Promise<readonly number[]> => {
+        const { session } = await train(
+          new Trainer(setup({}, { ...quiet, steps, accumulate: 3, onNan: 'skip' })),
+        );
+        const skipped = (await session.skipped.download()).values[0] ?? 0;
+        return [skipped, ...(await weightsOf(session))];
+      };
+      const [first, second, third] = [await run(1), await run(2), await run(3)];
+      expect([first[0], second[0], third[0]]).toEqual([0, 1, 1]);
+      expect(second.slice(1)).toEqual(first.slice(1));
+      expect(third.every((value) => Number.isFinite(value))).toBe(true);
+      expect(third.slice(1)).not.toEqual(second.slice(1));
+    },
+  );
 
   test('ignore: the run goes on with what comes of it', async () => {
     const { session, result } = await train(new Rooted(setup({}, { ...quiet, steps: 6, onNan: 'ignore' })));

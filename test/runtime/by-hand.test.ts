@@ -1,7 +1,7 @@
 /** Training by hand is the same run as `fit`, held at the ends of steps. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import type { Hooks } from '../../src/runtime/addons/index.js';
+import type { Answer, Hooks } from '../../src/runtime/addons/index.js';
 import { Control } from '../../src/runtime/trainer/control.js';
 import type { Standing } from '../../src/runtime/trainer/by-hand.js';
 import { checkpoints, filesIn } from './killed-runs.js';
@@ -102,7 +102,7 @@ describe('a run by hand', () => {
     const whole = made().byHand({ runDir: null, stream });
     for (let step = 1; step <= 15; step += 1) await whole.runStep();
     expect(await whole.end()).toMatchObject({ reason: 'finished', at: { step: 15 } });
-    const ending: Hooks = {
+    const ending: Hooks<Answer> = {
       stepEnd: ({ step }) => (step === 2 ? { end: 'run', because: 'it said so' } : undefined),
     };
     const stop = {

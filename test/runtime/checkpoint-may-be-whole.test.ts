@@ -113,6 +113,7 @@ describe('going on with a run', () => {
     await killed('large');
     const { open: real } = await vi.importActual<typeof fs>('node:fs/promises');
     const own = globalThis.Uint8Array;
+    const shared = globalThis.ArrayBuffer;
     let armed = false;
     vi.mocked(open).mockImplementation((...given) => {
       armed = String(given[0]).endsWith('step-00000008/model.safetensors');
@@ -124,6 +125,15 @@ describe('going on with a run', () => {
         construct: (target, given) => {
           // Of the first tensor, of 4 bytes.
           if (armed && given[0] === 4) throw new RangeError('Array buffer allocation failed');
+          return Reflect.construct(target, given) as object;
+        },
+      }),
+    );
+    vi.stubGlobal(
+      'ArrayBuffer',
+      new Proxy(shared, {
+        construct: (target, given) => {
+          if (armed) throw new RangeError('Array buffer allocation failed');
           return Reflect.construct(target, given) as object;
         },
       }),

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { findCheckpoint, readState, readTensors } from '../../src/runtime/checkpoint/read.js';
+import { littleEndian } from '../../src/runtime/checkpoint/safetensors.js';
 import { deleteCheckpoint, pointTo, writeCheckpoint } from '../../src/runtime/checkpoint/write.js';
 import { newestVerified } from './checkpoint-reading.js';
 import { contents, layouts, weights } from './checkpoint-contents.js';
@@ -116,7 +117,7 @@ async function faultsOf(disk: Disk, place: string): Promise<readonly string[]> {
     const state = await readState(checkpoint);
     const whole = [...weights].every(([name, { values }]) => {
       const read = model.get(name)?.values;
-      return read !== undefined && Buffer.from(read.buffer).equals(Buffer.from(values.buffer));
+      return read !== undefined && Buffer.from(littleEndian(read)).equals(littleEndian(values));
     });
     if (!whole || !(state instanceof Map) || state.get('step') !== found)
       faults.push(`step ${found} has other contents`);

@@ -34,10 +34,11 @@ export async function readTensorFile(
   try {
     const tensors = new Map<string, HostTensor>();
     const sums = new Map<string, string>();
-    for await (const each of file.each(inDataOrder(file.entries), () => true)) {
-      sums.set(each.entry.name, each.checksum?.digits ?? '');
-      if (each.tensor !== null) tensors.set(each.entry.name, each.tensor);
-    }
+    for await (const some of file.each(inDataOrder(file.entries), () => true))
+      for (const each of some) {
+        sums.set(each.entry.name, each.checksum?.digits ?? '');
+        if (each.tensor !== null) tensors.set(each.entry.name, each.tensor);
+      }
     return { tensors, checksums: sums, sha256: whole.digest('hex') };
   } finally {
     await file.close();

@@ -178,6 +178,45 @@ describe('safetensors', () => {
       }),
     );
   });
+
+  test('strict JSON takes the numbers and texts that JSON takes, as it takes them', () => {
+    const take = (parse: () => unknown): unknown => {
+      try {
+        return parse();
+      } catch (error) {
+        return error instanceof SyntaxError ? 'refused' : error;
+      }
+    };
+    const number = fc.oneof(
+      fc.stringMatching(/^[-+0-9.eE]{1,9}$/),
+      fc.stringMatching(/^-?[0-9]{13,19}$/),
+      fc.integer().map(String),
+    );
+    const escape = fc.constantFrom(
+      '\\n',
+      '\\"',
+      '\\\\',
+      '\\u0041',
+      '\\x',
+      '\\',
+      '\n',
+      '\u0000',
+      '"',
+      'é',
+      '𝄞',
+      'a',
+    );
+    const quoted = fc.array(escape, { maxLength: 5 }).map((parts) => `"${parts.join('')}"`);
+    fc.assert(
+      fc.property(fc.oneof(number, quoted), fc.constantFrom('', ' ', '\t'), (value, space) => {
+        const text = `[${value}${space}]`;
+        const [read] = [take(() => parseStrictJson(text))];
+        expect(read).toEqual(take(() => JSON.parse(text)));
+        if (/^\d+$/.test(value) && read !== 'refused') expect(parseStrictJson(text, true)).toEqual(read);
+      }),
+      { numRuns: 2000 },
+    );
+  });
 });
 
 describe('checkpoints', () => {

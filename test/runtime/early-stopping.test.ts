@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
-import type { AddOnHost, Hooks } from '../../src/runtime/addons/addon.js';
+import type { AddOnHost, Answer, Hooks } from '../../src/runtime/addons/addon.js';
 import type { EarlyStoppingOptions } from '../../src/runtime/addons/early-stopping.js';
 import type { LiveAddOn } from '../../src/runtime/trainer/fit.js';
 import { LineTrainer, setup, train } from './tiny-trainer.js';
@@ -27,7 +27,7 @@ const host: AddOnHost = {
   best: () => undefined,
 };
 
-const start = (options: Partial<EarlyStoppingOptions>): Hooks =>
+const start = (options: Partial<EarlyStoppingOptions>): Hooks<Answer> =>
   addons.earlyStopping({ monitor: addons.min('v.m'), ...options }).start(host);
 
 /** Measures one value after the other; which of them, from 1, asks for the end, and why. */
@@ -126,7 +126,7 @@ describe('early stopping', () => {
     values: readonly number[],
     after: Partial<EarlyStoppingOptions>,
     isPastEnd = false,
-  ): Promise<Hooks> => {
+  ): Promise<Hooks<Answer>> => {
     const first = start(before);
     for (const value of values) await first.measured?.(moment, new Map([['v.m', value]]));
     const second = addons
@@ -169,6 +169,7 @@ describe('early stopping', () => {
   test('held by min_steps, the run ends at that step', async () => {
     const live = (options: Partial<EarlyStoppingOptions>): LiveAddOn => ({
       kind: 'early_stopping',
+      owns: ['stop'],
       hooks: addons.earlyStopping({ monitor: addons.min('train.loss'), ...options }).start(host),
     });
     const ending: Partial<EarlyStoppingOptions> = { stopAt: 1e9 };

@@ -6,10 +6,10 @@ import { runFit } from '../../src/runtime/trainer/run.js';
 import * as units from '../../src/values/units.js';
 import { PairTrainer } from './pair-trainer.js';
 
-const fit = (hooks: Hooks, options = {}) => {
+const fit = (hooks: Hooks<Answer>, options = {}) => {
   class Answering extends PairTrainer {
     protected override configureAddOns(): readonly AddOn[] {
-      const about = { kind: 'cutter', phase: 'trigger', owns: [] } as const;
+      const about = { kind: 'cutter', phase: 'trigger', owns: ['stop'] } as const;
       return [addons.extern(about, () => () => hooks, {})];
     }
   }

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import * as data from '../../src/runtime/data/index.js';
+import type { Json } from '../../src/runtime/addons/addon.js';
+import { jsonCopy } from '../../src/runtime/checkpoint/strict-json.js';
 import { Turns } from '../../src/runtime/data/turns.js';
 import type { Tensor1D } from '../../src/runtime/tensor.js';
 import { resumePointAt } from '../../src/runtime/trainer/resume.js';
@@ -50,6 +52,34 @@ test('a state that no checkpoint holds is told at the start, with its data set',
     'data left cannot give its state to a checkpoint: live counted: state.best is -Infinity, which JSON does not hold',
   );
   expect(existsSync(run)).toBe(false);
+});
+
+test('where nothing is written the state is asked for once, at the start', async () => {
+  let asked = 0;
+  wrong.state = () => ({ asked: (asked += 1) });
+  const options = { stream: { write: () => undefined } };
+  await runFit(new PairTrainer({ params: {}, options: {} }), { ...options, runDir: null });
+  const once = asked;
+  await runFit(new PairTrainer({ params: {}, options: {} }), { ...options, runDir: join(folder, 'kept') });
+  expect(once).toBeLessThanOrEqual(2);
+  // Before each step, since that may fail.
+  expect(asked).toBeGreaterThan(4 * once);
+});
+
+test('of a state that JSON does not hold the place is named, however deep it is', async () => {
+  const deep: Json = { arms: [{ pulls: 3 }, { __proto__x: [1, Number.NaN] }] };
+  wrong.state = () => deep;
+  await expect(fit(join(folder, 'deep'))).rejects.toThrow('state.arms[1].__proto__x[1] is NaN, which JSON');
+  const nested = JSON.parse('{ "__proto__": { "a": 1 }, "b": [true, null, "\\ud83d\\ude00"] }');
+  const copied = jsonCopy(nested, 'state');
+  expect(JSON.stringify(copied)).toBe(JSON.stringify(nested));
+  expect(Object.getPrototypeOf(copied)).toBe(Object.prototype);
+  expect(() => jsonCopy({ a: ['\ud83d'] }, 'state')).toThrow(
+    'state.a[0] is a text with half a surrogate pair',
+  );
+  expect(() => jsonCopy({ a: { '\ud83d': 1 } }, 'state')).toThrow(
+    'state.a has a key with half a surrogate pair',
+  );
 });
 
 test('what state() and restore() throw names the declared source and its line', async () => {

@@ -1,5 +1,6 @@
 /** Which ops become 16-bit ones, what is cast and how often, and what a precision means on a device. */
 import { describe, expect, test, vi } from 'vitest';
+import { chooseEngine } from '../../src/runtime/engine/choose.js';
 import { tf, type TfType } from '../../src/runtime/engine/tensorflow/element-types.js';
 import {
   Narrowing,
@@ -220,4 +221,13 @@ describe('what a precision means', () => {
     expect(() => resolvePrecision('f16', none, 'this CPU', false)).toThrow('precision = "f16": this CPU');
     expect(resolvePrecision('bf16', none, 'this CPU', true)).toEqual({ type: tf.bf16, note: null });
   });
+
+  test.each(['bf16', 'f16'] as const)(
+    '%s is refused by the embedded engine, which nothing forces',
+    async (precision) => {
+      await expect(chooseEngine({ engine: 'embedded', precision, forcePrecision: true })).rejects.toThrow(
+        `precision = "${precision}": the embedded engine computes in f32 only, also with --force-precision`,
+      );
+    },
+  );
 });

@@ -76,11 +76,13 @@ describe('parts of a file', () => {
           const state = await watched((_at, count) => Math.ceil(count / share));
           const seen = new Map<Wanted, number[]>();
           const ended: Wanted[] = [];
-          for await (const { part: of, memory, bytes, isLast } of readAhead(state.file, parts, most)) {
-            expect(memory).toBe(of.kept);
-            seen.set(of, [...(seen.get(of) ?? []), ...bytes]);
-            if (isLast) ended.push(of);
-          }
+          for await (const arrived of readAhead(state.file, parts, most))
+            for (const { part: of, memory, bytes, isFirst, isLast } of arrived) {
+              expect(memory).toBe(of.kept);
+              expect(isFirst).toBe(!seen.has(of));
+              seen.set(of, [...(seen.get(of) ?? []), ...bytes]);
+              if (isLast) ended.push(of);
+            }
           await state.file.close();
           expect(ended).toEqual(parts);
           for (const each of parts) {
@@ -99,8 +101,10 @@ describe('parts of a file', () => {
   test('small neighbours come in one read, and what is large is read ahead', async () => {
     const small = await watched(whole);
     const neighbours = partsOf(Array.from({ length: 50 }, () => [0, 20, true] as const));
-    for await (const { part } of readAhead(small.file, neighbours, 1000)) expect(part.end).toBeGreaterThan(0);
+    const together = [];
+    for await (const arrived of readAhead(small.file, neighbours, 1000)) together.push(arrived);
     await small.file.close();
+    expect(together.map((arrived) => arrived.map(({ part }) => part))).toEqual([neighbours]);
     expect(small.reads).toEqual([1000]);
 
     const large = await watched(whole);
@@ -114,8 +118,8 @@ describe('parts of a file', () => {
       },
     }));
     let index = 0;
-    for await (const { part } of readAhead(large.file, parts, 500)) {
-      expect(part).toBe(parts[index]);
+    for await (const arrived of readAhead(large.file, parts, 500)) {
+      expect(arrived.map(({ part }) => part)).toEqual([parts[index]]);
       index += 1;
       // Memory is asked for as late as reads begin.
       expect(asked.length).toBeLessThanOrEqual(index + 5);
@@ -128,7 +132,7 @@ describe('parts of a file', () => {
   test('whoever stops, or meets an error, leaves no read behind', async () => {
     const parts = partsOf(Array.from({ length: 40 }, () => [0, 100, true] as const));
     const stopped = await watched(whole);
-    for await (const { part } of readAhead(stopped.file, parts, 100)) if (part === parts[2]) break;
+    for await (const [arrived] of readAhead(stopped.file, parts, 100)) if (arrived?.part === parts[2]) break;
     expect(stopped.now).toBe(0);
     expect(stopped.reads.length).toBeLessThan(10);
     await stopped.file.close();
@@ -137,7 +141,8 @@ describe('parts of a file', () => {
       const refused = await watched((at, count) => (at === failsAt ? new Error('EIO') : count));
       let arrived = 0;
       const all = async (): Promise<void> => {
-        for await (const { bytes } of readAhead(refused.file, parts, 100)) arrived += bytes.length;
+        for await (const some of readAhead(refused.file, parts, 100))
+          for (const { bytes } of some) arrived += bytes.length;
       };
       await expect(all()).rejects.toThrow('EIO');
       expect(arrived).toBe(failsAt);
@@ -149,8 +154,8 @@ describe('parts of a file', () => {
   test('a file that ends too soon is told by the byte', async () => {
     const file = await open(path);
     const all = async (): Promise<void> => {
-      for await (const { bytes } of readAhead(file, partsOf([[4990, 30, false]]), 8))
-        expect(bytes.length).toBe(8);
+      for await (const arrived of readAhead(file, partsOf([[4990, 30, false]]), 8))
+        expect(arrived.map(({ bytes }) => bytes.length)).toEqual([8]);
     };
     await expect(all()).rejects.toThrow('it ends at byte 5000; it was cut off');
     await file.close();

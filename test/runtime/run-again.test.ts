@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
-import type { AddOn, Hooks } from '../../src/runtime/addons/addon.js';
+import type { AddOn, Answer, Hooks } from '../../src/runtime/addons/addon.js';
 import { lockFolder, lockName } from '../../src/runtime/checkpoint/lock.js';
 import * as nn from '../../src/runtime/nn/index.js';
 import type { PrepareOptions } from '../../src/runtime/trainer/trainer.js';
@@ -36,13 +36,13 @@ const weights = (name: string, step = 15): Buffer =>
   readFileSync(join(name, 'checkpoints', `step-${String(step).padStart(8, '0')}`, 'model.safetensors'));
 
 /** An add-on of these hooks beside those of `Saving`. */
-const hooked = (hooks: Hooks): typeof LineTrainer =>
+const hooked = (hooks: Hooks<Answer>): typeof LineTrainer =>
   class extends Saving {
     protected override configureAddOns(): readonly AddOn[] {
       const own: AddOn = {
         kind: 'hooked',
         phase: 'core',
-        owns: [],
+        owns: ['stop'],
         withOptions: () => own,
         start: () => hooks,
       };

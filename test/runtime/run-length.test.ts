@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
-import type { Answer, Hooks } from '../../src/runtime/addons/addon.js';
+import type { Answer } from '../../src/runtime/addons/addon.js';
 import { Control } from '../../src/runtime/trainer/control.js';
 import { fit, type FitResult, type LiveAddOn, type MetricsRecord } from '../../src/runtime/trainer/fit.js';
 import type { TrainerOptions } from '../../src/runtime/trainer/spec.js';
@@ -61,11 +61,16 @@ async function timed(
 const passes = (records: readonly MetricsRecord[], stage = 'validate'): readonly number[] =>
   records.flatMap((record) => (record.stage === stage && record.over === 'pass' ? [record.at.step] : []));
 
-/** Asks to end the run after each step from `from` on. */
-const ends = (from: number, answer: Answer = { end: 'run', because: 'it is enough' }): LiveAddOn => {
-  const hooks: Hooks = { stepEnd: ({ step }) => (step >= from ? answer : undefined) };
-  return { kind: 'ends', hooks };
-};
+/** Asks to end the run after each step from `from` on, and before `to`. */
+const ends = (
+  from: number,
+  answer: Answer = { end: 'run', because: 'it is enough' },
+  to = Number.POSITIVE_INFINITY,
+): LiveAddOn => ({
+  kind: 'ends',
+  owns: ['stop'],
+  hooks: { stepEnd: ({ step }) => (step >= from && step < to ? answer : undefined) },
+});
 
 /** 20 rows in batches of 4: 5 steps an epoch. Validation has 3 batches of 8 rows. */
 const line = (options: TrainerOptions, params: Readonly<Record<string, unknown>> = {}): LineTrainer =>
@@ -343,12 +348,7 @@ describe('the least length', () => {
   });
 
   test('says so once, and an add-on that has changed its mind is not held to it', async () => {
-    const once: LiveAddOn = {
-      kind: 'once',
-      hooks: {
-        stepEnd: ({ step }) => (step === 2 || step === 3 ? { end: 'run', because: 'no better' } : undefined),
-      },
-    };
+    const once = ends(2, { end: 'run', because: 'no better' }, 4);
     const { result, notes } = await timed(line({ epochs: 2, minSteps: 5 }), { addOns: [once] });
     expect(result).toMatchObject({ reason: 'finished', because: null, at: { step: 10 } });
     expect(notes.filter((note) => note.includes('held'))).toEqual([

@@ -2,6 +2,7 @@
 import { addonTwice, effectOwnedTwice, unknownMetric, weightsGoOn } from '../../parser/messages.gen.js';
 import { nearest } from '../../parser/nearest.js';
 import { partOf } from '../../values/limits.js';
+import { monitorName } from '../../values/monitor-name.js';
 import { evaluateIr } from '../evaluate.js';
 import type { IrAddon, IrExpr, IrTrainer } from '../ir.js';
 import { listed, optionOf, type TrainingInput } from './input.js';
@@ -141,7 +142,7 @@ export const checkMonitors = (input: TrainingInput, run: Run): void => {
       if (value.kind !== 'monitor' || usable.includes(value.metric)) continue;
       const near = suggestions(value.metric, usable);
       const [best, ...others] = near;
-      const named = (metric: string): string => (value.mode === null ? metric : `${value.mode}(${metric})`);
+      const named = (metric: string): string => monitorName({ mode: value.mode, metric });
       const why = untaken.get(value.metric);
       const notes =
         why !== undefined

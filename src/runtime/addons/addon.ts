@@ -27,7 +27,20 @@ export interface Moment {
  * What a hook may ask of the loop. Nothing: go on. Before `min_epochs` and `min_steps` are met the run does not end: an add-on that
  * still wants it then says so again.
  */
-export type Answer = 'end-epoch' | 'end-run' | Ending | undefined;
+export type Answer = QuietAnswer | 'end-run' | Ending;
+
+/** What hooks of any add-on may answer. To end the run is for the one that owns `stop`. */
+export type QuietAnswer = 'end-epoch' | undefined;
+
+/** What hooks of an add-on that owns these effects may answer. */
+export type AnswerOf<Effect extends string> = QuietAnswer | AnswersOf[Effect & keyof AnswersOf];
+
+interface AnswersOf {
+  readonly stop: 'end-run' | Ending;
+}
+
+/** The effect of ending the run: the one add-on that owns it decides that. */
+export const stop = 'stop' satisfies keyof AnswersOf;
 
 /** Ends the run, and says why: a sentence for the summary, without a full stop. */
 export interface Ending {
@@ -68,8 +81,9 @@ export interface Throughput {
 /**
  * The hooks, all optional. Each is called for every add-on that has it, by phase and then in the order of the spec, and awaited
  * before the next. One that throws ends the run with its add-on's name in the error, once the state has been saved.
+ * `A` is what they answer: `Answer` for an add-on that owns `stop`.
  */
-export interface Hooks {
+export interface Hooks<A extends Answer = QuietAnswer> {
   /** Before the first step. */
   fitStart?(at: Moment): Hooked<void>;
   /** Before the first window of each epoch. */
@@ -83,7 +97,7 @@ export interface Hooks {
   /** The first step after `step` at whose end `updateEnd` may do something. Without this, steps are run one by one. */
   nextUpdateEnd?(step: number): number;
   /** After each window, its log line and the validations that were due. */
-  stepEnd?(at: Moment): Hooked<Answer>;
+  stepEnd?(at: Moment): Hooked<A>;
   /**
    * The first step after `step` at whose end `stepEnd` may do something, as far as nothing is measured before. Without this
    * it is called after every step, and steps are run one by one.
@@ -96,10 +110,10 @@ export interface Hooks {
   /** After validations, with all that they measured. Not where a signal cut them off before the first was done. */
   validationEnd?(at: Moment, metrics: Measured): Hooked<void>;
   /** After metrics came out of validations, or of the epoch's training; of each `log_every` where live data has no epochs. */
-  measured?(at: Moment, metrics: Measured): Hooked<Answer>;
+  measured?(at: Moment, metrics: Measured): Hooked<A>;
   /** After each line of `metrics.jsonl`, those of other add-ons too. It cannot wait for anything. */
   logged?(line: MetricsLine): void;
-  epochEnd?(at: Moment): Hooked<Answer>;
+  epochEnd?(at: Moment): Hooked<A>;
   /** After all of a window: whatever is saved here goes on with the next one. */
   settled?(at: Moment): Hooked<void>;
   /** The first step after `step` at whose end `settled` may do something. Without this, steps are run one by one. */
@@ -246,7 +260,7 @@ export interface AddOn {
   readonly options?: Readonly<Record<string, OptionValue>>;
   /** The same add-on with some options replaced, already checked against the prelude. */
   withOptions(values: Readonly<Record<string, OptionValue>>): AddOn;
-  readonly start: Start;
+  readonly start: Start<string>;
 }
 
 /** The name of an add-on for messages and the command line. */
@@ -257,8 +271,14 @@ export function named(label: string, addOn: AddOn): AddOn {
   return { ...addOn, label, withOptions: (values) => named(label, addOn.withOptions(values)) };
 }
 
-/** Makes the hooks of one run, of one test or of one prediction. `name`: what messages call the add-on. */
-export type Start = (host: AddOnHost, name?: string) => Hooks;
+/**
+ * Makes the hooks of one run, of one test or of one prediction. `name`: what messages call the add-on. `Effect`: what the add-on owns; only
+ * with `stop` may its hooks end the run.
+ */
+export type Start<out Effect extends string = never> = (
+  host: AddOnHost,
+  name?: string,
+) => Hooks<AnswerOf<Effect>>;
 
 /** A metric to make small or large. */
 export interface Monitor {

@@ -1,4 +1,5 @@
 /** Ends the run when a metric has stopped improving, has got where it was to get, or cannot get there any more. */
+import { counted } from '../../values/counted.js';
 import { exactNumber, fromExactNumber } from '../../values/exact-number.js';
 import { monitorName } from '../../values/monitor-name.js';
 import { record } from '../../values/json-record.js';
@@ -8,6 +9,7 @@ import {
   monitorOrNone,
   otherMonitor,
   replaced,
+  stop,
   type AddOn,
   type Ending,
   type Json,
@@ -74,7 +76,7 @@ export function earlyStopping(options: EarlyStoppingOptions): AddOn {
   return {
     kind: 'early_stopping',
     phase: 'trigger',
-    owns: ['stop'],
+    owns: [stop],
     watches: [monitor],
     liftedBy: (json) => {
       const { because, newest } = watchedOf(record('early_stopping', json));
@@ -210,7 +212,7 @@ function reasonToEnd(
   const limit = end === 'stop_at' ? stopAt : divergeAt;
   if (end !== null) return `${shown}, which meets ${end} = ${showNumber(limit ?? value)}`;
   if (waited < patience) return null;
-  const times = `${waited} measurement${waited === 1 ? '' : 's'}`;
+  const times = counted(waited, 'measurement');
   if (best === null) return `${monitor.metric} was NaN in ${times}`;
   const by = minDelta === 0 ? '' : ` by more than min_delta = ${showNumber(minDelta)}`;
   return `${monitor.metric} has not improved on ${showNumber(best)}${by} for ${times}`;

@@ -25,33 +25,57 @@ export interface Summing {
   end(): Checksum;
 }
 
+/** Makes checksums of one kind, any number of them, also beside each other. */
+export interface Checksums {
+  /** Of what comes in pieces. */
+  begin(): Summing;
+  /** Of what is there at once. */
+  of(bytes: Uint8Array): Checksum;
+}
+
 /** So many bytes are copied to where they are hashed at once: few enough to be in the processor's cache still. */
 const turnBytes = 2 ** 16;
 
-let loading: ReturnType<typeof xxhash> | null = null;
+let loading: Promise<Checksums> | null = null;
 
-/** Begins checksums of a kind, any number of them, also beside each other. */
-export async function checksums(kind: ChecksumKind): Promise<() => Summing> {
-  if (kind === 'sha256') return sha256Sum;
-  loading ??= xxhash();
-  const { create64 } = await loading;
-  return () => {
+export async function checksums(kind: ChecksumKind): Promise<Checksums> {
+  return kind === 'sha256' ? sha256Sums : (loading ??= xxh64Sums());
+}
+
+async function xxh64Sums(): Promise<Checksums> {
+  const { create64, h64Raw } = await xxhash();
+  const ended = (sum: bigint): Checksum => ({
+    kind: 'xxh64',
+    digits: sum.toString(16).padStart(digitsIn.xxh64, '0'),
+  });
+  const begin = (): Summing => {
     const hash = create64();
     return {
       update: (bytes) => {
         for (let from = 0; from < bytes.length; from += turnBytes)
           hash.update(bytes.subarray(from, from + turnBytes));
       },
-      end: () => ({ kind, digits: hash.digest().toString(16).padStart(digitsIn[kind], '0') }),
+      end: () => ended(hash.digest()),
     };
   };
+  // A sum in pieces keeps its state outside of WebAssembly's memory, which most of a small tensor's time would go to.
+  const of = (bytes: Uint8Array): Checksum =>
+    bytes.length <= turnBytes ? ended(h64Raw(bytes)) : summed(begin(), bytes);
+  return { begin, of };
 }
 
-/** Begins one of SHA-256. */
-export function sha256Sum(): Summing {
+function summed(sum: Summing, bytes: Uint8Array): Checksum {
+  sum.update(bytes);
+  return sum.end();
+}
+
+function sha256Sum(): Summing {
   const hash = createHash('sha256');
   return {
     update: (bytes) => void hash.update(bytes),
     end: () => ({ kind: 'sha256', digits: hash.digest('hex') }),
   };
 }
+
+/** Those of SHA-256. */
+export const sha256Sums: Checksums = { begin: sha256Sum, of: (bytes) => summed(sha256Sum(), bytes) };

@@ -1,13 +1,13 @@
 /** Files that are whole or absent: written beside their place, flushed to the disk, then renamed into it. */
 import { createHash, randomBytes } from 'node:crypto';
 import { closeSync, constants, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { link, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { link, lstat, mkdir, open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { makeFolder as makeParents } from '../../values/folders.js';
 import { basename, dirname, join, resolve } from 'node:path';
 import { isAlive } from '../../values/process-alive.js';
 import { RunError } from '../run/run-error.js';
-import type { Checksum, Summing } from './checksum.js';
+import type { Checksum, Checksums, Summing } from './checksum.js';
 
 /** Tells this process from an earlier one of the same number, as the first process of a container always is. */
 const own = randomBytes(4).toString('hex');
@@ -91,7 +91,9 @@ export function sha256(pieces: readonly Uint8Array[], most = pieceBytes): string
 }
 
 /** Tells a checksum of a piece without keeping other work waiting. */
-export async function sumInTurns(sum: Summing, piece: Uint8Array): Promise<Checksum> {
+export async function sumInTurns({ begin, of }: Checksums, piece: Uint8Array): Promise<Checksum> {
+  if (piece.length <= togetherBytes) return nextTurn(of(piece));
+  const sum = begin();
   for (let from = 0; from < piece.length; from += pieceBytes) {
     sum.update(piece.subarray(from, from + pieceBytes));
     await nextTurn();
@@ -110,9 +112,12 @@ export interface WriteOptions {
   /** At most so many bytes are written at once. */
   readonly most?: number;
   readonly mode?: number;
-  /** Begins the checksum of a piece, which is made while the piece is written; without this there are none. */
-  readonly sums?: (piece: number) => Summing;
+  /** Which checksums a piece has, which is made while the piece is written; without this there are none. */
+  readonly sums?: (piece: number) => Checksums;
 }
+
+/** Small pieces are written together, up to so many bytes: a write of its own would take each longer than its bytes do. */
+const togetherBytes = 2 ** 20;
 
 /** Writes a new file and flushes it. Rejects where the file exists. */
 export async function writeNew(
@@ -122,27 +127,51 @@ export async function writeNew(
 ): Promise<Written> {
   const file = await open(path, fresh, mode);
   const checksums: Checksum[] = [];
+  const together = Math.min(most, togetherBytes);
+  /** Small pieces that were not written yet. */
+  let small: Uint8Array[] = [];
+  let count = 0;
+  const writeSmall = async (): Promise<void> => {
+    const [first] = small;
+    if (first !== undefined) await writeWhole(file, small.length === 1 ? first : Buffer.concat(small), most);
+    small = [];
+    count = 0;
+  };
   let bytes = 0;
   try {
     for (const [index, piece] of pieces.entries()) {
-      const sum = sums?.(index);
-      let summed = 0;
-      // A write may take less than it was given.
-      for (let from = 0; from < piece.length;) {
-        const count = Math.min(most, piece.length - from);
-        const writing = file.write(piece, from, count);
-        if (from + count > summed) sum?.update(piece.subarray(summed, from + count));
-        summed = Math.max(summed, from + count);
-        from += (await writing).bytesWritten;
-      }
+      const own = sums?.(index);
       bytes += piece.length;
+      if (count + piece.length > together) await writeSmall();
+      if (piece.length <= together) {
+        small.push(piece);
+        count += piece.length;
+        if (own !== undefined) checksums.push(own.of(piece));
+        continue;
+      }
+      const sum = own?.begin();
+      await writeWhole(file, piece, most, sum);
       if (sum !== undefined) checksums.push(sum.end());
     }
+    await writeSmall();
     await file.sync();
   } finally {
     await file.close();
   }
   return { bytes, pieces: checksums };
+}
+
+/** Writes bytes to the end of a file, which `sum` is told of meanwhile. */
+async function writeWhole(file: FileHandle, bytes: Uint8Array, most: number, sum?: Summing): Promise<void> {
+  let summed = 0;
+  // A write may take less than it was given.
+  for (let from = 0; from < bytes.length;) {
+    const count = Math.min(most, bytes.length - from);
+    const writing = file.write(bytes, from, count);
+    if (from + count > summed) sum?.update(bytes.subarray(summed, from + count));
+    summed = Math.max(summed, from + count);
+    from += (await writing).bytesWritten;
+  }
 }
 
 /** What file systems answer that cannot flush a folder: their renames last, or nobody can make them. */

@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { SafetensorsError } from './safetensors.js';
 
 /** At most so many bytes are read at once: few enough to be in the processor's cache still when they are hashed. */
-export const readBytes = 2 ** 20;
+export const readBytes = 2 ** 21;
 
 /** So many reads are under way: a disk is fast only where it knows what comes next. */
 const readsAtOnce = 4;
@@ -24,6 +24,8 @@ export interface Arrived<P extends Part> {
   readonly memory: Uint8Array<ArrayBuffer> | null;
   /** Only until the next ones are asked for. */
   readonly bytes: Uint8Array;
+  /** Whether they are the first of the part. */
+  readonly isFirst: boolean;
   /** Whether they are the last of the part, which is in its memory now. */
   readonly isLast: boolean;
 }
@@ -47,15 +49,15 @@ interface Reading<P extends Part> {
 }
 
 /**
- * The bytes of all parts, one after the other, at most `most` at once. Whoever stops early has to let the generator return before the
- * file is closed, as `for await` does. Rejects with a SafetensorsError where the file ends too soon, with the system's error where
- * it cannot be read.
+ * The bytes of all parts, one after the other, at most `most` at once: what one read has brought comes together, for a promise each would
+ * take longer than a small part's bytes do. Whoever stops early has to let the generator return before the file is closed, as `for await`
+ * does. Rejects with a SafetensorsError where the file ends too soon, with the system's error where it cannot be read.
  */
 export async function* readAhead<P extends Part>(
   file: FileHandle,
   parts: readonly P[],
   most = readBytes,
-): AsyncGenerator<Arrived<P>, void, void> {
+): AsyncGenerator<readonly Arrived<P>[], void, void> {
   const queue: Reading<P>[] = [];
   const unused: Uint8Array[] = [];
   const plan = readsOf(parts, most);
@@ -74,12 +76,12 @@ export async function* readAhead<P extends Part>(
       await reading.done;
       begin();
       let at = 0;
-      for (const { part, memory, from, count } of reading.slices) {
+      yield reading.slices.map(({ part, memory, from, count }) => {
         const bytes = reading.bytes.subarray(at, at + count);
         at += count;
         if (!reading.isDirect) memory?.set(bytes, from);
-        yield { part, memory, bytes, isLast: from + count === part.end - part.begin };
-      }
+        return { part, memory, bytes, isFirst: from === 0, isLast: from + count === part.end - part.begin };
+      });
       if (!reading.isDirect) unused.push(reading.bytes);
     }
   } finally {

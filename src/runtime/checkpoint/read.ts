@@ -221,16 +221,19 @@ function compareLayout({ entries }: OpenTensorFile, records: ReadonlyMap<string,
   }
 }
 
+/** A tensor by its name; null where its values were not wanted. */
+type Named = readonly [name: string, tensor: HostTensor | null];
+
 /**
- * Tensors of a file whose header agrees with the manifest, one after the other: null where only their checksums are wanted, and none of
- * the `head` alone. All of it is verified once the last was taken. Rejects with a RunError that names the file; what goes wrong with a
+ * Tensors of a file whose header agrees with the manifest, one after the other, small neighbours together: null where only their checksums are wanted, and none of
+ * the `head` alone; in memory that they share where they are wanted `together`. All of it is verified once the last was taken. Rejects with a RunError that names the file; what goes wrong with a
  * tensor that was handed on is none of its errors.
  */
 async function* tensorsOf(
   checkpoint: Checkpoint,
   name: string,
-  reads: 'values' | 'checksums' | 'head',
-): AsyncGenerator<readonly [name: string, tensor: HostTensor | null], void, void> {
+  reads: 'together' | 'values' | 'checksums' | 'head',
+): AsyncGenerator<readonly Named[], void, void> {
   const { folder, inOneFile } = checkpoint;
   const path = inOneFile ? folder : join(folder, name);
   const listed = checkpoint.files.get(name);
@@ -248,13 +251,15 @@ async function* tensorsOf(
     try {
       if (!inOneFile) compareLayout(file, records);
       const entries = inDataOrder(file.entries).filter((entry) => records.has(entry.name));
-      const read = reads === 'head' ? [] : file.each(entries, () => reads === 'values');
-      for await (const { entry, tensor, checksum } of read) {
-        const listedAs = records.get(entry.name)?.checksum;
-        if (checksum === null || listedAs === undefined || !sameChecksum(checksum, listedAs))
-          throw new SafetensorsError(`the checksum of tensor ${entry.name} differs`);
-        yield [entry.name, tensor];
-      }
+      const read =
+        reads === 'head' ? [] : file.each(entries, () => reads !== 'checksums', reads === 'together');
+      for await (const some of read)
+        yield some.map(({ entry, tensor, checksum }): Named => {
+          const listedAs = records.get(entry.name)?.checksum;
+          if (checksum === null || listedAs === undefined || !sameChecksum(checksum, listedAs))
+            throw new SafetensorsError(`the checksum of tensor ${entry.name} differs`);
+          return [entry.name, tensor];
+        });
       if (hash !== null && hash.digest('hex') !== listed?.sha256)
         throw new SafetensorsError('its checksum differs');
     } finally {
@@ -293,19 +298,20 @@ async function unusable({ folder }: Checkpoint, path: string, error: unknown): P
   );
 }
 
-/** The tensors of one file, checksums verified. Rejects with a RunError that names file and tensor. */
+/** The tensors of one file, checksums verified, in memory that they share. Rejects with a RunError that names file and tensor. */
 export async function readTensors(
   checkpoint: Checkpoint,
   name: TensorFileName,
 ): Promise<ReadonlyMap<string, HostTensor>> {
   const tensors = new Map<string, HostTensor>();
-  for await (const [tensor, value] of tensorsOf(checkpoint, name, 'values'))
-    if (value !== null) tensors.set(tensor, value);
+  for await (const some of tensorsOf(checkpoint, name, 'together'))
+    for (const [tensor, value] of some) if (value !== null) tensors.set(tensor, value);
   return tensors;
 }
 
 /**
- * Hands the tensors of one file on, one after the other: no more than one is held, and the first bytes of the next. What was handed on
+ * Hands the tensors of one file on, one after the other: no more than one is held, or what
+ * one read brings of small ones, and the first bytes of the next. What was handed on
  * counts only once this has resolved, for the whole is verified at its end.
  */
 export async function eachTensor(
@@ -313,8 +319,8 @@ export async function eachTensor(
   name: TensorFileName,
   take: (name: string, tensor: HostTensor) => Promise<void>,
 ): Promise<void> {
-  for await (const [tensor, value] of tensorsOf(checkpoint, name, 'values'))
-    if (value !== null) await take(tensor, value);
+  for await (const some of tensorsOf(checkpoint, name, 'values'))
+    for (const [tensor, value] of some) if (value !== null) await take(tensor, value);
 }
 
 /** What `state.json` holds, checksum verified. Rejects with a RunError that names the file. */

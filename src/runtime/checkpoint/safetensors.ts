@@ -283,18 +283,18 @@ function checkRanges(entries: readonly Entry[], start: number, size: number): vo
     );
 }
 
-/** A tensor of its bytes in the file, which it keeps where they need no widening. Throws a SafetensorsError. */
+/** A tensor of its bytes in the file, aligned to its elements, which it keeps where they need no widening. Throws a SafetensorsError. */
 export function toTensor({ name, type, shape }: Entry, own: Uint8Array<ArrayBuffer>): HostTensor {
   const { dtype } = type;
   switch (type.name) {
     case 'F32':
-      return { dtype, shape, values: new Float32Array(nativeOrder(own)) };
+      return { dtype, shape, values: new Float32Array(nativeOrder(own), own.byteOffset, own.length / 4) };
     case 'BF16':
       return { dtype, shape, values: fromBfloat16(own) };
     case 'F16':
       return { dtype, shape, values: fromFloat16(own) };
     case 'I32':
-      return { dtype, shape, values: new Int32Array(nativeOrder(own)) };
+      return { dtype, shape, values: new Int32Array(nativeOrder(own), own.byteOffset, own.length / 4) };
     case 'I64': {
       const values = fromInt64(own);
       if (values === null)
@@ -309,7 +309,7 @@ export function toTensor({ name, type, shape }: Entry, own: Uint8Array<ArrayBuff
 }
 
 function nativeOrder(bytes: Uint8Array<ArrayBuffer>): ArrayBuffer {
-  if (!hostIsLittle) Buffer.from(bytes.buffer).swap32();
+  if (!hostIsLittle) Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).swap32();
   return bytes.buffer;
 }
 

@@ -27,29 +27,90 @@ const deepest = 64;
  * (`at.mean[2]`) of what would not be read back as it is: a number that is not finite, an object of a class, half of a surrogate pair,
  * more than 64 levels (as where something holds itself). A field that is undefined is left out.
  */
-export function jsonCopy(value: unknown, at: string, depth = 0): Json {
-  const refuse = (what: string): never => {
-    throw new Error(`${at} is ${what}, which JSON does not hold; keep it in another form, a number as text`);
-  };
-  if (depth > deepest) return refuse(`nested more than ${deepest} deep`);
+export function jsonCopy(value: unknown, at: string): Json {
+  try {
+    return copyOf(value, 0);
+  } catch (error) {
+    throw error instanceof NotJson ? error.at(at) : error;
+  }
+}
+
+/** What JSON does not hold. Where it is becomes known on the way out: a copy that goes well, as before each step, makes no texts of places. */
+class NotJson extends Error {
+  constructor(
+    private readonly what: string,
+    private readonly place = '',
+  ) {
+    super(what);
+  }
+
+  below(part: string): NotJson {
+    return new NotJson(this.what, `${part}${this.place}`);
+  }
+
+  at(top: string): Error {
+    return new Error(`${top}${this.place} ${this.what}`);
+  }
+}
+
+const refused = (what: string): NotJson =>
+  new NotJson(`is ${what}, which JSON does not hold; keep it in another form, a number as text`);
+
+function copyOf(value: unknown, depth: number): Json {
+  if (depth > deepest) throw refused(`nested more than ${deepest} deep`);
+  if (typeof value === 'number') {
+    if (!Number.isFinite(value)) throw refused(String(value));
+    return value;
+  }
   if (value === null || typeof value === 'boolean') return value;
-  if (typeof value === 'number') return Number.isFinite(value) ? value : refuse(String(value));
-  if (typeof value === 'string')
-    return hasHalfPair(value) ? refuse('a text with half a surrogate pair') : value;
-  if (Array.isArray(value))
-    return Array.from(value, (each: unknown, index) => jsonCopy(each, `${at}[${index}]`, depth + 1));
-  if (typeof value !== 'object') return refuse(value === undefined ? 'undefined' : `a ${typeof value}`);
+  if (typeof value === 'string') {
+    if (hasHalfPair(value)) throw refused('a text with half a surrogate pair');
+    return value;
+  }
+  if (Array.isArray(value)) return listOf(value, depth + 1);
+  if (typeof value !== 'object') throw refused(value === undefined ? 'undefined' : `a ${typeof value}`);
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== null && Object.getPrototypeOf(prototype) !== null)
-    return refuse(`of the class ${value.constructor.name}`);
-  return Object.fromEntries(
-    Object.entries(value).flatMap(([key, each]: [string, unknown]) => {
-      if (each === undefined) return [];
+    throw refused(`of the class ${value.constructor.name}`);
+  return recordOf(value, depth + 1);
+}
+
+function listOf(values: readonly unknown[], depth: number): Json {
+  let index = 0;
+  try {
+    const copied: Json[] = [];
+    for (; index < values.length; index += 1) copied.push(copyOf(values[index], depth));
+    return copied;
+  } catch (error) {
+    throw error instanceof NotJson ? error.below(`[${index}]`) : error;
+  }
+}
+
+function recordOf(value: object, depth: number): Json {
+  let part = '';
+  try {
+    const copied: Record<string, Json> = {};
+    for (const [key, each] of Object.entries(value)) {
+      if (each === undefined) continue;
+      part = '';
       if (hasHalfPair(key))
-        throw new Error(`${at} has a key with half a surrogate pair, which JSON does not hold`);
-      return [[key, jsonCopy(each, `${at}.${key}`, depth + 1)]];
-    }),
-  );
+        throw new NotJson('has a key with half a surrogate pair, which JSON does not hold');
+      part = `.${key}`;
+      const own = copyOf(each, depth);
+      // Assigned, this one would be the prototype.
+      if (key === '__proto__')
+        Object.defineProperty(copied, key, {
+          value: own,
+          enumerable: true,
+          configurable: true,
+          writable: true,
+        });
+      else copied[key] = own;
+    }
+    return copied;
+  } catch (error) {
+    throw error instanceof NotJson ? error.below(part) : error;
+  }
 }
 
 /** JSON that the reader gives back as it was, a zero below 0 too. A list of plain values stands in one line, however long it is. */
@@ -70,8 +131,8 @@ export function jsonText(value: Json, indent = ''): string {
 
 const isItems = (value: Json): value is readonly Json[] => Array.isArray(value);
 
-// Half of a pair has no UTF-8: what were written again would be another text.
-const hasHalfPair = (text: string): boolean => /\p{Surrogate}/u.test(text);
+// Half of a pair has no UTF-8: what were written again would be another text. Without any surrogate there is none, which is soon seen.
+const hasHalfPair = (text: string): boolean => /[\ud800-\udfff]/.test(text) && /\p{Surrogate}/u.test(text);
 
 /**
  * Parses a whole text. Throws a SyntaxError that names the place. `whole`: numbers are whole and written so, without a fraction or an
@@ -84,6 +145,30 @@ export function parseStrictJson(text: string, whole = false): StrictValue {
   return value;
 }
 
+const code = {
+  quote: 0x22,
+  comma: 0x2c,
+  zero: 0x30,
+  nine: 0x39,
+  colon: 0x3a,
+  openList: 0x5b,
+  closeList: 0x5d,
+  openObject: 0x7b,
+  closeObject: 0x7d,
+} as const;
+
+/** What a text holds that does not stand for itself, or must not stand there: an escape, a control character, half of a pair. */
+const isSpecial = /[\\\u0000-\u001f\ud800-\udfff]/;
+
+const word = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+
+/** A part of a text of up to so many characters may keep all of it in memory; of a longer one it is copied. */
+const heldLength = 2 ** 20;
+
+/** A whole number of so many digits is a safe one. */
+const safeDigits = 15;
+
+/** Looks at characters as codes: a head of a file with many tensors has tens of thousands of values, read before anything is compiled. */
 class Reader {
   #at = 0;
 
@@ -95,11 +180,11 @@ class Reader {
   value(depth: number): StrictValue {
     if (depth > deepest) this.#fail(`nested more than ${deepest} deep`);
     this.#space();
-    const next = this.text[this.#at];
-    if (next === '{') return this.#object(depth);
-    if (next === '[') return this.#list(depth);
-    if (next === '"') return this.#string();
-    return this.#word();
+    const next = this.text.charCodeAt(this.#at);
+    if (next === code.quote) return this.#string();
+    if (next === code.openObject) return this.#object(depth);
+    if (next === code.openList) return this.#list(depth);
+    return this.#plainNumber() ?? this.#word();
   }
 
   end(): void {
@@ -109,32 +194,32 @@ class Reader {
 
   #object(depth: number): ReadonlyMap<string, StrictValue> {
     const entries = new Map<string, StrictValue>();
-    this.#expect('{');
+    this.#expect(code.openObject);
     this.#space();
-    if (this.#take('}')) return entries;
+    if (this.#take(code.closeObject)) return entries;
     do {
       this.#space();
       const key = this.#string();
       if (entries.has(key)) this.#fail(`the key ${JSON.stringify(key)} stands twice`);
       this.#space();
-      this.#expect(':');
+      this.#expect(code.colon);
       entries.set(key, this.value(depth + 1));
       this.#space();
-    } while (this.#take(','));
-    this.#expect('}');
+    } while (this.#take(code.comma));
+    this.#expect(code.closeObject);
     return entries;
   }
 
   #list(depth: number): readonly StrictValue[] {
     const items: StrictValue[] = [];
-    this.#expect('[');
+    this.#expect(code.openList);
     this.#space();
-    if (this.#take(']')) return items;
+    if (this.#take(code.closeList)) return items;
     do {
       items.push(this.value(depth + 1));
       this.#space();
-    } while (this.#take(','));
-    this.#expect(']');
+    } while (this.#take(code.comma));
+    this.#expect(code.closeList);
     return items;
   }
 
@@ -142,12 +227,20 @@ class Reader {
   #string(): string {
     const { text } = this;
     const start = this.#at;
-    if (text[start] !== '"') this.#fail('a text was expected');
-    let at = start;
-    do {
+    if (text.charCodeAt(start) !== code.quote) this.#fail('a text was expected');
+    let at = text.indexOf('"', start + 1);
+    if (at < 0) this.#fail('a text was expected');
+    if (text.length <= heldLength) {
+      const plain = text.slice(start + 1, at);
+      if (!isSpecial.test(plain)) {
+        this.#at = at + 1;
+        return plain;
+      }
+    }
+    while (this.#isEscaped(at, start)) {
       at = text.indexOf('"', at + 1);
       if (at < 0) this.#fail('a text was expected');
-    } while (this.#isEscaped(at, start));
+    }
     let value: unknown;
     try {
       value = JSON.parse(text.slice(start, at + 1));
@@ -167,10 +260,30 @@ class Reader {
     return (at - first) % 2 === 1;
   }
 
+  /** A number of few digits and nothing else, as sizes and places are; null where it is another, or none. */
+  #plainNumber(): number | null {
+    const { text } = this;
+    const start = this.#at;
+    let at = start;
+    let value = 0;
+    let next = text.charCodeAt(at);
+    while (next >= code.zero && next <= code.nine) {
+      value = value * 10 + (next - code.zero);
+      at += 1;
+      next = text.charCodeAt(at);
+    }
+    const digits = at - start;
+    if (digits === 0 || digits > safeDigits) return null;
+    // A zero that others follow, a fraction and an exponent are looked at by the pattern.
+    if (digits > 1 && text.charCodeAt(start) === code.zero) return null;
+    if (next !== code.comma && next !== code.closeList && next !== code.closeObject) return null;
+    this.#at = at;
+    return value;
+  }
+
   #word(): StrictValue {
-    const pattern = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
-    pattern.lastIndex = this.#at;
-    const [found] = pattern.exec(this.text) ?? [];
+    word.lastIndex = this.#at;
+    const [found] = word.exec(this.text) ?? [];
     if (found === undefined || found === '') this.#fail('a value was expected');
     if (this.whole && /[.eE]/.test(found) && /^[-\d]/.test(found))
       this.#fail(`${found} is not written as a whole number`);
@@ -181,17 +294,24 @@ class Reader {
   }
 
   #space(): void {
-    while (' \t\n\r'.includes(this.text[this.#at] ?? '.')) this.#at += 1;
+    const { text } = this;
+    let at = this.#at;
+    for (;;) {
+      const next = text.charCodeAt(at);
+      if (next !== 0x20 && next !== 0x0a && next !== 0x0d && next !== 0x09) break;
+      at += 1;
+    }
+    this.#at = at;
   }
 
-  #take(letter: string): boolean {
-    if (this.text[this.#at] !== letter) return false;
+  #take(letter: number): boolean {
+    if (this.text.charCodeAt(this.#at) !== letter) return false;
     this.#at += 1;
     return true;
   }
 
-  #expect(letter: string): void {
-    if (!this.#take(letter)) this.#fail(`${JSON.stringify(letter)} was expected`);
+  #expect(letter: number): void {
+    if (!this.#take(letter)) this.#fail(`${JSON.stringify(String.fromCharCode(letter))} was expected`);
   }
 
   #fail(problem: string): never {

@@ -7,7 +7,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import type { HostTensor } from '../engine/engine.js';
-import { checksums, type Checksum, type ChecksumKind } from './checksum.js';
+import { checksums, type Checksum, type ChecksumKind, type Summing } from './checksum.js';
 import { readAhead, readBytes } from './read-ahead.js';
 import {
   headerLength,
@@ -51,13 +51,15 @@ export interface CheckedTensor {
 /** A safetensors file whose header was read. */
 export interface OpenTensorFile extends Layout {
   /**
-   * Tensors one after the other, in the given order, in which they should lie in the file: what comes next is read while one is looked
-   * at. Those that `keeps` does not name are read and not kept. Rejects with a SafetensorsError.
+   * Tensors one after the other, in the given order, in which they should lie in the file, small neighbours together: what comes next is
+   * read while some are looked at. Those that `keeps` does not name are read and not kept. With `together`, for whoever drops all of them
+   * at once, they share memory. Rejects with a SafetensorsError.
    */
   each(
     entries: readonly Entry[],
     keeps: (entry: Entry) => boolean,
-  ): AsyncGenerator<CheckedTensor, void, void>;
+    together?: boolean,
+  ): AsyncGenerator<readonly CheckedTensor[], void, void>;
   close(): Promise<void>;
 }
 
@@ -86,7 +88,12 @@ export async function openTensorFile(
     const header = await readPart(file, 8, 8 + headerLength(start, all), most, hash);
     return {
       ...readLayout(header, all),
-      each: (entries, keeps) => eachOf(file, entries, keeps, { most, also, checksum }),
+      each: (entries, keeps, together = false) =>
+        eachOf(file, entries, together ? sharedRooms(entries.filter(keeps)) : ownRooms(keeps), {
+          most,
+          also,
+          checksum,
+        }),
       close: () => file.close(),
     };
   } catch (error) {
@@ -98,27 +105,37 @@ export async function openTensorFile(
 async function* eachOf(
   file: FileHandle,
   entries: readonly Entry[],
-  keeps: (entry: Entry) => boolean,
+  roomOf: (entry: Entry) => Uint8Array<ArrayBuffer> | null,
   {
     most,
     also,
     checksum,
   }: { readonly most: number; readonly also: Hash | null; readonly checksum: ChecksumKind | null },
-): AsyncGenerator<CheckedTensor, void, void> {
-  const parts = entries.map((entry) => {
-    const { begin, end, name } = entry;
-    return { entry, begin, end, room: () => (keeps(entry) ? room(end - begin, name) : null) };
-  });
-  const begin = checksum === null ? null : await checksums(checksum);
-  let own = begin?.() ?? null;
-  for await (const { part, memory, bytes, isLast } of readAhead(file, parts, most)) {
-    own?.update(bytes);
-    also?.update(bytes);
-    if (!isLast) continue;
-    const { entry } = part;
-    const made = own?.end() ?? null;
-    own = begin?.() ?? null;
-    yield { entry, tensor: memory === null ? null : toTensor(entry, memory), checksum: made };
+): AsyncGenerator<readonly CheckedTensor[], void, void> {
+  const parts = entries.map((entry) => ({
+    entry,
+    begin: entry.begin,
+    end: entry.end,
+    room: () => roomOf(entry),
+  }));
+  const sums = checksum === null ? null : await checksums(checksum);
+  let sum: Summing | null = null;
+  for await (const arrived of readAhead(file, parts, most)) {
+    const whole: CheckedTensor[] = [];
+    for (const { part, memory, bytes, isFirst, isLast } of arrived) {
+      also?.update(bytes);
+      let made: Checksum | null = null;
+      if (sums !== null && isFirst && isLast) made = sums.of(bytes);
+      else if (sums !== null) {
+        if (isFirst) sum = sums.begin();
+        sum?.update(bytes);
+        if (isLast) made = sum?.end() ?? null;
+      }
+      const { entry } = part;
+      if (isLast)
+        whole.push({ entry, tensor: memory === null ? null : toTensor(entry, memory), checksum: made });
+    }
+    if (whole.length > 0) yield whole;
   }
 }
 
@@ -132,7 +149,8 @@ export async function hashFile(path: string, size: number, most = readBytes): Pr
   try {
     const hash = createHash('sha256');
     const whole = { begin: 0, end: size, room: () => null };
-    for await (const { bytes } of readAhead(file, [whole], most)) hash.update(bytes);
+    for await (const arrived of readAhead(file, [whole], most))
+      for (const { bytes } of arrived) hash.update(bytes);
     return hash.digest('hex');
   } finally {
     await file.close();
@@ -165,7 +183,8 @@ async function readPart(
   hash: Hash | null,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const own = room(end - begin);
-  for await (const { bytes } of readAhead(file, [{ begin, end, room: () => own }], most)) hash?.update(bytes);
+  for await (const arrived of readAhead(file, [{ begin, end, room: () => own }], most))
+    for (const { bytes } of arrived) hash?.update(bytes);
   return own;
 }
 
@@ -177,4 +196,50 @@ function room(count: number, name?: string): Uint8Array<ArrayBuffer> {
     const what = name === undefined ? 'it' : `tensor ${JSON.stringify(name)}`;
     throw new SafetensorsError(`${what} has ${count} bytes, for which there is no memory`, { cause: error });
   }
+}
+
+const ownRooms =
+  (keeps: (entry: Entry) => boolean) =>
+  (entry: Entry): Uint8Array<ArrayBuffer> | null =>
+    keeps(entry) ? room(entry.end - entry.begin, entry.name) : null;
+
+/** At most so much memory is asked for at once, for tensors that share it. */
+const sharedBytes = 2 ** 30;
+
+/** Where each tensor begins in shared memory, of any element type. */
+const aligned = ({ begin, end }: Entry): number => Math.ceil((end - begin) / 8) * 8;
+
+/**
+ * Memory for tensors that are asked for in their order, which as many of them share as `most` bytes hold: memory is made in one piece instead
+ * of one for each tensor, of which every few the collector would look through all objects. None for what is not among them.
+ */
+export function sharedRooms(
+  entries: readonly Entry[],
+  most = sharedBytes,
+): (entry: Entry) => Uint8Array<ArrayBuffer> | null {
+  const places = new Map(entries.map((entry, index) => [entry, index]));
+  let block: ArrayBuffer | null = null;
+  let used = 0;
+  return (entry) => {
+    const index = places.get(entry);
+    if (index === undefined) return null;
+    const count = entry.end - entry.begin;
+    if (block === null || used + count > block.byteLength) {
+      let size = 0;
+      for (const next of entries.slice(index)) {
+        if (size > 0 && size + aligned(next) > most) break;
+        size += aligned(next);
+      }
+      used = 0;
+      try {
+        block = new ArrayBuffer(size);
+      } catch {
+        block = null;
+        return room(count, entry.name);
+      }
+    }
+    const own = new Uint8Array(block, used, count);
+    used += aligned(entry);
+    return own;
+  };
 }

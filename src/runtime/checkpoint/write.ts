@@ -22,7 +22,7 @@ import {
   writeNew,
   type Written,
 } from './files.js';
-import { checksums, sha256Sum, type Checksum, type Summing } from './checksum.js';
+import { checksums, sha256Sums, type Checksum, type Checksums } from './checksum.js';
 import { fileEnding, isDamage, whyNone } from './list.js';
 import {
   checkpointFormat,
@@ -193,9 +193,9 @@ async function writeFolder(folder: string, contents: CheckpointContents): Promis
   await makeFolder(folder, async (temporary) => {
     const files: Json[] = [];
     const tensors: Json[] = [];
-    const begin = await checksums(tensorChecksum);
+    const ofTensors = await checksums(tensorChecksum);
     // What comes first in a file, or is all of it, is text.
-    const sums = (piece: number): Summing => (piece === 0 ? sha256Sum() : begin());
+    const sums = (piece: number): Checksums => (piece === 0 ? sha256Sums : ofTensors);
     const write = (name: string, pieces: readonly Uint8Array[]): Promise<Written> =>
       writeNew(join(temporary, name), pieces, { mode: privateMode, sums });
     for (const [name, values] of tensorFilesOf(contents)) {
@@ -220,10 +220,10 @@ async function writeOneFile(path: string, contents: CheckpointContents): Promise
   const all = new Map(parts.flatMap(([, values]) => [...values]));
   if (all.size < parts.reduce((sum, [, { size }]) => sum + size, 0))
     throw new Error('a weight and a slot of an optimizer have one name, and a single file holds one of them');
-  const begin = await checksums(tensorChecksum);
+  const sums = await checksums(tensorChecksum);
   for (const [file, values] of parts)
     for (const [name, value] of values)
-      tensors.push(tensorEntry(name, file, value, await sumInTurns(begin(), littleEndian(value.values))));
+      tensors.push(tensorEntry(name, file, value, await sumInTurns(sums, littleEndian(value.values))));
   const state = stateBytes(contents);
   const files: Json[] = [{ name: 'state.json', bytes: state.length, sha256: sha256([state]) }];
   const manifest = manifestBytes(manifestOf(contents, files, tensors));

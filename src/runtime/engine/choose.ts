@@ -65,6 +65,11 @@ async function embedded({ precision = 'f32', device = 'auto' }: Partial<EngineCh
   if (device.startsWith('gpu')) {
     throw new RunError(`the embedded engine has no ${device}; run \`ztrainc engine install --cuda\``);
   }
+  if (precision === 'bf16' || precision === 'f16') {
+    throw new RunError(
+      `precision = "${precision}": the embedded engine computes in f32 only, also with --force-precision; use "mixed" or "f32", or TensorFlow (\`ztrainc engine install\`)`,
+    );
+  }
   const { note } = resolvePrecision(
     precision,
     () => ({ bf16: false, f16: false }),

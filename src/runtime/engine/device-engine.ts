@@ -5,6 +5,7 @@
 import { engine, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import { duringStep } from './current.js';
 import { differentiateTape } from './differentiate.js';
+import { failedAfter, laterBy } from './failed-call.js';
 import type {
   CompiledStep,
   DrawOptions,
@@ -90,7 +91,7 @@ export function makeDeviceEngine(options: DeviceOptions): Engine {
           retired.set(variable, rest);
         }
       }
-      throw error;
+      throw failedAfter(0, error);
     } finally {
       scope.endScope();
       for (const value of [...retired.values()].flat()) {
@@ -147,10 +148,17 @@ export function makeDeviceEngine(options: DeviceOptions): Engine {
       return {
         decision: null,
         atOnce: 1,
+        refusesIndices: false,
         prepare: () => undefined,
         run: async (inputs, at) => runBody(this, name, body, inputs, at),
         runAll: async (runs) => {
-          for (const { inputs, clock: at } of runs) runBody(this, name, body, inputs, at);
+          for (const [index, { inputs, clock: at }] of runs.entries()) {
+            try {
+              runBody(this, name, body, inputs, at);
+            } catch (error) {
+              throw laterBy(index, error);
+            }
+          }
         },
         inspect: async (inputs, at, log) => {
           const watched = (given: readonly Tensor[]): readonly Tensor[] =>

@@ -66,6 +66,8 @@ export interface CompiledStep {
   readonly decision: string | null;
   /** How many runs `runAll` takes in one call now; 1 where each run is a call of its own. */
   readonly atOnce: number;
+  /** Whether one of several runs in a call may refuse an index that it computes, when those before it are done. */
+  readonly refusesIndices: boolean;
   /** Runs a step without outputs several times, as if one by one. Inputs of all runs have the same types and shapes. */
   runAll(runs: readonly StepRun[]): Promise<void>;
   /** Runs the step once. Rejects where the body read a value on the host or an op failed. */

@@ -1,4 +1,6 @@
 /** An index in the data that a table or a list of classes does not have, told with the row that holds it. */
+import { currentStep } from '../engine/current.js';
+import { placeOf, withDeepStacks } from '../engine/tensorflow/places.js';
 import { RunError } from './run-error.js';
 
 /** Thrown by kernels, which know the place in a tensor but not whose rows it has. */
@@ -16,8 +18,10 @@ export class IndexError extends RunError {
     private readonly wrong: string,
     /** Which of several runs in one call it was. */
     readonly run = 0,
+    /** The place in the spec that the op comes from; null where it is not known. */
+    readonly line: string | null = lineNow(),
   ) {
-    super(`${found} at place ${place} of ${placesText(shape)} ${wrong}`);
+    super(`${before(line)}${found} at place ${place} of ${placesText(shape)} ${wrong}`);
   }
 
   /** The row of the tensor that holds the place; null where a tensor of another number of rows was read. */
@@ -27,12 +31,17 @@ export class IndexError extends RunError {
 
   /** The same, of that run. */
   ofRun(run: number): IndexError {
-    return new IndexError(this.found, this.place, this.shape, this.wrong, run);
+    return new IndexError(this.found, this.place, this.shape, this.wrong, run, this.line);
+  }
+
+  /** The same, of the op at that place in the spec. */
+  at(line: string | null): IndexError {
+    return new IndexError(this.found, this.place, this.shape, this.wrong, this.run, line);
   }
 
   /** The same, with the rows it is about: `row 17 of train_set`. */
   in(rows: string): RunError {
-    return new RunError(`${this.found} in ${rows} ${this.wrong}`, { cause: this });
+    return new RunError(`${before(this.line)}${this.found} in ${rows} ${this.wrong}`, { cause: this });
   }
 }
 
@@ -48,6 +57,12 @@ export function noClass(label: number, place: number, shape: readonly number[], 
   const wrong = `is not one of ${classes} ${range}; correct the data, or the number of classes`;
   return new IndexError(`label ${label}`, place, shape, wrong);
 }
+
+/** Where the body of a step is now. One that is traced runs its ops later: who ran it finds the place. */
+const lineNow = (): string | null =>
+  currentStep() === null ? null : placeOf(withDeepStacks(() => new Error('here').stack));
+
+const before = (line: string | null): string => (line === null ? '' : `${line}: `);
 
 const sizeOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 

@@ -1,5 +1,5 @@
 /** When a run ends: its length, its time, and what add-ons ask, which waits for the least lengths. */
-import type { Answer } from '../addons/addon.js';
+import type { Ending, QuietAnswer } from '../addons/addon.js';
 import { codeOf, systemErrorIn } from '../checkpoint/files.js';
 import { RunError } from '../run/run-error.js';
 import type { Session } from './session.js';
@@ -20,14 +20,12 @@ export function lastStep({ pace, options }: Session, devRun: number | null): num
 }
 
 /** The strongest of several answers, and the first reason for the run to end. */
-export function strongest(answers: readonly Answer[]): {
-  readonly answer: Asked;
-  readonly because: string | null;
-} {
+export function strongest(
+  answers: readonly (QuietAnswer | Ending)[],
+): { readonly answer: 'end-run'; readonly because: string } | { readonly answer: QuietAnswer } {
   const ending = answers.find((answer) => typeof answer === 'object');
   if (ending !== undefined) return { answer: 'end-run', because: ending.because };
-  if (answers.includes('end-run')) return { answer: 'end-run', because: null };
-  return { answer: answers.includes('end-epoch') ? 'end-epoch' : undefined, because: null };
+  return { answer: answers.includes('end-epoch') ? 'end-epoch' : undefined };
 }
 
 /** Whether one error says what the other has said: the same words, or that the system has refused two files for one reason. */
@@ -55,7 +53,7 @@ export class Least {
   }
 
   /** Whether the run may end once `step` steps are done. */
-  isMet(step: number, because: string | null): boolean {
+  isMet(step: number, because: string): boolean {
     if (step >= this.#steps) return true;
     if (!this.#said) {
       this.#said = true;
@@ -66,9 +64,7 @@ export class Least {
           : minEpochs > 0
             ? `min_epochs = ${minEpochs}`
             : `min_steps = ${minSteps}, and an epoch at least`;
-      this.listener.note(
-        `${because ?? 'an add-on asks to end the run'}: held until step ${this.#steps} (${by})`,
-      );
+      this.listener.note(`${because}: held until step ${this.#steps} (${by})`);
     }
     return false;
   }

@@ -489,11 +489,11 @@ class Fit {
 
   /** The strongest of several answers, as far as the run may end by now. */
   #weigh(answers: Parameters<typeof strongest>[0]): Asked {
-    const { answer, because } = strongest(answers);
-    if (answer !== 'end-run') return answer;
-    if (!this.#least.isMet(this.#step, because))
+    const wish = strongest(answers);
+    if (wish.answer !== 'end-run') return wish.answer;
+    if (!this.#least.isMet(this.#step, wish.because))
       return answers.includes('end-epoch') ? 'end-epoch' : undefined;
-    this.#because ??= because;
-    return answer;
+    this.#because ??= wish.because;
+    return wish.answer;
   }
 }

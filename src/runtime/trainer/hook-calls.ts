@@ -1,5 +1,12 @@
 /** Add-ons at work, and how their hooks are called. */
-import type { Answer, Hooks, MetricsLine } from '../addons/addon.js';
+import {
+  stop,
+  type Answer,
+  type Ending,
+  type Hooks,
+  type MetricsLine,
+  type QuietAnswer,
+} from '../addons/addon.js';
 import type { Profile } from '../progress/profile.js';
 import { RunError } from '../run/run-error.js';
 import type { Round } from './hook-round.js';
@@ -13,7 +20,9 @@ export interface LiveAddOn {
   readonly stateOf?: string;
   /** Whether `kind` is a name that tells it from others of `stateOf`; false unless given. */
   readonly hasOwnName?: boolean;
-  readonly hooks: Hooks;
+  /** Effects that it owns; none unless given. */
+  readonly owns?: readonly string[];
+  readonly hooks: Hooks<Answer>;
   /** Whether it is a part of every run, whose time is not told as that of an add-on. */
   readonly isOwn?: true;
 }
@@ -36,8 +45,10 @@ function hookError(kind: string, hook: string, error: unknown): RunError {
   return new HookError(`add-on ${kind} failed in ${hook}: ${message}`, { cause: error });
 }
 
+const endsRun = (answer: Answer): boolean => answer === 'end-run' || typeof answer === 'object';
+
 /** Add-ons that are being told of a line. */
-const told = new WeakSet<Hooks>();
+const told = new WeakSet<Hooks<Answer>>();
 
 /** Shows a line of metrics to add-ons, but not to those that write it while they are told of another: it would not end. */
 export function tellLine(addOns: readonly LiveAddOn[], line: MetricsLine): void {
@@ -89,7 +100,7 @@ export class HookCalls {
   /** With a `key`, checkpoints know how far it has got. */
   async each(
     hook: keyof Hooks,
-    call: (hooks: Hooks) => Promise<void> | void | undefined,
+    call: (hooks: Hooks<Answer>) => Promise<void> | void | undefined,
     key: string | null = null,
   ): Promise<void> {
     await this.#all(
@@ -102,27 +113,39 @@ export class HookCalls {
     );
   }
 
-  /** What each of them answers. Rejects with a HookError where one ends an epoch and there are none. */
-  ask(
+  /**
+   * What each of them answers: who ends the run without a reason has one that names it. Rejects with a HookError where one ends an epoch and
+   * there are none, or ends the run and does not own that.
+   */
+  async ask(
     hook: keyof Hooks,
-    call: (hooks: Hooks) => Promise<Answer> | Answer,
+    call: (hooks: Hooks<Answer>) => Promise<Answer> | Answer,
     key: string | null = null,
-  ): Promise<readonly Answer[]> {
-    const asked = async (hooks: Hooks): Promise<Answer> => {
+  ): Promise<readonly (QuietAnswer | Ending)[]> {
+    const asked = async (hooks: Hooks<Answer>, { owns = [] }: LiveAddOn): Promise<Answer> => {
       const answer = await call(hooks);
+      if (endsRun(answer) && !owns.includes(stop))
+        throw new Error(
+          `it asks to end the run and does not own the effect "${stop}"; declare owns = ["${stop}"], which one add-on of a run may`,
+        );
       if (answer === 'end-epoch' && this.isEndless)
         throw new Error(
           "it answered 'end-epoch', and live data has no epochs; answer 'end-run' to end the run, or nothing",
         );
       return answer;
     };
-    return this.#all(hook, asked, key);
+    const { called, answers } = await this.#all(hook, asked, key);
+    return answers.map((answer, index) =>
+      answer === 'end-run'
+        ? { end: 'run', because: `add-on ${called[index] ?? ''} asked to end the run in ${hook}` }
+        : answer,
+    );
   }
 
   /** Calls it although something went wrong already: what goes wrong here is only told. */
   async eachAnyway(
     hook: keyof Hooks,
-    call: (hooks: Hooks) => Promise<void> | void | undefined,
+    call: (hooks: Hooks<Answer>) => Promise<void> | void | undefined,
     say: (problem: unknown) => void,
   ): Promise<void> {
     for (const { kind, hooks } of this.addOns)
@@ -131,9 +154,9 @@ export class HookCalls {
 
   async #all(
     hook: keyof Hooks,
-    call: (hooks: Hooks) => Promise<Answer>,
+    call: (hooks: Hooks<Answer>, of: LiveAddOn) => Promise<Answer>,
     key: string | null,
-  ): Promise<readonly Answer[]> {
+  ): Promise<Round> {
     const all = this.addOns.filter(({ hooks }) => hooks[hook] !== undefined);
     let round = this.#begin(key, all);
     const keep = (next: Round): void => {
@@ -141,8 +164,9 @@ export class HookCalls {
       if (key !== null) this.#round = next;
     };
     keep(round);
-    for (const { kind, hooks, isOwn = false } of all.slice(round.called.length)) {
-      const work = (): Promise<Answer> => named(kind, hook, () => call(hooks));
+    for (const live of all.slice(round.called.length)) {
+      const { kind, hooks, isOwn = false } = live;
+      const work = (): Promise<Answer> => named(kind, hook, () => call(hooks, live));
       const details = { hook, step: this.step() };
       const before = round;
       const called = [...before.called, kind];
@@ -158,7 +182,7 @@ export class HookCalls {
         throw error;
       }
     }
-    return round.answers;
+    return round;
   }
 
   /** A new round, or the one that was left half done, if it is of the same add-ons. */

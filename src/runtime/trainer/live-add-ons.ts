@@ -6,6 +6,7 @@ import {
   ordered,
   type AddOn,
   type AddOnHost,
+  type Answer,
   type BegunSave,
   type Hooks,
   type MetricsLine,
@@ -36,7 +37,7 @@ export function startAddOns(addOns: readonly AddOn[], host: AddOnHost, live: Liv
     const { kind: stateOf, label, owns } = addOn;
     // Of those that own something there is one in a run, which is known by its kind whatever it is called.
     const hasOwnName = label !== undefined && owns.length === 0;
-    live.push({ kind: nameOfAddOn(addOn), stateOf, hasOwnName, hooks: startNamed(addOn, host) });
+    live.push({ kind: nameOfAddOn(addOn), stateOf, hasOwnName, owns, hooks: startNamed(addOn, host) });
   }
 }
 
@@ -48,7 +49,7 @@ export async function closeAddOns(live: readonly LiveAddOn[]): Promise<void> {
   for (const each of closed) if (each.status === 'rejected') throw each.reason;
 }
 
-function startNamed(addOn: AddOn, host: AddOnHost): Hooks {
+function startNamed(addOn: AddOn, host: AddOnHost): Hooks<Answer> {
   try {
     return addOn.start(host, nameOfAddOn(addOn));
   } catch (error) {

@@ -15,11 +15,14 @@ const patience = 2000;
 export class LossScaling {
   readonly #scale: StateVariable;
   readonly #good: StateVariable;
+  /** How many updates overflowed. */
+  readonly overflowed: StateVariable;
 
   constructor(engine: Engine) {
     const scalar = (value: number) => ({ dtype: 'f32', shape: [], values: Float32Array.of(value) }) as const;
     this.#scale = engine.variable('scaling/scale', scalar(firstScale));
     this.#good = engine.variable('scaling/good', scalar(0));
+    this.overflowed = engine.variable('guard/overflowed', scalar(0));
   }
 
   /** What a checkpoint keeps. */
@@ -50,6 +53,9 @@ export class LossScaling {
     const grown = ops.min<Tensor>(ops.mul<Tensor>(scale, 2), mostScale);
     const shrunk = ops.max<Tensor>(ops.mul<Tensor>(scale, 0.5), 1);
     this.#scale.assign(ops.select<Tensor>(fine, ops.select<Tensor>(full, grown, scale), shrunk));
+    // At the lowest scale it is no overflow, but a fault.
+    const over = ops.and<Tensor>(ops.not(fine), ops.greater<Tensor>(scale, 1));
+    this.overflowed.assign(ops.add<Tensor>(this.overflowed.read(), ops.cast<Tensor>(over, { to: 'f32' })));
     const kept = ops.select<Tensor>(full, ops.zerosLike(good), good);
     this.#good.assign(ops.select<Tensor>(fine, kept, ops.zerosLike(good)));
   }

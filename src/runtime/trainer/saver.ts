@@ -15,6 +15,7 @@ import type { Best } from '../progress/training.js';
 import type { RunFolder } from '../run/folder.js';
 import { statesOf } from './add-on-states.js';
 import { named, type LiveAddOn } from './hook-calls.js';
+import { keptCounts } from './left-out-updates.js';
 import type { CheckpointSaver } from './live-add-ons.js';
 import { lockOf } from './run-lock.js';
 import { headOf } from './run-record.js';
@@ -166,7 +167,7 @@ export class Saver implements CheckpointSaver, StateKeeper {
     return {
       ...(held ?? (await this.#moving(at))),
       lock: await lockOf(trainer, session),
-      skipped: (await session.skipped.download()).values[0] ?? 0,
+      ...(await keptCounts(session)),
     };
   }
 

@@ -11,7 +11,7 @@ import type { HostBatch } from '../data/data.js';
 import { Decoded, Texts, textOfBytes, type OutputTexts } from '../data/texts.js';
 import type { Clock } from '../optim/optimizer.js';
 import type { Figures, Reduction } from '../rows/reduction.js';
-import { IndexError } from '../run/index-error.js';
+import { laterBy, runsBefore } from '../engine/failed-call.js';
 import { RunError } from '../run/run-error.js';
 import { Tensor } from '@tensorflow/tfjs-core';
 import { ranked, type Scalar } from '../tensor.js';
@@ -186,7 +186,7 @@ export class Stage {
       if (to - from === 1 || trace === null) {
         const before = from;
         await this.#runOnce(variant, first).catch((error: unknown) => {
-          throw error instanceof IndexError ? error.ofRun(before) : error;
+          throw laterBy(before, error);
         });
       } else {
         const alike = runs.slice(from, to);
@@ -195,8 +195,10 @@ export class Stage {
         current = first.run;
         await compiled
           .runAll(alike.map((one) => ({ inputs: inputsOf(one), clock: one.run.draws })))
-          .catch((error: unknown) => {
-            throw error instanceof IndexError ? error.ofRun(before + error.run) : error;
+          .catch(async (error: unknown) => {
+            for (let done = runsBefore(error) ?? 0; done > 0; done -= 1)
+              await this.totals.endBatch(trace.constants);
+            throw laterBy(before, error);
           })
           .finally(() => {
             current = null;
@@ -266,6 +268,11 @@ export class Stage {
   /** How many runs in a row the engine would take at once: what the last one was compiled to says so. */
   get atOnce(): number {
     return Math.max(1, ...this.#variants.map(({ compiled }) => compiled.atOnce));
+  }
+
+  /** Whether a call of several runs may end in the middle, where one refuses an index that it computes. */
+  get refusesIndices(): boolean {
+    return this.#variants.some(({ compiled }) => compiled.refusesIndices);
   }
 
   /** Optimizers that the newest run updated, in the order of the step, if its values were finite. */

@@ -35,6 +35,7 @@ import type { FitResult } from './fit.js';
 import type { Outputs } from './stage.js';
 import { rowWorkerStart } from './row-worker-start.js';
 import { resolveParams, type ParamOrigin, type ResolvedParams } from './params.js';
+import { checkFitOptions, checkKinds, checkUseOptions } from './option-check.js';
 import { resolveOptions, type ResolvedOptions } from './resolved-options.js';
 import { Session } from './session.js';
 import type { StageKind, StepPlan } from './steps.js';
@@ -119,6 +120,7 @@ export abstract class Trainer<
     this.overrides = (setup.overrides ?? []).map(({ path, text }) => `${path.join('.')}=${text}`);
     this.#overrides = byOwner(setup.overrides ?? []);
     this.#bySpec = { ...own, ...setup.options };
+    checkKinds(this.#bySpec, optionTable.get('trainer/options') ?? []);
     const given = overrideTrainer(this.#bySpec, this.#overrides.get('trainer') ?? [], optionTable);
     this.options = resolveOptions(given);
   }
@@ -261,7 +263,8 @@ export abstract class Trainer<
   }
 
   /** Trains from the first step, or from where a run was left (`resume`). Once a trainer. */
-  fit(options: FitStart = {}): Promise<FitResult> {
+  async fit(options: FitStart = {}): Promise<FitResult> {
+    checkFitOptions('fit', options);
     return runFit(this, options);
   }
 
@@ -270,6 +273,7 @@ export abstract class Trainer<
    * Once a trainer. A run that is not over is to be ended by its `end`.
    */
   byHand(options: FitStart = {}): ByHand {
+    checkFitOptions('byHand', options);
     return new ByHand((hand) => runFit(this, { ...options, hand }));
   }
 
@@ -278,11 +282,13 @@ export abstract class Trainer<
    * that returns some, unless an add-on takes them.
    */
   async validate(from: string, options: TestOptions = {}): Promise<Measured> {
+    checkUseOptions('validate', options);
     return runTest(this, await findCheckpoint(from), { ...options, kind: 'validate' });
   }
 
   /** Measures a checkpoint's weights with the test steps, or the validate steps where there are none. `rows` as in `validate`. */
   async test(from: string, options: TestOptions = {}): Promise<Measured> {
+    checkUseOptions('test', options);
     return runTest(this, await findCheckpoint(from), options);
   }
 
@@ -292,6 +298,7 @@ export abstract class Trainer<
     rows: (rows: Outputs, step: string) => Promise<void> | void,
     options: RunOptions = {},
   ): Promise<number> {
+    checkFitOptions('predict', options);
     return runPredict(this, await findCheckpoint(from), { ...options, rows });
   }
 

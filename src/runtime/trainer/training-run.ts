@@ -18,6 +18,7 @@ import { lastStep } from './ending.js';
 import { fit, type FitResult } from './fit.js';
 import { tellLine, type LiveAddOn } from './hook-calls.js';
 import { withoutEnd } from './hook-round.js';
+import { leftOutUpdates, restoreCounts } from './left-out-updates.js';
 import { addOnHost, closeAddOns, startAddOns } from './live-add-ons.js';
 import { record } from '../../values/json-record.js';
 import { loopStateOf, type LoopState } from './loop-state.js';
@@ -333,8 +334,7 @@ function takeState(session: Session, point: ResumePoint, changes: readonly strin
   // The point is reachable for as long as the run goes on.
   for (const tensors of [model, optimizer]) tensors.clear();
   try {
-    const skipped = Number(state['skipped']);
-    session.skipped.upload({ dtype: 'f32', shape: [], values: Float32Array.of(skipped) });
+    restoreCounts(session, state);
     const lines = session.restoreSchedules(record('schedules', state['schedules']), changes.length > 0);
     session.lastRates.restore(state['rates']);
     // Who allows another way wants it.
@@ -448,11 +448,7 @@ async function tellEnd(
     readonly options: RunOptions;
   },
 ): Promise<void> {
-  const skipped = (await session.skipped.download()).values[0] ?? 0;
-  if (skipped > 0)
-    reporter.line(
-      `${skipped} updates were skipped: their loss, gradient, its square or running statistics were not finite`,
-    );
+  for (const line of await leftOutUpdates(session)) reporter.line(line);
   const path = folder === null ? null : shortPath(folder.path);
   const { plot = null, goOn: command = null } = options;
   const goOn = saver.isWhole ? command : null;

@@ -94,6 +94,8 @@ export function runUpdate(
     const overflow = host.scaling === null || total === null ? null : finiteGradients(total);
     const exhausted = overflow === null ? null : (host.scaling?.exhausted(overflow) ?? null);
     // Gradients that overflow are what scaling is for: they are no fault, and the update is left out.
+    const own = host.scaling === null && host.accumulate > 1 ? groups.map(({ gradients: of }) => of) : [];
+    host.inspection?.judgeBatch(judged(trace, objectives, own));
     const fine = checkFinite(
       host,
       trace,
@@ -102,12 +104,14 @@ export function runUpdate(
       heldBy(optimizers),
       exhausted,
     );
-    const skip = host.onNan === 'skip' ? fine : null;
-    settlePending(trace, skip);
+    const kept = host.onNan === 'skip' ? fine : null;
+    settlePending(trace, kept);
+    const skip = ofWindow(host, trace, region, kept);
+    if (total !== null) noteSkipped(host, skip);
     if (overflow !== null) host.scaling?.settle(overflow);
     const norms = total === null ? [] : applyAll(host, trace, optimizers, total, bothOf(skip, overflow));
     if (total !== null) host.updated(trace, new Set(total.keys()), bothOf(skip, overflow));
-    logUpdate(host, trace, optimizers, start, terms, skip);
+    logUpdate(host, trace, optimizers, start, terms, kept);
     logNorms(host, trace, norms, bothOf(skip, overflow));
   });
 }
@@ -234,7 +238,7 @@ function checkFinite(
   if (host.onNan === 'ignore') return null;
   // A run that is to go on whatever comes keeps no square in its slots that is not finite: no update would mend that.
   const squared = (variable: StateVariable): boolean => host.onNan === 'skip' && !held.has(variable);
-  host.inspection?.judge(judged(trace, objectives, gradients, squared));
+  host.inspection?.judgeWindow(judgedGradients(gradients, squared));
   // x · 0 is 0 for every finite number and NaN for the others, so one sum tells of all.
   // Statistics are never scaled: a product in 16 bits could leave the range where they do not.
   const kept = [...trace.context.pending.values()].map((value) => ops.sum<Scalar>(value));
@@ -255,12 +259,21 @@ function checkFinite(
   // When stopping, the first bad step is the one to name: all after it are bad too.
   const bad = host.onNan === 'stop' ? ops.select<Tensor>(ops.less<Tensor>(known, 0), now, known) : now;
   host.badStep.assign(ops.select<Tensor>(fine, known, bad));
-  if (host.onNan === 'skip' && (gradients !== null || exhausted !== null)) {
-    host.skipped.assign(
-      ops.add<Tensor>(host.skipped.read(), ops.sub<Tensor>(1, ops.cast<Tensor>(fine, { to: 'f32' }))),
-    );
-  }
   return fine;
+}
+
+const isFalse = (value: Tensor): Tensor => ops.sub<Tensor>(1, ops.cast<Tensor>(value, { to: 'f32' }));
+
+/** Whether all batches of the window up to this one were fine: one that was not takes the update of all with it. */
+function ofWindow(host: UpdateHost, trace: StepTrace, region: string, fine: Tensor | null): Tensor | null {
+  if (fine === null || host.accumulate === 1) return fine;
+  const path = `window/${trace.stage.plan.name}/${region}/wrong`;
+  return ops.equal<Tensor>(accumulate(host, trace, path, isFalse(fine)), 0);
+}
+
+/** Counts an update that was left out. */
+function noteSkipped({ skipped }: UpdateHost, fine: Tensor | null): void {
+  if (fine !== null) skipped.assign(ops.add<Tensor>(skipped.read(), isFalse(fine)));
 }
 
 /** Weights whose gradients are held in a range, element by element, before anything is made of them. */
@@ -268,20 +281,23 @@ function heldBy(optimizers: readonly BoundOptimizer[]): ReadonlySet<StateVariabl
   return new Set(optimizers.flatMap(({ clip, weights }) => (clip?.kind === 'value' ? weights : [])));
 }
 
-/** What is to be finite, in the order in which it came to be, with names for messages. */
-function judged(
-  trace: StepTrace,
-  objectives: readonly Scalar[],
-  gradients: Gradients | null,
-  squared: (variable: StateVariable) => boolean,
-): readonly (readonly [string, Tensor])[] {
+type Judged = readonly (readonly [name: string, value: Tensor])[];
+
+/** What of one batch is to be finite, in the order in which it came to be, with names for messages. */
+const judged = (trace: StepTrace, objectives: readonly Scalar[], gradients: readonly Gradients[]): Judged => [
+  ...objectives.map((value) => ['the loss', value] as const),
+  ...[...trace.context.pending].map(([{ path }, value]) => [`the running statistic ${path}`, value] as const),
+  ...gradients.flatMap((of) => [...of].map(nameGradient)),
+];
+
+const nameGradient = ([{ path }, value]: readonly [StateVariable, Tensor]) =>
+  [`the gradient of ${path}`, value] as const;
+
+/** What of the gradients that an update takes is to be finite. */
+function judgedGradients(gradients: Gradients | null, squared: (variable: StateVariable) => boolean): Judged {
   const given = [...(gradients ?? [])];
   return [
-    ...objectives.map((value) => ['the loss', value] as const),
-    ...[...trace.context.pending].map(
-      ([{ path }, value]) => [`the running statistic ${path}`, value] as const,
-    ),
-    ...given.map(([{ path }, value]) => [`the gradient of ${path}`, value] as const),
+    ...given.map(nameGradient),
     ...given
       .filter(([variable]) => squared(variable))
       .map(

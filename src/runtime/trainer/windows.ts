@@ -2,6 +2,7 @@
 import type { Json } from '../addons/addon.js';
 import type { HostBatch, OpenData } from '../data/data.js';
 import type { HostTensor, StateVariable } from '../engine/engine.js';
+import { runsBefore } from '../engine/failed-call.js';
 import { IndexError } from '../run/index-error.js';
 import { Ahead, depthOf, releaseAll, type BatchPlace } from './ahead.js';
 import { AnomalyWatch } from './anomaly.js';
@@ -102,6 +103,12 @@ export class Windows {
     return this.options.train.data.some(({ live }) => live !== undefined);
   }
 
+  /** Whether a call may end in the middle of a window, with an index that a batch computes: it then takes one, whose state of before is kept. */
+  get #mayBreakOff(): boolean {
+    const { isRescued, session, train } = this.options;
+    return isRescued && session.pace.accumulate > 1 && train.stage.refusesIndices;
+  }
+
   /** Lets go of what was read ahead. */
   drain(): Promise<void> {
     return this.#ahead.drain();
@@ -131,7 +138,8 @@ export class Windows {
   async run(from: number, until: number): Promise<Trained | null> {
     this.#until = until;
     this.#whole = { until: from, rows: this.#rows };
-    this.options.session.live.beginStep();
+    // Where nothing is written nobody goes on from what was before.
+    if (this.options.isRescued) this.options.session.live.beginStep();
     try {
       return await this.#run(from, until);
     } catch (error) {
@@ -173,13 +181,15 @@ export class Windows {
     const { stage, batches } = train;
     const { stepsPerEpoch, accumulate } = session.pace;
     const epoch = Math.floor(from / stepsPerEpoch);
+    const isAlone = this.#mayBreakOff;
     const before = { seconds: now(), rows: this.#rows };
     const runs: (BatchRun & BatchPlace)[] = [];
     for (let step = from; step < until; step += 1) {
       const first = (step % stepsPerEpoch) * accumulate;
       const end = Math.min(batches, first + accumulate);
       // A call holds whole windows, or a part of one.
-      if (runs.length > 0 && runs.length + end - first > stage.atOnce) await this.#runAll(runs.splice(0));
+      if (runs.length > 0 && (isAlone || runs.length + end - first > stage.atOnce))
+        await this.#runAll(runs.splice(0));
       for (let index = first; index < end; index += 1) {
         const inputs = await session.timed(
           { name: 'wait for data', category: 'data', details: { step: step + 1 } },
@@ -253,7 +263,8 @@ export class Windows {
     const last = runs.at(-1);
     if (last === undefined) return;
     const wasHalf = this.#isHalf;
-    if (!last.run.last && this.options.isRescued) this.#before ??= await this.#beforeWindow();
+    if (this.options.isRescued && (!last.run.last || this.#mayBreakOff))
+      this.#before ??= await this.#beforeWindow();
     this.#isHalf = true;
     const { session, train } = this.options;
     const { stage, data } = train;
@@ -276,11 +287,8 @@ export class Windows {
     try {
       await done;
     } catch (error) {
+      this.#failed(runs, runsBefore(error), wasHalf);
       const place = error instanceof IndexError ? runs[error.run] : undefined;
-      // A batch with an index that there is none of changes nothing.
-      if (place !== undefined && place === runs[0]) this.#isHalf = wasHalf;
-      // The batch that ends a window changes weights: how far it got is not known.
-      else if (last.run.last) this.#before = null;
       throw place === undefined ? error : withRows(error, data, place);
     }
     for (const { batches } of runs) if (batches !== this.#sample) releaseAll(batches);
@@ -290,6 +298,35 @@ export class Windows {
     // What fails from here on fails after the step.
     session.live.endStep();
     this.#whole = { until: last.run.clock.step + 1, rows: this.#rows };
+  }
+
+  /** A call has failed once `done` of its batches had run; null where that is not known. */
+  #failed(runs: readonly BatchRun[], done: number | null, wasHalf: boolean): void {
+    if (done === null) {
+      // The batch that ends a window changes weights; those before it do not.
+      if (runs.some(({ run }) => run.last)) this.#giveUp(runs);
+      return;
+    }
+    const ended = runs.slice(0, done).findLastIndex(({ run }) => run.last);
+    const end = runs[ended];
+    if (end !== undefined) {
+      const left = runs.slice(ended + 1).reduce((rows, { batches }) => rows + (batches[0]?.rows ?? 0), 0);
+      this.#whole = { until: end.run.clock.step + 1, rows: this.#rows - left };
+      this.#before = null;
+    }
+    this.#isHalf = ended + 1 === done ? done === 0 && wasHalf : true;
+    if (this.#isHalf && this.#before === null) this.#giveUp(runs.slice(done));
+  }
+
+  /** What the device holds is the state of no step, and nobody can make it one. */
+  #giveUp(runs: readonly BatchRun[]): void {
+    this.#before = null;
+    const [from = 0, to = from] = [runs[0], runs.at(-1)].map((one) => (one?.run.clock.step ?? 0) + 1);
+    const which =
+      from === to
+        ? `step ${from} failed, and its update may be half done`
+        : `steps ${from} to ${to} failed in one call, and some of their updates may be done`;
+    if (this.options.isRescued) this.options.note(`the state is not saved: ${which}`);
   }
 
   /** The next places of the run, up to `most`; none that no step will take. */

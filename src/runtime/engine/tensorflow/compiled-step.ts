@@ -1,6 +1,7 @@
 /** A step that runs on TensorFlow: traced once for each signature, then one call for each run or for several. */
 import { engine, type Tensor } from '@tensorflow/tfjs-core';
 import { duringStep } from '../current.js';
+import { beforeRuns, failedAfter, laterBy, runsBefore } from '../failed-call.js';
 import type { CompiledStep, Engine, HostTensor, StepClock, StepRun, Watch } from '../engine.js';
 import { elementType } from '../state-variable.js';
 import { checkOutputs, refusingReads } from '../step-body.js';
@@ -22,6 +23,7 @@ import { askedFor, outOfMemory, TensorFlowError } from './status.js';
 import { StepState, type VariableAccess } from './step-state.js';
 import { StackedRuns, type Given } from './stacked-runs.js';
 import { loopOf, traceStep, type Loop, type TracedStep } from './traced-step.js';
+import { refusalIn } from './refusals.js';
 import { checkIndices, type EagerValue, type Value } from './values.js';
 
 export type StepBody = (inputs: readonly Tensor[]) => readonly Tensor[];
@@ -105,20 +107,21 @@ export class TensorFlowStep implements CompiledStep {
 
   async run(inputs: readonly HostTensor[], clock: StepClock): Promise<readonly HostTensor[]> {
     if (this.host.mode === 'eager') return this.#runEagerly(inputs, clock);
-    const signature = this.#signatureOf(inputs);
+    const signature = beforeRuns(() => this.#signatureOf(inputs));
     const { step, choice } = signature;
     if (choice.way.loop) {
       // The loop is compiled already, and takes one run as well.
       await this.runAll([{ inputs, clock }]);
       return [];
     }
-    checkRules(step, inputs);
+    this.#checkRules(step, [{ inputs, clock }]);
     const { tensorflow } = this.host;
     const from = performance.now();
     // Made first: what was fed is freed by the call.
     const fn = step.fn(choice.way.xla).name;
-    const fed = this.#feed(inputs, clock);
-    const outputs = await this.#execute({ fn, fed, step, outputs: step.outputs.length, choice }, inputs);
+    const fed = beforeRuns(() => this.#feed(inputs, clock));
+    const call = { fn, fed, step, outputs: step.outputs.length, choice };
+    const outputs = await this.#execute(call, [{ inputs, clock }]);
     const values = tensorflow.adopt(outputs);
     try {
       const results = values.map((value, index) => {
@@ -142,6 +145,10 @@ export class TensorFlowStep implements CompiledStep {
     return Math.max(1, Math.min(most, choice.atOnce, Math.floor(longestCall / Math.max(choice.each, 1))));
   }
 
+  get refusesIndices(): boolean {
+    return this.#signatures.some(({ step }) => step.computesIndices);
+  }
+
   get decision(): string | null {
     return this.#signatures[0]?.choice.text ?? null;
   }
@@ -150,29 +157,30 @@ export class TensorFlowStep implements CompiledStep {
     const [first] = runs;
     if (first === undefined) return;
     if (this.host.mode === 'eager') {
-      for (const { inputs, clock } of runs) this.#runEagerly(inputs, clock);
+      for (const [run, { inputs, clock }] of runs.entries()) {
+        try {
+          this.#runEagerly(inputs, clock);
+        } catch (error) {
+          throw laterBy(run, error);
+        }
+      }
       return;
     }
-    const signature = this.#signatureOf(first.inputs);
+    const signature = beforeRuns(() => this.#signatureOf(first.inputs));
     const { step, choice, loops, most } = signature;
     if (runs.length > most || step.outputs.length > 0) {
       throw new Error(`step ${this.name} cannot take ${runs.length} runs in one call`);
     }
-    runs.forEach(({ inputs }, run) => {
-      try {
-        checkRules(step, inputs);
-      } catch (error) {
-        throw error instanceof IndexError ? error.ofRun(run) : error;
-      }
-    });
+    this.#checkRules(step, runs);
     const { tensorflow } = this.host;
     const { xla } = choice.way;
     const from = performance.now();
     const loop = loops.get(xla) ?? loopOf(tensorflow, this.name, step, most, xla);
     loops.set(xla, loop);
     signature.stacked ??= new StackedRuns(step, most);
-    const fed = this.#put([[tf.i32, [], Int32Array.of(runs.length)], ...signature.stacked.of(runs)], true);
-    await this.#execute({ fn: loop.fn.name, fed, step, outputs: 0, choice }, first.inputs);
+    const stacked = signature.stacked.of(runs);
+    const fed = beforeRuns(() => this.#put([[tf.i32, [], Int32Array.of(runs.length)], ...stacked], true));
+    await this.#execute({ fn: loop.fn.name, fed, step, outputs: 0, choice }, runs);
     choice.note(runs.length, performance.now() - from);
   }
 
@@ -223,25 +231,58 @@ export class TensorFlowStep implements CompiledStep {
    * An error of TensorFlow with the place in the spec that the failing op comes from. Tracing is always the same, so the step is
    * traced again to find it: keeping every place would cost each step that does not fail.
    */
-  #placed(error: unknown, inputs: readonly HostTensor[]): unknown {
+  #placed(error: unknown, runs: readonly StepRun[]): unknown {
+    const [{ inputs } = { inputs: [] }] = runs;
     if (!(error instanceof TensorFlowError)) return error;
-    if (error.code === outOfMemory) return this.#tooLarge(error, inputs);
-    const names = operationsIn(error.detail);
-    if (names.length === 0) return error;
+    const done = runsBefore(error);
+    const known = <T>(made: T): T => (done === null ? made : failedAfter(done, made));
+    if (error.code === outOfMemory) return known(this.#tooLarge(error, inputs));
+    const names = [...operationsIn(error.detail)].reverse();
+    const placed = this.#traced(inputs, ({ stacks }) =>
+      names.flatMap((name) => {
+        const place = placeOf(stacks.get(name));
+        return place === null ? [] : [error.at(name.replace(/_\d+$/, ''), place)];
+      }),
+    );
+    return known(placed?.[0] ?? error);
+  }
+
+  /** What the step says of itself when it is traced once more with the places of its ops; null where it cannot be. */
+  #traced<T>(inputs: readonly HostTensor[], look: (step: TracedStep) => T): T | null {
     try {
       const step = withDeepStacks(() => this.#trace(inputs, { keepStacks: true }));
       try {
-        for (const name of [...names].reverse()) {
-          const place = placeOf(step.stacks.get(name));
-          if (place !== null) return error.at(name.replace(/_\d+$/, ''), place);
-        }
+        return look(step);
       } finally {
         step.dispose();
       }
     } catch {
       // The error itself is what counts.
+      return null;
     }
-    return error;
+  }
+
+  /** Refuses inputs that the step cannot run with, before any of the runs. */
+  #checkRules(step: TracedStep, runs: readonly StepRun[]): void {
+    for (const [run, { inputs }] of runs.entries())
+      for (const [rule, { numbers, count, refuse }] of step.rules.entries())
+        try {
+          checkIndices(numbers.read(inputs), count, refuse);
+        } catch (error) {
+          if (!(error instanceof IndexError)) throw failedAfter(0, error);
+          const place = this.#traced(inputs, ({ rules }) => placeOf(rules[rule]?.stack));
+          throw failedAfter(0, error.ofRun(run).at(place));
+        }
+  }
+
+  /** The error of an index that an op of the graph has refused; null where it is another error. The runs before that one are done. */
+  #refused(error: unknown, step: TracedStep, runs: readonly StepRun[]): unknown {
+    if (!(error instanceof TensorFlowError)) return null;
+    const found = refusalIn(error.detail, step.refusals, runs);
+    const inputs = found === null ? undefined : runs[found.run]?.inputs;
+    if (found === null || inputs === undefined) return null;
+    const place = this.#traced(inputs, ({ stacks }) => placeOf(stacks.get(found.op)));
+    return failedAfter(found.run, found.error.ofRun(found.run).at(place));
   }
 
   /** Says how much was asked for, and finds the largest batch that fits by trying halves without changing anything. */
@@ -341,7 +382,7 @@ export class TensorFlowStep implements CompiledStep {
   /** Calls a function with what was put on the device and the step's variables; frees the former. */
   async #execute(
     { fn, fed, step, outputs, choice }: Call,
-    inputs: readonly HostTensor[],
+    runs: readonly StepRun[],
   ): Promise<readonly Address[]> {
     const { tensorflow } = this.host;
     const { library, context, status } = tensorflow;
@@ -368,7 +409,11 @@ export class TensorFlowStep implements CompiledStep {
       if (choice.way.xla && error instanceof TensorFlowError && error.code === outOfMemory) {
         for (const variable of step.resources) variable.lose();
       }
-      throw this.#placed(error, inputs);
+      // Of a loop it is not known how far it came, but where it says so itself.
+      const failsWhole = step.failsWhole && !choice.way.xla && !choice.way.loop;
+      throw (
+        this.#refused(error, step, runs) ?? this.#placed(failsWhole ? failedAfter(0, error) : error, runs)
+      );
     } finally {
       called?.();
       for (const value of fed) tensorflow.free(value);
@@ -411,6 +456,7 @@ export class TensorFlowStep implements CompiledStep {
     if (words === undefined || rowOffset === undefined) throw new Error('a step has no clock');
     const scope = engine();
     scope.startScope(this.name);
+    let isComputed = false;
     try {
       // The inputs belong to the scope's tensors, the clock to nobody.
       const given = this.#put(
@@ -427,8 +473,11 @@ export class TensorFlowStep implements CompiledStep {
       const results = outputs.map((output) =>
         hostTensor(elementType(output), output.shape, tensorflow.download(backend.eagerOf(output))),
       );
+      isComputed = true;
       state.finish();
       return results;
+    } catch (error) {
+      throw isComputed ? error : failedAfter(0, error);
     } finally {
       state.dispose();
       for (const value of own) tensorflow.free(value);
@@ -446,8 +495,4 @@ function firstRows({ dtype, shape, values }: HostTensor, rows: number): HostTens
 /** Bytes of the inputs of one run. */
 function bytesOfRun({ inputs }: TracedStep): number {
   return inputs.reduce((total, { shape }) => total + 4 * shape.reduce((size, n) => size * n, 1), 0);
-}
-
-function checkRules({ rules }: TracedStep, inputs: readonly HostTensor[]): void {
-  for (const { numbers, count, refuse } of rules) checkIndices(numbers.read(inputs), count, refuse);
 }

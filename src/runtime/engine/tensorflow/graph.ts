@@ -3,6 +3,7 @@ import { dims, graphSetters, setAttributes } from './attributes.js';
 import type { Address, Output } from './c-api.js';
 import { tf, tfType, type TfType } from './element-types.js';
 import { Narrowing, type NarrowType } from './precision.js';
+import type { Refusals } from './refusals.js';
 import type { TensorFlow } from './runtime.js';
 import {
   fixedNumbers,
@@ -20,6 +21,7 @@ import {
   type Executor,
   type GraphValue,
   type RefuseIndex,
+  type RequiredIndex,
   type Value,
 } from './values.js';
 
@@ -65,6 +67,8 @@ export interface IndexRule {
   readonly numbers: KnownNumbers;
   readonly count: number;
   readonly refuse: RefuseIndex;
+  /** Where its op came from, where stacks are kept. */
+  readonly stack?: string | undefined;
 }
 
 export interface GraphOptions {
@@ -90,6 +94,10 @@ export class Graph implements Executor {
   computesIndices = false;
   /** Operations that refuse indices. */
   readonly checks: Address[] = [];
+  /** What they refuse, by their names. */
+  readonly refusals = new Map<string, Refusals>();
+  /** What tells one run of a loop from the others: a refusal says it. */
+  clock: GraphValue | null = null;
   /** Numbers that the host knows, by the operation whose output holds them. */
   readonly #numbers = new Map<Address, KnownNumbers>();
   readonly #graph: Address;
@@ -196,16 +204,17 @@ export class Graph implements Executor {
     return body();
   }
 
-  requireIndex(value: Value, count: number, refuse: RefuseIndex): Value | null {
+  requireIndex(value: Value, count: number, refuse: RefuseIndex): RequiredIndex {
     const numbers = value.kind === 'graph' ? this.#numbers.get(value.output.oper) : undefined;
-    if (numbers === undefined) return this.#assertIndex(value, count);
+    if (numbers === undefined) return this.#assertIndex(value, count, refuse);
+    const stack = this.#keepStacks ? new Error('here').stack : undefined;
     if (numbers.fixed) checkIndices(numbers.read([]), count, refuse);
-    else this.rules.push({ numbers, count, refuse });
-    return null;
+    else this.rules.push({ numbers, count, refuse, stack });
+    return { indices: value, inside: null };
   }
 
   /** Numbers that only the device knows: it refuses them itself. XLA leaves such tests out: then which are inside is returned. */
-  #assertIndex(value: Value, count: number): Value | null {
+  #assertIndex(value: Value, count: number, refuse: RefuseIndex): RequiredIndex {
     this.computesIndices = true;
     const int = (one: number): Value => this.constant(tf.i32, [], Int32Array.of(one));
     const axes = this.constant(
@@ -217,8 +226,16 @@ export class Graph implements Executor {
       single(this, 'GreaterEqual', [value, int(0)]),
       single(this, 'Less', [value, int(count)]),
     ]);
-    this.checks.push(this.effect('Assert', [single(this, 'All', [inside, axes]), [value]], {}));
-    return this.#xla ? inside : null;
+    // All of them: the error is made of what is printed.
+    const printed = [...(this.clock === null ? [] : [this.clock]), value];
+    const all = single(this, 'All', [inside, axes]);
+    const name = `Assert_${this.#nodes}`;
+    const check = this.effect('Assert', [all, printed], { summarize: -1 });
+    this.checks.push(check);
+    this.refusals.set(name, { count, refuse });
+    // What picks by them waits: its own error would say less.
+    const [checked] = this.#add('Identity', [value], {}, [check]);
+    return { indices: checked ?? value, inside: this.#xla ? inside : null };
   }
 
   constant(type: TfType, shape: readonly number[], elements: Elements): GraphValue {

@@ -35,11 +35,13 @@ const sequenceInputs = (call: Call): readonly Value[] => {
 export const fusedKernels: Readonly<Record<string, Kernel>> = {
   // Loss and its gradient by the logits, of rows of logits and one class a row; `shape` is what the classes were before.
   NativeSparseSoftmaxCrossEntropy: (call) => {
-    const labels = call.input('labels');
+    const given = call.input('labels');
     const classes = call.shapeOf(call.input('logits')).at(-1) ?? 0;
     // TensorFlow refuses such a label on a CPU only, and in words of its own; with XLA it makes loss and gradient NaN.
     const shape = call.numbers('shape');
-    call.executor.requireIndex(labels, classes, (label, place) => noClass(label, place, shape, classes));
+    const { indices: labels } = call.executor.requireIndex(given, classes, (label, place) =>
+      noClass(label, place, shape, classes),
+    );
     return crossEntropy(call, 'SparseSoftmaxCrossEntropyWithLogits', labels);
   },
   // The same, of rows of probabilities that add up to 1.

@@ -176,12 +176,14 @@ export const kernels: Readonly<Record<string, Kernel>> = {
   Concat: (call) => call.op('ConcatV2', [call.all, call.int(call.number('axis'))]),
   GatherV2: (call) => {
     const x = call.input('x');
-    const indices = call.input('indices');
+    const given = call.input('indices');
     const axis = call.number('axis');
     const rows = call.shapeOf(x).at(axis) ?? 0;
-    const shape = call.shapeOf(indices);
+    const shape = call.shapeOf(given);
     const refuse: RefuseIndex = (index, place) => noRow(index, place, shape, rows);
-    const inside = call.has('inside') ? null : call.executor.requireIndex(indices, rows, refuse);
+    const { indices, inside } = call.has('inside')
+      ? { indices: given, inside: null }
+      : call.executor.requireIndex(given, rows, refuse);
     const shared = call.has('batchDims') ? call.number('batchDims') : 0;
     const picked = call.op('GatherV2', [x, indices, call.int(axis)], { batch_dims: shared });
     const ones = (count: number): readonly number[] => new Array<number>(count).fill(1);
@@ -202,11 +204,11 @@ export const kernels: Readonly<Record<string, Kernel>> = {
       call.int(call.number('numSegments')),
     ]),
   OneHot: (call) => {
-    const indices = call.input('indices');
+    const given = call.input('indices');
     const depth = call.number('depth');
-    const shape = call.shapeOf(indices);
+    const shape = call.shapeOf(given);
     const refuse: RefuseIndex = (label, place) => noClass(label, place, shape, depth);
-    const inside = call.executor.requireIndex(indices, depth, refuse);
+    const { indices, inside } = call.executor.requireIndex(given, depth, refuse);
     const values = [call.int(depth), call.scalar(1, tf.f32), call.scalar(0, tf.f32)];
     return marked(call, call.op('OneHot', [indices, ...values]), inside, [...shape, 1]);
   },

@@ -14,6 +14,7 @@ import {
   type Elements,
   type Executor,
   type RefuseIndex,
+  type RequiredIndex,
   type Value,
 } from './values.js';
 
@@ -254,9 +255,9 @@ export class TensorFlow implements Executor {
     }
   }
 
-  requireIndex(value: Value, count: number, refuse: RefuseIndex): null {
+  requireIndex(value: Value, count: number, refuse: RefuseIndex): RequiredIndex {
     if (value.kind === 'eager') checkIndices(new Int32Array(this.download(value)), count, refuse);
-    return null;
+    return { indices: value, inside: null };
   }
 
   op(

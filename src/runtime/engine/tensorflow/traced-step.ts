@@ -9,6 +9,7 @@ import { disposeAll, Graph, type GraphOptions, type IndexRule, type NativeFuncti
 import type { DeviceClock } from './random.js';
 import { storageType, type ResourceVariable } from './resource-variable.js';
 import { optimized } from './optimized.js';
+import type { Refusals } from './refusals.js';
 import type { TensorFlow } from './runtime.js';
 import { StepState, type VariableAccess } from './step-state.js';
 import { single, type GraphValue, type Value } from './values.js';
@@ -31,6 +32,10 @@ export interface TracedStep {
   readonly rules: readonly IndexRule[];
   /** Whether indices are computed in the graph: XLA would hold them in bounds without a word. */
   readonly computesIndices: boolean;
+  /** What ops of the graph say of an index that they refuse, by the ops' names. */
+  readonly refusals: ReadonlyMap<string, Refusals>;
+  /** Whether a call of TensorFlow's own kernels that fails has changed nothing. */
+  readonly failsWhole: boolean;
   /** Whether a variable is changed before all is computed. */
   readonly changesEarly: boolean;
   /** How often each op occurs. */
@@ -119,12 +124,14 @@ function traceOnce(
   scope.startScope(name);
   try {
     const values = inputs.map(({ dtype, shape }) => graph.input(storageType(dtype), shape));
-    const clock: DeviceClock = { words: graph.input(tf.i32, [4]), rowOffset: graph.input(tf.i64, []) };
+    graph.clock = graph.input(tf.i32, [4]);
+    const clock: DeviceClock = { words: graph.clock, rowOffset: graph.input(tf.i64, []) };
     return backend.with(graph, () => {
       const outputs = body(values, clock, state);
       const returned: Value[] = outputs.map((output) => backend.valueFor(output));
-      // Where an op may refuse an index, all is computed before anything is replaced: a step that fails changes nothing.
-      if (graph.computesIndices && options.dry !== true) {
+      // All is computed before anything is replaced: a step that fails, for want of memory or of an index, changes nothing.
+      const failsWhole = !state.changedEarly;
+      if ((failsWhole || graph.computesIndices) && options.dry !== true) {
         const all = [...operations([...returned, ...state.unwritten()]), ...graph.checks];
         computed.push(graph.effect('NoOp', [], {}, all));
       }
@@ -145,6 +152,8 @@ function traceOnce(
         outputs: outputs.map((output) => ({ dtype: elementType(output), shape: [...output.shape] })),
         replaced: unused.length,
         rules: graph.rules,
+        refusals: graph.refusals,
+        failsWhole,
         computesIndices: graph.computesIndices,
         changesEarly: state.changedEarly,
         ops: graph.ops,

@@ -37,10 +37,17 @@ export interface Executor {
   /** Runs `body`, and frees what it made but for what it returns. */
   tidy<T extends Value | readonly Value[]>(body: () => T): T;
   /**
-   * Refuses whole numbers outside of 0 to `count` - 1 before an op sees them: devices pass over those in silence. Returns null,
-   * or where nobody can refuse them which are inside.
+   * Refuses whole numbers outside of 0 to `count` - 1 before an op sees them: devices pass over those in silence. The op is to take
+   * those that are returned.
    */
-  requireIndex(value: Value, count: number, refuse: RefuseIndex): Value | null;
+  requireIndex(value: Value, count: number, refuse: RefuseIndex): RequiredIndex;
+}
+
+/** Whole numbers that were looked at. */
+export interface RequiredIndex {
+  readonly indices: Value;
+  /** Where nobody can refuse them, which are inside; null otherwise. */
+  readonly inside: Value | null;
 }
 
 /** What to say of a whole number that is outside, at that place of the tensor. */

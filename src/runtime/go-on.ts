@@ -5,11 +5,14 @@ import { parseOverride, UsageError, type Override } from '../values/overrides.js
 import type { Checkpoint } from './checkpoint/read.js';
 import type { StrictValue } from './checkpoint/strict-json.js';
 import { isUnbegun, refuseOthers } from './run/folder.js';
+import { aboutRun } from './run/about-run.js';
+import { RunError } from './run/run-error.js';
 import { setAsideUnused } from './run/sweep-folder.js';
 import type { FitResult } from './trainer/fit.js';
 import { record } from '../values/json-record.js';
 import {
   endedBy,
+  hasCheckpoints,
   newestIn,
   noneWhole,
   resumePointAt,
@@ -49,11 +52,18 @@ export async function goOn(
   const own = runDir ?? namedFolder(trainerClass, { params, overrides: attributes });
   const say = (line: string): void => void (options.stream ?? process.stderr).write(`${line}\n`);
   const given = new Set(attributes.map(({ path }) => path.join('.')));
+  const told = new Set<string>();
   const make = async (head: ResumeHead): Promise<AnyTrainer> => {
     if (runDir !== undefined && resolve(runDir) !== head.run)
       throw new UsageError(
         `--run-dir ${runDir} and --resume ${from} are two runs, and a run goes on in its own folder; leave --run-dir out`,
       );
+    await aboutRun(head.run).catch((error: unknown) => {
+      const text = error instanceof Error ? error.message : String(error);
+      // A damaged checkpoint has another looked at, of the same run.
+      if (!told.has(text)) say(`${text}; it is written anew, without earlier starts`);
+      told.add(text);
+    });
     const before = overridesOf(head).filter(({ path }) => !given.has(path.join('.')));
     return new trainerClass({
       // What the run was started with need not be said again.
@@ -88,6 +98,10 @@ async function pointToGoOn(
 ): Promise<ResumePoint | 'over' | null> {
   if (runDir === null) return unfinishedIn(join('runs', trainer), trainer, say, look);
   if (!existsSync(join(runDir, 'run.json'))) {
+    if (await hasCheckpoints(runDir))
+      throw new RunError(
+        `${runDir} has checkpoints of a run and no run.json, which says what the run is; put that back, go on from the newest of them by --resume ${runDir}, or choose another --run-dir`,
+      );
     if (existsSync(runDir) && isUnbegun(runDir)) await setAsideUnused(runDir);
     // A new run would be refused there.
     else if (existsSync(runDir)) refuseOthers(runDir);

@@ -128,13 +128,11 @@ async function sweepOf(
   if (own !== null && isSweep(own)) return takenUp(spec, own, args);
   if (begins === null || (own !== null && existsSync(join(own, 'run.json')))) return null;
   const runs = join('runs', spec.trainer);
-  const found = own === null ? await unfinishedSweepIn(runs) : null;
+  const say = (line: string): void => void (options.stream ?? process.stderr).write(`${line}\n`);
+  const found = own === null ? await unfinishedSweepIn(runs, say) : null;
   if (found !== null) return takenUp(spec, found, args);
   if (own !== null && existsSync(own)) refuseOthers(own);
-  (options.stream ?? process.stderr).write(
-    `no sweep was left to go on with in ${own ?? runs}: a new one
-`,
-  );
+  say(`no sweep was left to go on with in ${own ?? runs}: a new one`);
   return begins;
 }
 
@@ -168,7 +166,12 @@ async function sweepFrom(
   const result = await runSweep(trainerClass, plan, base, {
     ...options,
     ...(folder === undefined ? {} : { runDir: folder, goesOn: true }),
-    command: (words) => command([...own, ...words]),
+    // How the sweep was shown, and where it was written, is nothing of the run.
+    command: (words) =>
+      command([
+        ...own.filter((word) => !/^trainer\.(?:progress|summary|profile|run_dir)=/.test(word)),
+        ...words,
+      ]),
   });
   if (result.failed > 0) {
     const again =

@@ -1,11 +1,13 @@
 /** An add-on that the spec gives a name, `addon checkpoint as often`, has it in messages and on the command line. */
-import { existsSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
 import type { AddOn } from '../../src/runtime/addons/addon.js';
 import * as units from '../../src/values/units.js';
-import { run } from './killed-runs.js';
+import { sha256 } from '../../src/runtime/checkpoint/files.js';
+import { record } from '../../src/values/json-record.js';
+import { checkpoints, killed, run } from './killed-runs.js';
 import { workInFolder } from './temporary-folder.js';
 import { LineTrainer } from './tiny-trainer.js';
 
@@ -64,4 +66,94 @@ test('where two own the same', async () => {
   }
   const { text } = await run(['--run-dir=twice'], Twice);
   expect(text).toContain('add-ons often and rare both own "checkpoint"');
+});
+
+const digestOf = (text: string): string => sha256([new TextEncoder().encode(text)]);
+
+/** Puts another state into a checkpoint, with its checksums. */
+function replaceState(folder: string, text: string): void {
+  const [path, about] = [join(folder, 'state.json'), join(folder, 'manifest.json')];
+  const was = readFileSync(path, 'utf8');
+  const manifest = readFileSync(about, 'utf8')
+    .replace(digestOf(was), digestOf(text))
+    .replace(`"bytes": ${Buffer.byteLength(was)},`, `"bytes": ${Buffer.byteLength(text)},`);
+  writeFileSync(path, text);
+  const body = manifest.slice(0, manifest.lastIndexOf(','));
+  writeFileSync(
+    about,
+    manifest.replace(/"sha256": "[0-9a-f]{64}"\s*\}\s*$/, `"sha256": "${digestOf(body)}"\n}\n`),
+  );
+}
+
+describe('what those of one kind keep', () => {
+  /** Counts up from 0 by `by`, and says from where it goes on. */
+  const counter = (by: number): AddOn =>
+    addons.extern(
+      { kind: 'counter', phase: 'independent', owns: [] },
+      () =>
+        ({ report }) => {
+          let count = 0;
+          return {
+            fitStart: () => report(`by ${by} from ${count}`),
+            stepEnd: () => {
+              count += by;
+              return undefined;
+            },
+            state: () => ({ count }),
+            restore: (kept) => {
+              count = Number(record('counter', kept)['count']);
+            },
+          };
+        },
+      {},
+    );
+  const [one, thousand] = [addons.named('one', counter(1)), addons.named('thousand', counter(1000))];
+  const of = (...counters: readonly AddOn[]): typeof LineTrainer =>
+    class Counting extends LineTrainer {
+      protected override configureAddOns(): readonly AddOn[] {
+        return [addons.checkpoint({ every: units.steps(2), keep: 20 }), ...counters];
+      }
+    };
+  /** Names of its states as versions had them that knew those of one kind by their order. */
+  const byOrder = (name: string): void => {
+    for (const each of checkpoints(name)) {
+      const folder = join(name, 'checkpoints', each);
+      const path = join(folder, 'state.json');
+      const { addOnsByName, addOns, ...rest } = JSON.parse(readFileSync(path, 'utf8'));
+      expect(addOnsByName).toBe(true);
+      const { 'counter as thousand': first, 'counter as one': second, ...others } = addOns;
+      const text = JSON.stringify({ ...rest, addOns: { ...others, counter: first, 'counter#2': second } });
+      replaceState(folder, text);
+    }
+  };
+
+  test('goes by their names, whatever their order, and to none that was not there', async () => {
+    await killed('counted', [], of(thousand, one));
+    expect(state('counted', '00000008')).toMatchObject({
+      addOns: { 'counter as thousand': { count: 8000 }, 'counter as one': { count: 8 } },
+    });
+    for (const [name, counters, lines, gone] of [
+      ['turned', [one, thousand], ['by 1 from 8', 'by 1000 from 8000'], 0],
+      ['fewer', [one], ['by 1 from 8'], 1],
+      ['more', [addons.named('ten', counter(10)), one, thousand], ['by 10 from 0', 'by 1 from 8'], 0],
+      ['unnamed', [counter(7), one, thousand], ['by 7 from 0', 'by 1000 from 8000'], 0],
+    ] as const) {
+      cpSync('counted', name, { recursive: true });
+      const { code, text } = await run([`--resume=${name}`], of(...counters));
+      for (const line of lines) expect(text).toContain(line);
+      const told = 'add-on counter as thousand is not part of the run any more: what it kept is left out';
+      expect(text.split(told)).toHaveLength(gone + 1);
+      expect(code).toBe(0);
+    }
+  });
+
+  test('is read of a checkpoint that has it by their order', async () => {
+    await killed('ordered', [], of(thousand, one));
+    byOrder('ordered');
+    const { code, text } = await run(['--resume=ordered'], of(thousand, one));
+    expect(text).toContain('by 1000 from 8000');
+    expect(text).toContain('by 1 from 8');
+    expect(text).not.toContain('not part of the run');
+    expect(code).toBe(0);
+  });
 });

@@ -133,6 +133,59 @@ describe('what goes on', () => {
   });
 });
 
+describe('what is the same in other words', () => {
+  class Tuned extends LineTrainer {
+    protected override configureAddOns(): readonly AddOn[] {
+      return [
+        addons.checkpoint({ every: units.minutes(60), keep: 20 }),
+        addons.earlyStopping({ monitor: addons.min('validate.loss'), patience: 90 }),
+      ];
+    }
+  }
+  const given = [
+    'opt.lr=0.0010',
+    'train.batch=4',
+    'early_stopping.min_delta=1e-4',
+    'checkpoint.every=2.steps',
+  ];
+  beforeAll(() => killed('worded', given, Tuned));
+  const again = (name: string, words: readonly string[], trainer = Tuned) => {
+    cpSync('worded', name, { recursive: true });
+    return run([`--resume=${name}`, ...words], trainer);
+  };
+
+  test('goes on: numbers, lengths, and what the spec says', async () => {
+    const words = ['opt.lr=1e-3', 'early_stopping.min_delta=0.0001', 'checkpoint.every=2.step'];
+    const own = ['early_stopping.patience=90', 'opt.weight_decay=0.0', 'early_stopping.stop_at=none'];
+    const { code, text } = await again('other-words', [...words, ...own]);
+    expect(text).toContain('goes on after step 8');
+    expect(code).toBe(0);
+  });
+
+  test('is refused where it is another value, or another spec may have said another', async () => {
+    for (const [word, told] of [
+      ['opt.lr=0.002', 'opt.lr was 0.0010, is 0.002'],
+      ['checkpoint.every=2.epochs', 'checkpoint.every was 2.steps, is 2.epochs'],
+      ['early_stopping.patience=91', 'early_stopping.patience was 90 (as in the spec), is 91'],
+      ['early_stopping.stop_at=0.5', 'early_stopping.stop_at was none (as in the spec), is 0.5'],
+    ] as const) {
+      const { code, text } = await again(`refused-${word.split('=').join('-')}`, [word]);
+      expect(text).toContain(told);
+      expect(code).toBe(3);
+    }
+    class Other extends Tuned {
+      static override readonly spec = {
+        ...LineTrainer.spec,
+        files: [{ path: 'line.ztrain', text: 'trainer LineTrainer { seed = 1 }' }],
+      };
+    }
+    const words = ['early_stopping.patience=90', '--allow=spec'];
+    const { code, text } = await again('other-spec', words, Other);
+    expect(text).toContain('early_stopping.patience was as in the spec, is 90');
+    expect(code).toBe(3);
+  });
+});
+
 describe('what does not go on', () => {
   beforeAll(() => killed('base'));
   const again = (name: string): string => {

@@ -256,6 +256,8 @@ export interface AddOn {
    * ended nothing.
    */
   readonly liftedBy?: (state: Json) => string | null;
+  /** Options that a command line may set, by their keys, with defaults filled in. */
+  readonly options?: Readonly<Record<string, OptionValue>>;
   /** The same add-on with some options replaced, already checked against the prelude. */
   withOptions(values: Readonly<Record<string, OptionValue>>): AddOn;
   readonly start: Start<string>;

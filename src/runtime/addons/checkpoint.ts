@@ -42,7 +42,7 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
   if (!Number.isSafeInteger(keep) || keep < 1) {
     throw new Error(`checkpoint takes a whole number of at least 1 as keep, got ${keep}`);
   }
-  const { weightsOnly = false, resume = null } = options;
+  const { weightsOnly = false, resume = null, format = 'folder' } = options;
   if (weightsOnly && resume !== null)
     throw new Error('checkpoint takes no resume with weights_only: weights are not enough to go on from');
   return {
@@ -52,7 +52,8 @@ export function checkpoint(options: CheckpointOptions = {}): AddOn {
     watches: monitor === null ? [] : [monitor],
     resume,
     weightsOnly,
-    format: options.format ?? 'folder',
+    format,
+    options: { every, keep, last, onError, weightsOnly, resume, format },
     withOptions: (values) => checkpoint(replaced(options, values)),
     start: (host, name = 'checkpoint') => {
       const due = every === null ? null : recurrence(every, host.pace);

@@ -82,6 +82,7 @@ export function earlyStopping(options: EarlyStoppingOptions): AddOn {
       const { because, newest } = watchedOf(record('early_stopping', json));
       return because === null || newest === null ? null : liftedBy(options, newest);
     },
+    options: { patience, minDelta, stopAt, divergeAt },
     withOptions: (values) => earlyStopping(replaced(options, values)),
     start: ({ notable, report, isPastEnd = false }, name = 'early_stopping') => {
       let watched = unmeasured;

@@ -30,6 +30,7 @@ export function lrLog(options: LrLogOptions = {}): AddOn {
     kind: 'lr_log',
     phase: 'independent',
     owns: [],
+    options: { every },
     withOptions: (values) => lrLog(replaced({ every, ...options }, values)),
     start: (host) => {
       const due = recurrence(every, host.pace);

@@ -38,6 +38,7 @@ export function predictions(options: PredictionsOptions): AddOn {
     kind: 'predictions',
     phase: 'independent',
     owns: ['predictions'],
+    options: { file: name },
     withOptions: (values) => predictions(replaced(options, values)),
     start: (host) => {
       /** Of each predict step, by its name. */

@@ -1,7 +1,7 @@
 /** Reads checkpoints, strictly: checksums first, then names and shapes against the models. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { lstat, readdir, readFile } from 'node:fs/promises';
+import { lstat, readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { HostTensor, StateVariable } from '../engine/engine.js';
 import { record } from '../../values/json-record.js';
@@ -86,7 +86,10 @@ export async function withCheckpoint<T>(
 async function sweepAdvice(path: string): Promise<string> {
   const what = `${path} is a sweep, not a run`;
   try {
-    const sweep = record('sweep.json', JSON.parse(await readFile(join(path, 'sweep.json'), 'utf8')));
+    const sweep = record(
+      'sweep.json',
+      JSON.parse(await readTextFile(join(path, 'sweep.json'), manifestLimit)),
+    );
     // Before its last run had ended, older versions wrote what was best so far.
     const { point } = record('picked', sweep['ended'] === false ? null : sweep['picked']);
     const { points } = sweep;
@@ -122,10 +125,21 @@ function shortList(runs: readonly string[]): string {
   return `${runs.slice(0, shownRuns).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
 }
 
+async function pointerText(pointer: string): Promise<string> {
+  try {
+    return await readTextFile(pointer, manifestLimit);
+  } catch (error) {
+    const why = error instanceof SafetensorsError ? error.message : whyUnread(error);
+    throw new RunError(`cannot read ${pointer}: ${why}; ${await insteadOf(dirname(dirname(pointer)))}`, {
+      cause: error,
+    });
+  }
+}
+
 /** While a run goes on, what `last` names may be deleted before it is read: by then `last` names another. */
 async function pointedAt(path: string, pointer: string): Promise<Checkpoint> {
   for (let before: string | null = null; ;) {
-    const name = (await readFile(pointer, 'utf8')).trim();
+    const name = (await pointerText(pointer)).trim();
     if (!isCheckpointName(name))
       throw new RunError(
         `${pointer} names ${JSON.stringify(name)}, which is no checkpoint; ${await insteadOf(path)}`,

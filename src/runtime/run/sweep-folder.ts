@@ -1,12 +1,14 @@
 /** A sweep's folder: `sweep.json`, and below it a folder for each of its runs. One process at a time works in it. */
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rename } from 'node:fs/promises';
+import { readdir, rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { makeFolder } from '../../values/folders.js';
 import type { Json } from '../addons/addon.js';
 import { fileError, replaceText, sweepTemporaries } from '../checkpoint/files.js';
 import { isInUse, lockFolder, type FolderLock } from '../checkpoint/lock.js';
+import { openRegular } from '../checkpoint/tensor-file.js';
 import { parseStrictJson, type StrictValue } from '../checkpoint/strict-json.js';
+import { smallFile } from './about-run.js';
 import { isLeftOver, refuseOthers } from './folder.js';
 import { RunError } from './run-error.js';
 
@@ -52,8 +54,9 @@ export async function openSweepFolder(path: string): Promise<SweepFolder> {
 async function readBefore(file: string): Promise<ReadonlyMap<string, StrictValue>> {
   let value: StrictValue;
   try {
-    value = parseStrictJson(await readFile(file, 'utf8'));
+    value = parseStrictJson((await smallFile(file)) ?? '');
   } catch (error) {
+    if (error instanceof RunError) throw error;
     throw new RunError(
       `cannot read ${file}: ${error instanceof Error ? error.message : String(error)}; choose another --run-dir`,
     );
@@ -71,13 +74,21 @@ export async function settingsIn(folder: string): Promise<readonly string[]> {
   return Array.isArray(settings) ? settings.map(String) : [];
 }
 
-/** The newest sweep in `runs` (of one trainer) that was left, and that nobody works in; null where there is none. */
-export async function unfinishedSweepIn(runs: string): Promise<string | null> {
+/**
+ * The newest sweep in `runs` (of one trainer) that was left, and that nobody works in; null where there is none. `say` is told of what
+ * cannot be read and is passed over.
+ */
+export async function unfinishedSweepIn(runs: string, say: (line: string) => void): Promise<string | null> {
   const names = await readdir(runs).catch((): string[] => []);
   for (const name of names.sort().reverse()) {
     const folder = join(runs, name);
     if (!isSweep(folder)) continue;
-    if ((await readBefore(join(folder, 'sweep.json'))).get('ended') === true) continue;
+    try {
+      if ((await readBefore(join(folder, 'sweep.json'))).get('ended') === true) continue;
+    } catch (error) {
+      say(`passed over: ${folder}: ${error instanceof Error ? error.message : String(error)}`);
+      continue;
+    }
     if (!isInUse(folder)) return folder;
   }
   return null;
@@ -89,15 +100,15 @@ export interface RunSummary {
   readonly seconds: number;
 }
 
-/** Reads a finished run. `best`: where the run kept its best checkpoint, the metrics are those of its step. */
+/** Reads a finished run. Where it kept its best checkpoint, its metrics are those that were measured at that step, and no others. */
 export async function readSummary(folder: string): Promise<RunSummary | null> {
-  const file = join(folder, 'summary.json');
-  if (!existsSync(file)) return null;
-  const read = parseStrictJson(await readFile(file, 'utf8'));
+  const text = await smallFile(join(folder, 'summary.json'));
+  if (text === null) return null;
+  const read = parseStrictJson(text);
   if (!(read instanceof Map)) return null;
   const reason = read.get('reason');
   if (reason !== 'finished' && reason !== 'stopped' && reason !== 'out-of-time') return null;
-  const metrics = numbersOf(read.get('metrics'));
+  const newest = numbersOf(read.get('metrics'));
   const checkpoints = read.get('checkpoints');
   const best = checkpoints instanceof Map ? checkpoints.get('best') : undefined;
   const seconds = read.get('seconds');
@@ -105,8 +116,7 @@ export async function readSummary(folder: string): Promise<RunSummary | null> {
     typeof best === 'string'
       ? Number(/step-(\d+)(?:\.ckpt)?$/.exec(basename(best))?.[1] ?? Number.NaN)
       : Number.NaN;
-  if (!Number.isNaN(step))
-    for (const [name, value] of await measuredAt(folder, step)) metrics.set(name, value);
+  const metrics = Number.isNaN(step) ? newest : await measuredAt(folder, step, newest);
   return { metrics, seconds: typeof seconds === 'number' ? seconds : 0 };
 }
 
@@ -116,22 +126,34 @@ function numbersOf(value: StrictValue | undefined): Map<string, number> {
   );
 }
 
-const about: ReadonlySet<string> = new Set(['stage', 'over', 'step', 'epoch', 'wall']);
-
-/** The metrics of the passes at a step, by full name. */
-async function measuredAt(folder: string, step: number): Promise<ReadonlyMap<string, number>> {
+/**
+ * What was measured at a step of the metrics that a run has, by full name: by validations, and by the train step over the epoch that ended
+ * there, or over a window where there are no epochs.
+ */
+async function measuredAt(
+  folder: string,
+  step: number,
+  of: ReadonlyMap<string, number>,
+): Promise<ReadonlyMap<string, number>> {
   const found = new Map<string, number>();
-  const text = await readFile(join(folder, 'metrics.jsonl'), 'utf8').catch(() => '');
-  for (const line of text.split('\n')) {
+  const inWindow = new Map<string, number>();
+  let hasEpochs = false;
+  const file = await openRegular(join(folder, 'metrics.jsonl'), null).catch(() => null);
+  // It closes the file at its end.
+  for await (const line of file?.readLines() ?? []) {
     if (line === '') continue;
     const record = parseStrictJson(line);
-    if (!(record instanceof Map) || record.get('step') !== step || record.get('over') !== 'pass') continue;
-    const stage = String(record.get('stage'));
-    // A table is no one number.
-    for (const [name, value] of record)
-      if (!about.has(name) && !Array.isArray(value)) found.set(`${stage}.${name}`, Number(value));
+    if (!(record instanceof Map)) continue;
+    const over = record.get('over');
+    hasEpochs ||= over === 'epoch';
+    const into = over === 'pass' || over === 'epoch' ? found : over === 'window' ? inWindow : null;
+    if (record.get('step') !== step || into === null) continue;
+    for (const [name, value] of record) {
+      const full = `${String(record.get('stage'))}.${name}`;
+      if (of.has(full)) into.set(full, Number(value));
+    }
   }
-  return found;
+  return hasEpochs ? found : new Map([...inWindow, ...found]);
 }
 
 /**

@@ -136,6 +136,43 @@ export function overrideAttributes<S extends object>(
   return { data, optimizers, addOns };
 }
 
+/** What a command line may set as `owner.option`. */
+export interface Attribute {
+  readonly declaration: OptionDeclaration;
+  /** What was configured, defaults too; undefined where a command line has no words for that, or it is not known. */
+  readonly inSpec: OptionValue | undefined;
+}
+
+/** The attribute that `owner.option` names; null where there is none that a command line may set. */
+export function attributeOf<S extends object>(
+  { data, optimizers, addOns }: Configured<S>,
+  name: string,
+  table: OptionTable,
+): Attribute | null {
+  const [owner = '', option = ''] = name.split('.');
+  const set = data.get(owner);
+  const optimizer = optimizers.get(owner);
+  const addOn = addOns.find((each) => nameOfAddOn(each) === owner);
+  const [kinds, values]: readonly [readonly string[], readonly object[]] =
+    set !== undefined
+      ? [['data/options', `data/${kindOf(set)}`], [set.options]]
+      : optimizer !== undefined
+        ? [[`optimizer/${optimizer.rule.kind}`], [optimizer.rule, optimizer]]
+        : [[`addon/${addOn?.kind ?? ''}`], [addOn?.options ?? {}]];
+  const declaration = kinds
+    .flatMap((kind) => table.get(kind) ?? [])
+    .find((each) => each.name === option && each.overridable);
+  if (declaration === undefined) return null;
+  const held = values.flatMap((each) => Object.entries(each)).find(([key]) => key === declaration.key);
+  const value: unknown = held?.[1];
+  return { declaration, inSpec: isOptionValue(value) ? value : undefined };
+}
+
+const isOptionValue = (value: unknown): value is OptionValue =>
+  value === null ||
+  ['number', 'boolean', 'string'].includes(typeof value) ||
+  (typeof value === 'object' && 'unit' in value && 'value' in value && typeof value.value === 'number');
+
 /** Of `csv data/iris.csv`. */
 const kindOf = ({ source }: Data<unknown>): string => source.name.split(' ')[0] ?? '';
 

@@ -16,8 +16,10 @@ import type { Outputs } from './stage.js';
 export interface LiveAddOn {
   /** Its name for messages: that of the spec, if it has one, else its kind. */
   readonly kind: string;
-  /** What checkpoints have its state under, whatever the spec calls it; `kind` unless given. */
+  /** Its kind, under which checkpoints have its state; `kind` unless given. */
   readonly stateOf?: string;
+  /** Whether `kind` is a name that tells it from others of `stateOf`; false unless given. */
+  readonly hasOwnName?: boolean;
   /** Effects that it owns; none unless given. */
   readonly owns?: readonly string[];
   readonly hooks: Hooks<Answer>;

@@ -33,13 +33,12 @@ export interface CheckpointSaver {
 
 /** Starts add-ons in their order, each put into `live` as it is: what was started is to be closed. */
 export function startAddOns(addOns: readonly AddOn[], host: AddOnHost, live: LiveAddOn[]): void {
-  for (const addOn of ordered(addOns))
-    live.push({
-      kind: nameOfAddOn(addOn),
-      stateOf: addOn.kind,
-      owns: addOn.owns,
-      hooks: startNamed(addOn, host),
-    });
+  for (const addOn of ordered(addOns)) {
+    const { kind: stateOf, label, owns } = addOn;
+    // Of those that own something there is one in a run, which is known by its kind whatever it is called.
+    const hasOwnName = label !== undefined && owns.length === 0;
+    live.push({ kind: nameOfAddOn(addOn), stateOf, hasOwnName, owns, hooks: startNamed(addOn, host) });
+  }
 }
 
 /** Closes all of them, and then rejects with the first error. */

@@ -1,6 +1,6 @@
 /** Where a run goes on: the newest of its checkpoints that is whole, or the one that was asked for. */
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rename, rm } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fromExactNumber } from '../../values/exact-number.js';
 import type { SavedCheckpoint } from '../addons/addon.js';
@@ -19,6 +19,7 @@ import { plainJson, type StrictValue } from '../checkpoint/strict-json.js';
 import { checkpointName, pointTo } from '../checkpoint/write.js';
 import type { HostTensor } from '../engine/engine.js';
 import type { Best } from '../progress/training.js';
+import { aboutRun, refuseIrregular, smallFile } from '../run/about-run.js';
 import { RunError } from '../run/run-error.js';
 import { record } from '../../values/json-record.js';
 
@@ -119,7 +120,9 @@ export async function unfinishedIn(
   const names = await readdir(runs).catch((): string[] => []);
   for (const name of names.sort().reverse()) {
     const folder = join(runs, name);
-    const reason = await reasonOf(folder);
+    const why = await whyUnknown(folder);
+    if (why !== null) say(`passed over: ${folder}, of which is not known whether it has ended: ${why}`);
+    const reason = why === null ? await reasonOf(folder) : undefined;
     if (reason === undefined || ended.some((each) => each === reason)) continue;
     if (isInUse(folder)) continue;
     const { point, passed, isLost } = await newestIn(folder, trainer, look);
@@ -136,18 +139,34 @@ const ended = ['finished', 'stopped', 'out-of-time'] as const;
 
 /** How a run came to its end; null where it did not. */
 export async function endedBy(run: string): Promise<(typeof ended)[number] | null> {
-  const reason = await reasonOf(run);
+  const reason = await reasonOf(run).catch(() => null);
   return ended.find((each) => each === reason) ?? null;
 }
 
 /** Why a run ended; null while it goes on or where it was killed, undefined where there is no run. */
 async function reasonOf(folder: string): Promise<string | null | undefined> {
+  const about = await aboutRun(folder);
+  if (about === null) return undefined;
+  const { reason } = about;
+  return typeof reason === 'string' ? reason : null;
+}
+
+/**
+ * Why nothing is known of a folder in which a run has been, and what to do about it: one whose files cannot be read as such must not keep
+ * others from going on. Null where it is known, or where no run has saved anything.
+ */
+async function whyUnknown(folder: string): Promise<string | null> {
   try {
-    const run: unknown = JSON.parse(await readFile(join(folder, 'run.json'), 'utf8'));
-    const { reason } = record('run.json', run);
-    return typeof reason === 'string' ? reason : null;
-  } catch {
-    return undefined;
+    await refuseIrregular(folder);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+  const goOn = (await hasCheckpoints(folder)) ? `; go on by --resume ${folder}` : '';
+  try {
+    if ((await aboutRun(folder)) !== null || goOn === '') return null;
+    return `it has checkpoints and no run.json${goOn}`;
+  } catch (error) {
+    return `${error instanceof Error ? error.message : String(error)}${goOn}`;
   }
 }
 
@@ -221,6 +240,7 @@ async function pointOf(
   { state, model, optimizer }: Awaited<ReturnType<typeof readAll>>,
   passed: readonly string[],
 ): Promise<ResumePoint> {
+  await refuseIrregular(run);
   const names = await namesIn(run);
   const tensors = { model: new Map(model), optimizer: new Map(optimizer) };
   return { run, checkpoint, ...tensors, state, passed, names };
@@ -237,6 +257,10 @@ function stateOf({ folder }: Checkpoint, state: StrictValue): Readonly<Record<st
 
 const namesIn = async (run: string): Promise<readonly string[]> =>
   (await checkpointPaths(join(run, 'checkpoints'))).map((path) => basename(path));
+
+/** Whether there are any in a run's folder, whole or not. */
+export const hasCheckpoints = async (run: string): Promise<boolean> =>
+  (await namesIn(run).catch(() => [])).length > 0;
 
 /** Rejects where another process has written a checkpoint since the point was looked for: it would be lost. */
 export async function checkStillNewest({ run, names }: ResumePoint): Promise<void> {
@@ -266,9 +290,9 @@ export function bestOf({ state }: ResumePoint): ReadonlyMap<string, Best> {
 export async function pointersOf(run: string): Promise<ReadonlyMap<'last' | 'best', SavedCheckpoint>> {
   const found = new Map<'last' | 'best', SavedCheckpoint>();
   for (const name of ['last', 'best'] as const) {
-    const text = await readFile(join(run, 'checkpoints', name), 'utf8').catch(() => '');
-    const [, step] = /^step-(\d+)(?:\.ckpt)?\n?$/.exec(text) ?? [];
-    if (step === undefined) continue;
+    const text = await smallFile(join(run, 'checkpoints', name)).catch(() => null);
+    const [, step] = /^step-(\d+)(?:\.ckpt)?\n?$/.exec(text ?? '') ?? [];
+    if (text === null || step === undefined) continue;
     found.set(name, { folder: join(run, 'checkpoints', text.trim()), step: Number(step) });
   }
   return found;

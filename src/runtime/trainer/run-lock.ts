@@ -4,7 +4,9 @@
  */
 import type { Json } from '../addons/addon.js';
 import { didYouMean } from '../../values/near.js';
-import { UsageError } from '../../values/overrides.js';
+import { parseOption, UsageError, type OptionValue } from '../../values/overrides.js';
+import { settingText } from '../../values/sweep.js';
+import type { Attribute } from './attributes.js';
 import { RunError } from '../run/run-error.js';
 import { jsonOf } from '../run/folder.js';
 import { record } from '../../values/json-record.js';
@@ -59,8 +61,18 @@ const harmless =
 /** Whether an override, `owner.option=value`, changes nothing of what is computed. */
 export const isHarmless = (override: string): boolean => harmless.test(override);
 
-/** What the spec says of `owner.option`, as a reader writes it; undefined where that is not known. */
-export type SpecValue = (name: string) => string | undefined;
+/** What `owner.option` is, and what the spec says of it. */
+type KnownAttribute = (name: string) => Attribute | null;
+
+/** The value of an override by its declared type; undefined where it has none of that. */
+function valueOf({ declaration }: Attribute, text: string): OptionValue | undefined {
+  try {
+    return parseOption('', declaration, text);
+  } catch (error) {
+    if (error instanceof UsageError) return undefined;
+    throw error;
+  }
+}
 
 /**
  * Throws a RunError that shows what differs and is not allowed, a UsageError where something is allowed that no run has. `there` is
@@ -72,9 +84,9 @@ export function compareLocks(
   here: Lock,
   allowed: readonly string[],
   {
-    inSpec = () => undefined,
+    attribute = () => null,
     never = null,
-  }: { readonly inSpec?: SpecValue; readonly never?: string | null } = {},
+  }: { readonly attribute?: KnownAttribute; readonly never?: string | null } = {},
 ): readonly string[] {
   const before = record('lock', there);
   const isText = textsOf(before['spec']).size > 0 && textsOf(here['spec']).size > 0;
@@ -83,8 +95,17 @@ export function compareLocks(
     : digestDifferences(before['spec_sha256'], here['spec_sha256']);
   // What another spec has said is not known.
   const bySpec = (name: string): string => {
-    const value = otherSpec.length > 0 ? undefined : inSpec(name);
-    return value === undefined ? 'as in the spec' : `${value} (as in the spec)`;
+    const value = otherSpec.length > 0 ? undefined : attribute(name)?.inSpec;
+    return value === undefined ? 'as in the spec' : `${settingText(value)} (as in the spec)`;
+  };
+  // `0.001` and `1e-3` are one number, `60.seconds` and `1.minute` one time, and what the spec says already is nothing new.
+  const isSameValue = (name: string, was: unknown, is: unknown): boolean => {
+    const known = attribute(name);
+    if (known === null) return false;
+    const bySpecOr = (text: unknown): OptionValue | undefined =>
+      typeof text === 'string' ? valueOf(known, text) : otherSpec.length > 0 ? undefined : known.inSpec;
+    const [before, now] = [bySpecOr(was), bySpecOr(is)];
+    return before !== undefined && JSON.stringify(before) === JSON.stringify(now);
   };
   const differences = [
     ...differencesOf(record('params', before['params']), record('params', here['params']), (name) => name),
@@ -98,6 +119,7 @@ export function compareLocks(
       overridesOf(here['overrides']),
       (name) => name,
       bySpec,
+      isSameValue,
     ),
     ...dataDifferences(record('data', before['data']), record('data', here['data'])),
     ...otherSpec,
@@ -183,11 +205,13 @@ function differencesOf(
   now: Facts,
   named: (name: string) => string,
   unset: (name: string) => string = () => shown(undefined),
+  isSame: (name: string, was: unknown, is: unknown) => boolean = () => false,
 ): readonly Difference[] {
   return [...new Set([...Object.keys(before), ...Object.keys(now)])].flatMap((key): Difference[] => {
     const [was, is] = [shown(before[key]), shown(now[key])];
     if (was === is) return [];
     const name = named(key);
+    if (isSame(name, before[key], now[key])) return [];
     const said = (facts: Facts, value: string): string => (facts[key] === undefined ? unset(name) : value);
     return [{ name, lines: [`${name} was ${said(before, was)}, is ${said(now, is)}`] }];
   });

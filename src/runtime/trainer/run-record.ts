@@ -1,11 +1,10 @@
 /** What a run writes about itself: `run.json`, `summary.json`, the head of its checkpoints, lines of metrics. */
-import { readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
-import { join } from 'node:path';
 import type { Json, SavedCheckpoint } from '../addons/addon.js';
 import type { CheckpointHead } from '../checkpoint/write.js';
 import type { Table } from '../rows/reduction.js';
 import { record } from '../../values/json-record.js';
+import { aboutRun } from '../run/about-run.js';
 import { jsonNumber, jsonOf } from '../run/folder.js';
 import type { GitState } from '../run/git.js';
 import type { Best } from '../progress/training.js';
@@ -127,12 +126,8 @@ export function endedAs(
  * is the run's own, of one that cannot be read nothing is known but that there was one.
  */
 export async function startsIn(folder: string): Promise<readonly Json[]> {
-  let run: Readonly<Record<string, unknown>> = {};
-  try {
-    run = record('run.json', JSON.parse(await readFile(join(folder, 'run.json'), 'utf8')));
-  } catch {
-    // The run goes on all the same.
-  }
+  // The run goes on all the same.
+  const run = (await aboutRun(folder).catch(() => null)) ?? {};
   const { starts } = run;
   if (Array.isArray(starts) && starts.length > 0) return starts.map(jsonOf);
   const part = (name: 'spec' | 'git', key: string): Json => {
@@ -163,8 +158,7 @@ export async function originsIn(
   params: readonly { readonly name: string }[],
 ): Promise<Readonly<Record<string, ParamOrigin>>> {
   try {
-    const run = record('run.json', JSON.parse(await readFile(join(folder, 'run.json'), 'utf8')));
-    const origins = new Map(Object.entries(record('origins', run['origins'])));
+    const origins = new Map(Object.entries(record('origins', (await aboutRun(folder))?.['origins'])));
     return Object.fromEntries(
       params.flatMap(({ name }): readonly [string, ParamOrigin][] =>
         origins.get(name) === 'default' ? [[name, 'default']] : [],

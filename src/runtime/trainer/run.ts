@@ -141,7 +141,7 @@ export async function runFrom<T extends string | null = never>(
     const trainer = await make(head);
     const prepared = await prepareFit(trainer, options, true);
     held.ready = { trainer, prepared };
-    await checkHead(trainer, prepared.session, head, options.allow ?? []);
+    await checkHead(trainer, prepared, head, options.allow ?? []);
   };
   let point: ResumePoint | T;
   try {

@@ -214,6 +214,8 @@ export class Saver implements CheckpointSaver, StateKeeper {
       schedules: session.scheduleStates,
       rates: session.lastRates.state,
       addOns: statesOf(this.addOns),
+      // Older checkpoints have those of one kind by their order alone.
+      addOnsByName: true,
       best: [...best.values()].map(({ metric, value, at: when }) => ({
         metric,
         value: exactNumber(value),

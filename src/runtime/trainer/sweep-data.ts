@@ -1,7 +1,6 @@
 /** The data of a sweep: all of its runs are of the same files, whenever they are run, as a single run that goes on is. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { record } from '../../values/json-record.js';
+import { aboutRun } from '../run/about-run.js';
 import { RunError } from '../run/run-error.js';
 import { filesOfData } from './read-files.js';
 
@@ -30,8 +29,8 @@ export class SweepData {
   async takeUp(run: string): Promise<void> {
     if (this.folder === null) return;
     try {
-      const about: unknown = JSON.parse(await readFile(join(this.folder, run, 'run.json'), 'utf8'));
-      for (const { label, file, sha256 } of filesOfData(record('run.json', about)['data']))
+      const about = await aboutRun(join(this.folder, run));
+      for (const { label, file, sha256 } of filesOfData(about?.['data']))
         this.#known.set(keyOf(label, file), { sha256, run });
     } catch {
       // What cannot be read says nothing.

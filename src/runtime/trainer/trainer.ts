@@ -20,7 +20,7 @@ import { optionTable } from '../../values/options.gen.js';
 import type { Override } from '../../values/overrides.js';
 import type { Duration } from '../../values/units.js';
 import { ByHand } from './by-hand.js';
-import { byOwner, overrideAttributes, overrideTrainer } from './attributes.js';
+import { attributeOf, byOwner, overrideAttributes, overrideTrainer, type Attribute } from './attributes.js';
 import {
   findCheckpoint,
   runFit,
@@ -64,6 +64,8 @@ export interface Prepared {
   readonly copies: ReadonlyMap<string, Copy<never>>;
   /** What the user should know about the engine, or null. */
   readonly note: string | null;
+  /** What `owner.option` of a command line is, and was before that; null where it is none of a data set, an optimizer or an add-on. */
+  readonly attribute: (name: string) => Attribute | null;
 }
 
 /** How a trainer is prepared. */
@@ -258,7 +260,8 @@ export abstract class Trainer<
       throw error;
     });
     this.#session = session;
-    return { session, addOns: overridden.addOns, models: named, copies, note };
+    const attribute = (name: string): Attribute | null => attributeOf(configured, name, optionTable);
+    return { session, addOns: overridden.addOns, models: named, copies, note, attribute };
   }
 
   /** Trains from the first step, or from where a run was left (`resume`). Once a trainer. */

@@ -55,8 +55,7 @@ export async function trainPrepared(
     throw new RunError('a run that goes on from a checkpoint writes to its folder; a dev run writes nothing');
   options.checkData?.(await readFiles(prepared.session));
   // Compared before anything of the run is touched.
-  const changes =
-    resume === null ? [] : await checkSame(trainer, prepared.session, resume, options.allow ?? []);
+  const changes = resume === null ? [] : await checkSame(trainer, prepared, resume, options.allow ?? []);
   const over = resume === null ? null : await nothingLeft(prepared, resume, changes);
   if (over !== null) {
     tellOver(trainer, over, options);
@@ -161,7 +160,7 @@ async function train(
     if (resume !== null) {
       startAddOns(taking, host, live);
       const states = jsonOf(resume.state['addOns']);
-      restoreStates(live, states);
+      lines.push(...restoreStates(live, states, resume.state['addOnsByName'] === true));
       forgetUnwatched(best, states, watches);
       // All of the checkpoint is taken: only now is something of the run written anew.
       lines.push(...resume.passed.map((line) => `passed over: ${line}`), ...(await setNewerAside(resume)));

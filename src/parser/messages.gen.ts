@@ -129,6 +129,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT4302: { name: 'split_twice', severity: 'error' },
   ZT4303: { name: 'parts_needed', severity: 'error' },
   ZT4304: { name: 'axis_fixed', severity: 'error' },
+  ZT4305: { name: 'pick_elsewhere', severity: 'error' },
   ZT4900: { name: 'not_built', severity: 'error' },
   ZT5001: { name: 'unnamed_weights', severity: 'warning' },
   ZT5002: { name: 'unused', severity: 'warning' },
@@ -1881,6 +1882,19 @@ export const axisFixed = (
   code: 'ZT4304',
   severity: 'error',
   message: `\`${args.name}\` cannot be swept: ${args.reason}`,
+  span,
+});
+
+/** ZT4305 pick_elsewhere: `{pick}` is not measured after step {step}, where `{best}` is and the run may have its best checkpoint */
+export const pickElsewhere = (
+  span: Span,
+  args: { readonly pick: string | number; readonly step: string | number; readonly best: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT4305',
+  severity: 'error',
+  message: `\`${args.pick}\` is not measured after step ${args.step}, where \`${args.best}\` is and the run may have its best checkpoint`,
   span,
 });
 

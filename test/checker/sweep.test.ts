@@ -182,11 +182,38 @@ describe('the runs of a sweep', () => {
     ).toMatchObject({ code: 'ZT5020', at: '20' });
     // The length of the run is the axis'.
     expect(found(sweep('axis(trainer.epochs, [1, 2])', { trainer: 'trainer Digits {}' }))).toEqual([]);
-    expect(found(sweep('axis(trainer.steps, [10, 20])'))).toEqual([]);
+    expect(found(sweep('axis(trainer.steps, [100, 200])'))).toEqual([]);
     expect(found(sweep('axis(trainer.limit.train, [10.batches, 50.percent])'))).toEqual([]);
     expect(only(sweep('axis(trainer.limit.train, [1.percent, 50.percent])'))).toMatchObject({
       code: 'ZT4220',
       at: '1.percent',
     });
+  });
+});
+
+describe('what is picked by is measured where the best checkpoint is', () => {
+  const picking = (best: string, pick: string, every: string): Parameters<typeof only>[0] => ({
+    param,
+    model,
+    validate: `step validate(batch in test_set) every 1.epoch { metric loss = mean(softmax_cross_entropy(Net(batch.image), batch.label)) }
+step validate as slow(batch in test_set) every ${every} { metric rate = accuracy(Net(batch.image), batch.label) }`,
+    trainer: 'trainer Digits { epochs = 4 }',
+    addon: `addon checkpoint { every = 1.epoch best = ${best} }
+addon sweep { over = [axis(units, [16, 64])] pick = ${pick} }`,
+  });
+  test.each([
+    ['another every', 'min(validate.loss)', 'max(slow.rate)', '2.epochs', 45],
+    ['a train metric within an epoch', 'max(slow.rate)', 'min(train.loss)', '0.5.epoch', 23],
+  ])('%s is refused', (_name, best, pick, every, step) => {
+    const diagnostic = only(picking(best, pick, every));
+    expect(diagnostic.code).toBe('ZT4305');
+    expect(diagnostic.message).toContain(`is not measured after step ${step}, where`);
+  });
+  test.each([
+    ['the same metric', 'min(validate.loss)', 'min(validate.loss)', '2.epochs'],
+    ['one that is measured more often', 'max(slow.rate)', 'min(validate.loss)', '2.epochs'],
+    ['a train metric at the end of epochs', 'min(validate.loss)', 'min(train.loss)', '2.epochs'],
+  ])('%s is fine', (_name, best, pick, every) => {
+    expect(found(picking(best, pick, every))).toEqual([]);
   });
 });

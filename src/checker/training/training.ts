@@ -28,6 +28,7 @@ import { checkRateLimits } from './rate-limits.js';
 import { runOf } from './run.js';
 import { checkPhases, checkSchedules } from './schedules.js';
 import { checkSweep } from './sweep.js';
+import { checkPick } from './sweep-pick.js';
 import { checkRuns } from './sweep-runs.js';
 import { checkNeverRuns } from './timetable.js';
 import { checkTraces } from './traces.js';
@@ -60,6 +61,7 @@ export const checkTraining = (input: TrainingInput): void => {
 const checkRun = (input: TrainingInput): void => {
   const run = runOf(input);
   checkMonitors(input, run);
+  checkPick(input, run);
   checkRunLength(input, run);
   checkWindow(input, run);
   checkLive(input, run);

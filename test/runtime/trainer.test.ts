@@ -162,7 +162,7 @@ describe('the loop', () => {
       get: () => () => undefined,
     });
     const { result, session } = await train(new LineTrainer(setup({}, { epochs: 20 })), [
-      { kind: addOn.kind, hooks: addOn.start(host) },
+      { kind: addOn.kind, owns: addOn.owns, hooks: addOn.start(host) },
     ]);
     expect(result).toMatchObject({ reason: 'stopped', at: { epoch: 3 } });
     await session.close();

@@ -129,7 +129,6 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT4302: { name: 'split_twice', severity: 'error' },
   ZT4303: { name: 'parts_needed', severity: 'error' },
   ZT4304: { name: 'axis_fixed', severity: 'error' },
-  ZT4305: { name: 'pick_elsewhere', severity: 'error' },
   ZT4900: { name: 'not_built', severity: 'error' },
   ZT5001: { name: 'unnamed_weights', severity: 'warning' },
   ZT5002: { name: 'unused', severity: 'warning' },
@@ -150,6 +149,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT5024: { name: 'short_window', severity: 'warning' },
   ZT5025: { name: 'all_frozen', severity: 'warning' },
   ZT5026: { name: 'reads_changed', severity: 'warning' },
+  ZT5027: { name: 'pick_elsewhere', severity: 'warning' },
   ZT6001: { name: 'extern_disagrees', severity: 'error' },
 };
 
@@ -1885,19 +1885,6 @@ export const axisFixed = (
   span,
 });
 
-/** ZT4305 pick_elsewhere: `{pick}` is not measured after step {step}, where `{best}` is and the run may have its best checkpoint */
-export const pickElsewhere = (
-  span: Span,
-  args: { readonly pick: string | number; readonly step: string | number; readonly best: string | number },
-  details: DiagnosticDetails = {},
-): Diagnostic => ({
-  ...details,
-  code: 'ZT4305',
-  severity: 'error',
-  message: `\`${args.pick}\` is not measured after step ${args.step}, where \`${args.best}\` is and the run may have its best checkpoint`,
-  span,
-});
-
 /** ZT4900 not_built: {what} is not built yet */
 export const notBuilt = (
   span: Span,
@@ -2172,6 +2159,19 @@ export const readsChanged = (
   code: 'ZT5026',
   severity: 'warning',
   message: `\`update ${args.update}\` reads ${args.weights}, changed earlier in the step: only the last batch of a window sees that`,
+  span,
+});
+
+/** ZT5027 pick_elsewhere: `{pick}` is not measured after step {step}, where `{best}` is and the run may have its best checkpoint */
+export const pickElsewhere = (
+  span: Span,
+  args: { readonly pick: string | number; readonly step: string | number; readonly best: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5027',
+  severity: 'warning',
+  message: `\`${args.pick}\` is not measured after step ${args.step}, where \`${args.best}\` is and the run may have its best checkpoint`,
   span,
 });
 

@@ -206,7 +206,7 @@ addon sweep { over = [axis(units, [16, 64])] pick = ${pick} }`,
     ['a train metric within an epoch', 'max(slow.rate)', 'min(train.loss)', '0.5.epoch', 23],
   ])('%s is refused', (_name, best, pick, every, step) => {
     const diagnostic = only(picking(best, pick, every));
-    expect(diagnostic.code).toBe('ZT4305');
+    expect(diagnostic.code).toBe('ZT5027');
     expect(diagnostic.message).toContain(`is not measured after step ${step}, where`);
   });
   test.each([

@@ -143,23 +143,29 @@ describe.each(modes)('%s', (compile) => {
   describe('loss scaling', () => {
     /** Moves the scale by updates that are fine or not, as the step of a trainer does. */
     async function scaling(): Promise<{
-      readonly settle: (fine: readonly boolean[]) => Promise<void>;
+      /** `sound` is whether all but the gradients was finite. */
+      readonly settle: (fine: readonly boolean[], sound?: boolean) => Promise<void>;
+      readonly overflowed: () => Promise<number>;
       readonly state: () => Promise<readonly number[]>;
       readonly set: (scale: number, good: number) => void;
     }> {
       const engine = await engineIn('f32', compile);
       const made = new LossScaling(engine);
-      const step = engine.compile('settle', ([fine]) => {
-        made.settle(ops.greater<Tensor>(need(fine), 0));
+      const step = engine.compile('settle', ([fine, sound]) => {
+        made.settle(ops.greater<Tensor>(need(fine), 0), ops.greater<Tensor>(need(sound), 0));
         return [];
       });
       const upload = (variable: StateVariable | undefined, value: number): void =>
         variable?.upload(f32([], [value]));
       return {
-        settle: async (fine) => {
-          const runs = fine.map((one, i) => ({ inputs: [f32([], [one ? 1 : 0])], clock: clockAt(i) }));
+        settle: async (fine, sound = true) => {
+          const runs = fine.map((one, i) => ({
+            inputs: [f32([], [one ? 1 : 0]), f32([], [sound ? 1 : 0])],
+            clock: clockAt(i),
+          }));
           for (let from = 0; from < runs.length; from += 32) await step.runAll(runs.slice(from, from + 32));
         },
+        overflowed: async () => (await made.overflowed.download()).values[0] ?? Number.NaN,
         state: async () => {
           const values = await Promise.all(made.state.map((variable) => variable.download()));
           return values.map((one) => one.values[0] ?? Number.NaN);
@@ -172,6 +178,17 @@ describe.each(modes)('%s', (compile) => {
     }
     const good = (count: number): readonly boolean[] => new Array<boolean>(count).fill(true);
     const bad = (count: number): readonly boolean[] => new Array<boolean>(count).fill(false);
+
+    test('overflows are counted, and no fault of the loss or at the lowest scale', async () => {
+      const { settle, overflowed, set } = await scaling();
+      await settle([true, false, false, true]);
+      expect(await overflowed()).toBe(2);
+      await settle(bad(3), false);
+      expect(await overflowed()).toBe(2);
+      set(1, 0);
+      await settle(bad(3));
+      expect(await overflowed()).toBe(2);
+    });
 
     test('an overflow halves the scale, and counting begins afresh', async () => {
       const { settle, state } = await scaling();

@@ -54,7 +54,7 @@ test('a state that no checkpoint holds is told at the start, with its data set',
   expect(existsSync(run)).toBe(false);
 });
 
-test('where nothing is written the state is asked for once, at the start', async () => {
+test('where nothing is written the state is asked for at the start, and not before each step', async () => {
   let asked = 0;
   wrong.state = () => ({ asked: (asked += 1) });
   const options = { stream: { write: () => undefined } };

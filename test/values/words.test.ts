@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { helpColumns, helpLayout } from '../../src/cli/help-layout.js';
+import { writeWords } from '../../src/runtime/progress/reporter.js';
 import { columnsOf, indented, termLines, wrapWords } from '../../src/values/words.js';
 
 /** The words of lines, whatever lies between them. */
@@ -91,4 +92,11 @@ describe('help of commands', () => {
     expect(help({ isTTY: true, columns: 0 })).toBe(help({ isTTY: true, columns: 80 }));
     expect(help({ isTTY: true, columns: 80 })).not.toContain(text);
   });
+});
+
+test('lines of an add-on stay lines, and what has columns of its own keeps them', () => {
+  const written: string[] = [];
+  const stream = { isTTY: true, columns: 20, write: (text: string) => void written.push(text) };
+  writeWords(stream, 'harvested so many rows of it\nname    rows of the whole run');
+  expect(written.join('')).toBe('harvested so many\n  rows of it\nname    rows of the whole run\n');
 });

@@ -1,14 +1,14 @@
 /**
- * ZT4305: what a sweep picks by is read where a run's best checkpoint was measured (the weights that `test --from` takes): it must be
+ * ZT5027: what a sweep picks by is read where a run's best checkpoint was measured (the weights that `test --from` takes): it must be
  * measured there too.
  */
 import { pickElsewhere } from '../../parser/messages.gen.js';
 import { counted } from '../../values/counted.js';
 import { monitorName } from '../../values/monitor-name.js';
-import type { IrExpr, IrStep } from '../ir.js';
+import type { IrExpr } from '../ir.js';
 import { optionOf, type TrainingInput } from './input.js';
+import { measurementsOf } from './measurements.js';
 import type { Run } from './run.js';
-import { passesOf } from './timetable.js';
 
 type Monitor = Extract<IrExpr, { kind: 'monitor' }>;
 
@@ -18,31 +18,13 @@ const monitorOf = ({ trainer }: TrainingInput, addon: string, option: string): M
   return value?.kind === 'monitor' ? value : null;
 };
 
-/** Steps done when a metric of a step is measured over a whole pass; null where that is not known. */
-const measuredAfter = (step: IrStep, run: Run): ReadonlySet<number> | null => {
-  const { pace } = run;
-  if (step.stage === 'validate') {
-    const passes = passesOf(step, run);
-    return passes === null ? null : new Set(passes);
-  }
-  const total = pace?.totalSteps ?? null;
-  if (step.stage !== 'train' || pace === null || total === null) return null;
-  const epochs = Math.ceil(total / pace.stepsPerEpoch);
-  return new Set(
-    Array.from({ length: epochs }, (_, index) => Math.min(total, (index + 1) * pace.stepsPerEpoch)),
-  );
-};
-
 export const checkPick = (input: TrainingInput, run: Run): void => {
   const [pick, best] = [monitorOf(input, 'sweep', 'pick'), monitorOf(input, 'checkpoint', 'best')];
   if (pick === null || best === null) return;
-  const stepOf = ({ metric }: Monitor): IrStep | undefined =>
-    input.trainer.steps.find(({ name }) => metric.startsWith(`${name}.`));
-  const [picking, judging] = [stepOf(pick), stepOf(best)];
-  if (!picking || judging?.stage !== 'validate' || picking === judging) return;
-  const [there, needed] = [measuredAfter(picking, run), measuredAfter(judging, run)];
-  if (there === null || needed === null) return;
-  const lacking = [...needed].filter((done) => !there.has(done));
+  const [there, needed] = [pick, best].map(({ metric }) => measurementsOf(input.trainer, metric, run));
+  if (!there || !needed) return;
+  const measured = new Set(there);
+  const lacking = needed.filter((done) => !measured.has(done));
   const [first] = lacking;
   if (first === undefined) return;
   input.report(
@@ -52,7 +34,7 @@ export const checkPick = (input: TrainingInput, run: Run): void => {
       {
         related: [{ span: best.span, label: 'its best checkpoint is what a run is judged by' }],
         notes: [
-          `\`${best.metric}\` is measured after ${counted(needed.size, 'step')} of the run, \`${pick.metric}\` not after ${lacking.length} of them`,
+          `\`${best.metric}\` is measured after ${counted(needed.length, 'step')} of the run, \`${pick.metric}\` not after ${lacking.length} of them`,
         ],
         help: `pick by \`${monitorName(best)}\`, measure both in one step, or give both steps one \`every\``,
       },

@@ -85,12 +85,16 @@ export function liveReporter(stream: LineStream, log: (line: string) => void): R
 
 /** A line of words that stays: wrapped by words where the terminal is narrow. Not for a command, which is copied as a whole. */
 export function sayWords(reporter: Reporter, text: string): void {
-  for (const part of wrapWords(text, reporter.columns())) reporter.line(part);
+  for (const part of wordLines(text, reporter.columns())) reporter.line(part);
 }
+
+/** Lines of an add-on may be several, or have columns of their own, which words that flow would take apart. */
+const wordLines = (text: string, width: number): readonly string[] =>
+  text.split('\n').flatMap((line) => (/\S {2,}\S/.test(line) ? [line] : wrapWords(line, width)));
 
 /** The same where there is no reporter. */
 export function writeWords(stream: LineStream, text: string): void {
-  for (const part of wrapWords(text, wordColumns(stream))) stream.write(`${part}\n`);
+  for (const part of wordLines(text, wordColumns(stream))) stream.write(`${part}\n`);
 }
 
 /** Columns that words may take: those of a terminal; a file or a pipe has no edge. */

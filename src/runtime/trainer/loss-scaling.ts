@@ -45,16 +45,17 @@ export class LossScaling {
     return ops.and<Tensor>(ops.not(fine), ops.lessEqual<Tensor>(this.#scale.read(), 1));
   }
 
-  /** Moves the scale after an update; `fine` is whether its gradients were finite. */
-  settle(fine: Tensor): void {
+  /** Moves the scale after an update; `fine` is whether its gradients were finite, `sound` whether all else was (null: nobody looked). */
+  settle(fine: Tensor, sound: Tensor | null): void {
     const scale = this.#scale.read();
     const good = ops.add<Tensor>(this.#good.read(), 1);
     const full = ops.greaterEqual<Tensor>(good, patience);
     const grown = ops.min<Tensor>(ops.mul<Tensor>(scale, 2), mostScale);
     const shrunk = ops.max<Tensor>(ops.mul<Tensor>(scale, 0.5), 1);
     this.#scale.assign(ops.select<Tensor>(fine, ops.select<Tensor>(full, grown, scale), shrunk));
-    // At the lowest scale it is no overflow, but a fault.
-    const over = ops.and<Tensor>(ops.not(fine), ops.greater<Tensor>(scale, 1));
+    // At the lowest scale, and where the loss itself is not finite, it is no overflow, but a fault.
+    const lowered = ops.and<Tensor>(ops.not(fine), ops.greater<Tensor>(scale, 1));
+    const over = sound === null ? lowered : ops.and<Tensor>(lowered, sound);
     this.overflowed.assign(ops.add<Tensor>(this.overflowed.read(), ops.cast<Tensor>(over, { to: 'f32' })));
     const kept = ops.select<Tensor>(full, ops.zerosLike(good), good);
     this.#good.assign(ops.select<Tensor>(fine, kept, ops.zerosLike(good)));

@@ -108,7 +108,7 @@ export function runUpdate(
     settlePending(trace, kept);
     const skip = ofWindow(host, trace, region, kept);
     if (total !== null) noteSkipped(host, skip);
-    if (overflow !== null) host.scaling?.settle(overflow);
+    if (overflow !== null) host.scaling?.settle(overflow, skip ?? fine);
     const norms = total === null ? [] : applyAll(host, trace, optimizers, total, bothOf(skip, overflow));
     if (total !== null) host.updated(trace, new Set(total.keys()), bothOf(skip, overflow));
     logUpdate(host, trace, optimizers, start, terms, kept);

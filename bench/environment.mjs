@@ -58,18 +58,15 @@ export const setUpLayers = () => {
   return modules;
 };
 
-/** What was measured, for the head of the results. */
+/** What was measured, for the head of the results: ztrain first, and the peers where there are any. */
 export const versionsOf = async ({ python }) => {
+  const git = spawnSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8' });
+  const own = [`ztrain at ${git.stdout.trim()}`, `Node.js ${process.versions.node}`];
+  if (python === null) return own;
   const names = ['tensorflow_cpu', 'keras', 'torch', 'lightning'];
   const asked = `import importlib.metadata as m; print(*(f"{n} {m.version(n)}" for n in ${JSON.stringify(names)}), sep="\\n")`;
   const { stdout } = spawnSync(python, ['-c', asked], { encoding: 'utf8' });
-  const git = spawnSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8' });
   const python3 = spawnSync(python, ['--version'], { encoding: 'utf8' });
   const others = stdout.trim().split('\n');
-  return [
-    `ztrain at ${git.stdout.trim()}`,
-    `Node.js ${process.versions.node}`,
-    python3.stdout.trim(),
-    ...others,
-  ];
+  return [...own, python3.stdout.trim(), ...others];
 };

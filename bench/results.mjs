@@ -10,6 +10,9 @@ export const readSections = async (path) => {
   return new Map(sections.map((text) => [text.split('\n', 1)[0], text]));
 };
 
+/** The head of an earlier run: peers that were not measured again are what they were. */
+export const readHead = async (path) => (await readFile(path, 'utf8')).split(/\n\n(?=## )/, 1)[0];
+
 export const head = (versions) =>
   [
     '# Results',

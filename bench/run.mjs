@@ -17,7 +17,7 @@ import { setUpLayers, setUpPeers, versionsOf } from './environment.mjs';
 import { compileTime, firstStep, hostTime } from './figures.mjs';
 import { measure } from './measure.mjs';
 import { figureTable, report } from './report.mjs';
-import { head, readSections } from './results.mjs';
+import { head, readHead, readSections } from './results.mjs';
 import { bench } from './places.mjs';
 import { checkpointSpeed } from './saving.mjs';
 
@@ -37,8 +37,10 @@ const seconds = Number(values.seconds);
 const wanted = values.only?.split(',');
 const isWanted = (name) => wanted === undefined || wanted.includes(name);
 
-const environment = await setUpPeers(values);
 const chosen = cases.filter(({ name }) => isWanted(name));
+// What is measured of ztrain alone needs none of the peers.
+const isAlone = chosen.length === 0 && values.library !== undefined;
+const environment = isAlone ? { python: null, library: values.library } : await setUpPeers(values);
 const hasTfjs = chosen.some(({ peers }) => 'tfjs' in peers);
 const files = await bundleWorkers(
   [...chosen.map(({ name }) => name), 'mlp', 'tiny'],
@@ -59,7 +61,11 @@ const show = async (text) => {
   sections.set(title, `${text}\n\n${when}`);
   load.splice(0, load.length - 1);
   // What is measured is kept, whatever comes after it.
-  if (values.write) await writeFile(results, `${[head(versions), ...sections.values()].join('\n\n')}\n`);
+  if (values.write)
+    await writeFile(
+      results,
+      `${[isAlone ? await readHead(results) : head(versions), ...sections.values()].join('\n\n')}\n`,
+    );
 };
 for (const one of chosen) await show(report(one, await measure(one, { ...context, rounds, seconds })));
 const figures = [

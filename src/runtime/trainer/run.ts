@@ -164,6 +164,7 @@ function prepareFit(trainer: AnyTrainer, options: RunOptions, goesOn: boolean): 
   return trainer.prepare({
     // Figures of the data are in the checkpoint.
     kinds: goesOn ? ['train', 'validate'] : ['measure', 'train', 'validate'],
+    goesOn,
     ...preparing(options),
   });
 }

@@ -134,6 +134,16 @@ describe('what does not fit is refused before any tensor is read', () => {
   );
 });
 
+test('a run that was begun with a least length beyond its own goes on', async () => {
+  await killed('beyond', ['trainer.epochs=3', 'trainer.min_steps=15']);
+  const allow = ['--allow=trainer.min_steps', 'trainer.min_steps=99', 'trainer.epochs=3'];
+  const { code, text } = await run(['--resume=beyond', ...allow]);
+  expect(text).toContain(
+    "min_steps = 99 is more than the run's 15 steps (3 epochs of 5): nothing ends it early",
+  );
+  expect(code).toBe(0);
+});
+
 test('a run that goes on elsewhere, and removes what was found, is in use; it has not lost anything', async () => {
   await killed('busy');
   for (const name of checkpoints('busy')) rmSync(join('busy', 'checkpoints', name, 'manifest.json'));

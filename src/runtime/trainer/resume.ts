@@ -218,11 +218,12 @@ async function readAll(
     throw new Unwanted(
       `${checkpoint.folder} was written by ${checkpoint.trainer}, this is ${trainer}; take a checkpoint of this trainer`,
     );
-  const text = await readState(checkpoint);
-  await verifyOthers(checkpoint);
   const refused = (error: unknown): never => {
     throw new Refused(error);
   };
+  await refuseIrregular(run).catch(refused);
+  const text = await readState(checkpoint);
+  await verifyOthers(checkpoint);
   const state = await Promise.resolve(text)
     .then((read) => stateOf(checkpoint, read))
     .catch(refused);
@@ -240,7 +241,6 @@ async function pointOf(
   { state, model, optimizer }: Awaited<ReturnType<typeof readAll>>,
   passed: readonly string[],
 ): Promise<ResumePoint> {
-  await refuseIrregular(run);
   const names = await namesIn(run);
   const tensors = { model: new Map(model), optimizer: new Map(optimizer) };
   return { run, checkpoint, ...tensors, state, passed, names };

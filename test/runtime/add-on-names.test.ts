@@ -1,5 +1,5 @@
 /** An add-on that the spec gives a name, `addon checkpoint as often`, has it in messages and on the command line. */
-import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
@@ -144,6 +144,35 @@ describe('what those of one kind keep', () => {
       const told = 'add-on counter as thousand is not part of the run any more: what it kept is left out';
       expect(text.split(told)).toHaveLength(gone + 1);
       expect(code).toBe(0);
+    }
+  });
+
+  test('goes to the only one of its kind, whatever it is called and was called', async () => {
+    const [unnamed, other] = [counter(1), addons.named('other', counter(1))];
+    await killed('plain', [], of(unnamed));
+    await killed('called', [], of(one));
+    for (const [from, now] of [
+      ['plain', one],
+      ['called', unnamed],
+      ['called', other],
+    ] as const) {
+      cpSync(from, 'renamed', { recursive: true });
+      const { code, text } = await run(['--resume=renamed'], of(now));
+      expect(text).toContain('by 1 from 8');
+      expect(text).not.toContain('not part of the run');
+      expect(code).toBe(0);
+      rmSync('renamed', { recursive: true });
+    }
+  });
+
+  test('is told as left out where nobody has it, with a name or without', async () => {
+    await killed('alone', [], of(counter(1)));
+    for (const counters of [[], [one, thousand]]) {
+      cpSync('alone', 'left', { recursive: true });
+      const { code, text } = await run(['--resume=left'], of(...counters));
+      expect(text).toContain('add-on counter is not part of the run any more: what it kept is left out');
+      expect(code).toBe(0);
+      rmSync('left', { recursive: true });
     }
   });
 

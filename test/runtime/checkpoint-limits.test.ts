@@ -28,6 +28,8 @@ import {
 import type { HostTensor } from '../../src/runtime/engine/engine.js';
 import { newestVerified } from './checkpoint-reading.js';
 import { contents, layouts } from './checkpoint-contents.js';
+import type { Prepared, PrepareOptions } from '../../src/runtime/trainer/trainer.js';
+import * as units from '../../src/values/units.js';
 import { LineTrainer } from './tiny-trainer.js';
 
 const root = mkdtempSync(join(tmpdir(), 'ztrain-limits-'));
@@ -36,13 +38,17 @@ let made = 0;
 const newFolder = (): string => join(root, String((made += 1)));
 
 /** An add-on that counts steps, and keeps a text. */
-const counting = (step: () => void, text = ''): AddOn => {
+const counting = (step: () => void, text: string | (() => string) = ''): AddOn => {
   const own: AddOn = {
     kind: 'counting',
     phase: 'independent',
     owns: [],
     withOptions: () => own,
-    start: () => ({ stepEnd: () => void step(), state: () => text, restore: () => undefined }),
+    start: () => ({
+      stepEnd: () => void step(),
+      state: () => (typeof text === 'string' ? text : text()),
+      restore: () => undefined,
+    }),
   };
   return own;
 };
@@ -220,11 +226,61 @@ describe('a run that could not be saved', () => {
     expect((await new Long().fit({ ...quiet, runDir: null })).reason).toBe('finished');
   });
 
-  test('ends at its first line of metrics where its add-ons keep too much', async () => {
+  /** How a run ends whose add-on keeps `text`, saved after step 4 first: the steps, what it said, and its error. */
+  const kept = async (text: (step: number) => string) => {
+    let steps = 0;
+    let said = '';
+    class Keeping extends LineTrainer {
+      protected override configureAddOns(): readonly AddOn[] {
+        return [
+          addons.checkpoint({ format: 'ckpt', every: units.steps(4) }),
+          counting(
+            () => (steps += 1),
+            () => text(steps),
+          ),
+        ];
+      }
+    }
+    const stream = { write: (line: string) => void (said += line), columns: 1000 };
+    const why = await new Keeping({ options: { progress: 'plain' } })
+      .fit({ environment: {}, stream, runDir: newFolder() })
+      .then(({ reason }) => reason, String);
+    return { steps, said, why };
+  };
+  const told =
+    /no checkpoint of this run could be saved: .* bytes, and one file has room for 25000000; take format = "folder"; the run ends where one is due, unless add-ons keep less by then\n/;
+
+  test('goes on where its add-ons may keep less until a checkpoint is due, and says so', async () => {
+    // log_every is 2 steps: what is kept there is the first that is known.
+    const { steps, said, why } = await kept((step) => (step < 3 ? 'a'.repeat(headerLimit) : 'less'));
+    expect(said).toMatch(told);
+    expect(said.split('no checkpoint of this run')).toHaveLength(2);
+    expect([steps, why]).toEqual([15, 'finished']);
+  });
+
+  test('ends where one is due and they still keep too much', async () => {
+    const { steps, said, why } = await kept(() => 'a'.repeat(headerLimit));
+    expect(said).toMatch(told);
+    expect(why).toMatch(/^RunError: cannot save the checkpoint .* one file has room for 25000000/);
+    expect(steps).toBeLessThan(15);
+  });
+
+  test('ends at its first line of metrics where those keep too much', async () => {
     let steps = 0;
     class Keeping extends LineTrainer {
       protected override configureAddOns(): readonly AddOn[] {
-        return [one, counting(() => (steps += 1), 'a'.repeat(headerLimit))];
+        return [one, counting(() => (steps += 1))];
+      }
+      override async prepare(options: PrepareOptions): Promise<Prepared> {
+        const prepared = await super.prepare(options);
+        const { session } = prepared;
+        let state = session.loopState;
+        // What the loop says of itself, with sums of many classes.
+        Object.defineProperty(session, 'loopState', {
+          get: () => async () => ({ ...(await state()), sums: 'a'.repeat(headerLimit) }),
+          set: (own: typeof state) => void (state = own),
+        });
+        return prepared;
       }
     }
     const path = newFolder();

@@ -109,6 +109,39 @@ describe('what does not fit is refused before any tensor is read', () => {
     expect((await run(['--resume=passed-over', 'lr=0.3'], Closing)).code).toBe(3);
     expect(open).toBe(0);
   });
+
+  test.each(['fit', 'byHand'] as const)(
+    'an older one is taken in the place of a damaged one by %s too',
+    async (how) => {
+      const name = `older-by-${how}`;
+      await killed(name);
+      const path = join(name, 'checkpoints', step(8), 'model.safetensors');
+      const bytes = readFileSync(path);
+      writeFileSync(path, bytes.fill(0, bytes.length - 1));
+      let text = '';
+      const stream = { isTTY: false, columns: 100, write: (line: string) => void (text += line) };
+      const trainer = new Saving();
+      const options = { resume: name, stream, environment: {} };
+      if (how === 'fit') expect(await trainer.fit(options)).toMatchObject({ at: { step: 15 } });
+      else {
+        const byHand = trainer.byHand(options);
+        expect(await byHand.runEpoch()).toMatchObject({ step: 10 });
+        await byHand.end();
+      }
+      expect(text).toContain('passed over: ');
+      expect(text).toContain('goes on after step 6');
+    },
+  );
+});
+
+test('a run that was begun with a least length beyond its own goes on', async () => {
+  await killed('beyond', ['trainer.epochs=3', 'trainer.min_steps=15']);
+  const allow = ['--allow=trainer.min_steps', 'trainer.min_steps=99', 'trainer.epochs=3'];
+  const { code, text } = await run(['--resume=beyond', ...allow]);
+  expect(text).toContain(
+    "min_steps = 99 is more than the run's 15 steps (3 epochs of 5): nothing ends it early",
+  );
+  expect(code).toBe(0);
 });
 
 test('a run that goes on elsewhere, and removes what was found, is in use; it has not lost anything', async () => {

@@ -1,8 +1,9 @@
 /** What a start of a run says and refuses by the numbers that it finds, as the compiler does where it knows them. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { checkProgram } from '../../src/checker/check.js';
 import { memoryHost } from '../../src/checker/host.js';
 import { emit } from '../../src/codegen/emit.js';
+import { RunError } from '../../src/runtime/run/run-error.js';
 import type { TrainerOptions } from '../../src/runtime/trainer/spec.js';
 import * as steps from '../../src/runtime/trainer/steps.js';
 import { parseOverride } from '../../src/values/overrides.js';
@@ -11,31 +12,62 @@ import { LineTrainer, setup, type LineData } from './tiny-trainer.js';
 
 const withOptions = (options: TrainerOptions): LineTrainer => new LineTrainer(setup({}, options));
 
-test('a least length beyond the run is refused before it starts, in whatever units, and by a command line as well', async () => {
-  const refusal = async (trainer: LineTrainer): Promise<unknown> => {
+describe('a least length beyond the run, in whatever units', () => {
+  /** The error that a start ends with, else what it says. */
+  const said = async (trainer: LineTrainer, goesOn = false): Promise<string | readonly string[]> => {
     try {
-      const { session } = await trainer.prepare({ kinds: ['train'], dataRoot: '.' });
+      const { session } = await trainer.prepare({ kinds: ['train'], dataRoot: '.', goesOn });
       await session.close();
-      return null;
+      return session.notes;
     } catch (error) {
-      return error;
+      if (!(error instanceof RunError)) throw error;
+      return error.message;
     }
   };
-  const given = (text: string): LineTrainer =>
-    new LineTrainer({ options: { epochs: 2 }, overrides: [parseOverride(text)] });
-  expect(await refusal(given('trainer.min_steps=10'))).toBeNull();
-  expect(await refusal(given('trainer.min_steps=11'))).toMatchObject({
-    name: 'RunError',
-    message: "min_steps = 11 is more than the run's 10 steps (2 epochs of 5); lower it",
+  const given = (options: TrainerOptions, ...words: readonly string[]): LineTrainer =>
+    new LineTrainer({ options, overrides: words.map(parseOverride) });
+  const inSteps = "min_steps = 11 is more than the run's 10 steps (2 epochs of 5)";
+
+  test('is refused where the spec says both, or the command line', async () => {
+    expect(await said(withOptions({ epochs: 2, minSteps: 10 }))).toEqual([]);
+    const refused = `${inSteps}; lower it by trainer.min_steps=10`;
+    expect(await said(withOptions({ epochs: 2, minSteps: 11 }))).toBe(refused);
+    expect(await said(given({}, 'trainer.epochs=2', 'trainer.min_steps=11'))).toBe(refused);
+    expect(await said(withOptions({ epochs: null, steps: 10, minEpochs: 2 }))).toEqual([]);
+    expect(await said(withOptions({ epochs: null, steps: 9, minEpochs: 2 }))).toBe(
+      "min_epochs = 2 is 10 steps, more than the run's 9; lower it by trainer.min_epochs=1",
+    );
+    expect(await said(withOptions({ epochs: null, steps: 4, minEpochs: 1 }))).toBe(
+      "min_epochs = 1 is 5 steps, more than the run's 4; lengthen the run by trainer.steps=5",
+    );
   });
-  expect(await refusal(withOptions({ epochs: null, steps: 10, minEpochs: 2 }))).toBeNull();
-  expect(await refusal(withOptions({ epochs: null, steps: 9, minEpochs: 2 }))).toMatchObject({
-    message: "min_epochs = 2 is 10 steps, more than the run's 9; lower it",
+
+  test('is told where the command line alone says one of them, as for a short trial', async () => {
+    const told = [
+      `${inSteps}: nothing ends it early; lower it by trainer.min_steps=10 where something is to`,
+    ];
+    expect(await said(given({ epochs: 9, minSteps: 11 }, 'trainer.epochs=2'))).toEqual(told);
+    expect(await said(given({ epochs: 2 }, 'trainer.min_steps=11'))).toEqual(told);
+    expect(await said(given({ epochs: 9, minEpochs: 2 }, 'trainer.steps=9'))).toEqual([
+      "min_epochs = 2 is 10 steps, more than the run's 9: nothing ends it early; lower it by trainer.min_epochs=1 where something is to",
+    ]);
+    for (const word of ['trainer.limit.train=1.batch', 'trainer.overfit=1.batch', 'train.batch=1000'])
+      expect(await said(given({ epochs: 2, minSteps: 5 }, word))).toEqual([
+        expect.stringContaining('min_steps = 5 is more than'),
+      ]);
   });
-  // Without an end there is none to be beyond; who measures does not train.
-  expect(await refusal(withOptions({ epochs: null, maxTime: units.seconds(5), minSteps: 99 }))).toBeNull();
-  const measuring = { kinds: ['validate'], dataRoot: '.' } as const;
-  await (await withOptions({ epochs: 2, minSteps: 11 }).prepare(measuring)).session.close();
+
+  test('is told where a run goes on that was begun with it', async () => {
+    expect(await said(withOptions({ epochs: 2, minSteps: 11 }), true)).toEqual([
+      expect.stringContaining(`${inSteps}: `),
+    ]);
+  });
+
+  test('is none where there is no end, and where nothing is trained', async () => {
+    expect(await said(withOptions({ epochs: null, maxTime: units.seconds(5), minSteps: 99 }))).toEqual([]);
+    const measuring = { kinds: ['validate'], dataRoot: '.' } as const;
+    await (await withOptions({ epochs: 2, minSteps: 11 }).prepare(measuring)).session.close();
+  });
 });
 
 /** 5 batches of train beside 3 of test. */

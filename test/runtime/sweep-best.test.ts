@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
 import type { AddOn } from '../../src/runtime/addons/addon.js';
-import { readSummary } from '../../src/runtime/run/sweep-folder.js';
+import { readSummary, type RunSummary } from '../../src/runtime/run/sweep-folder.js';
+import { closing } from '../../src/runtime/trainer/sweep-points.js';
+import type { SweepPlan } from '../../src/values/sweep.js';
 import { run } from './killed-runs.js';
 import { workInFolder } from './temporary-folder.js';
 import { LineTrainer } from './tiny-trainer.js';
@@ -73,4 +75,50 @@ test('of what was not measured at that step nothing is known', async () => {
     'validate.loss': 9,
     'hard.loss': 9,
   });
+});
+
+test('why a point is not picked names the step whose weights were kept, or what cannot be read', async () => {
+  const metrics = { 'train.loss': 9, 'deep.accuracy': 0.9 };
+  const made = async (name: string, step: number | null, line: object | null) => {
+    mkdirSync(name);
+    if (line !== null) writeFileSync(join(name, 'metrics.jsonl'), `${JSON.stringify(line)}\n`);
+    const checkpoints = step === null ? {} : { best: `checkpoints/step-000000${step}` };
+    const all = step === null ? { 'train.loss': 9 } : metrics;
+    writeFileSync(
+      join(name, 'summary.json'),
+      JSON.stringify({ reason: 'finished', metrics: all, checkpoints }),
+    );
+    return readSummary(name);
+  };
+  const plan = (seeds: readonly number[]): SweepPlan =>
+    addons.sweep({
+      over: [],
+      average: [addons.axis({ name: 'trainer.seed', values: seeds })],
+      pick: addons.max('deep.accuracy'),
+    });
+  const why = (...summaries: readonly (RunSummary | null)[]): string => {
+    const runs = summaries.map((summary, index) => ({
+      point: 0,
+      settings: [{ name: 'trainer.seed', value: index, text: String(index) }],
+      name: `run-${index}`,
+      state: 'finished' as const,
+      summary,
+      error: null,
+    }));
+    const lines = closing(plan([...summaries.keys()]), runs, () => '', false, 1000);
+    return lines.find((line) => line.startsWith('point 1')) ?? '';
+  };
+  const at = (step: number): object => ({ stage: 'deep', over: 'pass', step, epoch: 1, accuracy: 0.9 });
+  const one = await made('one', 45, at(90));
+  expect(why(one)).toBe(
+    'point 1 is not picked: deep.accuracy was not measured after step 45, whose weights were kept',
+  );
+  const [measured, other] = [await made('measured', 90, at(90)), await made('other', 60, at(90))];
+  expect(why(one, measured, other)).toBe(
+    'point 1 is not picked: deep.accuracy was not measured after steps 45, 60, whose weights were kept, in 2 of its 3 runs (trainer.seed=0, trainer.seed=2)',
+  );
+  expect(why(await made('never', null, null))).toBe('point 1 is not picked: deep.accuracy was not measured');
+  expect(why(await made('gone', 45, null))).toBe(
+    'point 1 is not picked: deep.accuracy is not known: cannot read gone/metrics.jsonl: it is missing',
+  );
 });

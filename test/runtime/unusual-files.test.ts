@@ -1,12 +1,21 @@
 /** Runs whose small files are damaged, gone, or no files at all: each is named, none is waited for, and the others go on. */
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { findCheckpoint } from '../../src/runtime/checkpoint/read.js';
 import { readSummary, unfinishedSweepIn } from '../../src/runtime/run/sweep-folder.js';
 import { SweepData } from '../../src/runtime/trainer/sweep-data.js';
-import { filesIn, killed, run } from './killed-runs.js';
+import { checkpoints, filesIn, killed, run } from './killed-runs.js';
 import { workInFolder } from './temporary-folder.js';
 
 workInFolder('unusual-files');
@@ -48,6 +57,18 @@ describe.each(makers)('%s', (what, make) => {
       expect((await run([`--resume=${folder}`])).code).toBe(0);
     },
   );
+
+  test('is told before the run is looked at, and its tensors read', async () => {
+    const folder = `looked-at-${what.replaceAll(' ', '-')}`;
+    cpSync('left', folder, { recursive: true });
+    for (const each of checkpoints(folder))
+      truncateSync(join(folder, 'checkpoints', each, 'model.safetensors'), 8);
+    rmSync(join(folder, 'run.json'));
+    make(join(folder, 'run.json'));
+    expect((await run([`--resume=${folder}`])).text).toMatch(
+      new RegExp(`^error: cannot go on with \\S*${folder}: \\S*run\\.json is ${what}; remove it\n$`),
+    );
+  });
 
   test('does not keep others from going on by auto', async () => {
     rmSync('runs', { recursive: true, force: true });

@@ -1,10 +1,11 @@
 /** A sweep's folder: `sweep.json`, and below it a folder for each of its runs. One process at a time works in it. */
 import { existsSync } from 'node:fs';
-import { readdir, rename } from 'node:fs/promises';
+import { readdir, rename, type FileHandle } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { makeFolder } from '../../values/folders.js';
 import type { Json } from '../addons/addon.js';
 import { fileError, replaceText, sweepTemporaries } from '../checkpoint/files.js';
+import { whyUnread } from '../checkpoint/list.js';
 import { isInUse, lockFolder, type FolderLock } from '../checkpoint/lock.js';
 import { openRegular } from '../checkpoint/tensor-file.js';
 import { parseStrictJson, type StrictValue } from '../checkpoint/strict-json.js';
@@ -98,6 +99,17 @@ export async function unfinishedSweepIn(runs: string, say: (line: string) => voi
 export interface RunSummary {
   readonly metrics: ReadonlyMap<string, number>;
   readonly seconds: number;
+  /** Of a run that kept its best checkpoint. */
+  readonly best?: BestMeasured;
+}
+
+/** What is known of the step of a best checkpoint, besides the metrics that were measured there. */
+interface BestMeasured {
+  readonly step: number;
+  /** Metrics that were measured at other steps only. */
+  readonly elsewhere: ReadonlySet<string>;
+  /** Why what was measured cannot be read; null where it can. */
+  readonly unread: string | null;
 }
 
 /** Reads a finished run. Where it kept its best checkpoint, its metrics are those that were measured at that step, and no others. */
@@ -116,8 +128,18 @@ export async function readSummary(folder: string): Promise<RunSummary | null> {
     typeof best === 'string'
       ? Number(/step-(\d+)(?:\.ckpt)?$/.exec(basename(best))?.[1] ?? Number.NaN)
       : Number.NaN;
-  const metrics = Number.isNaN(step) ? newest : await measuredAt(folder, step, newest);
-  return { metrics, seconds: typeof seconds === 'number' ? seconds : 0 };
+  const whole = { seconds: typeof seconds === 'number' ? seconds : 0 };
+  if (Number.isNaN(step)) return { ...whole, metrics: newest };
+  const file = join(folder, 'metrics.jsonl');
+  let metrics: ReadonlyMap<string, number> = new Map();
+  let unread: string | null = null;
+  try {
+    metrics = await measuredAt(await openRegular(file, null), step, newest);
+  } catch (error) {
+    unread = `cannot read ${file}: ${whyUnread(error)}`;
+  }
+  const elsewhere = new Set([...newest.keys()].filter((name) => !metrics.has(name)));
+  return { ...whole, metrics, best: { step, elsewhere, unread } };
 }
 
 function numbersOf(value: StrictValue | undefined): Map<string, number> {
@@ -131,16 +153,15 @@ function numbersOf(value: StrictValue | undefined): Map<string, number> {
  * there, or over a window where there are no epochs.
  */
 async function measuredAt(
-  folder: string,
+  file: FileHandle,
   step: number,
   of: ReadonlyMap<string, number>,
 ): Promise<ReadonlyMap<string, number>> {
   const found = new Map<string, number>();
   const inWindow = new Map<string, number>();
   let hasEpochs = false;
-  const file = await openRegular(join(folder, 'metrics.jsonl'), null).catch(() => null);
   // It closes the file at its end.
-  for await (const line of file?.readLines() ?? []) {
+  for await (const line of file.readLines()) {
     if (line === '') continue;
     const record = parseStrictJson(line);
     if (!(record instanceof Map)) continue;

@@ -1,6 +1,7 @@
 /**
  * What add-ons keep in checkpoints: each under its kind, the second of a kind under `kind#2`. One of several that the spec may name has its
- * state under that name, `kind as name`, whatever stands before it. Older checkpoints have all of a kind by their order.
+ * state under that name, `kind as name`, whatever stands before it. Older checkpoints have all of a kind by their order. The only one of a
+ * kind has what the only one of that kind kept, whatever each is called.
  */
 import type { Json } from '../addons/addon.js';
 import { jsonCopy } from '../checkpoint/strict-json.js';
@@ -43,17 +44,38 @@ export function statesOf(addOns: readonly LiveAddOn[]): Readonly<Record<string, 
   );
 }
 
+/** Which kind of add-on kept what is under a key. */
+function kindIn(key: string): string {
+  const [kind = key, name] = key.split(asName);
+  return name === undefined ? kind.replace(/#\d+$/, '') : kind;
+}
+
+/** Under which key each of them has what it kept. */
+function keysIn(
+  all: readonly KeyedAddOn[],
+  states: Readonly<Record<string, Json>>,
+): ReadonlyMap<KeyedAddOn, string> {
+  return new Map(
+    all.map((addOn) => {
+      const { key, kind, stateOf = kind } = addOn;
+      const [only, ...others] = Object.keys(states).filter((each) => kindIn(each) === stateOf);
+      const isAlone = all.filter((each) => (each.stateOf ?? each.kind) === stateOf).length === 1;
+      return [addOn, only !== undefined && others.length === 0 && isAlone ? only : key];
+    }),
+  );
+}
+
 /**
  * Gives each add-on what it kept. One that kept nothing starts afresh. `isByName`: whether the states of those with a name are under it.
- * Returns a line for each state under a name that no add-on has any more. Throws a RunError that names whose state does not fit.
+ * Returns a line for each state that no add-on of the run has. Throws a RunError that names whose state does not fit.
  */
 export function restoreStates(
   addOns: readonly LiveAddOn[],
   states: Readonly<Record<string, Json>>,
   isByName = true,
 ): readonly string[] {
-  const all = keyed(addOns, isByName);
-  for (const { key, kind, hooks } of all) {
+  const keys = keysIn(keyed(addOns, isByName), states);
+  for (const [{ kind, hooks }, key] of keys) {
     const state = states[key];
     if (state === undefined || hooks.restore === undefined) continue;
     try {
@@ -65,10 +87,10 @@ export function restoreStates(
       );
     }
   }
-  const keys = new Set(all.map(({ key }) => key));
+  const taken = new Set(keys.values());
   return Object.keys(states).flatMap((key) =>
-    key.includes(asName) && !keys.has(key)
-      ? [`allowed: add-on ${key} is not part of the run any more: what it kept is left out`]
-      : [],
+    taken.has(key)
+      ? []
+      : [`allowed: add-on ${key} is not part of the run any more: what it kept is left out`],
   );
 }

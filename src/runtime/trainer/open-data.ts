@@ -18,6 +18,10 @@ export interface DataParts {
   readonly options: Pick<ResolvedOptions, 'seed'>;
   /** How long a run is before the command line says otherwise. */
   readonly bySpec?: Lengths;
+  /** What the command line says, as `owner.option=value`. */
+  readonly overrides?: readonly string[];
+  /** Whether it was begun before. */
+  readonly goesOn?: boolean | undefined;
   /** Codes of warnings that the spec takes away. */
   readonly allowed?: readonly string[] | undefined;
   /** Names of data sets. */

@@ -10,7 +10,7 @@ import { takenBatches } from './open-stage.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import type { Lengths } from './spec.js';
 
-/** Throws a RunError where live data is given epochs, and where a run that trains has windows longer than an epoch, or a least length beyond its own. */
+/** Throws a RunError where live data is given epochs, and where a run that trains has windows longer than an epoch. */
 export function paceOf(
   options: ResolvedOptions,
   { steps, kinds, bySpec }: Pick<DataParts, 'steps' | 'kinds' | 'bySpec'>,
@@ -41,27 +41,48 @@ export function paceOf(
   const stepsPerEpoch = Math.ceil(batches / accumulate);
   const rowsPerEpoch = Math.min(first.rows, batches * (plan.data[0]?.options.batch ?? 1));
   const totalSteps = limit ?? (epochs === null ? null : epochs * stepsPerEpoch);
-  if (kinds.includes('train')) checkLeast(options, stepsPerEpoch, totalSteps);
   return { stepsPerEpoch, accumulate, rowsPerEpoch, totalSteps };
 }
 
-/** A least length beyond the length itself holds a run that has ended. Those in one unit were compared before. */
-function checkLeast(
+/**
+ * What is said of least lengths beyond the run's own, which let nothing end it early. Throws a RunError where both come from one hand, the
+ * spec's or the command line's: not where the command line makes a short trial of the spec's run, or the run was begun with them. Those in
+ * one unit were compared before.
+ */
+export function leastNotes(
   { minEpochs, minSteps, epochs }: ResolvedOptions,
-  stepsPerEpoch: number,
-  total: number | null,
-): void {
-  if (total === null) return;
+  { kinds, overrides = [], goesOn = false }: Pick<DataParts, 'kinds' | 'overrides' | 'goesOn'>,
+  { stepsPerEpoch, totalSteps: total }: Pace,
+): readonly string[] {
+  if (!kinds.includes('train') || total === null) return [];
+  const given = overrides.map((text) => text.slice(0, text.indexOf('=')));
+  const isOtherLength = given.some((name) => saysLength.test(name));
   const run = epochs === null ? '' : ` (${counted(epochs, 'epoch')} of ${stepsPerEpoch})`;
-  if (minSteps > total)
-    throw new RunError(
-      `min_steps = ${minSteps} is more than the run's ${counted(total, 'step')}${run}; lower it`,
-    );
-  if (minEpochs * stepsPerEpoch > total)
-    throw new RunError(
-      `min_epochs = ${minEpochs} is ${counted(minEpochs * stepsPerEpoch, 'step')}, more than the run's ${total}; lower it`,
-    );
+  const whole = Math.floor(total / stepsPerEpoch);
+  const leasts = [
+    {
+      name: 'trainer.min_steps',
+      steps: minSteps,
+      text: `min_steps = ${minSteps} is more than the run's ${counted(total, 'step')}${run}`,
+      most: total,
+    },
+    {
+      name: 'trainer.min_epochs',
+      steps: minEpochs * stepsPerEpoch,
+      text: `min_epochs = ${minEpochs} is ${counted(minEpochs * stepsPerEpoch, 'step')}, more than the run's ${total}`,
+      most: whole,
+    },
+  ];
+  return leasts.flatMap(({ name, steps, text, most }) => {
+    if (!(steps > total)) return [];
+    const help = most > 0 ? `lower it by ${name}=${most}` : `lengthen the run by trainer.steps=${steps}`;
+    if (!goesOn && given.includes(name) === isOtherLength) throw new RunError(`${text}; ${help}`);
+    return [`${text}: nothing ends it early; ${help} where something is to`];
+  });
 }
+
+/** What changes the number of a run's steps. */
+const saysLength = /^trainer\.(?:epochs|steps|accumulate|overfit|limit\b.*)$|\.batch$/;
 
 /** Epochs of the command line take the place of the spec's steps. */
 function insteadOfEpochs({ epochs = null, steps = null, maxTime = null }: Lengths = {}): string {

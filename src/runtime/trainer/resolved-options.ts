@@ -102,7 +102,9 @@ export function resolveOptions(options: TrainerOptions): ResolvedOptions {
 /** A least length beyond the length itself holds a run that has ended. */
 function atMost(name: string, least: number | null, other: string, length: number | null): void {
   if (least !== null && length !== null && least > length)
-    throw new UsageError(`${name} = ${least} is more than ${other} = ${length}; lower it`);
+    throw new UsageError(
+      `${name} = ${least} is more than ${other} = ${length}; lower it by trainer.${name}=${length}`,
+    );
 }
 
 const kinds = ['train', 'validate', 'test', 'predict'] as const;

@@ -120,9 +120,8 @@ export async function unfinishedIn(
   const names = await readdir(runs).catch((): string[] => []);
   for (const name of names.sort().reverse()) {
     const folder = join(runs, name);
-    const why = await whyUnknown(folder);
+    const { why = null, reason } = await standingOf(folder);
     if (why !== null) say(`passed over: ${folder}, of which is not known whether it has ended: ${why}`);
-    const reason = why === null ? await reasonOf(folder) : undefined;
     if (reason === undefined || ended.some((each) => each === reason)) continue;
     if (isInUse(folder)) continue;
     const { point, passed, isLost } = await newestIn(folder, trainer, look);
@@ -139,34 +138,37 @@ const ended = ['finished', 'stopped', 'out-of-time'] as const;
 
 /** How a run came to its end; null where it did not. */
 export async function endedBy(run: string): Promise<(typeof ended)[number] | null> {
-  const reason = await reasonOf(run).catch(() => null);
+  const { reason } = await standingOf(run);
   return ended.find((each) => each === reason) ?? null;
 }
 
-/** Why a run ended; null while it goes on or where it was killed, undefined where there is no run. */
-async function reasonOf(folder: string): Promise<string | null | undefined> {
-  const about = await aboutRun(folder);
-  if (about === null) return undefined;
-  const { reason } = about;
-  return typeof reason === 'string' ? reason : null;
+/** How a run stands. */
+interface RunStanding {
+  /** Why it ended; null while it goes on or where it was killed, undefined where there is no run. */
+  readonly reason?: string | null;
+  /**
+   * Why nothing is known of a folder in which a run has been, and what to do about it: one whose files cannot be read as such must not keep
+   * others from going on.
+   */
+  readonly why?: string;
 }
 
-/**
- * Why nothing is known of a folder in which a run has been, and what to do about it: one whose files cannot be read as such must not keep
- * others from going on. Null where it is known, or where no run has saved anything.
- */
-async function whyUnknown(folder: string): Promise<string | null> {
+/** Read once: whoever runs there may replace `run.json` meanwhile. */
+async function standingOf(folder: string): Promise<RunStanding> {
+  const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
   try {
     await refuseIrregular(folder);
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return { why: textOf(error) };
   }
   const goOn = (await hasCheckpoints(folder)) ? `; go on by --resume ${folder}` : '';
   try {
-    if ((await aboutRun(folder)) !== null || goOn === '') return null;
-    return `it has checkpoints and no run.json${goOn}`;
+    const about = await aboutRun(folder);
+    if (about === null) return goOn === '' ? {} : { why: `it has checkpoints and no run.json${goOn}` };
+    const { reason } = about;
+    return { reason: typeof reason === 'string' ? reason : null };
   } catch (error) {
-    return `${error instanceof Error ? error.message : String(error)}${goOn}`;
+    return { why: `${textOf(error)}${goOn}` };
   }
 }
 
@@ -218,11 +220,12 @@ async function readAll(
     throw new Unwanted(
       `${checkpoint.folder} was written by ${checkpoint.trainer}, this is ${trainer}; take a checkpoint of this trainer`,
     );
-  const text = await readState(checkpoint);
-  await verifyOthers(checkpoint);
   const refused = (error: unknown): never => {
     throw new Refused(error);
   };
+  await refuseIrregular(run).catch(refused);
+  const text = await readState(checkpoint);
+  await verifyOthers(checkpoint);
   const state = await Promise.resolve(text)
     .then((read) => stateOf(checkpoint, read))
     .catch(refused);
@@ -240,7 +243,6 @@ async function pointOf(
   { state, model, optimizer }: Awaited<ReturnType<typeof readAll>>,
   passed: readonly string[],
 ): Promise<ResumePoint> {
-  await refuseIrregular(run);
   const names = await namesIn(run);
   const tensors = { model: new Map(model), optimizer: new Map(optimizer) };
   return { run, checkpoint, ...tensors, state, passed, names };

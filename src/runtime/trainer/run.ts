@@ -136,12 +136,13 @@ export async function runFrom<T extends string | null = never>(
     await before?.prepared.session.close();
   };
   const look: Look = async (head) => {
-    // Of a newer one, which was damaged.
-    await letGo();
     const trainer = await make(head);
-    const prepared = await prepareFit(trainer, options, true);
-    held.ready = { trainer, prepared };
-    await checkHead(trainer, prepared, head, options.allow ?? []);
+    // What was made for a newer one, which was damaged. A trainer prepares once: where it is the same, so is what it prepared.
+    if (held.ready?.trainer !== trainer) {
+      await letGo();
+      held.ready = { trainer, prepared: await prepareFit(trainer, options, true) };
+    }
+    await checkHead(trainer, held.ready.prepared, head, options.allow ?? []);
   };
   let point: ResumePoint | T;
   try {
@@ -163,6 +164,7 @@ function prepareFit(trainer: AnyTrainer, options: RunOptions, goesOn: boolean): 
   return trainer.prepare({
     // Figures of the data are in the checkpoint.
     kinds: goesOn ? ['train', 'validate'] : ['measure', 'train', 'validate'],
+    goesOn,
     ...preparing(options),
   });
 }

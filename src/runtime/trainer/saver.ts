@@ -15,6 +15,7 @@ import type { HostTensor, StateVariable } from '../engine/engine.js';
 import { exactNumber } from '../../values/exact-number.js';
 import type { Best } from '../progress/training.js';
 import type { RunFolder } from '../run/folder.js';
+import { RunError } from '../run/run-error.js';
 import { statesOf } from './add-on-states.js';
 import { named, type LiveAddOn } from './hook-calls.js';
 import { keptCounts } from './left-out-updates.js';
@@ -47,6 +48,8 @@ export interface SaverOptions {
   readonly newest: SavedCheckpoint | null;
   /** How the native engine ran the steps before: kept while another engine goes on with them. */
   readonly ways: Readonly<Record<string, string>>;
+  /** Tells people. */
+  readonly note: (line: string) => void;
 }
 
 export class Saver implements CheckpointSaver, StateKeeper {
@@ -77,8 +80,8 @@ export class Saver implements CheckpointSaver, StateKeeper {
   async hold(at: Moment): Promise<void> {
     if (this.options.folder === null) return;
     const held = await this.#moving(at);
-    // The first time all that metrics keep is there. It does not become less.
-    if (!this.#isTried) this.refuseTooLarge(held);
+    // The first time all that metrics keep is there.
+    if (!this.#isTried) this.#tryOut(held);
     this.#isTried = true;
     this.#held = held;
   }
@@ -101,6 +104,17 @@ export class Saver implements CheckpointSaver, StateKeeper {
       state,
       layout,
     });
+  }
+
+  /** What metrics keep does not become less; what add-ons keep may, until it is to be saved. */
+  #tryOut(held: StateJson): void {
+    try {
+      this.refuseTooLarge(held);
+    } catch (error) {
+      if (!(error instanceof RunError)) throw error;
+      this.refuseTooLarge({ ...held, addOns: {} });
+      this.options.note(`${error.message}; the run ends where one is due, unless add-ons keep less by then`);
+    }
   }
 
   release(): void {

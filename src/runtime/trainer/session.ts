@@ -46,7 +46,7 @@ import {
   type ReadSet,
 } from './open-data.js';
 import { isOff, openStage, shortEpochNote, takenBatches, type OpenStage } from './open-stage.js';
-import { paceOf } from './pace.js';
+import { leastNotes, paceOf } from './pace.js';
 import { Stage, type StageHost, type StepTrace } from './stage.js';
 import { overRows, type StageKind, type StepPlan } from './steps.js';
 import { windowNotes, type WindowParts } from './window-notes.js';
@@ -170,6 +170,7 @@ export class Session implements StageHost, UpdateHost {
     }
     const optimizers = bindAll(parts, weights, copied);
     const pace = paceOf(options, parts, opened);
+    const least = leastNotes(options, parts, pace);
     const freezing = new Freezing(optimizers.values(), parts.models, pace);
     const nameOf = new Map([...parts.models].map(([name, part]) => [part, name]));
     const training = parts.kinds.includes('train') ? pace : null;
@@ -195,7 +196,7 @@ export class Session implements StageHost, UpdateHost {
       freezing,
       copies,
       copied,
-      [...dataNotes(parts, opened), ...epochNotes, ...windowNotes(parts)],
+      [...dataNotes(parts, opened), ...epochNotes, ...windowNotes(parts), ...least],
       readSets(parts, opened),
       workers,
     );

@@ -64,9 +64,23 @@ function whyUnpicked(plan: SweepPlan, point: Point): string | null {
   const [first] = lacking;
   if (first === undefined) return null;
   const value = first.summary?.metrics.get(metric);
-  return value === undefined
-    ? `${metric} was not measured${of(lacking)}`
-    : `${metric} is ${showNumber(value)}${of(lacking)}`;
+  if (value !== undefined) return `${metric} is ${showNumber(value)}${of(lacking)}`;
+  const unread = lacking.flatMap(({ summary }) => summary?.best?.unread ?? []);
+  if (unread[0] !== undefined) return `${metric} is not known${of(lacking)}: ${unread[0]}`;
+  const kept = stepsKept(lacking, metric);
+  const after = kept === null ? '' : ` after ${kept}, whose weights were kept`;
+  return `${metric} was not measured${after}${after === '' || point.runs.length === 1 ? '' : ','}${of(lacking)}`;
+}
+
+/** Steps of best checkpoints, where each of these runs measured a metric at others only; null where one did not. */
+function stepsKept(runs: readonly PointRun[], metric: string): string | null {
+  const steps = runs.flatMap(({ summary }) =>
+    summary?.best?.elsewhere.has(metric) === true ? summary.best.step : [],
+  );
+  if (steps.length < runs.length) return null;
+  const all = [...new Set(steps)].sort((a, b) => a - b);
+  const shown = all.slice(0, mostNamed).join(', ');
+  return `${all.length === 1 ? 'step' : 'steps'} ${shown}${all.length > mostNamed ? ', …' : ''}`;
 }
 
 /** More runs of a point are not named one by one. */

@@ -74,6 +74,8 @@ export interface PrepareOptions {
   readonly kinds: readonly StageKind[] | ((steps: readonly StepPlan[]) => readonly StageKind[]);
   /** Whose `limit` holds for all steps that run, instead of each kind's own. */
   readonly limitAs?: StageKind | undefined;
+  /** Whether a run goes on that was begun before. */
+  readonly goesOn?: boolean | undefined;
   /** Where relative data paths start. */
   readonly dataRoot: string;
   /** Which engine to start (`auto` unless given), or one that was started. */
@@ -239,6 +241,8 @@ export abstract class Trainer<
       engine,
       options: this.options,
       bySpec: this.#bySpec,
+      overrides: this.overrides,
+      goesOn: options.goesOn,
       ...(spec.readsChanged === undefined ? {} : { readsChanged: spec.readsChanged }),
       allowed: spec.allowed,
       models: named,

@@ -133,6 +133,7 @@ async function train(
       pointers: new Map(),
       newest: resume === null ? null : { folder: resume.checkpoint.folder, step: resume.checkpoint.step },
       ways: continued?.ways ?? {},
+      note: say,
     });
     saver = own;
     own.refuseTooLarge();

@@ -113,7 +113,7 @@ const paramDoc = ({ doc, where }: IrParam): string => {
 };
 
 /** Warnings about the train step that a run tells again at its start. */
-const toldAtStart = ['ZT5023'];
+const toldAtStart = ['ZT5023', 'ZT5026'];
 
 export const emitSpec = (write: Write, ir: Ir, options: TrainerOptions): ts.ClassElement => {
   const { unit, trainer, names, models, sets } = write;

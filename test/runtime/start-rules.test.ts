@@ -47,6 +47,19 @@ class Together extends LineTrainer {
 class Allowing extends Together {
   static override readonly spec = { ...LineTrainer.spec, allowed: ['ZT5023'] };
 }
+/** An update that reads what another of its step has changed. */
+class Reading extends LineTrainer {
+  static override readonly spec: typeof LineTrainer.spec = {
+    ...LineTrainer.spec,
+    readsChanged: [{ update: 'other', weights: ['Line'], by: ['opt'] }],
+  };
+}
+class AllowingReads extends Reading {
+  static override readonly spec = { ...Reading.spec, allowed: ['ZT5026'] };
+}
+class AllowingOther extends Reading {
+  static override readonly spec = { ...Reading.spec, allowed: ['ZT5023'] };
+}
 
 test('what a spec allows is not told at the start either', async () => {
   const notesOf = async (trainer: LineTrainer): Promise<readonly string[]> => {
@@ -58,6 +71,12 @@ test('what a spec allows is not told at the start either', async () => {
     expect.stringContaining('an epoch of train is over after the 3 batches of its shortest data set'),
   ]);
   expect(await notesOf(new Allowing(setup({}, { epochs: 2 })))).toEqual([]);
+  const windows = { epochs: 2, accumulate: 5 };
+  for (const telling of [Reading, AllowingOther])
+    expect(await notesOf(new telling(setup({}, windows)))).toEqual([
+      expect.stringContaining('accumulate = 5: update other reads Line'),
+    ]);
+  expect(await notesOf(new AllowingReads(setup({}, windows)))).toEqual([]);
 });
 
 test('a generated trainer has the codes that its train step allows, where a run would tell of them', async () => {
@@ -79,4 +98,25 @@ trainer Digits { epochs = 1 }`;
   expect(await specOf('# allow ZT5023 "the hard ones come often"')).toContain("allowed: ['ZT5023'],");
   expect(await specOf('# allow ZT5007 "no draws"')).not.toContain('allowed');
   expect(await specOf('')).not.toContain('allowed');
+});
+
+test('so it has the code of updates that read what the step has changed', async () => {
+  const [first, second] = ['opt', 'other'].map(
+    (name) =>
+      `update ${name} { minimize mean(softmax_cross_entropy(Net(batch.image) + Other(batch.image), batch.label)) }`,
+  );
+  const model = (name: string): string =>
+    `model ${name} on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image |> flatten() |> dense(10) as head }`;
+  const spec = `data train_set = digits { batch = 32 shuffle = true map row -> { image: cast(row.image, f32) / 16, label: row.label } }
+${model('Net')}
+${model('Other')}
+optimizer opt = adam { of = Net }
+optimizer other = adam { of = Other }
+# allow ZT5026 "the mixture is meant"
+step train(batch in train_set) { ${first} ${second} }
+trainer Digits { epochs = 1 accumulate = 5 }`;
+  const { ir, diagnostics } = checkProgram('spec.ztrain', memoryHost({ 'spec.ztrain': spec }));
+  expect(diagnostics).toEqual([]);
+  const [file] = ir === null ? [] : await emit(ir, { compilerVersion: '0.1.0' });
+  expect(file?.text).toContain("allowed: ['ZT5026'],");
 });

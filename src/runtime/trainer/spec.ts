@@ -106,7 +106,7 @@ export interface TrainerSpec<P> {
   readonly models?: Readonly<Record<string, string>>;
   /** Names of data sets in the spec by their key in `configureData`; the key itself unless given. */
   readonly data?: Readonly<Record<string, string>>;
-  /** Codes of warnings that the spec takes away by `# allow` and that a run would tell at its start: `ZT5023`. */
+  /** Codes of warnings that the spec takes away by `# allow` and that a run would tell at its start: `ZT5023`, `ZT5026`. */
   readonly allowed?: readonly string[];
   readonly options?: TrainerOptions | ((params: P) => TrainerOptions);
   /** Updates that read weights (of `weights`, by models) which an earlier update of the same step (`by`) changes: a window tells of it. */

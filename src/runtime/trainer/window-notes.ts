@@ -1,19 +1,25 @@
 /** What a window of several batches does not do as one large batch would, for the start of a run. */
+import type { DataParts } from './open-data.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import type { TrainerSpec } from './spec.js';
 import type { StageKind } from './steps.js';
 
 /** What is known of the windows of a run. */
-export interface WindowParts extends Pick<TrainerSpec<unknown>, 'readsChanged'> {
+export interface WindowParts extends Pick<TrainerSpec<unknown>, 'readsChanged'>, Pick<DataParts, 'allowed'> {
   readonly options: Pick<ResolvedOptions, 'accumulate'>;
   /** Which kinds of steps will run. */
   readonly kinds: readonly StageKind[];
 }
 
 /** One sentence for each update that reads weights which the same step has changed before; none where a window is one batch. */
-export function windowNotes({ options, kinds, readsChanged = [] }: WindowParts): readonly string[] {
+export function windowNotes({
+  options,
+  kinds,
+  allowed = [],
+  readsChanged = [],
+}: WindowParts): readonly string[] {
   const { accumulate } = options;
-  if (accumulate === 1 || !kinds.includes('train')) return [];
+  if (accumulate === 1 || !kinds.includes('train') || allowed.includes('ZT5026')) return [];
   return readsChanged.map(
     ({ update, weights, by }) =>
       `accumulate = ${accumulate}: update ${update} reads ${weights.join(' and ')} after update ${by.join(' and ')} has changed it, which only the last batch of a window sees: its gradient is not that of one large batch; for that, take a batch ${accumulate} times as large, with accumulate = 1`,

@@ -59,6 +59,16 @@ describe('weights that an earlier update of the step changes', () => {
       `${first} update other { minimize mean(softmax_cross_entropy(${other}, batch.label), weight = max_of(${net}, axis = -1)) }`,
       '',
     ],
+    [
+      'by a value that a param chooses',
+      `${first} let made = if tied then ${net} else ${other} ${second(close(other, 'made'))}`,
+      'param tied: bool = true',
+    ],
+    [
+      'in a branch that a param takes',
+      `if tied { ${first} } ${second(close(other, net))}`,
+      'param tied: bool = true',
+    ],
     ['by an average', `${first} ${second(close(other, 'Target(batch.image)'))}`, target],
     ['by itself, after its own update', `${first} ${first}`, ''],
     ['in a loop', `for turn in 0..2 { ${first} }`, ''],
@@ -102,6 +112,21 @@ describe('nothing that was changed is read', () => {
       'a mean that takes weights in at the end of the step',
       `${first} ${second(close(other, 'Mean(batch.image)'))}`,
       'model Mean = average(Net, from = 1.steps, every = 1.steps)',
+    ],
+    [
+      'a loop of one turn, by a param',
+      `for turn in 0..turns { ${first} }`,
+      'param turns: int = 1 where turns > 0',
+    ],
+    [
+      'a branch that a param does not take',
+      `if tied { ${first} } ${second(close(other, net))}`,
+      'param tied: bool = false',
+    ],
+    [
+      'the other value of two',
+      `${first} let made = if tied then ${net} else Kept(batch.image) ${second(close(other, 'made'))}`,
+      'param tied: bool = false\nmodel Kept = frozen(Net)',
     ],
     ['a loop of one turn', `for turn in 0..1 { ${first} }`, ''],
     [

@@ -100,11 +100,8 @@ trainer Digits { epochs = 1 }`;
   expect(await specOf('')).not.toContain('allowed');
 });
 
-test('so it has the code of updates that read what the step has changed', async () => {
-  const [first, second] = ['opt', 'other'].map(
-    (name) =>
-      `update ${name} { minimize mean(softmax_cross_entropy(Net(batch.image) + Other(batch.image), batch.label)) }`,
-  );
+/** A spec of `step train`, with windows of five batches, as a trainer's text; it must have no warning. */
+const emitted = async (body: string, more = ''): Promise<string> => {
   const model = (name: string): string =>
     `model ${name} on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image |> flatten() |> dense(10) as head }`;
   const spec = `data train_set = digits { batch = 32 shuffle = true map row -> { image: cast(row.image, f32) / 16, label: row.label } }
@@ -112,11 +109,78 @@ ${model('Net')}
 ${model('Other')}
 optimizer opt = adam { of = Net }
 optimizer other = adam { of = Other }
-# allow ZT5026 "the mixture is meant"
-step train(batch in train_set) { ${first} ${second} }
+${more}
+step train(batch in train_set) { ${body} }
 trainer Digits { epochs = 1 accumulate = 5 }`;
   const { ir, diagnostics } = checkProgram('spec.ztrain', memoryHost({ 'spec.ztrain': spec }));
   expect(diagnostics).toEqual([]);
   const [file] = ir === null ? [] : await emit(ir, { compilerVersion: '0.1.0' });
-  expect(file?.text).toContain("allowed: ['ZT5026'],");
+  return file?.text ?? '';
+};
+const update = (name: string, of: string): string =>
+  `update ${name} { minimize mean(softmax_cross_entropy(${of}, batch.label)) }`;
+const [first, own, second] = [
+  update('opt', 'Net(batch.image)'),
+  update('other', 'Other(batch.image)'),
+  update('other', 'Net(batch.image) + Other(batch.image)'),
+];
+
+test('so it has the code of updates that read what the step has changed', async () => {
+  const allow = '# allow ZT5026 "the mixture is meant"';
+  expect(await emitted(`${first} ${second}`, allow)).toContain("allowed: ['ZT5026'],");
+});
+
+const opt = "{ update: 'opt', weights: ['Net'], by: ['opt'] }";
+const other = "{ update: 'other', weights: ['Net'], by: ['opt'] }";
+test.each([
+  [
+    'the turns of a loop',
+    'param turns: int = 1 where turns >= 1',
+    `for turn in 0..turns { ${first} } ${own}`,
+    `({ turns }) => (turns > 1 ? [${opt}] : [])`,
+  ],
+  [
+    'of a loop that may have none',
+    'param turns: int = 0 where turns >= 0',
+    `for turn in 0..turns { ${first} } ${second}`,
+    `({ turns }) => [ ...(turns > 1 ? [${opt}] : []), ...(turns > 0 ? [${other}] : []), ]`,
+  ],
+  [
+    'of two loops',
+    'param turns: int = 1 where turns > 0\nparam parts: int = 1 where parts > 0',
+    `for turn in 0..turns { for part in 0..parts { ${first} } } ${own}`,
+    `({ turns, parts }) => (turns > 1 ? parts > 0 : turns > 0 && parts > 1) ? [${opt}] : []`,
+  ],
+  [
+    'a branch',
+    'param tied: bool = false',
+    `${first} if tied { ${second} } else { ${own} }`,
+    `({ tied }) => (tied ? [${other}] : [])`,
+  ],
+  [
+    'a value',
+    'param tied: bool = false',
+    `${first} let a = if tied then Net(batch.image) else Other(batch.image) ${update('other', 'a + Other(batch.image)')}`,
+    `({ tied }) => (tied ? [${other}] : [])`,
+  ],
+])('what it tells of such updates is for the params of the run: %s', async (_, param, body, told) => {
+  const text = await emitted(body, param);
+  expect(text.replaceAll(/\s+/g, ' ')).toContain(`readsChanged: ${told}, }`);
+});
+
+test('and it tells of nothing where the params have their defaults', async () => {
+  class Turning extends LineTrainer {
+    static override readonly spec: typeof LineTrainer.spec = {
+      ...LineTrainer.spec,
+      readsChanged: ({ lr }) => (lr > 1 ? [{ update: 'opt', weights: ['Line'], by: ['opt'] }] : []),
+    };
+  }
+  const notesOf = async (lr: number): Promise<readonly string[]> => {
+    const trainer = new Turning(setup({ lr }, { epochs: 1, accumulate: 5 }));
+    const { session } = await trainer.prepare({ kinds: ['train'], dataRoot: '.' });
+    await session.close();
+    return session.notes;
+  };
+  expect(await notesOf(0.1)).toEqual([]);
+  expect(await notesOf(2)).toEqual([expect.stringContaining('update opt reads Line')]);
 });

@@ -1,11 +1,12 @@
 /** What a window of several batches does not do as one large batch would, for the start of a run. */
 import type { DataParts } from './open-data.js';
 import type { ResolvedOptions } from './resolved-options.js';
-import type { TrainerSpec } from './spec.js';
+import type { ReadsChanged } from './spec.js';
 import type { StageKind } from './steps.js';
 
 /** What is known of the windows of a run. */
-export interface WindowParts extends Pick<TrainerSpec<unknown>, 'readsChanged'>, Pick<DataParts, 'allowed'> {
+export interface WindowParts extends Pick<DataParts, 'allowed'> {
+  readonly readsChanged?: readonly ReadsChanged[];
   readonly options: Pick<ResolvedOptions, 'accumulate'>;
   /** Which kinds of steps will run. */
   readonly kinds: readonly StageKind[];

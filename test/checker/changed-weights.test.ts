@@ -137,10 +137,36 @@ describe('nothing that was changed is read', () => {
   ])('%s', (_, body, more) => {
     expect(codes(body, 'accumulate = 5', more)).toEqual([]);
   });
-  test('an optimizer whose weights are frozen for the whole run changes none', () => {
-    const frozen = optimizer.replace('of = Net', 'of = Net freeze = rest');
-    expect(codes(`${first} ${second(close(other, net))}`, 'accumulate = 5', '', frozen)).not.toContain(
-      'ZT5026',
-    );
+  describe('an optimizer whose weights are frozen for the whole run', () => {
+    const frozenBy = (freeze: string): readonly string[] =>
+      codes(
+        `${first} ${second(close(other, net))}`,
+        'accumulate = 5',
+        '',
+        optimizer.replace('of = Net', `of = Net ${freeze}`),
+      );
+    test.each([
+      'freeze = rest',
+      'group all { match = ["**"] freeze = rest }',
+      'group w { match = ["**.weight"] freeze = rest } group b { match = ["**.bias"] freeze = rest }',
+    ])('by %s changes none', (freeze) => {
+      expect(frozenBy(freeze)).toEqual(['ZT5025']);
+    });
+    test.each([
+      'freeze = rest group bias { match = ["**.bias"] freeze = none }',
+      'freeze = rest group bias { match = ["**.bias"] freeze = 2.steps }',
+      'group w { match = ["**.weight"] freeze = rest }',
+    ])('by %s changes some', (freeze) => {
+      expect(frozenBy(freeze)).toEqual(['ZT5026']);
+    });
+    test('in one of its models alone changes the others', () => {
+      const both = (frozen: string): string =>
+        `optimizer opt = adam { of = [Net, Kept] group k { match = ["${frozen}.**"] freeze = rest } }\noptimizer other = adam { of = Other }`;
+      const body = (read: string): string =>
+        `update opt { minimize mean(softmax_cross_entropy(Net(batch.image) + Kept(batch.image), batch.label)) } ${second(close(other, `${read}(batch.image)`))}`;
+      const kept = model('Kept').replace('as head', 'as kept');
+      expect(codes(body('Kept'), 'accumulate = 5', kept, both('kept'))).toEqual([]);
+      expect(codes(body('Net'), 'accumulate = 5', kept, both('kept'))).toEqual(['ZT5026']);
+    });
   });
 });

@@ -52,10 +52,8 @@ const nameOf = (update: Update): string => update.optimizers.map(({ name }) => n
 /** Models whose weights each optimizer changes within the step: its own, and running averages, which follow with every update. */
 const changedBy = ({ optimizers, models }: IrTrainer): ReadonlyMap<string, readonly string[]> =>
   new Map(
-    optimizers.map(({ name, of, options }) => {
-      // What is frozen for the whole run stays as it is.
-      if (optionOf(options, 'freeze')?.kind === 'rest') return [name, []];
-      const own = of.map(({ model }) => model);
+    optimizers.map(({ name, of, kept = [] }) => {
+      const own = of.map(({ model }) => model).filter((model) => !kept.includes(model));
       const followers = models.filter(({ copy }) => copy?.kind === 'ema' && own.includes(copy.of));
       return [name, [...own, ...followers.map((model) => model.name)]];
     }),

@@ -107,7 +107,10 @@ export const checkFreezes = (input: TrainingInput, run: Run): void => {
 };
 
 /** What freezes each weight of an optimizer for the whole run, by path; null where one of them may be trained. */
-const frozenBy = (input: TrainingInput, optimizer: IrOptimizer): ReadonlyMap<string, IrExpr> | null => {
+const frozenBy = (
+  input: Pick<TrainingInput, 'weights'>,
+  optimizer: IrOptimizer,
+): ReadonlyMap<string, IrExpr> | null => {
   const frozen = new Map<string, IrExpr>();
   const paths = ownedPaths(input, optimizer);
   for (const path of paths) {
@@ -123,6 +126,15 @@ const frozenBy = (input: TrainingInput, optimizer: IrOptimizer): ReadonlyMap<str
   }
   return paths.length === 0 ? null : frozen;
 };
+
+/** A trainer whose optimizers say which of their models they keep. */
+export const withKept = (trainer: IrTrainer, weights: TrainingInput['weights']): IrTrainer => ({
+  ...trainer,
+  optimizers: trainer.optimizers.map((optimizer) => {
+    const kept = optimizer.of.filter((one) => frozenBy({ weights }, { ...optimizer, of: [one] }) !== null);
+    return kept.length === 0 ? optimizer : { ...optimizer, kept: kept.map(({ model }) => model) };
+  }),
+});
 
 /** An optimizer that is updated, and none of whose weights ever are. */
 export const checkAllFrozen = (input: TrainingInput): void => {

@@ -10,7 +10,8 @@ import type { TrainingInput } from './input.js';
 const countOf = (paths: readonly string[]): string | null =>
   paths.some((path) => path.includes('*')) ? null : counted(paths.length, 'weight');
 
-const isWithin = (inner: Span, outer: Span): boolean =>
+/** Whether something stands in a declaration itself, and not in the one that it amends. */
+export const isWithin = (inner: Span, outer: Span): boolean =>
   inner.file === outer.file && inner.start >= outer.start && inner.end <= outer.end;
 
 const takenBy = (group: IrGroup, paths: readonly string[]): readonly string[] =>

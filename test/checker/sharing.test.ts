@@ -293,9 +293,20 @@ describe('groups that take effect for no weight', () => {
       message:
         '`lr of group low` changes nothing: `all`, further down, sets it for all that this group takes, 2 weights',
       related: [['1e-5', 'the later one holds']],
+      help: 'leave it out, or put the wider group, `all`, first',
     });
+    // The order is right where the later one takes as much, or less.
+    const wide = 'group wide { match = ["**"] except = ["head.*"] lr = 1e-5 }';
+    for (const text of [
+      `${wide} group low { match = ["hidden.*"] lr = 1e-4 }`,
+      `${wide} ${wide.replace('wide', 'again')}`,
+    ])
+      expect(only(groups(text))).toMatchObject({ code: 'ZT5020', at: '1e-5', help: 'leave it out' });
     const apart = 'group w { match = ["**.weight"] lr = 1e-5 } group b { match = ["**.bias"] lr = 1e-6 }';
-    expect(only(groups(`${low} ${apart}`)).message).toContain('`w` and `b`, further down, set it for all');
+    expect(only(groups(`${low} ${apart}`))).toMatchObject({
+      message: expect.stringContaining('`w` and `b`, further down, set it for all') as string,
+      help: 'leave it out',
+    });
     for (const later of [
       'group w { match = ["**.weight"] lr = 1e-5 }',
       'group all { match = ["**"] except = ["hidden.bias"] lr = 1e-5 }',

@@ -78,6 +78,8 @@ export const checkIdleGroups = (input: TrainingInput): void => {
       if (!isWithin(option.value.span, optimizer.span)) continue;
       const names = by.map(({ name }) => `\`${name}\``).join(' and ');
       const count = countOf(paths);
+      // First, a wider one leaves this group what it sets; one that takes the same does not.
+      const isWider = by.length === 1 && by.every((each) => takenBy(each, all).length > paths.length);
       input.report(
         idleOption(
           option.value.span,
@@ -91,7 +93,7 @@ export const checkIdleGroups = (input: TrainingInput): void => {
                 .filter(({ name }) => name === option.name)
                 .map(({ value: { span } }) => ({ span, label: 'the later one holds' })),
             ),
-            help: 'leave it out, or put the wider group first',
+            help: isWider ? `leave it out, or put the wider group, ${names}, first` : 'leave it out',
           },
         ),
       );

@@ -23,6 +23,11 @@ export function windowNotes({
   if (accumulate === 1 || !kinds.includes('train') || allowed.includes('ZT5026')) return [];
   return readsChanged.map(
     ({ update, weights, by }) =>
-      `accumulate = ${accumulate}: update ${update} reads ${weights.join(' and ')} after update ${by.join(' and ')} has changed it, which only the last batch of a window sees: its gradient is not that of one large batch; for that, take a batch ${accumulate} times as large, with accumulate = 1`,
+      `accumulate = ${accumulate}: update ${update} reads ${listed(weights)} after ${listed(by.map((each) => `update ${each}`))} ${by.length === 1 ? 'has' : 'have'} changed ${weights.length === 1 ? 'it' : 'them'}, which only the last batch of a window sees: its gradient is not that of one large batch; for that, take a batch ${accumulate} times as large, with accumulate = 1`,
   );
+}
+
+/** `a`, `a and b`, `a, b and c`. */
+function listed(names: readonly string[]): string {
+  return [names.slice(0, -1).join(', '), ...names.slice(-1)].filter((part) => part !== '').join(' and ');
 }

@@ -166,10 +166,13 @@ export class PpoTrainer extends Trainer<PpoParams, PpoModels, PpoData, PpoSchedu
       },
     ],
     options: { steps: 50, seed: 1, logEvery: units.steps(1) },
-    readsChanged: [
-      { update: 'actor', weights: ['Actor'], by: ['actor'] },
-      { update: 'critic', weights: ['Critic'], by: ['critic'] },
-    ],
+    readsChanged: ({ turns, parts }) =>
+      (turns > 1 ? parts > 0 : turns > 0 && parts > 1)
+        ? [
+            { update: 'actor', weights: ['Actor'], by: ['actor'] },
+            { update: 'critic', weights: ['Critic'], by: ['critic'] },
+          ]
+        : [],
   };
 
   protected override configureData(): PpoData {

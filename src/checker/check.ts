@@ -9,6 +9,7 @@ import type { Ir, IrClass, IrModule } from './ir.js';
 import { foundInWhole } from './partly-read.js';
 import { loadPrelude } from './prelude.js';
 import { loadProgram, type Program, type ProgramFile } from './program.js';
+import { withKept } from './training/freezing.js';
 import { checkTraining } from './training/training.js';
 import type { Weight } from './env.js';
 import { checkTwins, declare, envOf } from './declarations.js';
@@ -95,8 +96,12 @@ const tooDeep = (program: Program): Checked => {
   return { program, files: program.files, diagnostics: [found], ir: null, weights: new Map() };
 };
 
-const withStartTests = (env: Env, made: TrainerResult): TrainerResult =>
-  made.ir ? { ...made, ir: { ...made.ir, asserts: [...made.ir.asserts, ...startTests(env)] } } : made;
+/** With what only the whole spec tells. */
+const completed = (env: Env, made: TrainerResult): TrainerResult => {
+  if (!made.ir) return made;
+  const ir = { ...made.ir, asserts: [...made.ir.asserts, ...startTests(env)] };
+  return { ...made, ir: withKept(ir, made.weights) };
+};
 
 export const checkProgram = (entry: string, host: Host): Checked => {
   const program = loadProgram(entry, host);
@@ -132,7 +137,7 @@ const checkLoaded = (program: Program, entry: string, host: Host): Checked => {
     const env = envOf(checker, own);
     const module = checkModule(env, own, file, entry, scopes);
     modules.push(module);
-    if (own.isMain) trainer = withStartTests(env, checkTrainer(env, own, [...scopes.values()]));
+    if (own.isMain) trainer = completed(env, checkTrainer(env, own, [...scopes.values()]));
   }
   const found = [...program.diagnostics, ...all()];
   // What follows an error may look unused only because of it.

@@ -51,6 +51,8 @@ export interface IrOptimizer {
   readonly owns: IrMatching | null;
   readonly options: readonly IrNamed[];
   readonly groups: readonly IrGroup[];
+  /** Models of `of` that it leaves as they are: what it owns of them is frozen for the whole run. */
+  readonly kept?: readonly string[];
 }
 
 export interface IrGroup extends IrMatching {

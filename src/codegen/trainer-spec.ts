@@ -2,7 +2,7 @@
 import type { ts } from 'ts-morph';
 import { hasHostWork } from '../checker/host-work.js';
 import type { Ir, IrParam, IrTrainer } from '../checker/ir.js';
-import { changedReads, type ChangedReads } from '../checker/training/changed-weights.js';
+import { emitChangedReads } from './changed-reads.js';
 import { EmitError, type Unit, createPicked, createPlace } from './context.js';
 import { emitExpression, emitOptions } from './expressions.js';
 import { type NameScope, camel } from './names.js';
@@ -113,7 +113,7 @@ const paramDoc = ({ doc, where }: IrParam): string => {
 };
 
 /** Warnings about the train step that a run tells again at its start. */
-const toldAtStart = ['ZT5023'];
+const toldAtStart = ['ZT5023', 'ZT5026'];
 
 export const emitSpec = (write: Write, ir: Ir, options: TrainerOptions): ts.ClassElement => {
   const { unit, trainer, names, models, sets } = write;
@@ -195,7 +195,7 @@ export const emitSpec = (write: Write, ir: Ir, options: TrainerOptions): ts.Clas
       },
       ...(allowed.length > 0 ? [{ key: 'allowed', value: tree.array(allowed.map(tree.text)) }] : []),
       { key: 'options', value: runOptions(unit, trainer) },
-      ...readsChanged(unit, trainer, ir),
+      ...emitChangedReads(unit, trainer, ir),
       // The command line makes its runs, so it stands with what the command line reads.
       ...trainer.addons
         .filter(({ name }) => name === 'sweep')
@@ -225,21 +225,6 @@ const importMeta = ({
   },
 }: Unit): ts.Expression =>
   factory.createMetaProperty(SyntaxKind.ImportKeyword, factory.createIdentifier('meta'));
-
-/** Updates that the start of a run tells of where its windows have several batches. How often a param has a loop turn is not known here. */
-const readsChanged = ({ tree }: Unit, trainer: IrTrainer, { modules }: Ir): readonly Entry[] => {
-  const consts = new Map(modules.flatMap((module) => module.consts.map(({ name, value }) => [name, value])));
-  const found = changedReads(trainer, { params: new Map(), consts });
-  const texts = (all: Iterable<string>): ts.Expression =>
-    tree.array([...new Set(all)].map((each) => tree.text(each)));
-  const each = ({ update, reads }: ChangedReads): ts.Expression =>
-    tree.object([
-      { key: 'update', value: tree.text(update) },
-      { key: 'weights', value: texts(reads.keys()) },
-      { key: 'by', value: texts([...reads.values()].map(({ by }) => by)) },
-    ]);
-  return found.length === 0 ? [] : [{ key: 'readsChanged', value: tree.array(found.map(each), true) }];
-};
 
 /** Options of the run; a function of the params where one of them sets an option. */
 const runOptions = (unit: Unit, trainer: IrTrainer): ts.Expression => {

@@ -150,6 +150,7 @@ export const codes: Readonly<Record<string, { readonly name: string; readonly se
   ZT5025: { name: 'all_frozen', severity: 'warning' },
   ZT5026: { name: 'reads_changed', severity: 'warning' },
   ZT5027: { name: 'pick_elsewhere', severity: 'warning' },
+  ZT5028: { name: 'runs_once', severity: 'warning' },
   ZT6001: { name: 'extern_disagrees', severity: 'error' },
 };
 
@@ -2172,6 +2173,19 @@ export const pickElsewhere = (
   code: 'ZT5027',
   severity: 'warning',
   message: `\`${args.pick}\` is not measured after step ${args.step}, where \`${args.best}\` is and the run may have its best checkpoint`,
+  span,
+});
+
+/** ZT5028 runs_once: `{step}` comes once, at the end of the run: every {every} is more than its {run} */
+export const runsOnce = (
+  span: Span,
+  args: { readonly step: string | number; readonly every: string | number; readonly run: string | number },
+  details: DiagnosticDetails = {},
+): Diagnostic => ({
+  ...details,
+  code: 'ZT5028',
+  severity: 'warning',
+  message: `\`${args.step}\` comes once, at the end of the run: every ${args.every} is more than its ${args.run}`,
   span,
 });
 

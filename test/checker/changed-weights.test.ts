@@ -59,6 +59,16 @@ describe('weights that an earlier update of the step changes', () => {
       `${first} update other { minimize mean(softmax_cross_entropy(${other}, batch.label), weight = max_of(${net}, axis = -1)) }`,
       '',
     ],
+    [
+      'by a value that a param chooses',
+      `${first} let made = if tied then ${net} else ${other} ${second(close(other, 'made'))}`,
+      'param tied: bool = true',
+    ],
+    [
+      'in a branch that a param takes',
+      `if tied { ${first} } ${second(close(other, net))}`,
+      'param tied: bool = true',
+    ],
     ['by an average', `${first} ${second(close(other, 'Target(batch.image)'))}`, target],
     ['by itself, after its own update', `${first} ${first}`, ''],
     ['in a loop', `for turn in 0..2 { ${first} }`, ''],
@@ -103,6 +113,21 @@ describe('nothing that was changed is read', () => {
       `${first} ${second(close(other, 'Mean(batch.image)'))}`,
       'model Mean = average(Net, from = 1.steps, every = 1.steps)',
     ],
+    [
+      'a loop of one turn, by a param',
+      `for turn in 0..turns { ${first} }`,
+      'param turns: int = 1 where turns > 0',
+    ],
+    [
+      'a branch that a param does not take',
+      `if tied { ${first} } ${second(close(other, net))}`,
+      'param tied: bool = false',
+    ],
+    [
+      'the other value of two',
+      `${first} let made = if tied then ${net} else Kept(batch.image) ${second(close(other, 'made'))}`,
+      'param tied: bool = false\nmodel Kept = frozen(Net)',
+    ],
     ['a loop of one turn', `for turn in 0..1 { ${first} }`, ''],
     [
       'branches of which one is taken',
@@ -112,10 +137,36 @@ describe('nothing that was changed is read', () => {
   ])('%s', (_, body, more) => {
     expect(codes(body, 'accumulate = 5', more)).toEqual([]);
   });
-  test('an optimizer whose weights are frozen for the whole run changes none', () => {
-    const frozen = optimizer.replace('of = Net', 'of = Net freeze = rest');
-    expect(codes(`${first} ${second(close(other, net))}`, 'accumulate = 5', '', frozen)).not.toContain(
-      'ZT5026',
-    );
+  describe('an optimizer whose weights are frozen for the whole run', () => {
+    const frozenBy = (freeze: string): readonly string[] =>
+      codes(
+        `${first} ${second(close(other, net))}`,
+        'accumulate = 5',
+        '',
+        optimizer.replace('of = Net', `of = Net ${freeze}`),
+      );
+    test.each([
+      'freeze = rest',
+      'group all { match = ["**"] freeze = rest }',
+      'group w { match = ["**.weight"] freeze = rest } group b { match = ["**.bias"] freeze = rest }',
+    ])('by %s changes none', (freeze) => {
+      expect(frozenBy(freeze)).toEqual(['ZT5025']);
+    });
+    test.each([
+      'freeze = rest group bias { match = ["**.bias"] freeze = none }',
+      'freeze = rest group bias { match = ["**.bias"] freeze = 2.steps }',
+      'group w { match = ["**.weight"] freeze = rest }',
+    ])('by %s changes some', (freeze) => {
+      expect(frozenBy(freeze)).toEqual(['ZT5026']);
+    });
+    test('in one of its models alone changes the others', () => {
+      const both = (frozen: string): string =>
+        `optimizer opt = adam { of = [Net, Kept] group k { match = ["${frozen}.**"] freeze = rest } }\noptimizer other = adam { of = Other }`;
+      const body = (read: string): string =>
+        `update opt { minimize mean(softmax_cross_entropy(Net(batch.image) + Kept(batch.image), batch.label)) } ${second(close(other, `${read}(batch.image)`))}`;
+      const kept = model('Kept').replace('as head', 'as kept');
+      expect(codes(body('Kept'), 'accumulate = 5', kept, both('kept'))).toEqual([]);
+      expect(codes(body('Net'), 'accumulate = 5', kept, both('kept'))).toEqual(['ZT5026']);
+    });
   });
 });

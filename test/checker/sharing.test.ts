@@ -164,6 +164,39 @@ describe('freeze', () => {
     expect(codesOf(groups('freeze = rest group head { match = ["head.*"] lr = 1e-4 }'))).toEqual(['ZT5025']);
   });
 
+  test('of an optimizer that amends another: told there, and of no optimizer that nothing updates', () => {
+    const amending =
+      'optimizer opt = adam { of = Net match = ["hidden.*"] freeze = rest }\noptimizer other = opt { match = ["head.*"] }';
+    const update = (...names: readonly string[]): string =>
+      `step train(batch in train_set) { update ${names.join(', ')} { minimize mean(softmax_cross_entropy(Net(batch.image), batch.label)) } }`;
+    const frozen = (optimizer: string, ...names: readonly string[]) =>
+      found({ optimizer, train: update(...names) }).filter(({ code }) => code === 'ZT5025');
+    const base = { at: 'rest', message: expect.stringContaining('`opt`') as string, related: [] };
+    expect(frozen(amending, 'opt')).toMatchObject([base]);
+    const [, second = ''] = amending.split('\n');
+    expect(frozen(amending, 'opt', 'other')).toMatchObject([
+      base,
+      {
+        at: second,
+        message: 'all weights of `other` are frozen for the whole run: its updates change nothing',
+        related: [['rest', 'this freezes `head.weight` and `head.bias`']],
+        notes: [],
+      },
+    ]);
+    expect(
+      frozen(amending.replace('"head.*"] }', '"head.*"] freeze = none }'), 'opt', 'other'),
+    ).toMatchObject([base]);
+    const partly = amending.replace('freeze = rest', 'group b { match = ["**.bias"] freeze = rest }');
+    const own = 'group w { match = ["**.weight"] freeze = rest }';
+    expect(frozen(partly.replace('"head.*"] }', `"head.*"] ${own} }`), 'opt', 'other')).toMatchObject([
+      {
+        at: 'rest',
+        related: [['rest', 'and this freezes `head.bias`']],
+        notes: ['it freezes `head.weight`'],
+      },
+    ]);
+  });
+
   test('of blocks whose number a param sets: told where all are frozen, whatever the number', () => {
     const model =
       'param depth: int = 3 where depth > 0\nmodel Net on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image |> flatten() |> repeat depth as blocks { dense(64) as up } |> dense(10) as head }';
@@ -260,9 +293,20 @@ describe('groups that take effect for no weight', () => {
       message:
         '`lr of group low` changes nothing: `all`, further down, sets it for all that this group takes, 2 weights',
       related: [['1e-5', 'the later one holds']],
+      help: 'leave it out, or put the wider group, `all`, first',
     });
+    // The order is right where the later one takes as much, or less.
+    const wide = 'group wide { match = ["**"] except = ["head.*"] lr = 1e-5 }';
+    for (const text of [
+      `${wide} group low { match = ["hidden.*"] lr = 1e-4 }`,
+      `${wide} ${wide.replace('wide', 'again')}`,
+    ])
+      expect(only(groups(text))).toMatchObject({ code: 'ZT5020', at: '1e-5', help: 'leave it out' });
     const apart = 'group w { match = ["**.weight"] lr = 1e-5 } group b { match = ["**.bias"] lr = 1e-6 }';
-    expect(only(groups(`${low} ${apart}`)).message).toContain('`w` and `b`, further down, set it for all');
+    expect(only(groups(`${low} ${apart}`))).toMatchObject({
+      message: expect.stringContaining('`w` and `b`, further down, set it for all') as string,
+      help: 'leave it out',
+    });
     for (const later of [
       'group w { match = ["**.weight"] lr = 1e-5 }',
       'group all { match = ["**"] except = ["hidden.bias"] lr = 1e-5 }',

@@ -207,9 +207,9 @@ describe('a validation that is due after the run', () => {
     ['2.epochs', 'steps = 45', 'every 2 epochs', '45 steps', 'every 45.steps'],
   ])('%s in %s', (every, trainer, shown, whole, help) => {
     expect(only({ validate: validate(every), trainer: `trainer Digits { ${trainer} }` })).toMatchObject({
-      code: 'ZT5020',
+      code: 'ZT5028',
       at: every,
-      message: `\`${shown}\` changes nothing: the run has ${whole}, so that \`validate\` runs once, at its end`,
+      message: `\`validate\` comes once, at the end of the run: ${shown} is more than its ${whole}`,
       help: `shorten it, or lengthen the run; where once is meant, \`${help}\` says so`,
     });
   });
@@ -217,6 +217,9 @@ describe('a validation that is due after the run', () => {
     ['3.epochs', 'epochs = 3'],
     ['135.steps', 'epochs = 3'],
     ['10.minutes', 'epochs = 3'],
+    // What a step without `every` has.
+    ['1.epoch', 'steps = 20'],
+    ['1.epochs', 'steps = 20'],
     ['4.epochs', 'max_time = 1.hours'],
     ['4.epochs', 'epochs = 3 limit = { validate: 0.batches }'],
   ])('not %s in %s', (every, trainer) => {
@@ -226,8 +229,8 @@ describe('a validation that is due after the run', () => {
     const two = `${validate('1.epoch')}\n${validate('5.epochs', ' as rare')}`;
     const addon = 'addon early_stopping { monitor = min(rare.loss) patience = 3 }';
     const shown = found({ validate: two, trainer: epochs, addon });
-    expect(shown.map(({ code, at }) => [code, at])).toEqual([['ZT5020', '5.epochs']]);
-    expect(shown[0]?.message).toContain('so that `rare` runs once, at its end');
+    expect(shown.map(({ code, at }) => [code, at])).toEqual([['ZT5028', '5.epochs']]);
+    expect(shown[0]?.message).toContain('`rare` comes once, at the end of the run');
   });
   test('where the length of an epoch is not known, in epochs', () => {
     const rows =
@@ -239,8 +242,8 @@ describe('a validation that is due after the run', () => {
       validate: validate('4.epochs'),
       trainer: epochs,
     });
-    expect(shown).toMatchObject([{ code: 'ZT5020', at: '4.epochs', notes: [] }]);
-    expect(shown[0]?.message).toContain('the run has 3 epochs, so that');
+    expect(shown).toMatchObject([{ code: 'ZT5028', at: '4.epochs', notes: [] }]);
+    expect(shown[0]?.message).toContain('is more than its 3 epochs');
   });
 });
 

@@ -25,7 +25,7 @@ step train(batch in train_set) {
   every 50.steps { metric late = mean(softmax_cross_entropy(Smooth(batch.image), batch.label)) }
 }
 step validate(batch in test_set) every 1.epoch { metric loss = mean(softmax_cross_entropy(Settled(batch.image), batch.label)) }
-# allow ZT5020 "once, at the end"
+# allow ZT5028 "once, at the end"
 step validate as rare(batch in test_set) every 20.epochs { metric loss = mean(softmax_cross_entropy(Net(batch.image), batch.label)) }
 step validate as odd(batch in test_set) every 50.steps { metric loss = mean(softmax_cross_entropy(Net(batch.image), batch.label)) }
 trainer Digits { epochs = 3 log_every = 20.steps }

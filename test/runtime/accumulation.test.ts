@@ -4,6 +4,7 @@ import * as losses from '../../src/runtime/losses/index.js';
 import * as ops from '../../src/runtime/ops/index.js';
 import * as optim from '../../src/runtime/optim/index.js';
 import * as rows from '../../src/runtime/rows/index.js';
+import { windowNotes } from '../../src/runtime/trainer/window-notes.js';
 import { LineTrainer, setup, train, weightsOf, type LineModels, type Row } from './tiny-trainer.js';
 
 function expectClose(actual: readonly number[], expected: readonly number[], digits = 6): void {
@@ -104,12 +105,21 @@ describe('updates that read what the step has changed', () => {
     [
       2,
       [
-        'accumulate = 2: update other reads Net and Target after update opt has changed it, which only the last batch of a window sees: its gradient is not that of one large batch; for that, take a batch 2 times as large, with accumulate = 1',
+        'accumulate = 2: update other reads Net and Target after update opt has changed them, which only the last batch of a window sees: its gradient is not that of one large batch; for that, take a batch 2 times as large, with accumulate = 1',
       ],
     ],
   ])('are told of at the start, with windows of %d batches', async (accumulate, notes) => {
     const { session } = await train(new Changing(setup({}, { epochs: 1, accumulate })));
     expect(session.notes).toEqual(notes);
     await session.close();
+  });
+
+  test.each([
+    [['Net'], ['opt'], 'Net after update opt has changed it'],
+    [['A', 'B', 'C'], ['opt', 'other'], 'A, B and C after update opt and update other have changed them'],
+  ])('%j, changed by %j', (weights, by, said) => {
+    const readsChanged = [{ update: 'last', weights, by }];
+    const notes = windowNotes({ options: { accumulate: 2 }, kinds: ['train'], readsChanged });
+    expect(notes).toEqual([expect.stringContaining(`accumulate = 2: update last reads ${said}, which only`)]);
   });
 });

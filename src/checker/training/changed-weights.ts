@@ -26,6 +26,25 @@ export interface ChangedReads {
   readonly reads: ReadonlyMap<string, Change>;
 }
 
+/** Which way the train step goes, as far as that is known. */
+export interface Ways {
+  /** How often a loop turns; null where that is not known. */
+  readonly turns: (loop: Extract<IrStepStmt, { readonly kind: 'for' }>) => number | null;
+  /** Null where a test may come out either way. */
+  readonly holds: (test: IrExpr) => boolean | null;
+}
+
+export const waysOf = (names: HostNames): Ways => ({
+  turns: (loop) => {
+    const [from, to] = [loop.from, loop.to].map((each) => evaluateIr(each, names));
+    return typeof from === 'number' && typeof to === 'number' ? to - from : null;
+  },
+  holds: (test) => {
+    const value = evaluateIr(test, names);
+    return typeof value === 'boolean' ? value : null;
+  },
+});
+
 type Update = Extract<IrStepStmt, { readonly kind: 'update' }>;
 
 const nameOf = (update: Update): string => update.optimizers.map(({ name }) => name).join(', ');
@@ -33,10 +52,8 @@ const nameOf = (update: Update): string => update.optimizers.map(({ name }) => n
 /** Models whose weights each optimizer changes within the step: its own, and running averages, which follow with every update. */
 const changedBy = ({ optimizers, models }: IrTrainer): ReadonlyMap<string, readonly string[]> =>
   new Map(
-    optimizers.map(({ name, of, options }) => {
-      // What is frozen for the whole run stays as it is.
-      if (optionOf(options, 'freeze')?.kind === 'rest') return [name, []];
-      const own = of.map(({ model }) => model);
+    optimizers.map(({ name, of, kept = [] }) => {
+      const own = of.map(({ model }) => model).filter((model) => !kept.includes(model));
       const followers = models.filter(({ copy }) => copy?.kind === 'ema' && own.includes(copy.of));
       return [name, [...own, ...followers.map((model) => model.name)]];
     }),
@@ -52,7 +69,7 @@ class Search {
 
   constructor(
     trainer: IrTrainer,
-    private readonly names: HostNames,
+    private readonly ways: Ways,
   ) {
     this.#changes = changedBy(trainer);
   }
@@ -66,12 +83,16 @@ class Search {
       case 'let':
       case 'reduce':
       case 'fold':
-      case 'branch':
-        // Names inside of a fold or branch are read by nothing else.
-        for (const [name, value] of localsOf([statement]))
-          if (value.kind !== 'fold') this.#made.set(name, this.#readIn([value]));
+        this.#locals(statement);
         this.#made.set(statement.name, this.#readIn(expressionsOf(statement)));
         break;
+      case 'branch': {
+        this.#locals(statement);
+        const taken = this.#taken(statement.test, statement.then, statement.else);
+        const parts = taken.flatMap(({ body, value }) => [...body.flatMap(expressionsOf), value]);
+        this.#made.set(statement.name, this.#readIn(parts));
+        break;
+      }
       case 'update':
         this.walk(statement.body);
         this.#update(statement);
@@ -80,11 +101,10 @@ class Search {
         this.walk(statement.body);
         break;
       case 'if':
-        this.#branches([statement.then, statement.else]);
+        this.#branches(this.#taken(statement.test, statement.then, statement.else));
         break;
       case 'for': {
-        const [from, to] = [statement.from, statement.to].map((each) => evaluateIr(each, this.names));
-        const turns = typeof from === 'number' && typeof to === 'number' ? to - from : 2;
+        const turns = this.ways.turns(statement) ?? 2;
         // What the second turn reads, each after it reads as well.
         for (let turn = 0; turn < Math.min(turns, 2); turn += 1) this.walk(statement.body);
         break;
@@ -92,6 +112,17 @@ class Search {
       default:
         break;
     }
+  }
+
+  /** Names inside of a fold or branch are read by nothing else. */
+  #locals(statement: IrStepStmt): void {
+    for (const [name, value] of localsOf([statement]))
+      if (value.kind !== 'fold') this.#made.set(name, this.#readIn([value]));
+  }
+
+  #taken<T>(test: IrExpr, then: T, other: T): readonly T[] {
+    const holds = this.ways.holds(test);
+    return [...(holds === false ? [] : [then]), ...(holds === true ? [] : [other])];
   }
 
   #branches(branches: readonly (readonly IrStepStmt[])[]): void {
@@ -135,7 +166,8 @@ class Search {
         if (change) reads.set(expr.model, change);
       } else if (expr.kind === 'ref' && expr.ref.kind === 'local')
         for (const [model, change] of this.#made.get(expr.ref.name) ?? []) reads.set(model, change);
-      partsOf(expr).forEach(enter);
+      if (expr.kind === 'choose') this.#taken(expr.test, expr.then, expr.else).forEach(enter);
+      else partsOf(expr).forEach(enter);
     };
     exprs.forEach(enter);
     return reads;
@@ -143,10 +175,10 @@ class Search {
 }
 
 /** Updates of the train step that read weights which others before them, or they themselves in an earlier turn, have changed. */
-export const changedReads = (trainer: IrTrainer, names: HostNames): readonly ChangedReads[] =>
+export const changedReads = (trainer: IrTrainer, ways: Ways): readonly ChangedReads[] =>
   trainer.steps.flatMap(({ stage, body }) => {
     if (stage !== 'train') return [];
-    const search = new Search(trainer, names);
+    const search = new Search(trainer, ways);
     search.walk(body);
     return [...search.found.values()];
   });
@@ -154,7 +186,7 @@ export const changedReads = (trainer: IrTrainer, names: HostNames): readonly Cha
 export const checkChangedReads = ({ trainer, report }: TrainingInput, { names, accumulate }: Run): void => {
   if (accumulate === undefined || accumulate <= 1) return;
   const given = optionOf(trainer.options, 'accumulate');
-  for (const { update, span, reads } of changedReads(trainer, names)) {
+  for (const { update, span, reads } of changedReads(trainer, waysOf(names))) {
     const changes = new Map([...reads.values()].map((change) => [change.span, change]));
     report(
       readsChanged(

@@ -5,11 +5,13 @@ import { evaluateIr } from '../evaluate.js';
 import type { IrExpr, IrOptimizer, IrTrainer } from '../ir.js';
 import { counted } from '../../values/counted.js';
 import { isAmong, ownedPaths } from './groups.js';
+import { isWithin } from './idle-groups.js';
 import { optionOf, type TrainingInput } from './input.js';
 import { someOf } from './ownership.js';
 import { lengthNotes, type Run } from './run.js';
 import { lengthOf as writtenLength } from './lengths.js';
 import { scaleOf } from './schedules.js';
+import { visitStatements } from './walk.js';
 
 /** Every `freeze` of optimizers and their groups. */
 export const freezesOf = (trainer: IrTrainer): readonly IrExpr[] =>
@@ -107,7 +109,10 @@ export const checkFreezes = (input: TrainingInput, run: Run): void => {
 };
 
 /** What freezes each weight of an optimizer for the whole run, by path; null where one of them may be trained. */
-const frozenBy = (input: TrainingInput, optimizer: IrOptimizer): ReadonlyMap<string, IrExpr> | null => {
+const frozenBy = (
+  input: Pick<TrainingInput, 'weights'>,
+  optimizer: IrOptimizer,
+): ReadonlyMap<string, IrExpr> | null => {
   const frozen = new Map<string, IrExpr>();
   const paths = ownedPaths(input, optimizer);
   for (const path of paths) {
@@ -124,25 +129,42 @@ const frozenBy = (input: TrainingInput, optimizer: IrOptimizer): ReadonlyMap<str
   return paths.length === 0 ? null : frozen;
 };
 
+/** A trainer whose optimizers say which of their models they keep. */
+export const withKept = (trainer: IrTrainer, weights: TrainingInput['weights']): IrTrainer => ({
+  ...trainer,
+  optimizers: trainer.optimizers.map((optimizer) => {
+    const kept = optimizer.of.filter((one) => frozenBy({ weights }, { ...optimizer, of: [one] }) !== null);
+    return kept.length === 0 ? optimizer : { ...optimizer, kept: kept.map(({ model }) => model) };
+  }),
+});
+
 /** An optimizer that is updated, and none of whose weights ever are. */
 export const checkAllFrozen = (input: TrainingInput): void => {
+  const updated = new Set<string>();
+  for (const { stage, body } of input.trainer.steps)
+    if (stage === 'train')
+      visitStatements(body, (each) => {
+        if (each.kind === 'update') for (const { name } of each.optimizers) updated.add(name);
+      });
   for (const optimizer of input.trainer.optimizers) {
-    const frozen = frozenBy(input, optimizer);
+    const frozen = updated.has(optimizer.name) ? frozenBy(input, optimizer) : null;
     if (frozen === null) continue;
     const pathsOf = (freeze: IrExpr): readonly string[] =>
       [...frozen].flatMap(([path, by]) => (by === freeze ? [path] : []));
-    const [first, ...others] = [...new Set(frozen.values())];
-    if (!first) continue;
+    // What it has from an optimizer that it amends stands there, and may be right for that one.
+    const all = [...new Set(frozen.values())];
+    const first = all.find(({ span }) => isWithin(span, optimizer.span));
+    const others = all.filter((each) => each !== first);
     input.report(
       allFrozen(
-        first.span,
+        first?.span ?? optimizer.span,
         { optimizer: optimizer.name },
         {
           related: others.map((each) => ({
             span: each.span,
-            label: `and this freezes ${someOf(pathsOf(each))}`,
+            label: `${first ? 'and this' : 'this'} freezes ${someOf(pathsOf(each))}`,
           })),
-          notes: others.length === 0 ? [] : [`it freezes ${someOf(pathsOf(first))}`],
+          notes: !first || others.length === 0 ? [] : [`it freezes ${someOf(pathsOf(first))}`],
           help: 'freeze a part of them in a `group`, or for a time, `freeze = 1.epoch`; where all are to be kept, say so with `# allow ZT5025`',
         },
       ),

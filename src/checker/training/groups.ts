@@ -81,7 +81,10 @@ export const isAmong = ({ match, except }: IrMatching, path: string): 'yes' | 'n
 };
 
 /** Paths of an optimizer's own weights, as far as they can be told. */
-export const ownedPaths = (input: TrainingInput, optimizer: IrOptimizer): readonly string[] =>
+export const ownedPaths = (
+  input: Pick<TrainingInput, 'weights'>,
+  optimizer: IrOptimizer,
+): readonly string[] =>
   optimizer.of.flatMap(({ model }) =>
     trainableWeights(input, model)
       .map((weight) => weight.path)

@@ -10,7 +10,8 @@ import type { TrainingInput } from './input.js';
 const countOf = (paths: readonly string[]): string | null =>
   paths.some((path) => path.includes('*')) ? null : counted(paths.length, 'weight');
 
-const isWithin = (inner: Span, outer: Span): boolean =>
+/** Whether something stands in a declaration itself, and not in the one that it amends. */
+export const isWithin = (inner: Span, outer: Span): boolean =>
   inner.file === outer.file && inner.start >= outer.start && inner.end <= outer.end;
 
 const takenBy = (group: IrGroup, paths: readonly string[]): readonly string[] =>
@@ -77,6 +78,8 @@ export const checkIdleGroups = (input: TrainingInput): void => {
       if (!isWithin(option.value.span, optimizer.span)) continue;
       const names = by.map(({ name }) => `\`${name}\``).join(' and ');
       const count = countOf(paths);
+      // First, a wider one leaves this group what it sets; one that takes the same does not.
+      const isWider = by.length === 1 && by.every((each) => takenBy(each, all).length > paths.length);
       input.report(
         idleOption(
           option.value.span,
@@ -90,7 +93,7 @@ export const checkIdleGroups = (input: TrainingInput): void => {
                 .filter(({ name }) => name === option.name)
                 .map(({ value: { span } }) => ({ span, label: 'the later one holds' })),
             ),
-            help: 'leave it out, or put the wider group first',
+            help: isWider ? `leave it out, or put the wider group, ${names}, first` : 'leave it out',
           },
         ),
       );

@@ -1,5 +1,5 @@
-/** ZT5020: what comes every so often, or waits for so many measurements, in a run that is too short for it. */
-import { idleOption } from '../../parser/messages.gen.js';
+/** ZT5020 and ZT5028: what comes every so often, or waits for so many measurements, in a run that is too short for it. */
+import { idleOption, runsOnce } from '../../parser/messages.gen.js';
 import type { Span } from '../../parser/source.js';
 import { valuesIn } from '../../values/schedule.js';
 import { showQuantity } from '../../values/units.js';
@@ -111,12 +111,19 @@ const checkValidations = (input: TrainingInput, run: Run, scale: Scale): Readonl
     const length = stage === 'validate' && every ? scale.lengthOf(every) : null;
     if (!given || !every || length === null || length <= scale.total || stepsOff(input, run).has(name))
       continue;
+    // What it is unless it says otherwise is nothing that somebody has chosen.
+    if (every.unit === 'epochs' && every.value === 1) continue;
     once.add(name);
-    reportIdle(input, run, given.span, {
-      option: `every ${showQuantity(every)}`,
-      reason: `the run has ${counted(scale.total, scale.one)}, so that \`${name}\` runs once, at its end`,
-      help: `shorten it, or lengthen the run; where once is meant, \`every ${wholeRun(run, scale)}\` says so`,
-    });
+    input.report(
+      runsOnce(
+        given.span,
+        { step: name, every: showQuantity(every), run: counted(scale.total, scale.one) },
+        {
+          notes: lengthNotes(run),
+          help: `shorten it, or lengthen the run; where once is meant, \`every ${wholeRun(run, scale)}\` says so`,
+        },
+      ),
+    );
   }
   return once;
 };

@@ -35,7 +35,7 @@ export const listed = (names: readonly string[]): string => {
 export const optionOf = (options: readonly IrNamed[], name: string): IrExpr | null =>
   options.find((each) => each.name === name)?.value ?? null;
 
-export const trainableWeights = (input: TrainingInput, model: string): readonly Weight[] =>
+export const trainableWeights = (input: Pick<TrainingInput, 'weights'>, model: string): readonly Weight[] =>
   (input.weights.get(model) ?? []).filter((weight) => weight.trainable);
 
 /** Times at which what is frozen may thaw, or what is not is frozen. */

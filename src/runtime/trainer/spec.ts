@@ -80,6 +80,13 @@ export interface TrainerOptions {
 /** Options that say how long a run is. */
 export type Lengths = Pick<TrainerOptions, 'epochs' | 'steps' | 'maxTime'>;
 
+/** An update that reads weights (of `weights`, by models) which an earlier update of the same step (`by`) changes: a window tells of it. */
+export interface ReadsChanged {
+  readonly update: string;
+  readonly weights: readonly string[];
+  readonly by: readonly string[];
+}
+
 /** The spec of a trainer. */
 export interface TrainerSpec<P> {
   /** The spec's file name without its ending. */
@@ -106,15 +113,11 @@ export interface TrainerSpec<P> {
   readonly models?: Readonly<Record<string, string>>;
   /** Names of data sets in the spec by their key in `configureData`; the key itself unless given. */
   readonly data?: Readonly<Record<string, string>>;
-  /** Codes of warnings that the spec takes away by `# allow` and that a run would tell at its start: `ZT5023`. */
+  /** Codes of warnings that the spec takes away by `# allow` and that a run would tell at its start: `ZT5023`, `ZT5026`. */
   readonly allowed?: readonly string[];
   readonly options?: TrainerOptions | ((params: P) => TrainerOptions);
-  /** Updates that read weights (of `weights`, by models) which an earlier update of the same step (`by`) changes: a window tells of it. */
-  readonly readsChanged?: readonly {
-    readonly update: string;
-    readonly weights: readonly string[];
-    readonly by: readonly string[];
-  }[];
+  /** Updates that read what their step has changed; a function where params decide. */
+  readonly readsChanged?: readonly ReadsChanged[] | ((params: P) => readonly ReadsChanged[]);
   /** Which runs `train` makes, where it is not one. */
   readonly sweep?: SweepPlan;
 }

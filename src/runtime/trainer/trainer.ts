@@ -237,13 +237,14 @@ export abstract class Trainer<
             forcePrecision: options.forcePrecision,
           });
     const copies = new Map(Object.entries(this.configureCopies?.(models) ?? {}));
+    const { readsChanged: reads } = spec;
     const session = await Session.open<S>({
       engine,
       options: this.options,
       bySpec: this.#bySpec,
       overrides: this.overrides,
       goesOn: options.goesOn,
-      ...(spec.readsChanged === undefined ? {} : { readsChanged: spec.readsChanged }),
+      readsChanged: typeof reads === 'function' ? reads(this.params) : (reads ?? []),
       allowed: spec.allowed,
       models: named,
       optimizers: overridden.optimizers,

@@ -4,7 +4,6 @@
  */
 import type { Decl } from '../parser/ast.js';
 import type { Diagnostic } from '../parser/diagnostic.js';
-import { missingPart, unknownName } from '../parser/messages.gen.js';
 import { nameless } from '../parser/regions.js';
 import type { Span } from '../parser/source.js';
 import { nameOf } from './declarations.js';
@@ -37,12 +36,11 @@ const wordsOf = (text: string): ReadonlySet<string> =>
 const isWithin = (inner: Span, outer: Span): boolean =>
   inner.file === outer.file && inner.start >= outer.start && inner.end <= outer.end;
 
-const nowhere: Span = { file: 0, start: 0, end: 0 };
+/** What is said of a name that is not there, or that the library has as something else: ZT2001 `unknown_name` to ZT2007, `not_exported`. */
+const isOfName = (code: string): boolean => /^ZT20(?:0[1-7]|21)$/.test(code);
 
-const codeOf = {
-  missingPart: missingPart(nowhere, { what: '' }).code,
-  unknownName: unknownName(nowhere, { kind: '', name: '' }).code,
-};
+/** `missing_part`: a part of the whole is not there, which is no mistake of the declarations that are. */
+const missingPart = 'ZT4205';
 
 interface Judged {
   readonly decl: Decl;
@@ -52,10 +50,10 @@ interface Judged {
 /** Declarations that were read whole, and are made of such alone. */
 const wholeDecls = ({ order, diagnostics }: Program, found: readonly Diagnostic[]): readonly Decl[] => {
   const isNameless = order.some(({ unread }) => unread.includes(nameless));
-  // A name that nobody knows may be the one that is not there.
+  // A name that nobody knows may be the one that is not there, and one that the library knows as well.
   const errors = [
     ...diagnostics.filter(({ severity }) => severity === 'error'),
-    ...(isNameless ? found.filter(({ code }) => code === codeOf.unknownName) : []),
+    ...(isNameless ? found.filter(({ code }) => isOfName(code)) : []),
   ];
   const all = order.flatMap(({ source, spec }) =>
     spec.decls.map((decl): Judged => ({
@@ -65,8 +63,9 @@ const wholeDecls = ({ order, diagnostics }: Program, found: readonly Diagnostic[
   );
   // Files are not told apart: a name that one of them may declare may be imported by another.
   const open = new Set(order.flatMap(({ unread }) => unread));
+  const cut = new Set(order.flatMap((file) => [...file.cut]));
   let whole = all.filter(({ decl }) => {
-    const isWhole = !errors.some(({ span }) => isWithin(span, decl.span));
+    const isWhole = !cut.has(decl) && !errors.some(({ span }) => isWithin(span, decl.span));
     if (!isWhole) for (const name of namesOf(decl)) open.add(name);
     return isWhole;
   });
@@ -79,10 +78,10 @@ const wholeDecls = ({ order, diagnostics }: Program, found: readonly Diagnostic[
   }
 };
 
-/** What was found in declarations of which nothing is missing. That a part of the whole is not there is no mistake of theirs. */
+/** What was found in declarations of which nothing is missing. */
 export const foundInWhole = (program: Program, found: readonly Diagnostic[]): readonly Diagnostic[] => {
   const whole = wholeDecls(program, found);
   return found.filter(
-    (each) => each.code !== codeOf.missingPart && whole.some(({ span }) => isWithin(each.span, span)),
+    (each) => each.code !== missingPart && whole.some(({ span }) => isWithin(each.span, span)),
   );
 };

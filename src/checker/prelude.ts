@@ -69,7 +69,7 @@ export const readPrelude = (text: string): Prelude => {
   }
   const all = [...items.values()];
   return {
-    file: { source, spec, unread: [], imports: new Map() },
+    file: { source, spec, unread: [], cut: new Set(), imports: new Map() },
     find: (what, name) => items.get(`${what} ${name}`) ?? null,
     names: (what) => all.filter((each) => each.what === what).map((each) => each.name),
     fns,

@@ -5,7 +5,7 @@
 import type { Diagnostic } from '../parser/diagnostic.js';
 import { fileMissing, importCycle, outsideRoot } from '../parser/messages.gen.js';
 import { parse } from '../parser/parse.js';
-import type { Spec } from '../parser/ast.js';
+import type { Decl, Spec } from '../parser/ast.js';
 import { createSource, type SourceFile, type Span } from '../parser/source.js';
 import { folderOf, joinPath, type Host } from './host.js';
 
@@ -14,6 +14,8 @@ export interface ProgramFile {
   readonly spec: Spec;
   /** Names that what did not parse may declare. */
   readonly unread: readonly string[];
+  /** Declarations of which a part may be in what did not parse. */
+  readonly cut: ReadonlySet<Decl>;
   /** Path of each import that could be read, by the text after `from`. */
   readonly imports: ReadonlyMap<string, ProgramFile>;
 }
@@ -60,7 +62,7 @@ export const loadProgram = (entry: string, host: Host): Program => {
     }
     const source = createSource(files.length, path, read.text);
     files.push(source);
-    const { spec, unread, diagnostics: found } = parse(source);
+    const { spec, unread, cut, diagnostics: found } = parse(source);
     diagnostics.push(...found);
     open.push(path);
     const imports = new Map<string, ProgramFile>();
@@ -80,7 +82,7 @@ export const loadProgram = (entry: string, host: Host): Program => {
       if (file) imports.set(decl.from.value, file);
     }
     open.pop();
-    const file = { source, spec, unread, imports };
+    const file = { source, spec, unread, cut, imports };
     done.set(path, file);
     order.push(file);
     return file;

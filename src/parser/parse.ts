@@ -7,7 +7,7 @@ import type { Decl, Spec } from './ast.js';
 import type { Diagnostic } from './diagnostic.js';
 import { ChainError, type Problem } from './grammar-rules.js';
 import { SpecParser } from './grammar.js';
-import { lex, type TokenInfo } from './lexical.js';
+import { lex, type Lexed, type TokenInfo } from './lexical.js';
 import * as messages from './messages.gen.js';
 import * as regions from './regions.js';
 import type { SourceFile } from './source.js';
@@ -20,6 +20,8 @@ export interface Parsed {
   readonly spec: Spec;
   /** Names that what did not parse may declare: whoever names one of them may be right. */
   readonly unread: readonly string[];
+  /** Declarations that only look whole: a part of one may be in what did not parse. */
+  readonly cut: ReadonlySet<Decl>;
   readonly diagnostics: readonly Diagnostic[];
   /** Every token, comment and `;`, in text order. */
   readonly tokens: readonly TokenInfo[];
@@ -107,6 +109,25 @@ const placeOf = (source: SourceFile, tokens: readonly IToken[], parser: SpecPars
   return { index, start, context, region: regions.regionFrom(source, tokens, start), overran };
 };
 
+/** Declarations that share a line with what was left out, or with a wrong comment or character, or that go on in what was left out. */
+const cutBy = (
+  source: SourceFile,
+  { tokens, diagnostics }: Lexed,
+  left: readonly (readonly [number, number])[],
+  decls: readonly Decl[],
+): ReadonlySet<Decl> => {
+  const isFaultOf = (decl: Decl, { span }: Diagnostic): boolean =>
+    span.start >= decl.span.start &&
+    (span.start <= decl.span.end || regions.isOneLine(source, decl.span.end, span.start));
+  return new Set(
+    decls.filter(
+      (decl) =>
+        diagnostics.some((fault) => isFaultOf(decl, fault)) ||
+        left.some(([from, to]) => regions.mayBelong(source, decl.span, tokens, from, to)),
+    ),
+  );
+};
+
 /** Parses one file. */
 export const parse = (source: SourceFile): Parsed => {
   const lexed = lex(source);
@@ -116,8 +137,16 @@ export const parse = (source: SourceFile): Parsed => {
   let decls: Decl[] = [];
   const takenWords = new Set<string>();
   const unread = new Set<string>(lexed.hidden.flatMap(regions.declaredNames));
-  const leaveOut = (from: number, to: number): void => {
-    for (const name of regions.declaredNames(lexed.tokens.slice(from, to))) unread.add(name);
+  const left: (readonly [number, number])[] = [];
+  const leaveOut = (from: number, to: number, stop: number | null = null): void => {
+    if (from >= to) return;
+    const names = regions.namesIn(
+      source.text,
+      lexed.tokens.slice(from, to),
+      stop === null ? null : stop - from,
+    );
+    for (const name of names) unread.add(name);
+    left.push([from, to]);
   };
   const parser = parserOnce();
   let { tokens } = lexed;
@@ -145,7 +174,8 @@ export const parse = (source: SourceFile): Parsed => {
     decls = decls.concat(found);
     const { index, start, region } = place;
     // What stands behind a declaration may have been meant as a part of it.
-    if (start > place.context) leaveOut(place.context, start);
+    if (start > place.context)
+      for (const name of regions.declaredNames(tokens.slice(place.context, start))) unread.add(name);
     if (stop.kind === 'deep') diagnostics.push(nestingMessage(source, stop.token, stop.limit));
     else {
       const until = tokens[index] ?? tokens.at(-1);
@@ -163,11 +193,12 @@ export const parse = (source: SourceFile): Parsed => {
       }
     }
     from = Math.max(region.end, start + 1);
-    leaveOut(start, from);
+    leaveOut(start, from, index);
   }
   // A file with too many mistakes is not read to its end.
   leaveOut(from, tokens.length);
 
+  const cut = cutBy(source, lexed, left, decls);
   diagnostics.push(...misplacedLayers(decls));
   diagnostics.sort((a, b) => a.span.start - b.span.start);
   const surplus = diagnostics[mostDiagnostics];
@@ -178,5 +209,5 @@ export const parse = (source: SourceFile): Parsed => {
   const span = { file: source.id, start: 0, end: source.text.length };
   const spec = tree.nodeAt(span, { kind: 'spec', doc: lexed.doc, decls, comments: lexed.comments });
   tree.number();
-  return { spec, unread: [...unread], diagnostics, tokens: lexed.all };
+  return { spec, unread: [...unread], cut, diagnostics, tokens: lexed.all };
 };

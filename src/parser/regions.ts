@@ -1,7 +1,8 @@
 /** Where a broken declaration ends and which bracket of it is open. After this: the parser can start again behind it. */
 import type { IToken } from 'chevrotain';
-import { positionAt, type SourceFile } from './source.js';
+import { positionAt, type SourceFile, type Span } from './source.js';
 import * as T from './tokens.js';
+import { tokenEnd } from './tree.js';
 
 /** Brackets in one another beyond this many are refused: every later phase walks the tree by recursion. */
 export const deepestNesting = 200;
@@ -34,6 +35,12 @@ const isName = (token: IToken | undefined): boolean =>
   token !== undefined &&
   (token.tokenType === T.Identifier || token.tokenType.CATEGORIES?.includes(T.Identifier) === true);
 
+export const isOneLine = (source: SourceFile, a: number, b: number): boolean =>
+  positionAt(source, a).line === positionAt(source, b).line;
+
+const isFirstOfLine = (text: string, { startOffset }: IToken): boolean =>
+  startOffset === 0 || text[startOffset - 1] === '\n';
+
 const afterName: ReadonlyMap<string, readonly string[]> = new Map([
   ['const', ['=', ':']],
   ['param', [':']],
@@ -57,7 +64,7 @@ const startsDeclaration = (
 ): boolean => {
   const token = tokens[index];
   if (token === undefined) return false;
-  const lineStart = token.startOffset === 0 || text[token.startOffset - 1] === '\n';
+  const lineStart = isFirstOfLine(text, token);
   if (token.tokenType === T.Hash) return lineStart;
   if (!T.declarationWords.includes(token.tokenType)) return false;
   if (within && !lineStart) return false;
@@ -155,9 +162,19 @@ const namesFrom = (tokens: readonly IToken[], start: number): readonly string[] 
   return first < 0 || head.slice(0, first).some(ends) ? [...names, nameless] : names;
 };
 
+/** Whether the word at `index`, the name behind it and what follows a name stand on one line: a comment hides what is not there. */
+const hasHead = (text: string, tokens: readonly IToken[], index: number): boolean => {
+  const [word, name, after] = tokens.slice(index, index + 3);
+  if (word?.tokenType === T.Assert) return true;
+  if (!word || !after || !isName(name)) return false;
+  const isAfter = afterName.get(word.image)?.includes(after.image) === true;
+  return isAfter && !text.slice(word.startOffset, after.startOffset).includes('\n');
+};
+
+const isWord = ({ tokenType }: IToken): boolean => T.declarationWords.includes(tokenType);
+
 /** Names that tokens which do not parse may declare: those behind a word that begins a declaration, or behind what stands in its place. */
 export const declaredNames = (tokens: readonly IToken[]): readonly string[] => {
-  const isWord = ({ tokenType }: IToken): boolean => T.declarationWords.includes(tokenType);
   const [first] = tokens;
   const names = tokens.flatMap((token, index) =>
     !isWord(token)
@@ -167,6 +184,49 @@ export const declaredNames = (tokens: readonly IToken[]): readonly string[] => {
         : namesFrom(tokens, index + 1),
   );
   return first && !isWord(first) ? [...namesFrom(tokens, 0), ...names] : names;
+};
+
+/** Tokens from the word of a declaration to the first behind its head. A fault up to there may have changed the name. */
+const closeToName = 3;
+
+/** Whether what a region declares may have a name that is not among its own: a line is gone, or it has run into its neighbours. */
+const losesName = (text: string, tokens: readonly IToken[], stop: number | null): boolean => {
+  const start = tokens[0]?.tokenType === T.Hash ? tokens.findIndex(isWord) : 0;
+  const first = tokens[start];
+  if (first === undefined || !isWord(first)) return tokens.length > 0;
+  if (stop !== null) {
+    const before = tokens[stop - 1];
+    const at = tokens[stop]?.startOffset ?? null;
+    // Where the fault is at the start of a line, one before it may be gone that ended this declaration and began the next.
+    if (at === null || stop - start <= closeToName) return true;
+    if (before !== undefined && text.slice(tokenEnd(before), at).includes('\n')) return true;
+  }
+  const begins = (token: IToken, index: number): boolean =>
+    index === start || (index > start && isWord(token) && isFirstOfLine(text, token));
+  return tokens.some((token, index) => begins(token, index) && !hasHead(text, tokens, index));
+};
+
+/** Names that a region may declare; the parser stopped at the token `stop` of it. */
+export const namesIn = (text: string, tokens: readonly IToken[], stop: number | null): readonly string[] =>
+  losesName(text, tokens, stop) ? [...declaredNames(tokens), nameless] : declaredNames(tokens);
+
+/** Whether a declaration may go on in the tokens from `start` to `end`, or begin there: they share a line, or those begin like no declaration. */
+export const mayBelong = (
+  source: SourceFile,
+  decl: Span,
+  tokens: readonly IToken[],
+  start: number,
+  end: number,
+): boolean => {
+  const first = tokens[start];
+  const last = tokens[end - 1];
+  if (first === undefined || last === undefined) return false;
+  if (first.startOffset < decl.start) return isOneLine(source, tokenEnd(last), decl.start);
+  if (isOneLine(source, decl.end, first.startOffset)) return true;
+  const before = tokens[start - 1];
+  const isNext = before !== undefined && tokenEnd(before) === decl.end;
+  const isOwn = isName(first) || isWord(first) || first.tokenType === T.Hash;
+  return isNext && !(isOwn && isFirstOfLine(source.text, first));
 };
 
 /** The index of the token that starts at this offset, or the number of tokens. */

@@ -79,6 +79,59 @@ describe('what follows from a declaration that is missing is not told', () => {
     ],
     ['its word is wrong', { param: 'parm lr: float = 3e-3', optimizer: learning }],
     ['it only looks whole', { param: 'param lr: float = 3e-3 where lr 0 > 1', optimizer: learning }],
+    ['its condition goes on behind what is wrong', { param: 'param lr: float = 1e-2 where lr data > 0' }],
+    ['its end is taken for a comment', { param: 'const smooth = 1\nassert smooth > 0 and smooth # > 1' }],
+    [
+      'its end stands on a line of its own',
+      { param: 'const size = 2\n  = = 2', optimizer: `${learning} a = size` },
+    ],
+    [
+      'its word is that of another kind',
+      { addon: 'addon trainer checkpoint { keep = 1 best = min(validate.loss) }' },
+    ],
+    ['its first line is not there: an optimizer', { optimizer: '  of = Net\n  lr = 1e-3\n}' }],
+    ['its first line is not there: data', { test_set: '  split = "test"\n  batch = 128\n}' }],
+    [
+      'its first line is not there: a model',
+      { model: '  return image |> flatten() |> dense(10) as head\n}' },
+    ],
+    [
+      'its first line is not there, and the end of the one before',
+      {
+        block: 'block First on x: f32[n, 4] -> f32[n, 4] {\n  return x',
+        model: '  return image |> flatten() |> dense(10) as head\n}',
+      },
+    ],
+    [
+      'its name has run into what follows: a step',
+      {
+        validate: 'step validatebatch in test_set) every 1.epoch { metric loss = 1.0 }',
+        addon: 'addon early_stopping { monitor = min(validate.loss) patience = 1 }',
+      },
+    ],
+    [
+      'its name has run into what follows: a function',
+      {
+        param: 'fn boundx: float) -> float = min(x, 1)\nconst most = bound(2.0)',
+      },
+    ],
+    [
+      'its name has run into what follows: a block',
+      {
+        block: 'block Flatx: f32[n, 8, 8, 1] -> f32[n, 64] { return x |> flatten() }',
+        model:
+          'model Net on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image |> Flat() as flat |> dense(10) as head }',
+      },
+    ],
+    [
+      'its name is in a comment',
+      { model: 'model // Net on image:\n  f32[n, 8, 8, 1] -> f32[n, 10] { return image }' },
+    ],
+    ['nothing is imported', { param: 'import { } from "./rates.ztrain"', optimizer: learning }],
+    [
+      'the library has another of its name',
+      { param: 'param : float = 3e-3', optimizer: learning.replace('lr = lr', 'lr = first') },
+    ],
     ['a model', { model: broken }],
     ['data, and what amends it', { train_set: 'data train_set = digits { batch = 32 shuffle = = true }' }],
     [
@@ -121,24 +174,56 @@ const texts = new Map(
 );
 const tokenPattern =
   /"(?:[^"\\\n]|\\.)*"|\/\/[^\n]*|[A-Za-z_]\w*|\d[\d_]*(?:\.\d+)?(?:e-?\d+)?|\|>|->|\*\*|[<>=!]=|\s+|./gs;
-const strays = ['(', ')', '{', '}', '[', '"', '=', 'data', 'x', '|>', '§', '-', '.', 'as', 'in', '#'];
+const strays = [...'(){}["=x§-.#', 'data', 'fn', 'trainer', '|>', '//', 'as', 'in'];
 
-test('one token too many or too few in a spec that is right: told where it is, and nothing else is', () => {
+/** One edit of a text that is right, at a place of it. */
+const edits: Readonly<Record<string, (text: string, place: number, stray: string) => string>> = {
+  'a token too many': (text, place, stray) =>
+    atToken(text, place, (token, next) => [` ${stray} `, token, next]),
+  'a token too few': (text, place) => atToken(text, place, (_, next) => [' ', next]),
+  'another token': (text, place, stray) => atToken(text, place, (_, next) => [` ${stray} `, next]),
+  'a token and the space behind it too few': (text, place) =>
+    atToken(text, place, (_, next) => (next.trim() === '' ? [] : [next])),
+  'no space between two tokens': (text, place) =>
+    atToken(text, place, (token, next) => [token, next.trim() === '' ? '' : next]),
+  'a line too few': (text, place) => withoutLines(text, place, 1),
+  'some lines too few': (text, place) => withoutLines(text, place, 2 + (place % 3)),
+};
+
+/** A text in which others stand for the token at this place and what is behind it. */
+function atToken(
+  text: string,
+  place: number,
+  change: (token: string, next: string) => readonly string[],
+): string {
+  const tokens = [...(text.match(tokenPattern) ?? [])];
+  const solid = tokens.flatMap((token, index) => (/^(?:\s|\/\/)/.test(token) ? [] : [index]));
+  const at = solid[place % solid.length] ?? 0;
+  const [token = '', next = ''] = tokens.slice(at, at + 2);
+  tokens.splice(at, 2, ...change(token, next));
+  return tokens.join('');
+}
+
+function withoutLines(text: string, place: number, count: number): string {
+  const lines = text.split('\n');
+  lines.splice(place % lines.length, count);
+  return lines.join('\n');
+}
+
+test('one edit of a spec that is right: told where it is, and nothing else is', () => {
   const names = [...texts.keys()].filter((name) => name.endsWith('.ztrain'));
   let syntax = 0;
   fc.assert(
     fc.property(
       fc.constantFrom(...names),
+      fc.constantFrom(...Object.keys(edits)),
       fc.nat(),
-      fc.option(fc.constantFrom(...strays)),
-      (name, place, stray) => {
-        const tokens = [...((texts.get(name) ?? '').match(tokenPattern) ?? [])];
-        const solid = tokens.flatMap((token, index) => (/^(?:\s|\/\/)/.test(token) ? [] : [index]));
-        const at = solid[place % solid.length] ?? 0;
-        tokens.splice(at, stray === null ? 1 : 0, ` ${stray ?? ''} `);
+      fc.constantFrom(...strays),
+      (name, edit, place, stray) => {
+        const text = edits[edit]?.(texts.get(name) ?? '', place, stray) ?? '';
         const { diagnostics, ir } = checkProgram(
           name,
-          memoryHost(Object.fromEntries([...texts, [name, tokens.join('')]])),
+          memoryHost(Object.fromEntries([...texts, [name, text]])),
         );
         const codes = diagnostics.flatMap(({ code, severity }) => (severity === 'error' ? [code] : []));
         const isSyntax = codes.some((code) => code.startsWith('ZT1'));
@@ -148,7 +233,7 @@ test('one token too many or too few in a spec that is right: told where it is, a
         expect(codes.filter((code) => !code.startsWith('ZT1'))).toEqual([]);
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 200 },
   );
   expect(syntax).toBeGreaterThan(100);
 }, 120_000);

@@ -1,17 +1,20 @@
 /** Fourteen kinds of specs, each compiled to an executable, trained on both engines, and compared: every line, count and weight. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { kinds, nameOf, openKinds } from '../specs/kinds/kinds.js';
 import type { Run, Workplace } from '../specs/run-spec.js';
 import { expectSameRun, whatIsLeft, type WholeRun } from './whole-runs.js';
 
 let place: Workplace;
 beforeAll(() => {
-  process.env['TOLD_TO'] = 'nobody';
+  vi.stubEnv('TOLD_TO', 'nobody');
   place = openKinds();
 });
-afterAll(() => place.remove());
+afterAll(() => {
+  vi.unstubAllEnvs();
+  place.remove();
+});
 
 /** What only one of the runs leaves. */
 const after: Readonly<Record<string, (runs: readonly Run[], program: string) => void | Promise<void>>> = {

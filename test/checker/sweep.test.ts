@@ -168,7 +168,23 @@ describe('the runs of a sweep', () => {
       }),
     );
     expect(many).toMatchObject({ code: 'ZT4202', at: '1' });
-    expect(many.notes.at(-1)).toBe('each value was looked at with the first value of the other axes');
+    // What no check reads makes no difference: all 400 runs are known.
+    expect(many.notes.at(-1)).toBe('20 of the 400 runs of the sweep have this');
+    const some = only(
+      sweep(`axis(opt.weight_decay, [${rates}]), axis(trainer.epochs, [${counts}])`, warm('60.steps')),
+    );
+    expect(some).toMatchObject({ code: 'ZT4202', at: '1' });
+    expect(some.notes.at(-1)).toBe('1 of the 39 runs that were looked at has this; the sweep has 400');
+    // All that were looked at are not all of the sweep.
+    const all = only(
+      sweep(`axis(opt.weight_decay, [${rates}]), axis(trainer.epochs, [${counts}])`, {
+        ...warm('60.steps'),
+        addon: 'addon early_stopping { monitor = min(validate.loss) patience = 30 }',
+        schedule: '',
+        optimizer: 'optimizer opt = sgd { of = Net lr = 0.1 }',
+      }),
+    );
+    expect(all.notes.at(-1)).toBe('39 of the 39 runs that were looked at have this; the sweep has 400');
   });
   test('are what is checked, not the defaults that an axis replaces', () => {
     const stopping = 'addon early_stopping { monitor = min(validate.loss) }';

@@ -18,19 +18,23 @@ const monitorOf = ({ trainer }: TrainingInput, addon: string, option: string): M
   return value?.kind === 'monitor' ? value : null;
 };
 
-/** Steps done when a metric of a step is measured over a whole pass; null where that is not known. */
-const measuredAfter = (step: IrStep, run: Run): ReadonlySet<number> | null => {
+/** Steps done when a metric of a step is measured over a whole pass, in order; null where that is not known. */
+const measuredAfter = (step: IrStep, run: Run): readonly number[] | null => {
   const { pace } = run;
-  if (step.stage === 'validate') {
-    const passes = passesOf(step, run);
-    return passes === null ? null : new Set(passes);
-  }
+  if (step.stage === 'validate') return passesOf(step, run);
   const total = pace?.totalSteps ?? null;
   if (step.stage !== 'train' || pace === null || total === null) return null;
   const epochs = Math.ceil(total / pace.stepsPerEpoch);
-  return new Set(
-    Array.from({ length: epochs }, (_, index) => Math.min(total, (index + 1) * pace.stepsPerEpoch)),
-  );
+  return Array.from({ length: epochs }, (_, index) => Math.min(total, (index + 1) * pace.stepsPerEpoch));
+};
+
+/** Those that are not among the others; both are in order. */
+const lackingIn = (needed: readonly number[], there: readonly number[]): readonly number[] => {
+  let at = 0;
+  return needed.filter((done) => {
+    while (at < there.length && (there[at] ?? done) < done) at += 1;
+    return there[at] !== done;
+  });
 };
 
 export const checkPick = (input: TrainingInput, run: Run): void => {
@@ -42,7 +46,7 @@ export const checkPick = (input: TrainingInput, run: Run): void => {
   if (!picking || judging?.stage !== 'validate' || picking === judging) return;
   const [there, needed] = [measuredAfter(picking, run), measuredAfter(judging, run)];
   if (there === null || needed === null) return;
-  const lacking = [...needed].filter((done) => !there.has(done));
+  const lacking = lackingIn(needed, there);
   const [first] = lacking;
   if (first === undefined) return;
   input.report(
@@ -52,7 +56,7 @@ export const checkPick = (input: TrainingInput, run: Run): void => {
       {
         related: [{ span: best.span, label: 'its best checkpoint is what a run is judged by' }],
         notes: [
-          `\`${best.metric}\` is measured after ${counted(needed.size, 'step')} of the run, \`${pick.metric}\` not after ${lacking.length} of them`,
+          `\`${best.metric}\` is measured after ${counted(needed.length, 'step')} of the run, \`${pick.metric}\` not after ${lacking.length} of them`,
         ],
         help: `pick by \`${monitorName(best)}\`, measure both in one step, or give both steps one \`every\``,
       },

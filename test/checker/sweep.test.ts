@@ -42,6 +42,7 @@ describe('a sweep', () => {
     ['axis(trainer.summary, [1, 2])', 'ZT4304', 'what is shown of a run', null],
     ['axis(trainer.progress, ["bar", "none"])', 'ZT4304', 'what is shown of a run', null],
     ['axis(trainer.profile, ["simple", none])', 'ZT4304', 'what is shown of a run', null],
+    ['axis(trainer.epochs, [1, 2]), axis(trainer.steps, [10])', 'ZT4304', 'a run has one length', 'keep one'],
     ['axis(trainer.log_every, [0.steps])', 'ZT3203', 'is 0.steps, more than 0 expected', null],
     ['axis(units, [8.5])', 'ZT3203', 'a value of `units` is 8.5, a whole number expected', null],
     ['axis(units, ["8"])', 'ZT3203', 'a value of `units` is "8", a whole number expected', null],

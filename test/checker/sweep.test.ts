@@ -1,5 +1,6 @@
 /** Axes of a sweep: names, types, limits and doubles of their values, and points that cannot run. */
 import { describe, expect, test } from 'vitest';
+import { explanations } from '../../src/parser/explanations.gen.js';
 import { check, found, only, specOf } from './training-spec.js';
 
 const model =
@@ -96,6 +97,12 @@ describe('a sweep', () => {
       }).code,
     ).toBe('ZT4201');
   });
+  test.each(['run_dir', 'dev_run', 'progress', 'summary', 'profile', 'limit.test', 'limit.predict'])(
+    'what is said of ZT4304 names %s',
+    (name) => {
+      expect(explanations['ZT4304']).toContain(`\`${name}\``);
+    },
+  );
   test('of constants', () => {
     const spec = over('axis(opt.lr, rates), axis(units, [base, 2 * base])');
     expect(found({ ...spec, param: `${param}\nconst rates = [1e-3, 1e-2]\nconst base = 16` })).toEqual([]);

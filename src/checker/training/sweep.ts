@@ -70,7 +70,7 @@ const ownersOf = (trainer: IrTrainer): ReadonlyMap<string, readonly string[]> =>
 const fixedHelp = 'make it a `param`, write that into the spec, and sweep over the param';
 const fixed = 'it is fixed when the trainer is built';
 
-/** What a command line may set, and no axis: all points would be one run, or write into one folder. */
+/** What a command line may set, and no axis: what changes nothing of a run, and what is of the whole sweep. */
 const notSwept: ReadonlyMap<string, { readonly reason: string; readonly help: string }> = new Map([
   [
     'run_dir',

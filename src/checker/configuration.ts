@@ -252,12 +252,16 @@ export const checkOptimizer = (env: Env, decl: OptimizerDecl): IrOptimizer | nul
 export const checkTrainerOptions = (env: Env, decl: TrainerDecl): readonly IrNamed[] => {
   const builtin = env.checker.prelude.find('trainer', 'options');
   if (!builtin) return [];
-  const attributes = checkAttributes(env, ownerOf('trainer', [builtin]), decl.config);
+  const { result: attributes, diagnostics } = env.checker.capture(() =>
+    checkAttributes(env, ownerOf('trainer', [builtin]), decl.config),
+  );
+  diagnostics.forEach(env.checker.report);
   refuseParts(env, decl.config);
   const devices = attributes.given.find((each) => each.name === 'devices');
   const count = devices?.value.constant;
-  // What is below 1 has an error of its own.
-  if (devices && count !== 'auto' && !(typeof count === 'number' && count <= 1)) {
+  // What is below 1, or may be, has an error of its own.
+  const isTold = diagnostics.some(({ span }) => span === devices?.value.span);
+  if (devices && count !== 'auto' && count !== 1 && !isTold) {
     const isList = devices.value.type.kind === 'list';
     env.checker.report(
       notBuilt(

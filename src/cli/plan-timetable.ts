@@ -4,7 +4,7 @@ import { readsRun, walkIr } from '../checker/ir-walk.js';
 import type { IrExpr, IrNamed, IrStep, IrStepStmt, IrTrainer } from '../checker/ir.js';
 import { isLeftNone, replacedOptions } from '../checker/training/idle-groups.js';
 import { optionOf, type TrainingInput } from '../checker/training/input.js';
-import { durationOf } from '../checker/training/lengths.js';
+import { beginningOf, durationOf } from '../checker/training/lengths.js';
 import { endlessData } from '../checker/training/live.js';
 import { measurementsOf } from '../checker/training/measurements.js';
 import { builtinLength, builtinNumber, type Run } from '../checker/training/run.js';
@@ -277,10 +277,7 @@ export const copyLines = (input: TrainingInput, { run, end }: Timed): readonly s
     if (!copy || copy.kind === 'frozen') return [];
     const head = `${copy.kind} ${name} of ${copy.of}`;
     if (copy.kind === 'ema') return [`${head}: after every update`];
-    const given = optionOf(copy.options, 'from');
-    // A length of 0 is none elsewhere; here it is the start.
-    const isStart = given !== null && evaluateIr(given, run.names) === 0;
-    const from: Duration | null = isStart ? { unit: 'steps', value: 0 } : durationOf(given, run);
+    const from = beginningOf(optionOf(copy.options, 'from'), run);
     const every =
       durationOf(optionOf(copy.options, 'every'), run) ?? builtinLength(input, 'model', copy.kind, 'every');
     const pace = paceFor(run, from, every);

@@ -3,11 +3,11 @@
  * every override was allowed, and the trainer has it in the place of what the spec says.
  */
 import { evaluateIr, type HostNames, type HostValue } from '../checker/evaluate.js';
-import type { Ir, IrParam, IrTrainer } from '../checker/ir.js';
+import type { Ir, IrTrainer } from '../checker/ir.js';
 import { amendTrainer } from '../checker/training/amend.js';
+import { paramType } from '../checker/training/sweep.js';
 import { UsageError, parseValue, type Override } from '../values/overrides.js';
 import { didYouMean } from '../values/near.js';
-import type { OptionType } from '../values/options.js';
 
 export interface Settings {
   readonly trainer: IrTrainer;
@@ -17,12 +17,6 @@ export interface Settings {
   /** All names that the command line set: `lr`, `trainer.epochs`. */
   readonly overridden: ReadonlySet<string>;
 }
-
-const typeOf = ({ type }: IrParam): OptionType => {
-  if (type.kind === 'choice') return { kind: 'choice', choices: type.values };
-  if (type.kind === 'int' || type.kind === 'float' || type.kind === 'bool') return { kind: type.kind };
-  return { kind: 'string' };
-};
 
 /** Throws a UsageError where an override names nothing, has a wrong type or breaks a condition. */
 export const settingsOf = (trainer: IrTrainer, ir: Ir, overrides: readonly Override[]): Settings => {
@@ -42,7 +36,7 @@ export const settingsOf = (trainer: IrTrainer, ir: Ir, overrides: readonly Overr
         `there is no param ${JSON.stringify(name)}${didYouMean(name, known) || (known.length === 0 ? '; the spec has none' : `; there are ${known.join(', ')}`)}`,
       );
     }
-    const value = parseValue(name, typeOf(param), text);
+    const value = parseValue(name, paramType(param), text);
     params.set(name, typeof value === 'object' ? null : value);
     given.add(name);
   }

@@ -101,8 +101,15 @@ describe('what is declared and not built is refused, once', () => {
     ['[0, 1]', 'ZT4900'],
     ['[0]', 'ZT4900'],
     ['0', 'ZT3302'],
+    ['some', 'ZT4900'],
+    ['any', 'ZT3302'],
   ])('devices = %s', (devices, code) => {
-    expect(codesOf({ trainer: `trainer Digits { epochs = 1 devices = ${devices} }` })).toEqual([code]);
+    const param = 'param some: int = 2 where some >= 1\nparam any: int = 0 where any >= 0 and any < 5';
+    const model =
+      'model Net on image: f32[n, 8, 8, 1] -> f32[n, 10] { return image |> flatten() |> dense(10, bias = some > any) as head }';
+    expect(codesOf({ param, model, trainer: `trainer Digits { epochs = 1 devices = ${devices} }` })).toEqual([
+      code,
+    ]);
   });
 
   const externs = (item: string, use: Parameters<typeof specOf>[0]): readonly string[] => {

@@ -1,5 +1,6 @@
 /** Axes of a sweep: names, types, limits and doubles of their values, and points that cannot run. */
 import { describe, expect, test } from 'vitest';
+import { explanations } from '../../src/parser/explanations.gen.js';
 import { check, found, only, specOf } from './training-spec.js';
 
 const model =
@@ -42,6 +43,7 @@ describe('a sweep', () => {
     ['axis(trainer.summary, [1, 2])', 'ZT4304', 'what is shown of a run', null],
     ['axis(trainer.progress, ["bar", "none"])', 'ZT4304', 'what is shown of a run', null],
     ['axis(trainer.profile, ["simple", none])', 'ZT4304', 'what is shown of a run', null],
+    ['axis(trainer.epochs, [1, 2]), axis(trainer.steps, [10])', 'ZT4304', 'a run has one length', 'keep one'],
     ['axis(trainer.log_every, [0.steps])', 'ZT3203', 'is 0.steps, more than 0 expected', null],
     ['axis(units, [8.5])', 'ZT3203', 'a value of `units` is 8.5, a whole number expected', null],
     ['axis(units, ["8"])', 'ZT3203', 'a value of `units` is "8", a whole number expected', null],
@@ -95,6 +97,12 @@ describe('a sweep', () => {
       }).code,
     ).toBe('ZT4201');
   });
+  test.each(['run_dir', 'dev_run', 'progress', 'summary', 'profile', 'limit.test', 'limit.predict'])(
+    'what is said of ZT4304 names %s',
+    (name) => {
+      expect(explanations['ZT4304']).toContain(`\`${name}\``);
+    },
+  );
   test('of constants', () => {
     const spec = over('axis(opt.lr, rates), axis(units, [base, 2 * base])');
     expect(found({ ...spec, param: `${param}\nconst rates = [1e-3, 1e-2]\nconst base = 16` })).toEqual([]);
@@ -168,7 +176,23 @@ describe('the runs of a sweep', () => {
       }),
     );
     expect(many).toMatchObject({ code: 'ZT4202', at: '1' });
-    expect(many.notes.at(-1)).toBe('each value was looked at with the first value of the other axes');
+    // What no check reads makes no difference: all 400 runs are known.
+    expect(many.notes.at(-1)).toBe('20 of the 400 runs of the sweep have this');
+    const some = only(
+      sweep(`axis(opt.weight_decay, [${rates}]), axis(trainer.epochs, [${counts}])`, warm('60.steps')),
+    );
+    expect(some).toMatchObject({ code: 'ZT4202', at: '1' });
+    expect(some.notes.at(-1)).toBe('1 of the 39 runs that were looked at has this; the sweep has 400');
+    // All that were looked at are not all of the sweep.
+    const all = only(
+      sweep(`axis(opt.weight_decay, [${rates}]), axis(trainer.epochs, [${counts}])`, {
+        ...warm('60.steps'),
+        addon: 'addon early_stopping { monitor = min(validate.loss) patience = 30 }',
+        schedule: '',
+        optimizer: 'optimizer opt = sgd { of = Net lr = 0.1 }',
+      }),
+    );
+    expect(all.notes.at(-1)).toBe('39 of the 39 runs that were looked at have this; the sweep has 400');
   });
   test('are what is checked, not the defaults that an axis replaces', () => {
     const stopping = 'addon early_stopping { monitor = min(validate.loss) }';

@@ -10,7 +10,7 @@ import { counted } from '../../values/counted.js';
 import { optionOf, type TrainingInput } from './input.js';
 import { measurementsOf } from './measurements.js';
 import { builtinLength, builtinNumber, lengthNotes, type Run } from './run.js';
-import { lengthOf } from './lengths.js';
+import { beginningOf, lengthOf } from './lengths.js';
 import { scaleOf, type Scale } from './schedules.js';
 import { returnsRows } from './timetable.js';
 
@@ -226,7 +226,7 @@ const checkAverages = (input: TrainingInput, run: Run, scale: Scale): void => {
   for (const { name, copy } of input.trainer.models) {
     if (copy?.kind !== 'average') continue;
     const [given, often] = [optionOf(copy.options, 'from'), optionOf(copy.options, 'every')];
-    const start = given && evaluateIr(given, run.names) === 0 ? 0 : beginOf(given, run, scale);
+    const start = beginOf(given, run, scale);
     const every = often ? lengthOf(often, run) : builtinLength(input, 'model', copy.kind, 'every');
     const interval = every && scale.lengthOf(every);
     if (!given || start === null || !every || interval === null) continue;
@@ -255,8 +255,9 @@ const slack = 1e-9;
 
 /** When something begins, in the scale's unit, as the run itself rounds it; null where that is not known. */
 const beginOf = (given: IrExpr | null, run: Run, scale: Scale): number | null => {
-  const from = given && lengthOf(given, run);
-  const start = from && from.unit !== 'rest' ? scale.lengthOf(from) : null;
+  const from = beginningOf(given, run);
+  if (from?.value === 0) return 0;
+  const start = from && from.unit !== 'rest' && from.unit !== 'time' ? scale.lengthOf(from) : null;
   return start !== null && scale.whole ? Math.round(start) : start;
 };
 

@@ -5,6 +5,14 @@ import type { HostValue } from '../evaluate.js';
 import type { IrClass, IrExpr, IrNamed, IrTrainer } from '../ir.js';
 import type { Prelude } from '../prelude.js';
 
+/** Who checks many runs learns what a check has looked at. */
+export interface Watch {
+  /** A param's value was read. */
+  read(name: string): void;
+  /** A condition, or a value, was looked at in one step of the run. */
+  scanned(): void;
+}
+
 export interface TrainingInput {
   readonly trainer: IrTrainer;
   /** Every block and model by name. */
@@ -22,6 +30,7 @@ export interface TrainingInput {
   /** Whether a file that data is read from is there; where nobody is to look, undefined. Relative paths start at the spec. */
   readonly isThere?: (path: string) => boolean;
   readonly prelude: Prelude;
+  readonly watch?: Watch;
   readonly report: (diagnostic: Diagnostic) => void;
 }
 

@@ -27,3 +27,7 @@ export const lengthOf = (expr: IrExpr | null, run: Run): Duration | null => {
   const duration = durationOf(expr, run);
   return duration?.unit === 'time' ? null : duration;
 };
+
+/** When an average begins: a length of 0 is none elsewhere; here it is the start of the run. */
+export const beginningOf = (expr: IrExpr | null, run: Run): Duration | null =>
+  expr !== null && evaluateIr(expr, run.names) === 0 ? { unit: 'steps', value: 0 } : durationOf(expr, run);

@@ -47,7 +47,7 @@ const firstBeyond = ({ total, valueAt, turns }: ValuesOver, holds: Limited['hold
   };
   const stride = Math.max(1, Math.ceil(total / samplesOfRun));
   const grid = Array.from({ length: Math.ceil(total / stride) }, (_, index) => index * stride);
-  const looked = [...new Set([...grid, ...turns])].sort((a, b) => a - b);
+  const looked = [...grid, ...turns].sort((a, b) => a - b);
   const at = looked.findIndex(isBeyond);
   if (at < 0) return null;
   let [within, beyond] = [looked[at - 1] ?? -1, looked[at] ?? 0];

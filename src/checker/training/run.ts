@@ -7,7 +7,7 @@ import { batchesIn, partOf, type Limits, type Part, type Taken } from '../../val
 import { shareOut, shareOutClasses, weightOfPercent } from '../../values/split.js';
 import { showQuantity, type Duration } from '../../values/units.js';
 import { counted } from '../../values/counted.js';
-import { optionOf, type TrainingInput } from './input.js';
+import { optionOf, type TrainingInput, type Watch } from './input.js';
 
 const tenOf = (rows: number): readonly number[] => Array.from({ length: 10 }, () => rows);
 
@@ -55,6 +55,7 @@ export interface Run {
   readonly batches: StepBatches | null;
   /** Null where an epoch's length or the run's is not known. */
   readonly pace: Pace | null;
+  readonly watch?: Watch;
 }
 
 /** The default of a parameter of a built-in, where it is written as a constant. */
@@ -105,8 +106,20 @@ const defaultOf = (
 ): Expr | null | undefined =>
   prelude.find(what, name)?.params.find((each) => each.name.text === param)?.value;
 
+/** Params whose readers are told of. */
+class WatchedParams extends Map<string, HostValue> {
+  constructor(private readonly watch: Watch) {
+    super();
+  }
+  override get(name: string): HostValue | undefined {
+    this.watch.read(name);
+    return super.get(name);
+  }
+}
+
 export const hostNamesOf = (input: TrainingInput): HostNames => {
-  const params = new Map<string, HostValue>(input.params);
+  const params = input.watch ? new WatchedParams(input.watch) : new Map<string, HostValue>();
+  for (const [name, value] of input.params ?? []) params.set(name, value);
   const names: HostNames = input.consts ? { params, consts: input.consts } : { params };
   for (const param of input.trainer.params) {
     const value = param.value && !params.has(param.name) ? evaluateIr(param.value, names) : undefined;
@@ -244,7 +257,10 @@ export const runOf = (input: TrainingInput): Run => {
   const taken = takenOf(input, names);
   const train = trainer.steps.find((step) => step.stage === 'train');
   const batches = train ? stepBatches(input, train, names, taken) : null;
-  const run = { names, epochs, steps, maxTime: length('max_time'), accumulate, taken, batches };
+  const run = {
+    ...(input.watch ? { watch: input.watch } : {}),
+    ...{ names, epochs, steps, maxTime: length('max_time'), accumulate, taken, batches },
+  };
   if (
     !batches ||
     batches.count < 1 ||

@@ -80,9 +80,14 @@ export const valuesOver = (input: TrainingInput, run: Run, expr: IrExpr): Values
   const plans = plansOf(input, run, schedulesIn(expr));
   const total = run.pace?.totalSteps ?? null;
   if (plans === null || total === null) return null;
+  // Thousands of times are looked at: what they need is made once.
+  const schedules = new Map<string, number>();
+  const names = { ...run.names, schedules };
+  const alone = expr.kind === 'ref' && expr.ref.kind === 'schedule' ? expr.ref.name : null;
   const valueAt = (update: number): number => {
-    const schedules = new Map([...plans].map(([name, { plan }]) => [name, plan.valueAt(update)]));
-    const value = evaluateIr(expr, { ...run.names, schedules });
+    run.watch?.scanned();
+    for (const [name, { plan }] of plans) schedules.set(name, plan.valueAt(update));
+    const value = alone === null ? evaluateIr(expr, names) : schedules.get(alone);
     return typeof value === 'number' ? value : Number.NaN;
   };
   const turns = [...plans.values()].flatMap(({ plan: { ends }, phases }) =>

@@ -4,17 +4,18 @@
  */
 import type { Diagnostic } from '../../parser/diagnostic.js';
 import type { Span } from '../../parser/source.js';
+import { counted } from '../../values/counted.js';
 import { parseValue } from '../../values/overrides.js';
 import { countOf, settingText } from '../../values/sweep.js';
 import { amendTrainer } from './amend.js';
 import type { TrainingInput } from './input.js';
 import { paramType, type PlacedAxis } from './sweep.js';
 
-/**
- * So many runs are looked at in all their combinations. Of more, each value of an axis is looked at alone, with the first
- * value of every other axis: two values that are wrong only together are found by the run then.
- */
-const mostRuns = 200;
+/** So many runs are checked at most, however many a sweep has. */
+export const mostChecks = 200;
+
+/** So many steps of runs are looked at one by one at most, beyond those of the first run. */
+const mostScanned = 1_000_000;
 
 /** Which value of each axis. */
 type Choice = readonly number[];
@@ -32,19 +33,43 @@ interface Placed {
   readonly axis: PlacedAxis | null;
 }
 
-const choicesOf = (axes: readonly PlacedAxis[]): readonly Choice[] => {
-  if (countOf(axes) <= mostRuns)
+/** Places of `count` values but the first: the last one, then those between in an order whose every beginning is spread evenly. */
+const spread = (count: number): readonly number[] => {
+  const golden = (Math.sqrt(5) - 1) / 2;
+  const placed = Array.from({ length: count }, (_, turn) => ({ turn, place: (turn * golden) % 1 }));
+  const between = placed
+    .sort((a, b) => a.place - b.place)
+    .map(({ turn }, at) => ({ turn, at }))
+    .filter(({ at }) => at > 0 && at < count - 1)
+    .sort((a, b) => a.turn - b.turn)
+    .map(({ at }) => at);
+  return count < 2 ? [] : [count - 1, ...between];
+};
+
+/**
+ * Every combination of the axes in `live`, the others at their first value; where these are too many, each value with the first of
+ * every other axis, one of each axis in turn: what is left out at the end is spread evenly over the values.
+ */
+const choicesOf = (axes: readonly PlacedAxis[], live: ReadonlySet<number>): readonly Choice[] => {
+  const first = axes.map(() => 0);
+  const swept = axes.filter((_, index) => live.has(index));
+  if (countOf(swept) <= mostChecks)
     return axes.reduce<readonly Choice[]>(
-      (before, { values }) => before.flatMap((choice) => values.map((_, at) => [...choice, at])),
+      (before, { values }, own) =>
+        before.flatMap((choice) =>
+          live.has(own) ? values.map((_, at) => [...choice, at]) : [[...choice, 0]],
+        ),
       [[]],
     );
-  const first = axes.map(() => 0);
-  return [
-    first,
-    ...axes.flatMap(({ values }, own) =>
-      values.slice(1).map((_, at) => first.map((zero, axis) => (axis === own ? at + 1 : zero))),
-    ),
-  ];
+  const turns = axes.map(({ values }, own) => (live.has(own) ? spread(values.length) : []));
+  const longest = Math.max(...turns.map(({ length }) => length));
+  const alone = Array.from({ length: longest }, (_, turn) =>
+    turns.flatMap((values, own) => {
+      const at = values[turn];
+      return at === undefined ? [] : [first.map((zero, axis) => (axis === own ? at : zero))];
+    }),
+  );
+  return [first, ...alone.flat()];
 };
 
 const textAt = ({ values }: PlacedAxis, at: number): string => settingText(values[at] ?? null);
@@ -79,31 +104,92 @@ const placed = (diagnostics: readonly Diagnostic[], axes: readonly PlacedAxis[])
   });
 };
 
+/** What one check has found, and the axes whose values it depends on. */
+interface Checked {
+  readonly choice: Choice;
+  readonly read: ReadonlySet<number>;
+  readonly found: readonly Placed[];
+}
+
+interface Runs {
+  readonly runs: readonly SweptRun[];
+  /** Runs that each of these stands for: they differ in what no check reads. */
+  readonly times: number;
+  /** Whether these are all runs of the sweep. */
+  readonly isWhole: boolean;
+}
+
+/** A run that differs from a checked one only in what its check has not read has the same findings. */
+const lookAt = (
+  input: TrainingInput,
+  axes: readonly PlacedAxis[],
+  check: (input: TrainingInput) => void,
+): Runs => {
+  const done: Checked[] = [];
+  let [checks, scanned] = [0, 0];
+  // A param may be read only where another has a certain value, an attribute anywhere.
+  const attributes = axes.flatMap(({ name }, index) => (name.includes('.') ? [index] : []));
+  const live = new Set(attributes);
+  const checkOne = (choice: Choice): Checked => {
+    const own: Diagnostic[] = [];
+    const read = new Set(attributes);
+    const isFirst = checks === 0;
+    checks += 1;
+    const watch = {
+      read: (name: string) => {
+        const index = axes.findIndex((axis) => axis.name === name);
+        if (index >= 0) read.add(index);
+      },
+      scanned: () => {
+        if (!isFirst) scanned += 1;
+      },
+    };
+    check({ ...inputAt(input, axes, choice), watch, report: (diagnostic) => void own.push(diagnostic) });
+    const one = { choice, read, found: placed(own, axes) };
+    done.push(one);
+    for (const index of read) live.add(index);
+    return one;
+  };
+  checkOne(axes.map(() => 0));
+  for (;;) {
+    const before = live.size;
+    const choices = choicesOf(axes, live);
+    const runs: SweptRun[] = [];
+    for (const choice of choices) {
+      const known = done.find((each) =>
+        [...each.read].every((index) => each.choice[index] === choice[index]),
+      );
+      if (!known && (checks >= mostChecks || scanned > mostScanned)) continue;
+      runs.push({ choice, found: (known ?? checkOne(choice)).found });
+      if (live.size > before) break;
+    }
+    if (live.size > before) continue;
+    const all = countOf(axes.filter((_, index) => live.has(index)));
+    return { runs, times: countOf(axes) / all, isWhole: runs.length === all };
+  }
+};
+
 /** Checks the runs of a sweep; without axes, the one run. */
 export const checkRuns = (
   input: TrainingInput,
   swept: readonly PlacedAxis[],
   check: (input: TrainingInput) => void,
 ): void => {
-  // A seed changes no number that is known before the run, and what a command line sets is no axis any more.
-  const axes = swept.filter(({ name }) => name !== 'trainer.seed' && !input.params?.has(name));
+  // A seed changes no number that is known before the run.
+  const axes = swept.filter(({ name }) => name !== 'trainer.seed');
   if (axes.length === 0) {
     check(input);
     return;
   }
-  const runs = choicesOf(axes).map((choice): SweptRun => {
-    const own: Diagnostic[] = [];
-    check({ ...inputAt(input, axes, choice), report: (diagnostic) => void own.push(diagnostic) });
-    return { choice, found: placed(own, axes) };
-  });
-  for (const key of new Set(runs.flatMap(({ found }) => found.map((each) => each.key))))
-    for (const diagnostic of ofKey(key, runs, axes)) input.report(diagnostic);
+  const looked = lookAt(input, axes, check);
+  for (const key of new Set(looked.runs.flatMap(({ found }) => found.map((each) => each.key))))
+    for (const diagnostic of ofKey(key, looked, axes)) input.report(diagnostic);
 };
 
 /** What is said of a finding that some runs of a sweep share. */
 const ofKey = (
   key: string,
-  runs: readonly SweptRun[],
+  { runs, times, isWhole }: Runs,
   axes: readonly PlacedAxis[],
 ): readonly Diagnostic[] => {
   const having = runs.flatMap(({ choice, found }) => {
@@ -116,11 +202,12 @@ const ofKey = (
   const { severity, message } = first.diagnostic;
   // A sweep tries values out: what does nothing, or little, in some of its runs is no slip of the spec.
   if (severity === 'warning' && !everywhere) return [];
-  const count = everywhere
-    ? 'every run of the sweep has this'
-    : countOf(axes) === runs.length
-      ? `${having.length} of the ${runs.length} runs of the sweep ${having.length === 1 ? 'has' : 'have'} this`
-      : 'each value was looked at with the first value of the other axes';
+  const [some, whole] = [having.length * times, countOf(axes)];
+  const count = !isWhole
+    ? `${having.length} of the ${counted(runs.length, 'run')} that ${runs.length === 1 ? 'was' : 'were'} looked at ${having.length === 1 ? 'has' : 'have'} this; the sweep has ${whole}`
+    : everywhere
+      ? 'every run of the sweep has this'
+      : `${some} of the ${whole} runs of the sweep ${some === 1 ? 'has' : 'have'} this`;
   const notesOf = ({ choice, diagnostic }: (typeof having)[number]): readonly string[] => [
     ...(diagnostic.notes ?? []),
     `in the run with ${axes.map((axis, index) => `${axis.name} = ${textAt(axis, choice[index] ?? 0)}`).join(', ')}`,

@@ -70,7 +70,7 @@ const ownersOf = (trainer: IrTrainer): ReadonlyMap<string, readonly string[]> =>
 const fixedHelp = 'make it a `param`, write that into the spec, and sweep over the param';
 const fixed = 'it is fixed when the trainer is built';
 
-/** What a command line may set, and no axis: all points would be one run, or write into one folder. */
+/** What a command line may set, and no axis: what changes nothing of a run, and what is of the whole sweep. */
 const notSwept: ReadonlyMap<string, { readonly reason: string; readonly help: string }> = new Map([
   [
     'run_dir',
@@ -268,6 +268,20 @@ const checkPoints = (input: TrainingInput, axes: readonly PlacedAxis[]): boolean
   return true;
 };
 
+/** A run has one length: with an axis of each, no point could be run. */
+const checkLengths = ({ report }: TrainingInput, axes: readonly PlacedAxis[]): boolean => {
+  const [first, second] = axes.filter(({ name }) => name === 'trainer.epochs' || name === 'trainer.steps');
+  if (!first || !second || first.name === second.name) return true;
+  report(
+    axisFixed(
+      second.span,
+      { name: second.name, reason: `\`${first.name}\` is swept too, and a run has one length` },
+      { related: [{ span: first.span, label: 'the other length' }], help: 'keep one of the two axes' },
+    ),
+  );
+  return false;
+};
+
 /** Its axes; none where there is no sweep, or one that cannot run. */
 export const checkSweep = (input: TrainingInput): readonly PlacedAxis[] => {
   const all: PlacedAxis[] = [];
@@ -303,6 +317,7 @@ export const checkSweep = (input: TrainingInput): readonly PlacedAxis[] => {
       const target = targetOf(input, axis);
       if (!target || !checkValues(input, axis, target)) fine = false;
     }
+    if (!checkLengths(input, axes)) fine = false;
     if (fine) fine = checkPoints(input, axes);
     canRun &&= fine;
     all.push(...axes);

@@ -1,6 +1,6 @@
 /** ZT4201, ZT4213 and ZT5020: when the statements of a step run, as far as the run's length is known, and what never does. */
 import { idleOption, neverRuns } from '../../parser/messages.gen.js';
-import { dueAt, durationInSteps } from '../../values/durations.js';
+import { dueAt, durationInSteps, nextDue } from '../../values/durations.js';
 import { showQuantity, type Duration } from '../../values/units.js';
 import { evaluateIr } from '../evaluate.js';
 import { readsRun } from '../ir-walk.js';
@@ -46,6 +46,24 @@ export const returnsRows = ({ body }: IrStep): boolean => {
 // A longer run is not gone through step by step.
 export const mostSteps = 200_000;
 
+// Runs of a sweep are checked one after the other, and mostly have the same passes.
+const recent = new Map<string, readonly number[]>();
+const mostRecent = 16;
+
+/** Steps done at the end of each interval of a run; what was not measured at the end is measured then. */
+const validationsOf = (total: number, interval: number): readonly number[] => {
+  const key = `${total} ${interval}`;
+  const known = recent.get(key);
+  if (known) return known;
+  const passes: number[] = [];
+  for (let done = nextDue(0, interval); done < total; done = nextDue(done, interval)) passes.push(done);
+  if (total > 0) passes.push(total);
+  const [oldest] = recent.keys();
+  if (recent.size >= mostRecent && oldest !== undefined) recent.delete(oldest);
+  recent.set(key, passes);
+  return passes;
+};
+
 /** Steps done when a pass of a step begins, for each pass of the run; null where that is not known. */
 export const passesOf = (step: IrStep, run: Run): readonly number[] | null => {
   const { pace } = run;
@@ -55,12 +73,14 @@ export const passesOf = (step: IrStep, run: Run): readonly number[] | null => {
   if (step.stage !== 'validate') return null;
   const every: Duration | null =
     step.every === null ? { unit: 'epochs', value: 1 } : lengthOf(step.every, run);
-  if (every === null) return null;
-  const interval = durationInSteps(every, pace);
-  // What was not measured at the end is measured then.
-  return Array.from({ length: total }, (_, index) => index + 1).filter(
-    (done) => done === total || dueAt(done, interval),
-  );
+  return every === null ? null : validationsOf(total, durationInSteps(every, pace));
+};
+
+/** How many passes that are, without a list of those of training. */
+const countOfPasses = (step: IrStep, run: Run): number | null => {
+  const total = run.pace?.totalSteps ?? null;
+  if (step.stage !== 'train') return passesOf(step, run)?.length ?? null;
+  return total === null || total > mostSteps ? null : total;
 };
 
 /** Steps done when a pass begins in which all of it holds; null where that is not known before the run. */
@@ -98,11 +118,44 @@ export const doneWhere = (
 const ofClock = (occasions: readonly Occasion[]): readonly Occasion[] =>
   occasions.filter((each) => each.kind === 'every' || readsRun(each.test));
 
+/** Whether all of it holds in no pass of the run; false also where that is not known. */
+const isNever = (step: IrStep, occasions: readonly Occasion[], run: Run): boolean => {
+  const { pace, names } = run;
+  const total = pace?.totalSteps ?? null;
+  if (pace === null || total === null || countOfPasses(step, run) === null) return false;
+  const intervals: number[] = [];
+  const tests: Extract<Occasion, { kind: 'if' }>[] = [];
+  for (const occasion of occasions) {
+    if (occasion.kind === 'if') tests.push(occasion);
+    else {
+      const every = lengthOf(occasion.interval, run);
+      if (every === null) return false;
+      intervals.push(durationInSteps(every, pace));
+    }
+  }
+  const isPass = (done: number): boolean | undefined => {
+    if (!intervals.every((interval) => dueAt(done + 1, interval))) return false;
+    const clock = { step: done, epoch: Math.floor(done / pace.stepsPerEpoch) };
+    for (const { test, holds } of tests) {
+      run.watch?.scanned();
+      const answer = evaluateIr(test, { ...names, clock });
+      if (typeof answer !== 'boolean') return undefined;
+      if (answer !== holds) return false;
+    }
+    return true;
+  };
+  if (step.stage !== 'train') return (passesOf(step, run) ?? []).every((done) => isPass(done) === false);
+  // What is due most rarely is gone through.
+  const longest = Math.max(0, ...intervals);
+  const next = (done: number): number => (longest > 1 ? nextDue(done, longest) : done + 1);
+  for (let done = next(0); done <= total; done = next(done)) if (isPass(done - 1) !== false) return false;
+  return true;
+};
+
 /** `0 times in 135 steps`; null where it runs, or where that is not known. */
 export const neverText = (step: IrStep, occasions: readonly Occasion[], run: Run): string | null => {
-  const of = passesOf(step, run)?.length ?? 0;
-  const found = doneWhere(step, ofClock(occasions), run);
-  if (found === null || found.length > 0 || of === 0) return null;
+  const of = countOfPasses(step, run) ?? 0;
+  if (of === 0 || !isNever(step, ofClock(occasions), run)) return null;
   return `0 times in ${counted(of, step.stage === 'train' ? 'step' : 'validation')}`;
 };
 

@@ -132,7 +132,7 @@ test('so do predictions', async () => {
   const { swept, kept } = leave('rows.csv');
   const trainer = new LineTrainer({ params: {}, options: { epochs: 1, progress: 'none' } });
   const { session } = await trainer.prepare({ kinds: ['predict'], dataRoot: '.' });
-  const quiet = { line: () => undefined } as unknown as Parameters<typeof idleHost>[1];
+  const quiet = { line: () => undefined, columns: () => 80 } as unknown as Parameters<typeof idleHost>[1];
   const hooks = addons.predictions({ file: 'rows.csv' }).start(idleHost(session, quiet));
   await hooks.predicted?.(
     new Map([['guess', { dtype: 'f32', shape: [1], values: Float32Array.of(1) }]]),
@@ -148,7 +148,7 @@ test('so do predictions', async () => {
 test('rows of a validation sweep what their own file left, and beside a file elsewhere only what is old', async () => {
   const trainer = new LineTrainer({ params: {}, options: { epochs: 1, progress: 'none' } });
   const { session } = await trainer.prepare({ kinds: ['predict'], dataRoot: '.' });
-  const quiet = { line: () => undefined } as unknown as Parameters<typeof idleHost>[1];
+  const quiet = { line: () => undefined, columns: () => 80 } as unknown as Parameters<typeof idleHost>[1];
   const gone = 'tmp-1073741824-00000000aa';
   for (const folder of ['live-run', 'live-run/out', 'elsewhere']) mkdirSync(folder);
   const left = ['rows.validate.csv', 'thesis.md', 'run.json'].map((name) => `${name}.${gone}`);

@@ -135,10 +135,11 @@ const lengthLines = (trainer: IrTrainer, run: Run): readonly string[] => {
     ...(leastEpochs === null ? [] : [`min_epochs = ${grouped(leastEpochs)}`]),
     ...(leastSteps === null ? [] : [`min_steps = ${grouped(leastSteps)}`]),
   ];
-  const until =
-    pace === null
-      ? ''
-      : ` (step ${grouped(Math.max(leastSteps ?? 0, (leastEpochs ?? 0) * pace.stepsPerEpoch))})`;
+  const step = pace === null ? 0 : Math.max(leastSteps ?? 0, (leastEpochs ?? 0) * pace.stepsPerEpoch);
+  const total = pace?.totalSteps ?? null;
+  const beyond =
+    total !== null && step > total ? `, beyond the run's ${grouped(total)}: nothing ends it early` : '';
+  const until = pace === null ? '' : ` (step ${grouped(step)}${beyond})`;
   const reload = number('reload_data');
   const dev = partIn(optionOf(trainer.options, 'dev_run'), run.names);
   return [

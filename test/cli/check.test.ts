@@ -281,6 +281,9 @@ trainer T { epochs = 1 }`;
     expect(limited).toContain('data is opened again before epoch 3 (1 time)');
     expect(limited).toContain('validate: every 1 epoch: after 7, 14, 21, … (4 times)');
     expect(limited).toContain('before training: 2 batches, whose metrics are thrown away');
+    expect(await plan('trainer.epochs=4', 'trainer.min_steps=5000')).toContain(
+      "(step 5,000, beyond the run's 180: nothing ends it early)",
+    );
     expect(await plan('trainer.limit.validate=0.batches')).toContain(
       'validate: never (limit.validate = 0 batches)',
     );

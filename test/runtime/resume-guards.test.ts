@@ -162,6 +162,20 @@ test('a run that goes on elsewhere, and removes what was found, is in use; it ha
   expect((await run(['--resume=busy'])).text).toContain('busy has no checkpoint to go on from:');
 });
 
+test('a run that is at work and has not saved yet is in use; only one that is left is to begin anew', async () => {
+  await killed('early');
+  rmSync(join('early', 'checkpoints'), { recursive: true });
+  const lock = lockFolder('early');
+  try {
+    const { code, text } = await run(['--resume=early']);
+    expect(text).toContain(`early is being written by process ${process.pid}; wait for it`);
+    expect(code).toBe(3);
+  } finally {
+    lock.release();
+  }
+  expect((await run(['--resume=early'])).text).toContain('early has saved nothing to go on from');
+});
+
 describe('the pointers of a run that goes on', () => {
   test('best is what the state says, whatever it named', async () => {
     await killed('pointed');

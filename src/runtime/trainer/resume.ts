@@ -77,10 +77,13 @@ export async function resumePointAt(
   const { point, passed } = await newestIn(path, trainer, look);
   if (point !== null) return point;
   if (passed.length > 0) throw noneWhole(path, passed);
-  if (existsSync(join(path, 'run.json')))
+  if (existsSync(join(path, 'run.json'))) {
+    // One that is at work has not saved yet.
+    refuseInUse(path);
     throw new RunError(
       `${path} has saved nothing to go on from; begin anew by --run-dir ${path} --resume auto, which keeps it beside`,
     );
+  }
   // Says what is there instead.
   await findCheckpoint(path);
   throw new RunError(`${path} has no checkpoint to go on from`);

@@ -5,7 +5,7 @@
 import type { Decl } from '../parser/ast.js';
 import type { Diagnostic } from '../parser/diagnostic.js';
 import { nameless } from '../parser/regions.js';
-import type { Span } from '../parser/source.js';
+import { isWithin } from '../parser/source.js';
 import { nameOf } from './declarations.js';
 import type { Program } from './program.js';
 
@@ -32,9 +32,6 @@ const silent = /"(?:[^"\\\n]|\\.)*"?|\/\/[^\n]*/g;
 
 const wordsOf = (text: string): ReadonlySet<string> =>
   new Set(text.replace(silent, ' ').match(/[A-Za-z_]\w*/g) ?? []);
-
-const isWithin = (inner: Span, outer: Span): boolean =>
-  inner.file === outer.file && inner.start >= outer.start && inner.end <= outer.end;
 
 /** What is said of a name that is not there, or that the library has as something else: ZT2001 `unknown_name` to ZT2007, `not_exported`. */
 const isOfName = (code: string): boolean => /^ZT20(?:0[1-7]|21)$/.test(code);

@@ -40,6 +40,10 @@ export const positionAt = (source: SourceFile, offset: number): Position => {
   return { line: low + 1, column: offset - (lineStarts[low] ?? 0) + 1 };
 };
 
+/** Whether a span lies in another, or is it. */
+export const isWithin = (inner: Span, outer: Span): boolean =>
+  inner.file === outer.file && inner.start >= outer.start && inner.end <= outer.end;
+
 /** The smallest span that covers both. Both must be of one file. */
 export const joinSpans = (a: Span, b: Span): Span => ({
   file: a.file,

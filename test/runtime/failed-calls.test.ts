@@ -1,6 +1,4 @@
 /** A call of a step that fails: what is said of it, and the state that it leaves, which is saved where training can go on from it. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
 import type { AddOn } from '../../src/runtime/addons/addon.js';
@@ -13,8 +11,7 @@ import type { Tensor, Tensor1D, Tensor2D } from '../../src/runtime/tensor.js';
 import * as units from '../../src/values/units.js';
 import { nativeUnderTest } from '../engine-under-test.js';
 import { newestVerified } from './checkpoint-reading.js';
-import { checkpoints, run } from './killed-runs.js';
-import { metricsLines } from './metrics-lines.js';
+import { expectSameEnd, run } from './killed-runs.js';
 import { workInFolder } from './temporary-folder.js';
 import { lineSet, LineTrainer, type LineData, type LineModels, type Row } from './tiny-trainer.js';
 
@@ -72,16 +69,6 @@ const way = nativeUnderTest ? ['trainer.compile=graph'] : [];
 
 const saved = async (name: string): Promise<number | null> =>
   (await newestVerified(name)).checkpoint?.step ?? null;
-
-function expectSameEnd(name: string, whole: string): void {
-  expect(metricsLines(name)).toEqual(metricsLines(whole));
-  const last = checkpoints(whole).at(-1) ?? '';
-  expect(checkpoints(name).at(-1)).toBe(last);
-  for (const file of ['model.safetensors', 'optimizer.safetensors']) {
-    const bytes = (of: string): Buffer => readFileSync(join(of, 'checkpoints', last, file));
-    expect(bytes(name).equals(bytes(whole))).toBe(true);
-  }
-}
 
 /** The highest of the points is the only one to which the fault gives a class that there is none of. */
 class Labelled extends Failing {

@@ -8,6 +8,7 @@ import { main, type MainIo } from '../../src/runtime/main.js';
 import type { AddOn } from '../../src/runtime/addons/addon.js';
 import * as units from '../../src/values/units.js';
 import type { TrainerClass } from '../../src/runtime/trainer/trainer.js';
+import { metricsLines } from './metrics-lines.js';
 import { LineTrainer } from './tiny-trainer.js';
 
 /** Saves each second step; 15 steps in all. */
@@ -73,3 +74,14 @@ export const filesIn = (name: string): readonly string[] =>
     .map((entry) => join(entry.parentPath, entry.name))
     .sort()
     .map((path) => `${path} ${createHash('sha256').update(readFileSync(path)).digest('hex')}`);
+
+/** Whether a run has come to what another has: lines of metrics, the last checkpoint, the bytes of its tensors. */
+export function expectSameEnd(name: string, whole: string): void {
+  expect(metricsLines(name)).toEqual(metricsLines(whole));
+  const last = checkpoints(whole).at(-1) ?? '';
+  expect(checkpoints(name).at(-1)).toBe(last);
+  for (const file of ['model.safetensors', 'optimizer.safetensors']) {
+    const bytes = (of: string): Buffer => readFileSync(join(of, 'checkpoints', last, file));
+    expect(bytes(name).equals(bytes(whole))).toBe(true);
+  }
+}

@@ -1,11 +1,11 @@
 /** ZT4115, ZT5020 and ZT5025: what is frozen for a time thaws before the run ends, what is to be frozen later is, and something is trained. */
 import { allFrozen, idleOption, neverThawed, wrongType } from '../../parser/messages.gen.js';
+import { isWithin } from '../../parser/source.js';
 import { showQuantity } from '../../values/units.js';
 import { evaluateIr } from '../evaluate.js';
 import type { IrExpr, IrOptimizer, IrTrainer } from '../ir.js';
 import { counted } from '../../values/counted.js';
 import { isAmong, ownedPaths } from './groups.js';
-import { isWithin } from './idle-groups.js';
 import { optionOf, type TrainingInput } from './input.js';
 import { someOf } from './ownership.js';
 import { lengthNotes, type Run } from './run.js';

@@ -1,6 +1,6 @@
 /** ZT5020 of groups of an optimizer: those that are left no weight, and options that later groups replace for every weight. */
 import { idleOption } from '../../parser/messages.gen.js';
-import type { Span } from '../../parser/source.js';
+import { isWithin } from '../../parser/source.js';
 import { counted } from '../../values/counted.js';
 import type { IrGroup, IrNamed, IrOptimizer } from '../ir.js';
 import { isAmong, matchesPattern, ownedPaths } from './groups.js';
@@ -9,10 +9,6 @@ import type { TrainingInput } from './input.js';
 /** How many weights these are; null where the number of a `repeat` decides. */
 const countOf = (paths: readonly string[]): string | null =>
   paths.some((path) => path.includes('*')) ? null : counted(paths.length, 'weight');
-
-/** Whether something stands in a declaration itself, and not in the one that it amends. */
-export const isWithin = (inner: Span, outer: Span): boolean =>
-  inner.file === outer.file && inner.start >= outer.start && inner.end <= outer.end;
 
 const takenBy = (group: IrGroup, paths: readonly string[]): readonly string[] =>
   paths.filter((path) => isAmong(group, path) !== 'no');

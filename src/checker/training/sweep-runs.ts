@@ -3,7 +3,7 @@
  * wrong in some of them is told of at the value that makes it so.
  */
 import type { Diagnostic } from '../../parser/diagnostic.js';
-import type { Span } from '../../parser/source.js';
+import { isWithin, type Span } from '../../parser/source.js';
 import { counted } from '../../values/counted.js';
 import { parseValue } from '../../values/overrides.js';
 import { countOf, settingText } from '../../values/sweep.js';
@@ -89,14 +89,11 @@ const inputAt = (input: TrainingInput, axes: readonly PlacedAxis[], choice: Choi
   return { ...input, trainer, params };
 };
 
-const isIn = (span: Span, of: Span): boolean =>
-  span.file === of.file && span.start >= of.start && span.end <= of.end;
-
 const placed = (diagnostics: readonly Diagnostic[], axes: readonly PlacedAxis[]): readonly Placed[] => {
   const counts = new Map<string, number>();
   return diagnostics.map((diagnostic) => {
     const { code, span } = diagnostic;
-    const axis = axes.find(({ spans }) => spans.some((each) => isIn(span, each))) ?? null;
+    const axis = axes.find(({ spans }) => spans.some((each) => isWithin(span, each))) ?? null;
     const place = `${code} ${axis ? axis.name : `${span.file} ${span.start} ${span.end}`}`;
     const count = counts.get(place) ?? 0;
     counts.set(place, count + 1);

@@ -126,6 +126,7 @@ export class GanTrainer extends Trainer<GanParams, GanModels, GanData, GanSchedu
     params: [],
     asserts: [],
     options: { epochs: 1, logEvery: units.steps(256) },
+    readsChanged: [{ update: 'opt_g', weights: ['Discriminator'], by: ['opt_d'] }],
   };
 
   protected override configureData(): GanData {

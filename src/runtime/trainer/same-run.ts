@@ -1,6 +1,7 @@
 /** Whether a run that goes on is the one that its checkpoint is of: by what the checkpoint says, before any of its tensors is read. */
 import { checkFits } from '../checkpoint/read.js';
 import { RunError } from '../run/run-error.js';
+import { otherOrder } from './epoch-order.js';
 import { isFigure } from './measured-figures.js';
 import type { ResumeHead } from './resume.js';
 import { compareLocks, lockOf, otherEpochs } from './run-lock.js';
@@ -13,9 +14,10 @@ import type { Prepared } from './trainer.js';
 export async function checkSame(
   trainer: AnyTrainer,
   { session, attribute }: Prepared,
-  { checkpoint, state }: ResumeHead,
+  head: ResumeHead,
   allowed: readonly string[],
 ): Promise<readonly string[]> {
+  const { checkpoint, state } = head;
   const { spec } = headOf(trainer, session);
   if (checkpoint.trainer !== spec.trainer) {
     throw new RunError(
@@ -25,7 +27,7 @@ export async function checkSame(
   const lock = await lockOf(trainer, session);
   return compareLocks(shortPath(checkpoint.folder), state['lock'], lock, allowed, {
     attribute,
-    never: otherEpochs(state, lock),
+    never: otherEpochs(state, lock) ?? (await otherOrder(head, lock, (name) => attribute(name)?.inSpec)),
   });
 }
 

@@ -2,6 +2,7 @@
 import { checkFits } from '../checkpoint/read.js';
 import { RunError } from '../run/run-error.js';
 import { otherOrder } from './epoch-order.js';
+import { withoutOtherScaling } from './loss-scaling.js';
 import { isFigure } from './measured-figures.js';
 import type { ResumeHead } from './resume.js';
 import { compareLocks, lockOf, otherEpochs } from './run-lock.js';
@@ -49,5 +50,6 @@ export async function checkHead(
     session.copies.withoutUnmade(model ?? new Map()),
     folder,
   );
-  checkFits(session.optimizerState, optimizer ?? new Map(), folder);
+  const state = withoutOtherScaling(session.optimizerState, optimizer ?? new Map(), allowed);
+  checkFits(state.variables, state.tensors, folder);
 }

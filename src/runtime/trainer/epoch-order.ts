@@ -54,7 +54,7 @@ export async function otherOrder(
     return step < checkpoint.step && step % steps === 0;
   });
   const from = end === undefined ? ', of which this run has none' : `, such as ${shortPath(end)}`;
-  return `step ${checkpoint.step} lies within an epoch, whose rows lie otherwise in its steps now (${changed.join('; ')}): some would come twice in it, others not at all; keep that as it was, or go on from a checkpoint at an epoch's end${from}`;
+  return `step ${checkpoint.step} lies within an epoch, whose rows lie otherwise in its steps now (${changed.join('; ')}): some would come twice in it, or not at all; keep that as it was, or go on from a checkpoint at an epoch's end${from}`;
 }
 
 type Order = ReadonlyMap<string, number | boolean | typeof unknown>;

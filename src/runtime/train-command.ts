@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseOverride, UsageError, type Override } from '../values/overrides.js';
 import { unfixed, type SweepPlan } from '../values/sweep.js';
-import { goOn } from './go-on.js';
+import { elsewhere, goOn } from './go-on.js';
 import { refuseOthers } from './run/folder.js';
 import { RunError } from './run/run-error.js';
 import { isSweep, settingsIn, unfinishedSweepIn } from './run/sweep-folder.js';
@@ -132,7 +132,9 @@ async function sweepOf(
   const found = own === null ? await unfinishedSweepIn(runs, say) : null;
   if (found !== null) return takenUp(spec, found, args);
   if (own !== null && existsSync(own)) refuseOthers(own);
-  say(`no sweep was left to go on with in ${own ?? runs}: a new one`);
+  say(
+    `no sweep was left to go on with in ${own ?? runs}: a new one${own === null ? elsewhere('sweep') : ''}`,
+  );
   return begins;
 }
 

@@ -343,7 +343,9 @@ describe('going on', () => {
       }
       rmSync(left, { recursive: true });
       const { err } = await run(swept(plan, kept), ['--resume=auto', ...short], 'run 1 of 8');
-      expect(err).toContain('no sweep was left to go on with in runs/LineTrainer: a new one');
+      expect(err).toContain(
+        'no sweep was left to go on with in runs/LineTrainer: a new one; a sweep that has a --run-dir of its own goes on where that is named: --resume DIR\n',
+      );
     } finally {
       process.chdir(before);
     }

@@ -5,6 +5,7 @@ import { lstat, readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { HostTensor, StateVariable } from '../engine/engine.js';
 import { record } from '../../values/json-record.js';
+import { newestRunIn } from '../run/about-run.js';
 import { RunError } from '../run/run-error.js';
 import { sameChecksum } from './checksum.js';
 import { codeOf, isThere, sha256 } from './files.js';
@@ -55,7 +56,11 @@ export async function findCheckpoint(path: string): Promise<Checkpoint> {
   const what = (await isFolder(path))
     ? `${path} is no checkpoint and no run with one`
     : `${isOne ? '' : 'there is no folder '}${path}${isOne ? ' is a file' : ''}`;
-  const wanted = 'give the folder of a run, or of a checkpoint with its manifest.json';
+  const run = newestRunIn(path);
+  const wanted =
+    run === null
+      ? 'give the folder of a run, or of a checkpoint with its manifest.json'
+      : `give a run in it, such as ${run}`;
   throw new RunError(`${what}; ${await insteadOf(path, wanted)}`);
 }
 

@@ -6,6 +6,7 @@ import type { Json } from '../addons/addon.js';
 import { didYouMean } from '../../values/near.js';
 import { parseOption, UsageError, type OptionValue } from '../../values/overrides.js';
 import { settingText } from '../../values/sweep.js';
+import type { Checkpoint } from '../checkpoint/read.js';
 import type { Attribute } from './attributes.js';
 import { RunError } from '../run/run-error.js';
 import { jsonOf } from '../run/folder.js';
@@ -155,6 +156,28 @@ export function compareLocks(
   }
   if (never !== null) throw new RunError(`cannot go on from ${from}: ${never}`);
   return differences.flatMap(({ lines }) => lines);
+}
+
+/** What makes the models and is not as the checkpoint says that it was, a line each; `settings` are its params that are other ones now. */
+export function changedModels(
+  { params, specFiles, specSha256 }: Pick<Checkpoint, 'params' | 'specFiles' | 'specSha256'>,
+  trainer: AnyTrainer,
+): {
+  readonly settings: readonly string[];
+  readonly params: readonly string[];
+  readonly spec: readonly string[];
+} {
+  const { files = [], sha256 = null } = trainer.spec;
+  const other = differencesOf(Object.fromEntries(params), paramsByName(trainer), (name) => name);
+  const isText = specFiles.length > 0 && files.length > 0;
+  const spec = isText ? specDifferences(specFiles, files) : digestDifferences(specSha256, sha256);
+  const linesOf = (differences: readonly Difference[]): readonly string[] =>
+    differences.flatMap(({ lines }) => lines);
+  return {
+    settings: other.flatMap(({ name }) => (params.has(name) ? [`${name}=${shown(params.get(name))}`] : [])),
+    params: linesOf(other),
+    spec: linesOf(spec),
+  };
 }
 
 /**

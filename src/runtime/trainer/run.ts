@@ -19,8 +19,10 @@ import type { FitResult } from './fit.js';
 import { evaluatedPass, HookCalls, named, type LiveAddOn } from './hook-calls.js';
 import { closeAddOns, idleHost, startAddOns } from './live-add-ons.js';
 import { isFigure } from './measured-figures.js';
+import { whyMisfit } from './misfit.js';
 import { isOff } from './open-stage.js';
 import { resumePointAt, type Look, type ResumeHead, type ResumePoint } from './resume.js';
+import { changedExterns } from './run-lock.js';
 import { checkHead } from './same-run.js';
 import type { Session } from './session.js';
 import type { Outputs } from './stage.js';
@@ -231,7 +233,7 @@ export async function runTest(
   const live: LiveAddOn[] = [];
   return thenClose(session, options, async () => {
     try {
-      await takeWeights({ session, note }, from, reporter, options);
+      await takeWeights(trainer, { session, note }, from, reporter, options);
       const stages = session.of(kind);
       if (stages.length === 0) throw noStages(trainer, options.kind ?? 'test', 'test and no validate step');
       const all = new Map<string, number>();
@@ -294,7 +296,7 @@ export async function runPredict(
   let count = 0;
   return thenClose(session, options, async () => {
     try {
-      await takeWeights({ session, note }, from, reporter, options);
+      await takeWeights(trainer, { session, note }, from, reporter, options);
       const stages = session.of('predict');
       if (stages.length === 0) throw noStages(trainer, 'predict', 'predict step');
       // The rows of a few batches would replace a whole file.
@@ -338,26 +340,31 @@ const momentOf = ({ step, epoch }: Checkpoint): Moment => ({ step, epoch, second
 
 /** Tells what is to be known of the engine and of files that have changed since the training, and loads the weights. */
 async function takeWeights(
+  trainer: AnyTrainer,
   { session, note }: Pick<Prepared, 'session' | 'note'>,
   from: Checkpoint,
   reporter: Reporter,
   { trained, told = new Set() }: UseOptions,
 ): Promise<void> {
-  const changed = await changedFiles(trained ?? (await trainedWith(from)), session.openSets);
+  const known = trained ?? (await trainedWith(from));
+  const changed = await changedFiles(known, session.openSets);
   for (const line of [...notesOf(session, note), ...changed]) {
     if (!told.has(line)) sayWords(reporter, line);
     told.add(line);
   }
-  await loadWeights(session, from);
+  await loadWeights(session, from, () =>
+    whyMisfit(from, trainer, changedExterns(known.externs, trainer.spec.externs ?? [])),
+  );
 }
 
-async function loadWeights(session: Session, from: Checkpoint): Promise<void> {
+async function loadWeights(session: Session, from: Checkpoint, why: () => string): Promise<void> {
   // Those that are wrong by their names or shapes are not read: they may be large.
   const stored = [...(from.tensors.get('model.safetensors') ?? [])].filter(([path]) => !isFigure(path));
   checkFits(
     session.modelState.filter(({ path }) => !isFigure(path)),
     session.copies.withoutUnmade(new Map(stored)),
     from.folder,
+    why,
   );
   const tensors = await readTensors(from, 'model.safetensors');
   session.figures.take(tensors);

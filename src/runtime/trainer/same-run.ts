@@ -2,6 +2,7 @@
 import { checkFits } from '../checkpoint/read.js';
 import { RunError } from '../run/run-error.js';
 import { isFigure } from './measured-figures.js';
+import { whyMisfit } from './misfit.js';
 import type { ResumeHead } from './resume.js';
 import { compareLocks, lockOf, otherEpochs } from './run-lock.js';
 import { headOf } from './run-record.js';
@@ -37,8 +38,9 @@ export async function checkHead(
   allowed: readonly string[],
 ): Promise<void> {
   const { session } = prepared;
-  await checkSame(trainer, prepared, head, allowed);
+  const changes = await checkSame(trainer, prepared, head, allowed);
   const { tensors, folder } = head.checkpoint;
+  const why = (): string => whyMisfit(head.checkpoint, trainer, changes);
   const [model, optimizer] = (['model.safetensors', 'optimizer.safetensors'] as const).map(
     (name) => new Map([...(tensors.get(name) ?? [])].filter(([path]) => !isFigure(path))),
   );
@@ -46,6 +48,7 @@ export async function checkHead(
     session.modelState.filter(({ path }) => !isFigure(path)),
     session.copies.withoutUnmade(model ?? new Map()),
     folder,
+    why,
   );
-  checkFits(session.optimizerState, optimizer ?? new Map(), folder);
+  checkFits(session.optimizerState, optimizer ?? new Map(), folder, why);
 }

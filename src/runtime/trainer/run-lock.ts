@@ -76,6 +76,23 @@ function valueOf({ declaration }: Attribute, text: string): OptionValue | undefi
 }
 
 /**
+ * Whether an attribute has one value by two texts; what is no text is what the spec says, of which nothing is known where it is another one.
+ * `0.001` and `1e-3` are one number, `60.seconds` and `1.minute` one time, and what the spec says already is nothing new.
+ */
+export function isSameAttribute(
+  known: Attribute | null,
+  was: unknown,
+  is: unknown,
+  isSameSpec = true,
+): boolean {
+  if (known === null) return false;
+  const bySpecOr = (text: unknown): OptionValue | undefined =>
+    typeof text === 'string' ? valueOf(known, text) : isSameSpec ? known.inSpec : undefined;
+  const [before, now] = [bySpecOr(was), bySpecOr(is)];
+  return before !== undefined && JSON.stringify(before) === JSON.stringify(now);
+}
+
+/**
  * Throws a RunError that shows what differs and is not allowed, a UsageError where something is allowed that no run has. `there` is
  * what the checkpoint says.
  */
@@ -99,15 +116,8 @@ export function compareLocks(
     const value = otherSpec.length > 0 ? undefined : attribute(name)?.inSpec;
     return value === undefined ? 'as in the spec' : `${settingText(value)} (as in the spec)`;
   };
-  // `0.001` and `1e-3` are one number, `60.seconds` and `1.minute` one time, and what the spec says already is nothing new.
-  const isSameValue = (name: string, was: unknown, is: unknown): boolean => {
-    const known = attribute(name);
-    if (known === null) return false;
-    const bySpecOr = (text: unknown): OptionValue | undefined =>
-      typeof text === 'string' ? valueOf(known, text) : otherSpec.length > 0 ? undefined : known.inSpec;
-    const [before, now] = [bySpecOr(was), bySpecOr(is)];
-    return before !== undefined && JSON.stringify(before) === JSON.stringify(now);
-  };
+  const isSameValue = (name: string, was: unknown, is: unknown): boolean =>
+    isSameAttribute(attribute(name), was, is, otherSpec.length === 0);
   const differences = [
     ...differencesOf(record('params', before['params']), record('params', here['params']), (name) => name),
     ...differencesOf(

@@ -28,6 +28,7 @@ import {
   wordsOf,
   type PointRun,
 } from './sweep-points.js';
+import { sameSettings } from './sweep-settings.js';
 import type { TrainerClass, TrainerSetup } from './trainer.js';
 
 export interface SweepRunOptions extends RunOptions {
@@ -83,7 +84,11 @@ export async function runSweep(
     const shown = folder === null ? null : shortPath(folder.path);
     const data = new SweepData(shown, allow.includes('data'), say);
     if (folder !== null)
-      await takeUp(folder, about, runs, options.goesOn === true ? 'all' : 'finished', data);
+      await takeUp(folder, about, runs, {
+        kept: options.goesOn === true ? 'all' : 'finished',
+        data,
+        isSameSettings: (was, is) => isSameBase(trainerClass, plan, was, is),
+      });
     const points = combinations(plan.over).length;
     const done = runs.filter(({ state }) => state === 'finished').length;
     say(
@@ -221,15 +226,26 @@ async function takeUp(
   folder: SweepFolder,
   about: Readonly<Record<string, Json>>,
   runs: readonly PointRun[],
-  kept: 'finished' | 'all',
-  data: SweepData,
+  {
+    kept,
+    data,
+    isSameSettings,
+  }: {
+    readonly kept: 'finished' | 'all';
+    readonly data: SweepData;
+    readonly isSameSettings: (was: readonly string[], is: readonly string[]) => boolean;
+  },
 ): Promise<void> {
   if (folder.before !== null) {
     for (const key of identity) {
       // Sweeps of before it was kept say nothing of it.
       if (key === 'externs' && !folder.before.has(key)) continue;
       const [was, is] = [plainValue(folder.before.get(key)), plainValue(about[key])];
-      if (!isSame(key, was, is))
+      const isSameOne =
+        key === 'settings' && Array.isArray(was) && Array.isArray(is)
+          ? isSameSettings(was.map(String), is.map(String))
+          : isSame(key, was, is);
+      if (!isSameOne)
         throw new RunError(
           `${folder.path} is a sweep with ${otherOf[key]} (${wordsOfAbout(was)}, now ${wordsOfAbout(is)}); choose another --run-dir, go on with what it was started with, or begin anew with --resume none and another --run-dir`,
         );
@@ -260,6 +276,24 @@ function plainValue(value: unknown): unknown {
     each instanceof Map ? Object.fromEntries(each) : each,
   );
   return text === undefined ? undefined : JSON.parse(text);
+}
+
+/** Whether what two command lines say besides the axes makes the same runs. */
+function isSameBase(
+  trainerClass: TrainerClass,
+  plan: SweepPlan,
+  was: readonly string[],
+  is: readonly string[],
+): boolean {
+  const axes = new Set([...plan.over, ...plan.average].map(({ name }) => name));
+  const setup = (settings: readonly Override[]): TrainerSetup => {
+    const params = settings.filter(({ path }) => path.length === 1);
+    return firstOf(trainerClass, plan, {
+      params,
+      attributes: settings.filter((each) => !params.includes(each)),
+    });
+  };
+  return sameSettings(trainerClass, was, is, setup, (name) => axes.has(name));
 }
 
 /** Code of externs is the same under another path: the spec says where it lies. */

@@ -29,6 +29,8 @@ export interface Resume {
 export interface RunCurves {
   /** The run as its reader named it. */
   readonly path: string;
+  /** What tells it from the other runs of its sweep; a run is known by its path where it is empty, or not there. */
+  readonly label?: string;
   /** The trainer, where `run.json` says it; else an empty text. */
   readonly trainer: string;
   readonly curves: readonly Curve[];

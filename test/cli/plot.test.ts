@@ -97,5 +97,21 @@ describe('ztrainc plot', () => {
     const { code, stdout } = await desk.ztrainc(['plot', 'runs/sweep', '--metrics', 'loss']);
     expect([code, stdout.split('\n')[0]]).toEqual([0, 'Made<Up> · 2 runs']);
     expect(stdout).toContain('+ point-1 validate 0.225');
+    // By what tells them apart, where the sweep says it; a run that is named itself as well is drawn once.
+    const settled = ['point-1', 'point-2'].map((name, at) => ({
+      runs: [{ folder: name, settings: { lr: 10 ** -(at + 1), units: 4 } }],
+    }));
+    writeFileSync(join(folder, 'sweep.json'), JSON.stringify({ points: settled }));
+    for (const paths of [
+      ['runs/sweep'],
+      ['runs/sweep/point-2', 'runs/sweep'],
+      ['runs/sweep', 'runs/sweep/point-1/'],
+    ]) {
+      const named = await desk.ztrainc(['plot', ...paths, '--metrics', 'loss']);
+      expect(named.stdout).toContain('lr=0.1 validate 0.225');
+      expect(named.stdout).toContain('lr=0.01 train 0.125');
+      expect(named.stdout).toContain('· 2 runs');
+      expect(named.stdout).not.toMatch(/point-|units/);
+    }
   });
 });

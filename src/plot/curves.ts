@@ -38,12 +38,15 @@ export interface RunCurves {
   readonly resumes: readonly Resume[];
 }
 
-/** A run's folder that cannot be drawn, or what of it. `missing`: it has measured nothing so far. */
+/**
+ * A run's folder that cannot be drawn, or what of it. `misuse`: what was asked for is nothing that runs have. `absent`: there is no run.
+ * `missing`: it has measured nothing so far.
+ */
 export class PlotError extends Error {
   override readonly name = 'PlotError';
   constructor(
     message: string,
-    readonly kind: 'misuse' | 'missing' | 'broken',
+    readonly kind: 'misuse' | 'absent' | 'missing' | 'broken',
   ) {
     super(message);
   }

@@ -94,9 +94,9 @@ const finer = (a: Growing, b: Growing): Growing => {
  */
 export async function readRun(path: string): Promise<RunCurves> {
   const file = join(path, 'metrics.jsonl');
-  if (!existsSync(path)) throw new PlotError(`there is no folder ${path}; name a run's folder`, 'misuse');
+  if (!existsSync(path)) throw new PlotError(`there is no folder ${path}; name a run's folder`, 'absent');
   if (!statSync(path).isDirectory())
-    throw new PlotError(`${path} is a file; name the run's folder, which holds metrics.jsonl`, 'misuse');
+    throw new PlotError(`${path} is a file; name the run's folder, which holds metrics.jsonl`, 'absent');
   if (!existsSync(file)) {
     const inside = readdirSync(path, { withFileTypes: true })
       .filter((entry) => entry.isDirectory() && existsSync(join(path, entry.name, 'metrics.jsonl')))
@@ -104,7 +104,7 @@ export async function readRun(path: string): Promise<RunCurves> {
     const [newest] = inside.sort().reverse();
     throw new PlotError(
       `${path} holds no run (there is no metrics.jsonl in it)${newest === undefined ? "; name a run's folder" : `; did you mean ${newest}?`}`,
-      'misuse',
+      'absent',
     );
   }
   const { trainer, stepsPerEpoch, starts } = describe(path);

@@ -94,7 +94,7 @@ describe('a run is read', () => {
   });
 
   test('only where one is', async () => {
-    await expect(readRun(join(root, 'nowhere'))).rejects.toMatchObject({ kind: 'misuse' });
+    await expect(readRun(join(root, 'nowhere'))).rejects.toMatchObject({ kind: 'absent' });
     await expect(runOf([])).rejects.toMatchObject({ kind: 'missing' });
     await expect(runOf(['{"sta'])).rejects.toThrow(/has measured nothing so far/);
     const inside = writeRun(join(root, 'many', 'one'), [train(1, 1)]);

@@ -12,6 +12,7 @@ import { namedFolder, runFit, type RunOptions } from './trainer/run.js';
 import type { ParamValue, TrainerSpec } from './trainer/spec.js';
 import { firstOf, runSweep, type SweepBase } from './trainer/sweep.js';
 import type { TrainerClass, TrainerSetup } from './trainer/trainer.js';
+import { counted } from '../values/counted.js';
 
 /** What the command line says of training. */
 export interface TrainArguments extends SweepBase {
@@ -178,7 +179,7 @@ async function sweepFrom(
   if (result.failed > 0) {
     const again =
       result.folder === null ? '' : `; --run-dir ${result.folder} runs what is not done once more`;
-    throw new RunError(`${result.failed} of ${result.runs} runs failed${again}`);
+    throw new RunError(`${result.failed} of ${counted(result.runs, 'run')} failed${again}`);
   }
   if (result.unpicked !== null) throw new RunError(result.unpicked);
   return result.signal;

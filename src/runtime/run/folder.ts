@@ -25,6 +25,7 @@ import {
 import { lockFolder, lockName, type FolderLock } from '../checkpoint/lock.js';
 import { newestRunIn } from './about-run.js';
 import { RunError } from './run-error.js';
+import { counted, grouped } from '../../values/counted.js';
 
 /** `20260131-142501-3f1c`, in UTC, for a new run. */
 export function runName(now: Date): string {
@@ -129,7 +130,7 @@ export async function reopenRunFolder(
     const metrics = openFile(path, 'metrics.jsonl');
     const { size } = fstatSync(metrics);
     const file = join(path, 'metrics.jsonl');
-    const lost = `${file} has ${size} bytes, and had ${length} when the checkpoint was written: lines of it are gone`;
+    const lost = `${file} has ${counted(size, 'byte')}, and had ${grouped(length)} when the checkpoint was written: lines of it are gone`;
     if (size < length && !mayLack) {
       closeSync(metrics);
       throw new RunError(`${lost}; put it back, or say that it is meant: --allow metrics`);

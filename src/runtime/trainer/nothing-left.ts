@@ -11,6 +11,7 @@ import { endedBy, type ResumePoint } from './resume.js';
 import { reporterOf, type AnyTrainer, type RunOptions } from './run.js';
 import { shortPath } from './short-path.js';
 import type { Prepared } from './trainer.js';
+import { counted } from '../../values/counted.js';
 
 /** How a run had ended when someone went on with it. */
 export interface Over {
@@ -65,7 +66,7 @@ export function tellOver(
   const reporter = reporterOf(trainer, options, null);
   const { at, reason, because } = result;
   const how: Readonly<Record<EndReason, string>> = {
-    finished: `has finished its ${at.step} steps`,
+    finished: `has finished its ${counted(at.step, 'step')}`,
     stopped: `was stopped after step ${at.step}${because === null ? '' : ` (${because})`}`,
     'out-of-time': `came to its max_time after step ${at.step}`,
     interrupted: `was interrupted after step ${at.step}`,

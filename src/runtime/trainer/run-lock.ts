@@ -16,6 +16,7 @@ import { filesOfSet } from './read-files.js';
 import { paramsByName, readFiles } from './run-record.js';
 import type { AnyTrainer } from './run.js';
 import type { Session } from './session.js';
+import { counted, grouped } from '../../values/counted.js';
 
 /** Facts by name: those of params by the param's, those of options and overrides as the command line has them. */
 export type Lock = Readonly<Record<string, Json>>;
@@ -202,7 +203,7 @@ export function otherEpochs(state: Readonly<Record<string, unknown>>, here: Lock
   if (typeof now !== 'number' || typeof was !== 'number' || was === now) return null;
   const step = Number(state['step']);
   const place = (steps: number): string => `epoch ${(step / steps).toFixed(2)}`;
-  return `an epoch had ${was} steps and has ${now} now, with which step ${step} would lie at ${place(now)}, not at ${place(was)}; keep batch, accumulate, limit and the number of rows as they were, or begin a new run from its weights by the add-on pretrained`;
+  return `an epoch had ${counted(was, 'step')} and has ${grouped(now)} now, with which step ${step} would lie at ${place(now)}, not at ${place(was)}; keep batch, accumulate, limit and the number of rows as they were, or begin a new run from its weights by the add-on pretrained`;
 }
 
 /** Steps of an epoch by the place in the data, of a checkpoint that does not say them; null in the first epoch. */
@@ -338,7 +339,10 @@ function changedLines(path: string, old: readonly string[], young: readonly stri
   ];
   if (changed.length === 0) return [`${path}: its lines are in another order`];
   const rest = changed.length - shownLines;
-  return [...changed.slice(0, shownLines), ...(rest > 0 ? [`${path}: and ${rest} lines more`] : [])];
+  return [
+    ...changed.slice(0, shownLines),
+    ...(rest > 0 ? [`${path}: and ${counted(rest, 'line')} more`] : []),
+  ];
 }
 
 /** Lines of `own` that `other` has not, or has less often: the last ones of those. */

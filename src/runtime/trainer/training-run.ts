@@ -41,6 +41,7 @@ import {
   refuseUnmeasured,
   watchesOf,
 } from './watched.js';
+import { counted, grouped } from '../../values/counted.js';
 
 /** Trains, with what was prepared for it. */
 export async function trainPrepared(
@@ -363,7 +364,9 @@ function linesOf(
         ]),
     `goes on after step ${step}, from ${shortPath(folder)}`,
     ...(totalSteps !== null && step >= totalSteps && changes.length > 0
-      ? [`nothing is left to train: ${step} steps are done, and the run has ${totalSteps} in all now`]
+      ? [
+          `nothing is left to train: ${counted(step, 'step')} ${step === 1 ? 'is' : 'are'} done, and the run has ${grouped(totalSteps)} in all now`,
+        ]
       : []),
   ];
 }
@@ -390,12 +393,14 @@ function begin(
     );
   say(`${spec.trainer} on ${session.engine.version}, seed ${options.seed}`);
   const all =
-    totalSteps === null ? 'until max_time' : `${totalSteps}${session.isEndless ? ' steps' : ''} in all`;
-  const whole = `${session.isEndless ? 'live data, no epochs' : `${stepsPerEpoch} steps an epoch`}, ${all}`;
+    totalSteps === null
+      ? 'until max_time'
+      : `${session.isEndless ? counted(totalSteps, 'step') : grouped(totalSteps)} in all`;
+  const whole = `${session.isEndless ? 'live data, no epochs' : `${counted(stepsPerEpoch, 'step')} an epoch`}, ${all}`;
   say(
     devRun === null
       ? `${whole}${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`
-      : `a dev run of at most ${devRun} step${devRun === 1 ? '' : 's'}, and as many batches of each other step; a whole run has ${whole}`,
+      : `a dev run of at most ${counted(devRun, 'step')}, and as many batches of each other step; a whole run has ${whole}`,
   );
   notesOf(session, note).forEach(say);
   for (const line of session.pretrained?.lines ?? []) say(line);

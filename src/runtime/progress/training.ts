@@ -186,7 +186,7 @@ export class TrainingProgress implements FitListener {
       ...rates,
     ];
     const rate = over === 'pass' ? [] : this.#rate(at, record.throughput);
-    for (const line of wrapParts([...parts, ...rate], width)) this.reporter.line(line);
+    for (const line of wrapParts([...parts, ...rate], width)) this.reporter.usual(line);
   }
 
   /** Learning rates of the step that ended, and which of them moved nothing. */

@@ -79,6 +79,8 @@ export interface RunOptions {
   readonly notClosed?: ((error: RunError) => void) | undefined;
   /** The command that draws a run's curves, to be named at its end. */
   readonly plot?: (folder: string) => string;
+  /** One of several runs: where `progress` is `auto`, what every run says is in its `console.log` alone. */
+  readonly isBrief?: boolean;
   /** Who holds training at the ends of steps; nobody unless given. */
   readonly hand?: Hand | undefined;
 }
@@ -419,5 +421,9 @@ export function namedFolder(trainerClass: TrainerClass, setup: TrainerSetup): st
 
 export function reporterOf(trainer: AnyTrainer, options: RunOptions, folder: RunFolder | null): Reporter {
   const { stream = process.stderr, environment = process.env } = options;
-  return reporterFor(trainer.options.progress, stream, environment, (line) => folder?.console(line));
+  const log = (line: string): void => folder?.console(line);
+  const reporter = reporterFor(trainer.options.progress, stream, environment, log);
+  return options.isBrief === true && trainer.options.progress === 'auto'
+    ? { ...reporter, usual: log }
+    : reporter;
 }

@@ -23,6 +23,7 @@ import {
   isLeft,
   pickedJson,
   pointsJson,
+  resultText,
   tableLines,
   unpickedText,
   wordsOf,
@@ -115,6 +116,9 @@ export async function runSweep(
       const checkData = (read: Json): void => data.check(run.name, read);
       await runOne(trainerClass, base, run, folder, { ...options, control, stream, checkData });
       if (run.error !== null) say(`error: ${run.error}`);
+      // Where the run itself is in its log alone.
+      if (run.summary !== null && first.options.progress === 'auto')
+        say(`  ${resultText(plan, run.summary)}`);
       await write(false);
     }
     const signal = runs.some(isLeft) ? control.signal : null;
@@ -190,6 +194,7 @@ async function runOne(
       ...options,
       runDir: path,
       resume,
+      isBrief: true,
       // The sweep goes on, and says how.
       goOn: undefined,
       failed: undefined,

@@ -172,7 +172,8 @@ export class Stage {
       const { compiled, trace } = variant;
       let to = from + 1;
       if (trace !== null && trace.outputs.length === 0) {
-        while (to < runs.length && to - from < compiled.atOnce) {
+        const most = Math.min(compiled.atOnce, this.totals.untilFold);
+        while (to < runs.length && to - from < most) {
           const next = runs[to];
           if (next === undefined || this.#find(shapesOf(next), next.run) !== variant) break;
           to += 1;

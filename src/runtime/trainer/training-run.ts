@@ -24,7 +24,7 @@ import { loopStateOf, type LoopState } from './loop-state.js';
 import { pretrainedOf } from './pretrained.js';
 import { bestOf, checkStillNewest, pointersOf, setNewerAside, type ResumePoint } from './resume.js';
 import { leftOutLines } from './open-data.js';
-import { jsonRecordOf as jsonOf, keptDefaults } from './run-lock.js';
+import { isReworded, jsonRecordOf as jsonOf, keptDefaults } from './run-lock.js';
 import { checkSame } from './same-run.js';
 import { nothingLeft, tellOver } from './nothing-left.js';
 import { describe, endedAs, jsonRecord, readFiles, startsIn, summaryOf, type Resumed } from './run-record.js';
@@ -352,6 +352,9 @@ function linesOf(
   const { totalSteps } = session.pace;
   return [
     ...changes.map((line) => `allowed: ${line}`),
+    ...(isReworded(state['lock'], spec)
+      ? ['the spec has another text that means the same: comments or blank space']
+      : []),
     ...keptDefaults(trainer, allowed),
     ...(engine === session.engine.version
       ? []

@@ -25,6 +25,7 @@ import { checkHead } from './same-run.js';
 import type { Session } from './session.js';
 import type { Outputs } from './stage.js';
 import type { ResolvedOptions } from './resolved-options.js';
+import { startedNow, type Started } from './run-record.js';
 import { trainPrepared } from './training-run.js';
 import type { Prepared, PrepareOptions, TrainerClass, TrainerSetup } from './trainer.js';
 import type { ParamOrigin } from './params.js';
@@ -105,7 +106,7 @@ export interface FitStart extends Omit<RunOptions, 'resume'> {
 
 /** Trains from the first step, or from where a run was left. */
 export async function runFit(trainer: AnyTrainer, start: FitStart = {}): Promise<FitResult> {
-  const started = Date.now();
+  const started = startedNow();
   const { resume = null } = start;
   if (typeof resume === 'string')
     return runFrom<never>(
@@ -126,7 +127,7 @@ export async function runFrom<T extends string | null = never>(
   find: (look: Look) => Promise<ResumePoint | T>,
   options: RunOptions,
 ): Promise<FitResult | T> {
-  const started = Date.now();
+  const started = startedNow();
   const held: { ready: { readonly trainer: AnyTrainer; readonly prepared: Prepared } | null } = {
     ready: null,
   };
@@ -173,7 +174,7 @@ function fitPrepared(
   trainer: AnyTrainer,
   prepared: Prepared,
   options: RunOptions,
-  started: number,
+  started: Started,
 ): Promise<FitResult> {
   return thenClose(prepared.session, options, () => {
     // One that is missing would be noticed when a run is over.

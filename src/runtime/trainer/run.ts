@@ -115,7 +115,12 @@ export async function runFit(trainer: AnyTrainer, start: FitStart = {}): Promise
       { ...start, resume: null },
     );
   const options: RunOptions = { ...start, resume };
-  return fitPrepared(trainer, await prepareFit(trainer, options, resume !== null), options, started);
+  return fitPrepared(
+    trainer,
+    await prepareFit(trainer, options, resume?.checkpoint.engine),
+    options,
+    started,
+  );
 }
 
 /**
@@ -141,7 +146,7 @@ export async function runFrom<T extends string | null = never>(
     // What was made for a newer one, which was damaged. A trainer prepares once: where it is the same, so is what it prepared.
     if (held.ready?.trainer !== trainer) {
       await letGo();
-      held.ready = { trainer, prepared: await prepareFit(trainer, options, true) };
+      held.ready = { trainer, prepared: await prepareFit(trainer, options, head.checkpoint.engine) };
     }
     await checkHead(trainer, held.ready.prepared, head, options.allow ?? []);
   };
@@ -161,11 +166,14 @@ export async function runFrom<T extends string | null = never>(
   return point;
 }
 
-function prepareFit(trainer: AnyTrainer, options: RunOptions, goesOn: boolean): Promise<Prepared> {
+/** `ranOn`: the engine of the run that goes on, if one does. */
+function prepareFit(trainer: AnyTrainer, options: RunOptions, ranOn?: string): Promise<Prepared> {
+  const goesOn = ranOn !== undefined;
   return trainer.prepare({
     // Figures of the data are in the checkpoint.
     kinds: goesOn ? ['train', 'validate'] : ['measure', 'train', 'validate'],
     goesOn,
+    ranOn,
     ...preparing(options),
   });
 }

@@ -3,9 +3,17 @@ import type { Checkpoint } from '../checkpoint/read.js';
 import { changedModels } from './run-lock.js';
 import type { AnyTrainer } from './run.js';
 
-/** Ends the message about a checkpoint that does not fit. `also`: what else is known to differ, a line each. */
-export function whyMisfit(checkpoint: Checkpoint, trainer: AnyTrainer, also: readonly string[] = []): string {
-  const { settings, params, spec } = changedModels(checkpoint, trainer);
+/**
+ * Ends the message about a checkpoint that does not fit. `tokensSha256`: of the tokens of its spec, as its lock has it. `also`: what else is
+ * known to differ, a line each.
+ */
+export function whyMisfit(
+  checkpoint: Checkpoint,
+  trainer: AnyTrainer,
+  tokensSha256: unknown,
+  also: readonly string[],
+): string {
+  const { settings, params, spec } = changedModels(checkpoint, trainer, tokensSha256);
   const lines = [...new Set([...params, ...spec, ...also])];
   if (lines.length === 0)
     return '; its params and its spec are the same, so code that makes models (of an extern, or of a class that extends the trainer) is another than it was trained with: go back to that';

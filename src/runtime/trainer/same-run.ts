@@ -1,4 +1,5 @@
 /** Whether a run that goes on is the one that its checkpoint is of: by what the checkpoint says, before any of its tensors is read. */
+import { record } from '../../values/json-record.js';
 import { checkFits } from '../checkpoint/read.js';
 import { RunError } from '../run/run-error.js';
 import { isFigure } from './measured-figures.js';
@@ -40,7 +41,8 @@ export async function checkHead(
   const { session } = prepared;
   const changes = await checkSame(trainer, prepared, head, allowed);
   const { tensors, folder } = head.checkpoint;
-  const why = (): string => whyMisfit(head.checkpoint, trainer, changes);
+  const why = (): string =>
+    whyMisfit(head.checkpoint, trainer, record('lock', head.state['lock'])['spec_tokens_sha256'], changes);
   const [model, optimizer] = (['model.safetensors', 'optimizer.safetensors'] as const).map(
     (name) => new Map([...(tensors.get(name) ?? [])].filter(([path]) => !isFigure(path))),
   );

@@ -1,9 +1,11 @@
 /** Whether a run that goes on is the one that its checkpoint is of: by what the checkpoint says, before any of its tensors is read. */
+import { record } from '../../values/json-record.js';
 import { checkFits } from '../checkpoint/read.js';
 import { RunError } from '../run/run-error.js';
 import { otherOrder } from './epoch-order.js';
 import { withoutOtherScaling } from './loss-scaling.js';
 import { isFigure } from './measured-figures.js';
+import { whyMisfit } from './misfit.js';
 import { otherPretrained } from './pretrained.js';
 import type { ResumeHead } from './resume.js';
 import { compareLocks, lockOf, otherEpochs } from './run-lock.js';
@@ -43,8 +45,10 @@ export async function checkHead(
   allowed: readonly string[],
 ): Promise<void> {
   const { session } = prepared;
-  await checkSame(trainer, prepared, head, allowed);
+  const changes = await checkSame(trainer, prepared, head, allowed);
   const { tensors, folder } = head.checkpoint;
+  const why = (): string =>
+    whyMisfit(head.checkpoint, trainer, record('lock', head.state['lock'])['spec_tokens_sha256'], changes);
   const [model, optimizer] = (['model.safetensors', 'optimizer.safetensors'] as const).map(
     (name) => new Map([...(tensors.get(name) ?? [])].filter(([path]) => !isFigure(path))),
   );
@@ -52,7 +56,8 @@ export async function checkHead(
     session.modelState.filter(({ path }) => !isFigure(path)),
     session.copies.withoutUnmade(model ?? new Map()),
     folder,
+    why,
   );
   const state = withoutOtherScaling(session.optimizerState, optimizer ?? new Map(), allowed);
-  checkFits(state.variables, state.tensors, folder);
+  checkFits(state.variables, state.tensors, folder, why);
 }

@@ -4,6 +4,7 @@
  * TypeScript in it, and every record can be written as JSON (`show --ir` prints exactly this).
  */
 import type { Span } from '../parser/source.js';
+import type { Amends } from '../values/amends.js';
 import type { Phase } from '../values/phases.js';
 import type { IrExtern, IrExternLayer } from './ir-externs.js';
 import type { IrModel, IrOptimizer, IrSlotRef } from './ir-models.js';
@@ -332,6 +333,8 @@ export interface IrTrainer {
   }[];
   readonly options: readonly IrNamed[];
   readonly data: readonly IrData[];
+  /** Data sets and optimizers that amend others; not there where none does. */
+  readonly amends?: Amends;
   /** Models in use, in the spec's order; each is one instance of its class. */
   readonly models: readonly IrModel[];
   readonly schedules: readonly IrSchedule[];

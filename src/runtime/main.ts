@@ -287,7 +287,7 @@ async function evaluateWith(
   const code = otherCode(trained, spec);
   if (code !== null) say(`note: ${code}; the weights must still fit`);
   const { taken, notes } = attributesOfRun(trained, args.attributes, () =>
-    new trainerClass({ params }).dataNames(),
+    new trainerClass({ params }).settableData(),
   );
   for (const line of notes) say(`note: ${line}`);
   const trainer = new trainerClass({ params, overrides: [...taken, ...args.attributes] });

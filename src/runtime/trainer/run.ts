@@ -40,6 +40,8 @@ export interface AnyTrainer {
   readonly overrides: readonly string[];
   /** Names of the data sets, which own `batch` and others. */
   dataNames(): readonly string[];
+  /** And of those that they are made of. */
+  settableData(): readonly string[];
   /** The data sets by their names, without overrides. */
   dataSets(): ReadonlyMap<string, Data<unknown>>;
   prepare(options: PrepareOptions): Promise<Prepared>;

@@ -15,6 +15,7 @@ import type { Figures, Reduction } from '../rows/reduction.js';
 import type { Schedule } from '../schedules/index.js';
 import { RunError } from '../run/run-error.js';
 import { ranked, type Scalar, type Tensor } from '../tensor.js';
+import { onlyAmended } from '../../values/amends.js';
 import { dueAt, durationInSteps } from '../../values/durations.js';
 import { optionTable } from '../../values/options.gen.js';
 import type { Override } from '../../values/overrides.js';
@@ -185,9 +186,15 @@ export abstract class Trainer<
     return new Map(dataOf(this.configureData()).map(([key, set]) => [this.spec.data?.[key] ?? key, set]));
   }
 
-  /** Names of the data sets in the spec. */
+  /** Names of the data sets in the spec that steps read. */
   dataNames(): readonly string[] {
     return [...this.dataSets().keys()];
+  }
+
+  /** Names of data sets whose options a command line may set: those that steps read, and what these are made of. */
+  settableData(): readonly string[] {
+    const names = this.dataNames();
+    return [...names, ...onlyAmended(this.spec.amends?.data ?? [], names)];
   }
 
   /** Makes models and weights and opens data. Once a trainer. */
@@ -208,8 +215,15 @@ export abstract class Trainer<
       data: new Map([...dataNames].map(([set, name]) => [name, set])),
       optimizers: new Map(Object.entries(this.configureOptimizers(models))),
       addOns: addOns.some(({ kind }) => kind === 'checkpoint') ? addOns : [...addOns, checkpoint()],
+      amends: spec.amends ?? {},
     };
     const overridden = overrideAttributes(configured, this.#overrides, optionTable);
+    const workersGiven = new Set(
+      [...dataNames].flatMap(([set, name]) => {
+        const { workers } = overridden.data.get(set)?.options ?? set.options;
+        return workers === set.options.workers ? [] : [name];
+      }),
+    );
     const isTraining = typeof options.kinds !== 'function' && options.kinds.includes('train');
     const replaced =
       this.options.overfit !== null && isTraining
@@ -256,8 +270,7 @@ export abstract class Trainer<
       limitAs: options.limitAs,
       reads: overridden.addOns.flatMap(({ reads = [] }) => reads),
       dataRoot: options.dataRoot,
-      isChecked: (label) =>
-        spec.sha256 !== undefined && !this.overrides.some((each) => each.startsWith(`${label}.workers=`)),
+      isChecked: (label) => spec.sha256 !== undefined && !workersGiven.has(label),
       rowWorkers: () => rowWorkerStart(this, spec, options.dataRoot),
       clockOf: (clock) => (isClockOf<S>(clock, schedules) ? clock : fault()),
     }).catch((error: unknown) => {

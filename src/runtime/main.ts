@@ -12,7 +12,7 @@ import { DataError } from './data/data-error.js';
 import { isRowWorker, offerTrainer } from './data/row-worker.js';
 import { paramsOf } from './go-on.js';
 import { helpText, versionText } from './help.js';
-import { metricLines, RowPrinter } from './printed.js';
+import { metricLines, refuseJson, RowPrinter } from './printed.js';
 import { wordColumns, writeWords, type LineStream } from './progress/reporter.js';
 import type { Table } from './rows/reduction.js';
 import { RunError } from './run/run-error.js';
@@ -309,6 +309,7 @@ async function evaluateWith(
     rows: (rows, step) => {
       print.write(step, rows);
     },
+    ...(args.json ? { taken: refuseJson } : {}),
   });
 }
 

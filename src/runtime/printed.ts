@@ -1,8 +1,11 @@
 /** What `test` and `predict` print: what a program reads goes to stdout, and nothing else does. */
+import { extname } from 'node:path';
+import { nameOfAddOn, type AddOn } from './addons/addon.js';
 import { csvHeader, csvLines, jsonLines } from './addons/predictions.js';
 import { showNumber, table } from './progress/format.js';
 import { tableLines } from './progress/training.js';
 import type { Table } from './rows/reduction.js';
+import { UsageError } from '../values/overrides.js';
 import { jsonNumber } from './run/folder.js';
 import { jsonTable } from './trainer/run-record.js';
 import type { Outputs } from './trainer/stage.js';
@@ -36,6 +39,21 @@ export class RowPrinter {
     this.#step = step;
     stdout.write((this.isJson ? jsonLines(rows) : csvLines(rows)).map((line) => `${line}\n`).join(''));
   }
+}
+
+/** Throws a UsageError: rows that an add-on takes are not printed, so `--json` would say nothing of them. */
+export function refuseJson(by: AddOn): never {
+  const name = nameOfAddOn(by);
+  const { file } = by.options ?? {};
+  const isFile = by.kind === 'predictions' && typeof file === 'string';
+  const instead = !isFile
+    ? ''
+    : extname(file).toLowerCase() === '.jsonl'
+      ? ': they are JSON there'
+      : ', or give the file the ending .jsonl in the spec';
+  throw new UsageError(
+    `--json prints rows, and the add-on ${name} takes them${isFile ? ` to ${file}` : ''}; leave it out${instead}`,
+  );
 }
 
 const infinite = Number.POSITIVE_INFINITY;

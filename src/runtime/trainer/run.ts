@@ -3,7 +3,7 @@
  * weights.
  */
 import { join, resolve } from 'node:path';
-import type { Json, Moment } from '../addons/addon.js';
+import { nameOfAddOn, type AddOn, type Json, type Moment } from '../addons/addon.js';
 import type { Data } from '../data/data.js';
 import { checkFits, findCheckpoint, loadInto, readTensors, type Checkpoint } from '../checkpoint/read.js';
 import { reporterFor, sayWords, type LineStream, type Reporter } from '../progress/reporter.js';
@@ -97,6 +97,14 @@ export interface TestOptions extends UseOptions {
   readonly table?: (name: string, table: Table) => void;
   /** Gets each batch's rows of a step that returns some, unless an add-on (`predictions`) takes them. */
   readonly rows?: (step: string, rows: Outputs) => Promise<void> | void;
+}
+
+/** What else a prediction takes. */
+export interface PredictOptions extends UseOptions {
+  /** Gets each batch's rows with the step's name, unless an add-on takes them. */
+  readonly rows: (rows: Outputs, step: string) => Promise<void> | void;
+  /** Told, before the first row, of an add-on that takes them. What it throws ends the prediction. */
+  readonly taken?: (by: AddOn) => void;
 }
 
 /** How training begins. */
@@ -282,7 +290,7 @@ export async function runTest(
 export async function runPredict(
   trainer: AnyTrainer,
   from: Checkpoint,
-  options: UseOptions & { readonly rows: (rows: Outputs, step: string) => Promise<void> | void },
+  options: PredictOptions,
 ): Promise<number> {
   const { control = new Control() } = options;
   const { session, addOns, note } = await trainer.prepare({
@@ -304,8 +312,10 @@ export async function runPredict(
       startAddOns(takers, idleHost(session, reporter), all);
       live = all;
       const at = momentOf(from);
+      const taker = all.find(({ hooks }) => hooks.predicted !== undefined);
+      const by = takers.find((each) => nameOfAddOn(each) === taker?.kind);
+      if (by !== undefined) options.taken?.(by);
       for (const { kind, hooks } of all) await named(kind, 'predictStart', () => hooks.predictStart?.(at));
-      const isTaken = all.some(({ hooks }) => hooks.predicted !== undefined);
       for (const open of stages) {
         const { name } = open.stage.plan;
         const whole = await evaluateStage(session, open, {
@@ -316,7 +326,7 @@ export async function runPredict(
             count += rows;
             for (const { kind, hooks } of all)
               await named(kind, 'predicted', () => hooks.predicted?.(outputs, name));
-            if (!isTaken) await options.rows(outputs, name);
+            if (taker === undefined) await options.rows(outputs, name);
             reporter.live(`${name} ${done}/${open.batches}`);
           },
         });

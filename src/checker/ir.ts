@@ -70,6 +70,10 @@ export interface IrField {
   readonly type: IrType;
   /** Of a source's row: the names of sizes that differ from row to row, in their order. */
   readonly names?: readonly string[];
+  /** Of a row that the host gives: the class that it hands on as it is, by its field of the row before. */
+  readonly from?: string;
+  /** Of such a row: the file whose words a number stands for. */
+  readonly words?: IrExpr;
 }
 
 export type Unit = 'steps' | 'epochs' | 'batches' | 'samples' | 'percent' | 'seconds' | 'bytes';

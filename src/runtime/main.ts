@@ -12,7 +12,7 @@ import { DataError } from './data/data-error.js';
 import { isRowWorker, offerTrainer } from './data/row-worker.js';
 import { paramsOf } from './go-on.js';
 import { helpText, versionText } from './help.js';
-import { metricLines, refuseJson, RowPrinter } from './printed.js';
+import { metricLines, refuseJson, RowPrinter, type NamedTable } from './printed.js';
 import { wordColumns, writeWords, type LineStream } from './progress/reporter.js';
 import type { Table } from './rows/reduction.js';
 import { RunError } from './run/run-error.js';
@@ -293,8 +293,9 @@ async function evaluateWith(
   const trainer = new trainerClass({ params, overrides: [...taken, ...args.attributes] });
   const print = new RowPrinter(args.json, io);
   if (args.command === 'test') {
-    const tables = new Map<string, Table>();
-    const table = (name: string, values: Table): void => void tables.set(name, values);
+    const tables = new Map<string, NamedTable>();
+    const table = (name: string, values: Table, classes?: readonly string[]): void =>
+      void tables.set(name, { values, classes });
     const rows = (step: string, values: Outputs): void => print.write(step, values);
     const metrics = await runTest(trainer, from, { ...options, trained, told, table, rows });
     // Rows are what a program reads then, and the metrics what a person does.

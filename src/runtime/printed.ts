@@ -58,10 +58,19 @@ export function refuseJson(by: AddOn): never {
 
 const infinite = Number.POSITIVE_INFINITY;
 
-/** Metrics in columns, then those that are tables; with `json` all of them as one object in a line. */
+/** A metric that is a table, and what its rows and columns are called. */
+export interface NamedTable {
+  readonly values: Table;
+  readonly classes: readonly string[] | undefined;
+}
+
+/**
+ * Metrics in columns, then those that are tables; with `json` all of them as one object in a line, and the names of a table's rows and
+ * columns as `.classes` of it.
+ */
 export function metricLines(
   metrics: ReadonlyMap<string, number>,
-  tables: ReadonlyMap<string, Table>,
+  tables: ReadonlyMap<string, NamedTable>,
   json: boolean,
 ): readonly string[] {
   if (!json)
@@ -70,11 +79,16 @@ export function metricLines(
         [...metrics].map(([name, value]) => [name, showNumber(value)]),
         infinite,
       ),
-      ...[...tables].flatMap(([name, values]) => tableLines(name, values, infinite)),
+      ...[...tables].flatMap(([name, { values, classes }]) =>
+        tableLines(name, values, { columns: infinite, classes }),
+      ),
     ];
   const all = [
     ...[...metrics].map(([name, value]) => [name, jsonNumber(value)] as const),
-    ...[...tables].map(([name, values]) => [name, jsonTable(values)] as const),
+    ...[...tables].flatMap(([name, { values, classes }]) => [
+      [name, jsonTable(values)] as const,
+      ...(classes === undefined ? [] : [[`${name}.classes`, classes] as const]),
+    ]),
   ];
   return [JSON.stringify(Object.fromEntries(all))];
 }

@@ -455,6 +455,7 @@ class Fit {
       at: this.#moment(),
       metrics,
       tables: this.#train.stage.totals.tables,
+      classes: this.#train.stage.totals.classes,
       rates,
       throughput,
     });

@@ -93,8 +93,8 @@ export interface UseOptions extends RunOptions {
 
 /** What else a test tells. */
 export interface TestOptions extends UseOptions {
-  /** Called with each metric that is a table, by its full name. */
-  readonly table?: (name: string, table: Table) => void;
+  /** Called with each metric that is a table, by its full name, and with the names of its rows and columns, where they have some. */
+  readonly table?: (name: string, table: Table, classes?: readonly string[]) => void;
   /** Gets each batch's rows of a step that returns some, unless an add-on (`predictions`) takes them. */
   readonly rows?: (step: string, rows: Outputs) => Promise<void> | void;
 }
@@ -271,7 +271,9 @@ export async function runTest(
         );
         for (const [metric, value] of metrics ?? []) all.set(`${name}.${metric}`, value);
         if (metrics === null) continue;
-        for (const [metric, table] of open.stage.totals.tables) options.table?.(`${name}.${metric}`, table);
+        const { tables, classes } = open.stage.totals;
+        for (const [metric, table] of tables)
+          options.table?.(`${name}.${metric}`, table, classes.get(metric));
       }
       for (const { kind: own, hooks } of live) await named(own, 'testEnd', () => hooks.testEnd?.(at, all));
       await closeAddOns(live.splice(0));

@@ -228,7 +228,13 @@ async function train(
     const traced = await writeTrace(trainer, session, folder, result.reason);
     if (traced !== null) say(traced);
     await closeAddOns(live.splice(0));
-    const about = { best, resumes, pointers: own.pointers, tables: listener.tables };
+    const about = {
+      best,
+      resumes,
+      pointers: own.pointers,
+      tables: listener.tables,
+      classes: listener.classes,
+    };
     await folder?.write('summary.json', summaryOf(result, about));
     if (folder !== null)
       await folder.write('run.json', await describe(trainer, session, start, result.reason));
@@ -431,7 +437,11 @@ async function tellEnd(
   if (result.reason === 'interrupted' && saver.newest !== null && !saver.isWhole)
     sayWords(reporter, goesNowhere);
   for (const [name, table] of listener.tables)
-    tableLines(name, table, reporter.columns(), 32).forEach((line) => reporter.line(line));
+    tableLines(name, table, {
+      columns: reporter.columns(),
+      most: 32,
+      classes: listener.classes.get(name),
+    }).forEach((line) => reporter.line(line));
   const { profile } = session;
   for (const line of profile?.lines(result.at.seconds, reporter.columns()) ?? []) reporter.line(line);
 }

@@ -17,6 +17,7 @@ import { refuseOnlyInSpec } from './only-in-spec.js';
 import { keep, readKept, type Texts } from './kept-bundles.js';
 import { specOfCheckpoint } from './kept-spec.js';
 import { placesOf } from './places.js';
+import { warnedOf } from './warned.js';
 import { cannotBundle, reportBundleWarnings, reportDiagnostics, reportExterns } from './report.js';
 import { checkSpec, findSpec, shownPath, type CheckedSpec, type SpecFile } from './specs.js';
 import { Misuse, exits, streams } from './streams.js';
@@ -44,6 +45,7 @@ interface Executable {
       readonly program: (command: 'train' | 'test' | 'predict') => string;
       readonly plot: string;
       readonly dataRoot: string;
+      readonly warned: readonly string[];
     },
   ) => Promise<number>;
 }
@@ -221,5 +223,6 @@ const runTrainer = async (
     plot: `${calledAs()} plot`,
     // A spec's paths start at the spec.
     dataRoot: folderOf(spec.path),
+    warned: warnedOf(checked, overrides.map(parseOverride)),
   });
 };

@@ -45,6 +45,8 @@ export interface MainIo {
   readonly called?: string;
   /** Where relative data paths start unless the command line says it; the current folder unless given. */
   readonly dataRoot?: string;
+  /** Codes of warnings that were told of this spec, and that hold for this run as they were told. */
+  readonly warned?: readonly string[];
   /** What draws a run's curves, `ztrainc plot`, for who has it. */
   readonly plot?: string;
 }
@@ -221,6 +223,7 @@ async function runCommand(
     devRun: args.devRun,
     ...(dataRoot === undefined ? {} : { dataRoot }),
     ...(args.runDir === undefined ? {} : { runDir: args.runDir }),
+    ...(io.warned === undefined ? {} : { warned: io.warned }),
     goOn: (folder: string) => [program, '--resume', quoted(folder), ...again].join(' '),
     ...(io.plot === undefined ? {} : { plot: (folder: string) => `${io.plot} ${quoted(folder)}` }),
   };

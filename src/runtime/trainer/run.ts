@@ -79,6 +79,8 @@ export interface RunOptions {
   readonly notClosed?: ((error: RunError) => void) | undefined;
   /** The command that draws a run's curves, to be named at its end. */
   readonly plot?: (folder: string) => string;
+  /** Codes of warnings of which the user was told already, `ZT5023`: a run of the spec as it is does not tell them again. */
+  readonly warned?: readonly string[];
   /** Who holds training at the ends of steps; nobody unless given. */
   readonly hand?: Hand | undefined;
 }
@@ -396,8 +398,8 @@ function noStages({ options }: AnyTrainer, kind: 'validate' | 'test' | 'predict'
 
 /** How a trainer is prepared for what a user asked for. */
 function preparing(options: RunOptions): Omit<PrepareOptions, 'kinds'> {
-  const { engine, device, forcePrecision } = options;
-  return { dataRoot: rootOf(options), engine, device, forcePrecision };
+  const { engine, device, forcePrecision, warned } = options;
+  return { dataRoot: rootOf(options), engine, device, forcePrecision, warned };
 }
 
 /** What the user should know before anything is computed. */

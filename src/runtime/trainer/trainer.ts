@@ -77,6 +77,8 @@ export interface PrepareOptions {
   readonly limitAs?: StageKind | undefined;
   /** Whether a run goes on that was begun before. */
   readonly goesOn?: boolean | undefined;
+  /** Codes of warnings that were told of the spec as it is. */
+  readonly warned?: readonly string[] | undefined;
   /** Where relative data paths start. */
   readonly dataRoot: string;
   /** Which engine to start (`auto` unless given), or one that was started. */
@@ -259,7 +261,8 @@ export abstract class Trainer<
       overrides: this.overrides,
       goesOn: options.goesOn,
       readsChanged: typeof reads === 'function' ? reads(this.params) : (reads ?? []),
-      allowed: spec.allowed,
+      // What a run that goes on was given before may make it another one than the spec's.
+      allowed: [...(spec.allowed ?? []), ...(options.goesOn === true ? [] : (options.warned ?? []))],
       models: named,
       optimizers: overridden.optimizers,
       copies,

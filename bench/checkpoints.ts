@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HostTensor } from '../src/runtime/engine/engine.js';
-import { openCheckpoint, readState, readTensors } from '../src/runtime/checkpoint/read.js';
+import { openCheckpoint, readAllTensors, readState } from '../src/runtime/checkpoint/read.js';
 import { inDataOrder, openTensorFile } from '../src/runtime/checkpoint/tensor-file.js';
 import { writeCheckpoint } from '../src/runtime/checkpoint/write.js';
 
@@ -80,16 +80,13 @@ switch (does) {
   case 'read':
     await timed(async () => {
       const checkpoint = await openCheckpoint(folder);
-      const read = [];
-      for (const name of tensorFiles) read.push(await readTensors(checkpoint, name));
-      return [...read, await readState(checkpoint)];
+      return [await readAllTensors(checkpoint), await readState(checkpoint)];
     });
     break;
   case 'plain':
     await timed(async () => {
       const checkpoint = await openCheckpoint(folder);
-      const read = [];
-      for (const name of tensorFiles) read.push(await plain(join(folder, name)));
+      const read = await Promise.all(tensorFiles.map((name) => plain(join(folder, name))));
       return [...read, await readState(checkpoint)];
     });
     break;

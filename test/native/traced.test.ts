@@ -1,9 +1,12 @@
 /** A trained trainer is the same however its steps are run: traced, untraced, several at once, on the embedded engine. */
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { Json } from '../../src/runtime/addons/addon.js';
 import type { Engine, HostTensor } from '../../src/runtime/engine/engine.js';
 import { Control } from '../../src/runtime/trainer/control.js';
 import { batchesAt } from '../../src/runtime/trainer/evaluate.js';
 import { fit } from '../../src/runtime/trainer/fit.js';
+import type { AnyTrainer } from '../../src/runtime/trainer/run.js';
+import { LineTrainer } from '../runtime/tiny-trainer.js';
 import { createNativeEngine } from '../engine-under-test.js';
 import { allEngines, difference, type AllEngines } from './all-engines.js';
 import { noisyWeights, trainers } from './example-trainers.js';
@@ -94,6 +97,27 @@ describe.each(Object.keys(trainers))('%s', (name) => {
   });
 });
 
+test('totals of a long window do not depend on how many steps a call takes', async () => {
+  const one = await longWindow(1);
+  expect(one).toHaveProperty(['window', 'loss/writes']);
+  expect(await longWindow(50)).toEqual(one);
+  expect(await longWindow(1000)).toEqual(one);
+});
+
+/** Totals of a window of 700 steps, which the stage gets so many at once: those on the host, and those on the device. */
+async function longWindow(together: number): Promise<Json> {
+  const { open, close } = await afterSteps(
+    () => new LineTrainer({ params: { rows: 32, batchSize: 8 } }),
+    'graph',
+    true,
+    700,
+    together,
+  );
+  const state = await open.stage.totals.state();
+  await close();
+  return state;
+}
+
 /** All state after 24 steps, so many in a call. */
 async function after24(
   name: Name,
@@ -101,13 +125,26 @@ async function after24(
   loop: boolean,
   together: number,
 ): Promise<readonly HostTensor[]> {
+  const { state, close } = await afterSteps(trainers[name] ?? missing, mode, loop, 24, together);
+  const values = await Promise.all(state.map((variable) => variable.download()));
+  await close();
+  return values;
+}
+
+/** A trainer after so many steps, which its train step gets so many at once. */
+async function afterSteps(
+  make: () => AnyTrainer,
+  mode: 'graph' | 'xla',
+  loop: boolean,
+  steps: number,
+  together: number,
+) {
   const engine = await createNativeEngine(mode, loop);
-  const make = trainers[name] ?? missing;
   const { session } = await make().prepare({ kinds: ['train'], dataRoot: '.', engine });
   const [open] = session.of('train');
   if (open === undefined) throw new Error('no train step');
   const runs = await Promise.all(
-    Array.from({ length: 24 }, async (_, step) => {
+    Array.from({ length: steps }, async (_, step) => {
       const clock = session.clockAt(step);
       const draws = { seed: 5, step, micro: 0, rowOffset: 0 };
       const batches = await batchesAt(open.data, 0, step % open.batches);
@@ -116,14 +153,12 @@ async function after24(
   );
   // The first ones trace and compile the step and its variants; how many are taken at once depends on what the last took.
   for (const run of runs.slice(0, 4)) await open.stage.runAll([run]);
-  if (open.stage.atOnce > 1 !== loop) throw new Error(`${name} takes ${open.stage.atOnce} steps in a call`);
+  if (open.stage.atOnce > 1 !== loop) throw new Error(`it takes ${open.stage.atOnce} steps in a call`);
   for (let from = 4; from < runs.length; from += together) {
     await open.stage.runAll(runs.slice(from, from + together));
   }
   const state = [...session.modelState, ...session.optimizerState];
-  const values = await Promise.all(state.map((variable) => variable.download()));
-  await session.close();
-  return values;
+  return { open, state, close: () => session.close() };
 }
 
 function missing(): never {

@@ -8,7 +8,11 @@ import { sha256Sums } from '../../src/runtime/checkpoint/checksum.js';
 import { sha256, writeNew } from '../../src/runtime/checkpoint/files.js';
 import { writeSafetensors } from '../../src/runtime/checkpoint/safetensors.js';
 import { fromBfloat16, fromFloat16, fromInt64 } from '../../src/runtime/checkpoint/narrow-numbers.js';
-import { parseStrictJson } from '../../src/runtime/checkpoint/strict-json.js';
+import {
+  parseStrictJson,
+  parseWrittenJson,
+  type StrictValue,
+} from '../../src/runtime/checkpoint/strict-json.js';
 import type { HostTensor } from '../../src/runtime/engine/engine.js';
 import { readTensorFile, tensorChecksum } from './checkpoint-reading.js';
 
@@ -111,6 +115,76 @@ test('half of a surrogate pair is no text', () => {
   for (const text of ['"\\ud83d"', '"\ud83d"', '"\\ude00\\ud83d"', '{"\\udead":1}'])
     expect(() => parseStrictJson(text)).toThrow('half of a surrogate pair');
   expect(parseStrictJson('"\\ud83d\\ude00"')).toBe('😀');
+});
+
+describe('a text that was most likely written by JSON.stringify is read as any other', () => {
+  const deep = (levels: number): string => `${'['.repeat(levels)}0${']'.repeat(levels)}`;
+  const record = {
+    b: [1, 0.5, -3, 1e21, []],
+    a: { __proto__: null, 'x y': 'ü"\n\\', t: true, n: null },
+    1: {},
+  };
+  const texts = [
+    JSON.stringify(record),
+    JSON.stringify(record, null, 2),
+    `${JSON.stringify(record, null, 2)}\n`,
+    `${JSON.stringify(record)}      `,
+    '{"__proto__":1,"constructor":2}',
+    '{"2":1,"1":2}',
+    '{"a":1,"b":[1,2,3]}',
+    '{"a":1,"a":1}',
+    '{"a":{"b":1,"b":2}}',
+    '{"a":-0}',
+    '{"a":1.0}',
+    '{"a":1e3}',
+    '{"a":1e+21}',
+    '{"a":12345678901234567890}',
+    '{"a":1e400}',
+    '{"a":0.1}',
+    '{"a":"\\ud83d"}',
+    '{"a":"\ud83d"}',
+    '{"a":"\\u0001"}',
+    '{"a":"\\/"}',
+    '{"a":1}\u00a0',
+    '{"a":1}{}',
+    '{"a":1} x',
+    '{"a":01}',
+    '{"a":1',
+    '{\n "a": 1\n}',
+    '{\n  "a": [1]\n}',
+    '',
+    'null',
+    '7',
+    '"a"',
+    deep(64),
+    deep(65),
+    deep(100_000),
+  ];
+  const outcome = (parse: () => StrictValue): unknown => {
+    try {
+      return { value: parse() };
+    } catch (error) {
+      return { error: String(error) };
+    }
+  };
+  test.each(texts.map((text) => [text.slice(0, 40), text]))('%s', (_shown, text) => {
+    for (const whole of [false, true])
+      expect(outcome(() => parseWrittenJson(text, whole))).toEqual(
+        outcome(() => parseStrictJson(text, whole)),
+      );
+  });
+
+  test('without looking at its characters, where it was', () => {
+    const looked = vi.spyOn(String.prototype, 'charCodeAt');
+    try {
+      parseWrittenJson(JSON.stringify(record, null, 2));
+      expect(looked).not.toHaveBeenCalled();
+      parseWrittenJson('{"a": 1}');
+      expect(looked).toHaveBeenCalled();
+    } finally {
+      looked.mockRestore();
+    }
+  });
 });
 
 describe('numbers that files have in other widths', () => {

@@ -87,8 +87,7 @@ const y = (i: number): number => {
 };
 
 describe('a label that a step computes and that is no class', () => {
-  // 3000 rows in batches of 4: an engine takes several steps in one call by then. Lines of metrics are nearer than totals are folded,
-  // which the size of a call decides, and that the clock.
+  // 3000 rows in batches of 4: an engine takes several steps in one call by then.
   const count = 3000;
   const high = Array.from({ length: count }, (_, i) => i).filter((i) => y(i) > 2.00395);
   test.each([[[]], [['trainer.accumulate=2']]] as const)(
@@ -97,7 +96,7 @@ describe('a label that a step computes and that is no class', () => {
       expect(high.length).toBeGreaterThan(0);
       const [row = 0] = high;
       const name = `label-${more.length}`;
-      const words = [`rows=${count}`, 'trainer.epochs=1', 'trainer.log_every=100.steps', ...way, ...more];
+      const words = [`rows=${count}`, 'trainer.epochs=1', 'trainer.log_every=500.steps', ...way, ...more];
       faults.label = true;
       const { code, text } = await run([`--run-dir=${name}`, ...words], Labelled);
       expect(code).toBe(3);

@@ -349,6 +349,31 @@ describe('going on', () => {
     }
   });
 
+  test('a spec of another text that means the same is the same sweep, and its runs are the same runs', async () => {
+    const spec = (about: object): TrainerClass => {
+      const trainer = swept(plan, kept);
+      Reflect.set(trainer, 'spec', { ...trainer.spec, ...about });
+      return trainer;
+    };
+    const folder = join(root, 'reworded');
+    const cut = await run(spec({ tokensSha256: 'aa' }), [...short, '--run-dir', folder], 'run 2 of 8');
+    expect(cut.code).toBe(130);
+    const text = '// a remark\ntrainer LineTrainer {}';
+    const reworded = { sha256: '01', files: [{ path: 'line.ztrain', text }] };
+    for (const other of [{}, { tokensSha256: 'bb' }])
+      expect((await run(spec({ ...reworded, ...other }), ['--resume', folder])).err).toContain(
+        'is a sweep with another spec (00, now 01)',
+      );
+    const { code, err } = await run(
+      spec({ ...reworded, tokensSha256: 'aa' }),
+      ['--resume', folder],
+      'run 3 of 8',
+    );
+    expect(err).toContain('the spec has another text that means the same');
+    expect(err).toContain('goes on after step');
+    expect(code).toBe(130);
+  });
+
   test('a run that fails is told of, the others go on, and the exit code says so', async () => {
     const folder = join(root, 'failing');
     const failing = addons.sweep({

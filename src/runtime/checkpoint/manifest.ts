@@ -7,7 +7,7 @@ import type { Json } from '../addons/addon.js';
 import type { DType } from '../engine/engine.js';
 import { RunError } from '../run/run-error.js';
 import { digitsIn, type Checksum, type ChecksumKind } from './checksum.js';
-import { parseStrictJson, type StrictValue } from './strict-json.js';
+import { parseWrittenJson, type StrictValue } from './strict-json.js';
 
 /**
  * The version of the layout. A reader refuses a newer one, and takes every older one:
@@ -92,18 +92,19 @@ type Fields = ReadonlyMap<string, StrictValue>;
  * and a NewerFormat where a newer ztrain wrote it.
  */
 export function readManifest(folder: string, file: string, text: string, inOneFile: boolean): Checkpoint {
-  const fields = asMap('its text', parseStrictJson(text));
+  const fields = asMap('its text', parseWrittenJson(text));
   const format = fields.get('format');
+  const sealed = isSealed(text);
   // One flipped bit makes a 6 of a 4.
-  const isBroken = /,\n  "sha256": "[0-9a-f]{64}"\n\}\n$/.test(text.slice(-100)) && !isSealed(text);
-  if (isBroken) throw new Misfit('its own checksum differs, it was damaged or edited');
+  if (!sealed && /,\n  "sha256": "[0-9a-f]{64}"\n\}\n$/.test(text.slice(-100)))
+    throw new Misfit('its own checksum differs, it was damaged or edited');
   if (typeof format === 'number' && Number.isSafeInteger(format) && format > checkpointFormat)
     throw new NewerFormat(
       `${file} has format ${format}; this trainer reads up to ${checkpointFormat}, build it with ${writerOf(fields)}`,
     );
   if (typeof format !== 'number' || !Number.isSafeInteger(format) || format < 1)
     throw new Misfit(`"format" must be a whole number from 1 to ${checkpointFormat}, got ${shown(format)}`);
-  if (format >= 2 && !isSealed(text)) throw new Misfit('its own checksum differs, it was damaged or edited');
+  if (format >= 2 && !sealed) throw new Misfit('its own checksum differs, it was damaged or edited');
   return checkpointOf(folder, fields, inOneFile, format > 3 ? tensorChecksum : 'sha256');
 }
 

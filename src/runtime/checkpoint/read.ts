@@ -309,6 +309,19 @@ export async function readTensors(
   return tensors;
 }
 
+/** Both files beside each other: while the head of one is looked at, the other is read. Rejects as `readTensors` does, once nothing is read any more. */
+export async function readAllTensors(
+  checkpoint: Checkpoint,
+): Promise<Readonly<Record<'model' | 'optimizer', ReadonlyMap<string, HostTensor>>>> {
+  const [model, optimizer] = await Promise.allSettled([
+    readTensors(checkpoint, 'model.safetensors'),
+    readTensors(checkpoint, 'optimizer.safetensors'),
+  ]);
+  if (model.status === 'rejected') throw model.reason;
+  if (optimizer.status === 'rejected') throw optimizer.reason;
+  return { model: model.value, optimizer: optimizer.value };
+}
+
 /**
  * Hands the tensors of one file on, one after the other: no more than one is held, or what
  * one read brings of small ones, and the first bytes of the next. What was handed on

@@ -5,7 +5,7 @@
  */
 import type { DType, HostTensor, Values } from '../engine/engine.js';
 import { fromBfloat16, fromFloat16, fromInt64 } from './narrow-numbers.js';
-import { parseStrictJson, type StrictValue } from './strict-json.js';
+import { parseWrittenJson, type StrictValue } from './strict-json.js';
 
 /** A file that is no valid safetensors file. The message says where it breaks the format. */
 export class SafetensorsError extends Error {
@@ -215,7 +215,7 @@ function parseHeader(encoded: Uint8Array): ReadonlyMap<string, StrictValue> {
   }
   let header: StrictValue;
   try {
-    header = parseStrictJson(text, true);
+    header = parseWrittenJson(text, true);
   } catch (error) {
     fail(`the header is no JSON: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -11,7 +11,7 @@ import {
   findCheckpoint,
   openCheckpoint,
   readState,
-  readTensors,
+  readAllTensors,
   verifyOthers,
   type Checkpoint,
 } from '../checkpoint/read.js';
@@ -233,11 +233,7 @@ async function readAll(
     .then((read) => stateOf(checkpoint, read))
     .catch(refused);
   await look?.({ run, checkpoint, state }).catch(refused);
-  return {
-    state,
-    model: await readTensors(checkpoint, 'model.safetensors'),
-    optimizer: await readTensors(checkpoint, 'optimizer.safetensors'),
-  };
+  return { state, ...(await readAllTensors(checkpoint)) };
 }
 
 async function pointOf(

@@ -27,6 +27,8 @@ export async function lockOf(trainer: AnyTrainer, session: Session): Promise<Loc
     externs: (spec.externs ?? []).map(({ path, sha256 }) => ({ path, sha256 })),
     // Of a trainer that is a part of another program this is all that is known of its spec.
     spec_sha256: spec.sha256 ?? null,
+    // What it means, whatever its comments say. Null where the trainer was written by hand, or built before it was told.
+    spec_tokens_sha256: spec.tokensSha256 ?? null,
     // Told where it is another one, not refused.
     compiler: spec.compiler ?? null,
     params: paramsByName(trainer),
@@ -89,10 +91,8 @@ export function compareLocks(
   }: { readonly attribute?: KnownAttribute; readonly never?: string | null } = {},
 ): readonly string[] {
   const before = record('lock', there);
-  const isText = textsOf(before['spec']).size > 0 && textsOf(here['spec']).size > 0;
-  const otherSpec = isText
-    ? specDifferences(before['spec'], here['spec'])
-    : digestDifferences(before['spec_sha256'], here['spec_sha256']);
+  const isText = hasTexts(before, here);
+  const otherSpec = meansTheSame(before, here['spec_tokens_sha256']) ? [] : textDifferences(before, here);
   // What another spec has said is not known.
   const bySpec = (name: string): string => {
     const value = otherSpec.length > 0 ? undefined : attribute(name)?.inSpec;
@@ -291,6 +291,26 @@ function specDifferences(before: unknown, now: unknown): readonly Difference[] {
   });
   return lines.length === 0 ? [] : [{ name: 'spec', lines }];
 }
+
+/** Whether the spec of a run has the tokens that these are the digest of. False where the run does not say: its text is compared then. */
+const meansTheSame = (before: Facts, tokensSha256: unknown): boolean =>
+  typeof tokensSha256 === 'string' && before['spec_tokens_sha256'] === tokensSha256;
+
+/** Whether the spec of a run has another text now that means the same. */
+export function isReworded(there: unknown, { files, sha256, tokensSha256 }: AnyTrainer['spec']): boolean {
+  const before = record('lock', there);
+  const now = { spec: files, spec_sha256: sha256 };
+  return meansTheSame(before, tokensSha256) && textDifferences(before, now).length > 0;
+}
+
+const hasTexts = (before: Facts, now: Facts): boolean =>
+  textsOf(before['spec']).size > 0 && textsOf(now['spec']).size > 0;
+
+/** How the text of the spec differs; by its digest where one side has no text. */
+const textDifferences = (before: Facts, now: Facts): readonly Difference[] =>
+  hasTexts(before, now)
+    ? specDifferences(before['spec'], now['spec'])
+    : digestDifferences(before['spec_sha256'], now['spec_sha256']);
 
 /** Where one of two trainers does not have the text of its spec. */
 const digestDifferences = (before: unknown, now: unknown): readonly Difference[] =>

@@ -25,6 +25,7 @@ import { checkHead } from './same-run.js';
 import type { Session } from './session.js';
 import type { Outputs } from './stage.js';
 import type { ResolvedOptions } from './resolved-options.js';
+import { startedNow, type Started } from './run-record.js';
 import { trainPrepared } from './training-run.js';
 import type { Prepared, PrepareOptions, TrainerClass, TrainerSetup } from './trainer.js';
 import type { ParamOrigin } from './params.js';
@@ -117,7 +118,7 @@ export interface FitStart extends Omit<RunOptions, 'resume'> {
 
 /** Trains from the first step, or from where a run was left. */
 export async function runFit(trainer: AnyTrainer, start: FitStart = {}): Promise<FitResult> {
-  const started = Date.now();
+  const started = startedNow();
   const { resume = null } = start;
   if (typeof resume === 'string')
     return runFrom<never>(
@@ -126,7 +127,12 @@ export async function runFit(trainer: AnyTrainer, start: FitStart = {}): Promise
       { ...start, resume: null },
     );
   const options: RunOptions = { ...start, resume };
-  return fitPrepared(trainer, await prepareFit(trainer, options, resume !== null), options, started);
+  return fitPrepared(
+    trainer,
+    await prepareFit(trainer, options, resume?.checkpoint.engine),
+    options,
+    started,
+  );
 }
 
 /**
@@ -138,7 +144,7 @@ export async function runFrom<T extends string | null = never>(
   find: (look: Look) => Promise<ResumePoint | T>,
   options: RunOptions,
 ): Promise<FitResult | T> {
-  const started = Date.now();
+  const started = startedNow();
   const held: { ready: { readonly trainer: AnyTrainer; readonly prepared: Prepared } | null } = {
     ready: null,
   };
@@ -152,7 +158,7 @@ export async function runFrom<T extends string | null = never>(
     // What was made for a newer one, which was damaged. A trainer prepares once: where it is the same, so is what it prepared.
     if (held.ready?.trainer !== trainer) {
       await letGo();
-      held.ready = { trainer, prepared: await prepareFit(trainer, options, true) };
+      held.ready = { trainer, prepared: await prepareFit(trainer, options, head.checkpoint.engine) };
     }
     await checkHead(trainer, held.ready.prepared, head, options.allow ?? []);
   };
@@ -172,11 +178,14 @@ export async function runFrom<T extends string | null = never>(
   return point;
 }
 
-function prepareFit(trainer: AnyTrainer, options: RunOptions, goesOn: boolean): Promise<Prepared> {
+/** `ranOn`: the engine of the run that goes on, if one does. */
+function prepareFit(trainer: AnyTrainer, options: RunOptions, ranOn?: string): Promise<Prepared> {
+  const goesOn = ranOn !== undefined;
   return trainer.prepare({
     // Figures of the data are in the checkpoint.
     kinds: goesOn ? ['train', 'validate'] : ['measure', 'train', 'validate'],
     goesOn,
+    ranOn,
     ...preparing(options),
   });
 }
@@ -185,7 +194,7 @@ function fitPrepared(
   trainer: AnyTrainer,
   prepared: Prepared,
   options: RunOptions,
-  started: number,
+  started: Started,
 ): Promise<FitResult> {
   return thenClose(prepared.session, options, () => {
     // One that is missing would be noticed when a run is over.

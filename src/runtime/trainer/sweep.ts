@@ -226,6 +226,7 @@ async function takeUp(
 ): Promise<void> {
   if (folder.before !== null) {
     for (const key of identity) {
+      if (key === 'sha256' && meansTheSame(folder.before, about)) continue;
       // Sweeps of before it was kept say nothing of it.
       if (key === 'externs' && !folder.before.has(key)) continue;
       const [was, is] = [plainValue(folder.before.get(key)), plainValue(about[key])];
@@ -240,6 +241,14 @@ async function takeUp(
     if (run.summary !== null) run.state = 'finished';
     if (run.state === 'finished' || kept === 'all') await data.takeUp(run.name);
   }
+}
+
+/** Whether it is the same spec whatever its text says about it. Sweeps of before its tokens were kept say nothing of them. */
+function meansTheSame(
+  before: ReadonlyMap<string, unknown>,
+  { tokensSha256: now = '' }: Readonly<Record<string, Json>>,
+): boolean {
+  return now !== '' && before.get('tokensSha256') === now;
 }
 
 const identity = ['trainer', 'sha256', 'externs', 'settings', 'over', 'average', 'pick'] as const;
@@ -295,6 +304,7 @@ function aboutOf({ spec }: TrainerClass, plan: SweepPlan, base: SweepBase): Read
   return {
     trainer: spec.trainer,
     sha256: spec.sha256 ?? '',
+    tokensSha256: spec.tokensSha256 ?? '',
     externs: (spec.externs ?? []).map(({ path, sha256 }) => `${path} ${sha256.slice(0, 12)}`),
     settings: [...base.params, ...base.attributes].map(({ path, text }) => `${path.join('.')}=${text}`),
     over: axes(plan.over),

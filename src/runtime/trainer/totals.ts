@@ -183,6 +183,11 @@ export class StageTotals {
     return this.#unfolded === 0 && this.#window.size === 0 && this.#epoch.size === 0;
   }
 
+  /** After how many more batches totals are folded by themselves: no call of the engine has more, or digits would depend on the size of calls. */
+  get untilFold(): number {
+    return foldEvery - this.#unfolded;
+  }
+
   #path(key: string): string {
     return `metrics/${this.stage}/${key}`;
   }

@@ -85,6 +85,8 @@ export interface PrepareOptions {
   readonly engine?: Engine | EngineName | undefined;
   readonly device?: string | undefined;
   readonly forcePrecision?: boolean | undefined;
+  /** The version of the engine that a run which goes on was on, where `auto` stays. */
+  readonly ranOn?: string | undefined;
 }
 
 type Named<T> = Readonly<Record<string, T>>;
@@ -251,6 +253,7 @@ export abstract class Trainer<
             precision: this.options.precision,
             deterministic: this.options.deterministic,
             forcePrecision: options.forcePrecision,
+            ranOn: options.ranOn,
           });
     const copies = new Map(Object.entries(this.configureCopies?.(models) ?? {}));
     const { readsChanged: reads } = spec;

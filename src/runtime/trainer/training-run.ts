@@ -24,10 +24,19 @@ import { loopStateOf, type LoopState } from './loop-state.js';
 import { pretrainedOf } from './pretrained.js';
 import { bestOf, checkStillNewest, pointersOf, setNewerAside, type ResumePoint } from './resume.js';
 import { leftOutLines } from './open-data.js';
-import { jsonRecordOf as jsonOf, keptDefaults } from './run-lock.js';
+import { isReworded, jsonRecordOf as jsonOf, keptDefaults } from './run-lock.js';
 import { checkSame } from './same-run.js';
 import { nothingLeft, tellOver } from './nothing-left.js';
-import { describe, endedAs, jsonRecord, readFiles, startsIn, summaryOf, type Resumed } from './run-record.js';
+import {
+  describe,
+  endedAs,
+  jsonRecord,
+  readFiles,
+  startsIn,
+  summaryOf,
+  type Resumed,
+  type Started,
+} from './run-record.js';
 import { devRunOf, folderOf, notesOf, reporterOf, rootOf, type AnyTrainer, type RunOptions } from './run.js';
 import { Saver } from './saver.js';
 import type { Session } from './session.js';
@@ -47,7 +56,7 @@ export async function trainPrepared(
   trainer: AnyTrainer,
   prepared: Prepared,
   options: RunOptions,
-  started: number,
+  started: Started,
 ): Promise<FitResult> {
   const writes = devRunOf(trainer, options) === null && options.runDir !== null;
   const { resume = null } = options;
@@ -100,14 +109,14 @@ async function train(
   { session, addOns: configured, note }: Prepared,
   { folder, changes }: { readonly folder: RunFolder | null; readonly changes: readonly string[] },
   options: RunOptions,
-  started: number,
+  started: Started,
 ): Promise<FitResult> {
   const { control = new Control(), resume = null } = options;
   const devRun = devRunOf(trainer, options);
   const reporter = reporterOf(trainer, options, folder);
   const say = (line: string): void => sayWords(reporter, line);
   const start = {
-    at: started,
+    at: started.at,
     git: folder === null ? null : gitState(rootOf(options)),
     resumed: resume === null ? null : await resumedAt(resume, changes),
   };
@@ -120,7 +129,7 @@ async function train(
     const lines: string[] = [];
     const continued = resume === null ? null : takeState(session, resume, changes);
     const earlier = continued?.loop.seconds ?? 0;
-    const now = (): number => earlier + (Date.now() - started) / 1000;
+    const now = (): number => earlier + (performance.now() - started.ticks) / 1000;
     const best = new Map(continued?.best ?? []);
     const saving = configured.find(({ kind }) => kind === 'checkpoint');
     const own = new Saver({
@@ -358,6 +367,9 @@ function linesOf(
   const { totalSteps } = session.pace;
   return [
     ...changes.map((line) => `allowed: ${line}`),
+    ...(isReworded(state['lock'], spec)
+      ? ['the spec has another text that means the same: comments or blank space']
+      : []),
     ...keptDefaults(trainer, allowed),
     ...(engine === session.engine.version
       ? []

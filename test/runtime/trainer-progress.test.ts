@@ -10,6 +10,7 @@ import { csvHeader, csvLines, jsonLines } from '../../src/runtime/addons/predict
 import type { HostTensor } from '../../src/runtime/engine/engine.js';
 import * as ops from '../../src/runtime/ops/index.js';
 import * as format from '../../src/runtime/progress/format.js';
+import { wrapWords } from '../../src/values/words.js';
 import { liveReporter, reporterFor } from '../../src/runtime/progress/reporter.js';
 import type { Tensor } from '../../src/runtime/tensor.js';
 import { spacing, summaryLines, tableLines } from '../../src/runtime/progress/training.js';
@@ -59,7 +60,7 @@ describe('numbers', () => {
       '    0.5',
       '  lr 1',
     ]);
-    expect(format.wrapWords('best a.very.long.name 0.5 at step 3', 12)).toEqual([
+    expect(wrapWords('best a.very.long.name 0.5 at step 3', 12)).toEqual([
       'best',
       '  a.very.long.name',
       '  0.5 at',

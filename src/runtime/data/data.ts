@@ -16,7 +16,7 @@ import type { Quantity } from '../../values/units.js';
 import type { HostRow, HostStage, RowOf } from './prepared.js';
 import type { RowWorkers } from './row-workers.js';
 import { nameClasses } from './class-names.js';
-import { columnsOf, isText, toRecord, type Batch, type Column, type RecordType } from './record.js';
+import { recordColumns, isText, toRecord, type Batch, type Column, type RecordType } from './record.js';
 
 /** Options that every data set takes. */
 export interface DataOptions {
@@ -216,7 +216,7 @@ export class Data<B> {
 
   /** Names of the source's columns, in the order of a batch's tensors. */
   get fields(): readonly string[] {
-    return columnsOf(this.#record).map(({ name }) => name);
+    return recordColumns(this.#record).map(({ name }) => name);
   }
 
   /** What a row is when it becomes part of a batch. */
@@ -287,7 +287,7 @@ export class Data<B> {
 
   /** The batch that a step gets of the tensors of a host batch. Runs the maps: only inside a step. */
   toBatch(tensors: readonly Tensor[]): B {
-    for (const [at, { name }] of columnsOf(this.#record).entries()) {
+    for (const [at, { name }] of recordColumns(this.#record).entries()) {
       const [tensor, names] = [tensors[at], this.#classNames(name)];
       if (tensor !== undefined && names !== null) nameClasses(tensor, names);
     }
@@ -336,7 +336,8 @@ export class Data<B> {
     };
     try {
       const split = this.#split;
-      const ofPart = split === null ? null : await chosenRows(split, opened, columnsOf(this.source.record));
+      const ofPart =
+        split === null ? null : await chosenRows(split, opened, recordColumns(this.source.record));
       const read = [...files];
       const reader = await RowReader.open(this, opened, { ...host, note: (file) => read.push(file) });
       readers.push(reader);

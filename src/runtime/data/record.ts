@@ -62,7 +62,7 @@ export interface Column {
 }
 
 /** The tensors of a batch, in their order: the values of each field of numbers, and a mask behind those that may be missing. */
-export function columnsOf(record: RecordType): readonly Column[] {
+export function recordColumns(record: RecordType): readonly Column[] {
   return Object.entries(record).flatMap(([name, field]): readonly Column[] =>
     isText(field)
       ? []
@@ -144,9 +144,9 @@ export function gatherRows(field: FieldType, values: Values, indices: Int32Array
   return { dtype: field.dtype, shape: [indices.length, ...field.shape], values: out };
 }
 
-/** Tensors in the order of `columnsOf`, by the names of the fields. */
+/** Tensors in the order of `recordColumns`, by the names of the fields. */
 export function toRecord<B extends Batch>(record: RecordType, tensors: readonly Tensor[]): B {
-  const columns = columnsOf(record);
+  const columns = recordColumns(record);
   if (tensors.length !== columns.length) {
     throw new DataError(
       `a batch of ${columns.map(({ name }) => name).join(', ')} needs ${columns.length} tensors, got ${tensors.length}`,

@@ -4,8 +4,8 @@ import type { Table } from '../rows/reduction.js';
 import type { FitListener, FitResult, MetricsRecord } from '../trainer/fit.js';
 import type { Session } from '../trainer/session.js';
 import type { Throughput } from '../addons/addon.js';
+import { columnsOf, wrapWords } from '../../values/words.js';
 import {
-  columnsOf,
   fit,
   fitParts,
   fittingWidths,
@@ -14,7 +14,6 @@ import {
   showSeconds,
   table,
   wrapParts,
-  wrapWords,
 } from './format.js';
 import { sayWords, type Reporter } from './reporter.js';
 

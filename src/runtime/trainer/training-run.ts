@@ -41,7 +41,7 @@ import { devRunOf, folderOf, notesOf, reporterOf, rootOf, type AnyTrainer, type 
 import { Saver } from './saver.js';
 import type { Session } from './session.js';
 import { shortPath } from './short-path.js';
-import type { Prepared } from './trainer.js';
+import type { Prepared } from './prepared.js';
 import {
   bestWatch,
   forgetUnwatched,
@@ -238,7 +238,13 @@ async function train(
     const traced = await writeTrace(trainer, session, folder, result.reason);
     if (traced !== null) say(traced);
     await closeAddOns(live.splice(0));
-    const about = { best, resumes, pointers: own.pointers, tables: listener.tables };
+    const about = {
+      best,
+      resumes,
+      pointers: own.pointers,
+      tables: listener.tables,
+      classes: listener.classes,
+    };
     await folder?.write('summary.json', summaryOf(result, about));
     if (folder !== null)
       await folder.write('run.json', await describe(trainer, session, start, result.reason));
@@ -449,7 +455,11 @@ async function tellEnd(
   if (result.reason === 'interrupted' && saver.newest !== null && !saver.isWhole)
     sayWords(reporter, goesNowhere);
   for (const [name, table] of listener.tables)
-    tableLines(name, table, reporter.columns(), 32).forEach((line) => reporter.usual(line));
+    tableLines(name, table, {
+      columns: reporter.columns(),
+      most: 32,
+      classes: listener.classes.get(name),
+    }).forEach((line) => reporter.usual(line));
   const { profile } = session;
   for (const line of profile?.lines(result.at.seconds, reporter.columns()) ?? []) reporter.line(line);
 }

@@ -6,7 +6,7 @@ import { makeFolder } from '../../values/folders.js';
 import type { Json } from '../addons/addon.js';
 import { fileError, replaceText, sweepTemporaries } from '../checkpoint/files.js';
 import { whyUnread } from '../checkpoint/list.js';
-import { isInUse, lockFolder, type FolderLock } from '../checkpoint/lock.js';
+import { isFree, lockFolder, type FolderLock } from '../checkpoint/lock.js';
 import { openRegular } from '../checkpoint/tensor-file.js';
 import { parseStrictJson, type StrictValue } from '../checkpoint/strict-json.js';
 import { smallFile } from './about-run.js';
@@ -90,7 +90,7 @@ export async function unfinishedSweepIn(runs: string, say: (line: string) => voi
       say(`passed over: ${folder}: ${error instanceof Error ? error.message : String(error)}`);
       continue;
     }
-    if (!isInUse(folder)) return folder;
+    if (isFree(folder, say)) return folder;
   }
   return null;
 }
@@ -179,15 +179,19 @@ async function measuredAt(
 
 /**
  * Makes room for a run whose folder holds what was cut off: that is kept beside it, in the folder that is returned. Null where there was
- * nothing. Rejects where another process is at work there.
+ * nothing. Rejects with a RunError where another process is at work there, or it cannot be moved.
  */
 export async function setAsideUnused(folder: string): Promise<string | null> {
   if (!existsSync(folder)) return null;
-  lockFolder(folder).release();
-  for (let number = 1; ; number += 1) {
-    const aside = `${folder}.before-${number}`;
-    if (existsSync(aside)) continue;
-    await rename(folder, aside);
-    return aside;
+  try {
+    lockFolder(folder).release();
+    for (let number = 1; ; number += 1) {
+      const aside = `${folder}.before-${number}`;
+      if (existsSync(aside)) continue;
+      await rename(folder, aside);
+      return aside;
+    }
+  } catch (error) {
+    throw fileError(`cannot keep what is in ${folder} beside it`, error);
   }
 }

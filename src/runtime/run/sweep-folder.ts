@@ -112,14 +112,36 @@ interface BestMeasured {
   readonly unread: string | null;
 }
 
-/** Reads a finished run. Where it kept its best checkpoint, its metrics are those that were measured at that step, and no others. */
-export async function readSummary(folder: string): Promise<RunSummary | null> {
-  const text = await smallFile(join(folder, 'summary.json'));
+/** A `summary.json` that says nothing. */
+export class DamagedSummary extends RunError {}
+
+/**
+ * The `summary.json` of a run that has come to its end; null where there is none. Rejects with a RunError that names it where it cannot be
+ * read, a DamagedSummary where what is there is none.
+ */
+export async function summaryIn(folder: string): Promise<ReadonlyMap<string, StrictValue> | null> {
+  const file = join(folder, 'summary.json');
+  const text = await smallFile(file);
   if (text === null) return null;
-  const read = parseStrictJson(text);
-  if (!(read instanceof Map)) return null;
+  let read: StrictValue;
+  try {
+    read = parseStrictJson(text);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new DamagedSummary(`${file} is damaged: ${text === '' ? 'it is empty' : why}`, { cause: error });
+  }
+  if (!(read instanceof Map)) throw new DamagedSummary(`${file} is damaged: it is no summary`);
   const reason = read.get('reason');
-  if (reason !== 'finished' && reason !== 'stopped' && reason !== 'out-of-time') return null;
+  return reason === 'finished' || reason === 'stopped' || reason === 'out-of-time' ? read : null;
+}
+
+/**
+ * Reads a finished run. Where it kept its best checkpoint, its metrics are those that were measured at that step, and no others. Rejects as
+ * `summaryIn` does.
+ */
+export async function readSummary(folder: string): Promise<RunSummary | null> {
+  const read = await summaryIn(folder);
+  if (read === null) return null;
   const newest = numbersOf(read.get('metrics'));
   const checkpoints = read.get('checkpoints');
   const best = checkpoints instanceof Map ? checkpoints.get('best') : undefined;

@@ -56,7 +56,8 @@ export async function trainPrepared(
   options.checkData?.(await readFiles(prepared.session));
   // Compared before anything of the run is touched.
   const changes = resume === null ? [] : await checkSame(trainer, prepared, resume, options.allow ?? []);
-  const over = resume === null ? null : await nothingLeft(prepared, resume, changes);
+  const say = (line: string): void => sayWords(reporterOf(trainer, options, null), line);
+  const over = resume === null ? null : await nothingLeft(prepared, resume, changes, say);
   if (over !== null) {
     tellOver(trainer, over, options);
     return over.result;

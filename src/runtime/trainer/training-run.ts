@@ -77,11 +77,10 @@ function openFolder(trainer: AnyTrainer, options: RunOptions): Promise<RunFolder
   const { resume = null } = options;
   return resume === null
     ? openRunFolder(folderOf(trainer, options))
-    : reopenRunFolder(
-        resume.run,
-        record('files', resume.state['files']),
-        options.allow?.includes('metrics') ?? false,
-      );
+    : reopenRunFolder(resume.run, record('files', resume.state['files']), {
+        step: resume.checkpoint.step,
+        allowed: options.allow?.includes('metrics') ?? false,
+      });
 }
 
 /** Where a run goes on: what its checkpoint says of the loop, and what was best until then. */

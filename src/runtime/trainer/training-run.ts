@@ -67,7 +67,8 @@ export async function trainPrepared(
   options.checkData?.(await readFiles(prepared.session));
   // Compared before anything of the run is touched.
   const changes = resume === null ? [] : await checkSame(trainer, prepared, resume, options.allow ?? []);
-  const over = resume === null ? null : await nothingLeft(prepared, resume, changes);
+  const say = (line: string): void => sayWords(reporterOf(trainer, options, null), line);
+  const over = resume === null ? null : await nothingLeft(prepared, resume, changes, say);
   if (over !== null) {
     tellOver(trainer, over, options);
     return over.result;
@@ -87,11 +88,10 @@ function openFolder(trainer: AnyTrainer, options: RunOptions): Promise<RunFolder
   const { resume = null } = options;
   return resume === null
     ? openRunFolder(folderOf(trainer, options))
-    : reopenRunFolder(
-        resume.run,
-        record('files', resume.state['files']),
-        options.allow?.includes('metrics') ?? false,
-      );
+    : reopenRunFolder(resume.run, record('files', resume.state['files']), {
+        step: resume.checkpoint.step,
+        allowed: options.allow?.includes('metrics') ?? false,
+      });
 }
 
 /** Where a run goes on: what its checkpoint says of the loop, and what was best until then. */

@@ -22,7 +22,7 @@ import type { ResumePoint } from './resume.js';
 import { jsonRecordOf, type Lock } from './run-lock.js';
 import { someNames } from './shown.js';
 import type { Session } from './session.js';
-import type { Prepared } from './trainer.js';
+import type { Prepared } from './prepared.js';
 
 /** What a run began with. */
 export interface Pretrained {

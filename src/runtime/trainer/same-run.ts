@@ -12,7 +12,7 @@ import { compareLocks, lockOf, otherEpochs } from './run-lock.js';
 import { headOf } from './run-record.js';
 import type { AnyTrainer } from './run.js';
 import { shortPath } from './short-path.js';
-import type { Prepared } from './trainer.js';
+import type { Prepared } from './prepared.js';
 
 /** Throws where a run is not the one that the checkpoint is of, but for what is allowed. What differs, a line each. */
 export async function checkSame(

@@ -42,7 +42,7 @@ import { devRunOf, folderOf, notesOf, reporterOf, rootOf, type AnyTrainer, type 
 import { Saver } from './saver.js';
 import type { Session } from './session.js';
 import { shortPath } from './short-path.js';
-import type { Prepared } from './trainer.js';
+import type { Prepared } from './prepared.js';
 import {
   bestWatch,
   forgetUnwatched,
@@ -67,7 +67,8 @@ export async function trainPrepared(
   options.checkData?.(await readFiles(prepared.session));
   // Compared before anything of the run is touched.
   const changes = resume === null ? [] : await checkSame(trainer, prepared, resume, options.allow ?? []);
-  const over = resume === null ? null : await nothingLeft(prepared, resume, changes);
+  const say = (line: string): void => sayWords(reporterOf(trainer, options, null), line);
+  const over = resume === null ? null : await nothingLeft(prepared, resume, changes, say);
   if (over !== null) {
     tellOver(trainer, over, options);
     return over.result;
@@ -87,11 +88,10 @@ function openFolder(trainer: AnyTrainer, options: RunOptions): Promise<RunFolder
   const { resume = null } = options;
   return resume === null
     ? openRunFolder(folderOf(trainer, options))
-    : reopenRunFolder(
-        resume.run,
-        record('files', resume.state['files']),
-        options.allow?.includes('metrics') ?? false,
-      );
+    : reopenRunFolder(resume.run, record('files', resume.state['files']), {
+        step: resume.checkpoint.step,
+        allowed: options.allow?.includes('metrics') ?? false,
+      });
 }
 
 /** Where a run goes on: what its checkpoint says of the loop, and what was best until then. */
@@ -239,7 +239,13 @@ async function train(
     const traced = await writeTrace(trainer, session, folder, result.reason);
     if (traced !== null) say(traced);
     await closeAddOns(live.splice(0));
-    const about = { best, resumes, pointers: own.pointers, tables: listener.tables };
+    const about = {
+      best,
+      resumes,
+      pointers: own.pointers,
+      tables: listener.tables,
+      classes: listener.classes,
+    };
     await folder?.write('summary.json', summaryOf(result, about));
     if (folder !== null)
       await folder.write('run.json', await describe(trainer, session, start, result.reason));
@@ -463,7 +469,11 @@ async function tellEnd(
   if (result.reason === 'interrupted' && saver.newest !== null && !saver.isWhole)
     sayWords(reporter, goesNowhere);
   for (const [name, table] of listener.tables)
-    tableLines(name, table, reporter.columns(), 32).forEach((line) => reporter.usual(line));
+    tableLines(name, table, {
+      columns: reporter.columns(),
+      most: 32,
+      classes: listener.classes.get(name),
+    }).forEach((line) => reporter.usual(line));
   const { profile } = session;
   for (const line of profile?.lines(result.at.seconds, reporter.columns()) ?? []) reporter.line(line);
 }

@@ -95,6 +95,7 @@ export class AveragedTrainer extends Trainer<
     name: 'averaged',
     trainer: 'AveragedTrainer',
     sha256: 'ea1af655fd31133e48a5bbc3c7654082471dc8f46e0ec74a333d50381b1248a1',
+    tokensSha256: '24e2f93a24bfb7d2ea745523a5dc8f227fe01bd0d4f3a07b073ac29dff9cf698',
     language: 1,
     compiler: '0.1.0',
     doc: 'Handwritten digits by a small network of dense layers, taught carefully: the first layers learn later and more slowly than the\nhead, the rate falls whenever the validation stops improving, and what counts in the end is the average of the weights.',

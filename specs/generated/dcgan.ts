@@ -148,6 +148,7 @@ export class DcganTrainer extends Trainer<DcganParams, DcganModels, DcganData, D
     name: 'dcgan',
     trainer: 'DcganTrainer',
     sha256: '84b172bf6ee902d5f36a7680b9781aa4a1f0677fe73acf56f777197ec40ca8b4',
+    tokensSha256: '46657acc442945bae3f3d39fbb188b1ccb1a25c4b75cf545a41078093143e011',
     language: 1,
     compiler: '0.1.0',
     doc: "DCGAN on 28×28 images of clothing (Radford et al., 2016): two models, two optimizers, `critics` steps of the\ndiscriminator for each step of the generator. The data is Debian's: apt-get install dataset-fashion-mnist. An epoch\ntakes some minutes without a GPU.",

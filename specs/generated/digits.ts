@@ -98,6 +98,7 @@ export class DigitsTrainer extends Trainer<DigitsParams, DigitsModels, DigitsDat
     name: 'digits',
     trainer: 'DigitsTrainer',
     sha256: 'db46148a25fa396a61cfed43ef2cdeb160836009a653ebbd037d522d493874bc',
+    tokensSha256: 'a88dc0de48640f03cbde0fad7df07c034ddea26e4b45187c35d67eb98d471bb3',
     language: 1,
     compiler: '0.1.0',
     doc: 'Handwritten digits, 8×8 pixels: the smallest image classifier worth training. Its data is shipped, it trains in\nseconds and gets about 98 of 100 test digits right.',

@@ -84,6 +84,7 @@ export class FashionTrainer extends Trainer<FashionParams, FashionModels, Fashio
     name: 'fashion',
     trainer: 'FashionTrainer',
     sha256: 'ff4d48d976d02c3c25d8234b0e5c27278ed84e03c1822ca86abed1e8e150a16f',
+    tokensSha256: 'cbeeba8ae53126d29aa9fae39cb07764cf1ed1d35a1ceb732098d8aa47dd4994',
     language: 1,
     compiler: '0.1.0',
     doc: "Fashion-MNIST: 28×28 images of clothing in ten classes. A small convolutional network that reaches about 86 % in\nsome minutes without a GPU. The data is Debian's: apt-get install dataset-fashion-mnist",

@@ -68,6 +68,7 @@ export class FoldsTrainer extends Trainer<FoldsParams, FoldsModels, FoldsData, F
     name: 'folds',
     trainer: 'FoldsTrainer',
     sha256: 'f9556fa77ec3db39401bf239c196ba82c560159747dc9adb4a3b80f24b484f3d',
+    tokensSha256: '791c52e9406629634ff9325873ae4fb2eafeb1d6f6112079fa70288f2c9ad448',
     language: 1,
     compiler: '0.1.0',
     doc: 'Iris species by five-fold cross-validation: every point of a small grid is trained five times, each time without one\nfifth of the training rows, and is known by its mean accuracy on the rows that were held out. `ztrainc run` makes the 20\nruns; `ztrainc run specs/folds.ztrain lr=0.01 units=16 fold=0` makes one of them.',

@@ -186,6 +186,7 @@ export class GptTrainer extends Trainer<GptParams, GptModels, GptData, GptSchedu
     trainer: 'GptTrainer',
     module: import.meta.url,
     sha256: '618cc63ba8c37ce037f25629a0115e24b40d5c470896743c4bc3376589e92624',
+    tokensSha256: '90ac1c4bf0fe9d627310a4669c421d79c0268e740ce5c2b382627fb4dff6ceec',
     language: 1,
     compiler: '0.1.0',
     doc: "A small GPT that learns to write bytes, here those of the King James Bible. The defaults train in minutes on a\nlaptop's processor; `depth=6 n_head=6 width=384 context=256` is the model to give to a large machine.",

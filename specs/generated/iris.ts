@@ -63,6 +63,7 @@ export class IrisTrainer extends Trainer<IrisParams, IrisModels, IrisData, IrisS
     name: 'iris',
     trainer: 'IrisTrainer',
     sha256: '559240dfbe3f916acf7f9e677678f05bb46e41240ccc7d140d772e14131e46ce',
+    tokensSha256: '0a9539c523b2e2cd07bb7b7d4e424a65cc12968cc76150a4492054b97d1b773c',
     language: 1,
     compiler: '0.1.0',
     doc: 'Iris species from four measurements of a flower: a table in, three classes out. The whole spec is one screen, and it\ntrains in a second.',

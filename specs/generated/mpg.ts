@@ -81,6 +81,7 @@ export class MpgTrainer extends Trainer<MpgParams, MpgModels, MpgData, MpgSchedu
     name: 'mpg',
     trainer: 'MpgTrainer',
     sha256: '4467e1444fcb6d7852601039925d31bda05487cbcb9007e46007326a9d8a4a92',
+    tokensSha256: '9f52f5e82c25857515276872533c49e8eeee0c1b4b1019c77d15f21b60f1d3bc',
     language: 1,
     compiler: '0.1.0',
     doc: 'Miles per gallon of cars of the 1970s from their data sheets: a regression with numbers and a word as inputs. It\ntrains in seconds, explains about 90 % of the variance and writes its guesses to a file.',

@@ -112,6 +112,7 @@ export class PpoTrainer extends Trainer<PpoParams, PpoModels, PpoData, PpoSchedu
     trainer: 'PpoTrainer',
     module: import.meta.url,
     sha256: 'ad7c54836bfbd8143d7fccc195342e3a85e561faaa3005bc6a958cd811128fd9',
+    tokensSha256: '63e62379c227b49546b7aebc6cf42622f4c9295453c2287fb3f58ec8b37a27c6',
     language: 1,
     compiler: '0.1.0',
     doc: 'Proximal policy optimization (Schulman et al., 2017) on CartPole: the source plays with the policy as it is, and each step goes over what\nit has played `turns` times, in `parts` parts of its rows. 500 is the longest episode.',

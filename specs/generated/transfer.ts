@@ -91,6 +91,7 @@ export class TransferTrainer extends Trainer<
     name: 'transfer',
     trainer: 'TransferTrainer',
     sha256: '9b9083b560a8c954c1538961712c95532a880e9ec96d44b85f9b03eca1b2ee1d',
+    tokensSha256: '7ba9ca497bd4670a2838d4aae4cc13896ad2448393a554ee64072e2f3325f3f2',
     language: 1,
     compiler: '0.1.0',
     doc: 'Odd or even from about 140 labelled digits: the layers that `digits.ztrain` has trained find what matters in an image, and\na new head learns what it means here. They are frozen while the head is far off, and follow it slowly then.\n\nFirst the layers, then what is made of them, in the folder above this one:\n\n    ztrainc run specs/digits.ztrain --run-dir runs/digits\n    ztrainc run specs/transfer.ztrain',

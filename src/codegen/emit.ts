@@ -12,7 +12,9 @@ import { type Unit, type UnitOptions, createPlace, createUnit, nameProgram } fro
 import { emitExpression } from './expressions.js';
 import { camel, pascal } from './names.js';
 import { type MapSource, mapTree, printTree } from './print.js';
-import { digestOf, emitTrainer } from './trainer.js';
+import { digestOf, tokensDigestOf } from './digests.js';
+import type { TrainerOptions } from './trainer-spec.js';
+import { emitTrainer } from './trainer.js';
 import { type Tree, createTree } from './tree.js';
 import { recordType, tensorType, typeNode } from './types.js';
 
@@ -45,8 +47,8 @@ export const emit = async (ir: Ir, options: EmitOptions): Promise<readonly Emitt
   const sources =
     options.sources ?? ir.modules.map((module, id) => createSource(id, module.path, module.text));
   const specFolder = options.specFolder ?? '..';
-  const sha256 = digestOf(ir);
-  const trees = buildTrees(tree, ir, { ...options, specFolder, sha256 });
+  const digests = { sha256: digestOf(ir), tokensSha256: tokensDigestOf(ir) };
+  const trees = buildTrees(tree, ir, { ...options, ...digests, specFolder });
   return Promise.all(
     trees.map(async ({ name, fileName, file, trainer }) => {
       const text = await printTree(tree, file);
@@ -74,7 +76,7 @@ interface BuiltTree {
 const buildTrees = (
   tree: Tree,
   ir: Ir,
-  options: { readonly compilerVersion: string; readonly specFolder: string; readonly sha256: string },
+  options: TrainerOptions & { readonly specFolder: string },
 ): readonly BuiltTree[] => {
   const program = nameProgram(ir);
   return ir.modules.flatMap((module, index) => {

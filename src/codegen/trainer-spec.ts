@@ -12,7 +12,9 @@ import { batchType, typeNode } from './types.js';
 
 export interface TrainerOptions {
   readonly compilerVersion: string;
+  /** Of the text. */
   readonly sha256: string;
+  readonly tokensSha256: string;
 }
 
 /** Names of the interfaces. */
@@ -164,6 +166,7 @@ export const emitSpec = (write: Write, ir: Ir, options: TrainerOptions): ts.Clas
         ? [{ key: 'module', value: tree.member(importMeta(unit), 'url') }]
         : []),
       { key: 'sha256', value: tree.text(options.sha256) },
+      { key: 'tokensSha256', value: tree.text(options.tokensSha256) },
       { key: 'language', value: tree.number(ir.language) },
       { key: 'compiler', value: tree.text(options.compilerVersion) },
       { key: 'doc', value: tree.text(trainer.doc ?? main?.doc ?? '') },

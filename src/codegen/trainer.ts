@@ -1,5 +1,4 @@
 /** The trainer's class: its configuration and its steps. */
-import { createHash } from 'node:crypto';
 import type { ts } from 'ts-morph';
 import type {
   Ir,
@@ -45,13 +44,6 @@ const TRAINER_MEMBERS = (
   'addons addOns checkAddOns constructor data dataNames dataSets decide every fit log measured models now optimizers options params predict run schedules ' +
   'spec steps test update validate'
 ).split(' ');
-
-/** Identifies the spec and what it imports. */
-export const digestOf = (ir: Ir): string => {
-  const hash = createHash('sha256');
-  for (const { path, text } of ir.modules) hash.update(`${path.length} ${text.length} ${path}${text}`);
-  return hash.digest('hex');
-};
 
 export const emitTrainer = (
   unit: Unit,

@@ -212,6 +212,22 @@ const hangDocs = (
   return { byToken, file };
 };
 
+/**
+ * The tokens, as they are written, of a text without mistakes that say what it means: not its comments, blank space and `;`, nor
+ * `# allow`, which is about what the compiler tells.
+ */
+export const meantTokens = (text: string): readonly string[] => {
+  const { tokens } = lexerOnce().tokenize(text);
+  const meant: string[] = [];
+  for (let at = 0; at < tokens.length; at += 1) {
+    // `#`, `allow`, the code, the reason.
+    while (tokens[at]?.tokenType === T.Hash) at += 4;
+    const token = tokens[at];
+    if (token !== undefined) meant.push(token.image);
+  }
+  return meant;
+};
+
 /** Cuts a file into tokens. Reports what is wrong with single tokens; takes each for what was meant. */
 export const lex = (file: SourceFile): Lexed => {
   const { tokens, groups, errors } = lexerOnce().tokenize(file.text);

@@ -23,7 +23,7 @@ import { parseParam } from './trainer/params.js';
 import { runPredict, runTest, type RunOptions } from './trainer/run.js';
 import type { ParamValue, TrainerSpec } from './trainer/spec.js';
 import type { Outputs } from './trainer/stage.js';
-import { attributesOfRun, otherCode, trainedWith } from './trainer/trained-with.js';
+import { attributesOfRun, isOtherSpec, otherCode, trainedWith } from './trainer/trained-with.js';
 import type { TrainerClass } from './trainer/trainer.js';
 import { trainCommand } from './train-command.js';
 
@@ -273,9 +273,8 @@ async function evaluateWith(
     told.add(line);
   };
   say(`weights of step ${from.step} from ${from.folder}`);
-  if (spec.sha256 !== undefined && spec.sha256 !== from.specSha256) {
-    say('note: the spec has changed since; the weights must still fit');
-  }
+  const trained = await trainedWith(from);
+  if (isOtherSpec(trained, from, spec)) say('note: the spec has changed since; the weights must still fit');
   const before = new Map(Object.entries(paramsOf(spec, from)));
   for (const { name, key } of spec.params) {
     const [was, is] = [before.get(key), new Map(Object.entries(given)).get(key)];
@@ -283,7 +282,6 @@ async function evaluateWith(
       say(`note: ${name} was ${was} when these weights were trained, and is ${is} here`);
   }
   const params = { ...Object.fromEntries(before), ...given };
-  const trained = await trainedWith(from);
   const code = otherCode(trained, spec);
   if (code !== null) say(`note: ${code}; the weights must still fit`);
   const { taken, notes } = attributesOfRun(trained, args.attributes, () =>

@@ -31,8 +31,7 @@ const times: ReadonlySet<string> = new Set([
   'steps_per_second',
   'rows_per_second',
   'saved',
-  // How steps are run, in which order they are traced, and how long the files are.
-  'variants',
+  // How steps are run, and how long the files are.
   'compile',
   'files',
 ]);

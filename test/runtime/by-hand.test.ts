@@ -1,10 +1,10 @@
 /** Training by hand is the same run as `fit`, held at the ends of steps. */
-import { readFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { Answer, Hooks } from '../../src/runtime/addons/index.js';
 import { Control } from '../../src/runtime/trainer/control.js';
 import type { Standing } from '../../src/runtime/trainer/by-hand.js';
-import { checkpoints, filesIn } from './killed-runs.js';
+import { checkpoints, filesIn, Saving, unsaid } from './killed-runs.js';
 import { metricsLines } from './metrics-lines.js';
 import { workInFolder } from './temporary-folder.js';
 import { LineTrainer, setup } from './tiny-trainer.js';
@@ -19,7 +19,7 @@ const tensorsIn = (name: string): readonly string[] =>
     .map((line) => line.slice(name.length));
 
 const lastTensors = (name: string): readonly string[] =>
-  tensorsIn(name).filter((line) => line.includes('step-00000015'));
+  tensorsIn(name).filter((line) => line.includes('/step-00000015'));
 
 async function all(next: () => Promise<Standing | null>): Promise<readonly Standing[]> {
   const stood: Standing[] = [];
@@ -97,6 +97,66 @@ describe('a run by hand', () => {
     expect(metricsLines('ended')).toEqual(metricsLines('unheld'));
     expect(lastTensors('ended')).toEqual(lastTensors('unheld'));
   });
+
+  test('goes on from a checkpoint of an earlier step with the step after it, and the epoch after it', async () => {
+    const saving = () => new Saving(setup({}));
+    const whole = saving().byHand({ runDir: 'saving', stream });
+    await all(() => whole.runStep());
+    // Step 10 is the last of an epoch.
+    for (const step of [6, 10]) {
+      const resume = `from-${step}/checkpoints/step-${String(step).padStart(8, '0')}`;
+      for (const [how, next] of [
+        ['runStep', step + 1],
+        ['runEpoch', step === 6 ? 10 : 15],
+      ] as const) {
+        cpSync('saving', `from-${step}`, { recursive: true });
+        const rest = saving().byHand({ resume, stream });
+        const first = await rest[how]();
+        expect(first?.step).toBe(next);
+        expect(first?.metrics.get('validate.loss')).toBeGreaterThan(0);
+        await all(() => rest.runStep());
+        expect(metricsLines(`from-${step}`)).toEqual(metricsLines('saving'));
+        expect(lastTensors(`from-${step}`)).toEqual(lastTensors('saving'));
+        rmSync(`from-${step}`, { recursive: true });
+      }
+    }
+    cpSync('saving', 'at-end', { recursive: true });
+    rmSync('at-end/summary.json');
+    unsaid('at-end');
+    const over = saving().byHand({ resume: 'at-end', stream });
+    expect(await over.runStep()).toBeNull();
+    expect(await over.end()).toMatchObject({ reason: 'finished', at: { step: 15 } });
+  });
+
+  test.each(['stepEnd', 'settled'] as const)(
+    'tells a step whose %s has failed once that is done',
+    async (hook) => {
+      const name = `failed-${hook}`;
+      const make = (isBroken: boolean): LineTrainer => {
+        const hooks: Hooks = {
+          [hook]: ({ step }: { readonly step: number }) => {
+            if (isBroken && step === 7) throw new Error('not this one');
+          },
+        };
+        const watch = {
+          kind: 'watch',
+          phase: 'dependent',
+          owns: [],
+          withOptions: () => watch,
+          start: () => hooks,
+        } as const;
+        return new (Saving.addOn(watch))(setup({}));
+      };
+      const broken = make(true).byHand({ runDir: name, stream });
+      for (let step = 1; step <= 6; step += 1) expect((await broken.runStep())?.step).toBe(step);
+      await expect(broken.runStep()).rejects.toThrow('not this one');
+      expect(checkpoints(name).at(-1)).toBe('step-00000007');
+      const rest = make(false).byHand({ resume: name, stream });
+      expect((await all(() => rest.runStep())).map(({ step }) => step)).toEqual([
+        7, 8, 9, 10, 11, 12, 13, 14, 15,
+      ]);
+    },
+  );
 
   test('goes on as the run that it was: with other params or options what differs is told, and nothing is touched', async () => {
     const run = made().byHand({ runDir: 'kept', stream });

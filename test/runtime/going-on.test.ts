@@ -15,6 +15,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
 import type { AddOn } from '../../src/runtime/addons/addon.js';
 import * as units from '../../src/values/units.js';
+import type { TrainerSpec } from '../../src/runtime/trainer/spec.js';
 import { checkpoints, killed, run, Saving } from './killed-runs.js';
 import { workInFolder } from './temporary-folder.js';
 import { LineTrainer } from './tiny-trainer.js';
@@ -105,6 +106,40 @@ describe('what goes on', () => {
     expect(text).toContain('others holds other files (metrics.jsonl, thesis.md)');
   });
 
+  test('a run with a folder of its own is not found by auto alone, which says how to name it', async () => {
+    await killed('apart/first');
+    await killed('apart/second');
+    const alone = await run(['--resume', 'auto']);
+    expect(alone.text).toContain(
+      'in runs/LineTrainer: a new run; a run that has a --run-dir of its own goes on where that is named: --resume DIR\n',
+    );
+    // Where a folder is named there is nothing else to name.
+    const named = await run(['--run-dir=apart/third', '--resume', 'auto']);
+    expect(named.text).toContain('nothing was left to go on with in apart/third: a new run\n');
+    rmSync('apart/third', { recursive: true });
+    // Whoever names the folder of the runs is told one of them, and nothing is written beside them.
+    const around = [
+      [
+        ['--run-dir=apart', '--resume=auto'],
+        'name a run in it to go on with that, --resume apart/second, or choose',
+      ],
+      [['--run-dir=apart'], 'name a run in it to go on with that, --resume'],
+      [
+        ['--resume=apart'],
+        'apart is no checkpoint and no run with one; give a run in it, such as apart/second',
+      ],
+      [['test', '--from=apart'], 'give a run in it, such as apart/second'],
+    ] as const;
+    for (const [words, message] of around) {
+      const refused = await run(words);
+      expect([refused.code, refused.text]).toEqual([3, expect.stringContaining(message)]);
+    }
+    expect(readdirSync('apart').sort()).toEqual(['first', 'second']);
+    expect((await run(['--run-dir=apart/second', '--resume=auto'])).text).toContain(
+      'goes on after step 8, from apart/second/checkpoints/step-00000008',
+    );
+  });
+
   test('past what is damaged, and says so', async () => {
     await killed('damaged');
     truncateSync('damaged/checkpoints/step-00000008/model.safetensors', 40);
@@ -183,6 +218,93 @@ describe('what is the same in other words', () => {
     const { code, text } = await again('other-spec', words, Other);
     expect(text).toContain('early_stopping.patience was as in the spec, is 90');
     expect(code).toBe(3);
+  });
+});
+
+describe('a spec of another text', () => {
+  type About = Pick<TrainerSpec<never>, 'sha256' | 'tokensSha256' | 'files'>;
+  const trainerOf = (about: About): typeof Saving =>
+    class extends Saving {
+      static override readonly spec = { ...LineTrainer.spec, ...about };
+    };
+  const filesOf = (text: string) => [{ path: 'line.ztrain', text }];
+  const first = { sha256: '00', tokensSha256: 'aa', files: filesOf('trainer LineTrainer {}') };
+  const remark = '// a remark\ntrainer LineTrainer {\n}\n';
+  const reworded = { sha256: '01', tokensSha256: 'aa', files: filesOf(remark) };
+  const told = 'the spec has another text that means the same: comments or blank space';
+  beforeAll(() => killed('meant', [], trainerOf(first)));
+  const again = (name: string, about: About, from = 'meant') => {
+    cpSync(from, name, { recursive: true });
+    return run(['--resume', name], trainerOf(about));
+  };
+
+  test('that means the same goes on: it is told, and kept from then on', async () => {
+    const { code, text } = await again('reworded', reworded);
+    expect(text).toContain(`${told}\ngoes on after step 8`);
+    expect(text).not.toContain('allow');
+    expect(code).toBe(0);
+    const about = JSON.parse(readFileSync('reworded/run.json', 'utf8'));
+    expect(about.spec).toMatchObject({ sha256: '01', files: [{ text: remark }] });
+    expect(about.starts[1].allowed).toEqual([]);
+    const manifest = (step: string): unknown =>
+      JSON.parse(readFileSync(`reworded/checkpoints/step-${step}/manifest.json`, 'utf8')).spec;
+    expect(manifest('00000008')).toMatchObject({ sha256: '00', files: first.files });
+    expect(manifest('00000015')).toMatchObject({ sha256: '01', files: reworded.files });
+    // Weights are those of this spec, and of what it was.
+    for (const spec of [first, reworded]) {
+      const tested = await run(['test', '--from', 'reworded/checkpoints/step-00000008'], trainerOf(spec));
+      expect(tested.text).not.toContain('has changed since');
+      expect(tested.code).toBe(0);
+    }
+    // Nor is there anything to do now.
+    const over = await run(['--resume', 'reworded'], trainerOf(first));
+    expect(over.text).toContain('nothing is left to do');
+    expect(over.text).not.toContain('spec');
+    expect(over.code).toBe(0);
+  });
+
+  test('is not told where it is the same text', async () => {
+    const { code, text } = await again('same-text', first);
+    expect(text).toContain('goes on after step 8');
+    expect(text).not.toContain('spec');
+    expect(code).toBe(0);
+  });
+
+  test('is known by its tokens where a trainer has no text of it', async () => {
+    const { code, text } = await again('no-text', { ...reworded, files: [] });
+    expect(text).toContain(told);
+    expect(code).toBe(0);
+  });
+
+  test('that means another thing is refused, with its lines', async () => {
+    const { code, text } = await again('other-meaning', { ...reworded, tokensSha256: 'bb' });
+    expect(text).toContain(
+      [
+        'this run is another one:',
+        '  line.ztrain: - trainer LineTrainer {}',
+        '  line.ztrain: + // a remark',
+        '  line.ztrain: + trainer LineTrainer {',
+        '  line.ztrain: + }',
+        '  line.ztrain: +',
+      ].join('\n'),
+    );
+    expect(text).toContain('or say that it is meant: --allow spec');
+    expect(code).toBe(3);
+    const tested = await run(['test', '--from', 'meant'], trainerOf({ ...reworded, tokensSha256: 'bb' }));
+    expect(tested.text).toContain('note: the spec has changed since; the weights must still fit');
+  });
+
+  test('is refused as well where one side does not say what it means', async () => {
+    const { tokensSha256: _none, ...silent } = first;
+    await killed('silent', [], trainerOf(silent));
+    const { code, text } = await again('silent-before', reworded, 'silent');
+    expect(text).toContain('line.ztrain: + // a remark');
+    expect(code).toBe(3);
+    const { tokensSha256: _nor, ...now } = reworded;
+    expect((await again('silent-now', now)).code).toBe(3);
+    expect((await again('silent-both', now, 'silent')).code).toBe(3);
+    // The same text is the same spec, whoever is silent.
+    expect((await again('silent-same', first, 'silent')).code).toBe(0);
   });
 });
 

@@ -242,6 +242,23 @@ describe('going on', () => {
     expect(err).toContain('\n0 runs of 8 finished, 8 are left\n');
   });
 
+  test('a run is its settings and what it came to; all that it says is in its log, and shown where the lines are asked for', async () => {
+    const two = { ...plan, over: [axis('lr', 0.05, 0.2)], average: [] };
+    const brief = await run(swept(two), [...short, '--run-dir', join(root, 'brief')]);
+    expect(brief.err).toMatch(
+      /\nrun 1 of 2: lr=0.05\n {2}validate.loss \S+ in \S+s\nrun 2 of 2: lr=0.2\n {2}validate.loss \S+ in \S+s\n {2}point/,
+    );
+    const { metrics } = written(join(root, 'brief')).points[0]?.runs[0] ?? { metrics: null };
+    const loss = metrics?.['validate.loss'] ?? Number.NaN;
+    expect(brief.err).toContain(`\n  validate.loss ${loss.toPrecision(4)} in `);
+    const said = readFileSync(join(root, 'brief', 'point-1', 'console.log'), 'utf8');
+    expect(said).toMatch(/^LineTrainer on [^]*writing to [^]*\nepoch 1\/2 [^]*\nfinished after 10 steps/);
+    const full = await run(swept(two), [...short, 'trainer.progress=plain', '--run-dir', join(root, 'full')]);
+    const run1 = full.err.slice(full.err.indexOf('run 1 of 2'), full.err.indexOf('run 2 of 2'));
+    expect(run1).toMatch(/writing to [^]*\nepoch 1\/2 [^]*\nfinished after 10 steps/);
+    expect(run1).not.toMatch(/^ {2}validate.loss/m);
+  });
+
   test('what is best so far is no pick yet', async () => {
     const folder = join(root, 'later');
     const { err } = await run(swept(plan), [...short, '--run-dir', folder], 'run 5 of 8');
@@ -257,7 +274,8 @@ describe('going on', () => {
     ['in its run', 'writing to', /\nended at once by SIGINT: nothing of it was saved\n/],
   ])('a second signal %s says last how the sweep goes on', async (_name, at, said) => {
     const folder = join(root, `twice-${at.replaceAll(' ', '-')}`);
-    const { last } = await run(swept(plan), [...short, '--run-dir', folder], at, 2);
+    // Where every run says all that it would say alone.
+    const { last } = await run(swept(plan), [...short, 'trainer.progress=plain', '--run-dir', folder], at, 2);
     expect(last).toMatch(said);
     const place = at === 'writing to' ? 'run 1 of 8' : at;
     expect(
@@ -343,10 +361,37 @@ describe('going on', () => {
       }
       rmSync(left, { recursive: true });
       const { err } = await run(swept(plan, kept), ['--resume=auto', ...short], 'run 1 of 8');
-      expect(err).toContain('no sweep was left to go on with in runs/LineTrainer: a new one');
+      expect(err).toContain(
+        'no sweep was left to go on with in runs/LineTrainer: a new one; a sweep that has a --run-dir of its own goes on where that is named: --resume DIR\n',
+      );
     } finally {
       process.chdir(before);
     }
+  });
+
+  test('a spec of another text that means the same is the same sweep, and its runs are the same runs', async () => {
+    const spec = (about: object): TrainerClass => {
+      const trainer = swept(plan, kept);
+      Reflect.set(trainer, 'spec', { ...trainer.spec, ...about });
+      return trainer;
+    };
+    const folder = join(root, 'reworded');
+    const cut = await run(spec({ tokensSha256: 'aa' }), [...short, '--run-dir', folder], 'run 2 of 8');
+    expect(cut.code).toBe(130);
+    const text = '// a remark\ntrainer LineTrainer {}';
+    const reworded = { sha256: '01', files: [{ path: 'line.ztrain', text }] };
+    for (const other of [{}, { tokensSha256: 'bb' }])
+      expect((await run(spec({ ...reworded, ...other }), ['--resume', folder])).err).toContain(
+        'is a sweep with another spec (00, now 01)',
+      );
+    const { code, err } = await run(
+      spec({ ...reworded, tokensSha256: 'aa' }),
+      ['--resume', folder],
+      'run 3 of 8',
+    );
+    expect(err).toContain('the spec has another text that means the same');
+    expect(err).toContain('goes on after step');
+    expect(code).toBe(130);
   });
 
   test('a run that fails is told of, the others go on, and the exit code says so', async () => {

@@ -119,6 +119,7 @@ export class GanTrainer extends Trainer<GanParams, GanModels, GanData, GanSchedu
     trainer: 'GanTrainer',
     module: import.meta.url,
     sha256: 'e217fd8c737199eb4e19b43afa752946afb5459aa01f26968e3ee21f66efaa58',
+    tokensSha256: '4688614cbdda1cb153db8a57b1604a2cdcab38c69efb848a0dbac6d3af96c73f',
     language: 1,
     compiler: '0.1.0',
     doc: 'DCGAN on 28×28 images, batches of 64: one step of the discriminator and one of the generator.',

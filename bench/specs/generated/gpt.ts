@@ -116,6 +116,7 @@ export class GptTrainer extends Trainer<GptParams, GptModels, GptData, GptSchedu
     trainer: 'GptTrainer',
     module: import.meta.url,
     sha256: '033bf3b702c5504c7ffd9cad6aba827d670ea8aff2731a0dae96798a3b81599f',
+    tokensSha256: '88d617fb6232d1a65c97d5cc8633af1da2a81dc3a781c41a4a5680bcdb33c06b',
     language: 1,
     compiler: '0.1.0',
     doc: 'A GPT of four blocks, four heads and a width of 128 on 128 tokens of 256, batches of 8.',

@@ -67,6 +67,7 @@ export class LenetTrainer extends Trainer<LenetParams, LenetModels, LenetData, L
     trainer: 'LenetTrainer',
     module: import.meta.url,
     sha256: 'de6d6366f273f5bf9bd406288b0c43d0b7839154da0cd587bae11f20eb10af79',
+    tokensSha256: '165b736a313571cd60f04a26339887aa29833c7ff98bbfea9aa603fb16146e38',
     language: 1,
     compiler: '0.1.0',
     doc: 'LeNet with 16 and 32 filters on 28×28 images, batches of 64.',

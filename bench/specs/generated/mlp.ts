@@ -55,6 +55,7 @@ export class MlpTrainer extends Trainer<MlpParams, MlpModels, MlpData, MlpSchedu
     trainer: 'MlpTrainer',
     module: import.meta.url,
     sha256: '420d3f9d3515da6c2d0a435fe32142be168883a0f2832a63bb3bcf7453abd2b3',
+    tokensSha256: 'e94e86fb7efdeb719bcb92c3f7a54d476c232d17ac14f47b0bf48495cb6af9bb',
     language: 1,
     compiler: '0.1.0',
     doc: 'A small network on a table: 32 columns, two hidden layers of 64, ten classes, batches of 32.',

@@ -140,6 +140,7 @@ export class ResnetTrainer extends Trainer<ResnetParams, ResnetModels, ResnetDat
     trainer: 'ResnetTrainer',
     module: import.meta.url,
     sha256: '4f297aef6a37c886c3552812155a3930a988bcd219a4ab2728843a9f95ceba81',
+    tokensSha256: '191cb23f07fa1e8e866261fdb835fc65bdb08b73018c8c05e49bb395252e5e39',
     language: 1,
     compiler: '0.1.0',
     doc: 'ResNet-20 (He et al., 2015) on 32×32 images, batches of 32.',

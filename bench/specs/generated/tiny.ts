@@ -47,6 +47,7 @@ export class TinyTrainer extends Trainer<TinyParams, TinyModels, TinyData, TinyS
     trainer: 'TinyTrainer',
     module: import.meta.url,
     sha256: 'b69126aee116f85b11f9d23aae3c10c97d769b780b3c8c4bab96b5e2f513de04',
+    tokensSha256: '68f91d56c8c6e4155aea95bc47a3dc0e74241710e35e67d9e1b3e2d816462c62',
     language: 1,
     compiler: '0.1.0',
     doc: 'One weight: what a step costs when there is nothing to compute.',

@@ -54,6 +54,7 @@ export class WideTrainer extends Trainer<WideParams, WideModels, WideData, WideS
     trainer: 'WideTrainer',
     module: import.meta.url,
     sha256: '186d956c90e167cf5a005c47fde3a88205872d3f617a12c917b989447beaf55e',
+    tokensSha256: '936529c96b8b370b93b0cd959406fb63b0b9778d4ea756fe1362b1f6ac80af51',
     language: 1,
     compiler: '0.1.0',
     doc: 'Much to save and little to compute: 16 million weights, and two slots for each.',

@@ -13,6 +13,7 @@ import {
 } from '../checkpoint/files.js';
 import { lockFolder, lockName, type FolderLock } from '../checkpoint/lock.js';
 import { MetricsFile, openGrowing, type MetricsMark } from './metrics-file.js';
+import { newestRunIn } from './about-run.js';
 import { RunError } from './run-error.js';
 
 /** `20260131-142501-3f1c`, in UTC, for a new run. */
@@ -92,8 +93,9 @@ export function refuseOthers(path: string): void {
   const others = readdirSync(path).filter((name) => !name.startsWith(lockName) && !isLeftOver(name));
   if (others.length === 0) return;
   const some = others.slice(0, 3).join(', ');
+  const run = newestRunIn(path);
   throw new RunError(
-    `${path} holds other files (${others.length > 3 ? `${some}, …` : some}); choose a --run-dir that is empty or not there yet`,
+    `${path} holds other files (${others.length > 3 ? `${some}, …` : some}); ${run === null ? '' : `name a run in it to go on with that, --resume ${run}, or `}choose a --run-dir that is empty or not there yet`,
   );
 }
 

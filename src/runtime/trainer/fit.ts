@@ -15,7 +15,7 @@ import { HookCalls, HookError, tellLine, type LiveAddOn } from './hook-calls.js'
 import { roundJson } from './hook-round.js';
 import { measureAll } from './measure.js';
 import { reloadData } from './open-stage.js';
-import { stepParts, type LoopState, type StepPart } from './loop-state.js';
+import { isAllDone, stepParts, type LoopState, type StepPart } from './loop-state.js';
 import type { OpenStage, Session } from './session.js';
 import { keepsNothing, type StateKeeper } from './state-keeper.js';
 import { Tally } from './throughput.js';
@@ -199,9 +199,10 @@ class Fit {
     let reason: EndReason = isReady ? 'finished' : 'interrupted';
     await this.#hooks.each('fitStart', (hooks) => hooks.fitStart?.(this.#moment()));
     if (isReady && from !== null && from.left !== null)
-      reason = (await this.#finishStep(this.#endOfEpoch(this.#step - 1), from.left)) ?? reason;
+      reason =
+        (await this.#finishStep(this.#endOfEpoch(this.#step - 1), from.left, isAllDone(from))) ?? reason;
     // It was to end when it was saved.
-    else if (from?.asked.includes('end-run') === true) reason = 'stopped';
+    else if (from?.asked.includes('end-run') === true && this.#step < this.#total) reason = 'stopped';
     while (this.#step < this.#total && reason === 'finished') {
       await this.#reload();
       reason = (await this.#epoch()) ?? reason;
@@ -288,9 +289,9 @@ class Fit {
 
   /**
    * What comes after a window, from one part of it on: metrics, validations, add-ons. What is saved in a part says so, and a run that
-   * goes on from there does that part again.
+   * goes on from there does that part again. Where nothing else was left (`isDone`), who runs it by hand has heard of the step.
    */
-  async #finishStep(end: number, from: StepPart): Promise<EndReason | null> {
+  async #finishStep(end: number, from: StepPart, isDone = false): Promise<EndReason | null> {
     const [hooks, asked, control] = [this.#hooks, this.#asked, this.options.control];
     let isSkipped = from.startsWith('skip');
     for (const part of stepParts.slice(stepParts.indexOf(from))) {
@@ -314,9 +315,9 @@ class Fit {
     this.#updated = null;
     hooks.endRound();
     await breathe();
-    const goesOn = (await this.options.hand?.wait(this.#moment(), this.#step >= end)) ?? true;
+    const goesOn = isDone || ((await this.options.hand?.wait(this.#moment(), this.#step >= end)) ?? true);
     if (control.signal !== null) return 'interrupted';
-    if (asked.includes('end-run')) return 'stopped';
+    if (asked.includes('end-run') && this.#step < this.#total) return 'stopped';
     // Ended by hand: a run can go on from there, as after a signal.
     if (!goesOn && this.#step < this.#total) return 'interrupted';
     const { maxTime } = this.#session.options;

@@ -50,6 +50,17 @@ export interface LoopState {
   readonly live: unknown;
 }
 
+/**
+ * Whether all of the step was done but for hooks that save: it was saved by one of these, while that was under way. Where another one failed, who
+ * runs by hand had an error in the place of the step.
+ */
+export const isAllDone = ({ left, round }: LoopState): boolean =>
+  left === 'settled' &&
+  round !== null &&
+  round.key === left &&
+  // Called, and no answer yet.
+  round.called.length > round.answers.length;
+
 /** Reads it from `state.json`. Throws an Error that names what is missing. */
 export function loopStateOf(state: Readonly<Record<string, unknown>>): LoopState {
   const loop = record('loop', state['loop']);

@@ -14,6 +14,16 @@ import type { AnyTrainer } from './run.js';
 import type { ParamOrigin } from './params.js';
 import type { Session } from './session.js';
 
+/** When a run began, by two clocks. */
+export interface Started {
+  /** For people: milliseconds since 1970, by a clock that is set, back too. */
+  readonly at: number;
+  /** Milliseconds of a clock that only goes on, by which lengths of time are measured. */
+  readonly ticks: number;
+}
+
+export const startedNow = (): Started => ({ at: Date.now(), ticks: performance.now() });
+
 export function paramsByName(trainer: AnyTrainer): Readonly<Record<string, Json>> {
   const values = new Map<string, unknown>(Object.entries(trainer.params));
   return Object.fromEntries(

@@ -1,7 +1,9 @@
 /** Whether a run that goes on is the one that its checkpoint is of: by what the checkpoint says, before any of its tensors is read. */
+import { record } from '../../values/json-record.js';
 import { checkFits } from '../checkpoint/read.js';
 import { RunError } from '../run/run-error.js';
 import { isFigure } from './measured-figures.js';
+import { whyMisfit } from './misfit.js';
 import type { ResumeHead } from './resume.js';
 import { compareLocks, lockOf, otherEpochs } from './run-lock.js';
 import { headOf } from './run-record.js';
@@ -37,8 +39,10 @@ export async function checkHead(
   allowed: readonly string[],
 ): Promise<void> {
   const { session } = prepared;
-  await checkSame(trainer, prepared, head, allowed);
+  const changes = await checkSame(trainer, prepared, head, allowed);
   const { tensors, folder } = head.checkpoint;
+  const why = (): string =>
+    whyMisfit(head.checkpoint, trainer, record('lock', head.state['lock'])['spec_tokens_sha256'], changes);
   const [model, optimizer] = (['model.safetensors', 'optimizer.safetensors'] as const).map(
     (name) => new Map([...(tensors.get(name) ?? [])].filter(([path]) => !isFigure(path))),
   );
@@ -46,6 +50,7 @@ export async function checkHead(
     session.modelState.filter(({ path }) => !isFigure(path)),
     session.copies.withoutUnmade(model ?? new Map()),
     folder,
+    why,
   );
-  checkFits(session.optimizerState, optimizer ?? new Map(), folder);
+  checkFits(session.optimizerState, optimizer ?? new Map(), folder, why);
 }

@@ -101,6 +101,8 @@ export interface TrainerSpec<P> {
   readonly module?: string;
   /** Of the spec's text and its imports. */
   readonly sha256?: string;
+  /** Of the tokens of these texts: comments, blank space, `;` and `# allow` are none of them. Where it is the same, so is what they mean. */
+  readonly tokensSha256?: string;
   readonly language?: number;
   readonly compiler?: string;
   /** The spec and its imports, kept in checkpoints. */

@@ -54,7 +54,7 @@ interface OutputPlan {
   readonly isText: boolean;
 }
 
-/** Which batch a variant was first run on: the window that it belongs to, and its place in that window. */
+/** A batch that was run: the window that it belongs to, and its place in that window. */
 export interface RunPlace {
   readonly step: number;
   readonly micro: number;
@@ -63,7 +63,6 @@ export interface RunPlace {
 interface Variant {
   readonly shapes: string;
   readonly last: boolean;
-  readonly first: RunPlace;
   readonly compiled: CompiledStep;
   trace: StepTrace | null;
 }
@@ -110,6 +109,8 @@ export type Outputs = ReadonlyMap<string, HostTensor | OutputTexts>;
 export class Stage {
   readonly totals: StageTotals;
   readonly #variants: Variant[] = [];
+  /** Variants whose batches are in the totals, each with the first of them. What else this process has run is not a matter of the run's state. */
+  readonly #counted = new Map<Variant, RunPlace>();
   #newest: StepTrace | null = null;
   readonly #questions = new Map<string, (clock: Clock) => boolean>();
 
@@ -154,6 +155,7 @@ export class Stage {
     }
     const trace = this.#traceOf(variant);
     this.#newest = trace;
+    this.#count(variant, one);
     await this.totals.endBatch(trace.constants);
     return new Map(
       trace.outputs.flatMap((plan): [string, HostTensor | OutputTexts][] => {
@@ -197,14 +199,16 @@ export class Stage {
         await compiled
           .runAll(alike.map((one) => ({ inputs: inputsOf(one), clock: one.run.draws })))
           .catch(async (error: unknown) => {
-            for (let done = runsBefore(error) ?? 0; done > 0; done -= 1)
-              await this.totals.endBatch(trace.constants);
+            const done = runsBefore(error) ?? 0;
+            if (done > 0) this.#count(variant, first);
+            for (let left = done; left > 0; left -= 1) await this.totals.endBatch(trace.constants);
             throw laterBy(before, error);
           })
           .finally(() => {
             current = null;
           });
         this.#newest = trace;
+        this.#count(variant, first);
         for (let done = from; done < to; done += 1) await this.totals.endBatch(trace.constants);
       }
       ended?.();
@@ -233,8 +237,8 @@ export class Stage {
 
   /** The same of now, put in words later: only where it is wanted. */
   async taken(): Promise<() => StageState> {
-    const places = this.#variants.flatMap(({ first, trace }) => (trace === null ? [] : [first]));
-    const variants = this.totals.isEmpty ? [] : places.map(({ step, micro }) => ({ step, micro }));
+    const places = this.totals.isEmpty ? [] : [...this.#counted.values()];
+    const variants = places.map(({ step, micro }) => ({ step, micro }));
     const totals = await this.totals.taken();
     return () => ({ totals: totals(), variants });
   }
@@ -255,6 +259,7 @@ export class Stage {
   /** Traces the step as it is for this batch, without keeping anything of what it computes. */
   async learn(one: BatchRun): Promise<void> {
     const variant = this.#variantOf(one);
+    this.#count(variant, one);
     if (variant.trace !== null) return;
     current = one.run;
     try {
@@ -264,6 +269,13 @@ export class Stage {
     } finally {
       current = null;
     }
+  }
+
+  /** Called once a batch has run, before it is counted in the totals. */
+  #count(variant: Variant, { run }: BatchRun): void {
+    if (this.totals.isEmpty) this.#counted.clear();
+    const { step, micro } = run.draws;
+    if (!this.#counted.has(variant)) this.#counted.set(variant, { step, micro });
   }
 
   /** How many runs in a row the engine would take at once: what the last one was compiled to says so. */
@@ -288,7 +300,7 @@ export class Stage {
 
   #variantOf(one: BatchRun): Variant {
     const shapes = shapesOf(one);
-    return this.#find(shapes, one.run) ?? this.#compile(shapes, one.batches, one.run);
+    return this.#find(shapes, one.run) ?? this.#compile(shapes, one.batches, one.run.last);
   }
 
   #traceOf({ trace }: Variant): StepTrace {
@@ -301,6 +313,7 @@ export class Stage {
   dispose(): void {
     for (const { compiled } of this.#variants) compiled.dispose();
     this.#variants.length = 0;
+    this.#counted.clear();
   }
 
   #find(shapes: string, run: StepRun): Variant | undefined {
@@ -315,7 +328,7 @@ export class Stage {
     );
   }
 
-  #compile(shapes: string, batches: readonly HostBatch[], { last, draws }: StepRun): Variant {
+  #compile(shapes: string, batches: readonly HostBatch[], last: boolean): Variant {
     const counts = batches.map(({ tensors }) => tensors.length);
     const [first, ...others] = batches;
     const rows = first !== undefined && others.length === 0 ? first.rows : null;
@@ -333,8 +346,7 @@ export class Stage {
       // A batch of live data is harvested once the step before is done.
       this.plan.data.some(({ source }) => source.live !== undefined),
     );
-    const { step, micro } = draws;
-    const variant: Variant = { shapes, last, first: { step, micro }, compiled, trace: null };
+    const variant: Variant = { shapes, last, compiled, trace: null };
     this.#variants.push(variant);
     return variant;
   }

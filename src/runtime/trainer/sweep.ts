@@ -29,11 +29,13 @@ import {
   isLeft,
   pickedJson,
   pointsJson,
+  resultText,
   tableLines,
   unpickedText,
   wordsOf,
   type PointRun,
 } from './sweep-points.js';
+import { sameSettings } from './sweep-settings.js';
 import type { TrainerClass, TrainerSetup } from './trainer.js';
 
 export interface SweepRunOptions extends RunOptions {
@@ -89,7 +91,12 @@ export async function runSweep(
     const shown = folder === null ? null : shortPath(folder.path);
     const data = new SweepData(shown, allow.includes('data'), say);
     if (folder !== null)
-      await takeUp(folder, about, runs, { kept: options.goesOn === true ? 'all' : 'finished', data, say });
+      await takeUp(folder, about, runs, {
+        kept: options.goesOn === true ? 'all' : 'finished',
+        data,
+        say,
+        isSameSettings: (was, is) => isSameBase(trainerClass, plan, was, is),
+      });
     const points = combinations(plan.over).length;
     const done = runs.filter(({ state }) => state === 'finished').length;
     say(
@@ -116,6 +123,9 @@ export async function runSweep(
       const checkData = (read: Json): void => data.check(run.name, read);
       await runOne(trainerClass, base, run, folder, { ...options, control, stream, checkData });
       if (run.error !== null) say(`error: ${run.error}`);
+      // Where the run itself is in its log alone.
+      if (run.summary !== null && first.options.progress === 'auto')
+        say(`  ${resultText(plan, run.summary)}`);
       await write(false);
     }
     const signal = runs.some(isLeft) ? control.signal : null;
@@ -199,6 +209,7 @@ async function runOne(
       stream,
       runDir: path,
       resume,
+      isBrief: true,
       // The sweep goes on, and says how.
       goOn: undefined,
       failed: undefined,
@@ -238,19 +249,26 @@ async function takeUp(
   {
     kept,
     data,
+    isSameSettings,
     say,
   }: {
     readonly kept: 'finished' | 'all';
     readonly data: SweepData;
+    readonly isSameSettings: (was: readonly string[], is: readonly string[]) => boolean;
     readonly say: (line: string) => void;
   },
 ): Promise<void> {
   if (folder.before !== null) {
     for (const key of identity) {
+      if (key === 'sha256' && meansTheSame(folder.before, about)) continue;
       // Sweeps of before it was kept say nothing of it.
       if (key === 'externs' && !folder.before.has(key)) continue;
       const [was, is] = [plainValue(folder.before.get(key)), plainValue(about[key])];
-      if (!isSame(key, was, is))
+      const isSameOne =
+        key === 'settings' && Array.isArray(was) && Array.isArray(is)
+          ? isSameSettings(was.map(String), is.map(String))
+          : isSame(key, was, is);
+      if (!isSameOne)
         throw new RunError(
           `${folder.path} is a sweep with ${otherOf[key]} (${wordsOfAbout(was)}, now ${wordsOfAbout(is)}); choose another --run-dir, go on with what it was started with, or begin anew with --resume none and another --run-dir`,
         );
@@ -265,6 +283,14 @@ async function takeUp(
     if (run.summary !== null) run.state = 'finished';
     if (run.state === 'finished' || kept === 'all') await data.takeUp(run.name);
   }
+}
+
+/** Whether it is the same spec whatever its text says about it. Sweeps of before its tokens were kept say nothing of them. */
+function meansTheSame(
+  before: ReadonlyMap<string, unknown>,
+  { tokensSha256: now = '' }: Readonly<Record<string, Json>>,
+): boolean {
+  return now !== '' && before.get('tokensSha256') === now;
 }
 
 const identity = ['trainer', 'sha256', 'externs', 'settings', 'over', 'average', 'pick'] as const;
@@ -285,6 +311,24 @@ function plainValue(value: unknown): unknown {
     each instanceof Map ? Object.fromEntries(each) : each,
   );
   return text === undefined ? undefined : JSON.parse(text);
+}
+
+/** Whether what two command lines say besides the axes makes the same runs. */
+function isSameBase(
+  trainerClass: TrainerClass,
+  plan: SweepPlan,
+  was: readonly string[],
+  is: readonly string[],
+): boolean {
+  const axes = new Set([...plan.over, ...plan.average].map(({ name }) => name));
+  const setup = (settings: readonly Override[]): TrainerSetup => {
+    const params = settings.filter(({ path }) => path.length === 1);
+    return firstOf(trainerClass, plan, {
+      params,
+      attributes: settings.filter((each) => !params.includes(each)),
+    });
+  };
+  return sameSettings(trainerClass, was, is, setup, (name) => axes.has(name));
 }
 
 /** Code of externs is the same under another path: the spec says where it lies. */
@@ -320,6 +364,7 @@ function aboutOf({ spec }: TrainerClass, plan: SweepPlan, base: SweepBase): Read
   return {
     trainer: spec.trainer,
     sha256: spec.sha256 ?? '',
+    tokensSha256: spec.tokensSha256 ?? '',
     externs: (spec.externs ?? []).map(({ path, sha256 }) => `${path} ${sha256.slice(0, 12)}`),
     settings: [...base.params, ...base.attributes].map(({ path, text }) => `${path.join('.')}=${text}`),
     over: axes(plan.over),

@@ -15,23 +15,32 @@ export interface TrainedWith {
   readonly overrides: readonly string[];
   /** Digests of data files, by their paths as written. */
   readonly files: ReadonlyMap<string, string>;
+  /** Of the tokens of its spec, as its lock has it; null or undefined where it says nothing of it. */
+  readonly tokensSha256: unknown;
   /** Code of externs as its lock has it; undefined where it says nothing of it. */
   readonly externs: unknown;
   /** Why nothing is known of it, where its state cannot be read: weights have checksums of their own. */
   readonly unread: string | null;
 }
 
-const nothing: TrainedWith = { overrides: [], files: new Map(), externs: undefined, unread: null };
+const nothing: TrainedWith = {
+  overrides: [],
+  files: new Map(),
+  tokensSha256: undefined,
+  externs: undefined,
+  unread: null,
+};
 
 export async function trainedWith(from: Checkpoint): Promise<TrainedWith> {
   try {
     const { lock } = record('state.json', plainJson(await readState(from)));
     // Checkpoints of before it was kept say nothing.
     if (lock === undefined) return nothing;
-    const { overrides, data, externs } = record('lock', lock);
+    const { overrides, data, externs, spec_tokens_sha256: tokensSha256 } = record('lock', lock);
     return {
       overrides: Array.isArray(overrides) ? overrides.map(String) : [],
       files: new Map(data === undefined ? [] : filesOfData(data).map(({ file, sha256 }) => [file, sha256])),
+      tokensSha256,
       externs,
       unread: null,
     };
@@ -79,6 +88,16 @@ export function otherCode(
 }
 
 const shownFiles = 6;
+
+/** Whether the spec means another thing, as far as is known, than the one of which the weights are. */
+export const isOtherSpec = (
+  { tokensSha256 }: TrainedWith,
+  from: Pick<Checkpoint, 'specSha256'>,
+  spec: Pick<TrainerSpec<never>, 'sha256' | 'tokensSha256'>,
+): boolean =>
+  spec.sha256 !== undefined &&
+  spec.sha256 !== from.specSha256 &&
+  (spec.tokensSha256 === undefined || spec.tokensSha256 !== tokensSha256);
 
 /** Files that were other ones when the weights were trained, a sentence each. Of folders of pictures nothing is said: all would be read. */
 export async function changedFiles(

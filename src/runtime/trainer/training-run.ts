@@ -24,10 +24,19 @@ import { loopStateOf, type LoopState } from './loop-state.js';
 import { pretrainedOf } from './pretrained.js';
 import { bestOf, checkStillNewest, pointersOf, setNewerAside, type ResumePoint } from './resume.js';
 import { leftOutLines } from './open-data.js';
-import { jsonRecordOf as jsonOf, keptDefaults } from './run-lock.js';
+import { isReworded, jsonRecordOf as jsonOf, keptDefaults } from './run-lock.js';
 import { checkSame } from './same-run.js';
 import { nothingLeft, tellOver } from './nothing-left.js';
-import { describe, endedAs, jsonRecord, readFiles, startsIn, summaryOf, type Resumed } from './run-record.js';
+import {
+  describe,
+  endedAs,
+  jsonRecord,
+  readFiles,
+  startsIn,
+  summaryOf,
+  type Resumed,
+  type Started,
+} from './run-record.js';
 import { devRunOf, folderOf, notesOf, reporterOf, rootOf, type AnyTrainer, type RunOptions } from './run.js';
 import { Saver } from './saver.js';
 import type { Session } from './session.js';
@@ -41,13 +50,14 @@ import {
   refuseUnmeasured,
   watchesOf,
 } from './watched.js';
+import { counted, grouped } from '../../values/counted.js';
 
 /** Trains, with what was prepared for it. */
 export async function trainPrepared(
   trainer: AnyTrainer,
   prepared: Prepared,
   options: RunOptions,
-  started: number,
+  started: Started,
 ): Promise<FitResult> {
   const writes = devRunOf(trainer, options) === null && options.runDir !== null;
   const { resume = null } = options;
@@ -100,14 +110,14 @@ async function train(
   { session, addOns: configured, note }: Prepared,
   { folder, changes }: { readonly folder: RunFolder | null; readonly changes: readonly string[] },
   options: RunOptions,
-  started: number,
+  started: Started,
 ): Promise<FitResult> {
   const { control = new Control(), resume = null } = options;
   const devRun = devRunOf(trainer, options);
   const reporter = reporterOf(trainer, options, folder);
   const say = (line: string): void => sayWords(reporter, line);
   const start = {
-    at: started,
+    at: started.at,
     git: folder === null ? null : gitState(rootOf(options)),
     resumed: resume === null ? null : await resumedAt(resume, changes),
   };
@@ -120,7 +130,7 @@ async function train(
     const lines: string[] = [];
     const continued = resume === null ? null : takeState(session, resume, changes);
     const earlier = continued?.loop.seconds ?? 0;
-    const now = (): number => earlier + (Date.now() - started) / 1000;
+    const now = (): number => earlier + (performance.now() - started.ticks) / 1000;
     const best = new Map(continued?.best ?? []);
     const saving = configured.find(({ kind }) => kind === 'checkpoint');
     const own = new Saver({
@@ -352,6 +362,9 @@ function linesOf(
   const { totalSteps } = session.pace;
   return [
     ...changes.map((line) => `allowed: ${line}`),
+    ...(isReworded(state['lock'], spec)
+      ? ['the spec has another text that means the same: comments or blank space']
+      : []),
     ...keptDefaults(trainer, allowed),
     ...(engine === session.engine.version
       ? []
@@ -363,7 +376,9 @@ function linesOf(
         ]),
     `goes on after step ${step}, from ${shortPath(folder)}`,
     ...(totalSteps !== null && step >= totalSteps && changes.length > 0
-      ? [`nothing is left to train: ${step} steps are done, and the run has ${totalSteps} in all now`]
+      ? [
+          `nothing is left to train: ${counted(step, 'step')} ${step === 1 ? 'is' : 'are'} done, and the run has ${grouped(totalSteps)} in all now`,
+        ]
       : []),
   ];
 }
@@ -383,19 +398,22 @@ function begin(
   const { stepsPerEpoch, totalSteps } = session.pace;
   const { summary } = options;
   const say = (line: string): void => sayWords(reporter, line);
+  const usual = (line: string): void => sayWords(reporter, line, 'usual');
   // A run that goes on has shown it.
   if (summary !== false && isNew)
     weightTable(session, reporter.columns(), summary === true ? Infinity : summary).forEach((line) =>
-      reporter.line(line),
+      reporter.usual(line),
     );
-  say(`${spec.trainer} on ${session.engine.version}, seed ${options.seed}`);
+  usual(`${spec.trainer} on ${session.engine.version}, seed ${options.seed}`);
   const all =
-    totalSteps === null ? 'until max_time' : `${totalSteps}${session.isEndless ? ' steps' : ''} in all`;
-  const whole = `${session.isEndless ? 'live data, no epochs' : `${stepsPerEpoch} steps an epoch`}, ${all}`;
-  say(
+    totalSteps === null
+      ? 'until max_time'
+      : `${session.isEndless ? counted(totalSteps, 'step') : grouped(totalSteps)} in all`;
+  const whole = `${session.isEndless ? 'live data, no epochs' : `${counted(stepsPerEpoch, 'step')} an epoch`}, ${all}`;
+  usual(
     devRun === null
       ? `${whole}${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`
-      : `a dev run of at most ${devRun} step${devRun === 1 ? '' : 's'}, and as many batches of each other step; a whole run has ${whole}`,
+      : `a dev run of at most ${counted(devRun, 'step')}, and as many batches of each other step; a whole run has ${whole}`,
   );
   notesOf(session, note).forEach(say);
   for (const line of session.pretrained?.lines ?? []) say(line);
@@ -427,11 +445,11 @@ async function tellEnd(
   const goOn = saver.isWhole ? command : null;
   const where = { folder: path, resumes, checkpoints: saver.shown(), plot, goOn };
   for (const line of summaryLines(result, [...best.values()], session.pace, where, reporter.columns()))
-    reporter.line(line);
+    reporter.usual(line);
   if (result.reason === 'interrupted' && saver.newest !== null && !saver.isWhole)
     sayWords(reporter, goesNowhere);
   for (const [name, table] of listener.tables)
-    tableLines(name, table, reporter.columns(), 32).forEach((line) => reporter.line(line));
+    tableLines(name, table, reporter.columns(), 32).forEach((line) => reporter.usual(line));
   const { profile } = session;
   for (const line of profile?.lines(result.at.seconds, reporter.columns()) ?? []) reporter.line(line);
 }

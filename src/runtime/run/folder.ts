@@ -12,8 +12,8 @@ import {
   sweepTemporaries,
 } from '../checkpoint/files.js';
 import { lockFolder, lockName, type FolderLock } from '../checkpoint/lock.js';
-import { MetricsFile, openGrowing, type MetricsMark } from './metrics-file.js';
 import { newestRunIn } from './about-run.js';
+import { MetricsFile, openGrowing, type MetricsMark } from './metrics-file.js';
 import { RunError } from './run-error.js';
 
 /** `20260131-142501-3f1c`, in UTC, for a new run. */

@@ -11,7 +11,7 @@ import { DamagedSummary, summaryIn } from '../run/sweep-folder.js';
 import { endedBy, type ResumePoint } from './resume.js';
 import { reporterOf, type AnyTrainer, type RunOptions } from './run.js';
 import { shortPath } from './short-path.js';
-import type { Prepared } from './trainer.js';
+import type { Prepared } from './prepared.js';
 import { counted } from '../../values/counted.js';
 
 /** How a run had ended when someone went on with it. */

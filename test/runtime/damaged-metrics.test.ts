@@ -20,6 +20,7 @@ import { readRun } from '../../src/plot/read-run.js';
 import * as addons from '../../src/runtime/addons/index.js';
 import type { AddOn } from '../../src/runtime/addons/addon.js';
 import { MetricsFile } from '../../src/runtime/run/metrics-file.js';
+import { counted, grouped } from '../../src/values/counted.js';
 import * as units from '../../src/values/units.js';
 import { checkpoints, expectSameEnd, filesIn, killed, run } from './killed-runs.js';
 import { metricsLines } from './metrics-lines.js';
@@ -134,7 +135,9 @@ describe.each(damages)('%s', (what, make, said) => {
     const before = files(name);
     for (const words of [[`--resume=${name}`], [`--run-dir=${name}`, '--resume=auto']]) {
       const { code, text } = await run(words);
-      expect(text).toContain(`${metricsOf(name)} is damaged, or another file: its first ${length} bytes`);
+      expect(text).toContain(
+        `${metricsOf(name)} is damaged, or another file: its first ${counted(length, 'byte')}`,
+      );
       expect(text).toMatch(said);
       expect(text).toContain('; put it back, or say that it is meant: --allow metrics\n');
       expect(code).toBe(3);
@@ -187,7 +190,7 @@ test('of one that is cut, whole lines stay, and all of it is kept where a line i
     cpSync('left', name, { recursive: true });
     truncateSync(metricsOf(name), size);
     const { code, text } = await run([`--resume=${name}`, '--allow=metrics']);
-    expect(text).toContain(`metrics.jsonl has ${size} bytes, and had ${length}`);
+    expect(text).toContain(`metrics.jsonl has ${counted(size, 'byte')}, and had ${grouped(length)}`);
     expect(text).toContain(isAside ? 'stay, and the file as it was is' : 'what is left of it stays, ');
     expect(code).toBe(0);
     expect(existsSync(`${metricsOf(name)}.damaged`)).toBe(isAside);

@@ -133,9 +133,9 @@ export class MetricsFile {
     for (const piece of this.#pieces(length)) this.#hash.update(piece);
     if (sum === this.#hash.copy().digest('hex')) return null;
     const broken = this.#firstBroken(length);
-    const where = broken === null ? null : `line ${broken} is no line of metrics`;
+    const where = broken === null ? null : `line ${grouped(broken)} is no line of metrics`;
     if (typeof sum === 'string')
-      return `${this.#path} is damaged, or another file: its first ${length} bytes are not those of when the checkpoint was written${where === null ? '' : `, and ${where}`}`;
+      return `${this.#path} is damaged, or another file: its first ${counted(length, 'byte')} are not those of when the checkpoint was written${where === null ? '' : `, and ${where}`}`;
     // Older checkpoints say how long it was, and no more.
     return where === null ? null : `${this.#path} is damaged: ${where}`;
   }
@@ -175,7 +175,7 @@ export class MetricsFile {
       this.#hash = mended.#hash;
       return aside === null
         ? `what is left of it stays, ${counted(kept, 'line')}`
-        : `${kept} of ${counted(all, 'line')} stay, and the file as it was is ${aside}`;
+        : `${grouped(kept)} of ${counted(all, 'line')} stay, and the file as it was is ${aside}`;
     } catch (error) {
       mended.close();
       rmSync(temporary, { force: true });

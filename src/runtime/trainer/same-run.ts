@@ -5,7 +5,7 @@ import { isFigure } from './measured-figures.js';
 import type { ResumeHead } from './resume.js';
 import { compareLocks, lockOf, otherEpochs } from './run-lock.js';
 import { headOf } from './run-record.js';
-import type { AnyTrainer } from './run.js';
+import type { AnyTrainer, RunOptions } from './run.js';
 import { shortPath } from './short-path.js';
 import type { Prepared } from './trainer.js';
 
@@ -14,7 +14,7 @@ export async function checkSame(
   trainer: AnyTrainer,
   { session, attribute }: Prepared,
   { checkpoint, state }: ResumeHead,
-  allowed: readonly string[],
+  { allow = [], allowedBefore }: Pick<RunOptions, 'allow' | 'allowedBefore'>,
 ): Promise<readonly string[]> {
   const { spec } = headOf(trainer, session);
   if (checkpoint.trainer !== spec.trainer) {
@@ -23,8 +23,9 @@ export async function checkSame(
     );
   }
   const lock = await lockOf(trainer, session);
-  return compareLocks(shortPath(checkpoint.folder), state['lock'], lock, allowed, {
+  return compareLocks(shortPath(checkpoint.folder), state['lock'], lock, allow, {
     attribute,
+    allowedBefore,
     never: otherEpochs(state, lock),
   });
 }
@@ -34,10 +35,10 @@ export async function checkHead(
   trainer: AnyTrainer,
   prepared: Prepared,
   head: ResumeHead,
-  allowed: readonly string[],
+  options: Pick<RunOptions, 'allow' | 'allowedBefore'>,
 ): Promise<void> {
   const { session } = prepared;
-  await checkSame(trainer, prepared, head, allowed);
+  await checkSame(trainer, prepared, head, options);
   const { tensors, folder } = head.checkpoint;
   const [model, optimizer] = (['model.safetensors', 'optimizer.safetensors'] as const).map(
     (name) => new Map([...(tensors.get(name) ?? [])].filter(([path]) => !isFigure(path))),

@@ -64,7 +64,7 @@ export async function trainPrepared(
     throw new RunError('a run that goes on from a checkpoint writes to its folder; a dev run writes nothing');
   options.checkData?.(await readFiles(prepared.session));
   // Compared before anything of the run is touched.
-  const changes = resume === null ? [] : await checkSame(trainer, prepared, resume, options.allow ?? []);
+  const changes = resume === null ? [] : await checkSame(trainer, prepared, resume, options);
   const over = resume === null ? null : await nothingLeft(prepared, resume, changes);
   if (over !== null) {
     tellOver(trainer, over, options);

@@ -3,12 +3,14 @@ import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fromExactNumber } from '../../values/exact-number.js';
 import type { Json, MetricsLine, Moment } from '../addons/addon.js';
+import { FileRefused } from '../checkpoint/files.js';
 import { loadInto } from '../checkpoint/read.js';
 import { sayWords, type Reporter } from '../progress/reporter.js';
 import { summaryLines, tableLines, TrainingProgress, type Best } from '../progress/training.js';
 import { weightTable } from '../progress/weight-table.js';
 import { openRunFolder, reopenRunFolder, type RunFolder } from '../run/folder.js';
 import { gitState } from '../run/git.js';
+import { missingFiles } from '../run/missing-files.js';
 import { RunError } from '../run/run-error.js';
 import { restoreStates } from './add-on-states.js';
 import { Control } from './control.js';
@@ -71,11 +73,18 @@ export async function trainPrepared(
     return over.result;
   }
   prepared.session.pretrained = await pretrainedOf(prepared, resume, rootOf(options));
+  const mayLack = options.allow?.includes('metrics') ?? false;
+  const missing =
+    resume === null ? null : missingFiles(resume.run, record('files', resume.state['files']), mayLack);
   const folder = writes ? await openFolder(trainer, options) : null;
   try {
     // Now that nobody else writes there.
     if (resume !== null) await checkStillNewest(resume);
     return await train(trainer, prepared, { folder, changes }, options, started);
+  } catch (error) {
+    // A run that could not go on is left as it was.
+    missing?.removeEmpty();
+    throw error;
   } finally {
     folder?.close();
   }
@@ -198,6 +207,8 @@ async function train(
       if (described !== null) folder?.writeNow(endedAs({ ...described, compile: session.decisions }, reason));
     });
     begin(trainer, session, reporter, folder, { note, isNew: resume === null, devRun });
+    if (folder !== null && saving?.weightsOnly === true)
+      say('nothing goes on from what this run saves: it is weights only (checkpoint.weights_only)');
     if (leftOut !== '' && folder !== null)
       say(`rows that are left out: ${shortPath(join(folder.path, 'skipped-rows.jsonl'))}`);
     for (const line of [...lines, ...early]) say(line);
@@ -242,8 +253,10 @@ async function train(
     if (folder !== null)
       await folder.write('run.json', await describe(trainer, session, start, result.reason));
     return result;
-  } catch (error) {
+  } catch (thrown) {
     reporter.end();
+    // A run goes on in its own folder.
+    const error = resume !== null && thrown instanceof FileRefused ? thrown.inPlace : thrown;
     if (!isBegun) throw error;
     const message = error instanceof Error ? error.message : String(error);
     const reason = `failed: ${message}`;

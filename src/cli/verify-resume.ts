@@ -14,6 +14,7 @@ import { reportDiagnostics } from './report.js';
 import { settingsOf } from './settings.js';
 import { checkSpec, findSpec } from './specs.js';
 import { Misuse, exits, streams } from './streams.js';
+import { counted } from '../values/counted.js';
 
 export interface VerifyOptions {
   readonly kills?: string;
@@ -155,7 +156,7 @@ export const verifyResumeCommand = async (
         ? Math.max(1, Math.floor(steps / (3 * kills)))
         : whole('--every', options.every, 1);
     streams.say(
-      `undisturbed: ${steps} steps in ${first.seconds.toFixed(1)} s; the other run saves each ${every} steps and is killed ${kills} times`,
+      `undisturbed: ${counted(steps, 'step')} in ${first.seconds.toFixed(1)} s; the other run saves ${every === 1 ? 'each step' : `each ${every} steps`} and is killed ${kills === 1 ? 'once' : `${kills} times`}`,
     );
     const saving = has('checkpoint.every') ? [] : [`checkpoint.every=${every}.steps`];
     const again = [...base, ...saving, `--run-dir=${killed}`, '--resume=auto'];
@@ -203,7 +204,7 @@ export const verifyResumeCommand = async (
     }
     if (done < kills) {
       streams.say(
-        `error: the run was killed ${done} times of ${kills}, it ended too soon each other time. Take more steps, a smaller --every, or fewer --kills`,
+        `error: the run was killed ${counted(done, 'time')} of ${kills}, it ended too soon each other time. Take more steps, a smaller --every, or fewer --kills`,
       );
       return exits.runFailed;
     }
@@ -217,7 +218,7 @@ export const verifyResumeCommand = async (
       return exits.runFailed;
     }
     streams.print(
-      `${done} kills, ${steps} steps: the last checkpoints are equal byte for byte, and every line of metrics but for times`,
+      `${counted(done, 'kill')}, ${counted(steps, 'step')}: the last checkpoints are equal byte for byte, and every line of metrics but for times`,
     );
     if (options.out === undefined) rmSync(folder, { recursive: true, force: true });
     return exits.well;

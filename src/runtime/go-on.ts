@@ -118,7 +118,7 @@ export async function goOn(
   if (result === 'over') return { signal: null };
   if (result === null) {
     const where = own ?? join('runs', spec.trainer);
-    say(`nothing was left to go on with in ${where}: a new run`);
+    say(`nothing was left to go on with in ${where}: a new run${own === null ? elsewhere('run') : ''}`);
   }
   return result;
 }
@@ -177,3 +177,7 @@ export function paramsOf(
     }),
   );
 }
+
+/** Ends a line that says where was looked, for whoever has one in a folder that nobody knows of. */
+export const elsewhere = (what: 'run' | 'sweep'): string =>
+  `; a ${what} that has a --run-dir of its own goes on where that is named: --resume DIR`;

@@ -71,7 +71,7 @@ test('a precision that the device has no units for goes where it is forced, if t
   if (!nativeUnderTest) return;
   const { code, stdout, stderr } = await desk.ztrainc([...words, `--engine=${engine}`, '--force-precision']);
   expect(stderr).not.toContain('error');
-  expect(stdout).toMatch(/^1 kills, 45 steps: the last checkpoints are equal byte for byte/);
+  expect(stdout).toMatch(/^1 kill, 45 steps: the last checkpoints are equal byte for byte/);
   expect(code).toBe(0);
 }, 240_000);
 
@@ -111,7 +111,7 @@ test('checkpoints of one file, and a way that the spec names, which stays', asyn
   const words = ['verify-resume', 'one-file.ztrain', '--kills=1', `--engine=${engine}`, '--out=kept'];
   const { code, stdout, stderr } = await desk.ztrainc(words);
   expect(stderr).not.toContain('error');
-  expect(stdout).toContain('1 kills, 90 steps: the last checkpoints are equal byte for byte');
+  expect(stdout).toContain('1 kill, 90 steps: the last checkpoints are equal byte for byte');
   expect(code).toBe(0);
   const about = JSON.parse(readFileSync(join(desk.folder, 'kept/undisturbed/run.json'), 'utf8'));
   expect(about.options.compile).toBe('eager');
@@ -169,7 +169,7 @@ test('two runs are equal where one of them saves its last step anyway', async ()
   const words = ['trainer.epochs=1', '--kills=1', '--every=15', `--engine=${engine}`, '--out=even'];
   const { code, stdout, stderr } = await desk.ztrainc(['verify-resume', 'unsaved.ztrain', ...words]);
   expect(stderr).not.toContain('differs');
-  expect(stdout).toContain('1 kills, 45 steps: the last checkpoints are equal byte for byte');
+  expect(stdout).toContain('1 kill, 45 steps: the last checkpoints are equal byte for byte');
   expect(code).toBe(0);
 
   const [one = '', other = ''] = ['undisturbed', 'killed'].map((name) =>

@@ -73,7 +73,7 @@ describe('what does not fit is refused before any tensor is read', () => {
     expect(other.code).toBe(3);
     const wide = await run(from, Wide);
     expect(wide.text).toMatch(
-      /the models: \S*step-00000008 lacks \w+.extra.weight, \w+.extra.bias; use the params/,
+      /the models: \S*step-00000008 lacks \w+.extra.weight, \w+.extra.bias; its params and its spec are the same/,
     );
     // What fits is read, and only then found to be damaged.
     const same = await run(from);

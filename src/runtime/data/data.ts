@@ -11,7 +11,7 @@ import { openLive, type LiveData, type LiveHost, type LiveRows } from './open-li
 import { epochOrder } from './order.js';
 import { checkSplit, partText, rowsOfPart, type Part, type Parts, type Split } from './parts.js';
 import type { RowsOfFiles, SharedRows } from './shared-rows.js';
-import { counted } from '../../values/counted.js';
+import { counted, grouped } from '../../values/counted.js';
 import type { Quantity } from '../../values/units.js';
 import type { HostRow, HostStage, RowOf } from './prepared.js';
 import type { RowWorkers } from './row-workers.js';
@@ -340,7 +340,7 @@ export class Data<B> {
       throw new DataError(
         rows === 0
           ? emptyText(label, this.source.name, opened.length, part, left)
-          : `data '${label}' (${this.source.name}) has ${rows} rows${left}, fewer than one batch of ${batch}, and drop_last leaves them out; lower batch or set drop_last = false`,
+          : `data '${label}' (${this.source.name}) has ${counted(rows, 'row')}${left}, fewer than one batch of ${grouped(batch)}, and drop_last leaves them out; lower batch or set drop_last = false`,
       );
     }
     const fields = this.fields;
@@ -368,7 +368,7 @@ export class Data<B> {
       async first(count) {
         if (count > rows)
           throw new DataError(
-            `data '${label}' has ${rows} rows, fewer than the first ${count} that are asked for; ask for fewer`,
+            `data '${label}' has ${counted(rows, 'row')}, fewer than the first ${count} that are asked for; ask for fewer`,
           );
         const indices = Int32Array.from({ length: count }, (_, place) => chosen?.[place] ?? place);
         return { fields, ...(await reader.first(indices)), rows: count, firstRow: 0 };
@@ -443,7 +443,7 @@ async function valuesOf(
 function emptyText(label: string, source: string, all: number, part: Part | null, left: string): string {
   return part === null || all === 0
     ? `data '${label}' (${source}) has no rows${left}; give it at least one`
-    : `data '${label}' (${source}) has no rows: ${partText(part)} of ${all} rows is none${left}; make the part larger, or add rows`;
+    : `data '${label}' (${source}) has no rows: ${partText(part)} of ${counted(all, 'row')} is none${left}; make the part larger, or add rows`;
 }
 
 /** A data set whose batch is the source's record. */

@@ -23,6 +23,7 @@ import {
 } from './record.js';
 import { unlessStuck } from './settling.js';
 import { isHostOnly } from './table.js';
+import { counted } from '../../values/counted.js';
 
 /** Arrays that a source may give; values must fit the field's declared type. */
 export type SourceValues = Values | Float64Array | Int8Array | Int16Array | Uint16Array | Uint32Array;
@@ -353,7 +354,7 @@ export function toTensor(
   const size = rowSize(field);
   if (values.length !== indices.length * size) {
     throw new DataError(
-      `${source}: ${method} of ${indices.length} rows gave ${values.length} values for field '${name}' (${fieldText(field)}); give ${indices.length} × ${size}`,
+      `${source}: ${method} of ${counted(indices.length, 'row')} gave ${counted(values.length, 'value')} for field '${name}' (${fieldText(field)}); give ${indices.length} × ${size}`,
     );
   }
   const out = allocate(field.dtype, values.length);

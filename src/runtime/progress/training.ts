@@ -16,6 +16,7 @@ import {
   wrapWords,
 } from './format.js';
 import { sayWords, type Reporter } from './reporter.js';
+import { counted } from '../../values/counted.js';
 
 /** The epoch of the step that ended last, counted from 1. */
 function epochOf(step: number, { stepsPerEpoch }: { readonly stepsPerEpoch: number }): number {
@@ -185,7 +186,7 @@ export class TrainingProgress implements FitListener {
       ...rates,
     ];
     const rate = over === 'pass' ? [] : this.#rate(at, record.throughput);
-    for (const line of wrapParts([...parts, ...rate], width)) this.reporter.line(line);
+    for (const line of wrapParts([...parts, ...rate], width)) this.reporter.usual(line);
   }
 
   /** Learning rates of the step that ended, and which of them moved nothing. */
@@ -303,7 +304,7 @@ export function summaryLines(
     at.seconds > 0
       ? [`${showNumber(at.step / at.seconds)} steps/s`, `${showNumber(rows / at.seconds)} rows/s`]
       : [];
-  const ended = [endText(result), `after ${at.step} steps`, `in ${showSeconds(at.seconds)}`];
+  const ended = [endText(result), `after ${counted(at.step, 'step')}`, `in ${showSeconds(at.seconds)}`];
   const whole = [ended.join(' '), ...rates].join(', ');
   const values = [...result.metrics].map(([name, value]) => [name, showNumber(value)]);
   return [

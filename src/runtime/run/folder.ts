@@ -23,7 +23,9 @@ import {
   sweepTemporaries,
 } from '../checkpoint/files.js';
 import { lockFolder, lockName, type FolderLock } from '../checkpoint/lock.js';
+import { newestRunIn } from './about-run.js';
 import { RunError } from './run-error.js';
+import { counted, grouped } from '../../values/counted.js';
 
 /** `20260131-142501-3f1c`, in UTC, for a new run. */
 export function runName(now: Date): string {
@@ -102,8 +104,9 @@ export function refuseOthers(path: string): void {
   const others = readdirSync(path).filter((name) => !name.startsWith(lockName) && !isLeftOver(name));
   if (others.length === 0) return;
   const some = others.slice(0, 3).join(', ');
+  const run = newestRunIn(path);
   throw new RunError(
-    `${path} holds other files (${others.length > 3 ? `${some}, …` : some}); choose a --run-dir that is empty or not there yet`,
+    `${path} holds other files (${others.length > 3 ? `${some}, …` : some}); ${run === null ? '' : `name a run in it to go on with that, --resume ${run}, or `}choose a --run-dir that is empty or not there yet`,
   );
 }
 
@@ -127,7 +130,7 @@ export async function reopenRunFolder(
     const metrics = openFile(path, 'metrics.jsonl');
     const { size } = fstatSync(metrics);
     const file = join(path, 'metrics.jsonl');
-    const lost = `${file} has ${size} bytes, and had ${length} when the checkpoint was written: lines of it are gone`;
+    const lost = `${file} has ${counted(size, 'byte')}, and had ${grouped(length)} when the checkpoint was written: lines of it are gone`;
     if (size < length && !mayLack) {
       closeSync(metrics);
       throw new RunError(`${lost}; put it back, or say that it is meant: --allow metrics`);

@@ -202,7 +202,7 @@ class Fit {
       reason =
         (await this.#finishStep(this.#endOfEpoch(this.#step - 1), from.left, isAllDone(from))) ?? reason;
     // It was to end when it was saved.
-    else if (from?.asked.includes('end-run') === true) reason = 'stopped';
+    else if (from?.asked.includes('end-run') === true && this.#step < this.#total) reason = 'stopped';
     while (this.#step < this.#total && reason === 'finished') {
       await this.#reload();
       reason = (await this.#epoch()) ?? reason;
@@ -317,7 +317,7 @@ class Fit {
     await breathe();
     const goesOn = isDone || ((await this.options.hand?.wait(this.#moment(), this.#step >= end)) ?? true);
     if (control.signal !== null) return 'interrupted';
-    if (asked.includes('end-run')) return 'stopped';
+    if (asked.includes('end-run') && this.#step < this.#total) return 'stopped';
     // Ended by hand: a run can go on from there, as after a signal.
     if (!goesOn && this.#step < this.#total) return 'interrupted';
     const { maxTime } = this.#session.options;

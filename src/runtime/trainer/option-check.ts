@@ -98,6 +98,7 @@ const ofRun: Record<keyof RunOptions, true> = {
   failed: true,
   notClosed: true,
   plot: true,
+  isBrief: true,
   hand: true,
 };
 const ofTest: Record<Exclude<keyof TestOptions, keyof RunOptions>, true> = {

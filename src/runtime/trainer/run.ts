@@ -19,8 +19,10 @@ import type { FitResult } from './fit.js';
 import { evaluatedPass, HookCalls, named, type LiveAddOn } from './hook-calls.js';
 import { closeAddOns, idleHost, startAddOns } from './live-add-ons.js';
 import { isFigure } from './measured-figures.js';
+import { whyMisfit } from './misfit.js';
 import { isOff } from './open-stage.js';
 import { resumePointAt, type Look, type ResumeHead, type ResumePoint } from './resume.js';
+import { changedExterns } from './run-lock.js';
 import { checkHead } from './same-run.js';
 import type { Session } from './session.js';
 import type { Outputs } from './stage.js';
@@ -80,6 +82,8 @@ export interface RunOptions {
   readonly notClosed?: ((error: RunError) => void) | undefined;
   /** The command that draws a run's curves, to be named at its end. */
   readonly plot?: (folder: string) => string;
+  /** One of several runs: where `progress` is `auto`, what every run says is in its `console.log` alone. */
+  readonly isBrief?: boolean;
   /** Who holds training at the ends of steps; nobody unless given. */
   readonly hand?: Hand | undefined;
 }
@@ -117,7 +121,12 @@ export async function runFit(trainer: AnyTrainer, start: FitStart = {}): Promise
       { ...start, resume: null },
     );
   const options: RunOptions = { ...start, resume };
-  return fitPrepared(trainer, await prepareFit(trainer, options, resume !== null), options, started);
+  return fitPrepared(
+    trainer,
+    await prepareFit(trainer, options, resume?.checkpoint.engine),
+    options,
+    started,
+  );
 }
 
 /**
@@ -143,7 +152,7 @@ export async function runFrom<T extends string | null = never>(
     // What was made for a newer one, which was damaged. A trainer prepares once: where it is the same, so is what it prepared.
     if (held.ready?.trainer !== trainer) {
       await letGo();
-      held.ready = { trainer, prepared: await prepareFit(trainer, options, true) };
+      held.ready = { trainer, prepared: await prepareFit(trainer, options, head.checkpoint.engine) };
     }
     await checkHead(trainer, held.ready.prepared, head, options);
   };
@@ -163,11 +172,14 @@ export async function runFrom<T extends string | null = never>(
   return point;
 }
 
-function prepareFit(trainer: AnyTrainer, options: RunOptions, goesOn: boolean): Promise<Prepared> {
+/** `ranOn`: the engine of the run that goes on, if one does. */
+function prepareFit(trainer: AnyTrainer, options: RunOptions, ranOn?: string): Promise<Prepared> {
+  const goesOn = ranOn !== undefined;
   return trainer.prepare({
     // Figures of the data are in the checkpoint.
     kinds: goesOn ? ['train', 'validate'] : ['measure', 'train', 'validate'],
     goesOn,
+    ranOn,
     ...preparing(options),
   });
 }
@@ -234,7 +246,7 @@ export async function runTest(
   const live: LiveAddOn[] = [];
   return thenClose(session, options, async () => {
     try {
-      await takeWeights({ session, note }, from, reporter, options);
+      await takeWeights(trainer, { session, note }, from, reporter, options);
       const stages = session.of(kind);
       if (stages.length === 0) throw noStages(trainer, options.kind ?? 'test', 'test and no validate step');
       const all = new Map<string, number>();
@@ -297,7 +309,7 @@ export async function runPredict(
   let count = 0;
   return thenClose(session, options, async () => {
     try {
-      await takeWeights({ session, note }, from, reporter, options);
+      await takeWeights(trainer, { session, note }, from, reporter, options);
       const stages = session.of('predict');
       if (stages.length === 0) throw noStages(trainer, 'predict', 'predict step');
       // The rows of a few batches would replace a whole file.
@@ -341,26 +353,31 @@ const momentOf = ({ step, epoch }: Checkpoint): Moment => ({ step, epoch, second
 
 /** Tells what is to be known of the engine and of files that have changed since the training, and loads the weights. */
 async function takeWeights(
+  trainer: AnyTrainer,
   { session, note }: Pick<Prepared, 'session' | 'note'>,
   from: Checkpoint,
   reporter: Reporter,
   { trained, told = new Set() }: UseOptions,
 ): Promise<void> {
-  const changed = await changedFiles(trained ?? (await trainedWith(from)), session.openSets);
+  const known = trained ?? (await trainedWith(from));
+  const changed = await changedFiles(known, session.openSets);
   for (const line of [...notesOf(session, note), ...changed]) {
     if (!told.has(line)) sayWords(reporter, line);
     told.add(line);
   }
-  await loadWeights(session, from);
+  await loadWeights(session, from, () =>
+    whyMisfit(from, trainer, known.tokensSha256, changedExterns(known.externs, trainer.spec.externs ?? [])),
+  );
 }
 
-async function loadWeights(session: Session, from: Checkpoint): Promise<void> {
+async function loadWeights(session: Session, from: Checkpoint, why: () => string): Promise<void> {
   // Those that are wrong by their names or shapes are not read: they may be large.
   const stored = [...(from.tensors.get('model.safetensors') ?? [])].filter(([path]) => !isFigure(path));
   checkFits(
     session.modelState.filter(({ path }) => !isFigure(path)),
     session.copies.withoutUnmade(new Map(stored)),
     from.folder,
+    why,
   );
   const tensors = await readTensors(from, 'model.safetensors');
   session.figures.take(tensors);
@@ -415,5 +432,9 @@ export function namedFolder(trainerClass: TrainerClass, setup: TrainerSetup): st
 
 export function reporterOf(trainer: AnyTrainer, options: RunOptions, folder: RunFolder | null): Reporter {
   const { stream = process.stderr, environment = process.env } = options;
-  return reporterFor(trainer.options.progress, stream, environment, (line) => folder?.console(line));
+  const log = (line: string): void => folder?.console(line);
+  const reporter = reporterFor(trainer.options.progress, stream, environment, log);
+  return options.isBrief === true && trainer.options.progress === 'auto'
+    ? { ...reporter, usual: log }
+    : reporter;
 }

@@ -1,7 +1,9 @@
 /** Whether a run that goes on is the one that its checkpoint is of: by what the checkpoint says, before any of its tensors is read. */
+import { record } from '../../values/json-record.js';
 import { checkFits } from '../checkpoint/read.js';
 import { RunError } from '../run/run-error.js';
 import { isFigure } from './measured-figures.js';
+import { whyMisfit } from './misfit.js';
 import type { ResumeHead } from './resume.js';
 import { compareLocks, lockOf, otherEpochs } from './run-lock.js';
 import { headOf } from './run-record.js';
@@ -38,8 +40,10 @@ export async function checkHead(
   options: Pick<RunOptions, 'allow' | 'allowedBefore'>,
 ): Promise<void> {
   const { session } = prepared;
-  await checkSame(trainer, prepared, head, options);
+  const changes = await checkSame(trainer, prepared, head, options);
   const { tensors, folder } = head.checkpoint;
+  const why = (): string =>
+    whyMisfit(head.checkpoint, trainer, record('lock', head.state['lock'])['spec_tokens_sha256'], changes);
   const [model, optimizer] = (['model.safetensors', 'optimizer.safetensors'] as const).map(
     (name) => new Map([...(tensors.get(name) ?? [])].filter(([path]) => !isFigure(path))),
   );
@@ -47,6 +51,7 @@ export async function checkHead(
     session.modelState.filter(({ path }) => !isFigure(path)),
     session.copies.withoutUnmade(model ?? new Map()),
     folder,
+    why,
   );
-  checkFits(session.optimizerState, optimizer ?? new Map(), folder);
+  checkFits(session.optimizerState, optimizer ?? new Map(), folder, why);
 }

@@ -158,6 +158,13 @@ function commandOf(plan: SweepPlan, point: Point, command: Command): string {
 export const wordsOf = (settings: readonly Setting[]): readonly string[] =>
   settings.map(({ name, text }) => `${name}=${text}`);
 
+/** What a run came to, in a few words. */
+export function resultText({ pick }: SweepPlan, { metrics, seconds }: RunSummary): string {
+  const value = metrics.get(pick.metric);
+  const measured = value === undefined ? `no ${pick.metric}` : `${pick.metric} ${showNumber(value)}`;
+  return `${measured} in ${showSeconds(seconds)}`;
+}
+
 const showSpread = ({ mean, deviation }: Spread): string =>
   deviation === null ? showNumber(mean) : `${showNumber(mean)} ± ${showNumber(deviation)}`;
 

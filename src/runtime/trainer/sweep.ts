@@ -23,11 +23,13 @@ import {
   isLeft,
   pickedJson,
   pointsJson,
+  resultText,
   tableLines,
   unpickedText,
   wordsOf,
   type PointRun,
 } from './sweep-points.js';
+import { sameSettings } from './sweep-settings.js';
 import type { TrainerClass, TrainerSetup } from './trainer.js';
 
 export interface SweepRunOptions extends RunOptions {
@@ -83,7 +85,11 @@ export async function runSweep(
     const shown = folder === null ? null : shortPath(folder.path);
     const data = new SweepData(shown, allow.includes('data'), say);
     if (folder !== null)
-      await takeUp(folder, about, runs, options.goesOn === true ? 'all' : 'finished', data);
+      await takeUp(folder, about, runs, {
+        kept: options.goesOn === true ? 'all' : 'finished',
+        data,
+        isSameSettings: (was, is) => isSameBase(trainerClass, plan, was, is),
+      });
     const points = combinations(plan.over).length;
     const done = runs.filter(({ state }) => state === 'finished').length;
     say(
@@ -110,6 +116,9 @@ export async function runSweep(
       const checkData = (read: Json): void => data.check(run.name, read);
       await runOne(trainerClass, base, run, folder, { ...options, control, stream, checkData });
       if (run.error !== null) say(`error: ${run.error}`);
+      // Where the run itself is in its log alone.
+      if (run.summary !== null && first.options.progress === 'auto')
+        say(`  ${resultText(plan, run.summary)}`);
       await write(false);
     }
     const signal = runs.some(isLeft) ? control.signal : null;
@@ -185,6 +194,7 @@ async function runOne(
       ...options,
       runDir: path,
       resume,
+      isBrief: true,
       // The sweep goes on, and says how.
       goOn: undefined,
       failed: undefined,
@@ -221,8 +231,15 @@ async function takeUp(
   folder: SweepFolder,
   about: Readonly<Record<string, Json>>,
   runs: readonly PointRun[],
-  kept: 'finished' | 'all',
-  data: SweepData,
+  {
+    kept,
+    data,
+    isSameSettings,
+  }: {
+    readonly kept: 'finished' | 'all';
+    readonly data: SweepData;
+    readonly isSameSettings: (was: readonly string[], is: readonly string[]) => boolean;
+  },
 ): Promise<void> {
   if (folder.before !== null) {
     for (const key of identity) {
@@ -230,7 +247,11 @@ async function takeUp(
       // Sweeps of before it was kept say nothing of it.
       if (key === 'externs' && !folder.before.has(key)) continue;
       const [was, is] = [plainValue(folder.before.get(key)), plainValue(about[key])];
-      if (!isSame(key, was, is))
+      const isSameOne =
+        key === 'settings' && Array.isArray(was) && Array.isArray(is)
+          ? isSameSettings(was.map(String), is.map(String))
+          : isSame(key, was, is);
+      if (!isSameOne)
         throw new RunError(
           `${folder.path} is a sweep with ${otherOf[key]} (${wordsOfAbout(was)}, now ${wordsOfAbout(is)}); choose another --run-dir, go on with what it was started with, or begin anew with --resume none and another --run-dir`,
         );
@@ -269,6 +290,24 @@ function plainValue(value: unknown): unknown {
     each instanceof Map ? Object.fromEntries(each) : each,
   );
   return text === undefined ? undefined : JSON.parse(text);
+}
+
+/** Whether what two command lines say besides the axes makes the same runs. */
+function isSameBase(
+  trainerClass: TrainerClass,
+  plan: SweepPlan,
+  was: readonly string[],
+  is: readonly string[],
+): boolean {
+  const axes = new Set([...plan.over, ...plan.average].map(({ name }) => name));
+  const setup = (settings: readonly Override[]): TrainerSetup => {
+    const params = settings.filter(({ path }) => path.length === 1);
+    return firstOf(trainerClass, plan, {
+      params,
+      attributes: settings.filter((each) => !params.includes(each)),
+    });
+  };
+  return sameSettings(trainerClass, was, is, setup, (name) => axes.has(name));
 }
 
 /** Code of externs is the same under another path: the spec says where it lies. */

@@ -82,6 +82,8 @@ export interface PrepareOptions {
   readonly engine?: Engine | EngineName | undefined;
   readonly device?: string | undefined;
   readonly forcePrecision?: boolean | undefined;
+  /** The version of the engine that a run which goes on was on, where `auto` stays. */
+  readonly ranOn?: string | undefined;
 }
 
 type Named<T> = Readonly<Record<string, T>>;
@@ -190,6 +192,14 @@ export abstract class Trainer<
     return [...this.dataSets().keys()];
   }
 
+  /** What `owner.option` is and what the spec says of it, but for the trainer's own, without opening anything; null where it is none. */
+  attribute(name: string): Attribute | null {
+    const { models, addOns } = this.#makeOnce();
+    const optimizers = new Map(Object.entries(this.configureOptimizers(models)));
+    const configured = { data: this.dataSets(), optimizers, addOns: withCheckpoint(addOns) };
+    return attributeOf(configured, name, optionTable);
+  }
+
   /** Makes models and weights and opens data. Once a trainer. */
   async prepare(options: PrepareOptions): Promise<Prepared> {
     if (this.#session !== null) throw new Error('a trainer runs once; make another one');
@@ -207,7 +217,7 @@ export abstract class Trainer<
     const configured = {
       data: new Map([...dataNames].map(([set, name]) => [name, set])),
       optimizers: new Map(Object.entries(this.configureOptimizers(models))),
-      addOns: addOns.some(({ kind }) => kind === 'checkpoint') ? addOns : [...addOns, checkpoint()],
+      addOns: withCheckpoint(addOns),
     };
     const overridden = overrideAttributes(configured, this.#overrides, optionTable);
     const isTraining = typeof options.kinds !== 'function' && options.kinds.includes('train');
@@ -235,6 +245,7 @@ export abstract class Trainer<
             precision: this.options.precision,
             deterministic: this.options.deterministic,
             forcePrecision: options.forcePrecision,
+            ranOn: options.ranOn,
           });
     const copies = new Map(Object.entries(this.configureCopies?.(models) ?? {}));
     const { readsChanged: reads } = spec;
@@ -396,10 +407,14 @@ const lineKeys: ReadonlySet<string> = new Set([
 
 /** A trainer's class, as `main` takes it. */
 export interface TrainerClass {
-  new (setup?: TrainerSetup): AnyTrainer & Pick<Trainer, 'checkAddOns' | 'resumes'>;
+  new (setup?: TrainerSetup): AnyTrainer & Pick<Trainer, 'attribute' | 'checkAddOns' | 'resumes'>;
   readonly spec: TrainerSpec<never>;
   readonly addedOn: readonly AddOn[];
 }
+
+/** Every trainer saves. */
+const withCheckpoint = (addOns: readonly AddOn[]): readonly AddOn[] =>
+  addOns.some(({ kind }) => kind === 'checkpoint') ? addOns : [...addOns, checkpoint()];
 
 interface SpecClass {
   readonly spec: TrainerSpec<never>;

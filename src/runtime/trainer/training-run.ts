@@ -52,6 +52,7 @@ import {
   refuseUnmeasured,
   watchesOf,
 } from './watched.js';
+import { counted, grouped } from '../../values/counted.js';
 
 /** Trains, with what was prepared for it. */
 export async function trainPrepared(
@@ -388,7 +389,9 @@ function linesOf(
         ]),
     `goes on after step ${step}, from ${shortPath(folder)}`,
     ...(totalSteps !== null && step >= totalSteps && changes.length > 0
-      ? [`nothing is left to train: ${step} steps are done, and the run has ${totalSteps} in all now`]
+      ? [
+          `nothing is left to train: ${counted(step, 'step')} ${step === 1 ? 'is' : 'are'} done, and the run has ${grouped(totalSteps)} in all now`,
+        ]
       : []),
   ];
 }
@@ -408,19 +411,22 @@ function begin(
   const { stepsPerEpoch, totalSteps } = session.pace;
   const { summary } = options;
   const say = (line: string): void => sayWords(reporter, line);
+  const usual = (line: string): void => sayWords(reporter, line, 'usual');
   // A run that goes on has shown it.
   if (summary !== false && isNew)
     weightTable(session, reporter.columns(), summary === true ? Infinity : summary).forEach((line) =>
-      reporter.line(line),
+      reporter.usual(line),
     );
-  say(`${spec.trainer} on ${session.engine.version}, seed ${options.seed}`);
+  usual(`${spec.trainer} on ${session.engine.version}, seed ${options.seed}`);
   const all =
-    totalSteps === null ? 'until max_time' : `${totalSteps}${session.isEndless ? ' steps' : ''} in all`;
-  const whole = `${session.isEndless ? 'live data, no epochs' : `${stepsPerEpoch} steps an epoch`}, ${all}`;
-  say(
+    totalSteps === null
+      ? 'until max_time'
+      : `${session.isEndless ? counted(totalSteps, 'step') : grouped(totalSteps)} in all`;
+  const whole = `${session.isEndless ? 'live data, no epochs' : `${counted(stepsPerEpoch, 'step')} an epoch`}, ${all}`;
+  usual(
     devRun === null
       ? `${whole}${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`
-      : `a dev run of at most ${devRun} step${devRun === 1 ? '' : 's'}, and as many batches of each other step; a whole run has ${whole}`,
+      : `a dev run of at most ${counted(devRun, 'step')}, and as many batches of each other step; a whole run has ${whole}`,
   );
   notesOf(session, note).forEach(say);
   for (const line of session.pretrained?.lines ?? []) say(line);
@@ -452,11 +458,11 @@ async function tellEnd(
   const goOn = saver.isWhole ? command : null;
   const where = { folder: path, resumes, checkpoints: saver.shown(), plot, goOn };
   for (const line of summaryLines(result, [...best.values()], session.pace, where, reporter.columns()))
-    reporter.line(line);
+    reporter.usual(line);
   if (result.reason === 'interrupted' && saver.newest !== null && !saver.isWhole)
     sayWords(reporter, goesNowhere);
   for (const [name, table] of listener.tables)
-    tableLines(name, table, reporter.columns(), 32).forEach((line) => reporter.line(line));
+    tableLines(name, table, reporter.columns(), 32).forEach((line) => reporter.usual(line));
   const { profile } = session;
   for (const line of profile?.lines(result.at.seconds, reporter.columns()) ?? []) reporter.line(line);
 }

@@ -323,8 +323,8 @@ describe('what does not go on', () => {
     expect(text).toContain('an epoch had 5 steps and has 10 now');
     // Nothing would allow that.
     expect(text).not.toContain('--allow');
-    const { text: other } = await run(['--resume', 'params', 'lr=0.2', 'trainer.seed=2']);
-    expect(other).toContain('or say that it is meant: --allow lr,seed');
+    const { text: other } = await run(['--resume', 'params', 'lr=0.2', 'trainer.epochs=4']);
+    expect(other).toContain('or say that it is meant: --allow lr,epochs');
     // Nothing was touched.
     expect(reasonOf('params')).toBe(null);
     expect(checkpoints('params')).toEqual(checkpoints('base'));

@@ -12,7 +12,7 @@ import type { HostTensor, StateVariable } from '../../src/runtime/engine/engine.
 import { resumePointAt, setNewerAside } from '../../src/runtime/trainer/resume.js';
 import * as nn from '../../src/runtime/nn/index.js';
 import type { StopSignal } from '../../src/runtime/trainer/control.js';
-import type { Prepared, PrepareOptions } from '../../src/runtime/trainer/trainer.js';
+import type { Prepared, PrepareOptions } from '../../src/runtime/trainer/prepared.js';
 import * as units from '../../src/values/units.js';
 import { contents } from './checkpoint-contents.js';
 import { checkpoints, filesIn, killed, run, Saving } from './killed-runs.js';

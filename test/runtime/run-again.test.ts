@@ -16,7 +16,7 @@ import * as addons from '../../src/runtime/addons/index.js';
 import type { AddOn, Answer, Hooks } from '../../src/runtime/addons/addon.js';
 import { lockFolder, lockName } from '../../src/runtime/checkpoint/lock.js';
 import * as nn from '../../src/runtime/nn/index.js';
-import type { PrepareOptions } from '../../src/runtime/trainer/trainer.js';
+import type { PrepareOptions } from '../../src/runtime/trainer/prepared.js';
 import { compareLocks, type Lock } from '../../src/runtime/trainer/run-lock.js';
 import type { StopSignal } from '../../src/runtime/trainer/control.js';
 import * as units from '../../src/values/units.js';

@@ -14,7 +14,7 @@ import {
   untouchedMs,
   type Owner,
 } from '../../values/claim.js';
-import { besides } from './files.js';
+import { besides, codeOf, fileError } from './files.js';
 import { RunError } from '../run/run-error.js';
 
 /** Name of the claim in a folder. */
@@ -64,14 +64,21 @@ export function lockFolder(folder: string): FolderLock {
   return { check, release };
 }
 
-/** Whether a process has the folder now. */
-export function isInUse(folder: string): boolean {
+/**
+ * Whether this process could have a folder now. `say` is told where nothing can be written there: it may be somebody else's. Throws a
+ * RunError where the disk takes nothing, which is no matter of that folder alone.
+ */
+export function isFree(folder: string, say: (line: string) => void): boolean {
   try {
     lockFolder(folder).release();
-    return false;
+    return true;
   } catch (error) {
-    if (error instanceof InUse) return true;
-    throw error;
+    // Another's, or removed just now.
+    if (error instanceof InUse || codeOf(error) === 'ENOENT') return false;
+    const why = fileError(`cannot write to ${folder}`, error, 'a copy of it that can be written');
+    if (!['EACCES', 'EPERM', 'EROFS'].includes(codeOf(error) ?? '')) throw why;
+    say(`passed over: ${folder}, which has not finished: ${why.message}`);
+    return false;
   }
 }
 

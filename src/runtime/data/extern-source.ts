@@ -10,7 +10,7 @@ import { externRows } from './extern-rows.js';
 import { rowsOf, stackedRows, type HostRow } from './prepared.js';
 import {
   allocate,
-  columnsOf,
+  recordColumns,
   fieldText,
   fits,
   isOpen,
@@ -248,7 +248,7 @@ export function rowsGiven(
   const hostRows = async function* (indices: Int32Array): AsyncGenerator<HostRow> {
     yield* externRows(from, await fieldsAt(indices), indices);
   };
-  const isStacked = columnsOf(record).some(({ field }) => isOpen(field));
+  const isStacked = recordColumns(record).some(({ field }) => isOpen(field));
   return {
     ...(Object.values(record).some(isHostOnly) ? { rows: hostRows } : {}),
     async read(indices) {

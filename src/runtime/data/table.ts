@@ -7,7 +7,7 @@ import type { DType, HostTensor, Values } from '../engine/engine.js';
 import { rowsOf, stackedRows, type HostRow } from './prepared.js';
 import {
   allocate,
-  columnsOf,
+  recordColumns,
   isOpen,
   isText,
   maskName,
@@ -196,7 +196,7 @@ function rowsWithCells(
       at += 1;
     }
   };
-  const isStacked = columnsOf(record).some(({ field }) => isOpen(field));
+  const isStacked = recordColumns(record).some(({ field }) => isOpen(field));
   return {
     ...inMemory,
     leftOut,

@@ -1,5 +1,6 @@
 /** Where a run's lines go: to a terminal with one live line below, or to a file or pipe with plain lines only. */
-import { fit, rowsOf, wrapWords } from './format.js';
+import { wrapWords } from '../../values/words.js';
+import { fit, rowsOf } from './format.js';
 
 /** A run's voice: lines that stay, and one line that is replaced. */
 export interface Reporter {

@@ -1,7 +1,8 @@
 /** The table of weights: what a model holds, how much of that is trained, and when. */
 import type { TrainedTimes } from '../trainer/freezing.js';
 import type { Session } from '../trainer/session.js';
-import { showBytes, showCount, table, wrapWords } from './format.js';
+import { wrapWords } from '../../values/words.js';
+import { showBytes, showCount, table } from './format.js';
 import { counted } from '../../values/counted.js';
 
 /** Whether a weight changes: at no time, in every step, or in a part of the run. */

@@ -450,15 +450,9 @@ class Fit {
     const rates = this.#session.ratesAt(Math.max(0, this.#step - 1));
     const window = this.#window.take();
     const throughput = over === 'epoch' ? this.#epochs.take() : window;
-    this.#log({
-      stage: this.#train.stage.plan.name,
-      over,
-      at: this.#moment(),
-      metrics,
-      tables: this.#train.stage.totals.tables,
-      rates,
-      throughput,
-    });
+    const { plan, totals } = this.#train.stage;
+    const { tables, classes } = totals;
+    this.#log({ stage: plan.name, over, at: this.#moment(), metrics, tables, classes, rates, throughput });
   }
 
   #log(line: MetricsLine): void {

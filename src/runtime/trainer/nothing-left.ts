@@ -7,10 +7,11 @@ import { lastStep, type EndReason } from './ending.js';
 import type { FitResult } from './fit.js';
 import { loopStateOf } from './loop-state.js';
 import { jsonRecordOf } from './run-lock.js';
+import { DamagedSummary, summaryIn } from '../run/sweep-folder.js';
 import { endedBy, type ResumePoint } from './resume.js';
 import { reporterOf, type AnyTrainer, type RunOptions } from './run.js';
 import { shortPath } from './short-path.js';
-import type { Prepared } from './trainer.js';
+import type { Prepared } from './prepared.js';
 import { counted } from '../../values/counted.js';
 
 /** How a run had ended when someone went on with it. */
@@ -23,12 +24,14 @@ export interface Over {
 
 /**
  * How the run has ended, where the point is its last and nothing is allowed to change that; null where there is something to do: above
- * all a run that was killed before it said that it had ended says so now.
+ * all a run that was killed before it said that it had ended says so now, and one whose `summary.json` is gone or damaged, which `say` is
+ * told, writes it again.
  */
 export async function nothingLeft(
   { session, addOns }: Prepared,
   { run, checkpoint, state }: ResumePoint,
   changes: readonly string[],
+  say: (line: string) => void,
 ): Promise<Over | null> {
   const reason = await endedBy(run);
   if (reason === null) return null;
@@ -41,10 +44,25 @@ export async function nothingLeft(
     (reason === 'stopped' && changes.length === 0) ||
     (reason === 'out-of-time' && maxTime !== null && loop.seconds >= maxTime);
   if (!isOver) return null;
+  const lacking = await lackingSummary(run);
+  if (lacking !== null) {
+    say(`${lacking}; it is written again`);
+    return null;
+  }
   const { step, seconds, because, rows, newest: metrics } = loop;
   const at = { step, epoch: checkpoint.epoch, seconds };
   const result = { reason, because, signal: null, at, rows, metrics };
   return { run, result, liftedBy: reason === 'out-of-time' ? null : liftedBy(addOns, state['addOns']) };
+}
+
+/** Why a run that has ended does not say what it came to; null where it does. */
+async function lackingSummary(run: string): Promise<string | null> {
+  try {
+    return (await summaryIn(run)) === null ? `${shortPath(join(run, 'summary.json'))} is gone` : null;
+  } catch (error) {
+    // What else stands there is left alone.
+    return error instanceof DamagedSummary ? error.message : null;
+  }
 }
 
 function liftedBy(addOns: readonly AddOn[], states: unknown): string | null {

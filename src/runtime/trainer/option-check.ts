@@ -99,6 +99,7 @@ const ofRun: Record<keyof RunOptions, true> = {
   notClosed: true,
   plot: true,
   isBrief: true,
+  warned: true,
   hand: true,
 };
 const ofTest: Record<Exclude<keyof TestOptions, keyof RunOptions>, true> = {

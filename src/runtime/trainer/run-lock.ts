@@ -8,6 +8,7 @@ import { parseOption, UsageError, type OptionValue } from '../../values/override
 import { settingText } from '../../values/sweep.js';
 import type { Checkpoint } from '../checkpoint/read.js';
 import type { Attribute } from './attributes.js';
+import { epochOrderOf } from './epoch-order.js';
 import { RunError } from '../run/run-error.js';
 import { jsonOf } from '../run/folder.js';
 import { record } from '../../values/json-record.js';
@@ -39,6 +40,8 @@ export async function lockOf(trainer: AnyTrainer, session: Session): Promise<Loc
     computes_in: session.engine.computesIn,
     // Null where data has no epochs. Kept, and compared by `otherEpochs`.
     steps_per_epoch: session.isEndless ? null : session.pace.stepsPerEpoch,
+    // Kept, and compared by `otherOrder`.
+    epoch_order: epochOrderOf(session),
     overrides: [...overrides],
     data: await readFiles(session),
     // Kept, not compared: a run that goes on has no need of the file.

@@ -3,7 +3,7 @@
  * weights.
  */
 import { join, resolve } from 'node:path';
-import type { Json, Moment } from '../addons/addon.js';
+import { nameOfAddOn, type AddOn, type Json, type Moment } from '../addons/addon.js';
 import type { Data } from '../data/data.js';
 import { checkFits, findCheckpoint, loadInto, readTensors, type Checkpoint } from '../checkpoint/read.js';
 import { reporterFor, sayWords, type LineStream, type Reporter } from '../progress/reporter.js';
@@ -29,7 +29,8 @@ import type { Outputs } from './stage.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import { startedNow, type Started } from './run-record.js';
 import { trainPrepared } from './training-run.js';
-import type { Prepared, PrepareOptions, TrainerClass, TrainerSetup } from './trainer.js';
+import type { Prepared, PrepareOptions } from './prepared.js';
+import type { TrainerClass, TrainerSetup } from './trainer.js';
 import type { ParamOrigin } from './params.js';
 import type { TrainerSpec } from './spec.js';
 import { changedFiles, trainedWith, type TrainedWith } from './trained-with.js';
@@ -43,6 +44,8 @@ export interface AnyTrainer {
   readonly overrides: readonly string[];
   /** Names of the data sets, which own `batch` and others. */
   dataNames(): readonly string[];
+  /** And of those that they are made of. */
+  settableData(): readonly string[];
   /** The data sets by their names, without overrides. */
   dataSets(): ReadonlyMap<string, Data<unknown>>;
   prepare(options: PrepareOptions): Promise<Prepared>;
@@ -84,6 +87,8 @@ export interface RunOptions {
   readonly plot?: (folder: string) => string;
   /** One of several runs: where `progress` is `auto`, what every run says is in its `console.log` alone. */
   readonly isBrief?: boolean;
+  /** Codes of warnings of which the user was told already, `ZT5023`: a run of the spec as it is does not tell them again. */
+  readonly warned?: readonly string[];
   /** Who holds training at the ends of steps; nobody unless given. */
   readonly hand?: Hand | undefined;
 }
@@ -98,10 +103,18 @@ export interface UseOptions extends RunOptions {
 
 /** What else a test tells. */
 export interface TestOptions extends UseOptions {
-  /** Called with each metric that is a table, by its full name. */
-  readonly table?: (name: string, table: Table) => void;
+  /** Called with each metric that is a table, by its full name, and with the names of its rows and columns, where they have some. */
+  readonly table?: (name: string, table: Table, classes?: readonly string[]) => void;
   /** Gets each batch's rows of a step that returns some, unless an add-on (`predictions`) takes them. */
   readonly rows?: (step: string, rows: Outputs) => Promise<void> | void;
+}
+
+/** What else a prediction takes. */
+export interface PredictOptions extends UseOptions {
+  /** Gets each batch's rows with the step's name, unless an add-on takes them. */
+  readonly rows: (rows: Outputs, step: string) => Promise<void> | void;
+  /** Told, before the first row, of an add-on that takes them. What it throws ends the prediction. */
+  readonly taken?: (by: AddOn) => void;
 }
 
 /** How training begins. */
@@ -276,7 +289,9 @@ export async function runTest(
         );
         for (const [metric, value] of metrics ?? []) all.set(`${name}.${metric}`, value);
         if (metrics === null) continue;
-        for (const [metric, table] of open.stage.totals.tables) options.table?.(`${name}.${metric}`, table);
+        const { tables, classes } = open.stage.totals;
+        for (const [metric, table] of tables)
+          options.table?.(`${name}.${metric}`, table, classes.get(metric));
       }
       for (const { kind: own, hooks } of live) await named(own, 'testEnd', () => hooks.testEnd?.(at, all));
       await closeAddOns(live.splice(0));
@@ -295,7 +310,7 @@ export async function runTest(
 export async function runPredict(
   trainer: AnyTrainer,
   from: Checkpoint,
-  options: UseOptions & { readonly rows: (rows: Outputs, step: string) => Promise<void> | void },
+  options: PredictOptions,
 ): Promise<number> {
   const { control = new Control() } = options;
   const { session, addOns, note } = await trainer.prepare({
@@ -317,8 +332,10 @@ export async function runPredict(
       startAddOns(takers, idleHost(session, reporter), all);
       live = all;
       const at = momentOf(from);
+      const taker = all.find(({ hooks }) => hooks.predicted !== undefined);
+      const by = takers.find((each) => nameOfAddOn(each) === taker?.kind);
+      if (by !== undefined) options.taken?.(by);
       for (const { kind, hooks } of all) await named(kind, 'predictStart', () => hooks.predictStart?.(at));
-      const isTaken = all.some(({ hooks }) => hooks.predicted !== undefined);
       for (const open of stages) {
         const { name } = open.stage.plan;
         const whole = await evaluateStage(session, open, {
@@ -329,7 +346,7 @@ export async function runPredict(
             count += rows;
             for (const { kind, hooks } of all)
               await named(kind, 'predicted', () => hooks.predicted?.(outputs, name));
-            if (!isTaken) await options.rows(outputs, name);
+            if (taker === undefined) await options.rows(outputs, name);
             reporter.live(`${name} ${done}/${open.batches}`);
           },
         });
@@ -402,8 +419,8 @@ function noStages({ options }: AnyTrainer, kind: 'validate' | 'test' | 'predict'
 
 /** How a trainer is prepared for what a user asked for. */
 function preparing(options: RunOptions): Omit<PrepareOptions, 'kinds'> {
-  const { engine, device, forcePrecision } = options;
-  return { dataRoot: rootOf(options), engine, device, forcePrecision };
+  const { engine, device, forcePrecision, warned } = options;
+  return { dataRoot: rootOf(options), engine, device, forcePrecision, warned };
 }
 
 /** What the user should know before anything is computed. */

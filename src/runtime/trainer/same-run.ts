@@ -2,22 +2,27 @@
 import { record } from '../../values/json-record.js';
 import { checkFits } from '../checkpoint/read.js';
 import { RunError } from '../run/run-error.js';
+import { otherOrder } from './epoch-order.js';
+import { withoutOtherScaling } from './loss-scaling.js';
 import { isFigure } from './measured-figures.js';
 import { whyMisfit } from './misfit.js';
+import { otherPretrained } from './pretrained.js';
 import type { ResumeHead } from './resume.js';
 import { compareLocks, lockOf, otherEpochs } from './run-lock.js';
 import { headOf } from './run-record.js';
 import type { AnyTrainer, RunOptions } from './run.js';
 import { shortPath } from './short-path.js';
-import type { Prepared } from './trainer.js';
+import type { Prepared } from './prepared.js';
 
 /** Throws where a run is not the one that the checkpoint is of, but for what is allowed. What differs, a line each. */
 export async function checkSame(
   trainer: AnyTrainer,
-  { session, attribute }: Prepared,
-  { checkpoint, state }: ResumeHead,
+  prepared: Prepared,
+  head: ResumeHead,
   { allow = [], allowedBefore }: Pick<RunOptions, 'allow' | 'allowedBefore'>,
 ): Promise<readonly string[]> {
+  const { session, attribute } = prepared;
+  const { checkpoint, state } = head;
   const { spec } = headOf(trainer, session);
   if (checkpoint.trainer !== spec.trainer) {
     throw new RunError(
@@ -25,10 +30,14 @@ export async function checkSame(
     );
   }
   const lock = await lockOf(trainer, session);
+  const never =
+    otherEpochs(state, lock) ??
+    (await otherOrder(head, lock, (name) => attribute(name)?.inSpec)) ??
+    otherPretrained(prepared, state, lock);
   return compareLocks(shortPath(checkpoint.folder), state['lock'], lock, allow, {
     attribute,
     allowedBefore,
-    never: otherEpochs(state, lock),
+    never,
   });
 }
 
@@ -53,5 +62,6 @@ export async function checkHead(
     folder,
     why,
   );
-  checkFits(session.optimizerState, optimizer ?? new Map(), folder, why);
+  const state = withoutOtherScaling(session.optimizerState, optimizer ?? new Map(), options.allow ?? []);
+  checkFits(state.variables, state.tensors, folder, why);
 }

@@ -1,6 +1,7 @@
 /** Points of a sweep: what their runs have come to, which of them is picked, and the table that says so. */
 import type { Json } from '../addons/addon.js';
-import { columnsOf, showNumber, showSeconds, table, wrapParts, wrapWords } from '../progress/format.js';
+import { showNumber, showSeconds, table, wrapParts } from '../progress/format.js';
+import { columnsOf, wrapWords } from '../../values/words.js';
 import { jsonNumber } from '../run/folder.js';
 import type { RunSummary } from '../run/sweep-folder.js';
 import { counted } from '../../values/counted.js';

@@ -7,14 +7,20 @@ import type { Json } from '../addons/addon.js';
 import { wordColumns, writeWords } from '../progress/reporter.js';
 import { runName } from '../run/folder.js';
 import { RunError } from '../run/run-error.js';
-import { openSweepFolder, readSummary, setAsideUnused, type SweepFolder } from '../run/sweep-folder.js';
+import {
+  DamagedSummary,
+  openSweepFolder,
+  readSummary,
+  setAsideUnused,
+  type SweepFolder,
+} from '../run/sweep-folder.js';
 import { counted } from '../../values/counted.js';
 import { monitorName } from '../../values/monitor-name.js';
 import { UsageError, type Override } from '../../values/overrides.js';
 import { combinations, settingText, type Setting, type SweepPlan } from '../../values/sweep.js';
 import { Control, type StopSignal } from './control.js';
 import { parseParam } from './params.js';
-import { newestIn, noneWhole, type ResumePoint } from './resume.js';
+import { endedBy, newestIn, noneWhole, type ResumePoint } from './resume.js';
 import { namedFolder, runFit, type RunOptions } from './run.js';
 import { shortPath } from './short-path.js';
 import { OtherData, SweepData } from './sweep-data.js';
@@ -88,6 +94,7 @@ export async function runSweep(
       await takeUp(folder, about, runs, {
         kept: options.goesOn === true ? 'all' : 'finished',
         data,
+        say,
         isSameSettings: (was, is) => isSameBase(trainerClass, plan, was, is),
       });
     const points = combinations(plan.over).length;
@@ -182,16 +189,24 @@ async function runOne(
   base: SweepBase,
   run: PointRun,
   folder: SweepFolder | null,
-  { goesOn = false, ...options }: SweepRunOptions,
+  { goesOn = false, stream = process.stderr, ...options }: SweepRunOptions,
 ): Promise<void> {
   const path = folder === null ? null : join(folder.path, run.name);
   let resume: ResumePoint | null = null;
   try {
-    resume = path === null || !goesOn ? null : await pointIn(path);
-    if (path !== null && resume === null) await setAsideUnused(path);
+    const isOver = path !== null && (await endedBy(path)) !== null;
+    // One that has ended is not trained again for want of its summary.
+    resume = path === null || !(goesOn || isOver) ? null : await pointIn(path, goesOn);
+    const aside = path === null || resume !== null ? null : await setAsideUnused(path);
+    if (isOver && aside !== null)
+      writeWords(
+        stream,
+        `${run.name} had ended, with nothing to go on from, and is trained again: what it was is ${shortPath(aside)} now`,
+      );
     const trainer = new trainerClass(setupOf(trainerClass, base, run.settings));
     const result = await runFit(trainer, {
       ...options,
+      stream,
       runDir: path,
       resume,
       isBrief: true,
@@ -216,10 +231,10 @@ async function runOne(
   }
 }
 
-/** Where a run that was cut off goes on; null where it has saved nothing. */
-async function pointIn(path: string): Promise<ResumePoint | null> {
+/** Where a run that was cut off goes on; null where it has saved nothing. Rejects where all that it saved is damaged, if it `must`. */
+async function pointIn(path: string, must: boolean): Promise<ResumePoint | null> {
   const { point, passed, isLost } = await newestIn(path);
-  if (point === null && isLost) throw noneWhole(path, passed);
+  if (must && point === null && isLost) throw noneWhole(path, passed);
   return point;
 }
 
@@ -235,10 +250,12 @@ async function takeUp(
     kept,
     data,
     isSameSettings,
+    say,
   }: {
     readonly kept: 'finished' | 'all';
     readonly data: SweepData;
     readonly isSameSettings: (was: readonly string[], is: readonly string[]) => boolean;
+    readonly say: (line: string) => void;
   },
 ): Promise<void> {
   if (folder.before !== null) {
@@ -258,7 +275,11 @@ async function takeUp(
     }
   }
   for (const run of runs) {
-    run.summary = await readSummary(join(folder.path, run.name));
+    run.summary = await readSummary(join(folder.path, run.name)).catch((error: unknown) => {
+      if (!(error instanceof DamagedSummary)) throw error;
+      say(`${error.message}; ${run.name} is not taken for done`);
+      return null;
+    });
     if (run.summary !== null) run.state = 'finished';
     if (run.state === 'finished' || kept === 'all') await data.takeUp(run.name);
   }

@@ -23,6 +23,7 @@ import { leftOutUpdates, restoreCounts } from './left-out-updates.js';
 import { addOnHost, closeAddOns, startAddOns } from './live-add-ons.js';
 import { record } from '../../values/json-record.js';
 import { loopStateOf, type LoopState } from './loop-state.js';
+import { withoutOtherScaling } from './loss-scaling.js';
 import { pretrainedOf } from './pretrained.js';
 import { bestOf, checkStillNewest, pointersOf, setNewerAside, type ResumePoint } from './resume.js';
 import { leftOutLines } from './open-data.js';
@@ -43,7 +44,8 @@ import { devRunOf, folderOf, notesOf, reporterOf, rootOf, type AnyTrainer, type 
 import { Saver } from './saver.js';
 import type { Session } from './session.js';
 import { shortPath } from './short-path.js';
-import type { Prepared } from './trainer.js';
+import type { Prepared } from './prepared.js';
+import { writeTrace } from './trace-file.js';
 import {
   bestWatch,
   forgetUnwatched,
@@ -68,7 +70,8 @@ export async function trainPrepared(
   options.checkData?.(await readFiles(prepared.session));
   // Compared before anything of the run is touched.
   const changes = resume === null ? [] : await checkSame(trainer, prepared, resume, options);
-  const over = resume === null ? null : await nothingLeft(prepared, resume, changes);
+  const say = (line: string): void => sayWords(reporterOf(trainer, options, null), line);
+  const over = resume === null ? null : await nothingLeft(prepared, resume, changes, say);
   if (over !== null) {
     tellOver(trainer, over, options);
     return over.result;
@@ -95,11 +98,10 @@ function openFolder(trainer: AnyTrainer, options: RunOptions): Promise<RunFolder
   const { resume = null } = options;
   return resume === null
     ? openRunFolder(folderOf(trainer, options))
-    : reopenRunFolder(
-        resume.run,
-        record('files', resume.state['files']),
-        options.allow?.includes('metrics') ?? false,
-      );
+    : reopenRunFolder(resume.run, record('files', resume.state['files']), {
+        step: resume.checkpoint.step,
+        allowed: options.allow?.includes('metrics') ?? false,
+      });
 }
 
 /** Where a run goes on: what its checkpoint says of the loop, and what was best until then. */
@@ -110,7 +112,7 @@ interface Continued {
   /** In which ways the native engine ran the steps until then. */
   readonly ways: Readonly<Record<string, string>>;
   readonly best: ReadonlyMap<string, Best>;
-  /** What schedules do otherwise, since something was allowed. */
+  /** What loss scaling and schedules do otherwise, since something was allowed. */
   readonly lines: readonly string[];
 }
 
@@ -137,7 +139,7 @@ async function train(
   let isBegun = resume === null;
   try {
     const lines: string[] = [];
-    const continued = resume === null ? null : takeState(session, resume, changes);
+    const continued = resume === null ? null : takeState(session, resume, changes, options.allow ?? []);
     const earlier = continued?.loop.seconds ?? 0;
     const now = (): number => earlier + (performance.now() - started.ticks) / 1000;
     const best = new Map(continued?.best ?? []);
@@ -249,7 +251,13 @@ async function train(
     const traced = await writeTrace(trainer, session, folder, result.reason);
     if (traced !== null) say(traced);
     await closeAddOns(live.splice(0));
-    const about = { best, resumes, pointers: own.pointers, tables: listener.tables };
+    const about = {
+      best,
+      resumes,
+      pointers: own.pointers,
+      tables: listener.tables,
+      classes: listener.classes,
+    };
     await folder?.write('summary.json', summaryOf(result, about));
     if (folder !== null)
       await folder.write('run.json', await describe(trainer, session, start, result.reason));
@@ -322,17 +330,30 @@ async function resumedAt(
 const stepOf = (start: Json): number => Number(record('a start', start)['step']);
 
 /** Puts the state of the checkpoint in place of the first. Nothing on the disk is touched. */
-function takeState(session: Session, point: ResumePoint, changes: readonly string[]): Continued {
+function takeState(
+  session: Session,
+  point: ResumePoint,
+  changes: readonly string[],
+  allowed: readonly string[],
+): Continued {
   const { checkpoint, model, optimizer, state } = point;
   const { folder } = checkpoint;
   session.figures.take(model);
   loadInto(session.modelState, session.copies.withoutUnmade(model), folder);
-  loadInto(session.optimizerState, optimizer, folder);
+  const {
+    variables,
+    tensors,
+    line: scaling,
+  } = withoutOtherScaling(session.optimizerState, optimizer, allowed);
+  loadInto(variables, tensors, folder);
   // The point is reachable for as long as the run goes on.
-  for (const tensors of [model, optimizer]) tensors.clear();
+  for (const read of [model, optimizer]) read.clear();
   try {
     restoreCounts(session, state);
-    const lines = session.restoreSchedules(record('schedules', state['schedules']), changes.length > 0);
+    const lines = [
+      ...(scaling === null ? [] : [scaling]),
+      ...session.restoreSchedules(record('schedules', state['schedules']), changes.length > 0),
+    ];
     session.lastRates.restore(state['rates']);
     // Who allows another way wants it.
     const ways = changes.some((line) => line.startsWith('trainer.compile was'))
@@ -462,23 +483,11 @@ async function tellEnd(
   if (result.reason === 'interrupted' && saver.newest !== null && !saver.isWhole)
     sayWords(reporter, goesNowhere);
   for (const [name, table] of listener.tables)
-    tableLines(name, table, reporter.columns(), 32).forEach((line) => reporter.usual(line));
+    tableLines(name, table, {
+      columns: reporter.columns(),
+      most: 32,
+      classes: listener.classes.get(name),
+    }).forEach((line) => reporter.usual(line));
   const { profile } = session;
   for (const line of profile?.lines(result.at.seconds, reporter.columns()) ?? []) reporter.line(line);
-}
-
-/** Writes what was traced of the run's time, and returns a line that says where it is. Null where no trace was asked for. */
-async function writeTrace(
-  trainer: AnyTrainer,
-  { profile, engine }: Session,
-  folder: RunFolder | null,
-  reason: string,
-): Promise<string | null> {
-  const spans = profile?.spans ?? null;
-  if (spans === null) return null;
-  if (folder === null) return 'trace: none is written, for this run has no folder';
-  const about = { engine: engine.version, reason };
-  await folder.trace(spans.text(`ztrain ${trainer.spec.trainer}`, about));
-  const file = shortPath(join(folder.path, 'trace.json'));
-  return `trace: ${file}, ${spans.count} spans, for https://ui.perfetto.dev or chrome://tracing`;
 }

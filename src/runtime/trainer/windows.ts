@@ -124,13 +124,18 @@ export class Windows {
     this.#rows = rows;
     const { stage, data, batches } = this.options.train;
     const { stepsPerEpoch, accumulate } = this.options.session.pace;
-    for (const { step, micro } of stage.restore(train)) {
-      const epoch = Math.floor(step / stepsPerEpoch);
+    const places = stage.restore(train).map(({ step, micro }) => {
       const first = (step % stepsPerEpoch) * accumulate;
-      const end = Math.min(batches, first + accumulate);
-      // Windows may have another number of batches since: all that their last one logs is learned too.
-      for (const index of new Set([Math.min(first + micro, end - 1), end - 1]))
-        await stage.learn(this.#runOf(step, index, await samplesAt(data, epoch, index)));
+      const end = Math.min(batches, first + accumulate) - 1;
+      return { step, index: Math.min(first + micro, end), end };
+    });
+    // Windows may have another number of batches since: all that their last one logs is learned too.
+    const ends = places
+      .filter(({ step, end }) => !places.some((one) => one.step === step && one.index === end))
+      .map(({ step, end }) => ({ step, index: end }));
+    for (const { step, index } of [...places, ...ends]) {
+      const epoch = Math.floor(step / stepsPerEpoch);
+      await stage.learn(this.#runOf(step, index, await samplesAt(data, epoch, index)));
     }
   }
 

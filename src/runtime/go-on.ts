@@ -1,6 +1,6 @@
 /** Goes on with a run: finds it, and makes the trainer as it was. */
 import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { parseOverride, UsageError, type Override } from '../values/overrides.js';
 import type { Checkpoint } from './checkpoint/read.js';
 import type { StrictValue } from './checkpoint/strict-json.js';
@@ -8,6 +8,7 @@ import { isUnbegun, refuseOthers } from './run/folder.js';
 import { aboutRun } from './run/about-run.js';
 import { RunError } from './run/run-error.js';
 import { setAsideUnused } from './run/sweep-folder.js';
+import { allowedBefore, nothingBefore, type AllowedBefore } from './trainer/allowed-before.js';
 import type { FitResult } from './trainer/fit.js';
 import { record } from '../values/json-record.js';
 import {
@@ -25,6 +26,9 @@ import { originsIn } from './trainer/run-record.js';
 import { namedFolder, runFrom, type AnyTrainer, type RunOptions } from './trainer/run.js';
 import type { ParamValue, TrainerSpec } from './trainer/spec.js';
 import type { TrainerClass } from './trainer/trainer.js';
+
+/** What becomes of a `run.json` that cannot be read. */
+const anew = 'it is written anew, without earlier starts; params and options are those of the checkpoint';
 
 /** What the command line says of the run. */
 export interface GoOnArguments {
@@ -53,31 +57,64 @@ export async function goOn(
   const say = (line: string): void => void (options.stream ?? process.stderr).write(`${line}\n`);
   const given = new Set(attributes.map(({ path }) => path.join('.')));
   const told = new Set<string>();
+  const once = (line: string): void => {
+    // A damaged checkpoint has another looked at, of the same run.
+    if (!told.has(line)) say(line);
+    told.add(line);
+  };
+  let earlier = nothingBefore;
   const make = async (head: ResumeHead): Promise<AnyTrainer> => {
     if (runDir !== undefined && resolve(runDir) !== head.run)
       throw new UsageError(
         `--run-dir ${runDir} and --resume ${from} are two runs, and a run goes on in its own folder; leave --run-dir out`,
       );
-    await aboutRun(head.run).catch((error: unknown) => {
-      const text = error instanceof Error ? error.message : String(error);
-      // A damaged checkpoint has another looked at, of the same run.
-      if (!told.has(text)) say(`${text}; it is written anew, without earlier starts`);
-      told.add(text);
+    const about = await aboutRun(head.run).catch((error: unknown) => {
+      once(`${error instanceof Error ? error.message : String(error)}; ${anew}`);
+      return undefined;
     });
+    if (about === null) once(`${join(head.run, 'run.json')} is gone; ${anew}`);
     const before = overridesOf(head).filter(({ path }) => !given.has(path.join('.')));
-    return new trainerClass({
-      // What the run was started with need not be said again.
-      params: { ...paramsOf(spec, head.checkpoint), ...params },
-      origins: await originsIn(
-        head.run,
-        spec.params.filter(({ key }) => params[key] === undefined),
-      ),
-      overrides: [...before, ...attributes],
-    });
+    const origins = await originsIn(
+      head.run,
+      spec.params.filter(({ key }) => params[key] === undefined),
+    );
+    const madeWith = (taken: AllowedBefore): AnyTrainer => {
+      const names = new Set(taken.overrides.map(({ path }) => path.join('.')));
+      const trainer = new trainerClass({
+        // What the run was started with need not be said again.
+        params: { ...paramsOf(spec, head.checkpoint), ...taken.params, ...params },
+        origins,
+        overrides: [
+          ...before.filter(({ path }) => !names.has(path.join('.'))),
+          ...taken.overrides,
+          ...attributes,
+        ],
+      });
+      earlier = taken;
+      if (taken.line !== null) once(taken.line);
+      return trainer;
+    };
+    const isNamed =
+      from !== 'auto' && resolve(from) !== head.run && basename(resolve(from)) !== 'checkpoints';
+    const names = spec.params.flatMap(({ name, key }) => (params[key] === undefined ? [] : [name]));
+    const all = { isNamed, given: new Set([...given, ...names]) };
+    const taken = allowedBefore(spec, head, about ?? null, all);
+    try {
+      return madeWith(taken);
+    } catch (error) {
+      if (taken.line === null || !(error instanceof UsageError)) throw error;
+      // `run.json` has no checksum: what it says may be no value at all.
+      once(`not taken: ${taken.line}, for ${error.message}`);
+      return madeWith(nothingBefore);
+    }
   };
   const find = (look: Look): Promise<ResumePoint | 'over' | null> =>
     from === 'auto' ? pointToGoOn(spec.trainer, own, say, look) : resumePointAt(from, spec.trainer, look);
-  const result = await runFrom(make, find, { ...options, allow });
+  const result = await runFrom(make, find, {
+    ...options,
+    allow,
+    allowedBefore: (name, lines) => earlier.allows(name, lines),
+  });
   if (result === 'over') return { signal: null };
   if (result === null) {
     const where = own ?? join('runs', spec.trainer);

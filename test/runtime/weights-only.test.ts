@@ -55,7 +55,13 @@ test.each(['folder', 'ckpt'] as const)('%s: the weights are those of a whole che
 
 test('no run goes on from one: each way to ask says why', async () => {
   const light = saving(true, 'folder');
-  expect((await run(['--run-dir=left'], light)).code).toBe(0);
+  const begun = await run(['--run-dir=left'], light);
+  expect(begun.code).toBe(0);
+  // At its start, before anything is lost.
+  const told = 'nothing goes on from what this run saves: it is weights only (checkpoint.weights_only)\n';
+  expect(begun.text.indexOf(told)).toBeGreaterThan(0);
+  expect(begun.text.indexOf(told)).toBeLessThan(begun.text.indexOf('epoch 1/3'));
+  expect((await run(['--run-dir=whole-left'], saving(false, 'folder'))).text).not.toContain(told);
   const [first = ''] = readdirSync(join('left', 'checkpoints')).filter((name) => name.startsWith('step-'));
   const bytes = readFileSync(join('left', 'checkpoints', first, 'manifest.json'));
   for (const argv of [

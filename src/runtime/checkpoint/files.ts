@@ -332,24 +332,43 @@ export function systemErrorIn(error: unknown): Error | null {
   return null;
 }
 
-const reasons: ReadonlyMap<string, (other: string) => string> = new Map<string, (other: string) => string>([
-  ['ENOSPC', (other) => `the disk is full; free some space, or choose ${other}`],
-  ['EDQUOT', (other) => `the disk quota is used up; free some space, or choose ${other}`],
-  ['EFBIG', (other) => `the file is larger than is allowed here; raise the limit, or choose ${other}`],
-  ['EIO', (other) => `the disk failed; look at the system's log, or choose ${other}`],
-  ['EACCES', (other) => `no permission; choose ${other}`],
-  ['EPERM', (other) => `not permitted; choose ${other}`],
-  ['EROFS', (other) => `the file system is read-only; choose ${other}`],
-  ['ENOTDIR', (other) => `a part of the path is a file, not a folder; choose ${other}`],
-  ['ENOTSUP', (other) => `no folder can be made there; choose ${other}`],
-  ['EISDIR', (other) => `a folder stands there; choose ${other}`],
-  ['ENOTEMPTY', (other) => `something else stands there; choose ${other}`],
-  ['EEXIST', (other) => `something else stands there; choose ${other}`],
-  ['ELOOP', (other) => `a link stands there; choose ${other}`],
-  ['ENOENT', () => 'the folder is gone; was it removed during the run?'],
-  ['EMFILE', () => 'too many open files; raise the limit with ulimit -n'],
-  ['ENFILE', () => 'the system has too many open files; close some programs'],
+/** What the system's codes mean, and what mends it, null where nothing does but another place. */
+const reasons: ReadonlyMap<string, readonly [why: string, mend: string | null]> = new Map<
+  string,
+  readonly [string, string | null]
+>([
+  ['ENOSPC', ['the disk is full', 'free some space']],
+  ['EDQUOT', ['the disk quota is used up', 'free some space']],
+  ['EFBIG', ['the file is larger than is allowed here', 'raise the limit']],
+  ['EIO', ['the disk failed', "look at the system's log"]],
+  ['EACCES', ['no permission', null]],
+  ['EPERM', ['not permitted', null]],
+  ['EROFS', ['the file system is read-only', null]],
+  ['ENOTDIR', ['a part of the path is a file, not a folder', null]],
+  ['ENOTSUP', ['no folder can be made there', null]],
+  ['EISDIR', ['a folder stands there', null]],
+  ['ENOTEMPTY', ['something else stands there', null]],
+  ['EEXIST', ['something else stands there', null]],
+  ['ELOOP', ['a link stands there', null]],
 ]);
+
+/** Those for which another place is no help. */
+const elsewhereToo: ReadonlyMap<string, string> = new Map([
+  ['ENOENT', 'the folder is gone; was it removed during the run?'],
+  ['EMFILE', 'too many open files; raise the limit with ulimit -n'],
+  ['ENFILE', 'the system has too many open files; close some programs'],
+]);
+
+/** What the operating system refused, where another place may be chosen. */
+export class FileRefused extends RunError {
+  /** The same for a run that goes on, which has no other place than its own. */
+  readonly inPlace: RunError;
+
+  constructor(what: string, mend: string | null, other: string, cause?: unknown) {
+    super(`${what}; ${mend === null ? '' : `${mend}, or `}choose ${other}`, { cause });
+    this.inPlace = new RunError(mend === null ? what : `${what}; ${mend}`, { cause });
+  }
+}
 
 /**
  * The error as a RunError that says what to do, where the operating system refused a file. `other` is what the user can
@@ -358,5 +377,8 @@ const reasons: ReadonlyMap<string, (other: string) => string> = new Map<string, 
 export function fileError(what: string, error: unknown, other = 'another --run-dir'): Error {
   const code = codeOf(error);
   if (code === null) return error instanceof Error ? error : new Error(String(error));
-  return new RunError(`${what}: ${reasons.get(code)?.(other) ?? code}`, { cause: error });
+  const [why, mend] = reasons.get(code) ?? [null, null];
+  return why === null
+    ? new RunError(`${what}: ${elsewhereToo.get(code) ?? code}`, { cause: error })
+    : new FileRefused(`${what}: ${why}`, mend, other, error);
 }

@@ -9,6 +9,7 @@ import type { HostTensor, StateVariable } from '../engine/engine.js';
 import type { Json } from '../addons/addon.js';
 import { RunError } from '../run/run-error.js';
 import {
+  FileRefused,
   fileError,
   isThere,
   makeFile,
@@ -148,7 +149,7 @@ class TooLarge extends Error {}
 async function makeWay(path: string): Promise<void> {
   if (!(await isThere(path))) return;
   const refused = (what: string): RunError =>
-    new RunError(`cannot save the checkpoint ${path}: ${what}; choose another --run-dir`);
+    new FileRefused(`cannot save the checkpoint ${path}: ${what}`, null, 'another --run-dir');
   if ((await whyNone(path)) === 'it is a link') throw refused('a link stands there');
   try {
     await verifyCheckpoint(await openCheckpoint(path));

@@ -92,6 +92,7 @@ const ofRun: Record<keyof RunOptions, true> = {
   devRun: true,
   resume: true,
   allow: true,
+  allowedBefore: true,
   checkData: true,
   goOn: true,
   failed: true,

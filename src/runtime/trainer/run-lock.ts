@@ -15,7 +15,7 @@ import { record } from '../../values/json-record.js';
 import { optionFacts } from './option-facts.js';
 import { filesOfSet } from './read-files.js';
 import { paramsByName, readFiles } from './run-record.js';
-import type { AnyTrainer } from './run.js';
+import type { AnyTrainer, RunOptions } from './run.js';
 import type { Session } from './session.js';
 import { counted, grouped } from '../../values/counted.js';
 
@@ -110,7 +110,12 @@ export function compareLocks(
   {
     attribute = () => null,
     never = null,
-  }: { readonly attribute?: KnownAttribute; readonly never?: string | null } = {},
+    allowedBefore = () => false,
+  }: {
+    readonly attribute?: KnownAttribute;
+    readonly never?: string | null;
+    readonly allowedBefore?: RunOptions['allowedBefore'];
+  } = {},
 ): readonly string[] {
   const before = record('lock', there);
   const isText = hasTexts(before, here);
@@ -154,8 +159,8 @@ export function compareLocks(
   for (const name of allowed)
     if (!known.has(name))
       throw new UsageError(`--allow ${name}: a run has no such thing${didYouMean(name, [...known])}`);
-  const isAllowed = ({ name }: Difference): boolean =>
-    allowed.includes(name) || allowed.includes(name.replace(/^trainer\./, ''));
+  const isAllowed = ({ name, lines }: Difference): boolean =>
+    allowed.includes(name) || allowed.includes(name.replace(/^trainer\./, '')) || allowedBefore(name, lines);
   const refused = differences.filter((each) => !isAllowed(each));
   if (refused.length > 0) {
     const names = [...new Set(refused.map(({ name }) => name.replace(/^trainer\./, '')))];

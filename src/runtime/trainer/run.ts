@@ -73,6 +73,8 @@ export interface RunOptions {
   readonly resume?: ResumePoint | null;
   /** What may differ from the run that it goes on from: names of params, options, `data`, `spec`. */
   readonly allow?: readonly string[];
+  /** Whether a difference, by its name and lines, was allowed at an earlier start of the run; none was unless given. */
+  readonly allowedBefore?: ((name: string, lines: readonly string[]) => boolean) | undefined;
   /** Told of the run's data, as `run.json` has it, before anything is written. What it throws ends the run. */
   readonly checkData?: ((data: Json) => void) | undefined;
   /** The command that goes on with a run, to be named where one was interrupted. */
@@ -165,7 +167,7 @@ export async function runFrom<T extends string | null = never>(
       await letGo();
       held.ready = { trainer, prepared: await prepareFit(trainer, options, head.checkpoint.engine) };
     }
-    await checkHead(trainer, held.ready.prepared, head, options.allow ?? []);
+    await checkHead(trainer, held.ready.prepared, head, options);
   };
   let point: ResumePoint | T;
   try {

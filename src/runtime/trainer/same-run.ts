@@ -10,7 +10,7 @@ import { otherPretrained } from './pretrained.js';
 import type { ResumeHead } from './resume.js';
 import { compareLocks, lockOf, otherEpochs } from './run-lock.js';
 import { headOf } from './run-record.js';
-import type { AnyTrainer } from './run.js';
+import type { AnyTrainer, RunOptions } from './run.js';
 import { shortPath } from './short-path.js';
 import type { Prepared } from './prepared.js';
 
@@ -19,7 +19,7 @@ export async function checkSame(
   trainer: AnyTrainer,
   prepared: Prepared,
   head: ResumeHead,
-  allowed: readonly string[],
+  { allow = [], allowedBefore }: Pick<RunOptions, 'allow' | 'allowedBefore'>,
 ): Promise<readonly string[]> {
   const { session, attribute } = prepared;
   const { checkpoint, state } = head;
@@ -34,7 +34,11 @@ export async function checkSame(
     otherEpochs(state, lock) ??
     (await otherOrder(head, lock, (name) => attribute(name)?.inSpec)) ??
     otherPretrained(prepared, state, lock);
-  return compareLocks(shortPath(checkpoint.folder), state['lock'], lock, allowed, { attribute, never });
+  return compareLocks(shortPath(checkpoint.folder), state['lock'], lock, allow, {
+    attribute,
+    allowedBefore,
+    never,
+  });
 }
 
 /** The same, and then names and shapes of what is kept of weights and optimizers: they are in the manifest. */
@@ -42,10 +46,10 @@ export async function checkHead(
   trainer: AnyTrainer,
   prepared: Prepared,
   head: ResumeHead,
-  allowed: readonly string[],
+  options: Pick<RunOptions, 'allow' | 'allowedBefore'>,
 ): Promise<void> {
   const { session } = prepared;
-  const changes = await checkSame(trainer, prepared, head, allowed);
+  const changes = await checkSame(trainer, prepared, head, options);
   const { tensors, folder } = head.checkpoint;
   const why = (): string =>
     whyMisfit(head.checkpoint, trainer, record('lock', head.state['lock'])['spec_tokens_sha256'], changes);
@@ -58,6 +62,6 @@ export async function checkHead(
     folder,
     why,
   );
-  const state = withoutOtherScaling(session.optimizerState, optimizer ?? new Map(), allowed);
+  const state = withoutOtherScaling(session.optimizerState, optimizer ?? new Map(), options.allow ?? []);
   checkFits(state.variables, state.tensors, folder, why);
 }

@@ -3,12 +3,14 @@ import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fromExactNumber } from '../../values/exact-number.js';
 import type { Json, MetricsLine, Moment } from '../addons/addon.js';
+import { FileRefused } from '../checkpoint/files.js';
 import { loadInto } from '../checkpoint/read.js';
 import { sayWords, type Reporter } from '../progress/reporter.js';
 import { summaryLines, tableLines, TrainingProgress, type Best } from '../progress/training.js';
 import { weightTable } from '../progress/weight-table.js';
 import { openRunFolder, reopenRunFolder, type RunFolder } from '../run/folder.js';
 import { gitState } from '../run/git.js';
+import { missingFiles } from '../run/missing-files.js';
 import { RunError } from '../run/run-error.js';
 import { restoreStates } from './add-on-states.js';
 import { Control } from './control.js';
@@ -43,6 +45,7 @@ import { Saver } from './saver.js';
 import type { Session } from './session.js';
 import { shortPath } from './short-path.js';
 import type { Prepared } from './prepared.js';
+import { writeTrace } from './trace-file.js';
 import {
   bestWatch,
   forgetUnwatched,
@@ -66,7 +69,7 @@ export async function trainPrepared(
     throw new RunError('a run that goes on from a checkpoint writes to its folder; a dev run writes nothing');
   options.checkData?.(await readFiles(prepared.session));
   // Compared before anything of the run is touched.
-  const changes = resume === null ? [] : await checkSame(trainer, prepared, resume, options.allow ?? []);
+  const changes = resume === null ? [] : await checkSame(trainer, prepared, resume, options);
   const say = (line: string): void => sayWords(reporterOf(trainer, options, null), line);
   const over = resume === null ? null : await nothingLeft(prepared, resume, changes, say);
   if (over !== null) {
@@ -74,11 +77,18 @@ export async function trainPrepared(
     return over.result;
   }
   prepared.session.pretrained = await pretrainedOf(prepared, resume, rootOf(options));
+  const mayLack = options.allow?.includes('metrics') ?? false;
+  const missing =
+    resume === null ? null : missingFiles(resume.run, record('files', resume.state['files']), mayLack);
   const folder = writes ? await openFolder(trainer, options) : null;
   try {
     // Now that nobody else writes there.
     if (resume !== null) await checkStillNewest(resume);
     return await train(trainer, prepared, { folder, changes }, options, started);
+  } catch (error) {
+    // A run that could not go on is left as it was.
+    missing?.removeEmpty();
+    throw error;
   } finally {
     folder?.close();
   }
@@ -200,6 +210,8 @@ async function train(
       if (described !== null) folder?.writeNow(endedAs({ ...described, compile: session.decisions }, reason));
     });
     begin(trainer, session, reporter, folder, { note, isNew: resume === null, devRun });
+    if (folder !== null && saving?.weightsOnly === true)
+      say('nothing goes on from what this run saves: it is weights only (checkpoint.weights_only)');
     if (leftOut !== '' && folder !== null)
       say(`rows that are left out: ${shortPath(join(folder.path, 'skipped-rows.jsonl'))}`);
     for (const line of [...lines, ...early]) say(line);
@@ -250,8 +262,10 @@ async function train(
     if (folder !== null)
       await folder.write('run.json', await describe(trainer, session, start, result.reason));
     return result;
-  } catch (error) {
+  } catch (thrown) {
     reporter.end();
+    // A run goes on in its own folder.
+    const error = resume !== null && thrown instanceof FileRefused ? thrown.inPlace : thrown;
     if (!isBegun) throw error;
     const message = error instanceof Error ? error.message : String(error);
     const reason = `failed: ${message}`;
@@ -476,20 +490,4 @@ async function tellEnd(
     }).forEach((line) => reporter.usual(line));
   const { profile } = session;
   for (const line of profile?.lines(result.at.seconds, reporter.columns()) ?? []) reporter.line(line);
-}
-
-/** Writes what was traced of the run's time, and returns a line that says where it is. Null where no trace was asked for. */
-async function writeTrace(
-  trainer: AnyTrainer,
-  { profile, engine }: Session,
-  folder: RunFolder | null,
-  reason: string,
-): Promise<string | null> {
-  const spans = profile?.spans ?? null;
-  if (spans === null) return null;
-  if (folder === null) return 'trace: none is written, for this run has no folder';
-  const about = { engine: engine.version, reason };
-  await folder.trace(spans.text(`ztrain ${trainer.spec.trainer}`, about));
-  const file = shortPath(join(folder.path, 'trace.json'));
-  return `trace: ${file}, ${spans.count} spans, for https://ui.perfetto.dev or chrome://tracing`;
 }

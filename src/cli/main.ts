@@ -205,6 +205,18 @@ const addCommands = (program: Command, finish: Finish): void => {
       finish(await verifyResumeCommand(spec, words, options));
     });
   program
+    .command('watched-run', { hidden: true })
+    .argument('<watch>')
+    .argument('<words...>')
+    .passThroughOptions()
+    .allowUnknownOption()
+    .helpOption(false)
+    .action(async (watch: string, words: readonly string[]) => {
+      const { watchSteps } = await import('./watched-run.js');
+      watchSteps(JSON.parse(watch));
+      finish(await runCommandLine(words));
+    });
+  program
     .command('export')
     .description('the weights of a run or a checkpoint, for other programs')
     .argument('<run>', 'a run’s folder (its best checkpoint, else the last) or a checkpoint')

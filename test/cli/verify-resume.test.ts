@@ -57,6 +57,18 @@ test.each([
     expect(stdout).toContain(`${steps} steps: the last checkpoints are equal byte for byte`);
     expect(stdout).toMatch(/^3 kills, /);
     expect(stderr).toContain('kill 1 of 3 while it got ready');
+    // What the kills have shown is told: each of the others fell into its own part of the run, after something was saved.
+    const [, told = '', saved = ''] =
+      /\(1 while it got ready; 2 while it trained, after steps (.*), gone on from (.*)\)\n$/.exec(stdout) ??
+      [];
+    const [early = 0, late = 0] = told.split(' and ').map(Number);
+    expect(early).toBeGreaterThanOrEqual(Math.floor(steps / 9) + 1);
+    expect(late).toBeGreaterThan(steps / 2);
+    expect(late).toBeLessThan(steps);
+    for (const [index, step] of saved.split(' and ').map(Number).entries()) {
+      expect(step).toBeGreaterThan(0);
+      expect(step).toBeLessThanOrEqual([early, late][index] ?? 0);
+    }
     expect(code).toBe(0);
   },
   240_000,
@@ -71,7 +83,7 @@ test('a precision that the device has no units for goes where it is forced, if t
   if (!nativeUnderTest) return;
   const { code, stdout, stderr } = await desk.ztrainc([...words, `--engine=${engine}`, '--force-precision']);
   expect(stderr).not.toContain('error');
-  expect(stdout).toMatch(/^1 kills, 45 steps: the last checkpoints are equal byte for byte/);
+  expect(stdout).toMatch(/^1 kill, 45 steps: the last checkpoints are equal byte for byte/);
   expect(code).toBe(0);
 }, 240_000);
 
@@ -111,7 +123,7 @@ test('checkpoints of one file, and a way that the spec names, which stays', asyn
   const words = ['verify-resume', 'one-file.ztrain', '--kills=1', `--engine=${engine}`, '--out=kept'];
   const { code, stdout, stderr } = await desk.ztrainc(words);
   expect(stderr).not.toContain('error');
-  expect(stdout).toContain('1 kills, 90 steps: the last checkpoints are equal byte for byte');
+  expect(stdout).toContain('1 kill, 90 steps: the last checkpoints are equal byte for byte');
   expect(code).toBe(0);
   const about = JSON.parse(readFileSync(join(desk.folder, 'kept/undisturbed/run.json'), 'utf8'));
   expect(about.options.compile).toBe('eager');
@@ -169,7 +181,7 @@ test('two runs are equal where one of them saves its last step anyway', async ()
   const words = ['trainer.epochs=1', '--kills=1', '--every=15', `--engine=${engine}`, '--out=even'];
   const { code, stdout, stderr } = await desk.ztrainc(['verify-resume', 'unsaved.ztrain', ...words]);
   expect(stderr).not.toContain('differs');
-  expect(stdout).toContain('1 kills, 45 steps: the last checkpoints are equal byte for byte');
+  expect(stdout).toContain('1 kill, 45 steps: the last checkpoints are equal byte for byte');
   expect(code).toBe(0);
 
   const [one = '', other = ''] = ['undisturbed', 'killed'].map((name) =>

@@ -68,6 +68,8 @@ const wordsOnGpu = (stderr: string): string => {
 /** `program` is this command line's file. */
 export const tryLibrary = (folder: string, program: string): Promise<Outcome> =>
   new Promise((resolve) => {
+    // Before there is one: a signal may come while it is started.
+    const forget = beforeSignalEnds(() => void child.kill('SIGKILL'));
     const child = spawn(process.execPath, [program, 'engine', 'probe', folder], {
       stdio: ['ignore', 'pipe', 'pipe'],
       // Errors of the library are wanted here, its notices are not.
@@ -75,7 +77,6 @@ export const tryLibrary = (folder: string, program: string): Promise<Outcome> =>
       timeout: patienceMs,
       killSignal: 'SIGKILL',
     });
-    const forget = beforeSignalEnds(() => child.kill('SIGKILL'));
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));

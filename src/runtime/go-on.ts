@@ -50,7 +50,11 @@ export async function goOn(
   const { spec } = trainerClass;
   if (devRun !== null) throw new UsageError('a dev run writes nothing, so it cannot go with --resume');
   const own = runDir ?? namedFolder(trainerClass, { params, overrides: attributes });
-  const say = (line: string): void => void (options.stream ?? process.stderr).write(`${line}\n`);
+  let isPassed = false;
+  const say = (line: string): void => {
+    isPassed ||= line.startsWith('passed over: ');
+    (options.stream ?? process.stderr).write(`${line}\n`);
+  };
   const given = new Set(attributes.map(({ path }) => path.join('.')));
   const told = new Set<string>();
   const make = async (head: ResumeHead): Promise<AnyTrainer> => {
@@ -81,7 +85,7 @@ export async function goOn(
   if (result === 'over') return { signal: null };
   if (result === null) {
     const where = own ?? join('runs', spec.trainer);
-    say(`nothing was left to go on with in ${where}: a new run`);
+    say(`nothing ${isPassed ? 'else ' : ''}was left to go on with in ${where}: a new run`);
   }
   return result;
 }

@@ -64,13 +64,13 @@ export function lockFolder(folder: string): FolderLock {
   return { check, release };
 }
 
-/** Whether a process has the folder now. */
-export function isInUse(folder: string): boolean {
+/** Who has the folder now: `process 7`, and where that is another machine, its name; null where nobody has. */
+export function writerOf(folder: string): string | null {
   try {
     lockFolder(folder).release();
-    return false;
+    return null;
   } catch (error) {
-    if (error instanceof InUse) return true;
+    if (error instanceof InUse) return error.who;
     throw error;
   }
 }
@@ -86,7 +86,16 @@ export function refuseInUse(folder: string): void {
 }
 
 /** The folder is another process's. */
-class InUse extends RunError {}
+class InUse extends RunError {
+  constructor(
+    folder: string,
+    /** As `process 7`. */
+    readonly who: string,
+    help: string,
+  ) {
+    super(`${folder} is being written by ${who}; ${help}`);
+  }
+}
 
 function lostLock(folder: string, owners: readonly string[]): RunError {
   const [path] = owners;
@@ -106,9 +115,11 @@ function refusal(folder: string, path: string, owner: Owner | null, quiet: numbe
   const own = ownOwner();
   const isHere = owner !== null && host === own.host && boot === own.boot && space === own.space;
   const seen = `last seen ${Math.max(0, Math.round(quiet / 1000))} s ago`;
-  return new InUse(
-    isHere
-      ? `${folder} is being written by process ${pid}; wait for it, or choose another --run-dir`
-      : `${folder} is being written by process ${pid} on ${host}, ${seen}; wait for it, choose another --run-dir, or remove ${path} if you know that it is gone`,
-  );
+  return isHere
+    ? new InUse(folder, `process ${pid}`, 'wait for it, or choose another --run-dir')
+    : new InUse(
+        folder,
+        `process ${pid} on ${host}, ${seen}`,
+        `wait for it, choose another --run-dir, or remove ${path} if you know that it is gone`,
+      );
 }

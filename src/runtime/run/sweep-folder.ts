@@ -6,7 +6,7 @@ import { makeFolder } from '../../values/folders.js';
 import type { Json } from '../addons/addon.js';
 import { fileError, replaceText, sweepTemporaries } from '../checkpoint/files.js';
 import { whyUnread } from '../checkpoint/list.js';
-import { isInUse, lockFolder, type FolderLock } from '../checkpoint/lock.js';
+import { lockFolder, writerOf, type FolderLock } from '../checkpoint/lock.js';
 import { openRegular } from '../checkpoint/tensor-file.js';
 import { parseStrictJson, type StrictValue } from '../checkpoint/strict-json.js';
 import { smallFile } from './about-run.js';
@@ -90,7 +90,9 @@ export async function unfinishedSweepIn(runs: string, say: (line: string) => voi
       say(`passed over: ${folder}: ${error instanceof Error ? error.message : String(error)}`);
       continue;
     }
-    if (!isInUse(folder)) return folder;
+    const writer = writerOf(folder);
+    if (writer === null) return folder;
+    say(`passed over: ${folder}, which is being written by ${writer}`);
   }
   return null;
 }

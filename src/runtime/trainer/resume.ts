@@ -5,7 +5,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fromExactNumber } from '../../values/exact-number.js';
 import type { SavedCheckpoint } from '../addons/addon.js';
 import { checkpointPaths, fileEnding, isCheckpointName } from '../checkpoint/list.js';
-import { isInUse, refuseInUse } from '../checkpoint/lock.js';
+import { lockName, refuseInUse, writerOf } from '../checkpoint/lock.js';
 import { newestWhole, onlyWeights, Unwanted } from '../checkpoint/newest.js';
 import {
   findCheckpoint,
@@ -125,8 +125,12 @@ export async function unfinishedIn(
     const folder = join(runs, name);
     const { why = null, reason } = await standingOf(folder);
     if (why !== null) say(`passed over: ${folder}, of which is not known whether it has ended: ${why}`);
-    if (reason === undefined || ended.some((each) => each === reason)) continue;
-    if (isInUse(folder)) continue;
+    if (ended.some((each) => each === reason)) continue;
+    // One that has just begun has no run.json so far.
+    const writer = reason !== undefined || existsSync(join(folder, lockName)) ? writerOf(folder) : null;
+    // A job that was submitted twice looks like any other.
+    if (writer !== null) say(`passed over: ${folder}, which is being written by ${writer}`);
+    if (writer !== null || reason === undefined) continue;
     const { point, passed, isLost } = await newestIn(folder, trainer, look);
     if (point !== null) return point;
     // Nobody wants to go on with an older run in its place without a word.

@@ -79,7 +79,9 @@ describe('what goes on', () => {
     await killed('branch');
     const { code, text } = await run(['--resume', 'branch/checkpoints/step-00000004']);
     expect(code).toBe(0);
-    expect(text).toContain('step-00000006 is newer and is written anew: it is aside-step-00000006 now');
+    expect(text).toContain(
+      'step-00000006 is newer and is written anew: it is aside-step-00000006 now, which is kept until you remove it\n',
+    );
     expect(checkpoints('branch')).toEqual(
       expect.arrayContaining(['aside-step-00000006', 'aside-step-00000008', 'step-00000006']),
     );

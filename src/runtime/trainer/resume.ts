@@ -316,7 +316,9 @@ export async function setNewerAside({ run, checkpoint, state }: ResumePoint): Pr
     let aside = join(parent, `aside-${name}`);
     for (let turn = 2; existsSync(aside); turn += 1) aside = join(parent, `aside-${name}-${turn}`);
     await rename(path, aside);
-    lines.push(`${name} is newer and is written anew: it is ${basename(aside)} now`);
+    lines.push(
+      `${name} is newer and is written anew: it is ${basename(aside)} now, which is kept until you remove it`,
+    );
   }
   const pointers = await pointersOf(run);
   await pointTo(parent, 'last', checkpoint.step);

@@ -118,6 +118,15 @@ describe('what goes on', () => {
     expect(checkpoints('damaged')).toContain('aside-step-00000008');
   });
 
+  test('what is allowed is given in one list or in several', async () => {
+    await killed('parts');
+    const changed = ['lr=0.02', 'trainer.epochs=4'];
+    const { code, text } = await run(['--resume=parts', ...changed, '--allow', 'lr', '--allow=epochs']);
+    expect(text).toMatch(/^allowed: lr was .*, is 0\.02$/m);
+    expect(text).toContain('allowed: trainer.epochs was 3, is 4\n');
+    expect(code).toBe(0);
+  });
+
   test('further than it was to go, where that is allowed', async () => {
     expect((await run(['--run-dir=longer'])).code).toBe(0);
     const refused = await run(['--resume', 'longer', 'trainer.epochs=4']);

@@ -1,6 +1,6 @@
 /** One process at a time writes into a run's folder, by a claim `.lock` in it. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, rmSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -49,6 +49,7 @@ export function lockFolder(folder: string): FolderLock {
       throw refusal(folder, path ?? claim, owner, quiet);
   }
   const own = join(claim, name);
+  const taken = placeOf(folder);
   const timer = setInterval(() => touch(own), touchMs);
   timer.unref();
   const release = (): void => {
@@ -59,9 +60,22 @@ export function lockFolder(folder: string): FolderLock {
   process.once('exit', release);
   // No other owner's file has this name.
   const check = (): void => {
-    if (!existsSync(own)) throw lostLock(folder, ownersOf(claim));
+    if (existsSync(own)) return;
+    // Whatever stands there now, as what a save has made anew.
+    if (placeOf(folder) !== taken) throw goneFolder(folder);
+    throw lostLock(folder, ownersOf(claim));
   };
   return { check, release };
+}
+
+/** Which folder of the disk it is; null where there is none, or none that may be looked at. */
+function placeOf(folder: string): string | null {
+  try {
+    const { dev, ino } = statSync(folder, { bigint: true });
+    return `${dev} ${ino}`;
+  } catch {
+    return null;
+  }
 }
 
 /** Who has the folder now: `process 7`, and where that is another machine, its name; null where nobody has. */
@@ -95,6 +109,12 @@ class InUse extends RunError {
   ) {
     super(`${folder} is being written by ${who}; ${help}`);
   }
+}
+
+function goneFolder(folder: string): RunError {
+  return new RunError(
+    `${folder} is gone: it was moved or removed while this process had it, which writes nothing more there`,
+  );
 }
 
 function lostLock(folder: string, owners: readonly string[]): RunError {

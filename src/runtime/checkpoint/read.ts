@@ -55,7 +55,7 @@ export async function findCheckpoint(path: string): Promise<Checkpoint> {
   const what = (await isFolder(path))
     ? `${path} is no checkpoint and no run with one`
     : `${isOne ? '' : 'there is no folder '}${path}${isOne ? ' is a file' : ''}`;
-  const wanted = 'give the folder of a run, or of a checkpoint with its manifest.json';
+  const wanted = `give the folder of a run, or of a checkpoint with its manifest.json${isOne ? `; a checkpoint that is one file has a name that ends in ${fileEnding}` : ''}`;
   throw new RunError(`${what}; ${await insteadOf(path, wanted)}`);
 }
 

@@ -117,6 +117,7 @@ function timed(trainer: AnyTrainer, engine: Engine, timing: AddOn): AnyTrainer {
     options: trainer.options,
     overrides: trainer.overrides,
     dataNames: () => trainer.dataNames(),
+    settableData: () => trainer.settableData(),
     dataSets: () => trainer.dataSets(),
     prepare: async (options) => {
       const prepared = await trainer.prepare({ ...options, engine });

@@ -101,6 +101,7 @@ export class AveragedTrainer extends Trainer<
     doc: 'Handwritten digits by a small network of dense layers, taught carefully: the first layers learn later and more slowly than the\nhead, the rate falls whenever the validation stops improving, and what counts in the end is the average of the weights.',
     models: { classifier: 'Classifier', smooth: 'Smooth' },
     data: { trainSet: 'train_set', testSet: 'test_set' },
+    amends: { data: [{ name: 'test_set', of: 'train_set', own: ['batch', 'shuffle'] }] },
     params: [
       {
         name: 'lr',

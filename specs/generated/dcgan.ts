@@ -153,6 +153,7 @@ export class DcganTrainer extends Trainer<DcganParams, DcganModels, DcganData, D
     compiler: '0.1.0',
     doc: "DCGAN on 28×28 images of clothing (Radford et al., 2016): two models, two optimizers, `critics` steps of the\ndiscriminator for each step of the generator. The data is Debian's: apt-get install dataset-fashion-mnist. An epoch\ntakes some minutes without a GPU.",
     models: { generator: 'Generator', discriminator: 'Discriminator' },
+    amends: { optimizers: [{ name: 'opt_g', of: 'opt_d', own: [] }] },
     params: [
       {
         name: 'latent',

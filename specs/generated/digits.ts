@@ -104,6 +104,7 @@ export class DigitsTrainer extends Trainer<DigitsParams, DigitsModels, DigitsDat
     doc: 'Handwritten digits, 8×8 pixels: the smallest image classifier worth training. Its data is shipped, it trains in\nseconds and gets about 98 of 100 test digits right.',
     models: { classifier: 'Classifier' },
     data: { trainSet: 'train_set', testSet: 'test_set' },
+    amends: { data: [{ name: 'test_set', of: 'train_set', own: ['batch', 'shuffle'] }] },
     params: [
       {
         name: 'lr',

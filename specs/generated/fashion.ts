@@ -90,6 +90,7 @@ export class FashionTrainer extends Trainer<FashionParams, FashionModels, Fashio
     doc: "Fashion-MNIST: 28×28 images of clothing in ten classes. A small convolutional network that reaches about 86 % in\nsome minutes without a GPU. The data is Debian's: apt-get install dataset-fashion-mnist",
     models: { classifier: 'Classifier' },
     data: { trainSet: 'train_set', testSet: 'test_set' },
+    amends: { data: [{ name: 'test_set', of: 'train_set', own: ['batch', 'shuffle'] }] },
     params: [
       {
         name: 'lr',

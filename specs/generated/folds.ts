@@ -74,6 +74,12 @@ export class FoldsTrainer extends Trainer<FoldsParams, FoldsModels, FoldsData, F
     doc: 'Iris species by five-fold cross-validation: every point of a small grid is trained five times, each time without one\nfifth of the training rows, and is known by its mean accuracy on the rows that were held out. `ztrainc run` makes the 20\nruns; `ztrainc run specs/folds.ztrain lr=0.01 units=16 fold=0` makes one of them.',
     models: { iris: 'Iris' },
     data: { trainSet: 'train_set', heldOut: 'held_out', testSet: 'test_set' },
+    amends: {
+      data: [
+        { name: 'train_set', of: 'flowers', own: ['shuffle'] },
+        { name: 'held_out', of: 'flowers', own: [] },
+      ],
+    },
     params: [
       {
         name: 'fold',

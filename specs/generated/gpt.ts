@@ -192,6 +192,12 @@ export class GptTrainer extends Trainer<GptParams, GptModels, GptData, GptSchedu
     doc: "A small GPT that learns to write bytes, here those of the King James Bible. The defaults train in minutes on a\nlaptop's processor; `depth=6 n_head=6 width=384 context=256` is the model to give to a large machine.",
     models: { gpt: 'GPT' },
     data: { trainSet: 'train_set', valSet: 'val_set', prompts: 'prompts' },
+    amends: {
+      data: [
+        { name: 'val_set', of: 'train_set', own: ['batch', 'shuffle'] },
+        { name: 'prompts', of: 'val_set', own: ['batch'] },
+      ],
+    },
     params: [
       {
         name: 'depth',

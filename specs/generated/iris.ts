@@ -69,6 +69,7 @@ export class IrisTrainer extends Trainer<IrisParams, IrisModels, IrisData, IrisS
     doc: 'Iris species from four measurements of a flower: a table in, three classes out. The whole spec is one screen, and it\ntrains in a second.',
     models: { iris: 'Iris' },
     data: { trainSet: 'train_set', testSet: 'test_set' },
+    amends: { data: [{ name: 'test_set', of: 'train_set', own: ['batch', 'shuffle'] }] },
     params: [
       {
         name: 'lr',

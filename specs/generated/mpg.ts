@@ -87,6 +87,7 @@ export class MpgTrainer extends Trainer<MpgParams, MpgModels, MpgData, MpgSchedu
     doc: 'Miles per gallon of cars of the 1970s from their data sheets: a regression with numbers and a word as inputs. It\ntrains in seconds, explains about 90 % of the variance and writes its guesses to a file.',
     models: { mpg: 'Mpg' },
     data: { trainSet: 'train_set', testSet: 'test_set' },
+    amends: { data: [{ name: 'test_set', of: 'train_set', own: ['batch', 'shuffle'] }] },
     params: [
       {
         name: 'lr',

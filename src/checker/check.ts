@@ -10,6 +10,7 @@ import { foundInWhole } from './partly-read.js';
 import { loadPrelude } from './prelude.js';
 import { loadProgram, type Program, type ProgramFile } from './program.js';
 import { withKept } from './training/freezing.js';
+import { countingRows } from './training/counted-rows.js';
 import { checkTraining } from './training/training.js';
 import type { Weight } from './env.js';
 import { checkTwins, declare, envOf } from './declarations.js';
@@ -161,6 +162,7 @@ const checkLoaded = (program: Program, entry: string, host: Host): Checked => {
       ...(host.looksForData === true
         ? { isThere: (path: string) => host.exists(joinPath(folderOf(entry), path)) }
         : {}),
+      ...countingRows(host, entry),
       prelude: checker.prelude,
       report: checker.report,
     });

@@ -46,6 +46,16 @@ const isOfHost = (type: IrType): boolean =>
 const isRowField = (expr: IrExpr): boolean =>
   expr.kind === 'field' && expr.of.kind === 'ref' && expr.of.ref.kind === 'row';
 
+/** Whether it is one whole number, which may be that of a class. */
+const isClass = (type: IrType): boolean =>
+  type.kind === 'tensor' && type.dtype === 'i32' && type.shape.length === 0;
+
+/** The file of words that a number is looked up in. */
+const wordsOf = (expr: IrExpr): IrExpr | null =>
+  expr.kind === 'op' && expr.home === hostHome && expr.name === 'lookup'
+    ? (expr.options.find(({ name }) => name === 'file')?.value ?? null)
+    : null;
+
 type Lets = ReadonlyMap<string, IrExpr>;
 
 const letOf = (expr: IrExpr, lets: Lets): IrExpr | null =>
@@ -180,7 +190,7 @@ export const splitMap = (
   const lets = new Map(
     statements.flatMap((each) => (each.kind === 'let' ? [[each.name, each.value] as const] : [])),
   );
-  const fields = new Map<string, { readonly value: IrExpr; readonly type: IrField['type'] }>();
+  const fields = new Map<string, Omit<IrField, 'name'> & { readonly value: IrExpr }>();
   let wrong = false;
   const report = (at: Span, what: string): void => {
     if (!wrong) env.checker.report(notBuilt(at, { what }, { help: 'do it after the functions of images' }));
@@ -210,7 +220,12 @@ export const splitMap = (
       report(bad.span, 'a value that the step computes, as an input of a function that runs on the host,');
     const name = fresh(hint);
     if (local !== null) made.set(local, name);
-    fields.set(name, { value: onHost(expr), type: inCode(expr.type) });
+    const words = isClass(expr.type) ? wordsOf(expr) : null;
+    fields.set(name, {
+      value: onHost(expr),
+      type: inCode(expr.type),
+      ...(words === null ? {} : { words }),
+    });
     return read(expr, name);
   };
   const isGiven = (expr: IrExpr): boolean => {
@@ -251,7 +266,8 @@ export const splitMap = (
     const name = fresh(hostly.has(expr.name) ? `${expr.name}_row` : expr.name);
     passed.set(expr.name, name);
     const type = before.find((each) => each.name === expr.name)?.type;
-    fields.set(name, { value: expr, type: type ? recordType(type) : expr.type });
+    const own = type ? recordType(type) : expr.type;
+    fields.set(name, { value: expr, type: own, ...(isClass(own) ? { from: expr.name } : {}) });
     return { ...expr, name };
   };
   const cut =
@@ -281,7 +297,7 @@ export const splitMap = (
       row,
       body: onHost(body),
       fields: [...fields].map(([name, { value }]) => ({ name, value })),
-      host: [...fields].map(([name, { type }]) => ({ name, type })),
+      host: [...fields].map(([name, { value: _, ...field }]) => ({ name, ...field })),
     },
     step: isSame ? null : finished,
   };

@@ -20,6 +20,7 @@ import { sizeCode } from './size-code.js';
 import { aType, showType, tensorType } from './types.js';
 import { constantOf, isUnknown, unknownValue, value, type Value } from './value.js';
 import { checkExpr } from './expressions.js';
+import { counted } from '../values/counted.js';
 
 export const checkIndex = (env: Env, expr: IndexExpr): Value => {
   const of = checkExpr(env, expr.object);
@@ -181,7 +182,7 @@ const listElement = (env: Env, expr: IndexExpr, of: Value): Value => {
       wrongType(
         slice.at.span,
         { what: 'the index', found: `${number}`, expected: `0 to ${length - 1}` },
-        { help: `the list has ${length} items, counted from 0` },
+        { help: `the list has ${counted(length, 'item')}, counted from 0` },
       ),
     );
     return unknownValue(expr.span);

@@ -4,6 +4,7 @@
  * TypeScript in it, and every record can be written as JSON (`show --ir` prints exactly this).
  */
 import type { Span } from '../parser/source.js';
+import type { Amends } from '../values/amends.js';
 import type { Phase } from '../values/phases.js';
 import type { IrExtern, IrExternLayer } from './ir-externs.js';
 import type { IrModel, IrOptimizer, IrSlotRef } from './ir-models.js';
@@ -69,6 +70,10 @@ export interface IrField {
   readonly type: IrType;
   /** Of a source's row: the names of sizes that differ from row to row, in their order. */
   readonly names?: readonly string[];
+  /** Of a row that the host gives: the class that it hands on as it is, by its field of the row before. */
+  readonly from?: string;
+  /** Of such a row: the file whose words a number stands for. */
+  readonly words?: IrExpr;
 }
 
 export type Unit = 'steps' | 'epochs' | 'batches' | 'samples' | 'percent' | 'seconds' | 'bytes';
@@ -332,6 +337,8 @@ export interface IrTrainer {
   }[];
   readonly options: readonly IrNamed[];
   readonly data: readonly IrData[];
+  /** Data sets and optimizers that amend others; not there where none does. */
+  readonly amends?: Amends;
   /** Models in use, in the spec's order; each is one instance of its class. */
   readonly models: readonly IrModel[];
   readonly schedules: readonly IrSchedule[];

@@ -379,6 +379,7 @@ export const preludeText = [
   '  metric recall(logits: tensor, label: tensor, average: "macro" | "micro" | "weighted" | "none" = "macro", weight: tensor | none = none, classes: int | none = none where classes >= 1, threshold: float = 0) -> f32 { rule = "class_metric" }',
   '  /// How many rows of each class (a row of the table) were taken for each class (a column), or what they weigh; divided by',
   "  /// the row's sum (`label`), the column's (`guess`) or everything (`all`). A table is written and shown, not watched.",
+  '  /// Its classes have their names where the label is a field with choices, a class of `image_folder`, or a `lookup`, as it is.',
   '  metric confusion_matrix(logits: tensor, label: tensor, normalize: "none" | "label" | "guess" | "all" = "none", weight: tensor | none = none, classes: int | none = none where classes >= 1, threshold: float = 0) -> f32 { rule = "confusion" }',
   '  /// The area under the ROC curve, ties counting half; of several classes each against the others. Scores are counted in',
   '  /// `bins`, of equal width in x / (1 + |x|), and those of one bin are ties: it is off by at most half the share of pairs',

@@ -3,6 +3,7 @@ import type { Decl, Name, StepBody, StepDecl } from '../parser/ast.js';
 import { missingPart, shadowing, unknownName, wrongKind } from '../parser/messages.gen.js';
 import { nearest } from '../parser/nearest.js';
 import type { Span } from '../parser/source.js';
+import { amendsOf } from './amends.js';
 import { sourceText } from './calls.js';
 import { checkDefault, openValue } from './parameters.js';
 import { classOf, type ClassInfo } from './classes.js';
@@ -221,6 +222,12 @@ export const checkTrainer = (env: Env, scope: FileScope, files: readonly FileSco
     const own = copy && alone.has(copy.of) ? { ...copy, alone: true as const } : copy;
     if (info) addModel(decl.name, info, params, own);
   }
+  const data = [...datas.values()]
+    .filter(
+      ({ ir: { name } }) =>
+        shown.has(name) || made.some((step) => step.inputs.some((input) => input.data === name)),
+    )
+    .map((info) => info.ir);
   const ir: IrTrainer = {
     span: trainer.span,
     doc: trainer.doc,
@@ -259,12 +266,14 @@ export const checkTrainer = (env: Env, scope: FileScope, files: readonly FileSco
         : [],
     ),
     options,
-    data: [...datas.values()]
-      .filter(
-        ({ ir: { name } }) =>
-          shown.has(name) || made.some((step) => step.inputs.some((input) => input.data === name)),
-      )
-      .map((info) => info.ir),
+    data,
+    ...amendsOf(
+      env,
+      decls,
+      datas,
+      data.map(({ name }) => name),
+      optimizers,
+    ),
     models,
     schedules,
     optimizers,

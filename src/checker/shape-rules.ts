@@ -15,6 +15,7 @@ import { aType, showShape, tensorType, type TensorType } from './types.js';
 import { judgeOrder, judgeSizes } from './judging.js';
 import { showWitness, sizeOfValue } from './patterns.js';
 import { type RuleCall, type Rule, tensorArg, axisOf } from './rules.js';
+import { counted } from '../values/counted.js';
 
 /** Sizes of a `shape` argument. */
 export const shapeArgument = (call: RuleCall): readonly Size[] | null => {
@@ -151,8 +152,8 @@ export const transpose: Rule = (call) => {
     call.env.checker.report(
       wrongType(given.span, {
         what: '`axes`',
-        found: `${axes.length} axes`,
-        expected: `each of the ${rank} axes once`,
+        found: counted(axes.length, 'axis', 'axes'),
+        expected: `each of the ${counted(rank, 'axis', 'axes')} once`,
       }),
     );
     return null;

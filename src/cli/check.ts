@@ -7,6 +7,7 @@ import { nodeHost } from '../node-host.js';
 import { placesOf } from './places.js';
 import { counted } from '../values/counted.js';
 import { reportDiagnostics, reportFaults } from './report.js';
+import { countingHost } from './row-counts.js';
 import { checkSpec, findSpecs, shownPath, specFile, type SpecFile } from './specs.js';
 import { exits, streams } from './streams.js';
 
@@ -48,7 +49,7 @@ export const checkCommand = async (args: readonly string[], options: CheckOption
   const records: JsonDiagnostic[] = [];
   let failed = false;
   for (const spec of specs) {
-    const checked = checkSpec(spec, { ...nodeHost, looksForData: true });
+    const checked = checkSpec(spec, { ...nodeHost, ...countingHost, looksForData: true });
     const externs = options.externs === true ? await faultsOf(spec, checked) : noFaults;
     const diagnostics = [...checked.diagnostics, ...externs.diagnostics];
     failed ||= hasErrors(diagnostics) || externs.rest.length > 0;

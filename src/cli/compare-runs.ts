@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openCheckpoint, readStateText, readTensors, type Checkpoint } from '../runtime/checkpoint/read.js';
+import { counted } from '../values/counted.js';
 
 /** Fields of a line of metrics that a clock says; what the run measured is named as its spec names it. */
 const timed: ReadonlySet<string> = new Set(['wall', 'steps_per_second', 'rows_per_second']);
@@ -126,6 +127,6 @@ export const differencesOf = async (one: string, other: string): Promise<readonl
         ]
       : mine.length === theirs.length
         ? []
-        : [`metrics.jsonl has ${mine.length} lines in one and ${theirs.length} in the other`];
+        : [`metrics.jsonl has ${counted(mine.length, 'line')} in one and ${theirs.length} in the other`];
   return [...tensors, ...state, ...lines];
 };

@@ -7,6 +7,7 @@ import { openCache, cachePath } from './cache.js';
 import { trainerCommand } from './run.js';
 import { search } from '../runtime/engine/tensorflow/locate.js';
 import { exits, streams } from './streams.js';
+import { counted } from '../values/counted.js';
 
 const leastNode = 20;
 const madeUpRows = 64;
@@ -59,7 +60,7 @@ export const doctorCommand = async (): Promise<number> => {
   line('node', `${process.version}${major < leastNode ? `; ztrain needs ${leastNode} or newer` : ''}`);
   line(
     'machine',
-    `${process.platform} ${process.arch}, ${availableParallelism()} processors, ${Math.round(totalmem() / 2 ** 30)} GiB`,
+    `${process.platform} ${process.arch}, ${counted(availableParallelism(), 'processor')}, ${Math.round(totalmem() / 2 ** 30)} GiB`,
   );
   for (const words of engineLines()) line('engine', words);
   const cache = openCache();

@@ -7,6 +7,7 @@ import { tryLibrary } from './engine-probe.js';
 import { progressTo } from './engine-progress.js';
 import { exits, streams } from './streams.js';
 import { table } from './tables.js';
+import { counted } from '../values/counted.js';
 
 const cure = 'run `ztrainc engine install` to get TensorFlow';
 
@@ -79,7 +80,7 @@ const doctorCommand = async (given: string | undefined): Promise<number> => {
     'checksums',
     expected === null
       ? 'none came with it, so damage would go unseen'
-      : `${expected.files.length} files are whole`,
+      : `${counted(expected.files.length, 'file is', 'files are')} whole`,
   );
   const outcome = await tryLibrary(folder, process.argv[1] ?? '');
   if ('fault' in outcome)

@@ -1,6 +1,7 @@
 /** `ztrainc export`: the weights of a run or of a checkpoint, for other programs. */
 import { exportFormats, exportWeights, type ExportFormat } from '../runtime/checkpoint/export.js';
 import { Misuse, exits, streams } from './streams.js';
+import { counted } from '../values/counted.js';
 
 export interface ExportOptions {
   readonly to?: string;
@@ -18,7 +19,7 @@ export const exportCommand = async (run: string, { to, out }: ExportOptions): Pr
   const format = formatOf(to);
   try {
     const { path, checkpoint, tensors, bytes } = await exportWeights(run, format, out);
-    streams.say(`weights of ${checkpoint}: ${tensors} tensors, ${bytes} bytes`);
+    streams.say(`weights of ${checkpoint}: ${counted(tensors, 'tensor')}, ${counted(bytes, 'byte')}`);
     streams.print(path);
     return exits.well;
   } catch (error) {

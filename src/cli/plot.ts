@@ -34,12 +34,12 @@ const countOf = (text: string): number => {
 };
 
 /** All that can be drawn. A run that has measured nothing is told of where others have. */
-const readAll = async (folders: readonly string[]): Promise<readonly RunCurves[]> => {
+const readAll = async (folders: ReadonlyMap<string, string>): Promise<readonly RunCurves[]> => {
   const runs: RunCurves[] = [];
   const missing: PlotError[] = [];
-  for (const folder of folders) {
+  for (const [folder, label] of folders) {
     try {
-      runs.push(await readRun(folder));
+      runs.push({ ...(await readRun(folder)), label });
     } catch (error) {
       if (!(error instanceof PlotError) || error.kind !== 'missing') throw error;
       missing.push(error);
@@ -77,8 +77,12 @@ const draw = async (paths: readonly string[], options: PlotOptions): Promise<voi
     throw new Misuse(`--out takes the name of an SVG file, such as curves.svg, got ${out}`);
   const smooth = options.smooth === undefined ? 1 : countOf(options.smooth);
   const metrics = options.metrics === undefined ? null : listOf(options.metrics);
-  const folders = paths.map(withoutEnd).flatMap((path) => runsOfSweep(path) ?? [path]);
-  const runs = await readAll([...new Set(folders)]);
+  // One that is named twice is drawn once, by what its sweep says of it.
+  const folders = new Map<string, string>();
+  for (const path of paths.map(withoutEnd))
+    for (const { path: folder, label } of runsOfSweep(path) ?? [{ path, label: '' }])
+      folders.set(folder, label === '' ? (folders.get(folder) ?? '') : label);
+  const runs = await readAll(folders);
   if (runs.length === 0) throw new PlotError(`${paths.join(', ')} holds no run that has begun`, 'missing');
   const figure = figureOf(runs, { metrics, along: options.x, smooth, log: options.log ?? null });
   if (out === undefined) {

@@ -1,34 +1,59 @@
-/** How many rows the files of a data set have, for a run's plan: read here, since nothing runs. */
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+/** How many rows the files of a data set have, for checks and plans: read here, since nothing runs. */
+import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { evaluateIr, type HostNames } from '../checker/evaluate.js';
-import { optionOf } from '../checker/training/input.js';
+import type { HostNames } from '../checker/evaluate.js';
+import type { Host } from '../checker/host.js';
 import type { IrData } from '../checker/ir.js';
+import { fileOfRows } from '../checker/training/counted-rows.js';
 import { reasonOf } from '../node-host.js';
 
 export type RowCount = { readonly rows: number } | { readonly unknown: string };
 
-/** Line breaks inside quotes belong to a cell. */
-const csvRows = (text: string): number => {
-  let rows = 0;
-  let quoted = false;
-  let filled = false;
-  for (const letter of text) {
-    if (letter === '"') quoted = !quoted;
-    if (letter === '\n' && !quoted) {
-      if (filled) rows += 1;
-      filled = false;
-    } else if (letter !== '\r') filled = true;
-  }
-  return Math.max(0, rows + (filled ? 1 : 0) - 1);
+const [newline, carriage, quote, space, tab] = [10, 13, 34, 32, 9];
+
+/** A text that is counted as it is read: compressed files have more of it than bytes. */
+const contentOf = (path: string, most = Number.POSITIVE_INFINITY): Buffer => {
+  const bytes = readFileSync(path);
+  const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b;
+  if (!isGzip) return bytes;
+  return most < Number.POSITIVE_INFINITY ? gunzipSync(bytes, { maxOutputLength: most }) : gunzipSync(bytes);
 };
 
-const lines = (text: string): number => text.split('\n').filter((line) => line.trim() !== '').length;
+/** Records of a CSV file but for its header; null where lines end in a way that only the run makes out. Line breaks in quotes are a cell's. */
+const csvRows = (bytes: Uint8Array): number | null => {
+  let rows = 0;
+  let [quoted, filled] = [false, false];
+  // By index: an iterator takes several times as long, and files are large.
+  for (let at = 0; at < bytes.length; at += 1) {
+    const letter = bytes[at];
+    if (letter === quote) quoted = !quoted;
+    if (letter === carriage && !quoted && bytes[at + 1] !== newline) return null;
+    if (letter === newline && !quoted) {
+      if (filled) rows += 1;
+      filled = false;
+    } else if (letter !== carriage) filled = true;
+  }
+  return quoted ? null : Math.max(0, rows + (filled ? 1 : 0) - 1);
+};
+
+/** Lines that are more than spaces. */
+const filledLines = (bytes: Uint8Array): number => {
+  let lines = 0;
+  let filled = false;
+  for (let at = 0; at < bytes.length; at += 1) {
+    const letter = bytes[at];
+    if (letter === newline) {
+      if (filled) lines += 1;
+      filled = false;
+    } else if (letter !== space && letter !== tab && letter !== carriage) filled = true;
+  }
+  return lines + (filled ? 1 : 0);
+};
 
 /** The second number of an IDX file's head is its count of rows. */
-const idxRows = (path: string): number => {
-  if (path.endsWith('.gz')) return gunzipSync(readFileSync(path)).readUInt32BE(4);
+const idxRows = (path: string, most?: number): number => {
+  if (path.endsWith('.gz')) return contentOf(path, most).readUInt32BE(4);
   const head = Buffer.alloc(8);
   const file = openSync(path, 'r');
   try {
@@ -39,25 +64,37 @@ const idxRows = (path: string): number => {
   return head.readUInt32BE(4);
 };
 
-const files: ReadonlyMap<string, string> = new Map([
-  ['csv', 'file'],
-  ['jsonl', 'file'],
-  ['idx', 'labels'],
-]);
+const rowsIn = (path: string, source: string, most?: number): number | null => {
+  if (source === 'idx') return idxRows(path, most);
+  const content = contentOf(path, most);
+  return source === 'csv' ? csvRows(content) : filledLines(content);
+};
+
+/** A check counts files up to this size, which takes a few tenths of a second; of what is larger it knows no rows. */
+export const mostCounted = 64 * 2 ** 20;
+
+/** Counts for a check: null where the file is not there or no file, is too large, or is not what it should be. */
+export const countingHost: Required<Pick<Host, 'countRows'>> = {
+  countRows: (path, source) => {
+    try {
+      const found = statSync(path);
+      if (!found.isFile() || (source !== 'idx' && found.size > mostCounted)) return null;
+      return rowsIn(path, source, mostCounted);
+    } catch {
+      return null;
+    }
+  },
+};
 
 /** Of the sources that read one file; others are known to the checker, or to nobody before the run. */
 export const countRows = (specPath: string, data: IrData, names: HostNames): RowCount => {
   if (data.source.kind === 'extern') return { unknown: `its rows come from ${data.source.module ?? 'code'}` };
-  const argument = files.get(data.source.name);
-  const given = argument === undefined ? null : optionOf(data.arguments, argument);
-  const file = given === null ? undefined : evaluateIr(given, names);
+  const file = fileOfRows(data, names);
   if (typeof file !== 'string')
     return { unknown: `the rows of ${data.source.name} are not known before the run` };
-  const path = resolve(dirname(specPath), file);
   try {
-    if (data.source.name === 'idx') return { rows: idxRows(path) };
-    const text = readFileSync(path, 'utf8');
-    return { rows: data.source.name === 'csv' ? csvRows(text) : lines(text) };
+    const rows = rowsIn(resolve(dirname(specPath), file), data.source.name);
+    return rows === null ? { unknown: `the lines of ${file} are counted by the run alone` } : { rows };
   } catch (error) {
     return { unknown: `${file} cannot be read: ${reasonOf(error)}` };
   }

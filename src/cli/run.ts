@@ -9,7 +9,7 @@ import { folderOf, type Host } from '../checker/host.js';
 import { BundleError } from '../codegen/bundle.js';
 import { findPackageRoot, runtimeFile } from '../codegen/package-root.js';
 import { checkExterns, emitTo, hasExterns } from '../compiler.js';
-import { nodeHost } from '../node-host.js';
+import { compilerPath, nodeHost } from '../node-host.js';
 import { parseOverride } from '../values/overrides.js';
 import { fileHash, hashOf, isKept, openCache, prune } from './cache.js';
 import { calledAs } from './called.js';
@@ -17,6 +17,8 @@ import { refuseOnlyInSpec } from './only-in-spec.js';
 import { keep, readKept, type Texts } from './kept-bundles.js';
 import { specOfCheckpoint } from './kept-spec.js';
 import { placesOf } from './places.js';
+import { countingHost } from './row-counts.js';
+import { warnedOf } from './warned.js';
 import { cannotBundle, reportBundleWarnings, reportDiagnostics, reportExterns } from './report.js';
 import { checkSpec, findSpec, shownPath, type CheckedSpec, type SpecFile } from './specs.js';
 import { Misuse, exits, streams } from './streams.js';
@@ -44,6 +46,7 @@ interface Executable {
       readonly program: (command: 'train' | 'test' | 'predict') => string;
       readonly plot: string;
       readonly dataRoot: string;
+      readonly warned: readonly string[];
     },
   ) => Promise<number>;
 }
@@ -191,7 +194,10 @@ const runTrainer = async (
     );
   const { spec, host, checkpoint } = await specFor(command, first, options);
   if (checkpoint !== null) streams.say(`${spec.shown} as ${checkpoint} keeps it`);
-  const checked = checkSpec(spec, host);
+  // With other values than the spec's, files and lengths may be others too: the start of the run tells of those.
+  const counts = command === 'train' && options.resume === undefined && !args.some(isOverride);
+  const root = options.dataRoot === undefined ? {} : { dataRoot: compilerPath(options.dataRoot) };
+  const checked = checkSpec(spec, counts ? { ...host, ...countingHost, ...root } : host);
   if (reportDiagnostics(checked)) return exits.diagnostics;
   if (checked.ir?.trainer === null)
     throw new Misuse(`${spec.shown} has no trainer; run a spec that imports it`);
@@ -221,5 +227,6 @@ const runTrainer = async (
     plot: `${calledAs()} plot`,
     // A spec's paths start at the spec.
     dataRoot: folderOf(spec.path),
+    warned: warnedOf(checked, overrides.map(parseOverride)),
   });
 };

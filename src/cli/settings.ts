@@ -55,9 +55,11 @@ export const settingsOf = (trainer: IrTrainer, ir: Ir, overrides: readonly Overr
         `the spec asserts ${text}${message === null ? '' : ` (${message})`}, which these params break`,
       );
   }
-  const amended = overrides
-    .filter(({ path }) => path.length > 1)
-    .reduce((amended, override) => amendTrainer(amended, override), trainer);
+  const attributes = overrides.filter(({ path }) => path.length > 1);
+  const amended = attributes.reduce(
+    (before, override) => amendTrainer(before, override, undefined, attributes),
+    trainer,
+  );
   const overridden = new Set(overrides.map(({ path }) => path.join('.')));
   return { trainer: amended, names, given, overridden };
 };

@@ -6,7 +6,7 @@ import type { Weight } from '../checker/env.js';
 import type { IrExpr, IrOptimizer, IrTrainer } from '../checker/ir.js';
 import { isAmong } from '../checker/training/groups.js';
 import { optionOf } from '../checker/training/input.js';
-import { grouped } from '../values/counted.js';
+import { counted, grouped } from '../values/counted.js';
 import type { Settings } from './settings.js';
 import type { SpecFile } from './specs.js';
 import { showBytes, table } from './tables.js';
@@ -127,6 +127,9 @@ export const weightLines = (
   const part = partly === 0 ? '' : ` (${grouped(partly)} for a part of the run)`;
   return [
     ...table([['model', 'path', 'shape', 'count', 'bytes', ''], ...rows.map(({ cells }) => cells)], [3, 4]),
-    `${grouped(total((row) => row.values))} values in ${showBytes(total((row) => row.bytes))}, ${grouped(total(({ share }) => share.trained))} trained${part}`,
+    `${counted(
+      total((row) => row.values),
+      'value',
+    )} in ${showBytes(total((row) => row.bytes))}, ${grouped(total(({ share }) => share.trained))} trained${part}`,
   ];
 };

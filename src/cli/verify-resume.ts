@@ -17,6 +17,7 @@ import { settingsOf } from './settings.js';
 import { checkSpec, findSpec } from './specs.js';
 import { Misuse, exits, streams } from './streams.js';
 import type { StepTime, Watch } from './watched-run.js';
+import { counted } from '../values/counted.js';
 
 export interface VerifyOptions {
   readonly kills?: string;
@@ -115,8 +116,6 @@ const reasonOf = ({ code, text }: Ended): string =>
 /** Who writes there may be about to end only. */
 const remove = (path: string): void =>
   rmSync(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
-
-const some = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 
 /** `1`, `1 and 2`, `1, 2 and 3`. */
 const listOf = (numbers: readonly number[]): string =>
@@ -217,7 +216,7 @@ const verify = async (
   const { steps } = timeline;
   const every = asked ?? Math.max(1, Math.floor(steps / (3 * kills)));
   streams.say(
-    `undisturbed: ${some(steps, 'step')} in ${first.seconds.toFixed(1)} s; the other run saves ${given === undefined ? `each ${some(every, 'step')}` : `as ${given} says`} and is killed ${some(kills, 'time')}`,
+    `undisturbed: ${counted(steps, 'step')} in ${first.seconds.toFixed(1)} s; the other run saves ${given === undefined ? (every === 1 ? 'each step' : `each ${every} steps`) : `as ${given} says`} and is killed ${kills === 1 ? 'once' : `${kills} times`}`,
   );
   const saving = given === undefined ? [`checkpoint.every=${every}.steps`] : [];
   const again = [...base, ...saving, `--run-dir=${killed}`, '--resume=auto'];
@@ -260,7 +259,7 @@ const verify = async (
       misses += 1;
       if (misses > mostMisses) {
         streams.say(
-          `error: the run was killed ${some(made.length, 'time')} of ${kills}: each other time it had saved nothing, or was at its end. Take more steps, a smaller --every, or fewer --kills`,
+          `error: the run was killed ${counted(made.length, 'time')} of ${kills}: each other time it had saved nothing, or was at its end. Take more steps, a smaller --every, or fewer --kills`,
         );
         return exits.runFailed;
       }
@@ -273,7 +272,7 @@ const verify = async (
   }
   if (!(await isEqual())) return exits.runFailed;
   streams.print(
-    `${some(made.length, 'kill')}, ${some(steps, 'step')}: the last checkpoints are equal byte for byte, and every line of metrics but for times (${shownKills(made)})`,
+    `${counted(made.length, 'kill')}, ${counted(steps, 'step')}: the last checkpoints are equal byte for byte, and every line of metrics but for times (${shownKills(made)})`,
   );
   return exits.well;
 };

@@ -124,19 +124,18 @@ const emitRecord = (place: Place, row: readonly IrField[]): ts.Expression => {
   const { tree } = place.unit;
   const gap: readonly Entry[] = [{ key: 'missing', value: tree.literal(true) }];
   return tree.object(
-    row.map(({ name, type, names }) => ({
+    row.map(({ name, type, names, from, words }) => ({
       key: name,
       value:
         type.kind === 'missing'
           ? fieldOf(place, name, type.of, gap)
-          : fieldOf(
-              place,
-              name,
-              type,
-              names === undefined
+          : fieldOf(place, name, type, [
+              ...(names === undefined
                 ? []
-                : [{ key: 'names', value: tree.array(names.map((each) => tree.text(each))) }],
-            ),
+                : [{ key: 'names', value: tree.array(names.map((each) => tree.text(each))) }]),
+              ...(from === undefined ? [] : [{ key: 'from', value: tree.text(from) }]),
+              ...(words === undefined ? [] : [{ key: 'words', value: emitExpression(place, words) }]),
+            ]),
     })),
   );
 };

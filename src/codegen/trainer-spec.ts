@@ -2,6 +2,7 @@
 import type { ts } from 'ts-morph';
 import { hasHostWork } from '../checker/host-work.js';
 import type { Ir, IrParam, IrTrainer } from '../checker/ir.js';
+import type { Amending } from '../values/amends.js';
 import { emitChangedReads } from './changed-reads.js';
 import { EmitError, type Unit, createPicked, createPlace } from './context.js';
 import { emitExpression, emitOptions } from './expressions.js';
@@ -180,6 +181,7 @@ export const emitSpec = (write: Write, ir: Ir, options: TrainerOptions): ts.Clas
         'data',
         trainer.data.map(({ name }) => ({ key: nameIn(sets, `data:${name}`), name })),
       ),
+      ...emitAmends(tree, trainer),
       { key: 'params', value: tree.array(trainer.params.map(param), trainer.params.length > 0) },
       {
         key: 'asserts',
@@ -246,6 +248,26 @@ const runOptions = (unit: Unit, trainer: IrTrainer): ts.Expression => {
     [tree.param(tree.pick(picked.names()))],
     tree.factory.createParenthesizedExpression(options),
   );
+};
+
+/** `amends: { data: [{ name: 'test_set', of: 'train_set', own: ['batch'] }] }`; nothing where nothing amends another. */
+const emitAmends = (tree: Unit['tree'], { amends }: IrTrainer): readonly Entry[] => {
+  const list = (all: readonly Amending[]): ts.Expression =>
+    tree.array(
+      all.map(({ name, of, own }) =>
+        tree.object([
+          { key: 'name', value: tree.text(name) },
+          { key: 'of', value: tree.text(of) },
+          { key: 'own', value: tree.array(own.map((each) => tree.text(each))) },
+        ]),
+      ),
+    );
+  const { data, optimizers } = amends ?? {};
+  const entries: readonly Entry[] = [
+    ...(data ? [{ key: 'data', value: list(data) }] : []),
+    ...(optimizers ? [{ key: 'optimizers', value: list(optimizers) }] : []),
+  ];
+  return entries.length === 0 ? [] : [{ key: 'amends', value: tree.object(entries) }];
 };
 
 /** Names of the spec by their keys here; nothing where the two agree. */

@@ -29,6 +29,8 @@ export interface Resume {
 export interface RunCurves {
   /** The run as its reader named it. */
   readonly path: string;
+  /** What tells it from the other runs of its sweep; a run is known by its path where it is empty, or not there. */
+  readonly label?: string;
   /** The trainer, where `run.json` says it; else an empty text. */
   readonly trainer: string;
   readonly curves: readonly Curve[];
@@ -36,12 +38,15 @@ export interface RunCurves {
   readonly resumes: readonly Resume[];
 }
 
-/** A run's folder that cannot be drawn, or what of it. `missing`: it has measured nothing so far. */
+/**
+ * A run's folder that cannot be drawn, or what of it. `misuse`: what was asked for is nothing that runs have. `absent`: there is no run.
+ * `missing`: it has measured nothing so far.
+ */
 export class PlotError extends Error {
   override readonly name = 'PlotError';
   constructor(
     message: string,
-    readonly kind: 'misuse' | 'missing' | 'broken',
+    readonly kind: 'misuse' | 'absent' | 'missing' | 'broken',
   ) {
     super(message);
   }

@@ -175,6 +175,19 @@ export function shortNames(paths: readonly string[]): readonly string[] {
   return paths;
 }
 
+/** Names of the runs, all different: their settings in a sweep, with their paths where two have the same, else their paths. */
+function namesOf(runs: readonly RunCurves[]): readonly string[] {
+  const paths = shortNames(runs.map(({ path }) => path));
+  const labels = runs.map(({ label = '' }) => label);
+  return paths.map((path, run) => {
+    const label = labels[run] ?? '';
+    if (label === '') return path;
+    return labels.filter((other) => other === label).length === 1 && !paths.includes(label)
+      ? label
+      : `${path} ${label}`;
+  });
+}
+
 /** Throws a PlotError where a name is no metric of any run. */
 export function figureOf(runs: readonly RunCurves[], options: FigureOptions): Figure {
   const wanted = choose(
@@ -196,7 +209,7 @@ export function figureOf(runs: readonly RunCurves[], options: FigureOptions): Fi
   });
   const shown = new Set(panels.flatMap(({ lines }) => lines.map(({ stage }) => stage)));
   const order = [...new Set(runs.flatMap(({ curves }) => curves.map(({ stage }) => stage)))];
-  const names = shortNames(runs.map(({ path }) => path));
+  const names = namesOf(runs);
   const trainers = [...new Set(runs.map(({ trainer }) => trainer).filter((name) => name !== ''))];
   const many = `${runs.length} runs`;
   const what = runs.length === 1 ? (names[0] ?? '') : many;

@@ -94,9 +94,9 @@ const finer = (a: Growing, b: Growing): Growing => {
  */
 export async function readRun(path: string): Promise<RunCurves> {
   const file = join(path, 'metrics.jsonl');
-  if (!existsSync(path)) throw new PlotError(`there is no folder ${path}; name a run's folder`, 'misuse');
+  if (!existsSync(path)) throw new PlotError(`there is no folder ${path}; name a run's folder`, 'absent');
   if (!statSync(path).isDirectory())
-    throw new PlotError(`${path} is a file; name the run's folder, which holds metrics.jsonl`, 'misuse');
+    throw new PlotError(`${path} is a file; name the run's folder, which holds metrics.jsonl`, 'absent');
   if (!existsSync(file)) {
     const inside = readdirSync(path, { withFileTypes: true })
       .filter((entry) => entry.isDirectory() && existsSync(join(path, entry.name, 'metrics.jsonl')))
@@ -104,7 +104,7 @@ export async function readRun(path: string): Promise<RunCurves> {
     const [newest] = inside.sort().reverse();
     throw new PlotError(
       `${path} holds no run (there is no metrics.jsonl in it)${newest === undefined ? "; name a run's folder" : `; did you mean ${newest}?`}`,
-      'misuse',
+      'absent',
     );
   }
   const { trainer, stepsPerEpoch, starts } = describe(path);
@@ -156,8 +156,15 @@ export async function readRun(path: string): Promise<RunCurves> {
   return { path, trainer, curves, resumes: resumesOf(starts, stepsPerEpoch) };
 }
 
-/** The folders of a sweep's runs, in its order; null where the folder is no sweep's. */
-export function runsOfSweep(path: string): readonly string[] | null {
+/** A run of a sweep that has begun. */
+export interface RunOfSweep {
+  readonly path: string;
+  /** What tells it from the others, as `lr=0.01 units=4`; empty where the sweep does not say. */
+  readonly label: string;
+}
+
+/** The runs of a sweep, in its order; null where the folder is no sweep's. */
+export function runsOfSweep(path: string): readonly RunOfSweep[] | null {
   let sweep: Fields | null;
   try {
     sweep = parse(readFileSync(join(path, 'sweep.json'), 'utf8'));
@@ -166,14 +173,29 @@ export function runsOfSweep(path: string): readonly string[] | null {
   }
   const points = sweep?.get('points');
   if (!Array.isArray(points)) return null;
-  return points.flatMap((point: unknown) => {
+  const found = points.flatMap((point: unknown) => {
     const runs = fieldsOf(point)?.get('runs');
     if (!Array.isArray(runs)) return [];
-    return runs.flatMap((run: unknown) => {
-      const folder = fieldsOf(run)?.get('folder');
+    return runs.map(fieldsOf).flatMap((run) => {
+      const folder = run?.get('folder');
       return typeof folder === 'string' && existsSync(join(path, folder, 'metrics.jsonl'))
-        ? [join(path, folder)]
+        ? [{ path: join(path, folder), settings: settingsIn(run) }]
         : [];
     });
   });
+  const values = new Map<string, Set<string>>();
+  for (const { settings } of found)
+    for (const [name, value] of settings) values.set(name, (values.get(name) ?? new Set()).add(value));
+  // What all of them have says nothing; a single one is known by all that it has.
+  const tells = (name: string): boolean => found.length === 1 || (values.get(name)?.size ?? 0) > 1;
+  return found.map(({ path: run, settings }) => ({
+    path: run,
+    label: [...settings].flatMap(([name, value]) => (tells(name) ? [`${name}=${value}`] : [])).join(' '),
+  }));
+}
+
+/** As a command line has them. */
+function settingsIn(run: Fields | null): ReadonlyMap<string, string> {
+  const settings = fieldsOf(run?.get('settings')) ?? new Map<string, unknown>();
+  return new Map([...settings].map(([name, value]) => [name, value === null ? 'none' : String(value)]));
 }

@@ -50,11 +50,7 @@ export async function goOn(
   const { spec } = trainerClass;
   if (devRun !== null) throw new UsageError('a dev run writes nothing, so it cannot go with --resume');
   const own = runDir ?? namedFolder(trainerClass, { params, overrides: attributes });
-  let isPassed = false;
-  const say = (line: string): void => {
-    isPassed ||= line.startsWith('passed over: ');
-    (options.stream ?? process.stderr).write(`${line}\n`);
-  };
+  const say = (line: string): void => void (options.stream ?? process.stderr).write(`${line}\n`);
   const given = new Set(attributes.map(({ path }) => path.join('.')));
   const told = new Set<string>();
   const make = async (head: ResumeHead): Promise<AnyTrainer> => {
@@ -85,7 +81,7 @@ export async function goOn(
   if (result === 'over') return { signal: null };
   if (result === null) {
     const where = own ?? join('runs', spec.trainer);
-    say(`nothing ${isPassed ? 'else ' : ''}was left to go on with in ${where}: a new run`);
+    say(`nothing was left to go on with in ${where}: a new run${own === null ? elsewhere('run') : ''}`);
   }
   return result;
 }
@@ -144,3 +140,7 @@ export function paramsOf(
     }),
   );
 }
+
+/** Ends a line that says where was looked, for whoever has one in a folder that nobody knows of. */
+export const elsewhere = (what: 'run' | 'sweep'): string =>
+  `; a ${what} that has a --run-dir of its own goes on where that is named: --resume DIR`;

@@ -12,7 +12,7 @@ import { DataError } from './data/data-error.js';
 import { isRowWorker, offerTrainer } from './data/row-worker.js';
 import { paramsOf } from './go-on.js';
 import { helpText, versionText } from './help.js';
-import { metricLines, RowPrinter } from './printed.js';
+import { metricLines, refuseJson, RowPrinter, type NamedTable } from './printed.js';
 import { wordColumns, writeWords, type LineStream } from './progress/reporter.js';
 import type { Table } from './rows/reduction.js';
 import { RunError } from './run/run-error.js';
@@ -45,6 +45,8 @@ export interface MainIo {
   readonly called?: string;
   /** Where relative data paths start unless the command line says it; the current folder unless given. */
   readonly dataRoot?: string;
+  /** Codes of warnings that were told of this spec, and that hold for this run as they were told. */
+  readonly warned?: readonly string[];
   /** What draws a run's curves, `ztrainc plot`, for who has it. */
   readonly plot?: string;
 }
@@ -221,6 +223,7 @@ async function runCommand(
     devRun: args.devRun,
     ...(dataRoot === undefined ? {} : { dataRoot }),
     ...(args.runDir === undefined ? {} : { runDir: args.runDir }),
+    ...(io.warned === undefined ? {} : { warned: io.warned }),
     goOn: (folder: string) => [program, '--resume', quoted(folder), ...again].join(' '),
     ...(io.plot === undefined ? {} : { plot: (folder: string) => `${io.plot} ${quoted(folder)}` }),
   };
@@ -285,14 +288,15 @@ async function evaluateWith(
   const code = otherCode(trained, spec);
   if (code !== null) say(`note: ${code}; the weights must still fit`);
   const { taken, notes } = attributesOfRun(trained, args.attributes, () =>
-    new trainerClass({ params }).dataNames(),
+    new trainerClass({ params }).settableData(),
   );
   for (const line of notes) say(`note: ${line}`);
   const trainer = new trainerClass({ params, overrides: [...taken, ...args.attributes] });
   const print = new RowPrinter(args.json, io);
   if (args.command === 'test') {
-    const tables = new Map<string, Table>();
-    const table = (name: string, values: Table): void => void tables.set(name, values);
+    const tables = new Map<string, NamedTable>();
+    const table = (name: string, values: Table, classes?: readonly string[]): void =>
+      void tables.set(name, { values, classes });
     const rows = (step: string, values: Outputs): void => print.write(step, values);
     const metrics = await runTest(trainer, from, { ...options, trained, told, table, rows });
     // Rows are what a program reads then, and the metrics what a person does.
@@ -307,6 +311,7 @@ async function evaluateWith(
     rows: (rows, step) => {
       print.write(step, rows);
     },
+    ...(args.json ? { taken: refuseJson } : {}),
   });
 }
 

@@ -1,8 +1,11 @@
 /** What `test` and `predict` print: what a program reads goes to stdout, and nothing else does. */
+import { extname } from 'node:path';
+import { nameOfAddOn, type AddOn } from './addons/addon.js';
 import { csvHeader, csvLines, jsonLines } from './addons/predictions.js';
 import { showNumber, table } from './progress/format.js';
 import { tableLines } from './progress/training.js';
 import type { Table } from './rows/reduction.js';
+import { UsageError } from '../values/overrides.js';
 import { jsonNumber } from './run/folder.js';
 import { jsonTable } from './trainer/run-record.js';
 import type { Outputs } from './trainer/stage.js';
@@ -38,12 +41,36 @@ export class RowPrinter {
   }
 }
 
+/** Throws a UsageError: rows that an add-on takes are not printed, so `--json` would say nothing of them. */
+export function refuseJson(by: AddOn): never {
+  const name = nameOfAddOn(by);
+  const { file } = by.options ?? {};
+  const isFile = by.kind === 'predictions' && typeof file === 'string';
+  const instead = !isFile
+    ? ''
+    : extname(file).toLowerCase() === '.jsonl'
+      ? ': they are JSON there'
+      : ', or give the file the ending .jsonl in the spec';
+  throw new UsageError(
+    `--json prints rows, and the add-on ${name} takes them${isFile ? ` to ${file}` : ''}; leave it out${instead}`,
+  );
+}
+
 const infinite = Number.POSITIVE_INFINITY;
 
-/** Metrics in columns, then those that are tables; with `json` all of them as one object in a line. */
+/** A metric that is a table, and what its rows and columns are called. */
+export interface NamedTable {
+  readonly values: Table;
+  readonly classes: readonly string[] | undefined;
+}
+
+/**
+ * Metrics in columns, then those that are tables; with `json` all of them as one object in a line, and the names of a table's rows and
+ * columns as `.classes` of it.
+ */
 export function metricLines(
   metrics: ReadonlyMap<string, number>,
-  tables: ReadonlyMap<string, Table>,
+  tables: ReadonlyMap<string, NamedTable>,
   json: boolean,
 ): readonly string[] {
   if (!json)
@@ -52,11 +79,16 @@ export function metricLines(
         [...metrics].map(([name, value]) => [name, showNumber(value)]),
         infinite,
       ),
-      ...[...tables].flatMap(([name, values]) => tableLines(name, values, infinite)),
+      ...[...tables].flatMap(([name, { values, classes }]) =>
+        tableLines(name, values, { columns: infinite, classes }),
+      ),
     ];
   const all = [
     ...[...metrics].map(([name, value]) => [name, jsonNumber(value)] as const),
-    ...[...tables].map(([name, values]) => [name, jsonTable(values)] as const),
+    ...[...tables].flatMap(([name, { values, classes }]) => [
+      [name, jsonTable(values)] as const,
+      ...(classes === undefined ? [] : [[`${name}.classes`, classes] as const]),
+    ]),
   ];
   return [JSON.stringify(Object.fromEntries(all))];
 }

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseOverride, UsageError, type Override } from '../values/overrides.js';
 import { unfixed, type SweepPlan } from '../values/sweep.js';
-import { goOn } from './go-on.js';
+import { elsewhere, goOn } from './go-on.js';
 import { refuseOthers } from './run/folder.js';
 import { RunError } from './run/run-error.js';
 import { isSweep, settingsIn, unfinishedSweepIn } from './run/sweep-folder.js';
@@ -12,6 +12,7 @@ import { namedFolder, runFit, type RunOptions } from './trainer/run.js';
 import type { ParamValue, TrainerSpec } from './trainer/spec.js';
 import { firstOf, runSweep, type SweepBase } from './trainer/sweep.js';
 import type { TrainerClass, TrainerSetup } from './trainer/trainer.js';
+import { counted } from '../values/counted.js';
 
 /** What the command line says of training. */
 export interface TrainArguments extends SweepBase {
@@ -132,7 +133,9 @@ async function sweepOf(
   const found = own === null ? await unfinishedSweepIn(runs, say) : null;
   if (found !== null) return takenUp(spec, found, args);
   if (own !== null && existsSync(own)) refuseOthers(own);
-  say(`no sweep was left to go on with in ${own ?? runs}: a new one`);
+  say(
+    `no sweep was left to go on with in ${own ?? runs}: a new one${own === null ? elsewhere('sweep') : ''}`,
+  );
   return begins;
 }
 
@@ -176,7 +179,7 @@ async function sweepFrom(
   if (result.failed > 0) {
     const again =
       result.folder === null ? '' : `; --run-dir ${result.folder} runs what is not done once more`;
-    throw new RunError(`${result.failed} of ${result.runs} runs failed${again}`);
+    throw new RunError(`${result.failed} of ${counted(result.runs, 'run')} failed${again}`);
   }
   if (result.unpicked !== null) throw new RunError(result.unpicked);
   return result.signal;

@@ -23,6 +23,7 @@ import {
   type Watched,
 } from './plateau.js';
 import { showQuantity, type Duration } from './units.js';
+import { counted, grouped } from './counted.js';
 
 interface Over {
   readonly over: Duration;
@@ -143,7 +144,7 @@ export function planSchedule(phases: readonly Phase[], pace: Pace, name = 'sched
   });
   if (pace.totalSteps !== null && start > pace.totalSteps) {
     throw new Error(
-      `${name} is longer than the run: its phases take ${start} steps, the run ${pace.totalSteps}; shorten a phase, or end with over = rest`,
+      `${name} is longer than the run: its phases take ${counted(start, 'step')}, the run ${grouped(pace.totalSteps)}; shorten a phase, or end with over = rest`,
     );
   }
   return {
@@ -226,7 +227,7 @@ function phaseEnd(
     }
     if (pace.totalSteps - start < 1) {
       throw new Error(
-        `${where}: nothing is left for it: the phases before take ${start} steps, the run ${pace.totalSteps}; shorten them or lengthen the run`,
+        `${where}: nothing is left for it: the phases before take ${counted(start, 'step')}, the run ${grouped(pace.totalSteps)}; shorten them or lengthen the run`,
       );
     }
     return pace.totalSteps;

@@ -14,6 +14,17 @@ const over = (axes: string, rest = ''): Parameters<typeof only>[0] => ({
 });
 
 describe('a sweep', () => {
+  test('over what sets have from one that no step reads', () => {
+    const spec = (axes: string): string =>
+      specOf(over(axes)).replace(
+        'data train_set = digits',
+        'data rows = digits { batch = 8 }\ndata train_set = rows',
+      );
+    const codes = (axes: string): readonly string[] => check(spec(axes)).diagnostics.map(({ code }) => code);
+    expect(spec('axis(rows.workers, [0, 1])')).toContain('data train_set = rows');
+    expect(codes('axis(rows.prefetch, [1.batches, 2.batches])')).toEqual([]);
+    expect(codes('axis(rows.batch, [16, 32])')).toEqual(['ZT4304']);
+  });
   test('over params and attributes', () => {
     const fine = over(
       'axis(units, [16, 64]), axis(kind, ["a", "b"]), axis(opt.lr, [1e-4, 1]), axis(trainer.accumulate, [1, 2]), axis(train_set.batch, [16, 32]), axis(trainer.on_nan, ["stop", "skip"]), axis(trainer.log_every, [10.steps, 20.steps])',

@@ -36,8 +36,8 @@ describe('ztrainc plot', () => {
   });
 
   test.each([
-    [['runs/c'], 2, 'error: there is no folder runs/c'],
-    [['runs'], 2, 'error: runs holds no run (there is no metrics.jsonl in it); did you mean runs/empty?'],
+    [['runs/c'], 3, 'error: there is no folder runs/c'],
+    [['runs'], 3, 'error: runs holds no run (there is no metrics.jsonl in it); did you mean runs/empty?'],
     [['runs/empty'], 3, 'error: runs/empty has measured nothing so far'],
     [['runs/a', '--metrics', 'los'], 2, 'error: no run has measured "los"; did you mean loss?'],
     [['runs/a', '--metrics', ','], 2, 'error: --metrics needs names'],
@@ -88,6 +88,18 @@ describe('ztrainc plot', () => {
     },
   );
 
+  test('of what has no run ends as every command does that is given one', async () => {
+    for (const words of [['plot'], ['export', '--to', 'npz'], ['test', '--from'], ['predict', '--from']])
+      for (const [path, reason] of [
+        ['runs/nowhere', 'there is no folder runs/nowhere'],
+        ['runs', 'runs '],
+        ['runs/a/run.json', 'runs/a/run.json is a file'],
+      ] as const) {
+        const [code, stderr] = await desk.ztrainc([...words, path]).then((ran) => [ran.code, ran.stderr]);
+        expect([words[0], code, stderr]).toEqual([words[0], 3, expect.stringContaining(`error: ${reason}`)]);
+      }
+  }, 60_000);
+
   test('draws the runs of a sweep', async () => {
     const folder = join(desk.folder, 'runs', 'sweep');
     mkdirSync(folder);
@@ -97,5 +109,21 @@ describe('ztrainc plot', () => {
     const { code, stdout } = await desk.ztrainc(['plot', 'runs/sweep', '--metrics', 'loss']);
     expect([code, stdout.split('\n')[0]]).toEqual([0, 'Made<Up> · 2 runs']);
     expect(stdout).toContain('+ point-1 validate 0.225');
+    // By what tells them apart, where the sweep says it; a run that is named itself as well is drawn once.
+    const settled = ['point-1', 'point-2'].map((name, at) => ({
+      runs: [{ folder: name, settings: { lr: 10 ** -(at + 1), units: 4 } }],
+    }));
+    writeFileSync(join(folder, 'sweep.json'), JSON.stringify({ points: settled }));
+    for (const paths of [
+      ['runs/sweep'],
+      ['runs/sweep/point-2', 'runs/sweep'],
+      ['runs/sweep', 'runs/sweep/point-1/'],
+    ]) {
+      const named = await desk.ztrainc(['plot', ...paths, '--metrics', 'loss']);
+      expect(named.stdout).toContain('lr=0.1 validate 0.225');
+      expect(named.stdout).toContain('lr=0.01 train 0.125');
+      expect(named.stdout).toContain('· 2 runs');
+      expect(named.stdout).not.toMatch(/point-|units/);
+    }
   });
 });

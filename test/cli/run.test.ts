@@ -12,7 +12,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { digits, openDesk, root, start, type Desk } from './command-line.js';
+import { explanations } from '../../src/parser/explanations.gen.js';
+import { digits, openDesk, root, start, type Desk, type Ended } from './command-line.js';
 
 let desk: Desk;
 beforeAll(() => {
@@ -40,6 +41,29 @@ describe('run', () => {
     const files = readdirSync(join(desk.folder, 'first'));
     for (const name of ['run.json', 'metrics.jsonl', 'summary.json', 'checkpoints'])
       expect(files).toContain(name);
+  });
+
+  test('tells of what its check has warned of once, and again only where the run may be another', async () => {
+    const page = explanations['ZT5026'] ?? '';
+    const spec = /### wrong\n~~~ztrain\n([\s\S]*?)~~~/.exec(page)?.[1] ?? '';
+    mkdirSync(join(desk.folder, 'taught'));
+    writeFileSync(join(desk.folder, 'taught', 'package.json'), '{}');
+    writeFileSync(join(desk.folder, 'taught', 'taught.ztrain'), spec);
+    const countsIn = ({ code, stderr }: Ended): readonly number[] => {
+      expect(code).toBe(0);
+      const count = (text: string): number => stderr.split(text).length - 1;
+      return [count('warning[ZT5026]'), count('sees: its gradient is not that of one large batch')];
+    };
+    const told = async (...words: readonly string[]) =>
+      countsIn(await desk.ztrainc(['run', 'taught/taught.ztrain', '--dev-run', ...words]));
+    expect(await told('teach.lr=1e-2')).toEqual([1, 0]);
+    // The note is of the number that the run has.
+    expect(await told('trainer.accumulate=3')).toEqual([1, 1]);
+    expect(await told('train_set.batch=8')).toEqual([1, 1]);
+    // An executable has no check before it.
+    expect((await desk.ztrainc(['build', 'taught/taught.ztrain'])).code).toBe(0);
+    const executable = join(desk.folder, 'taught', 'dist', 'taught.mjs');
+    expect(countsIn(await start(executable, ['--dev-run'], { cwd: desk.folder }))).toEqual([0, 1]);
   });
 
   test('tests and predicts with the weights', async () => {

@@ -10,7 +10,7 @@ import { MpgTrainer, type MpgData } from '../../specs/generated/mpg.js';
 import { PpoTrainer, type PpoData } from '../../specs/generated/ppo.js';
 import { TransferTrainer, type TransferData } from '../../specs/generated/transfer.js';
 import { Data } from '../../src/runtime/data/data.js';
-import { columnsOf, type FieldType } from '../../src/runtime/data/record.js';
+import { recordColumns, type FieldType } from '../../src/runtime/data/record.js';
 import type { HostTensor } from '../../src/runtime/engine/engine.js';
 import { hostUniform } from '../../src/runtime/engine/philox.js';
 import * as losses from '../../src/runtime/losses/index.js';
@@ -66,7 +66,7 @@ function madeUp<B>(set: Data<B>, length: number, classes: number): Data<B> {
           skipped: 0,
           read: (indices: Int32Array) =>
             Promise.resolve(
-              columnsOf(record).map(({ name, field }) => valuesOf(name, field, indices, classes)),
+              recordColumns(record).map(({ name, field }) => valuesOf(name, field, indices, classes)),
             ),
           close: () => Promise.resolve(),
         }),

@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
+import { openCheckpoint, readTensors } from '../../src/runtime/checkpoint/read.js';
+import type { HostTensor } from '../../src/runtime/engine/engine.js';
 import type * as precision from '../../src/runtime/engine/tensorflow/precision.js';
 import { filesIn, killed, run } from '../runtime/killed-runs.js';
 import { workInFolder } from '../runtime/temporary-folder.js';
@@ -42,4 +44,52 @@ test('mixed of a device with units for it, on one without', async () => {
   units = { bf16: true, f16: false };
   expect((await run(['--resume=narrow', '--engine=tensorflow'])).code).toBe(0);
   expect(model('narrow').equals(model('whole'))).toBe(true);
+}, 240_000);
+
+test('loss scaling begins where mixed becomes f16, and ends where it was', async () => {
+  const words = ['trainer.precision=mixed', 'trainer.compile=graph', '--engine=tensorflow'];
+  const tensorsOf = async (name: string, step: string): Promise<ReadonlyMap<string, HostTensor>> =>
+    readTensors(await openCheckpoint(join(name, 'checkpoints', step)), 'optimizer.safetensors');
+  const [f16, bf16] = [
+    { bf16: false, f16: true },
+    { bf16: true, f16: false },
+  ];
+  units = f16;
+  await killed('scaled', words);
+  expect((await tensorsOf('scaled', 'step-00000008')).has('scaling/scale')).toBe(true);
+  units = bf16;
+  const before = filesIn('scaled');
+  const refused = await run(['--resume=scaled', '--engine=tensorflow']);
+  expect(refused.text).toContain('it computed in f16, this device computes in bf16');
+  expect(refused.text).toContain('--allow precision');
+  expect(refused.code).toBe(3);
+  expect(filesIn('scaled')).toEqual(before);
+  const ended = await run(['--resume=scaled', '--engine=tensorflow', '--allow=precision']);
+  expect(ended.text).toContain('allowed: it computed in f16, this device computes in bf16\n');
+  expect(ended.text).toContain(
+    'the loss is scaled no longer, which f16 alone needs: the scale of the checkpoint is left out\n',
+  );
+  expect(ended.code).toBe(0);
+  expect((await tensorsOf('scaled', 'step-00000015')).has('scaling/scale')).toBe(false);
+
+  await killed('plain', words);
+  units = f16;
+  const begun = await run(['--resume=plain', '--engine=tensorflow', '--allow=precision']);
+  expect(begun.text).toContain(
+    'the loss is scaled from here on, as f16 needs it: its scale begins as in a new run, with 32768\n',
+  );
+  expect(begun.code).toBe(0);
+  const tensors = await tensorsOf('plain', 'step-00000015');
+  expect(tensors.get('scaling/scale')?.values).toEqual(Float32Array.of(2 ** 15));
+  // Each update since was finite.
+  expect(tensors.get('scaling/good')?.values).toEqual(Float32Array.of(7));
+  // The same again goes on without a word.
+  const { code, text } = await run([
+    '--resume=plain/checkpoints/step-00000012',
+    '--engine=tensorflow',
+    '--allow=precision',
+  ]);
+  expect(text).not.toContain('the loss is scaled');
+  expect(code).toBe(0);
+  expect((await tensorsOf('plain', 'step-00000015')).get('scaling/good')?.values[0]).toBe(7);
 }, 240_000);

@@ -94,7 +94,7 @@ describe('a run is read', () => {
   });
 
   test('only where one is', async () => {
-    await expect(readRun(join(root, 'nowhere'))).rejects.toMatchObject({ kind: 'misuse' });
+    await expect(readRun(join(root, 'nowhere'))).rejects.toMatchObject({ kind: 'absent' });
     await expect(runOf([])).rejects.toMatchObject({ kind: 'missing' });
     await expect(runOf(['{"sta'])).rejects.toThrow(/has measured nothing so far/);
     const inside = writeRun(join(root, 'many', 'one'), [train(1, 1)]);
@@ -107,8 +107,52 @@ describe('a run is read', () => {
     const first = writeRun(join(folder, 'point-1', 'run-1'), [train(1, 1)]);
     const runs = ['point-1/run-1', 'point-1/run-2'].map((name) => ({ folder: name }));
     writeFileSync(join(folder, 'sweep.json'), JSON.stringify({ points: [{ runs }] }));
-    expect(runsOfSweep(folder)).toEqual([first]);
+    expect(runsOfSweep(folder)).toEqual([{ path: first, label: '' }]);
     expect(runsOfSweep(root)).toBeNull();
+  });
+
+  test('of a sweep by the settings that differ among them', async () => {
+    const folder = join(root, 'settings');
+    const all = [
+      { lr: 0.01, units: 4, 'opt.clip': null, fold: 0 },
+      { lr: 0.01, units: 4, 'opt.clip': '2.steps', fold: 1 },
+      { lr: 1e-7, units: 4, 'opt.clip': null, fold: 0 },
+    ];
+    const runs = all.map((settings, at) => ({ folder: `point-${at}`, settings }));
+    const paths = runs.map((run) => writeRun(join(folder, run.folder), fourEpochs));
+    const write = (shown: typeof runs): void =>
+      writeFileSync(
+        join(folder, 'sweep.json'),
+        JSON.stringify({ points: shown.map((run) => ({ runs: [run] })) }),
+      );
+    write(runs);
+    const found = runsOfSweep(folder) ?? [];
+    const labels = [
+      'lr=0.01 opt.clip=none fold=0',
+      'lr=0.01 opt.clip=2.steps fold=1',
+      'lr=1e-7 opt.clip=none fold=0',
+    ];
+    expect(found).toEqual(paths.map((path, at) => ({ path, label: labels[at] })));
+    const curves = await Promise.all(
+      found.map(async ({ path, label }) => ({ ...(await readRun(path)), label })),
+    );
+    expect(figureOf(curves, usual).runs).toEqual(labels);
+    // Beside a run of the same settings in another sweep, and one of none.
+    const [one, two] = curves;
+    if (one === undefined || two === undefined) throw new Error('no curves');
+    const beside = [
+      one,
+      two,
+      { ...one, path: join(root, 'other', 'point-0') },
+      { ...two, path: join(root, 'runs', 'alone'), label: '' },
+    ];
+    expect(figureOf(beside, usual).runs.slice(1)).toEqual([
+      labels[1],
+      `other/point-0 ${labels[0]}`,
+      'runs/alone',
+    ]);
+    write(runs.slice(2));
+    expect(runsOfSweep(folder)?.map(({ label }) => label)).toEqual(['lr=1e-7 units=4 opt.clip=none fold=0']);
   });
 });
 

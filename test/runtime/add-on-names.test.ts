@@ -1,13 +1,13 @@
 /** An add-on that the spec gives a name, `addon checkpoint as often`, has it in messages and on the command line. */
-import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import * as addons from '../../src/runtime/addons/index.js';
 import type { AddOn } from '../../src/runtime/addons/addon.js';
 import * as units from '../../src/values/units.js';
-import { sha256 } from '../../src/runtime/checkpoint/files.js';
 import { record } from '../../src/values/json-record.js';
 import { checkpoints, killed, run } from './killed-runs.js';
+import { replaceState } from './replaced-state.js';
 import { workInFolder } from './temporary-folder.js';
 import { LineTrainer } from './tiny-trainer.js';
 
@@ -67,23 +67,6 @@ test('where two own the same', async () => {
   const { text } = await run(['--run-dir=twice'], Twice);
   expect(text).toContain('add-ons often and rare both own "checkpoint"');
 });
-
-const digestOf = (text: string): string => sha256([new TextEncoder().encode(text)]);
-
-/** Puts another state into a checkpoint, with its checksums. */
-function replaceState(folder: string, text: string): void {
-  const [path, about] = [join(folder, 'state.json'), join(folder, 'manifest.json')];
-  const was = readFileSync(path, 'utf8');
-  const manifest = readFileSync(about, 'utf8')
-    .replace(digestOf(was), digestOf(text))
-    .replace(`"bytes": ${Buffer.byteLength(was)},`, `"bytes": ${Buffer.byteLength(text)},`);
-  writeFileSync(path, text);
-  const body = manifest.slice(0, manifest.lastIndexOf(','));
-  writeFileSync(
-    about,
-    manifest.replace(/"sha256": "[0-9a-f]{64}"\s*\}\s*$/, `"sha256": "${digestOf(body)}"\n}\n`),
-  );
-}
 
 describe('what those of one kind keep', () => {
   /** Counts up from 0 by `by`, and says from where it goes on. */

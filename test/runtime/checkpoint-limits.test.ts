@@ -28,7 +28,7 @@ import {
 import type { HostTensor } from '../../src/runtime/engine/engine.js';
 import { newestVerified } from './checkpoint-reading.js';
 import { contents, layouts } from './checkpoint-contents.js';
-import type { Prepared, PrepareOptions } from '../../src/runtime/trainer/trainer.js';
+import type { Prepared, PrepareOptions } from '../../src/runtime/trainer/prepared.js';
 import * as units from '../../src/values/units.js';
 import { LineTrainer } from './tiny-trainer.js';
 

@@ -118,7 +118,7 @@ describe('idx', () => {
 
   test('files that do not belong together', async () => {
     await expect(read(images, idxFile([0, 0, 8, 1], [3], [1, 2, 3]))).rejects.toThrow(
-      'l: there are 3 labels for the 2 images of i; both files must belong together',
+      'l: the file has 3 labels, and i 2 images; both files must belong together',
     );
     await expect(tensors(idx({ images: 'i', labels: 'l', record: { image: record.image } }))).rejects.toThrow(
       'got { image: u8[2, 2, 1] }; correct the record',

@@ -147,7 +147,7 @@ describe('csv', () => {
     [
       'too few cells',
       'a,b\n1,2\n1\n',
-      't.csv:3: row 2: the row has 1 cells and the header 2; correct the row or set',
+      't.csv:3: row 2: the row has 1 cell and the header 2; correct the row or set',
     ],
     ['too many cells', 'a,b\n1,2,3\n', 'the row has 3 cells and the header 2'],
   ])('a bad row: %s', async (_, text, message) => {
@@ -205,7 +205,7 @@ describe('csv', () => {
     [
       'too many columns',
       { record: { c: f32 }, columns: { c: '*' } },
-      "field 'c' (f32) needs 1 columns, got 2",
+      "field 'c' (f32) needs 1 column, got 2",
     ],
   ] as const)('the header does not fit: %s', async (_, options, message) => {
     const error = await failure(readCsv('a,b\n1,2\n', { onBadRow: 'skip', ...options }));

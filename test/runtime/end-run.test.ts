@@ -46,6 +46,48 @@ describe('an end without a reason has one that names the add-on and its hook', (
     expect(summary('held')).toMatchObject({ because, steps: 7 });
   });
 
+  test('at the last step nothing is ended early: the reason is told, and the run has finished', async () => {
+    for (const [hook, answer] of [
+      ['stepEnd', 'end-run'],
+      ['epochEnd', { end: 'run', because: 'it is enough' }],
+    ] as const) {
+      const name = `last-${hook}`;
+      const { code, text } = await run([`--run-dir=${name}`], ended({ [hook]: at(15, answer) }, ['stop']));
+      expect(code).toBe(0);
+      expect(summary(name)).toMatchObject({ reason: 'finished', because: null, steps: 15 });
+      expect(text).toMatch(
+        /\n(?:add-on judge asked to end the run in stepEnd|it is enough); that was the last step anyway\n/,
+      );
+      expect(text).toContain('finished after 15 steps in');
+      expect(text).not.toContain('stopped early');
+    }
+  });
+
+  test('patience that ends with the last epoch is told, and lifted where the run is made longer', async () => {
+    class Patient extends Saving {
+      protected override configureAddOns(): readonly AddOn[] {
+        const monitor = addons.min('validate.loss');
+        const stop = addons.earlyStopping({ monitor, patience: 2, minDelta: 1000 });
+        return [...super.configureAddOns(), stop];
+      }
+    }
+    const { text } = await run(['--run-dir=patient'], Patient);
+    expect(text).toMatch(/ for 2 measurements; that was the last step anyway\n/);
+    expect(summary('patient')).toMatchObject({ reason: 'finished', because: null, steps: 15 });
+    const again = await run(['--resume=patient'], Patient);
+    expect(again.text).toContain('nothing is left to do: patient has finished its 15 steps');
+    const longer = 'trainer.epochs=6 early_stopping.patience=4 --allow epochs,early_stopping.patience';
+    expect(again.text).toContain(`to train longer: ./line.mjs --resume patient ${longer}\n`);
+    // With the epochs alone it ends where patience did, and before the end that it has now.
+    const epochs = ['--resume=patient', 'trainer.epochs=6', '--allow=epochs'];
+    const stopped = await run(epochs, Patient);
+    expect(stopped.text).toContain('stopped early (validate.loss has not improved on');
+    expect(summary('patient')).toMatchObject({ reason: 'stopped' });
+    const whole = ['--resume=patient', ...longer.split(' ')];
+    expect((await run(whole, Patient)).code).toBe(0);
+    expect(summary('patient').steps).toBeGreaterThan(20);
+  });
+
   test('a reason that it gives is its own', async () => {
     const answer = { end: 'run', because: 'it is enough' } as const;
     await run(['--run-dir=own'], ended({ stepEnd: at(3, answer) }, ['stop']));

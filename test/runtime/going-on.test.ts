@@ -108,6 +108,40 @@ describe('what goes on', () => {
     expect(text).toContain('others holds other files (metrics.jsonl, thesis.md)');
   });
 
+  test('a run with a folder of its own is not found by auto alone, which says how to name it', async () => {
+    await killed('apart/first');
+    await killed('apart/second');
+    const alone = await run(['--resume', 'auto']);
+    expect(alone.text).toContain(
+      'in runs/LineTrainer: a new run; a run that has a --run-dir of its own goes on where that is named: --resume DIR\n',
+    );
+    // Where a folder is named there is nothing else to name.
+    const named = await run(['--run-dir=apart/third', '--resume', 'auto']);
+    expect(named.text).toContain('nothing was left to go on with in apart/third: a new run\n');
+    rmSync('apart/third', { recursive: true });
+    // Whoever names the folder of the runs is told one of them, and nothing is written beside them.
+    const around = [
+      [
+        ['--run-dir=apart', '--resume=auto'],
+        'name a run in it to go on with that, --resume apart/second, or choose',
+      ],
+      [['--run-dir=apart'], 'name a run in it to go on with that, --resume'],
+      [
+        ['--resume=apart'],
+        'apart is no checkpoint and no run with one; give a run in it, such as apart/second',
+      ],
+      [['test', '--from=apart'], 'give a run in it, such as apart/second'],
+    ] as const;
+    for (const [words, message] of around) {
+      const refused = await run(words);
+      expect([refused.code, refused.text]).toEqual([3, expect.stringContaining(message)]);
+    }
+    expect(readdirSync('apart').sort()).toEqual(['first', 'second']);
+    expect((await run(['--run-dir=apart/second', '--resume=auto'])).text).toContain(
+      'goes on after step 8, from apart/second/checkpoints/step-00000008',
+    );
+  });
+
   test('past what is damaged, and says so', async () => {
     await killed('damaged');
     truncateSync('damaged/checkpoints/step-00000008/model.safetensors', 40);
@@ -300,8 +334,8 @@ describe('what does not go on', () => {
     expect(text).toContain('an epoch had 5 steps and has 10 now');
     // Nothing would allow that.
     expect(text).not.toContain('--allow');
-    const { text: other } = await run(['--resume', 'params', 'lr=0.2', 'trainer.seed=2']);
-    expect(other).toContain('or say that it is meant: --allow lr,seed');
+    const { text: other } = await run(['--resume', 'params', 'lr=0.2', 'trainer.epochs=4']);
+    expect(other).toContain('or say that it is meant: --allow lr,epochs');
     // Nothing was touched.
     expect(reasonOf('params')).toBe(null);
     expect(checkpoints('params')).toEqual(checkpoints('base'));

@@ -152,6 +152,7 @@ describe('of a machine that is not this one, or not any more', () => {
 });
 
 test('a run has its folder until it is closed; then it holds a run', async () => {
+  const start = { step: 0, allowed: false };
   const path = join(root, 'run');
   const both = await Promise.allSettled([openRunFolder(path), openRunFolder(path)]);
   const [first, second] = both;
@@ -166,13 +167,17 @@ test('a run has its folder until it is closed; then it holds a run', async () =>
   await expect(openRunFolder(path)).rejects.toThrow('is being written by process');
   // Who would go on with it while it goes on changes none of its files.
   first.value.metrics({ step: 1 });
-  await expect(reopenRunFolder(path, { 'metrics.jsonl': 0 })).rejects.toThrow('is being written by process');
+  await expect(reopenRunFolder(path, { 'metrics.jsonl': 0 }, start)).rejects.toThrow(
+    'is being written by process',
+  );
   expect(readFileSync(join(path, 'metrics.jsonl'), 'utf8')).toBe('{"step":1}\n');
   first.value.close();
   await expect(openRunFolder(path)).rejects.toThrow('holds a run already');
   expect(readdirSync(path).sort()).toEqual(['console.log', 'metrics.jsonl', 'run.json']);
-  const again = await reopenRunFolder(path, { 'metrics.jsonl': 0 });
-  await expect(reopenRunFolder(path, { 'metrics.jsonl': 0 })).rejects.toThrow('is being written by process');
+  const again = await reopenRunFolder(path, { 'metrics.jsonl': 0 }, start);
+  await expect(reopenRunFolder(path, { 'metrics.jsonl': 0 }, start)).rejects.toThrow(
+    'is being written by process',
+  );
   again.close();
   expect(readdirSync(path).sort()).toEqual(['console.log', 'metrics.jsonl', 'run.json']);
 });

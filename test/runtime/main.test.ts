@@ -50,6 +50,19 @@ const lines = (file: string): readonly Record<string, unknown>[] =>
     .map((line): Record<string, unknown> => Object.fromEntries(Object.entries(JSON.parse(line))));
 
 describe('the executable', () => {
+  test('counts one of a thing as one', async () => {
+    const folder = join(root, 'single');
+    const one = await run(['rows=4', 'trainer.steps=1', '--run-dir', folder]);
+    expect(one.err).toContain('\n1 step an epoch, 1 in all, writing to ');
+    expect(one.err).toContain('finished after 1 step in ');
+    const again = await run(['--resume', folder]);
+    expect(again.err).toContain('has finished its 1 step\n');
+    const dev = await run(['rows=4', '--dev-run=1']);
+    expect(dev.err).toContain('a dev run of at most 1 step, and as many');
+    for (const { err } of [one, again, dev])
+      expect(err).not.toMatch(/\b1 (?:steps(?!\/)|rows(?!\/)|epochs|values|batches|runs)\b/);
+  });
+
   test('trains, writes its folder, and tests and predicts from it', async () => {
     const folder = join(root, 'run');
     const trained = await run(['lr=0.2', 'rows=12', 'trainer.epochs=8', '--run-dir', folder]);

@@ -203,6 +203,48 @@ describe('a test', () => {
   });
 });
 
+test('--json is refused where an add-on takes the rows, and no row is computed then', async () => {
+  const runDir = join(root, 'taken');
+  await new Returning(quiet).fit({ runDir });
+  const call = async (Own: typeof Returning, ...words: readonly string[]) => {
+    const out: string[] = [];
+    const err: string[] = [];
+    const io: Partial<MainIo> = {
+      stdout: { write: (text) => out.push(text) },
+      stderr: { write: (text) => err.push(text) },
+      environment: {},
+      onSignal: () => () => undefined,
+    };
+    const code = await main(Own, ['predict', '--from', runDir, '--json', ...words], io);
+    return { code, out: out.join(''), err: err.join('') };
+  };
+  const file = join(root, 'taken-rows', 'rows.csv');
+  const Csv = Returning.addOn(addons.predictions({ file }));
+  const csv = await call(Csv);
+  expect(csv).toMatchObject({ code: 2, out: '' });
+  expect(csv.err).toContain(
+    `--json prints rows, and the add-on predictions takes them to ${file}; leave it out, or give the file the ending .jsonl in the spec`,
+  );
+  const lines = await call(Returning.addOn(addons.predictions({ file: `${file}.jsonl` })));
+  expect(lines.err).toContain('rows.csv.jsonl; leave it out: they are JSON there');
+  const seen: string[] = [];
+  const mine = hooked('mine', { predictStart: () => void seen.push('start'), predicted: () => undefined });
+  expect((await call(Returning.addOn(mine))).err).toContain(
+    '--json prints rows, and the add-on mine takes them; leave it out\n',
+  );
+  expect(seen).toEqual([]);
+  expect(existsSync(join(root, 'taken-rows'))).toBe(false);
+  // A dev run leaves the file alone, and prints.
+  const dev = await call(Csv, '--dev-run');
+  expect(dev.code).toBe(0);
+  expect(
+    dev.out
+      .trim()
+      .split('\n')
+      .map((line): unknown => JSON.parse(line))[0],
+  ).toHaveProperty('guess');
+});
+
 test('predict steps have a file each, and tell whose rows they give', async () => {
   class Twice extends LineTrainer {
     protected override configureSteps(from: LineData) {

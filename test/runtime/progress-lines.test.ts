@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import * as optim from '../../src/runtime/optim/index.js';
 import * as format from '../../src/runtime/progress/format.js';
+import { columnsOf } from '../../src/values/words.js';
 import { liveReporter, reporterFor } from '../../src/runtime/progress/reporter.js';
 import { steps } from '../../src/values/units.js';
 import type { TrainerOptions } from '../../src/runtime/trainer/spec.js';
@@ -19,7 +20,7 @@ function terminal(columns: number) {
 describe('lines of progress', () => {
   test('wide letters have two columns, marks none', () => {
     const wide = '数据集';
-    expect([wide, '🎉', 'e\u0301', 'abc', '👨‍👩‍👧'].map(format.columnsOf)).toEqual([6, 2, 1, 3, 2]);
+    expect([wide, '🎉', 'e\u0301', 'abc', '👨‍👩‍👧'].map(columnsOf)).toEqual([6, 2, 1, 3, 2]);
     expect(format.fit(wide, 6)).toBe(wide);
     // No letter is cut in two, nor is a mark taken from its letter.
     expect([5, 4, 3, 2, 1, 0].map((width) => format.fit(wide, width))).toEqual([

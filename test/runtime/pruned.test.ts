@@ -7,7 +7,7 @@ import type { AddOn } from '../../src/runtime/addons/addon.js';
 import { exportWeights } from '../../src/runtime/checkpoint/export.js';
 import { Removed, readTensors, withCheckpoint } from '../../src/runtime/checkpoint/read.js';
 import { pointTo } from '../../src/runtime/checkpoint/write.js';
-import type { Prepared, PrepareOptions } from '../../src/runtime/trainer/trainer.js';
+import type { Prepared, PrepareOptions } from '../../src/runtime/trainer/prepared.js';
 import * as units from '../../src/values/units.js';
 import { run } from './killed-runs.js';
 import { workInFolder } from './temporary-folder.js';

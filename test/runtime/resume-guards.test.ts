@@ -12,7 +12,7 @@ import type { HostTensor, StateVariable } from '../../src/runtime/engine/engine.
 import { resumePointAt, setNewerAside } from '../../src/runtime/trainer/resume.js';
 import * as nn from '../../src/runtime/nn/index.js';
 import type { StopSignal } from '../../src/runtime/trainer/control.js';
-import type { Prepared, PrepareOptions } from '../../src/runtime/trainer/trainer.js';
+import type { Prepared, PrepareOptions } from '../../src/runtime/trainer/prepared.js';
 import * as units from '../../src/values/units.js';
 import { contents } from './checkpoint-contents.js';
 import { checkpoints, filesIn, killed, run, Saving } from './killed-runs.js';
@@ -73,7 +73,7 @@ describe('what does not fit is refused before any tensor is read', () => {
     expect(other.code).toBe(3);
     const wide = await run(from, Wide);
     expect(wide.text).toMatch(
-      /the models: \S*step-00000008 lacks \w+.extra.weight, \w+.extra.bias; use the params/,
+      /the models: \S*step-00000008 lacks \w+.extra.weight, \w+.extra.bias; its params and its spec are the same/,
     );
     // What fits is read, and only then found to be damaged.
     const same = await run(from);
@@ -187,7 +187,7 @@ test('auto passes over a run that another process has, by name, and begins a new
     const lock = lockFolder(folder);
     try {
       const { code, text } = await run(['--resume=auto']);
-      expect(text).toContain(`${passed}nothing else was left to go on with in runs/LineTrainer: a new run\n`);
+      expect(text).toContain(`${passed}nothing was left to go on with in runs/LineTrainer: a new run`);
       expect(code).toBe(0);
     } finally {
       lock.release();

@@ -16,7 +16,7 @@ import * as addons from '../../src/runtime/addons/index.js';
 import type { AddOn, Answer, Hooks } from '../../src/runtime/addons/addon.js';
 import { lockFolder, lockName } from '../../src/runtime/checkpoint/lock.js';
 import * as nn from '../../src/runtime/nn/index.js';
-import type { PrepareOptions } from '../../src/runtime/trainer/trainer.js';
+import type { PrepareOptions } from '../../src/runtime/trainer/prepared.js';
 import { compareLocks, type Lock } from '../../src/runtime/trainer/run-lock.js';
 import type { StopSignal } from '../../src/runtime/trainer/control.js';
 import * as units from '../../src/values/units.js';
@@ -267,6 +267,63 @@ describe('where it goes on', () => {
     const predicted = await run(['predict', '--from=misfit'], Wider);
     expect(predicted.text).toContain('lacks Line.more.weight, Line.more.bias');
     expect(predicted.code).toBe(3);
+  });
+
+  test('and what can be the cause of that is said: params, the spec, or code, and what to take', async () => {
+    again('cause');
+    class Wide extends Line {
+      constructor(isWide: boolean) {
+        super();
+        if (isWide) this.add('more', nn.dense({ inputs: 2, units: 3 }));
+      }
+    }
+    class ByParam extends Saving {
+      protected override configureModels() {
+        return { line: new Wide(this.params.mode === 'other') };
+      }
+    }
+    class ByCode extends Saving {
+      protected override configureModels() {
+        return { line: new Wide(true) };
+      }
+    }
+    class BySpec extends ByCode {
+      static override readonly spec = {
+        ...LineTrainer.spec,
+        sha256: '01',
+        files: [{ path: 'line.ztrain', text: 'model Wide' }],
+      };
+    }
+    const since = '; since it was written, this has changed:\n';
+    const param = '  mode was plain, is other\n';
+    const spec = '  line.ztrain: - trainer LineTrainer {}\n  line.ztrain: + model Wide\n';
+    const kept =
+      'the spec that it was trained with, which it keeps: test and predict of ztrainc take that one where no spec is named\n';
+    const params = 'the params that it was trained with, mode=plain';
+    const code = '; its params and its spec are the same, so code that makes models';
+    const causes = [
+      [ByParam, ['mode=other'], `${since}${param}take ${params}\n`],
+      [BySpec, [], `${since}${spec}take ${kept}`],
+      // A param that changes no model is told beside the spec: which of both it was is not known.
+      [BySpec, ['mode=other'], `${since}${param}${spec}take ${params}, and ${kept}`],
+      [ByCode, [], code],
+    ] as const;
+    for (const [trainer, words, cause] of causes)
+      for (const command of [
+        ['test', '--from=cause'],
+        ['--resume=cause', '--allow=spec,mode'],
+      ]) {
+        const { text, code: exit } = await run([...command, ...words], trainer);
+        expect([exit, text]).toEqual([3, expect.stringContaining(`Line.more.bias${cause}`)]);
+      }
+    // Of what has no text of its spec the digest tells.
+    const { files: _none, ...bare } = BySpec.spec;
+    class Alone extends BySpec {
+      static override readonly spec = bare as typeof BySpec.spec;
+    }
+    expect((await run(['test', '--from=cause'], Alone)).text).toContain(
+      `${since}  the spec is another one, of which one side has no text\ntake ${kept}`,
+    );
   });
 
   test('not in a folder in which another process has not saved anything yet', async () => {

@@ -242,6 +242,23 @@ describe('going on', () => {
     expect(err).toContain('\n0 runs of 8 finished, 8 are left\n');
   });
 
+  test('a run is its settings and what it came to; all that it says is in its log, and shown where the lines are asked for', async () => {
+    const two = { ...plan, over: [axis('lr', 0.05, 0.2)], average: [] };
+    const brief = await run(swept(two), [...short, '--run-dir', join(root, 'brief')]);
+    expect(brief.err).toMatch(
+      /\nrun 1 of 2: lr=0.05\n {2}validate.loss \S+ in \S+s\nrun 2 of 2: lr=0.2\n {2}validate.loss \S+ in \S+s\n {2}point/,
+    );
+    const { metrics } = written(join(root, 'brief')).points[0]?.runs[0] ?? { metrics: null };
+    const loss = metrics?.['validate.loss'] ?? Number.NaN;
+    expect(brief.err).toContain(`\n  validate.loss ${loss.toPrecision(4)} in `);
+    const said = readFileSync(join(root, 'brief', 'point-1', 'console.log'), 'utf8');
+    expect(said).toMatch(/^LineTrainer on [^]*writing to [^]*\nepoch 1\/2 [^]*\nfinished after 10 steps/);
+    const full = await run(swept(two), [...short, 'trainer.progress=plain', '--run-dir', join(root, 'full')]);
+    const run1 = full.err.slice(full.err.indexOf('run 1 of 2'), full.err.indexOf('run 2 of 2'));
+    expect(run1).toMatch(/writing to [^]*\nepoch 1\/2 [^]*\nfinished after 10 steps/);
+    expect(run1).not.toMatch(/^ {2}validate.loss/m);
+  });
+
   test('what is best so far is no pick yet', async () => {
     const folder = join(root, 'later');
     const { err } = await run(swept(plan), [...short, '--run-dir', folder], 'run 5 of 8');
@@ -257,7 +274,8 @@ describe('going on', () => {
     ['in its run', 'writing to', /\nended at once by SIGINT: nothing of it was saved\n/],
   ])('a second signal %s says last how the sweep goes on', async (_name, at, said) => {
     const folder = join(root, `twice-${at.replaceAll(' ', '-')}`);
-    const { last } = await run(swept(plan), [...short, '--run-dir', folder], at, 2);
+    // Where every run says all that it would say alone.
+    const { last } = await run(swept(plan), [...short, 'trainer.progress=plain', '--run-dir', folder], at, 2);
     expect(last).toMatch(said);
     const place = at === 'writing to' ? 'run 1 of 8' : at;
     expect(
@@ -343,7 +361,9 @@ describe('going on', () => {
       }
       rmSync(left, { recursive: true });
       const { err } = await run(swept(plan, kept), ['--resume=auto', ...short], 'run 1 of 8');
-      expect(err).toContain('no sweep was left to go on with in runs/LineTrainer: a new one');
+      expect(err).toContain(
+        'no sweep was left to go on with in runs/LineTrainer: a new one; a sweep that has a --run-dir of its own goes on where that is named: --resume DIR\n',
+      );
     } finally {
       process.chdir(before);
     }

@@ -11,7 +11,7 @@ import { GptTrainer, type GptData } from '../../specs/generated/gpt.js';
 import { IrisTrainer, type IrisData } from '../../specs/generated/iris.js';
 import { MpgTrainer, type MpgData } from '../../specs/generated/mpg.js';
 import { Data } from '../../src/runtime/data/data.js';
-import { columnsOf, type FieldType } from '../../src/runtime/data/record.js';
+import { recordColumns, type FieldType } from '../../src/runtime/data/record.js';
 import type { HostTensor } from '../../src/runtime/engine/engine.js';
 import { createSymbolicEngine, type SymbolicEngine } from '../../src/runtime/engine/symbolic.js';
 import { batchesAt } from '../../src/runtime/trainer/evaluate.js';
@@ -44,7 +44,9 @@ const withoutFiles = <B>(set: Data<B>): Data<B> =>
           length: 50_000,
           skipped: 0,
           read: (indices: Int32Array) =>
-            Promise.resolve(columnsOf(set.source.record).map(({ field }) => valuesOf(field, indices.length))),
+            Promise.resolve(
+              recordColumns(set.source.record).map(({ field }) => valuesOf(field, indices.length)),
+            ),
           close: () => Promise.resolve(),
         }),
     },

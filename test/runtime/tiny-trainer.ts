@@ -12,12 +12,8 @@ import { Control } from '../../src/runtime/trainer/control.js';
 import { fit, type FitListener, type LiveAddOn, type MetricsRecord } from '../../src/runtime/trainer/fit.js';
 import type { Session } from '../../src/runtime/trainer/session.js';
 import type { TrainerOptions, TrainerSpec } from '../../src/runtime/trainer/spec.js';
-import {
-  Trainer,
-  type Prepared,
-  type PrepareOptions,
-  type TrainerSetup,
-} from '../../src/runtime/trainer/trainer.js';
+import { Trainer, type TrainerSetup } from '../../src/runtime/trainer/trainer.js';
+import type { Prepared, PrepareOptions } from '../../src/runtime/trainer/prepared.js';
 
 export interface Row {
   readonly x: Tensor2D;

@@ -10,6 +10,7 @@ import { csvHeader, csvLines, jsonLines } from '../../src/runtime/addons/predict
 import type { HostTensor } from '../../src/runtime/engine/engine.js';
 import * as ops from '../../src/runtime/ops/index.js';
 import * as format from '../../src/runtime/progress/format.js';
+import { wrapWords } from '../../src/values/words.js';
 import { liveReporter, reporterFor } from '../../src/runtime/progress/reporter.js';
 import type { Tensor } from '../../src/runtime/tensor.js';
 import { spacing, summaryLines, tableLines } from '../../src/runtime/progress/training.js';
@@ -59,7 +60,7 @@ describe('numbers', () => {
       '    0.5',
       '  lr 1',
     ]);
-    expect(format.wrapWords('best a.very.long.name 0.5 at step 3', 12)).toEqual([
+    expect(wrapWords('best a.very.long.name 0.5 at step 3', 12)).toEqual([
       'best',
       '  a.very.long.name',
       '  0.5 at',
@@ -89,14 +90,14 @@ describe('numbers', () => {
     const wide = Array.from({ length: 1000 }, (_, row) =>
       Array.from({ length: 1000 }, (__, column) => (row === column ? 12 : 0)),
     );
-    const lines = tableLines('validate.confusion', wide, 20, 3);
+    const lines = tableLines('validate.confusion', wide, { columns: 20, most: 3 });
     expect(lines).toEqual([
       'validate.confusion: 3 × 6 of 1,000 × 1,000',
       '12   0   0  0  0  0',
       '0   12   0  0  0  0',
       '0    0  12  0  0  0',
     ]);
-    expect(tableLines('m', wide.slice(0, 3), Number.POSITIVE_INFINITY, 3)[0]).toBe('m');
+    expect(tableLines('m', wide.slice(0, 3), { columns: Number.POSITIVE_INFINITY, most: 3 })[0]).toBe('m');
     expect(
       tableLines(
         'm',
@@ -104,9 +105,59 @@ describe('numbers', () => {
           [1, 2],
           [3, 4],
         ],
-        80,
+        { columns: 80 },
       ),
     ).toEqual(['m', '1  2', '3  4']);
+  });
+
+  describe('a table of classes with names', () => {
+    const counts = (size: number): readonly (readonly number[])[] =>
+      Array.from({ length: size }, (_, row) =>
+        Array.from({ length: size }, (__, column) => (row === column ? 10 : 0)),
+      );
+    const classes = ['setosa', 'versicolor', 'virginica'];
+    test('has them beside the rows and above the columns', () => {
+      expect(tableLines('m', counts(3), { columns: 80, classes })).toEqual([
+        'm',
+        '            setosa  versicolor  virginica',
+        'setosa          10           0          0',
+        'versicolor       0          10          0',
+        'virginica        0           0         10',
+      ]);
+    });
+    test('has their numbers where the names above are too wide', () => {
+      expect(tableLines('m', counts(3), { columns: 24, classes })).toEqual([
+        'm',
+        '               0   1   2',
+        '0 setosa      10   0   0',
+        '1 versicolor   0  10   0',
+        '2 virginica    0   0  10',
+      ]);
+      expect(tableLines('m', counts(3), { columns: 22, classes })[3]).toBe('1 versico…   0  10   0');
+      expect(tableLines('m', counts(3), { columns: 18, classes })[0]).toBe('m: 3 × 2 of 3 × 3');
+    });
+    test('stays in the line with twenty of them, in a terminal and where nobody cuts it', () => {
+      const twenty = Array.from({ length: 20 }, (_, at) => `a rather long name of the class ${at}`);
+      for (const columns of [100, 132, Number.POSITIVE_INFINITY]) {
+        const [head = '', above = '', ...rows] = tableLines('m', counts(20), { columns, classes: twenty });
+        expect(head).toBe('m');
+        expect(above.trim().split(/ +/)).toEqual(Array.from({ length: 20 }, (_, at) => String(at)));
+        expect(rows).toHaveLength(20);
+        expect(rows[7]).toMatch(/^ 7 a rather/);
+        expect(new Set(rows.map((row) => row.length)).size).toBe(1);
+        expect(rows[0]?.length).toBeLessThanOrEqual(Math.min(columns, 120));
+      }
+    });
+    test('shows so many columns as there is room for, and the names of the rows', () => {
+      const twenty = Array.from({ length: 20 }, (_, at) => `class ${at}`);
+      const lines = tableLines('m', counts(20), { columns: 40, most: 2, classes: twenty });
+      expect(lines).toEqual([
+        'm: 2 × 9 of 20 × 20',
+        '             0   1  2  3  4  5  6  7  8',
+        ' 0 class 0  10   0  0  0  0  0  0  0  0',
+        ' 1 class 1   0  10  0  0  0  0  0  0  0',
+      ]);
+    });
   });
 });
 

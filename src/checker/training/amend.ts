@@ -1,5 +1,6 @@
 /** An attribute of the trainer, a data set, an optimizer or an add-on, set to another value than the spec's. */
 import type { Span } from '../../parser/source.js';
+import { heldBy, onlyAmended } from '../../values/amends.js';
 import { didYouMean } from '../../values/near.js';
 import { optionTable } from '../../values/options.gen.js';
 import {
@@ -34,10 +35,15 @@ interface Owned {
   readonly options: readonly IrNamed[];
 }
 
+/** The value of an override. Throws a UsageError where it names no option, or its value is none that it can have. */
+const optionOfOverride = (table: string, { path, text }: Override): OptionValue => {
+  const [owner = '', ...name] = path;
+  return parseOption(owner, findOption(owner, optionTable.get(table) ?? [], name.join('.')), text);
+};
+
 const amend = <T extends Owned>(item: T, table: string, override: Override, span?: Span): T => {
-  const [owner = '', name = '', field] = override.path;
-  const declaration = findOption(owner, optionTable.get(table) ?? [], override.path.slice(1).join('.'));
-  const value = parseOption(owner, declaration, override.text);
+  const [, name = '', field] = override.path;
+  const value = optionOfOverride(table, override);
   const before = item.options.find((each) => each.name === name) ?? null;
   const given = asExpr(value, span ?? before?.value.span ?? item.span);
   if (field !== undefined) return withField(item, name, { name: field, value: given });
@@ -58,10 +64,16 @@ const withField = <T extends Owned>(item: T, name: string, field: IrNamed): T =>
 };
 
 /**
- * The trainer with one attribute as an override has it. `span`: where that value is written; without it, where the spec has the
- * attribute's own. Throws a UsageError where it names nothing, or its value is none that it can have.
+ * The trainer with one attribute as an override has it, of what has it from there too. `span`: where that value is written; without it,
+ * where the spec has the attribute's own. `all`: every override, of which the nearest holds. Throws a UsageError where it names nothing, or
+ * its value is none that it can have.
  */
-export const amendTrainer = (trainer: IrTrainer, override: Override, span?: Span): IrTrainer => {
+export const amendTrainer = (
+  trainer: IrTrainer,
+  override: Override,
+  span?: Span,
+  all: readonly Override[] = [override],
+): IrTrainer => {
   const { path } = override;
   const [owner = '', , ...more] = path;
   // The parts of `limit` have names of their own: `trainer.limit.train`.
@@ -77,21 +89,26 @@ export const amendTrainer = (trainer: IrTrainer, override: Override, span?: Span
     const options = amended.options.filter((each) => each.name !== other);
     return { ...trainer, options };
   }
-  const has = (items: readonly { readonly name: string }[]): boolean =>
-    items.some((item) => item.name === owner);
-  if (has(trainer.data)) {
+  const { amends = {} } = trainer;
+  const sets = trainer.data.map(({ name }) => name);
+  const rules = trainer.optimizers.map(({ name }) => name);
+  const bases = onlyAmended(amends.data ?? [], sets);
+  if ([...sets, ...bases].includes(owner)) {
+    optionOfOverride('data/options', override);
+    const held = new Set(heldBy(amends.data ?? [], override, sets, all));
     return {
       ...trainer,
       data: trainer.data.map((item) =>
-        item.name === owner ? amend(item, 'data/options', override, span) : item,
+        held.has(item.name) ? amend(item, 'data/options', override, span) : item,
       ),
     };
   }
-  if (has(trainer.optimizers)) {
+  if (rules.includes(owner)) {
+    const held = new Set(heldBy(amends.optimizers ?? [], override, rules, all));
     return {
       ...trainer,
       optimizers: trainer.optimizers.map((item) =>
-        item.name === owner ? amend(item, `optimizer/${item.kind}`, override, span) : item,
+        held.has(item.name) ? amend(item, `optimizer/${item.kind}`, override, span) : item,
       ),
     };
   }
@@ -103,11 +120,7 @@ export const amendTrainer = (trainer: IrTrainer, override: Override, span?: Span
       ),
     };
   }
-  const owners = [
-    'trainer',
-    ...[...trainer.data, ...trainer.optimizers].map(({ name }) => name),
-    ...trainer.addons.map(({ label }) => label),
-  ];
+  const owners = ['trainer', ...sets, ...bases, ...rules, ...trainer.addons.map(({ label }) => label)];
   throw new UsageError(
     `nothing is called ${JSON.stringify(owner)}${didYouMean(owner, owners) || `; there are ${owners.join(', ')}`}`,
   );

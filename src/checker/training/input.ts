@@ -1,8 +1,8 @@
 /** What the checks over the whole run look at: the finished IR of the trainer, its classes and its weights. */
 import type { Diagnostic } from '../../parser/diagnostic.js';
 import type { Weight } from '../env.js';
-import type { HostValue } from '../evaluate.js';
-import type { IrClass, IrExpr, IrNamed, IrTrainer } from '../ir.js';
+import type { HostNames, HostValue } from '../evaluate.js';
+import type { IrClass, IrData, IrExpr, IrNamed, IrTrainer } from '../ir.js';
 import type { Prelude } from '../prelude.js';
 
 /** Who checks many runs learns what a check has looked at. */
@@ -27,6 +27,8 @@ export interface TrainingInput {
   readonly params?: ReadonlyMap<string, HostValue>;
   /** Rows of data sets by name, where they were counted. */
   readonly rows?: ReadonlyMap<string, number>;
+  /** Counts the rows of a data set's file; undefined where that cannot be told at once. */
+  readonly countRows?: (data: IrData, names: HostNames) => number | undefined;
   /** Whether a file that data is read from is there; where nobody is to look, undefined. Relative paths start at the spec. */
   readonly isThere?: (path: string) => boolean;
   readonly prelude: Prelude;

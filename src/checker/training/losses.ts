@@ -6,6 +6,7 @@ import type { IrClass, IrData, IrExpr, IrReduction, IrStep, IrStepStmt } from '.
 import { preludeFile, type Prelude } from '../prelude.js';
 import { optionOf, type TrainingInput } from './input.js';
 import { localsOf, partsOf, visitExpressions, visitStatements, type Locals } from './walk.js';
+import { counted } from '../../values/counted.js';
 
 const losses: ReadonlySet<string> = new Set(['softmax_cross_entropy', 'sigmoid_cross_entropy']);
 /** Metrics that hold a logit of each row against a threshold, 0 unless said otherwise. */
@@ -317,10 +318,12 @@ export const checkHeads = (input: TrainingInput, names: HostNames): void => {
           {
             related:
               label.span.file === logits.span.file
-                ? [{ span: label.span, label: `${labels.classes} classes` }]
+                ? [{ span: label.span, label: counted(labels.classes, 'class', 'classes') }]
                 : [],
-            notes: [`\`${labels.field}\` of \`${labels.data.name}\` has ${labels.classes} classes${of}`],
-            help: `give the last layer ${labels.classes} units`,
+            notes: [
+              `\`${labels.field}\` of \`${labels.data.name}\` has ${counted(labels.classes, 'class', 'classes')}${of}`,
+            ],
+            help: `give the last layer ${counted(labels.classes, 'unit')}`,
           },
         ),
       );

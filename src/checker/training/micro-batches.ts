@@ -7,6 +7,7 @@ import { walkIr } from '../ir-walk.js';
 import { optionOf, type TrainingInput } from './input.js';
 import type { Run } from './run.js';
 import { localsOf, partsOf, visitExpressions, visitStatements, type Locals } from './walk.js';
+import { counted } from '../../values/counted.js';
 
 /** Whether a value depends on rows of a batch, directly or through locals. */
 const readsBatch = (expr: IrExpr, locals: Locals, seen = new Set<string>()): boolean => {
@@ -127,7 +128,12 @@ export const checkMicroBatches = (input: TrainingInput, run: Run): void => {
         { what },
         {
           related: given ? [{ span: given.span, label: `${accumulate} batches a window` }] : [],
-          notes: size === undefined ? [] : [`${size} rows meet, not the ${size * accumulate} of a window`],
+          notes:
+            size === undefined
+              ? []
+              : [
+                  `${counted(size, 'row')} ${size === 1 ? 'meets' : 'meet'}, not the ${size * accumulate} of a window`,
+                ],
           help,
         },
       ),

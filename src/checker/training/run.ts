@@ -143,7 +143,10 @@ const rowsOf = (input: TrainingInput, data: IrData, names: HostNames): number | 
   const given = optionOf(data.arguments, 'split');
   const split = given ? evaluateIr(given, names) : builtinDefault(input, 'data', data.source.name, 'split');
   const classes = typeof split === 'string' ? splits?.get(split) : undefined;
-  const all = input.rows?.get(data.name) ?? classes?.reduce((sum, rows) => sum + rows, 0);
+  const all =
+    input.rows?.get(data.name) ??
+    classes?.reduce((sum, rows) => sum + rows, 0) ??
+    input.countRows?.(data, names);
   return all === undefined ? undefined : rowsOfPart(data, all, names, classes);
 };
 

@@ -78,13 +78,15 @@ const textAt = ({ values }: PlacedAxis, at: number): string => settingText(value
 const inputAt = (input: TrainingInput, axes: readonly PlacedAxis[], choice: Choice): TrainingInput => {
   const params = new Map(input.params);
   let { trainer } = input;
+  const textOf = (axis: PlacedAxis, index: number): string => textAt(axis, choice[index] ?? 0);
+  const all = axes.map((axis, index) => ({ path: axis.name.split('.'), text: textOf(axis, index) }));
   for (const [index, axis] of axes.entries()) {
     const at = choice[index] ?? 0;
-    const text = textAt(axis, at);
+    const text = textOf(axis, index);
     const param = trainer.params.find(({ name }) => name === axis.name);
     const value = param ? parseValue(axis.name, paramType(param), text) : null;
     if (param) params.set(axis.name, typeof value === 'object' ? null : value);
-    else trainer = amendTrainer(trainer, { path: axis.name.split('.'), text }, axis.spans[at]);
+    else trainer = amendTrainer(trainer, { path: axis.name.split('.'), text }, axis.spans[at], all);
   }
   return { ...input, trainer, params };
 };

@@ -10,6 +10,7 @@ import {
 } from '../../parser/messages.gen.js';
 import { nearest } from '../../parser/nearest.js';
 import type { Span } from '../../parser/source.js';
+import { holdersOf, madeOf, onlyAmended } from '../../values/amends.js';
 import { optionTable } from '../../values/options.gen.js';
 import { showType, withinLimits, type OptionDeclaration, type OptionType } from '../../values/options.js';
 import { parseValue, showValue, UsageError, type OptionValue } from '../../values/overrides.js';
@@ -56,10 +57,18 @@ export const paramType = ({ type }: IrParam): OptionType =>
       ? { kind: type.kind }
       : { kind: 'string' };
 
+/** Data sets that no step reads, and that others are made of. */
+const basesOf = ({ amends, data }: IrTrainer): readonly string[] =>
+  onlyAmended(
+    amends?.data ?? [],
+    data.map(({ name }) => name),
+  );
+
 /** What has attributes, by name, with its kinds in the table of options. */
 const ownersOf = (trainer: IrTrainer): ReadonlyMap<string, readonly string[]> =>
   new Map<string, readonly string[]>([
     ['trainer', ['trainer/options']],
+    ...basesOf(trainer).map((name) => [name, ['data/options']] as const),
     ...trainer.data.map(({ name, source }) => [name, ['data/options', `data/${source.name}`]] as const),
     ...trainer.optimizers.map(({ name, kind }) => [name, [`optimizer/${kind}`]] as const),
     ...trainer.addons
@@ -282,6 +291,31 @@ const checkLengths = ({ report }: TrainingInput, axes: readonly PlacedAxis[]): b
   return false;
 };
 
+/** An axis over what no step reads changes something only where that is handed on. */
+const checkHolds = (
+  { trainer, report }: TrainingInput,
+  axis: PlacedAxis,
+  axes: readonly PlacedAxis[],
+): boolean => {
+  const path = axis.name.split('.');
+  const [owner = '', option = ''] = path;
+  if (!basesOf(trainer).includes(owner)) return true;
+  const sets = trainer.data.map(({ name }) => name);
+  const amends = trainer.amends?.data ?? [];
+  const found = holdersOf(
+    amends,
+    { path },
+    sets,
+    axes.map(({ name }) => ({ path: name.split('.') })),
+  );
+  if (typeof found !== 'string') return true;
+  const instead = madeOf(amends, owner, sets).map((name) => `\`${name}.${option}\``);
+  report(
+    axisFixed(axis.span, { name: axis.name, reason: found }, { help: `sweep over ${instead.join(' or ')}` }),
+  );
+  return false;
+};
+
 /** Its axes; none where there is no sweep, or one that cannot run. */
 export const checkSweep = (input: TrainingInput): readonly PlacedAxis[] => {
   const all: PlacedAxis[] = [];
@@ -315,7 +349,7 @@ export const checkSweep = (input: TrainingInput): readonly PlacedAxis[] => {
         continue;
       }
       const target = targetOf(input, axis);
-      if (!target || !checkValues(input, axis, target)) fine = false;
+      if (!target || !checkValues(input, axis, target) || !checkHolds(input, axis, axes)) fine = false;
     }
     if (!checkLengths(input, axes)) fine = false;
     if (fine) fine = checkPoints(input, axes);

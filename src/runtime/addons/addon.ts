@@ -66,6 +66,8 @@ export interface MetricsLine {
   readonly metrics: ReadonlyMap<string, number>;
   /** Metrics that are no one number. */
   readonly tables: ReadonlyMap<string, Table>;
+  /** What the rows and columns of those are called, by the metric, where they are classes with names. */
+  readonly classes?: ReadonlyMap<string, readonly string[]>;
   /** Learning rates by name; only of training. */
   readonly rates: ReadonlyMap<string, number>;
   /** Of the training steps that the line is over; null for other lines, and where none ran or no time went by. */

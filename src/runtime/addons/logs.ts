@@ -17,6 +17,7 @@ import { record } from '../../values/json-record.js';
 import { steps, type Quantity } from '../../values/units.js';
 import { syncFolderNow } from '../checkpoint/files.js';
 import { replaced, type AddOn, type MetricsLine } from './addon.js';
+import { counted } from '../../values/counted.js';
 
 export interface LrLogOptions {
   /** A line each so many steps; 10 unless given. */
@@ -139,7 +140,9 @@ function cutBack(file: string, columns: readonly string[], lines: number): () =>
   const broken = rows.slice(0, lines).findIndex((row) => commasIn(row) !== cells);
   const whole = broken < 0 ? rows.length : broken;
   if (whole < lines)
-    throw new Error(`${file} has ${whole} of the ${lines} lines that were written to it; ${advice}`);
+    throw new Error(
+      `${file} has ${whole} of the ${counted(lines, 'line')} that ${lines === 1 ? 'was' : 'were'} written to it; ${advice}`,
+    );
   const later = header.length > before.length ? commasIn(header.slice(before.length)) : 0;
   const kept = rows.slice(0, lines).map((row) => row.slice(0, row.length - later));
   const text = lines === 0 ? '' : [before, ...kept, ''].join('\n');

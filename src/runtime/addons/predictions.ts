@@ -15,6 +15,7 @@ import type { OutputTexts } from '../data/texts.js';
 import type { HostTensor } from '../engine/engine.js';
 import { shortPath } from '../trainer/short-path.js';
 import { replaced, type AddOn } from './addon.js';
+import { counted } from '../../values/counted.js';
 
 export interface PredictionsOptions {
   /** Ends in .csv or .jsonl. A relative one is in the current folder; rows of a run's validations are in the run's folder. */
@@ -60,7 +61,7 @@ export function predictions(options: PredictionsOptions): AddOn {
         predictEnd: async () => {
           for (const file of predicted.values()) {
             const count = await file.finish();
-            if (count !== null) host.report(`${count} rows written to ${file.path}`);
+            if (count !== null) host.report(`${counted(count, 'row')} written to ${file.path}`);
           }
         },
         predictFailed: async () => {
@@ -81,7 +82,8 @@ export function predictions(options: PredictionsOptions): AddOn {
           const count = (await file?.finish()) ?? null;
           if (file === undefined || count === null) return;
           // The next validation replaces it: said once.
-          if (!told.has(step)) host.report(`${count} rows of ${step} written to ${shortPath(file.path)}`);
+          if (!told.has(step))
+            host.report(`${counted(count, 'row')} of ${step} written to ${shortPath(file.path)}`);
           told.add(step);
         },
         evaluateFailed: discard,

@@ -40,6 +40,7 @@ export function pretrained(options: PretrainedOptions): AddOn {
     phase: 'core',
     owns: [],
     loads: options,
+    options: { from: options.from },
     withOptions: (values) => pretrained(replaced(options, values)),
     start: () => ({}),
   };

@@ -30,7 +30,7 @@ export const isCheckpointName = (name: string): boolean => stepPattern.test(name
 const stepPattern = /^step-(\d{1,15})(\.ckpt)?$/;
 
 /** The step in a checkpoint's name; -1 where it is none. */
-const stepOf = (name: string): number => Number(stepPattern.exec(name)?.[1] ?? -1);
+export const stepOf = (name: string): number => Number(stepPattern.exec(name)?.[1] ?? -1);
 
 /** Paths of what has a checkpoint's name in a folder, newest first. Rejects where the folder cannot be read. */
 export async function checkpointPaths(folder: string): Promise<readonly string[]> {

@@ -14,7 +14,7 @@ import {
   untouchedMs,
   type Owner,
 } from '../../values/claim.js';
-import { besides } from './files.js';
+import { besides, codeOf, fileError } from './files.js';
 import { RunError } from '../run/run-error.js';
 
 /** Name of the claim in a folder. */
@@ -78,14 +78,24 @@ function placeOf(folder: string): string | null {
   }
 }
 
-/** Who has the folder now: `process 7`, and where that is another machine, its name; null where nobody has. */
-export function writerOf(folder: string): string | null {
+/**
+ * Whether this process could have a folder now. `say` is told who has it, and where nothing can be written there: it may be
+ * somebody else's. Throws a
+ * RunError where the disk takes nothing, which is no matter of that folder alone.
+ */
+export function isFree(folder: string, say: (line: string) => void): boolean {
   try {
     lockFolder(folder).release();
-    return null;
+    return true;
   } catch (error) {
-    if (error instanceof InUse) return error.who;
-    throw error;
+    // A job that was submitted twice looks like any other.
+    if (error instanceof InUse) say(`passed over: ${folder}, which is being written by ${error.who}`);
+    // Another's, or removed just now.
+    if (error instanceof InUse || codeOf(error) === 'ENOENT') return false;
+    const why = fileError(`cannot write to ${folder}`, error, 'a copy of it that can be written');
+    if (!['EACCES', 'EPERM', 'EROFS'].includes(codeOf(error) ?? '')) throw why;
+    say(`passed over: ${folder}, which has not finished: ${why.message}`);
+    return false;
   }
 }
 

@@ -5,6 +5,7 @@ import { lstat, readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { HostTensor, StateVariable } from '../engine/engine.js';
 import { record } from '../../values/json-record.js';
+import { newestRunIn } from '../run/about-run.js';
 import { RunError } from '../run/run-error.js';
 import { sameChecksum } from './checksum.js';
 import { codeOf, isThere, sha256 } from './files.js';
@@ -55,7 +56,11 @@ export async function findCheckpoint(path: string): Promise<Checkpoint> {
   const what = (await isFolder(path))
     ? `${path} is no checkpoint and no run with one`
     : `${isOne ? '' : 'there is no folder '}${path}${isOne ? ' is a file' : ''}`;
-  const wanted = `give the folder of a run, or of a checkpoint with its manifest.json${isOne ? `; a checkpoint that is one file has a name that ends in ${fileEnding}` : ''}`;
+  const run = newestRunIn(path);
+  const wanted =
+    run === null
+      ? `give the folder of a run, or of a checkpoint with its manifest.json${isOne ? `; a checkpoint that is one file has a name that ends in ${fileEnding}` : ''}`
+      : `give a run in it, such as ${run}`;
   throw new RunError(`${what}; ${await insteadOf(path, wanted)}`);
 }
 
@@ -417,7 +422,7 @@ export async function verifyOthers(checkpoint: Checkpoint): Promise<void> {
 
 /**
  * Puts tensors into variables. All names and shapes must agree; nothing is changed otherwise. Throws a RunError that lists
- * the differences.
+ * the differences. Why there are some is told by whoever looks before, with `checkFits`.
  */
 export function loadInto(
   variables: readonly StateVariable[],
@@ -429,11 +434,15 @@ export function loadInto(
   for (const [path, tensor] of tensors) own.get(path)?.upload(tensor);
 }
 
-/** Throws the RunError of `loadInto` where tensors do not fit, of which the manifest tells before any is read. */
+/**
+ * Throws the RunError of `loadInto` where tensors do not fit, of which the manifest tells before any is read. `why` ends its message: what
+ * can be the cause, and what to do.
+ */
 export function checkFits(
   variables: readonly StateVariable[],
   tensors: ReadonlyMap<string, Pick<HostTensor, 'dtype' | 'shape'>>,
   from: string,
+  why: () => string = () => '',
 ): void {
   const own = new Map(variables.map((variable) => [variable.path, variable]));
   const missing = [...own.keys()].filter((path) => !tensors.has(path));
@@ -449,18 +458,19 @@ export function checkFits(
     const parts = [
       ...(missing.length > 0 ? [`${from} lacks ${some(missing)}`] : []),
       ...(extra.length > 0 ? [`the models lack ${some(extra)}`] : []),
-      ...reshaped.slice(0, 5),
+      ...reshaped.slice(0, shownNames),
+      ...(reshaped.length > shownNames ? [`and so are ${reshaped.length - shownNames} more`] : []),
     ];
-    throw new RunError(
-      `the checkpoint does not fit the models: ${parts.join('; ')}; use the params that it was trained with`,
-    );
+    throw new RunError(`the checkpoint does not fit the models: ${parts.join('; ')}${why()}`);
   }
 }
 
 const show = ({ dtype, shape }: { readonly dtype: string; readonly shape: readonly number[] }): string =>
   `${dtype}[${shape.join(', ')}]`;
 
+const shownNames = 5;
+
 function some(names: readonly string[]): string {
-  const shown = names.slice(0, 5).join(', ');
-  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
+  const shown = names.slice(0, shownNames).join(', ');
+  return names.length > shownNames ? `${shown} and ${names.length - shownNames} more` : shown;
 }

@@ -6,6 +6,7 @@
 import type { DType, HostTensor, Values } from '../engine/engine.js';
 import { fromBfloat16, fromFloat16, fromInt64 } from './narrow-numbers.js';
 import { parseWrittenJson, type StrictValue } from './strict-json.js';
+import { counted, grouped } from '../../values/counted.js';
 
 /** A file that is no valid safetensors file. The message says where it breaks the format. */
 export class SafetensorsError extends Error {
@@ -170,11 +171,12 @@ export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
 
 /** Bytes of the header, which begins at byte 8, of a file of `size` bytes that begins with `start`. */
 export function headerLength(start: Uint8Array, size: number): number {
-  if (size < 8) fail(`the file has ${size} bytes, fewer than the 8 of the header's length`);
+  if (size < 8) fail(`the file has ${counted(size, 'byte')}, fewer than the 8 of the header's length`);
   const view = new DataView(start.buffer, start.byteOffset, start.byteLength);
   const length = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
   if (length > headerLimit) fail(`the header says that it has ${length} bytes, more than ${headerLimit}`);
-  if (8 + length > size) fail(`the header has ${length} bytes, the file only ${size}; it was cut off`);
+  if (8 + length > size)
+    fail(`the header has ${counted(length, 'byte')}, the file only ${grouped(size)}; it was cut off`);
   return length;
 }
 
@@ -276,7 +278,9 @@ function readEntry(name: string, value: StrictValue, start: number): Entry {
   for (const n of shape) size = Number.isSafeInteger(size) ? size * n : size;
   const bytes = unit === 8 ? size : size / 8;
   if (!Number.isSafeInteger(size) || bytes !== end - begin) {
-    fail(`${where} has ${end - begin} bytes, its shape [${shape.join(', ')}] needs ${bytes}`);
+    fail(
+      `${where} has ${counted(end - begin, 'byte')}, its shape [${shape.join(', ')}] needs ${grouped(bytes)}`,
+    );
   }
   return { name, type, shape, begin: start + begin, end: start + end };
 }

@@ -7,6 +7,7 @@ import { dataOf, type CommonOptions, type Data, type OpenRows } from './data.js'
 import { decodeText, folderIn, readBytes, writtenPath, type DataPath, type FileHost } from './files.js';
 import { fieldText, isText, rowSize, type Batch, type RecordType, type RowField } from './record.js';
 import { ColumnMisfit, startTable, type FieldReader, type TableFile } from './table.js';
+import { counted } from '../../values/counted.js';
 
 /** A column's name, several names, or names with `*` for any text, in the order of the file. */
 export type ColumnChoice = string | readonly string[];
@@ -94,7 +95,7 @@ function readTable(text: string, from: TableFile, { columns, delimiter, gaps }: 
   const table = startTable(from, readers);
   for (const { cells, line } of rows) {
     if (cells.length === names.length) table.add(cells, line);
-    else table.reject(`the row has ${cells.length} cells and the header ${names.length}`, line);
+    else table.reject(`the row has ${counted(cells.length, 'cell')} and the header ${names.length}`, line);
   }
   return table.finish();
 }
@@ -158,7 +159,7 @@ function chosenColumns(
   const size = rowSize(field);
   if (choice === undefined && field.shape.length > 0 && !names.includes(name)) {
     throw new DataError(
-      `field '${name}' (${fieldText(field)}) needs ${size} columns; list them, as columns = { ${name}: ["…"] }, or give a pattern with *; the file has ${listed(names)}`,
+      `field '${name}' (${fieldText(field)}) needs ${counted(size, 'column')}; list them, as columns = { ${name}: ["…"] }, or give a pattern with *; the file has ${listed(names)}`,
       { file, line: 1, column: name },
     );
   }
@@ -181,7 +182,7 @@ function chosenColumns(
   if (found.length !== size) {
     const got = found.map((i) => names[i] ?? '');
     throw new DataError(
-      `field '${name}' (${fieldText(field)}) needs ${size} columns, got ${found.length}: ${listed(got)}; correct columns or the shape`,
+      `field '${name}' (${fieldText(field)}) needs ${counted(size, 'column')}, got ${found.length}: ${listed(got)}; correct columns or the shape`,
       { file, line: 1, column: name },
     );
   }

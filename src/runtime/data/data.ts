@@ -5,17 +5,18 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { HostTensor } from '../engine/engine.js';
 import { DataError, mostLeftOut, type LeftOut } from './data-error.js';
-import { RowReader } from './batches.js';
-import type { DataPath, FileHost, ReadFile } from './files.js';
+import { RowReader, type Words } from './batches.js';
+import { writtenPath, type DataPath, type FileHost, type ReadFile } from './files.js';
 import { openLive, type LiveData, type LiveHost, type LiveRows } from './open-live.js';
 import { epochOrder } from './order.js';
 import { checkSplit, partText, rowsOfPart, type Part, type Parts, type Split } from './parts.js';
 import type { RowsOfFiles, SharedRows } from './shared-rows.js';
-import { counted } from '../../values/counted.js';
+import { counted, grouped } from '../../values/counted.js';
 import type { Quantity } from '../../values/units.js';
 import type { HostRow, HostStage, RowOf } from './prepared.js';
 import type { RowWorkers } from './row-workers.js';
-import { columnsOf, toRecord, type Batch, type Column, type RecordType } from './record.js';
+import { nameClasses } from './class-names.js';
+import { recordColumns, isText, toRecord, type Batch, type Column, type RecordType } from './record.js';
 
 /** Options that every data set takes. */
 export interface DataOptions {
@@ -112,6 +113,8 @@ export interface OpenRows {
   handed?(indices: Int32Array): unknown;
   /** The values of a field of all rows, where they are known without reading the rows. */
   classes?(field: string): Int32Array | null;
+  /** Names of the classes 0, 1, 2, … of a field, where the source has them and the record does not; null for another field. */
+  classNames?(field: string): readonly string[] | null;
   /** The file of a row, where each has its own. */
   nameOf?(index: number): string;
   /** The line of a row in the file, where it is known. */
@@ -154,6 +157,12 @@ export interface Source {
   /** Of a live source, whose rows do not exist beforehand: `open` is not called. */
   readonly live?: (host: LiveHost) => Promise<LiveRows>;
 }
+
+/** Names of classes of sources that were opened: all data sets that are made of one have them. */
+const openNames = new WeakMap<Source, (field: string) => readonly string[] | null>();
+
+/** Files of words that were read for what is made of a source, by their paths as written. */
+const openWords = new WeakMap<Source, Words>();
 
 export class Data<B> {
   readonly options: DataOptions;
@@ -207,7 +216,7 @@ export class Data<B> {
 
   /** Names of the source's columns, in the order of a batch's tensors. */
   get fields(): readonly string[] {
-    return columnsOf(this.#record).map(({ name }) => name);
+    return recordColumns(this.#record).map(({ name }) => name);
   }
 
   /** What a row is when it becomes part of a batch. */
@@ -278,7 +287,27 @@ export class Data<B> {
 
   /** The batch that a step gets of the tensors of a host batch. Runs the maps: only inside a step. */
   toBatch(tensors: readonly Tensor[]): B {
+    for (const [at, { name }] of recordColumns(this.#record).entries()) {
+      const [tensor, names] = [tensors[at], this.#classNames(name)];
+      if (tensor !== undefined && names !== null) nameClasses(tensor, names);
+    }
     return this.build(tensors);
+  }
+
+  /** Names of the classes of a field of a batch; null where it has none, or they are not known. */
+  #classNames(field: string): readonly string[] | null {
+    let name = field;
+    for (const { record } of [...this.stages].reverse()) {
+      const made = record[name];
+      if (made === undefined || isText(made)) return null;
+      if (made.words !== undefined)
+        return openWords.get(this.source)?.get(writtenPath(made.words))?.words ?? null;
+      if (made.from === undefined) return null;
+      name = made.from;
+    }
+    const own = this.source.record[name];
+    if (own === undefined || isText(own)) return null;
+    return own.choices ?? openNames.get(this.source)?.(name) ?? null;
   }
 
   async #rowsOf({ shared, ...host }: DataHost): Promise<RowsOfFiles> {
@@ -296,6 +325,7 @@ export class Data<B> {
     const { live } = this.source;
     if (live !== undefined) return openLive(this, live, host);
     const { rows: opened, files } = await this.#rowsOf(host);
+    if (opened.classNames !== undefined) openNames.set(this.source, opened.classNames);
     const readers: RowReader[] = [];
     const close = async (): Promise<void> => {
       try {
@@ -306,10 +336,12 @@ export class Data<B> {
     };
     try {
       const split = this.#split;
-      const ofPart = split === null ? null : await chosenRows(split, opened, columnsOf(this.source.record));
+      const ofPart =
+        split === null ? null : await chosenRows(split, opened, recordColumns(this.source.record));
       const read = [...files];
       const reader = await RowReader.open(this, opened, { ...host, note: (file) => read.push(file) });
       readers.push(reader);
+      openWords.set(this.source, new Map([...(openWords.get(this.source) ?? []), ...reader.words]));
       const good = this.options.onBadRow === 'skip' ? await reader.good(ofPart) : null;
       const all = ofPart?.length ?? opened.length;
       const left = good === null ? 0 : all - good.rows.length;
@@ -340,7 +372,7 @@ export class Data<B> {
       throw new DataError(
         rows === 0
           ? emptyText(label, this.source.name, opened.length, part, left)
-          : `data '${label}' (${this.source.name}) has ${rows} rows${left}, fewer than one batch of ${batch}, and drop_last leaves them out; lower batch or set drop_last = false`,
+          : `data '${label}' (${this.source.name}) has ${counted(rows, 'row')}${left}, fewer than one batch of ${grouped(batch)}, and drop_last leaves them out; lower batch or set drop_last = false`,
       );
     }
     const fields = this.fields;
@@ -368,7 +400,7 @@ export class Data<B> {
       async first(count) {
         if (count > rows)
           throw new DataError(
-            `data '${label}' has ${rows} rows, fewer than the first ${count} that are asked for; ask for fewer`,
+            `data '${label}' has ${counted(rows, 'row')}, fewer than the first ${count} that are asked for; ask for fewer`,
           );
         const indices = Int32Array.from({ length: count }, (_, place) => chosen?.[place] ?? place);
         return { fields, ...(await reader.first(indices)), rows: count, firstRow: 0 };
@@ -443,7 +475,7 @@ async function valuesOf(
 function emptyText(label: string, source: string, all: number, part: Part | null, left: string): string {
   return part === null || all === 0
     ? `data '${label}' (${source}) has no rows${left}; give it at least one`
-    : `data '${label}' (${source}) has no rows: ${partText(part)} of ${all} rows is none${left}; make the part larger, or add rows`;
+    : `data '${label}' (${source}) has no rows: ${partText(part)} of ${counted(all, 'row')} is none${left}; make the part larger, or add rows`;
 }
 
 /** A data set whose batch is the source's record. */

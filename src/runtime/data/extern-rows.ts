@@ -6,6 +6,7 @@ import type { HostRow, ImageOrMissing } from './prepared.js';
 import { fieldText, isOpen, isText, rowSize, type FieldType, type RowField } from './record.js';
 import { checkNames } from './table.js';
 import type { HostTexts } from './texts.js';
+import { counted } from '../../values/counted.js';
 
 /** The rows at `indices` of what `read` gave. Throws a DataError that names row and column where it does not fit the record. */
 export function externRows(
@@ -59,13 +60,13 @@ function listOf(
       ? `a list of ${count}, an entry for each row`
       : `a typed array of ${count} × ${rowSize(field)} values`;
   throw new DataError(
-    `${source}: ${method} of ${count} rows gave ${textOf(values)} for field '${name}' (${fieldText(field)}); give ${wanted}`,
+    `${source}: ${method} of ${counted(count, 'row')} gave ${textOf(values)} for field '${name}' (${fieldText(field)}); give ${wanted}`,
   );
 }
 
 function textOf(values: unknown): string {
   if (values === undefined) return 'nothing';
-  if (isNumbers(values)) return `${values.length} values`;
+  if (isNumbers(values)) return counted(values.length, 'value');
   return Array.isArray(values) ? `a list of ${values.length}` : typeof values;
 }
 

@@ -10,7 +10,7 @@ import { externRows } from './extern-rows.js';
 import { rowsOf, stackedRows, type HostRow } from './prepared.js';
 import {
   allocate,
-  columnsOf,
+  recordColumns,
   fieldText,
   fits,
   isOpen,
@@ -23,6 +23,7 @@ import {
 } from './record.js';
 import { unlessStuck } from './settling.js';
 import { isHostOnly } from './table.js';
+import { counted } from '../../values/counted.js';
 
 /** Arrays that a source may give; values must fit the field's declared type. */
 export type SourceValues = Values | Float64Array | Int8Array | Int16Array | Uint16Array | Uint32Array;
@@ -247,7 +248,7 @@ export function rowsGiven(
   const hostRows = async function* (indices: Int32Array): AsyncGenerator<HostRow> {
     yield* externRows(from, await fieldsAt(indices), indices);
   };
-  const isStacked = columnsOf(record).some(({ field }) => isOpen(field));
+  const isStacked = recordColumns(record).some(({ field }) => isOpen(field));
   return {
     ...(Object.values(record).some(isHostOnly) ? { rows: hostRows } : {}),
     async read(indices) {
@@ -353,7 +354,7 @@ export function toTensor(
   const size = rowSize(field);
   if (values.length !== indices.length * size) {
     throw new DataError(
-      `${source}: ${method} of ${indices.length} rows gave ${values.length} values for field '${name}' (${fieldText(field)}); give ${indices.length} × ${size}`,
+      `${source}: ${method} of ${counted(indices.length, 'row')} gave ${counted(values.length, 'value')} for field '${name}' (${fieldText(field)}); give ${indices.length} × ${size}`,
     );
   }
   const out = allocate(field.dtype, values.length);

@@ -7,6 +7,7 @@ import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { DataError } from './data-error.js';
+import { counted } from '../../values/counted.js';
 
 const unzip = promisify(gunzip);
 
@@ -90,9 +91,12 @@ export async function readBytes(host: FileHost, file: string | DataPath, advice?
     return await unzip(bytes);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new DataError(`the gzip data is damaged (${reason}, ${bytes.length} bytes); fetch the file again`, {
-      file: written,
-    });
+    throw new DataError(
+      `the gzip data is damaged (${reason}, ${counted(bytes.length, 'byte')}); fetch the file again`,
+      {
+        file: written,
+      },
+    );
   }
 }
 

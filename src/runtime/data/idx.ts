@@ -17,6 +17,7 @@ import {
   type FieldType,
   type RecordType,
 } from './record.js';
+import { counted, grouped } from '../../values/counted.js';
 
 export interface IdxOptions extends CommonOptions {
   /** Relative to the data root. Plain or gzip-compressed. */
@@ -59,7 +60,7 @@ export async function openIdx(
   const classes = parseIdx(await readBytes(host, labels, advice), writtenPath(labels), label);
   if (pixels.rows !== classes.rows) {
     throw new DataError(
-      `there are ${classes.rows} labels for the ${pixels.rows} images of ${writtenPath(images)}; both files must belong together`,
+      `the file has ${counted(classes.rows, 'label')}, and ${writtenPath(images)} ${counted(pixels.rows, 'image')}; both files must belong together`,
       { file: writtenPath(labels) },
     );
   }
@@ -77,7 +78,8 @@ function parseIdx(bytes: Buffer, file: string, [name, field]: readonly [string, 
   const fail = (problem: string): never => {
     throw new DataError(problem, { file });
   };
-  if (bytes.length < 4) fail(`the file has ${bytes.length} bytes, too few for an IDX header; fetch it again`);
+  if (bytes.length < 4)
+    fail(`the file has ${counted(bytes.length, 'byte')}, too few for an IDX header; fetch it again`);
   const magic = bytes.readUInt32BE(0);
   if (magic >>> 16 !== 0) {
     fail(
@@ -92,7 +94,9 @@ function parseIdx(bytes: Buffer, file: string, [name, field]: readonly [string, 
   const rank = magic & 0xff;
   const header = 4 + 4 * rank;
   if (rank === 0 || bytes.length < header) {
-    fail(`the header promises ${rank} sizes and the file has ${bytes.length} bytes; fetch it again`);
+    fail(
+      `the header promises ${counted(rank, 'size')} and the file has ${counted(bytes.length, 'byte')}; fetch it again`,
+    );
   }
   const [rows = 0, ...shape] = Array.from({ length: rank }, (_, i) => bytes.readUInt32BE(4 + 4 * i));
   const size = rowSize(field);
@@ -104,7 +108,7 @@ function parseIdx(bytes: Buffer, file: string, [name, field]: readonly [string, 
   }
   if (bytes.length !== header + rows * size) {
     fail(
-      `the header promises ${rows} rows of ${size} bytes (${header + rows * size} in all), the file has ${bytes.length} bytes unpacked; it is cut short or damaged, fetch it again`,
+      `the header promises ${counted(rows, 'row')} of ${counted(size, 'byte')} (${grouped(header + rows * size)} in all), the file has ${counted(bytes.length, 'byte')} unpacked; it is cut short or damaged, fetch it again`,
     );
   }
   const values = allocate(field.dtype, rows * size);

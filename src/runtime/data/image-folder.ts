@@ -100,7 +100,11 @@ async function namesIn(folder: string, written: string, folders: boolean): Promi
 
 const ending = /\.(png|jpe?g)$/i;
 
-async function picturesIn(root: string, written: string, label: FieldType): Promise<readonly Picture[]> {
+async function picturesIn(
+  root: string,
+  written: string,
+  label: FieldType,
+): Promise<{ readonly found: readonly Picture[]; readonly classes: readonly string[] }> {
   const classes = await namesIn(root, written, true);
   if (classes.length === 0)
     throw new DataError('there is no folder in it; each class has a folder of its own', { file: written });
@@ -123,7 +127,7 @@ async function picturesIn(root: string, written: string, label: FieldType): Prom
       });
     }
   }
-  return pictures;
+  return { found: pictures, classes: choices ?? classes };
 }
 
 /** Files that are read at once: a disk with many heads, or one over a network, is kept busy. */
@@ -246,7 +250,7 @@ async function openFolder(
 ): Promise<OpenRows> {
   const written = writtenPath(root);
   const [label, labelType] = fields.label;
-  const found = await picturesIn(resolvePath(host.root, root), written, labelType);
+  const { found, classes } = await picturesIn(resolvePath(host.root, root), written, labelType);
   const { kept: pictures, leftOut } =
     onBadRow === 'error' ? { kept: found, leftOut: [] } : await readable(found, fields);
   host.note?.(await folderRead(pictures, written));
@@ -264,6 +268,7 @@ async function openFolder(
     rows,
     handed: picturesAt,
     classes: (field) => (field === label ? Int32Array.from(pictures, (picture) => picture.label) : null),
+    classNames: (field) => (field === label ? classes : null),
     nameOf: (index) => pictures[index]?.written ?? written,
     read: (indices) =>
       stackedRows(record, rows(indices), indices, (row) => ({ file: pictures[row]?.written ?? written })),

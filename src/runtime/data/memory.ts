@@ -1,16 +1,16 @@
 /** Rows that are held in memory, a typed array for each field: what most sources become once they are read. */
 import type { Values } from '../engine/engine.js';
 import type { OpenRows } from './data.js';
-import { columnsOf, gatherRows, type FieldType, type RecordType } from './record.js';
+import { recordColumns, gatherRows, type FieldType, type RecordType } from './record.js';
 
-/** `columns` holds the values of each column of the record (`columnsOf`), all rows one after the other. */
+/** `columns` holds the values of each column of the record (`recordColumns`), all rows one after the other. */
 export function rowsInMemory(
   record: RecordType,
   columns: ReadonlyMap<string, Values>,
   length: number,
   skipped = 0,
 ): OpenRows {
-  const parts = columnsOf(record).flatMap(({ name, field }): { field: FieldType; values: Values }[] => {
+  const parts = recordColumns(record).flatMap(({ name, field }): { field: FieldType; values: Values }[] => {
     const values = columns.get(name);
     return values === undefined ? [] : [{ field, values }];
   });

@@ -20,6 +20,7 @@ import {
   type FieldType,
   type RecordType,
 } from './record.js';
+import { counted } from '../../values/counted.js';
 
 export interface NpyOptions extends CommonOptions {
   /** Relative to the data root. */
@@ -75,7 +76,7 @@ export function npz<B extends Batch>({ file, record, ...common }: NpzOptions): D
         first ??= { name, rows };
         if (rows !== first.rows)
           throw new DataError(
-            `there are ${rows} rows in '${name}' and ${first.rows} in '${first.name}'; both must belong together`,
+            `there ${rows === 1 ? 'is' : 'are'} ${counted(rows, 'row')} in '${name}' and ${first.rows} in '${first.name}'; both must belong together`,
             { file: written },
           );
         columns.set(name, values);
@@ -236,7 +237,7 @@ interface ArrayLayout {
 
 const wrongLength = (fail: (problem: string) => never, count: number, size: number, bytes: number): never =>
   fail(
-    `the header promises ${count} values of ${size} bytes, there are ${bytes} bytes; it is cut short or damaged, write it again`,
+    `the header promises ${counted(count, 'value')} of ${counted(size, 'byte')}, and has ${counted(bytes, 'byte')} behind it; it is cut short or damaged, write it again`,
   );
 
 /** How an array lies in its bytes, of which the header is needed alone. */

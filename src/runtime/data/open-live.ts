@@ -13,6 +13,7 @@ import { allocate, fieldText, isText, rowSize, type FieldType } from './record.j
 import { unlessAborted } from './settling.js';
 import { isHostOnly } from './table.js';
 import { Turns } from './turns.js';
+import { counted } from '../../values/counted.js';
 
 type HostArrays = Readonly<Record<string, Values>>;
 type HostModel = ModelFunction<HostArrays, Values | HostArrays>;
@@ -260,7 +261,7 @@ function inputsOf(
       throw new DataError(`${name} takes ${input} (${fieldText(field)}) as a ${own.constructor.name}`);
     if (values.length !== count)
       throw new DataError(
-        `${name} takes ${rows} × ${rowSize(field)} values of ${input} (${fieldText(field)}) for ${rows} rows, got ${values.length}`,
+        `${name} takes ${rows} × ${rowSize(field)} values of ${input} (${fieldText(field)}) for ${counted(rows, 'row')}, got ${values.length}`,
       );
     // The source may go on with its array while the model computes.
     own.set(values);

@@ -9,7 +9,7 @@ import { BadRow, BadValue, DataError } from './data-error.js';
 import type { DataPath } from './files.js';
 import {
   allocate,
-  columnsOf,
+  recordColumns,
   fieldText,
   gatherRows,
   isText,
@@ -54,7 +54,7 @@ export function* rowsOf(
   tensors: readonly HostTensor[],
   count: number,
 ): Generator<HostRow> {
-  const columns = columnsOf(record);
+  const columns = recordColumns(record);
   const part = (at: number, row: number): Image | null => {
     const column = columns[at];
     const tensor = tensors[at];
@@ -117,7 +117,7 @@ export async function fillRows(
   stop: () => void = () => undefined,
 ): Promise<BatchTexts> {
   const { record } = preparing;
-  const columns = columnsOf(record);
+  const columns = recordColumns(record);
   const texts = new Map<string, string[]>();
   for (const [name, field] of Object.entries(record)) if (isText(field)) texts.set(name, []);
   let at = 0;
@@ -252,7 +252,7 @@ export function roomFor(
   rows: number,
   shared: readonly SharedArrayBuffer[] | null = null,
 ): readonly HostTensor[] {
-  return columnsOf(record).map(({ field }, index) => {
+  return recordColumns(record).map(({ field }, index) => {
     const { dtype, shape } = field;
     // What has no one size fits no row.
     const count = Math.max(0, rows * rowSize(field));
@@ -264,7 +264,7 @@ export function roomFor(
 
 /** Memory that threads share, for up to so many rows of each column. */
 export function sharedRoom(record: RecordType, rows: number): readonly SharedArrayBuffer[] {
-  return columnsOf(record).map(({ field }) => {
+  return recordColumns(record).map(({ field }) => {
     const bytes = field.dtype === 'f32' || field.dtype === 'i32' ? 4 : 1;
     return new SharedArrayBuffer(Math.max(0, rows * rowSize(field)) * bytes);
   });

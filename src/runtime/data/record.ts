@@ -5,6 +5,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { DType, HostTensor, Values } from '../engine/engine.js';
 import { DataError } from './data-error.js';
+import type { DataPath } from './files.js';
 import { Texts, textsHere, type TextKind } from './texts.js';
 
 /** A field of numbers of a row. `shape` is of one row, without the batch; -1 stands for a size that differs from row to row. */
@@ -15,6 +16,10 @@ export interface FieldType {
   readonly names?: readonly string[];
   /** Texts that stand for 0, 1, 2, … in sources that hold text. */
   readonly choices?: readonly string[];
+  /** Of what `prepare` gives: the field of the rows before whose classes it has, handed on as they are, and so their names. */
+  readonly from?: string;
+  /** Of what `prepare` gives: the file whose words are the names of its classes. */
+  readonly words?: string | DataPath;
   /** Whether its values may be missing: a mask is beside them, and 0 in their place. */
   readonly missing?: boolean;
 }
@@ -57,7 +62,7 @@ export interface Column {
 }
 
 /** The tensors of a batch, in their order: the values of each field of numbers, and a mask behind those that may be missing. */
-export function columnsOf(record: RecordType): readonly Column[] {
+export function recordColumns(record: RecordType): readonly Column[] {
   return Object.entries(record).flatMap(([name, field]): readonly Column[] =>
     isText(field)
       ? []
@@ -139,9 +144,9 @@ export function gatherRows(field: FieldType, values: Values, indices: Int32Array
   return { dtype: field.dtype, shape: [indices.length, ...field.shape], values: out };
 }
 
-/** Tensors in the order of `columnsOf`, by the names of the fields. */
+/** Tensors in the order of `recordColumns`, by the names of the fields. */
 export function toRecord<B extends Batch>(record: RecordType, tensors: readonly Tensor[]): B {
-  const columns = columnsOf(record);
+  const columns = recordColumns(record);
   if (tensors.length !== columns.length) {
     throw new DataError(
       `a batch of ${columns.map(({ name }) => name).join(', ')} needs ${columns.length} tensors, got ${tensors.length}`,

@@ -15,6 +15,7 @@ import {
   type RowWorkerStart,
   type ToRowWorker,
 } from './row-messages.js';
+import { counted, grouped } from '../../values/counted.js';
 
 /** A trainer's class, as far as a worker needs it. */
 export interface RowWorkerTrainer {
@@ -153,7 +154,10 @@ class RowServer {
     stop();
     const { maker, words } = await this.#openedOf(set, data);
     if (maker.length !== undefined && maker.length !== length)
-      throw this.#another(set, `its source has ${maker.length} rows there, and ${length} here`);
+      throw this.#another(
+        set,
+        `its source has ${counted(maker.length, 'row')} there, and ${grouped(length)} here`,
+      );
     const places = Array.from(indices, (row) => ({ seed, label: set, epoch, row, words }));
     const preparing = { ...data.preparing, places, where };
     const rows = maker.rows(indices, handed);

@@ -7,7 +7,7 @@ import type { DType, HostTensor, Values } from '../engine/engine.js';
 import { rowsOf, stackedRows, type HostRow } from './prepared.js';
 import {
   allocate,
-  columnsOf,
+  recordColumns,
   isOpen,
   isText,
   maskName,
@@ -18,6 +18,7 @@ import {
   type TextField,
 } from './record.js';
 import type { HostTexts } from './texts.js';
+import { counted } from '../../values/counted.js';
 
 /**
  * What reads one field of a row of type R: pushes `rowSize` numbers, or throws a `Misfit`. Of a field that may be missing, as many
@@ -164,7 +165,7 @@ export function checkNames(
     if (known === undefined) sizes.set(name, { size, field: own });
     else if (known.size !== size)
       throw new Misfit(
-        `it has ${size} values and '${known.field}' ${known.size}, where both are to have '${name}'`,
+        `it has ${counted(size, 'value')} and '${known.field}' ${known.size}, where both are to have '${name}'`,
       );
   });
 }
@@ -195,7 +196,7 @@ function rowsWithCells(
       at += 1;
     }
   };
-  const isStacked = columnsOf(record).some(({ field }) => isOpen(field));
+  const isStacked = recordColumns(record).some(({ field }) => isOpen(field));
   return {
     ...inMemory,
     leftOut,

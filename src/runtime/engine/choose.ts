@@ -1,6 +1,6 @@
 /** Which engine a run uses: the native one where a library is found, else the embedded one. */
 import { RunError } from '../run/run-error.js';
-import { createEmbeddedEngine } from './embedded.js';
+import { createEmbeddedEngine, embeddedName } from './embedded.js';
 import type { Engine } from './engine.js';
 import type { CompileMode } from './tensorflow/compiled-step.js';
 import { resolvePrecision, type Precision } from './tensorflow/precision.js';
@@ -19,6 +19,8 @@ export interface EngineChoice {
   readonly precision?: Precision | undefined;
   readonly forcePrecision?: boolean | undefined;
   readonly deterministic?: boolean | undefined;
+  /** The version of the engine that a run was on until now, as a checkpoint has it: `auto` stays there where it can. */
+  readonly ranOn?: string | undefined;
   readonly environment?: Environment | undefined;
 }
 
@@ -29,8 +31,20 @@ export interface ChosenEngine {
 }
 
 /** Starts an engine. Rejects with a RunError where `tensorflow` is asked for and cannot be had. */
-export async function chooseEngine({ engine, environment, ...how }: EngineChoice): Promise<ChosenEngine> {
+export async function chooseEngine({
+  engine,
+  environment,
+  ranOn,
+  ...how
+}: EngineChoice): Promise<ChosenEngine> {
   if (engine === 'embedded') return { engine: await embedded(how), note: null };
+  if (engine === 'auto' && ranOn?.startsWith(embeddedName) === true && canEmbed(how)) {
+    const other =
+      search(environment).chosen === null
+        ? null
+        : 'it goes on on the embedded engine, as before; --engine tensorflow takes TensorFlow';
+    return { engine: await embedded(how), note: other };
+  }
   const { chosen, passedOver } = search(environment);
   let cure = 'run `ztrainc engine install` to get TensorFlow';
   const faults = passedOver.map(({ source, problem }) => `${source}: ${problem ?? 'not usable'}`);
@@ -60,6 +74,10 @@ export async function chooseEngine({ engine, environment, ...how }: EngineChoice
   }
   return { engine: await embedded(how), note: faults.length === 0 ? null : message };
 }
+
+/** Whether the embedded engine has what is asked for. */
+const canEmbed = ({ precision, device }: Partial<EngineChoice>): boolean =>
+  precision !== 'bf16' && precision !== 'f16' && device?.startsWith('gpu') !== true;
 
 async function embedded({ precision = 'f32', device = 'auto' }: Partial<EngineChoice>): Promise<Engine> {
   if (device.startsWith('gpu')) {

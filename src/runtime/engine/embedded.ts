@@ -14,6 +14,9 @@ export interface EmbeddedOptions {
   readonly notes?: readonly string[] | undefined;
 }
 
+/** How the version of this engine begins. */
+export const embeddedName = 'tfjs-backend-wasm';
+
 let ready: Promise<void> | null = null;
 
 /**
@@ -25,7 +28,7 @@ export async function createEmbeddedEngine(options: EmbeddedOptions = {}): Promi
   await ready;
   return makeDeviceEngine({
     name: 'embedded',
-    version: `tfjs-backend-wasm ${version_wasm} (simd)`,
+    version: `${embeddedName} ${version_wasm} (simd)`,
     notes: options.notes,
     activate: () => {
       useBackend('wasm');

@@ -1,6 +1,7 @@
 /** State variables of the engines that run on tfjs: a kept tensor that a step replaces. */
 import { engine, type DataType, type Tensor } from '@tensorflow/tfjs-core';
 import type { DType, HostTensor, StateVariable, Values } from './engine.js';
+import { counted } from '../../values/counted.js';
 
 /** The library's element type; bytes are widened. */
 export function deviceType(dtype: DType): DataType {
@@ -28,7 +29,7 @@ export function toDevice(host: HostTensor): Tensor {
   const size = host.shape.reduce((product, n) => product * n, 1);
   if (host.values.length !== size) {
     throw new Error(
-      `${host.values.length} values arrived for shape [${host.shape.join(', ')}], which holds ${size}`,
+      `${counted(host.values.length, 'value')} arrived for shape [${host.shape.join(', ')}], which holds ${size}`,
     );
   }
   return engine().makeTensor(deviceValues(host), [...host.shape], deviceType(host.dtype));

@@ -1,8 +1,9 @@
 /** F1, precision, recall and the confusion matrix: counts of classes, which add up over batches. */
+import { classNamesOf } from '../data/class-names.js';
 import { offTape } from '../engine/tape.js';
 import * as ops from '../ops/index.js';
 import { run } from '../ops/kernel.js';
-import type { Figures, Reduction, Total, Totals } from '../rows/reduction.js';
+import type { Figures, Reduction, Table, Total, Totals } from '../rows/reduction.js';
 import type { Tensor, Tensor1D, Tensor2D } from '../tensor.js';
 import { decisionsOf, holdsNaN, type ClassOptions, type WeightOption } from './decisions.js';
 
@@ -139,6 +140,7 @@ export interface ConfusionOptions extends WeightOption, ClassOptions {
 /** Row i, column j: how many rows of class i were taken for class j (or what they weigh). All NaN where a logit is. */
 export function confusionMatrix(logits: Tensor, label: Tensor, options: ConfusionOptions = {}): Figures {
   const { normalize = 'none' } = options;
+  let size = 0;
   const totals = offTape(() => {
     const { guess, truth, weight, common, classes } = decisionsOf('confusionMatrix', logits, label, options);
     // Sums by label, in f32 also where products are narrow. What is no label was refused, or is NaN in `truth` and stays so.
@@ -151,9 +153,12 @@ export function confusionMatrix(logits: Tensor, label: Tensor, options: Confusio
       { x: rows, segmentIds: ops.argmax<Tensor1D>(truth) },
       { numSegments: classes },
     );
+    size = classes;
     return new Map<string, Total>([['counts', { kind: 'sum', value: counts }], ...common]);
   });
-  return { totals, figures: (sums) => normalized(sums, normalize) };
+  const names = classNamesOf(label, size);
+  const figures = (sums: Totals): Table => normalized(sums, normalize);
+  return names === null ? { totals, figures } : { totals, figures, classes: names };
 }
 
 const kept = (truth: Tensor2D): Tensor1D => ops.maxOf<Tensor1D>(truth, { axis: 1 });

@@ -5,6 +5,7 @@ import { currentStep } from '../trainer/step-context.js';
 import { constantInitializer, initializer } from './initializers.js';
 import { Module } from './module.js';
 import type { Weight } from './weight.js';
+import { counted } from '../../values/counted.js';
 
 /** A whole number of at least 1, or an error that names the layer and the option. */
 export function checkCount(layer: string, option: string, value: number): void {
@@ -17,7 +18,7 @@ export function checkCount(layer: string, option: string, value: number): void {
 export function checkLast(layer: string, x: Tensor, size: number): void {
   if (x.rank === 0 || x.shape.at(-1) !== size) {
     throw new Error(
-      `${layer} was made for ${size} values in the last axis, got [${x.shape.join(', ')}]; check what comes before it`,
+      `${layer} was made for ${counted(size, 'value')} in the last axis, got [${x.shape.join(', ')}]; check what comes before it`,
     );
   }
 }

@@ -7,6 +7,7 @@ import { ranked } from '../tensor.js';
 import { run, shapeText, sizeAt, tensorText } from './kernel.js';
 import type { Draw } from './random.js';
 import { cast, range, slice } from './shapes.js';
+import { counted } from '../../values/counted.js';
 
 /** A tensor, or the fields of a batch. */
 export type Rows = Tensor | Readonly<Record<string, Tensor | OrMissing<Tensor>>>;
@@ -72,7 +73,7 @@ export function rowsOf<B extends Rows>(
     from + count > rows
   ) {
     throw new Error(
-      `rows_of takes ${count} rows from row ${from} on, but the batch has ${rows}; set drop_last = true where the last batch is shorter`,
+      `rows_of takes ${counted(count, 'row')} from row ${from} on, but the batch has ${rows}; set drop_last = true where the last batch is shorter`,
     );
   }
   return eachOf(of, (x) => slice<Tensor>(x, [[from, from + count]]));

@@ -1,8 +1,6 @@
 /** Numbers and lines as a run prints them. */
 import { columnsOf, wrapWords } from '../../values/words.js';
 
-export { columnsOf, wrapWords } from '../../values/words.js';
-
 /** Four significant digits, whole numbers in full; very large and very small ones with an exponent. */
 export function showNumber(value: number): string {
   if (!Number.isFinite(value)) return String(value);

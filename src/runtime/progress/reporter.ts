@@ -1,10 +1,13 @@
 /** Where a run's lines go: to a terminal with one live line below, or to a file or pipe with plain lines only. */
-import { fit, rowsOf, wrapWords } from './format.js';
+import { wrapWords } from '../../values/words.js';
+import { fit, rowsOf } from './format.js';
 
 /** A run's voice: lines that stay, and one line that is replaced. */
 export interface Reporter {
   /** A line that stays. */
   line(text: string): void;
+  /** One that every run has: what it is, its metrics, how it ended. Of several runs it may be in their logs alone. */
+  usual(text: string): void;
   /** Replaces the live line, where there is one. */
   live(text: string): void;
   /** Whether a live line is shown. */
@@ -25,6 +28,7 @@ export interface LineStream {
 /** Says nothing. */
 export const silent: Reporter = {
   line: () => undefined,
+  usual: () => undefined,
   live: () => undefined,
   isLive: false,
   columns: () => Number.POSITIVE_INFINITY,
@@ -33,11 +37,13 @@ export const silent: Reporter = {
 
 /** Plain lines; `live` writes nothing. */
 export function plainReporter(stream: LineStream, log: (line: string) => void): Reporter {
+  const line = (text: string): void => {
+    stream.write(`${text}\n`);
+    log(text);
+  };
   return {
-    line: (text) => {
-      stream.write(`${text}\n`);
-      log(text);
-    },
+    line,
+    usual: line,
     live: () => undefined,
     isLive: false,
     columns: () => Number.POSITIVE_INFINITY,
@@ -61,13 +67,15 @@ export function liveReporter(stream: LineStream, log: (line: string) => void): R
   let shown = '';
   const columns = (): number => Math.max(10, widthOf(stream));
   const away = (): string => erase(shown, widthOf(stream));
+  const line = (text: string): void => {
+    const before = shown === '' ? '' : away();
+    shown = fit(shown, columns() - 1);
+    stream.write(`${before}${text}\n${shown}`);
+    log(text);
+  };
   return {
-    line: (text) => {
-      const before = shown === '' ? '' : away();
-      shown = fit(shown, columns() - 1);
-      stream.write(`${before}${text}\n${shown}`);
-      log(text);
-    },
+    line,
+    usual: line,
     live: (text) => {
       const before = away();
       // One column is left free: a full line would wrap, and could not be taken back.
@@ -84,8 +92,8 @@ export function liveReporter(stream: LineStream, log: (line: string) => void): R
 }
 
 /** A line of words that stays: wrapped by words where the terminal is narrow. Not for a command, which is copied as a whole. */
-export function sayWords(reporter: Reporter, text: string): void {
-  for (const part of wordLines(text, reporter.columns())) reporter.line(part);
+export function sayWords(reporter: Reporter, text: string, how: 'line' | 'usual' = 'line'): void {
+  for (const part of wordLines(text, reporter.columns())) reporter[how](part);
 }
 
 /** Lines of an add-on may be several, or have columns of their own, which words that flow would take apart. */
@@ -112,7 +120,7 @@ export function reporterFor(
   environment: Readonly<Record<string, string | undefined>>,
   log: (line: string) => void,
 ): Reporter {
-  if (progress === 'none') return { ...silent, line: log };
+  if (progress === 'none') return { ...silent, line: log, usual: log };
   const plain =
     (environment['CI'] ?? '') !== '' ||
     (environment['NO_COLOR'] ?? '') !== '' ||

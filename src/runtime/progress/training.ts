@@ -5,8 +5,9 @@ import type { FitListener, FitResult, MetricsRecord } from '../trainer/fit.js';
 import type { Session } from '../trainer/session.js';
 import type { Throughput } from '../addons/addon.js';
 import { tellStep } from '../../values/step-channel.js';
+import { columnsOf, wrapWords } from '../../values/words.js';
 import {
-  columnsOf,
+  fit,
   fitParts,
   fittingWidths,
   showCount,
@@ -14,9 +15,9 @@ import {
   showSeconds,
   table,
   wrapParts,
-  wrapWords,
 } from './format.js';
 import { sayWords, type Reporter } from './reporter.js';
+import { counted } from '../../values/counted.js';
 
 /** The epoch of the step that ended last, counted from 1. */
 function epochOf(step: number, { stepsPerEpoch }: { readonly stepsPerEpoch: number }): number {
@@ -53,23 +54,77 @@ export function spacing(least: number, seconds: number): number {
   return Math.max(least, Math.min(seldomSeconds, seconds / 200));
 }
 
-/** A metric that is a table: its name, then its rows, the first `most`. Its name says how much is not shown. */
+/** How a table is shown: in how many columns of a terminal, how many of its rows, and what its rows and columns are called. */
+export interface TableStyle {
+  readonly columns: number;
+  readonly most?: number;
+  readonly classes?: readonly string[] | undefined;
+}
+
+/**
+ * A metric that is a table: its name, then its rows, the first `most`. Its name says how much is not shown. Where its classes have names, each
+ * row begins with its own, and a line above the rows has those of the columns; where these would make columns of the table go, their
+ * numbers, which stand before the names of the rows then.
+ */
 export function tableLines(
   name: string,
   values: Table,
-  columns: number,
-  most = Number.POSITIVE_INFINITY,
+  { columns, most = Number.POSITIVE_INFINITY, classes }: TableStyle,
 ): readonly string[] {
   const rows = values.slice(0, most).map((row) => row.map(showNumber));
-  const shown = fittingWidths(rows, columns).length;
   const across = values[0]?.length ?? 0;
+  const lines = classes === undefined ? rows : withNames(rows, classes, columns);
+  const shown = fittingWidths(lines, columns).length - (classes === undefined ? 0 : 1);
   const whole = rows.length === values.length && shown === across;
   const size = (down: number, wide: number): string => `${showCount(down)} × ${showCount(wide)}`;
   return [
     whole ? name : `${name}: ${size(rows.length, shown)} of ${size(values.length, across)}`,
-    ...table(rows, columns),
+    ...table(lines, columns),
   ];
 }
+
+/** Names of classes are cut to so many columns, and where that makes numbers go, to as many as are left, but to no fewer than these. */
+const longestName = 24;
+const leastName = 8;
+
+/** The rows of a table with the names of their classes, under a line with those of the columns. */
+function withNames(
+  rows: readonly (readonly string[])[],
+  classes: readonly string[],
+  columns: number,
+): readonly (readonly string[])[] {
+  const width = Math.min(columns, widest);
+  // A line break in the name of a folder is none in the table.
+  const cut = (longest: number): readonly string[] =>
+    classes.map((each) => fit(each.replaceAll(/\s/g, ' '), longest));
+  const under = (above: readonly string[], before: readonly string[]): readonly (readonly string[])[] => [
+    ['', ...above],
+    ...rows.map((row, at) => [before[at] ?? '', ...row]),
+  ];
+  const widthOf = (lines: readonly (readonly string[])[]): number =>
+    fittingWidths(lines, Number.POSITIVE_INFINITY).reduce((sum, each) => sum + each + 2, -2);
+  const whole = cut(longestName);
+  const named = under(whole, whole);
+  if (widthOf(named) <= width) return named;
+  const digits = String(classes.length - 1).length;
+  const numbers = classes.map((_, at) => String(at));
+  const room =
+    width -
+    widthOf(
+      under(
+        numbers,
+        numbers.map((each) => `${each.padStart(digits)} `),
+      ),
+    );
+  const names = cut(Math.max(leastName, Math.min(longestName, room)));
+  return under(
+    numbers,
+    numbers.map((each, at) => `${each.padStart(digits)} ${names[at] ?? ''}`),
+  );
+}
+
+/** Columns of a table that nobody cuts, as where it goes to a file: names above them do not make it wider than this. */
+const widest = 120;
 
 /** Prints what the loop tells. */
 export class TrainingProgress implements FitListener {
@@ -87,6 +142,7 @@ export class TrainingProgress implements FitListener {
   /** When a batch of a validation was shown last, by the process's clock. */
   #validated = Number.NEGATIVE_INFINITY;
   readonly #tables = new Map<string, Table>();
+  readonly #classes = new Map<string, readonly string[]>();
 
   constructor(
     private readonly session: Session,
@@ -107,6 +163,11 @@ export class TrainingProgress implements FitListener {
   /** The newest of each metric that is a table, by its full name. */
   get tables(): ReadonlyMap<string, Table> {
     return this.#tables;
+  }
+
+  /** What the rows and columns of those are called, where they have names. */
+  get classes(): ReadonlyMap<string, readonly string[]> {
+    return this.#classes;
   }
 
   note(line: string): void {
@@ -130,7 +191,9 @@ export class TrainingProgress implements FitListener {
 
   metrics(record: MetricsRecord): void {
     this.record(record);
-    for (const [name, values] of record.tables) this.#tables.set(`${record.stage}.${name}`, values);
+    const { stage, tables, classes } = record;
+    for (const [name, values] of tables) this.#tables.set(`${stage}.${name}`, values);
+    for (const [name, values] of classes ?? []) this.#classes.set(`${stage}.${name}`, values);
     const { over, at } = record;
     if (over !== 'pass') this.#running = metricParts(record.metrics);
     // On a terminal the live line shows windows; elsewhere a line now and then is enough.
@@ -187,7 +250,7 @@ export class TrainingProgress implements FitListener {
       ...rates,
     ];
     const rate = over === 'pass' ? [] : this.#rate(at, record.throughput);
-    for (const line of wrapParts([...parts, ...rate], width)) this.reporter.line(line);
+    for (const line of wrapParts([...parts, ...rate], width)) this.reporter.usual(line);
   }
 
   /** Learning rates of the step that ended, and which of them moved nothing. */
@@ -305,7 +368,7 @@ export function summaryLines(
     at.seconds > 0
       ? [`${showNumber(at.step / at.seconds)} steps/s`, `${showNumber(rows / at.seconds)} rows/s`]
       : [];
-  const ended = [endText(result), `after ${at.step} steps`, `in ${showSeconds(at.seconds)}`];
+  const ended = [endText(result), `after ${counted(at.step, 'step')}`, `in ${showSeconds(at.seconds)}`];
   const whole = [ended.join(' '), ...rates].join(', ');
   const values = [...result.metrics].map(([name, value]) => [name, showNumber(value)]);
   return [

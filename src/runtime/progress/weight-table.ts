@@ -1,7 +1,9 @@
 /** The table of weights: what a model holds, how much of that is trained, and when. */
 import type { TrainedTimes } from '../trainer/freezing.js';
 import type { Session } from '../trainer/session.js';
-import { showBytes, showCount, table, wrapWords } from './format.js';
+import { wrapWords } from '../../values/words.js';
+import { showBytes, showCount, table } from './format.js';
+import { counted } from '../../values/counted.js';
 
 /** Whether a weight changes: at no time, in every step, or in a part of the run. */
 interface Share {
@@ -42,7 +44,7 @@ export function weightTable(session: Session, columns: number, depth = Infinity)
   return [
     ...table([['weights', 'shape', 'count', 'bytes'], ...rows], columns),
     ...wrapWords(
-      `${showCount(total)} values (${showBytes(4 * total)}), ${showCount(total - sums.never)} trained${part}`,
+      `${counted(total, 'value')} (${showBytes(4 * total)}), ${showCount(total - sums.never)} trained${part}`,
       columns,
     ),
   ];

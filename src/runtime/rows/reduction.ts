@@ -56,6 +56,8 @@ export type Table = readonly (readonly number[])[];
 export interface Figures {
   readonly totals: ReadonlyMap<string, Total>;
   readonly figures: (totals: Totals) => ReadonlyMap<string, number> | Table;
+  /** Of a table: names of its rows and columns, where they are classes that have names. */
+  readonly classes?: readonly string[];
 }
 
 const isCount = (name: string): boolean => /(^|\.)count\d*$/.test(name);

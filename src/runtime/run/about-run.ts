@@ -1,4 +1,5 @@
 /** Small files that say what a run is: read as those of a checkpoint are, for what stands in their place may be no file at all. */
+import { existsSync, readdirSync } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { record } from '../../values/json-record.js';
@@ -49,4 +50,17 @@ export async function refuseIrregular(run: string): Promise<void> {
     const what = found.isSymbolicLink() ? 'a link' : found.isDirectory() ? 'a folder' : 'no regular file';
     throw new RunError(`cannot go on with ${run}: ${file} is ${what}; remove it`);
   }
+}
+
+/** The last by name, and so the newest, of the runs that lie in a folder; null where there are none, or it cannot be read. */
+export function newestRunIn(folder: string): string | null {
+  let names: readonly string[];
+  try {
+    names = readdirSync(folder);
+  } catch {
+    return null;
+  }
+  const runs = names.filter((name) => existsSync(join(folder, name, 'run.json')));
+  const [newest] = runs.sort().reverse();
+  return newest === undefined ? null : join(folder, newest);
 }

@@ -1,17 +1,6 @@
 /** A run's folder: what it was (`run.json`), what it measured (`metrics.jsonl`), said (`console.log`) and came to (`summary.json`). */
 import { randomBytes } from 'node:crypto';
-import {
-  appendFileSync,
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  fsyncSync,
-  ftruncateSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-} from 'node:fs';
+import { appendFileSync, closeSync, existsSync, readdirSync } from 'node:fs';
 import { makeFolder } from '../../values/folders.js';
 import { join } from 'node:path';
 import type { Json } from '../addons/addon.js';
@@ -23,6 +12,8 @@ import {
   sweepTemporaries,
 } from '../checkpoint/files.js';
 import { lockFolder, lockName, type FolderLock } from '../checkpoint/lock.js';
+import { newestRunIn } from './about-run.js';
+import { MetricsFile, openGrowing, type MetricsMark } from './metrics-file.js';
 import { RunError } from './run-error.js';
 
 /** `20260131-142501-3f1c`, in UTC, for a new run. */
@@ -47,9 +38,9 @@ export interface RunFolder {
   write(name: 'run.json' | 'summary.json', value: unknown): Promise<void>;
   /** Replaces `run.json` without waiting, for a process that ends now. */
   writeNow(value: unknown): void;
-  /** Bytes of the files that grow: whoever goes on from here cuts off what came later. */
-  lengths(): Readonly<Record<'metrics.jsonl', number>>;
-  /** Cuts the files that grow back to what they were at the checkpoint that the run goes on from. What is gone of them, or null. */
+  /** What `metrics.jsonl` is now: whoever goes on from here cuts off what came later. */
+  marks(): MetricsMark;
+  /** Cuts `metrics.jsonl` back to what it was at the checkpoint that the run goes on from. What was wrong with it, or null. */
   cut?(): string | null;
   /** Waits until what was written is on the disk. Throws a RunError where the folder is another process's by now. */
   flush(): void;
@@ -77,7 +68,7 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
       );
     refuseOthers(path);
     await sweepTemporaries(path, isLeftOver);
-    return openFiles(path, openFile(path, 'metrics.jsonl', constants.O_EXCL), lock);
+    return openFiles(path, MetricsFile.create(path), lock);
   } catch (error) {
     lock?.release();
     throw fileError(`cannot use ${path} as the run's folder`, error);
@@ -86,7 +77,7 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
 
 /** Whether something is what a process that was killed had half written for a run's or a sweep's folder. */
 export const isLeftOver = (name: string): boolean =>
-  isTemporaryOf(['run.json', 'summary.json', 'trace.json', 'sweep.json'], name);
+  isTemporaryOf(['run.json', 'summary.json', 'trace.json', 'sweep.json', 'metrics.jsonl'], name);
 
 /** Whether a folder is that of a run which was killed before it had said what it is. */
 export function isUnbegun(path: string): boolean {
@@ -102,66 +93,47 @@ export function refuseOthers(path: string): void {
   const others = readdirSync(path).filter((name) => !name.startsWith(lockName) && !isLeftOver(name));
   if (others.length === 0) return;
   const some = others.slice(0, 3).join(', ');
+  const run = newestRunIn(path);
   throw new RunError(
-    `${path} holds other files (${others.length > 3 ? `${some}, …` : some}); choose a --run-dir that is empty or not there yet`,
+    `${path} holds other files (${others.length > 3 ? `${some}, …` : some}); ${run === null ? '' : `name a run in it to go on with that, --resume ${run}, or `}choose a --run-dir that is empty or not there yet`,
   );
 }
 
 /**
- * Opens the folder of a run that goes on, which no other process may have open. Rejects with a RunError where that is not possible, or
- * where `metrics.jsonl` is shorter than it was at the checkpoint, of which `lengths` tells, unless it `mayLack` lines. `cut` cuts it back
- * to that, or to its last whole line.
+ * Opens the folder of a run that goes on from a checkpoint, which no other process may have open. Rejects with a RunError where that is not
+ * possible, or where `metrics.jsonl` is not what it was at the checkpoint, which has kept `files`, unless that is `allowed`. `cut` cuts it
+ * back to that, or to what can be read of it.
  */
 export async function reopenRunFolder(
   path: string,
-  lengths: Readonly<Record<string, unknown>>,
-  mayLack = false,
+  files: Readonly<Record<string, unknown>>,
+  at: { readonly step: number; readonly allowed: boolean },
 ): Promise<RunFolder> {
-  const length = lengths['metrics.jsonl'];
-  if (typeof length !== 'number')
-    throw new RunError(`the checkpoint does not say how long ${join(path, 'metrics.jsonl')} was`);
   let lock: FolderLock | null = null;
   try {
     lock = lockFolder(path);
     await sweepTemporaries(path, isLeftOver);
-    const metrics = openFile(path, 'metrics.jsonl');
-    const { size } = fstatSync(metrics);
-    const file = join(path, 'metrics.jsonl');
-    const lost = `${file} has ${size} bytes, and had ${length} when the checkpoint was written: lines of it are gone`;
-    if (size < length && !mayLack) {
-      closeSync(metrics);
-      throw new RunError(`${lost}; put it back, or say that it is meant: --allow metrics`);
-    }
-    const cut = (): string | null => {
-      ftruncateSync(metrics, size < length ? readFileSync(metrics).lastIndexOf('\n') + 1 : length);
-      return size < length ? lost : null;
+    const { metrics, cut } = MetricsFile.reopen(path, files, at);
+    const cutBack = (): string | null => {
+      try {
+        return cut();
+      } catch (error) {
+        throw fileError(`cannot write to ${path}`, error);
+      }
     };
-    return { ...openFiles(path, metrics, lock), cut };
+    return { ...openFiles(path, metrics, lock), cut: cutBack };
   } catch (error) {
     lock?.release();
     throw fileError(`cannot use ${path} as the run's folder`, error, 'a copy of it that can be written');
   }
 }
 
-/** Opens a file that grows. What a link would lead to is not the run's, and nobody waits for a reader of a pipe. */
-function openFile(path: string, name: string, more = 0): number {
-  const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
-  const file = openSync(
-    join(path, name),
-    O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | more,
-    0o644,
-  );
-  if (fstatSync(file).isFile()) return file;
-  closeSync(file);
-  throw new RunError(`${join(path, name)} is no regular file; remove it, or choose another --run-dir`);
-}
-
-function openFiles(path: string, metrics: number, lock: FolderLock): RunFolder {
-  const log = openFile(path, 'console.log');
-  const append = (file: number, text: string): void => {
+function openFiles(path: string, metrics: MetricsFile, lock: FolderLock): RunFolder {
+  const log = openGrowing(join(path, 'console.log'));
+  const written = (add: () => void): void => {
     lock.check();
     try {
-      appendFileSync(file, text);
+      add();
     } catch (error) {
       throw fileError(`cannot write to ${path}`, error);
     }
@@ -178,18 +150,11 @@ function openFiles(path: string, metrics: number, lock: FolderLock): RunFolder {
     path,
     checkpoints: join(path, 'checkpoints'),
     check: () => lock.check(),
-    metrics: (record) => append(metrics, `${JSON.stringify(record)}\n`),
-    console: (line) => append(log, `${line}\n`),
+    metrics: (record) => written(() => metrics.add(`${JSON.stringify(record)}\n`)),
+    console: (line) => written(() => appendFileSync(log, `${line}\n`)),
     write: (name, value) => replace(name, pretty(value)),
-    lengths: () => ({ 'metrics.jsonl': fstatSync(metrics).size }),
-    flush: () => {
-      lock.check();
-      try {
-        fsyncSync(metrics);
-      } catch (error) {
-        throw fileError(`cannot write to ${path}`, error);
-      }
-    },
+    marks: () => metrics.mark(),
+    flush: () => written(() => metrics.flush()),
     skippedRows: (text) => replace('skipped-rows.jsonl', text),
     trace: (text) => replace('trace.json', text),
     writeNow: (value) => {
@@ -197,7 +162,7 @@ function openFiles(path: string, metrics: number, lock: FolderLock): RunFolder {
       replaceTextNow(join(path, 'run.json'), pretty(value));
     },
     close: () => {
-      closeSync(metrics);
+      metrics.close();
       closeSync(log);
       lock.release();
     },

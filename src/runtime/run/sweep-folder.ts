@@ -6,7 +6,7 @@ import { makeFolder } from '../../values/folders.js';
 import type { Json } from '../addons/addon.js';
 import { fileError, replaceText, sweepTemporaries } from '../checkpoint/files.js';
 import { whyUnread } from '../checkpoint/list.js';
-import { lockFolder, writerOf, type FolderLock } from '../checkpoint/lock.js';
+import { isFree, lockFolder, type FolderLock } from '../checkpoint/lock.js';
 import { openRegular } from '../checkpoint/tensor-file.js';
 import { parseStrictJson, type StrictValue } from '../checkpoint/strict-json.js';
 import { smallFile } from './about-run.js';
@@ -90,9 +90,7 @@ export async function unfinishedSweepIn(runs: string, say: (line: string) => voi
       say(`passed over: ${folder}: ${error instanceof Error ? error.message : String(error)}`);
       continue;
     }
-    const writer = writerOf(folder);
-    if (writer === null) return folder;
-    say(`passed over: ${folder}, which is being written by ${writer}`);
+    if (isFree(folder, say)) return folder;
   }
   return null;
 }
@@ -114,14 +112,36 @@ interface BestMeasured {
   readonly unread: string | null;
 }
 
-/** Reads a finished run. Where it kept its best checkpoint, its metrics are those that were measured at that step, and no others. */
-export async function readSummary(folder: string): Promise<RunSummary | null> {
-  const text = await smallFile(join(folder, 'summary.json'));
+/** A `summary.json` that says nothing. */
+export class DamagedSummary extends RunError {}
+
+/**
+ * The `summary.json` of a run that has come to its end; null where there is none. Rejects with a RunError that names it where it cannot be
+ * read, a DamagedSummary where what is there is none.
+ */
+export async function summaryIn(folder: string): Promise<ReadonlyMap<string, StrictValue> | null> {
+  const file = join(folder, 'summary.json');
+  const text = await smallFile(file);
   if (text === null) return null;
-  const read = parseStrictJson(text);
-  if (!(read instanceof Map)) return null;
+  let read: StrictValue;
+  try {
+    read = parseStrictJson(text);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new DamagedSummary(`${file} is damaged: ${text === '' ? 'it is empty' : why}`, { cause: error });
+  }
+  if (!(read instanceof Map)) throw new DamagedSummary(`${file} is damaged: it is no summary`);
   const reason = read.get('reason');
-  if (reason !== 'finished' && reason !== 'stopped' && reason !== 'out-of-time') return null;
+  return reason === 'finished' || reason === 'stopped' || reason === 'out-of-time' ? read : null;
+}
+
+/**
+ * Reads a finished run. Where it kept its best checkpoint, its metrics are those that were measured at that step, and no others. Rejects as
+ * `summaryIn` does.
+ */
+export async function readSummary(folder: string): Promise<RunSummary | null> {
+  const read = await summaryIn(folder);
+  if (read === null) return null;
   const newest = numbersOf(read.get('metrics'));
   const checkpoints = read.get('checkpoints');
   const best = checkpoints instanceof Map ? checkpoints.get('best') : undefined;
@@ -181,15 +201,19 @@ async function measuredAt(
 
 /**
  * Makes room for a run whose folder holds what was cut off: that is kept beside it, in the folder that is returned. Null where there was
- * nothing. Rejects where another process is at work there.
+ * nothing. Rejects with a RunError where another process is at work there, or it cannot be moved.
  */
 export async function setAsideUnused(folder: string): Promise<string | null> {
   if (!existsSync(folder)) return null;
-  lockFolder(folder).release();
-  for (let number = 1; ; number += 1) {
-    const aside = `${folder}.before-${number}`;
-    if (existsSync(aside)) continue;
-    await rename(folder, aside);
-    return aside;
+  try {
+    lockFolder(folder).release();
+    for (let number = 1; ; number += 1) {
+      const aside = `${folder}.before-${number}`;
+      if (existsSync(aside)) continue;
+      await rename(folder, aside);
+      return aside;
+    }
+  } catch (error) {
+    throw fileError(`cannot keep what is in ${folder} beside it`, error);
   }
 }

@@ -5,6 +5,7 @@
 import type { AddOn } from '../addons/addon.js';
 import type { Data } from '../data/data.js';
 import type { Optimizer } from '../optim/optimizer.js';
+import { heirsOf, heldBy, madeOf, onlyAmended, type Amends } from '../../values/amends.js';
 import { didYouMean } from '../../values/near.js';
 import type { OptionDeclaration, OptionTable } from '../../values/options.js';
 import {
@@ -87,6 +88,8 @@ export interface Configured<S extends object> {
   readonly data: ReadonlyMap<string, Data<unknown>>;
   readonly optimizers: ReadonlyMap<string, Optimizer<S>>;
   readonly addOns: readonly AddOn[];
+  /** What of the data sets and optimizers is another one with some things replaced. */
+  readonly amends: Amends;
 }
 
 /** Data sets by the ones that they replace. */
@@ -96,30 +99,60 @@ export interface Overridden<S extends object> {
   readonly addOns: readonly AddOn[];
 }
 
-/** Applies overrides by owner. Throws a UsageError for an owner that does not exist. */
+/** The overrides of `owner` that hold for each of `names`: for the owner itself, and for what has an option from it. */
+function overridesOfEach(
+  amends: Amends['data'],
+  owner: string,
+  owners: ReadonlyMap<string, readonly Override[]>,
+  names: readonly string[],
+): ReadonlyMap<string, readonly Override[]> {
+  const all = [...owners.values()].flat();
+  const held = new Map<string, readonly Override[]>();
+  for (const override of owners.get(owner) ?? [])
+    for (const name of heldBy(amends ?? [], override, names, all))
+      held.set(name, [...(held.get(name) ?? []), override]);
+  return held;
+}
+
+/**
+ * Applies overrides by owner, to what is made of an owner and does not say otherwise too. Throws a UsageError for an owner that does not
+ * exist.
+ */
 export function overrideAttributes<S extends object>(
   configured: Configured<S>,
   owners: ReadonlyMap<string, readonly Override[]>,
   table: OptionTable,
 ): Overridden<S> {
-  const data = new Map<Data<unknown>, Data<unknown>>();
+  const { amends } = configured;
+  const sets = [...configured.data.keys()];
+  const replacedSets = new Map<string, Data<unknown>>();
   const optimizers = new Map(configured.optimizers);
   let addOns = configured.addOns;
   for (const [owner, overrides] of owners) {
     if (owner === 'trainer') continue;
-    const set = configured.data.get(owner);
+    const set = anyOf(configured, owner);
     const optimizer = optimizers.get(owner);
     if (set !== undefined) {
       const declarations = ['options', kindOf(set)].flatMap((kind) => table.get(`data/${kind}`) ?? []);
-      data.set(set, set.withOptions(parsed(owner, overrides, declarations)));
+      parsed(owner, overrides, declarations);
+      for (const [name, held] of overridesOfEach(amends.data, owner, owners, sets)) {
+        const before = replacedSets.get(name) ?? configured.data.get(name) ?? set;
+        replacedSets.set(name, before.withOptions(parsed(owner, held, declarations)));
+      }
     } else if (optimizer !== undefined) {
       const [first] = overrides;
       // Their limits are the spec's, which no table has.
       if (optimizer.rule.kind === 'extern' && first !== undefined)
         throw onlyInSpec(first.path.join('.'), 'the spec and build again');
-      const values = parsed(owner, overrides, table.get(`optimizer/${optimizer.rule.kind}`) ?? []);
-      const rule = replaced(optimizer.rule, ruleValues(optimizer.rule, values));
-      optimizers.set(owner, replaced({ ...optimizer, rule }, values));
+      const declarations = table.get(`optimizer/${optimizer.rule.kind}`) ?? [];
+      parsed(owner, overrides, declarations);
+      const names = [...optimizers.keys()];
+      for (const [name, held] of overridesOfEach(amends.optimizers, owner, owners, names)) {
+        const before = optimizers.get(name) ?? optimizer;
+        const values = parsed(owner, held, declarations);
+        const rule = replaced(before.rule, ruleValues(before.rule, values));
+        optimizers.set(name, replaced({ ...before, rule }, values));
+      }
     } else if (addOns.some((addOn) => nameOfAddOn(addOn) === owner)) {
       addOns = addOns.map((addOn) =>
         nameOfAddOn(addOn) === owner
@@ -127,13 +160,33 @@ export function overrideAttributes<S extends object>(
           : addOn,
       );
     } else {
-      const names = ['trainer', ...configured.data.keys(), ...optimizers.keys(), ...addOns.map(nameOfAddOn)];
+      const names = [
+        'trainer',
+        ...sets,
+        ...onlyAmended(amends.data ?? [], sets),
+        ...optimizers.keys(),
+        ...addOns.map(nameOfAddOn),
+      ];
       throw new UsageError(
         `nothing is named ${JSON.stringify(owner)}${didYouMean(owner, names) || `; there are ${names.join(', ')}`}`,
       );
     }
   }
+  const data = new Map<Data<unknown>, Data<unknown>>();
+  for (const [name, set] of replacedSets) {
+    const before = configured.data.get(name);
+    if (before !== undefined) data.set(before, set);
+  }
   return { data, optimizers, addOns };
+}
+
+/** The data set of a name; of one that no step reads, another that is made of it and so has its source. */
+function anyOf(
+  { data, amends }: Pick<Configured<object>, 'data' | 'amends'>,
+  name: string,
+): Data<unknown> | undefined {
+  const [heir = ''] = data.has(name) ? [name] : madeOf(amends.data ?? [], name, data.keys());
+  return data.get(heir);
 }
 
 /** What a command line may set as `owner.option`. */
@@ -145,12 +198,14 @@ export interface Attribute {
 
 /** The attribute that `owner.option` names; null where there is none that a command line may set. */
 export function attributeOf<S extends object>(
-  { data, optimizers, addOns }: Configured<S>,
+  { data, optimizers, addOns, amends }: Configured<S>,
   name: string,
   table: OptionTable,
 ): Attribute | null {
   const [owner = '', option = ''] = name.split('.');
-  const set = data.get(owner);
+  // What a set that no step reads says of it, those say that have it from there.
+  const [heir = ''] = data.has(owner) ? [owner] : heirsOf(amends.data ?? [], owner, option, data.keys());
+  const set = data.get(heir);
   const optimizer = optimizers.get(owner);
   const addOn = addOns.find((each) => nameOfAddOn(each) === owner);
   const [kinds, values]: readonly [readonly string[], readonly object[]] =

@@ -4,7 +4,7 @@ import { codeOf, systemErrorIn } from '../checkpoint/files.js';
 import { RunError } from '../run/run-error.js';
 import type { Session } from './session.js';
 
-/** `finished` its length, `stopped` by an add-on, `out-of-time` by max_time, or `interrupted` by a signal, or by who runs it by hand. */
+/** `finished` its length, `stopped` by an add-on before that, `out-of-time` by max_time, or `interrupted` by a signal, or by who runs it by hand. */
 export type EndReason = 'finished' | 'stopped' | 'out-of-time' | 'interrupted';
 
 /** An answer whose reason was taken note of. */
@@ -39,6 +39,7 @@ export function isSameFailure(one: unknown, other: unknown): boolean {
 export class Least {
   readonly #steps: number;
   #said = false;
+  #toldLast = false;
 
   constructor(
     private readonly session: Session,
@@ -52,9 +53,14 @@ export class Least {
     this.#steps = Math.max(minSteps, epochs === 0 ? 0 : epochs * session.pace.stepsPerEpoch);
   }
 
-  /** Whether the run may end once `step` steps are done. */
+  /** Whether the run may end once `step` steps are done. At its last one nothing ends early: then the reason is told alone. */
   isMet(step: number, because: string): boolean {
-    if (step >= this.#steps) return true;
+    if (step >= this.#steps) {
+      if (step === this.session.pace.totalSteps && !this.#toldLast)
+        this.listener.note(`${because}; that was the last step anyway`);
+      this.#toldLast ||= step === this.session.pace.totalSteps;
+      return true;
+    }
     if (!this.#said) {
       this.#said = true;
       const { minEpochs, minSteps } = this.session.options;

@@ -202,7 +202,7 @@ class Fit {
       reason =
         (await this.#finishStep(this.#endOfEpoch(this.#step - 1), from.left, isAllDone(from))) ?? reason;
     // It was to end when it was saved.
-    else if (from?.asked.includes('end-run') === true) reason = 'stopped';
+    else if (from?.asked.includes('end-run') === true && this.#step < this.#total) reason = 'stopped';
     while (this.#step < this.#total && reason === 'finished') {
       await this.#reload();
       reason = (await this.#epoch()) ?? reason;
@@ -317,7 +317,7 @@ class Fit {
     await breathe();
     const goesOn = isDone || ((await this.options.hand?.wait(this.#moment(), this.#step >= end)) ?? true);
     if (control.signal !== null) return 'interrupted';
-    if (asked.includes('end-run')) return 'stopped';
+    if (asked.includes('end-run') && this.#step < this.#total) return 'stopped';
     // Ended by hand: a run can go on from there, as after a signal.
     if (!goesOn && this.#step < this.#total) return 'interrupted';
     const { maxTime } = this.#session.options;
@@ -450,15 +450,9 @@ class Fit {
     const rates = this.#session.ratesAt(Math.max(0, this.#step - 1));
     const window = this.#window.take();
     const throughput = over === 'epoch' ? this.#epochs.take() : window;
-    this.#log({
-      stage: this.#train.stage.plan.name,
-      over,
-      at: this.#moment(),
-      metrics,
-      tables: this.#train.stage.totals.tables,
-      rates,
-      throughput,
-    });
+    const { plan, totals } = this.#train.stage;
+    const { tables, classes } = totals;
+    this.#log({ stage: plan.name, over, at: this.#moment(), metrics, tables, classes, rates, throughput });
   }
 
   #log(line: MetricsLine): void {

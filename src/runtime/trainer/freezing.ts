@@ -10,6 +10,7 @@ import { RunError } from '../run/run-error.js';
 import { durationInSteps, type Pace } from '../../values/durations.js';
 import type { Duration } from '../../values/units.js';
 import type { StepTrace } from './stage.js';
+import { counted } from '../../values/counted.js';
 
 /** A part of a model with the trained weights in it and below. */
 interface WeightedPart {
@@ -28,7 +29,7 @@ export class Freezing {
         const free = freeOf(freeze, pace);
         if (free.until <= free.from && Number.isFinite(free.from))
           throw new RunError(
-            `${name} freezes ${variable.path} after ${free.until} steps, and before that until ${free.from}: it would never change; freeze it later, or for the rest of the run`,
+            `${name} freezes ${variable.path} after ${counted(free.until, 'step')}, and before that until ${free.from}: it would never change; freeze it later, or for the rest of the run`,
           );
         if (free.from > 0 || free.until < Number.POSITIVE_INFINITY) this.#free.set(variable, free);
       }

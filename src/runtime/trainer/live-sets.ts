@@ -14,6 +14,7 @@ import type { Control } from './control.js';
 import type { Session } from './session.js';
 import { Stage } from './stage.js';
 import type { StepPlan } from './steps.js';
+import { counted } from '../../values/counted.js';
 
 interface LiveSet {
   readonly label: string;
@@ -149,7 +150,7 @@ export class LiveSets {
     const arrays = [...outputs].map(([name, value]): [string, Values] => {
       if (value.dtype === 'string' || value.shape[0] !== call.rows)
         throw new DataError(
-          `${call.label} gave [${value.shape.join(', ')}] for ${call.rows} rows; a model that a live source calls gives a row for each`,
+          `${call.label} gave [${value.shape.join(', ')}] for ${counted(call.rows, 'row')}; a model that a live source calls gives a row for each`,
         );
       return [name, value.values];
     });

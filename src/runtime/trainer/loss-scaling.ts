@@ -7,6 +7,7 @@ import type { Engine, StateVariable } from '../engine/engine.js';
 import * as ops from '../ops/index.js';
 import type { Scalar, Tensor } from '../tensor.js';
 
+const paths = { scale: 'scaling/scale', good: 'scaling/good' } as const;
 const firstScale = 2 ** 15;
 const mostScale = 2 ** 24;
 /** Updates in a row without an overflow after which the scale doubles. */
@@ -20,8 +21,8 @@ export class LossScaling {
 
   constructor(engine: Engine) {
     const scalar = (value: number) => ({ dtype: 'f32', shape: [], values: Float32Array.of(value) }) as const;
-    this.#scale = engine.variable('scaling/scale', scalar(firstScale));
-    this.#good = engine.variable('scaling/good', scalar(0));
+    this.#scale = engine.variable(paths.scale, scalar(firstScale));
+    this.#good = engine.variable(paths.good, scalar(0));
     this.overflowed = engine.variable('guard/overflowed', scalar(0));
   }
 
@@ -60,4 +61,39 @@ export class LossScaling {
     const kept = ops.select<Tensor>(full, ops.zerosLike(good), good);
     this.#good.assign(ops.select<Tensor>(fine, kept, ops.zerosLike(good)));
   }
+}
+
+/** What a checkpoint has of optimizers, and the variables that it is for. */
+interface Restored<T> {
+  readonly variables: readonly StateVariable[];
+  readonly tensors: ReadonlyMap<string, T>;
+  /** What is not as it was, for the reader; null where nothing is. */
+  readonly line: string | null;
+}
+
+/**
+ * Where a run goes on in f16 that was in another type, its scale stays as in a new run; where it was in f16 and is not, the scale of then is
+ * left out. Only where `allowed` names the precision; else they are not apart, and will not fit.
+ */
+export function withoutOtherScaling<T>(
+  variables: readonly StateVariable[],
+  tensors: ReadonlyMap<string, T>,
+  allowed: readonly string[],
+): Restored<T> {
+  const isScaling = (path: string): boolean => path === paths.scale || path === paths.good;
+  const isHere = variables.some(({ path }) => isScaling(path));
+  const wasThere = tensors.has(paths.scale);
+  const isMeant = allowed.some((name) => name === 'precision' || name === 'trainer.precision');
+  if (isHere === wasThere || !isMeant) return { variables, tensors, line: null };
+  if (isHere)
+    return {
+      variables: variables.filter(({ path }) => !isScaling(path)),
+      tensors,
+      line: `the loss is scaled from here on, as f16 needs it: its scale begins as in a new run, with ${firstScale}`,
+    };
+  return {
+    variables,
+    tensors: new Map([...tensors].filter(([path]) => !isScaling(path))),
+    line: 'the loss is scaled no longer, which f16 alone needs: the scale of the checkpoint is left out',
+  };
 }

@@ -7,10 +7,12 @@ import { lastStep, type EndReason } from './ending.js';
 import type { FitResult } from './fit.js';
 import { loopStateOf } from './loop-state.js';
 import { jsonRecordOf } from './run-lock.js';
+import { DamagedSummary, summaryIn } from '../run/sweep-folder.js';
 import { endedBy, type ResumePoint } from './resume.js';
 import { reporterOf, type AnyTrainer, type RunOptions } from './run.js';
 import { shortPath } from './short-path.js';
-import type { Prepared } from './trainer.js';
+import type { Prepared } from './prepared.js';
+import { counted } from '../../values/counted.js';
 
 /** How a run had ended when someone went on with it. */
 export interface Over {
@@ -22,12 +24,14 @@ export interface Over {
 
 /**
  * How the run has ended, where the point is its last and nothing is allowed to change that; null where there is something to do: above
- * all a run that was killed before it said that it had ended says so now.
+ * all a run that was killed before it said that it had ended says so now, and one whose `summary.json` is gone or damaged, which `say` is
+ * told, writes it again.
  */
 export async function nothingLeft(
   { session, addOns }: Prepared,
   { run, checkpoint, state }: ResumePoint,
   changes: readonly string[],
+  say: (line: string) => void,
 ): Promise<Over | null> {
   const reason = await endedBy(run);
   if (reason === null) return null;
@@ -40,10 +44,25 @@ export async function nothingLeft(
     (reason === 'stopped' && changes.length === 0) ||
     (reason === 'out-of-time' && maxTime !== null && loop.seconds >= maxTime);
   if (!isOver) return null;
+  const lacking = await lackingSummary(run);
+  if (lacking !== null) {
+    say(`${lacking}; it is written again`);
+    return null;
+  }
   const { step, seconds, because, rows, newest: metrics } = loop;
   const at = { step, epoch: checkpoint.epoch, seconds };
   const result = { reason, because, signal: null, at, rows, metrics };
-  return { run, result, liftedBy: reason === 'stopped' ? liftedBy(addOns, state['addOns']) : null };
+  return { run, result, liftedBy: reason === 'out-of-time' ? null : liftedBy(addOns, state['addOns']) };
+}
+
+/** Why a run that has ended does not say what it came to; null where it does. */
+async function lackingSummary(run: string): Promise<string | null> {
+  try {
+    return (await summaryIn(run)) === null ? `${shortPath(join(run, 'summary.json'))} is gone` : null;
+  } catch (error) {
+    // What else stands there is left alone.
+    return error instanceof DamagedSummary ? error.message : null;
+  }
 }
 
 function liftedBy(addOns: readonly AddOn[], states: unknown): string | null {
@@ -65,7 +84,7 @@ export function tellOver(
   const reporter = reporterOf(trainer, options, null);
   const { at, reason, because } = result;
   const how: Readonly<Record<EndReason, string>> = {
-    finished: `has finished its ${at.step} steps`,
+    finished: `has finished its ${counted(at.step, 'step')}`,
     stopped: `was stopped after step ${at.step}${because === null ? '' : ` (${because})`}`,
     'out-of-time': `came to its max_time after step ${at.step}`,
     interrupted: `was interrupted after step ${at.step}`,
@@ -79,12 +98,18 @@ export function tellOver(
 /** What makes a run that ended so longer. */
 function longer({ options }: AnyTrainer, { reason, at }: FitResult, lifting: string | null): string {
   const { epochs, steps, maxTime } = options;
-  if (reason === 'stopped' && lifting !== null)
-    return `${lifting} --allow ${lifting.slice(0, lifting.indexOf('='))}`;
+  if (reason === 'stopped' && lifting !== null) return `${lifting} --allow ${ownerOption(lifting)}`;
   if (reason === 'stopped') return '--allow …, with what stopped it changed';
   if (reason === 'out-of-time' && maxTime !== null)
     return `trainer.max_time=${2 * maxTime}.seconds --allow max_time`;
+  // What would have stopped it at its last step stops a longer one there.
+  const [also, alsoAllowed] =
+    reason === 'finished' && lifting !== null ? [` ${lifting}`, `,${ownerOption(lifting)}`] : ['', ''];
   // A run that is to be shorter now has done more than it is to do.
-  if (steps !== null) return `trainer.steps=${2 * Math.max(steps, at.step)} --allow steps`;
-  return `trainer.epochs=${2 * Math.max(epochs ?? 1, at.epoch)} --allow epochs`;
+  if (steps !== null)
+    return `trainer.steps=${2 * Math.max(steps, at.step)}${also} --allow steps${alsoAllowed}`;
+  return `trainer.epochs=${2 * Math.max(epochs ?? 1, at.epoch)}${also} --allow epochs${alsoAllowed}`;
 }
+
+/** Of `owner.option=value`, what `--allow` takes. */
+const ownerOption = (text: string): string => text.slice(0, text.indexOf('='));

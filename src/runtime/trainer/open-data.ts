@@ -11,7 +11,7 @@ import { RunError } from '../run/run-error.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import type { Lengths } from './spec.js';
 import type { StageKind, StepPlan } from './steps.js';
-import { counted } from '../../values/counted.js';
+import { counted, grouped } from '../../values/counted.js';
 
 /** What is said of a run's data. */
 export interface DataParts {
@@ -71,12 +71,12 @@ export async function openData(parts: DataParts): Promise<OpenedData> {
     for (const { set, label, count } of reads) {
       if (opened.get(set)?.live !== undefined)
         throw new DataError(
-          `an add-on takes the first ${count} rows of data '${label}', which is live and has none; give it another data set`,
+          `an add-on takes the first ${counted(count, 'row')} of data '${label}', which is live and has none; give it another data set`,
         );
       const rows = opened.get(set)?.rows ?? 0;
       if (rows < count)
         throw new DataError(
-          `data '${label}' has ${rows} rows, and an add-on takes the first ${count}; write first(${label}, ${rows}), or fewer`,
+          `data '${label}' has ${counted(rows, 'row')}, and an add-on takes the first ${grouped(count)}; write first(${label}, ${rows}), or fewer`,
         );
     }
   } catch (error) {

@@ -48,12 +48,12 @@ export async function reloadData(
     if (stage.plan.kind !== 'train') continue;
     const steps = Math.ceil(batches / accumulate);
     if (steps === stepsPerEpoch) continue;
-    const labels = data.map(({ label, rows }) => `${label} (${rows} rows)`).join(' and ');
+    const labels = data.map(({ label, rows }) => `${label} (${counted(rows, 'row')})`).join(' and ');
     throw new RunError(
-      `read again before epoch ${epoch + 1}, ${labels} makes ${steps} steps an epoch, not ${stepsPerEpoch}, with which the run's lengths and schedules count; keep the number of rows, or take a fixed part of them: trainer.limit.train=${Math.min(batches, stepsPerEpoch * accumulate)}.batches`,
+      `read again before epoch ${epoch + 1}, ${labels} makes ${counted(steps, 'step')} an epoch, not ${grouped(stepsPerEpoch)}, with which the run's lengths and schedules count; keep the number of rows, or take a fixed part of them: trainer.limit.train=${Math.min(batches, stepsPerEpoch * accumulate)}.batches`,
     );
   }
-  return `epoch ${epoch + 1}: data is read again, ${sets.map(({ label, rows }) => `${label} ${rows} rows`).join(', ')}`;
+  return `epoch ${epoch + 1}: data is read again, ${sets.map(({ label, rows }) => `${label} ${counted(rows, 'row')}`).join(', ')}`;
 }
 
 /** Whether a limit of no batches turns a kind of step off. */

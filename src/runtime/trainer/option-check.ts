@@ -97,6 +97,8 @@ const ofRun: Record<keyof RunOptions, true> = {
   failed: true,
   notClosed: true,
   plot: true,
+  isBrief: true,
+  warned: true,
   hand: true,
 };
 const ofTest: Record<Exclude<keyof TestOptions, keyof RunOptions>, true> = {

@@ -19,10 +19,10 @@ import type { StoredWeight } from '../checkpoint/layouts.js';
 import { isFigure } from './measured-figures.js';
 import { planLoading, type FileTensor, type LoadPlan } from './pretrained-plan.js';
 import type { ResumePoint } from './resume.js';
-import { jsonRecordOf } from './run-lock.js';
+import { jsonRecordOf, type Lock } from './run-lock.js';
 import { someNames } from './shown.js';
 import type { Session } from './session.js';
-import type { Prepared } from './trainer.js';
+import type { Prepared } from './prepared.js';
 
 /** What a run began with. */
 export interface Pretrained {
@@ -70,6 +70,55 @@ export async function pretrainedOf(
   if (lines.length === 0) return null;
   return { facts: { ...alone, ...unlessEmpty({ named }), ...unlessEmpty({ frozen: held }) }, lines };
 }
+
+/**
+ * What forbids to go on, whatever is allowed, where first values are to be from another file than those that the run began with: none is read
+ * any more. Null where they are not, where only fewer are, and where what a run is made of says nothing of it (code of a trainer may find files
+ * by its own means).
+ */
+export function otherPretrained(
+  { addOns, copies }: Pick<Prepared, 'addOns' | 'copies'>,
+  state: ResumePoint['state'],
+  here: Lock,
+): string | null {
+  const lock = record('lock', state['lock']);
+  const said = (of: Readonly<Record<string, unknown>>): string =>
+    JSON.stringify([of['spec'], of['spec_sha256'], of['params'], of['overrides']]);
+  if (said(lock) === said(here)) return null;
+  const before = firstValuesIn(lock['pretrained'] ?? {});
+  const now = new Map<string, string>();
+  for (const { label, loads } of addOns)
+    if (loads !== undefined) now.set(label ?? 'pretrained', firstValues({ ...loads }));
+  for (const [name, copy] of copies)
+    if (copy.kind === 'frozen' && copy.from !== null)
+      now.set(`frozen ${name}`, firstValues({ from: copy.from }));
+  const were = new Set(before.values());
+  const [other] = [...now].filter(([, values]) => !were.has(values));
+  if (other === undefined) return null;
+  const [name, values] = other;
+  const was = before.get(name);
+  return `${name} would load ${values}, which is done before the first step of a new run alone: one that goes on has the weights of its checkpoint; ${was === undefined ? 'take it out' : `go back to ${was}, which is not read any more either`}, or begin a new run`;
+}
+
+/** What was loaded, by what loaded it, as the facts of a run have it. */
+function firstValuesIn(facts: unknown): ReadonlyMap<string, string> {
+  const { named = {}, frozen = {}, ...alone } = record('pretrained', facts);
+  const all: readonly (readonly [name: string, loaded: unknown])[] = [
+    ['pretrained', alone],
+    ...Object.entries(record('named', named)),
+    ...Object.entries(record('frozen', frozen)).map(([name, loaded]) => [`frozen ${name}`, loaded] as const),
+  ];
+  return new Map(
+    all.flatMap(([name, loaded]) => {
+      const { from, into, layout } = record(name, loaded);
+      return from === undefined ? [] : [[name, firstValues({ from, into, layout })] as const];
+    }),
+  );
+}
+
+/** `net.safetensors into Net`, and whose layout it has. */
+const firstValues = ({ from, into, layout = 'ztrain' }: Readonly<Record<string, unknown>>): string =>
+  `${String(from)}${into === undefined ? '' : ` into ${String(into)}`}${layout === 'ztrain' ? '' : ` with the layout of ${String(layout)}`}`;
 
 /** Models by name; of one that the trainer does not have because only frozen copies would need it, the first of these. */
 const withCopies = (

@@ -5,7 +5,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fromExactNumber } from '../../values/exact-number.js';
 import type { SavedCheckpoint } from '../addons/addon.js';
 import { checkpointPaths, fileEnding, isCheckpointName } from '../checkpoint/list.js';
-import { lockName, refuseInUse, writerOf } from '../checkpoint/lock.js';
+import { isFree, lockName, refuseInUse } from '../checkpoint/lock.js';
 import { newestWhole, onlyWeights, Unwanted } from '../checkpoint/newest.js';
 import {
   findCheckpoint,
@@ -127,10 +127,8 @@ export async function unfinishedIn(
     if (why !== null) say(`passed over: ${folder}, of which is not known whether it has ended: ${why}`);
     if (ended.some((each) => each === reason)) continue;
     // One that has just begun has no run.json so far.
-    const writer = reason !== undefined || existsSync(join(folder, lockName)) ? writerOf(folder) : null;
-    // A job that was submitted twice looks like any other.
-    if (writer !== null) say(`passed over: ${folder}, which is being written by ${writer}`);
-    if (writer !== null || reason === undefined) continue;
+    const mayBeInUse = reason !== undefined || existsSync(join(folder, lockName));
+    if (!mayBeInUse || !isFree(folder, say) || reason === undefined) continue;
     const { point, passed, isLost } = await newestIn(folder, trainer, look);
     if (point !== null) return point;
     // Nobody wants to go on with an older run in its place without a word.

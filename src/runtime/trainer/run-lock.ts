@@ -6,7 +6,9 @@ import type { Json } from '../addons/addon.js';
 import { didYouMean } from '../../values/near.js';
 import { parseOption, UsageError, type OptionValue } from '../../values/overrides.js';
 import { settingText } from '../../values/sweep.js';
+import type { Checkpoint } from '../checkpoint/read.js';
 import type { Attribute } from './attributes.js';
+import { epochOrderOf } from './epoch-order.js';
 import { RunError } from '../run/run-error.js';
 import { jsonOf } from '../run/folder.js';
 import { record } from '../../values/json-record.js';
@@ -15,6 +17,7 @@ import { filesOfSet } from './read-files.js';
 import { paramsByName, readFiles } from './run-record.js';
 import type { AnyTrainer } from './run.js';
 import type { Session } from './session.js';
+import { counted, grouped } from '../../values/counted.js';
 
 /** Facts by name: those of params by the param's, those of options and overrides as the command line has them. */
 export type Lock = Readonly<Record<string, Json>>;
@@ -37,6 +40,8 @@ export async function lockOf(trainer: AnyTrainer, session: Session): Promise<Loc
     computes_in: session.engine.computesIn,
     // Null where data has no epochs. Kept, and compared by `otherEpochs`.
     steps_per_epoch: session.isEndless ? null : session.pace.stepsPerEpoch,
+    // Kept, and compared by `otherOrder`.
+    epoch_order: epochOrderOf(session),
     overrides: [...overrides],
     data: await readFiles(session),
     // Kept, not compared: a run that goes on has no need of the file.
@@ -77,6 +82,23 @@ function valueOf({ declaration }: Attribute, text: string): OptionValue | undefi
 }
 
 /**
+ * Whether an attribute has one value by two texts; what is no text is what the spec says, of which nothing is known where it is another one.
+ * `0.001` and `1e-3` are one number, `60.seconds` and `1.minute` one time, and what the spec says already is nothing new.
+ */
+export function isSameAttribute(
+  known: Attribute | null,
+  was: unknown,
+  is: unknown,
+  isSameSpec = true,
+): boolean {
+  if (known === null) return false;
+  const bySpecOr = (text: unknown): OptionValue | undefined =>
+    typeof text === 'string' ? valueOf(known, text) : isSameSpec ? known.inSpec : undefined;
+  const [before, now] = [bySpecOr(was), bySpecOr(is)];
+  return before !== undefined && JSON.stringify(before) === JSON.stringify(now);
+}
+
+/**
  * Throws a RunError that shows what differs and is not allowed, a UsageError where something is allowed that no run has. `there` is
  * what the checkpoint says.
  */
@@ -98,15 +120,8 @@ export function compareLocks(
     const value = otherSpec.length > 0 ? undefined : attribute(name)?.inSpec;
     return value === undefined ? 'as in the spec' : `${settingText(value)} (as in the spec)`;
   };
-  // `0.001` and `1e-3` are one number, `60.seconds` and `1.minute` one time, and what the spec says already is nothing new.
-  const isSameValue = (name: string, was: unknown, is: unknown): boolean => {
-    const known = attribute(name);
-    if (known === null) return false;
-    const bySpecOr = (text: unknown): OptionValue | undefined =>
-      typeof text === 'string' ? valueOf(known, text) : otherSpec.length > 0 ? undefined : known.inSpec;
-    const [before, now] = [bySpecOr(was), bySpecOr(is)];
-    return before !== undefined && JSON.stringify(before) === JSON.stringify(now);
-  };
+  const isSameValue = (name: string, was: unknown, is: unknown): boolean =>
+    isSameAttribute(attribute(name), was, is, otherSpec.length === 0);
   const differences = [
     ...differencesOf(record('params', before['params']), record('params', here['params']), (name) => name),
     ...differencesOf(
@@ -157,6 +172,31 @@ export function compareLocks(
   return differences.flatMap(({ lines }) => lines);
 }
 
+/** What makes the models and is not as the checkpoint says that it was, a line each; `settings` are its params that are other ones now; `tokensSha256` is of its spec. */
+export function changedModels(
+  { params, specFiles, specSha256 }: Pick<Checkpoint, 'params' | 'specFiles' | 'specSha256'>,
+  trainer: AnyTrainer,
+  tokensSha256: unknown,
+): {
+  readonly settings: readonly string[];
+  readonly params: readonly string[];
+  readonly spec: readonly string[];
+} {
+  const { files = [], sha256 = null } = trainer.spec;
+  const other = differencesOf(Object.fromEntries(params), paramsByName(trainer), (name) => name);
+  const before = { spec: specFiles, spec_sha256: specSha256, spec_tokens_sha256: tokensSha256 };
+  const spec = meansTheSame(before, trainer.spec.tokensSha256)
+    ? []
+    : textDifferences(before, { spec: files, spec_sha256: sha256 });
+  const linesOf = (differences: readonly Difference[]): readonly string[] =>
+    differences.flatMap(({ lines }) => lines);
+  return {
+    settings: other.flatMap(({ name }) => (params.has(name) ? [`${name}=${shown(params.get(name))}`] : [])),
+    params: linesOf(other),
+    spec: linesOf(spec),
+  };
+}
+
 /**
  * What forbids to go on, whatever is allowed, where an epoch has another number of steps than in the run of which `state` is: a step's epoch
  * and its place in the data are counted by that number, so that epochs would jump and rows come twice or not at all. Null where it has not.
@@ -169,7 +209,7 @@ export function otherEpochs(state: Readonly<Record<string, unknown>>, here: Lock
   if (typeof now !== 'number' || typeof was !== 'number' || was === now) return null;
   const step = Number(state['step']);
   const place = (steps: number): string => `epoch ${(step / steps).toFixed(2)}`;
-  return `an epoch had ${was} steps and has ${now} now, with which step ${step} would lie at ${place(now)}, not at ${place(was)}; keep batch, accumulate, limit and the number of rows as they were, or begin a new run from its weights by the add-on pretrained`;
+  return `an epoch had ${counted(was, 'step')} and has ${grouped(now)} now, with which step ${step} would lie at ${place(now)}, not at ${place(was)}; keep batch, accumulate, limit and the number of rows as they were, or begin a new run from its weights by the add-on pretrained`;
 }
 
 /** Steps of an epoch by the place in the data, of a checkpoint that does not say them; null in the first epoch. */
@@ -325,7 +365,10 @@ function changedLines(path: string, old: readonly string[], young: readonly stri
   ];
   if (changed.length === 0) return [`${path}: its lines are in another order`];
   const rest = changed.length - shownLines;
-  return [...changed.slice(0, shownLines), ...(rest > 0 ? [`${path}: and ${rest} lines more`] : [])];
+  return [
+    ...changed.slice(0, shownLines),
+    ...(rest > 0 ? [`${path}: and ${counted(rest, 'line')} more`] : []),
+  ];
 }
 
 /** Lines of `own` that `other` has not, or has less often: the last ones of those. */

@@ -260,12 +260,15 @@ export function summaryOf(
     resumes,
     pointers,
     tables,
+    classes,
   }: {
     readonly best: ReadonlyMap<string, Best>;
     /** Steps after which it was resumed. */
     readonly resumes: readonly number[];
     readonly pointers: ReadonlyMap<string, SavedCheckpoint>;
     readonly tables: ReadonlyMap<string, Table>;
+    /** Of those whose rows and columns have names. */
+    readonly classes: ReadonlyMap<string, readonly string[]>;
   },
 ): unknown {
   const { at, rows } = result;
@@ -284,6 +287,7 @@ export function summaryOf(
     ...(tables.size === 0
       ? {}
       : { tables: Object.fromEntries([...tables].map(([name, table]) => [name, jsonTable(table)])) }),
+    ...(classes.size === 0 ? {} : { classes: Object.fromEntries(classes) }),
     best: [...best.values()].map(({ metric, value, at: when }) => ({
       metric,
       value: jsonNumber(value),

@@ -3,7 +3,7 @@
  * weights.
  */
 import { join, resolve } from 'node:path';
-import type { Json, Moment } from '../addons/addon.js';
+import { nameOfAddOn, type AddOn, type Json, type Moment } from '../addons/addon.js';
 import type { Data } from '../data/data.js';
 import { checkFits, findCheckpoint, loadInto, readTensors, type Checkpoint } from '../checkpoint/read.js';
 import { reporterFor, sayWords, type LineStream, type Reporter } from '../progress/reporter.js';
@@ -19,15 +19,18 @@ import type { FitResult } from './fit.js';
 import { evaluatedPass, HookCalls, named, type LiveAddOn } from './hook-calls.js';
 import { closeAddOns, idleHost, startAddOns } from './live-add-ons.js';
 import { isFigure } from './measured-figures.js';
+import { whyMisfit } from './misfit.js';
 import { isOff } from './open-stage.js';
 import { resumePointAt, type Look, type ResumeHead, type ResumePoint } from './resume.js';
+import { changedExterns } from './run-lock.js';
 import { checkHead } from './same-run.js';
 import type { Session } from './session.js';
 import type { Outputs } from './stage.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import { startedNow, type Started } from './run-record.js';
 import { trainPrepared } from './training-run.js';
-import type { Prepared, PrepareOptions, TrainerClass, TrainerSetup } from './trainer.js';
+import type { Prepared, PrepareOptions } from './prepared.js';
+import type { TrainerClass, TrainerSetup } from './trainer.js';
 import type { ParamOrigin } from './params.js';
 import type { TrainerSpec } from './spec.js';
 import { changedFiles, trainedWith, type TrainedWith } from './trained-with.js';
@@ -41,6 +44,8 @@ export interface AnyTrainer {
   readonly overrides: readonly string[];
   /** Names of the data sets, which own `batch` and others. */
   dataNames(): readonly string[];
+  /** And of those that they are made of. */
+  settableData(): readonly string[];
   /** The data sets by their names, without overrides. */
   dataSets(): ReadonlyMap<string, Data<unknown>>;
   prepare(options: PrepareOptions): Promise<Prepared>;
@@ -78,6 +83,10 @@ export interface RunOptions {
   readonly notClosed?: ((error: RunError) => void) | undefined;
   /** The command that draws a run's curves, to be named at its end. */
   readonly plot?: (folder: string) => string;
+  /** One of several runs: where `progress` is `auto`, what every run says is in its `console.log` alone. */
+  readonly isBrief?: boolean;
+  /** Codes of warnings of which the user was told already, `ZT5023`: a run of the spec as it is does not tell them again. */
+  readonly warned?: readonly string[];
   /** Who holds training at the ends of steps; nobody unless given. */
   readonly hand?: Hand | undefined;
 }
@@ -92,10 +101,18 @@ export interface UseOptions extends RunOptions {
 
 /** What else a test tells. */
 export interface TestOptions extends UseOptions {
-  /** Called with each metric that is a table, by its full name. */
-  readonly table?: (name: string, table: Table) => void;
+  /** Called with each metric that is a table, by its full name, and with the names of its rows and columns, where they have some. */
+  readonly table?: (name: string, table: Table, classes?: readonly string[]) => void;
   /** Gets each batch's rows of a step that returns some, unless an add-on (`predictions`) takes them. */
   readonly rows?: (step: string, rows: Outputs) => Promise<void> | void;
+}
+
+/** What else a prediction takes. */
+export interface PredictOptions extends UseOptions {
+  /** Gets each batch's rows with the step's name, unless an add-on takes them. */
+  readonly rows: (rows: Outputs, step: string) => Promise<void> | void;
+  /** Told, before the first row, of an add-on that takes them. What it throws ends the prediction. */
+  readonly taken?: (by: AddOn) => void;
 }
 
 /** How training begins. */
@@ -115,7 +132,12 @@ export async function runFit(trainer: AnyTrainer, start: FitStart = {}): Promise
       { ...start, resume: null },
     );
   const options: RunOptions = { ...start, resume };
-  return fitPrepared(trainer, await prepareFit(trainer, options, resume !== null), options, started);
+  return fitPrepared(
+    trainer,
+    await prepareFit(trainer, options, resume?.checkpoint.engine),
+    options,
+    started,
+  );
 }
 
 /**
@@ -141,7 +163,7 @@ export async function runFrom<T extends string | null = never>(
     // What was made for a newer one, which was damaged. A trainer prepares once: where it is the same, so is what it prepared.
     if (held.ready?.trainer !== trainer) {
       await letGo();
-      held.ready = { trainer, prepared: await prepareFit(trainer, options, true) };
+      held.ready = { trainer, prepared: await prepareFit(trainer, options, head.checkpoint.engine) };
     }
     await checkHead(trainer, held.ready.prepared, head, options.allow ?? []);
   };
@@ -161,11 +183,14 @@ export async function runFrom<T extends string | null = never>(
   return point;
 }
 
-function prepareFit(trainer: AnyTrainer, options: RunOptions, goesOn: boolean): Promise<Prepared> {
+/** `ranOn`: the engine of the run that goes on, if one does. */
+function prepareFit(trainer: AnyTrainer, options: RunOptions, ranOn?: string): Promise<Prepared> {
+  const goesOn = ranOn !== undefined;
   return trainer.prepare({
     // Figures of the data are in the checkpoint.
     kinds: goesOn ? ['train', 'validate'] : ['measure', 'train', 'validate'],
     goesOn,
+    ranOn,
     ...preparing(options),
   });
 }
@@ -232,7 +257,7 @@ export async function runTest(
   const live: LiveAddOn[] = [];
   return thenClose(session, options, async () => {
     try {
-      await takeWeights({ session, note }, from, reporter, options);
+      await takeWeights(trainer, { session, note }, from, reporter, options);
       const stages = session.of(kind);
       if (stages.length === 0) throw noStages(trainer, options.kind ?? 'test', 'test and no validate step');
       const all = new Map<string, number>();
@@ -262,7 +287,9 @@ export async function runTest(
         );
         for (const [metric, value] of metrics ?? []) all.set(`${name}.${metric}`, value);
         if (metrics === null) continue;
-        for (const [metric, table] of open.stage.totals.tables) options.table?.(`${name}.${metric}`, table);
+        const { tables, classes } = open.stage.totals;
+        for (const [metric, table] of tables)
+          options.table?.(`${name}.${metric}`, table, classes.get(metric));
       }
       for (const { kind: own, hooks } of live) await named(own, 'testEnd', () => hooks.testEnd?.(at, all));
       await closeAddOns(live.splice(0));
@@ -281,7 +308,7 @@ export async function runTest(
 export async function runPredict(
   trainer: AnyTrainer,
   from: Checkpoint,
-  options: UseOptions & { readonly rows: (rows: Outputs, step: string) => Promise<void> | void },
+  options: PredictOptions,
 ): Promise<number> {
   const { control = new Control() } = options;
   const { session, addOns, note } = await trainer.prepare({
@@ -295,7 +322,7 @@ export async function runPredict(
   let count = 0;
   return thenClose(session, options, async () => {
     try {
-      await takeWeights({ session, note }, from, reporter, options);
+      await takeWeights(trainer, { session, note }, from, reporter, options);
       const stages = session.of('predict');
       if (stages.length === 0) throw noStages(trainer, 'predict', 'predict step');
       // The rows of a few batches would replace a whole file.
@@ -303,8 +330,10 @@ export async function runPredict(
       startAddOns(takers, idleHost(session, reporter), all);
       live = all;
       const at = momentOf(from);
+      const taker = all.find(({ hooks }) => hooks.predicted !== undefined);
+      const by = takers.find((each) => nameOfAddOn(each) === taker?.kind);
+      if (by !== undefined) options.taken?.(by);
       for (const { kind, hooks } of all) await named(kind, 'predictStart', () => hooks.predictStart?.(at));
-      const isTaken = all.some(({ hooks }) => hooks.predicted !== undefined);
       for (const open of stages) {
         const { name } = open.stage.plan;
         const whole = await evaluateStage(session, open, {
@@ -315,7 +344,7 @@ export async function runPredict(
             count += rows;
             for (const { kind, hooks } of all)
               await named(kind, 'predicted', () => hooks.predicted?.(outputs, name));
-            if (!isTaken) await options.rows(outputs, name);
+            if (taker === undefined) await options.rows(outputs, name);
             reporter.live(`${name} ${done}/${open.batches}`);
           },
         });
@@ -339,26 +368,31 @@ const momentOf = ({ step, epoch }: Checkpoint): Moment => ({ step, epoch, second
 
 /** Tells what is to be known of the engine and of files that have changed since the training, and loads the weights. */
 async function takeWeights(
+  trainer: AnyTrainer,
   { session, note }: Pick<Prepared, 'session' | 'note'>,
   from: Checkpoint,
   reporter: Reporter,
   { trained, told = new Set() }: UseOptions,
 ): Promise<void> {
-  const changed = await changedFiles(trained ?? (await trainedWith(from)), session.openSets);
+  const known = trained ?? (await trainedWith(from));
+  const changed = await changedFiles(known, session.openSets);
   for (const line of [...notesOf(session, note), ...changed]) {
     if (!told.has(line)) sayWords(reporter, line);
     told.add(line);
   }
-  await loadWeights(session, from);
+  await loadWeights(session, from, () =>
+    whyMisfit(from, trainer, known.tokensSha256, changedExterns(known.externs, trainer.spec.externs ?? [])),
+  );
 }
 
-async function loadWeights(session: Session, from: Checkpoint): Promise<void> {
+async function loadWeights(session: Session, from: Checkpoint, why: () => string): Promise<void> {
   // Those that are wrong by their names or shapes are not read: they may be large.
   const stored = [...(from.tensors.get('model.safetensors') ?? [])].filter(([path]) => !isFigure(path));
   checkFits(
     session.modelState.filter(({ path }) => !isFigure(path)),
     session.copies.withoutUnmade(new Map(stored)),
     from.folder,
+    why,
   );
   const tensors = await readTensors(from, 'model.safetensors');
   session.figures.take(tensors);
@@ -383,8 +417,8 @@ function noStages({ options }: AnyTrainer, kind: 'validate' | 'test' | 'predict'
 
 /** How a trainer is prepared for what a user asked for. */
 function preparing(options: RunOptions): Omit<PrepareOptions, 'kinds'> {
-  const { engine, device, forcePrecision } = options;
-  return { dataRoot: rootOf(options), engine, device, forcePrecision };
+  const { engine, device, forcePrecision, warned } = options;
+  return { dataRoot: rootOf(options), engine, device, forcePrecision, warned };
 }
 
 /** What the user should know before anything is computed. */
@@ -413,5 +447,9 @@ export function namedFolder(trainerClass: TrainerClass, setup: TrainerSetup): st
 
 export function reporterOf(trainer: AnyTrainer, options: RunOptions, folder: RunFolder | null): Reporter {
   const { stream = process.stderr, environment = process.env } = options;
-  return reporterFor(trainer.options.progress, stream, environment, (line) => folder?.console(line));
+  const log = (line: string): void => folder?.console(line);
+  const reporter = reporterFor(trainer.options.progress, stream, environment, log);
+  return options.isBrief === true && trainer.options.progress === 'auto'
+    ? { ...reporter, usual: log }
+    : reporter;
 }

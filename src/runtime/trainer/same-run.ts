@@ -1,21 +1,28 @@
 /** Whether a run that goes on is the one that its checkpoint is of: by what the checkpoint says, before any of its tensors is read. */
+import { record } from '../../values/json-record.js';
 import { checkFits } from '../checkpoint/read.js';
 import { RunError } from '../run/run-error.js';
+import { otherOrder } from './epoch-order.js';
+import { withoutOtherScaling } from './loss-scaling.js';
 import { isFigure } from './measured-figures.js';
+import { whyMisfit } from './misfit.js';
+import { otherPretrained } from './pretrained.js';
 import type { ResumeHead } from './resume.js';
 import { compareLocks, lockOf, otherEpochs } from './run-lock.js';
 import { headOf } from './run-record.js';
 import type { AnyTrainer } from './run.js';
 import { shortPath } from './short-path.js';
-import type { Prepared } from './trainer.js';
+import type { Prepared } from './prepared.js';
 
 /** Throws where a run is not the one that the checkpoint is of, but for what is allowed. What differs, a line each. */
 export async function checkSame(
   trainer: AnyTrainer,
-  { session, attribute }: Prepared,
-  { checkpoint, state }: ResumeHead,
+  prepared: Prepared,
+  head: ResumeHead,
   allowed: readonly string[],
 ): Promise<readonly string[]> {
+  const { session, attribute } = prepared;
+  const { checkpoint, state } = head;
   const { spec } = headOf(trainer, session);
   if (checkpoint.trainer !== spec.trainer) {
     throw new RunError(
@@ -23,10 +30,11 @@ export async function checkSame(
     );
   }
   const lock = await lockOf(trainer, session);
-  return compareLocks(shortPath(checkpoint.folder), state['lock'], lock, allowed, {
-    attribute,
-    never: otherEpochs(state, lock),
-  });
+  const never =
+    otherEpochs(state, lock) ??
+    (await otherOrder(head, lock, (name) => attribute(name)?.inSpec)) ??
+    otherPretrained(prepared, state, lock);
+  return compareLocks(shortPath(checkpoint.folder), state['lock'], lock, allowed, { attribute, never });
 }
 
 /** The same, and then names and shapes of what is kept of weights and optimizers: they are in the manifest. */
@@ -37,8 +45,10 @@ export async function checkHead(
   allowed: readonly string[],
 ): Promise<void> {
   const { session } = prepared;
-  await checkSame(trainer, prepared, head, allowed);
+  const changes = await checkSame(trainer, prepared, head, allowed);
   const { tensors, folder } = head.checkpoint;
+  const why = (): string =>
+    whyMisfit(head.checkpoint, trainer, record('lock', head.state['lock'])['spec_tokens_sha256'], changes);
   const [model, optimizer] = (['model.safetensors', 'optimizer.safetensors'] as const).map(
     (name) => new Map([...(tensors.get(name) ?? [])].filter(([path]) => !isFigure(path))),
   );
@@ -46,6 +56,8 @@ export async function checkHead(
     session.modelState.filter(({ path }) => !isFigure(path)),
     session.copies.withoutUnmade(model ?? new Map()),
     folder,
+    why,
   );
-  checkFits(session.optimizerState, optimizer ?? new Map(), folder);
+  const state = withoutOtherScaling(session.optimizerState, optimizer ?? new Map(), allowed);
+  checkFits(state.variables, state.tensors, folder, why);
 }

@@ -1,5 +1,6 @@
 /** What generated code says about its spec, as data: name, params, limits, options of the run. */
 import type { Clip } from '../optim/optimizer.js';
+import type { Amends } from '../../values/amends.js';
 import type { Limits, Part } from '../../values/limits.js';
 import type { SweepPlan } from '../../values/sweep.js';
 import type { Quantity } from '../../values/units.js';
@@ -115,6 +116,8 @@ export interface TrainerSpec<P> {
   readonly models?: Readonly<Record<string, string>>;
   /** Names of data sets in the spec by their key in `configureData`; the key itself unless given. */
   readonly data?: Readonly<Record<string, string>>;
+  /** Data sets and optimizers that amend others, by which what a command line says of those reaches them. */
+  readonly amends?: Amends;
   /** Codes of warnings that the spec takes away by `# allow` and that a run would tell at its start: `ZT5023`, `ZT5026`. */
   readonly allowed?: readonly string[];
   readonly options?: TrainerOptions | ((params: P) => TrainerOptions);

@@ -1,6 +1,7 @@
 /** Points of a sweep: what their runs have come to, which of them is picked, and the table that says so. */
 import type { Json } from '../addons/addon.js';
-import { columnsOf, showNumber, showSeconds, table, wrapParts, wrapWords } from '../progress/format.js';
+import { showNumber, showSeconds, table, wrapParts } from '../progress/format.js';
+import { columnsOf, wrapWords } from '../../values/words.js';
 import { jsonNumber } from '../run/folder.js';
 import type { RunSummary } from '../run/sweep-folder.js';
 import { counted } from '../../values/counted.js';
@@ -157,6 +158,13 @@ function commandOf(plan: SweepPlan, point: Point, command: Command): string {
 
 export const wordsOf = (settings: readonly Setting[]): readonly string[] =>
   settings.map(({ name, text }) => `${name}=${text}`);
+
+/** What a run came to, in a few words. */
+export function resultText({ pick }: SweepPlan, { metrics, seconds }: RunSummary): string {
+  const value = metrics.get(pick.metric);
+  const measured = value === undefined ? `no ${pick.metric}` : `${pick.metric} ${showNumber(value)}`;
+  return `${measured} in ${showSeconds(seconds)}`;
+}
 
 const showSpread = ({ mean, deviation }: Spread): string =>
   deviation === null ? showNumber(mean) : `${showNumber(mean)} ± ${showNumber(deviation)}`;

@@ -7,14 +7,20 @@ import type { Json } from '../addons/addon.js';
 import { wordColumns, writeWords } from '../progress/reporter.js';
 import { runName } from '../run/folder.js';
 import { RunError } from '../run/run-error.js';
-import { openSweepFolder, readSummary, setAsideUnused, type SweepFolder } from '../run/sweep-folder.js';
+import {
+  DamagedSummary,
+  openSweepFolder,
+  readSummary,
+  setAsideUnused,
+  type SweepFolder,
+} from '../run/sweep-folder.js';
 import { counted } from '../../values/counted.js';
 import { monitorName } from '../../values/monitor-name.js';
 import { UsageError, type Override } from '../../values/overrides.js';
 import { combinations, settingText, type Setting, type SweepPlan } from '../../values/sweep.js';
 import { Control, type StopSignal } from './control.js';
 import { parseParam } from './params.js';
-import { newestIn, noneWhole, type ResumePoint } from './resume.js';
+import { endedBy, newestIn, noneWhole, type ResumePoint } from './resume.js';
 import { namedFolder, runFit, type RunOptions } from './run.js';
 import { shortPath } from './short-path.js';
 import { OtherData, SweepData } from './sweep-data.js';
@@ -23,11 +29,13 @@ import {
   isLeft,
   pickedJson,
   pointsJson,
+  resultText,
   tableLines,
   unpickedText,
   wordsOf,
   type PointRun,
 } from './sweep-points.js';
+import { sameSettings } from './sweep-settings.js';
 import type { TrainerClass, TrainerSetup } from './trainer.js';
 
 export interface SweepRunOptions extends RunOptions {
@@ -83,7 +91,12 @@ export async function runSweep(
     const shown = folder === null ? null : shortPath(folder.path);
     const data = new SweepData(shown, allow.includes('data'), say);
     if (folder !== null)
-      await takeUp(folder, about, runs, options.goesOn === true ? 'all' : 'finished', data);
+      await takeUp(folder, about, runs, {
+        kept: options.goesOn === true ? 'all' : 'finished',
+        data,
+        say,
+        isSameSettings: (was, is) => isSameBase(trainerClass, plan, was, is),
+      });
     const points = combinations(plan.over).length;
     const done = runs.filter(({ state }) => state === 'finished').length;
     say(
@@ -110,6 +123,9 @@ export async function runSweep(
       const checkData = (read: Json): void => data.check(run.name, read);
       await runOne(trainerClass, base, run, folder, { ...options, control, stream, checkData });
       if (run.error !== null) say(`error: ${run.error}`);
+      // Where the run itself is in its log alone.
+      if (run.summary !== null && first.options.progress === 'auto')
+        say(`  ${resultText(plan, run.summary)}`);
       await write(false);
     }
     const signal = runs.some(isLeft) ? control.signal : null;
@@ -173,18 +189,27 @@ async function runOne(
   base: SweepBase,
   run: PointRun,
   folder: SweepFolder | null,
-  { goesOn = false, ...options }: SweepRunOptions,
+  { goesOn = false, stream = process.stderr, ...options }: SweepRunOptions,
 ): Promise<void> {
   const path = folder === null ? null : join(folder.path, run.name);
   let resume: ResumePoint | null = null;
   try {
-    resume = path === null || !goesOn ? null : await pointIn(path);
-    if (path !== null && resume === null) await setAsideUnused(path);
+    const isOver = path !== null && (await endedBy(path)) !== null;
+    // One that has ended is not trained again for want of its summary.
+    resume = path === null || !(goesOn || isOver) ? null : await pointIn(path, goesOn);
+    const aside = path === null || resume !== null ? null : await setAsideUnused(path);
+    if (isOver && aside !== null)
+      writeWords(
+        stream,
+        `${run.name} had ended, with nothing to go on from, and is trained again: what it was is ${shortPath(aside)} now`,
+      );
     const trainer = new trainerClass(setupOf(trainerClass, base, run.settings));
     const result = await runFit(trainer, {
       ...options,
+      stream,
       runDir: path,
       resume,
+      isBrief: true,
       // The sweep goes on, and says how.
       goOn: undefined,
       failed: undefined,
@@ -206,10 +231,10 @@ async function runOne(
   }
 }
 
-/** Where a run that was cut off goes on; null where it has saved nothing. */
-async function pointIn(path: string): Promise<ResumePoint | null> {
+/** Where a run that was cut off goes on; null where it has saved nothing. Rejects where all that it saved is damaged, if it `must`. */
+async function pointIn(path: string, must: boolean): Promise<ResumePoint | null> {
   const { point, passed, isLost } = await newestIn(path);
-  if (point === null && isLost) throw noneWhole(path, passed);
+  if (must && point === null && isLost) throw noneWhole(path, passed);
   return point;
 }
 
@@ -221,8 +246,17 @@ async function takeUp(
   folder: SweepFolder,
   about: Readonly<Record<string, Json>>,
   runs: readonly PointRun[],
-  kept: 'finished' | 'all',
-  data: SweepData,
+  {
+    kept,
+    data,
+    isSameSettings,
+    say,
+  }: {
+    readonly kept: 'finished' | 'all';
+    readonly data: SweepData;
+    readonly isSameSettings: (was: readonly string[], is: readonly string[]) => boolean;
+    readonly say: (line: string) => void;
+  },
 ): Promise<void> {
   if (folder.before !== null) {
     for (const key of identity) {
@@ -230,14 +264,22 @@ async function takeUp(
       // Sweeps of before it was kept say nothing of it.
       if (key === 'externs' && !folder.before.has(key)) continue;
       const [was, is] = [plainValue(folder.before.get(key)), plainValue(about[key])];
-      if (!isSame(key, was, is))
+      const isSameOne =
+        key === 'settings' && Array.isArray(was) && Array.isArray(is)
+          ? isSameSettings(was.map(String), is.map(String))
+          : isSame(key, was, is);
+      if (!isSameOne)
         throw new RunError(
           `${folder.path} is a sweep with ${otherOf[key]} (${wordsOfAbout(was)}, now ${wordsOfAbout(is)}); choose another --run-dir, go on with what it was started with, or begin anew with --resume none and another --run-dir`,
         );
     }
   }
   for (const run of runs) {
-    run.summary = await readSummary(join(folder.path, run.name));
+    run.summary = await readSummary(join(folder.path, run.name)).catch((error: unknown) => {
+      if (!(error instanceof DamagedSummary)) throw error;
+      say(`${error.message}; ${run.name} is not taken for done`);
+      return null;
+    });
     if (run.summary !== null) run.state = 'finished';
     if (run.state === 'finished' || kept === 'all') await data.takeUp(run.name);
   }
@@ -269,6 +311,24 @@ function plainValue(value: unknown): unknown {
     each instanceof Map ? Object.fromEntries(each) : each,
   );
   return text === undefined ? undefined : JSON.parse(text);
+}
+
+/** Whether what two command lines say besides the axes makes the same runs. */
+function isSameBase(
+  trainerClass: TrainerClass,
+  plan: SweepPlan,
+  was: readonly string[],
+  is: readonly string[],
+): boolean {
+  const axes = new Set([...plan.over, ...plan.average].map(({ name }) => name));
+  const setup = (settings: readonly Override[]): TrainerSetup => {
+    const params = settings.filter(({ path }) => path.length === 1);
+    return firstOf(trainerClass, plan, {
+      params,
+      attributes: settings.filter((each) => !params.includes(each)),
+    });
+  };
+  return sameSettings(trainerClass, was, is, setup, (name) => axes.has(name));
 }
 
 /** Code of externs is the same under another path: the spec says where it lies. */

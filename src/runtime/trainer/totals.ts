@@ -23,6 +23,8 @@ interface Metric {
   readonly finish: ((totals: Totals) => number | ReadonlyMap<string, number> | Table) | null;
   /** Names of its totals. */
   readonly totals: readonly string[];
+  /** Names of the rows and columns of a table, where they have some. */
+  readonly classes?: readonly string[];
 }
 
 /** Finished metrics by name, in the order in which they were first logged. */
@@ -74,7 +76,9 @@ export class StageTotals {
   /** Adds a batch's part of a metric. Only inside a step. With `fine`, a batch for which it is false adds nothing. */
   record(name: string, reduction: Reduction | Figures, constants: ConstantTotals, fine: Tensor | null): void {
     const finish = 'figures' in reduction ? reduction.figures : reduction.finish;
-    this.#metrics.set(name, { finish, totals: [...reduction.totals.keys()] });
+    const classes = 'classes' in reduction ? reduction.classes : undefined;
+    const totals = [...reduction.totals.keys()];
+    this.#metrics.set(name, { finish, totals, ...(classes === undefined ? {} : { classes }) });
     // A total that is 0 and a number that the host knows do not say by themselves that they were logged.
     this.#count(writesOf(name), 1, constants, fine);
     for (const [total, part] of reduction.totals) {
@@ -243,6 +247,11 @@ export class StageTotals {
   /** Metrics that are tables, of what was finished last. */
   get tables(): ReadonlyMap<string, Table> {
     return this.#tables;
+  }
+
+  /** Names of the rows and columns of tables, by the metric, where they have some. */
+  get classes(): ReadonlyMap<string, readonly string[]> {
+    return new Map([...this.#metrics].flatMap(([name, { classes }]) => (classes ? [[name, classes]] : [])));
   }
 
   #finish(sums: Sums): Finished {

@@ -6,8 +6,7 @@ import { ordered, type AddOn, type Measured } from '../addons/addon.js';
 import { checkpoint } from '../addons/checkpoint.js';
 import type { Data } from '../data/data.js';
 import { isRowWorker } from '../data/row-worker.js';
-import { chooseEngine, engineNames, type EngineName } from '../engine/choose.js';
-import type { Engine } from '../engine/engine.js';
+import { chooseEngine, engineNames } from '../engine/choose.js';
 import type { Copy } from '../copies/index.js';
 import type { Part } from '../nn/module.js';
 import type { Clock, Optimizer } from '../optim/optimizer.js';
@@ -15,6 +14,7 @@ import type { Figures, Reduction } from '../rows/reduction.js';
 import type { Schedule } from '../schedules/index.js';
 import { RunError } from '../run/run-error.js';
 import { ranked, type Scalar, type Tensor } from '../tensor.js';
+import { onlyAmended } from '../../values/amends.js';
 import { dueAt, durationInSteps } from '../../values/durations.js';
 import { optionTable } from '../../values/options.gen.js';
 import type { Override } from '../../values/overrides.js';
@@ -37,8 +37,9 @@ import { rowWorkerStart } from './row-worker-start.js';
 import { resolveParams, type ParamOrigin, type ResolvedParams } from './params.js';
 import { checkFitOptions, checkKinds, checkUseOptions } from './option-check.js';
 import { resolveOptions, type ResolvedOptions } from './resolved-options.js';
+import type { Prepared, PrepareOptions } from './prepared.js';
 import { Session } from './session.js';
-import type { StageKind, StepPlan } from './steps.js';
+import type { StepPlan } from './steps.js';
 import type { TrainerOptions, TrainerSpec } from './spec.js';
 import { runUpdate, type Objective } from './update.js';
 
@@ -52,36 +53,6 @@ export interface TrainerSetup {
   readonly options?: TrainerOptions;
   /** From a command line: `trainer.epochs=2`, `opt.lr=1e-3`. */
   readonly overrides?: readonly Override[];
-}
-
-/** A trainer that was prepared to run. */
-export interface Prepared {
-  readonly session: Session;
-  readonly addOns: readonly AddOn[];
-  /** Models by their names in the spec. */
-  readonly models: ReadonlyMap<string, Part>;
-  /** Models that have their weights from others, by name. */
-  readonly copies: ReadonlyMap<string, Copy<never>>;
-  /** What the user should know about the engine, or null. */
-  readonly note: string | null;
-  /** What `owner.option` of a command line is, and was before that; null where it is none of a data set, an optimizer or an add-on. */
-  readonly attribute: (name: string) => Attribute | null;
-}
-
-/** How a trainer is prepared. */
-export interface PrepareOptions {
-  /** Which kinds of steps will run: data of other kinds is not opened. */
-  readonly kinds: readonly StageKind[] | ((steps: readonly StepPlan[]) => readonly StageKind[]);
-  /** Whose `limit` holds for all steps that run, instead of each kind's own. */
-  readonly limitAs?: StageKind | undefined;
-  /** Whether a run goes on that was begun before. */
-  readonly goesOn?: boolean | undefined;
-  /** Where relative data paths start. */
-  readonly dataRoot: string;
-  /** Which engine to start (`auto` unless given), or one that was started. */
-  readonly engine?: Engine | EngineName | undefined;
-  readonly device?: string | undefined;
-  readonly forcePrecision?: boolean | undefined;
 }
 
 type Named<T> = Readonly<Record<string, T>>;
@@ -185,9 +156,28 @@ export abstract class Trainer<
     return new Map(dataOf(this.configureData()).map(([key, set]) => [this.spec.data?.[key] ?? key, set]));
   }
 
-  /** Names of the data sets in the spec. */
+  /** Names of the data sets in the spec that steps read. */
   dataNames(): readonly string[] {
     return [...this.dataSets().keys()];
+  }
+
+  /** What `owner.option` is and what the spec says of it, but for the trainer's own, without opening anything; null where it is none. */
+  attribute(name: string): Attribute | null {
+    const { models, addOns } = this.#makeOnce();
+    const optimizers = new Map(Object.entries(this.configureOptimizers(models)));
+    const configured = {
+      data: this.dataSets(),
+      optimizers,
+      addOns: withCheckpoint(addOns),
+      amends: this.spec.amends ?? {},
+    };
+    return attributeOf(configured, name, optionTable);
+  }
+
+  /** Names of data sets whose options a command line may set: those that steps read, and what these are made of. */
+  settableData(): readonly string[] {
+    const names = this.dataNames();
+    return [...names, ...onlyAmended(this.spec.amends?.data ?? [], names)];
   }
 
   /** Makes models and weights and opens data. Once a trainer. */
@@ -207,9 +197,16 @@ export abstract class Trainer<
     const configured = {
       data: new Map([...dataNames].map(([set, name]) => [name, set])),
       optimizers: new Map(Object.entries(this.configureOptimizers(models))),
-      addOns: addOns.some(({ kind }) => kind === 'checkpoint') ? addOns : [...addOns, checkpoint()],
+      addOns: withCheckpoint(addOns),
+      amends: spec.amends ?? {},
     };
     const overridden = overrideAttributes(configured, this.#overrides, optionTable);
+    const workersGiven = new Set(
+      [...dataNames].flatMap(([set, name]) => {
+        const { workers } = overridden.data.get(set)?.options ?? set.options;
+        return workers === set.options.workers ? [] : [name];
+      }),
+    );
     const isTraining = typeof options.kinds !== 'function' && options.kinds.includes('train');
     const replaced =
       this.options.overfit !== null && isTraining
@@ -235,6 +232,7 @@ export abstract class Trainer<
             precision: this.options.precision,
             deterministic: this.options.deterministic,
             forcePrecision: options.forcePrecision,
+            ranOn: options.ranOn,
           });
     const copies = new Map(Object.entries(this.configureCopies?.(models) ?? {}));
     const { readsChanged: reads } = spec;
@@ -245,7 +243,8 @@ export abstract class Trainer<
       overrides: this.overrides,
       goesOn: options.goesOn,
       readsChanged: typeof reads === 'function' ? reads(this.params) : (reads ?? []),
-      allowed: spec.allowed,
+      // What a run that goes on was given before may make it another one than the spec's.
+      allowed: [...(spec.allowed ?? []), ...(options.goesOn === true ? [] : (options.warned ?? []))],
       models: named,
       optimizers: overridden.optimizers,
       copies,
@@ -256,8 +255,7 @@ export abstract class Trainer<
       limitAs: options.limitAs,
       reads: overridden.addOns.flatMap(({ reads = [] }) => reads),
       dataRoot: options.dataRoot,
-      isChecked: (label) =>
-        spec.sha256 !== undefined && !this.overrides.some((each) => each.startsWith(`${label}.workers=`)),
+      isChecked: (label) => spec.sha256 !== undefined && !workersGiven.has(label),
       rowWorkers: () => rowWorkerStart(this, spec, options.dataRoot),
       clockOf: (clock) => (isClockOf<S>(clock, schedules) ? clock : fault()),
     }).catch((error: unknown) => {
@@ -396,10 +394,14 @@ const lineKeys: ReadonlySet<string> = new Set([
 
 /** A trainer's class, as `main` takes it. */
 export interface TrainerClass {
-  new (setup?: TrainerSetup): AnyTrainer & Pick<Trainer, 'checkAddOns' | 'resumes'>;
+  new (setup?: TrainerSetup): AnyTrainer & Pick<Trainer, 'attribute' | 'checkAddOns' | 'resumes'>;
   readonly spec: TrainerSpec<never>;
   readonly addedOn: readonly AddOn[];
 }
+
+/** Every trainer saves. */
+const withCheckpoint = (addOns: readonly AddOn[]): readonly AddOn[] =>
+  addOns.some(({ kind }) => kind === 'checkpoint') ? addOns : [...addOns, checkpoint()];
 
 interface SpecClass {
   readonly spec: TrainerSpec<never>;

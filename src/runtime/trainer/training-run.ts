@@ -22,6 +22,7 @@ import { leftOutUpdates, restoreCounts } from './left-out-updates.js';
 import { addOnHost, closeAddOns, startAddOns } from './live-add-ons.js';
 import { record } from '../../values/json-record.js';
 import { loopStateOf, type LoopState } from './loop-state.js';
+import { withoutOtherScaling } from './loss-scaling.js';
 import { pretrainedOf } from './pretrained.js';
 import { bestOf, checkStillNewest, pointersOf, setNewerAside, type ResumePoint } from './resume.js';
 import { leftOutLines } from './open-data.js';
@@ -42,7 +43,7 @@ import { devRunOf, folderOf, notesOf, reporterOf, rootOf, type AnyTrainer, type 
 import { Saver } from './saver.js';
 import type { Session } from './session.js';
 import { shortPath } from './short-path.js';
-import type { Prepared } from './trainer.js';
+import type { Prepared } from './prepared.js';
 import {
   bestWatch,
   forgetUnwatched,
@@ -51,6 +52,7 @@ import {
   refuseUnmeasured,
   watchesOf,
 } from './watched.js';
+import { counted, grouped } from '../../values/counted.js';
 
 /** Trains, with what was prepared for it. */
 export async function trainPrepared(
@@ -66,7 +68,8 @@ export async function trainPrepared(
   options.checkData?.(await readFiles(prepared.session));
   // Compared before anything of the run is touched.
   const changes = resume === null ? [] : await checkSame(trainer, prepared, resume, options.allow ?? []);
-  const over = resume === null ? null : await nothingLeft(prepared, resume, changes);
+  const say = (line: string): void => sayWords(reporterOf(trainer, options, null), line);
+  const over = resume === null ? null : await nothingLeft(prepared, resume, changes, say);
   if (over !== null) {
     tellOver(trainer, over, options);
     return over.result;
@@ -86,11 +89,10 @@ function openFolder(trainer: AnyTrainer, options: RunOptions): Promise<RunFolder
   const { resume = null } = options;
   return resume === null
     ? openRunFolder(folderOf(trainer, options))
-    : reopenRunFolder(
-        resume.run,
-        record('files', resume.state['files']),
-        options.allow?.includes('metrics') ?? false,
-      );
+    : reopenRunFolder(resume.run, record('files', resume.state['files']), {
+        step: resume.checkpoint.step,
+        allowed: options.allow?.includes('metrics') ?? false,
+      });
 }
 
 /** Where a run goes on: what its checkpoint says of the loop, and what was best until then. */
@@ -101,7 +103,7 @@ interface Continued {
   /** In which ways the native engine ran the steps until then. */
   readonly ways: Readonly<Record<string, string>>;
   readonly best: ReadonlyMap<string, Best>;
-  /** What schedules do otherwise, since something was allowed. */
+  /** What loss scaling and schedules do otherwise, since something was allowed. */
   readonly lines: readonly string[];
 }
 
@@ -128,7 +130,7 @@ async function train(
   let isBegun = resume === null;
   try {
     const lines: string[] = [];
-    const continued = resume === null ? null : takeState(session, resume, changes);
+    const continued = resume === null ? null : takeState(session, resume, changes, options.allow ?? []);
     const earlier = continued?.loop.seconds ?? 0;
     const now = (): number => earlier + (performance.now() - started.ticks) / 1000;
     const best = new Map(continued?.best ?? []);
@@ -239,7 +241,13 @@ async function train(
     const traced = await writeTrace(trainer, session, folder, result.reason);
     if (traced !== null) say(traced);
     await closeAddOns(live.splice(0));
-    const about = { best, resumes, pointers: own.pointers, tables: listener.tables };
+    const about = {
+      best,
+      resumes,
+      pointers: own.pointers,
+      tables: listener.tables,
+      classes: listener.classes,
+    };
     await folder?.write('summary.json', summaryOf(result, about));
     if (folder !== null)
       await folder.write('run.json', await describe(trainer, session, start, result.reason));
@@ -310,17 +318,30 @@ async function resumedAt(
 const stepOf = (start: Json): number => Number(record('a start', start)['step']);
 
 /** Puts the state of the checkpoint in place of the first. Nothing on the disk is touched. */
-function takeState(session: Session, point: ResumePoint, changes: readonly string[]): Continued {
+function takeState(
+  session: Session,
+  point: ResumePoint,
+  changes: readonly string[],
+  allowed: readonly string[],
+): Continued {
   const { checkpoint, model, optimizer, state } = point;
   const { folder } = checkpoint;
   session.figures.take(model);
   loadInto(session.modelState, session.copies.withoutUnmade(model), folder);
-  loadInto(session.optimizerState, optimizer, folder);
+  const {
+    variables,
+    tensors,
+    line: scaling,
+  } = withoutOtherScaling(session.optimizerState, optimizer, allowed);
+  loadInto(variables, tensors, folder);
   // The point is reachable for as long as the run goes on.
-  for (const tensors of [model, optimizer]) tensors.clear();
+  for (const read of [model, optimizer]) read.clear();
   try {
     restoreCounts(session, state);
-    const lines = session.restoreSchedules(record('schedules', state['schedules']), changes.length > 0);
+    const lines = [
+      ...(scaling === null ? [] : [scaling]),
+      ...session.restoreSchedules(record('schedules', state['schedules']), changes.length > 0),
+    ];
     session.lastRates.restore(state['rates']);
     // Who allows another way wants it.
     const ways = changes.some((line) => line.startsWith('trainer.compile was'))
@@ -377,7 +398,9 @@ function linesOf(
         ]),
     `goes on after step ${step}, from ${shortPath(folder)}`,
     ...(totalSteps !== null && step >= totalSteps && changes.length > 0
-      ? [`nothing is left to train: ${step} steps are done, and the run has ${totalSteps} in all now`]
+      ? [
+          `nothing is left to train: ${counted(step, 'step')} ${step === 1 ? 'is' : 'are'} done, and the run has ${grouped(totalSteps)} in all now`,
+        ]
       : []),
   ];
 }
@@ -397,19 +420,22 @@ function begin(
   const { stepsPerEpoch, totalSteps } = session.pace;
   const { summary } = options;
   const say = (line: string): void => sayWords(reporter, line);
+  const usual = (line: string): void => sayWords(reporter, line, 'usual');
   // A run that goes on has shown it.
   if (summary !== false && isNew)
     weightTable(session, reporter.columns(), summary === true ? Infinity : summary).forEach((line) =>
-      reporter.line(line),
+      reporter.usual(line),
     );
-  say(`${spec.trainer} on ${session.engine.version}, seed ${options.seed}`);
+  usual(`${spec.trainer} on ${session.engine.version}, seed ${options.seed}`);
   const all =
-    totalSteps === null ? 'until max_time' : `${totalSteps}${session.isEndless ? ' steps' : ''} in all`;
-  const whole = `${session.isEndless ? 'live data, no epochs' : `${stepsPerEpoch} steps an epoch`}, ${all}`;
-  say(
+    totalSteps === null
+      ? 'until max_time'
+      : `${session.isEndless ? counted(totalSteps, 'step') : grouped(totalSteps)} in all`;
+  const whole = `${session.isEndless ? 'live data, no epochs' : `${counted(stepsPerEpoch, 'step')} an epoch`}, ${all}`;
+  usual(
     devRun === null
       ? `${whole}${folder === null ? '' : `, writing to ${shortPath(folder.path)}`}`
-      : `a dev run of at most ${devRun} step${devRun === 1 ? '' : 's'}, and as many batches of each other step; a whole run has ${whole}`,
+      : `a dev run of at most ${counted(devRun, 'step')}, and as many batches of each other step; a whole run has ${whole}`,
   );
   notesOf(session, note).forEach(say);
   for (const line of session.pretrained?.lines ?? []) say(line);
@@ -441,11 +467,15 @@ async function tellEnd(
   const goOn = saver.isWhole ? command : null;
   const where = { folder: path, resumes, checkpoints: saver.shown(), plot, goOn };
   for (const line of summaryLines(result, [...best.values()], session.pace, where, reporter.columns()))
-    reporter.line(line);
+    reporter.usual(line);
   if (result.reason === 'interrupted' && saver.newest !== null && !saver.isWhole)
     sayWords(reporter, goesNowhere);
   for (const [name, table] of listener.tables)
-    tableLines(name, table, reporter.columns(), 32).forEach((line) => reporter.line(line));
+    tableLines(name, table, {
+      columns: reporter.columns(),
+      most: 32,
+      classes: listener.classes.get(name),
+    }).forEach((line) => reporter.usual(line));
   const { profile } = session;
   for (const line of profile?.lines(result.at.seconds, reporter.columns()) ?? []) reporter.line(line);
 }

@@ -152,8 +152,9 @@ export class Validations {
         break;
       }
       validation.measuredAt = step;
-      const { tables } = stage.totals;
-      log({ stage: name, over: 'pass', at: moment(), metrics, tables, rates: new Map(), throughput: null });
+      const { tables, classes } = stage.totals;
+      const line = { stage: name, over: 'pass', at: moment(), metrics, tables, classes } as const;
+      log({ ...line, rates: new Map(), throughput: null });
       for (const [metric, value] of metrics) all.set(`${name}.${metric}`, value);
     }
     const { seconds } = moment();

@@ -122,12 +122,15 @@ export class Windows {
   /** Takes it back. Where a logging window or an epoch was half done, the steps that are to be in its metrics are traced. */
   async restore(rows: number, train: unknown): Promise<void> {
     this.#rows = rows;
-    const { stage, data } = this.options.train;
+    const { stage, data, batches } = this.options.train;
     const { stepsPerEpoch, accumulate } = this.options.session.pace;
     for (const { step, micro } of stage.restore(train)) {
       const epoch = Math.floor(step / stepsPerEpoch);
-      const index = (step % stepsPerEpoch) * accumulate + micro;
-      await stage.learn(this.#runOf(step, index, await samplesAt(data, epoch, index)));
+      const first = (step % stepsPerEpoch) * accumulate;
+      const end = Math.min(batches, first + accumulate);
+      // Windows may have another number of batches since: all that their last one logs is learned too.
+      for (const index of new Set([Math.min(first + micro, end - 1), end - 1]))
+        await stage.learn(this.#runOf(step, index, await samplesAt(data, epoch, index)));
     }
   }
 

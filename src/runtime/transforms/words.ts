@@ -27,6 +27,11 @@ export class Vocabulary {
     });
   }
 
+  /** All words, in the order of their numbers. */
+  get words(): readonly string[] {
+    return [...this.#numbers.keys()];
+  }
+
   numberOf(word: string): number | undefined {
     return this.#numbers.get(word);
   }

@@ -2,6 +2,7 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { noClass, noRow } from '../../run/index-error.js';
 import { inputAt, listAt, sizeAlong, type Call, type Heap } from './heap.js';
+import { counted } from '../../../values/counted.js';
 
 /** dy where y > 0, else 0: two vectorized kernels are six times as fast as a loop here. */
 export function reluGrad(call: Call): TensorInfo {
@@ -134,7 +135,7 @@ export function unsortedSegmentSum(call: Call): TensorInfo {
   for (let row = 0; row < ids.length; row++) {
     const id = ids[row] ?? -1;
     if (id < 0 || id >= segments) {
-      throw new Error(`index ${id} is outside of the table's ${segments} rows`);
+      throw new Error(`index ${id} is outside of the table's ${counted(segments, 'row')}`);
     }
     for (let i = 0, from = row * width, to = id * width; i < width; i++) {
       out[to + i] = (out[to + i] ?? 0) + (values[from + i] ?? 0);

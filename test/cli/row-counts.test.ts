@@ -1,0 +1,122 @@
+/** Rows of files as a check counts them: as many as a run reads, and none that only the run can tell. */
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, describe, expect, test } from 'vitest';
+import { countingHost, mostCounted } from '../../src/cli/row-counts.js';
+import { checkSpec, specFile } from '../../src/cli/specs.js';
+import type { Host } from '../../src/checker/host.js';
+import { nodeHost } from '../../src/node-host.js';
+import { csv, jsonl } from '../../src/runtime/data/index.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'ztrain-rows-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const { countRows } = countingHost;
+const put = (name: string, content: string | Uint8Array): string => {
+  const path = join(folder, name);
+  mkdirSync(join(path, '..'), { recursive: true });
+  writeFileSync(path, content);
+  return path;
+};
+
+describe('as many as a run reads', () => {
+  test.each([
+    ['plain', 'x,y\n1,2\n3,4\n'],
+    ['without an end of the last line', 'x,y\n1,2\n3,4'],
+    ['with empty lines', '\nx,y\n\n1,2\n\n\n3,4\n\n'],
+    ['with lines of Windows', 'x,y\r\n1,2\r\n\r\n3,4\r\n'],
+    ['with a byte order mark', '\uFEFFx,y\n1,2\n3,4\n'],
+    ['with quotes, and breaks in them', 'x,y\n"1",2\n3,"4"\n'],
+    ['with texts of several lines', 'x,y,z\n1,2,"a\nb""c\r\n"\n3,4,"\n"\n'],
+  ])('%s', async (name, text) => {
+    for (const [file, content] of [
+      [`${name}.csv`, text],
+      [`${name}.csv.gz`, gzipSync(text)],
+    ] as const) {
+      const path = put(file, content);
+      const record = { x: { dtype: 'f32', shape: [] }, y: { dtype: 'f32', shape: [] } } as const;
+      const opened = await csv({ file, record }).open({ root: folder, seed: 0, label: 'd' });
+      expect([opened.rows, countRows(path, 'csv')]).toEqual([2, 2]);
+      await opened.close();
+    }
+  });
+  test('of JSON lines', async () => {
+    const path = put('rows.jsonl', '{"x":1}\r\n\n  \n{"x":2}');
+    const record = { x: { dtype: 'f32', shape: [] } } as const;
+    const opened = await jsonl({ file: 'rows.jsonl', record }).open({ root: folder, seed: 0, label: 'd' });
+    expect([opened.rows, countRows(path, 'jsonl')]).toEqual([2, 2]);
+    await opened.close();
+  });
+});
+
+test('nothing of what is not there, is no file, is too large, or is not to be made out', () => {
+  expect(countRows(join(folder, 'gone.csv'), 'csv')).toBeNull();
+  expect(countRows(folder, 'csv')).toBeNull();
+  expect(countRows(put('old.csv', 'x\r1\r2\r'), 'csv')).toBeNull();
+  expect(countRows(put('open.csv', 'x\n"1\n2\n'), 'csv')).toBeNull();
+  const large = put('large.csv', 'x\n1\n');
+  truncateSync(large, mostCounted + 1);
+  expect(countRows(large, 'csv')).toBeNull();
+  const grown = put('grown.csv.gz', gzipSync(Buffer.alloc(mostCounted + 1, 'x\n')));
+  expect(countRows(grown, 'csv')).toBeNull();
+});
+
+const spec = (
+  rest: { readonly data?: string; readonly over?: string; readonly sweep?: string } = {},
+): string => `
+param size: int = 4 where size > 0
+data rows = csv -> { x: f32[2], label: i32 } { file = "data/rows.csv" columns = { x: ["a", "b"] } batch = size ${rest.data ?? ''} }
+model Net on x: f32[n, 2] -> f32[n, 2] { return x |> dense(2) as head }
+schedule warm { warmup(to = 0.1, over = ${rest.over ?? '50.steps'}) cosine(to = 0.01, over = rest) }
+optimizer opt = adam { of = Net lr = warm }
+step train(batch in rows) { update opt { minimize mean(softmax_cross_entropy(Net(batch.x), batch.label)) } }
+trainer Rows { epochs = 2 }
+${rest.sweep ?? ''}
+`;
+const rowsOf = (count: number): string =>
+  `a,b,label\n${Array.from({ length: count }, (_, at) => `${at},1,${at % 2}\n`).join('')}`;
+
+describe('a check', () => {
+  const found = (text: string, host: Partial<Host> = countingHost) =>
+    checkSpec(specFile(put('counted.ztrain', text)), { ...nodeHost, ...host }).diagnostics;
+  const codes = (text: string, host?: Partial<Host>): readonly string[] =>
+    found(text, host).map(({ code }) => code);
+
+  test('holds schedules against the rows of a file beside the spec', () => {
+    expect(codes(spec())).toEqual([]);
+    put('data/rows.csv', rowsOf(40));
+    const [only, ...others] = found(spec());
+    expect(others).toEqual([]);
+    expect([only?.code, ...(only?.notes ?? [])]).toEqual([
+      'ZT4202',
+      "the phases before take 50 steps of the run's 20",
+      '`rows` has 40 rows: 10 batches of 4 in an epoch; 2 epochs are 20 steps',
+    ]);
+    // Nobody counts where the host does not.
+    expect(codes(spec(), {})).toEqual([]);
+    put('data/rows.csv', rowsOf(400));
+    expect(codes(spec())).toEqual([]);
+  });
+  test('does not where rows may be left out, or none are there', () => {
+    put('data/rows.csv', rowsOf(40));
+    expect(codes(spec({ data: 'on_bad_row = "skip"' }))).toEqual([]);
+    expect(codes(spec({ data: 'on_bad_row = "error"' }))).toEqual(['ZT4202']);
+    put('data/rows.csv', rowsOf(0));
+    expect(codes(spec())).toEqual([]);
+  });
+  test('holds each run of a sweep against it', () => {
+    put('data/rows.csv', rowsOf(40));
+    const sweep = 'addon sweep { over = [axis(size, [1, 2, 8])] pick = min(train.loss) }';
+    const [only, ...others] = found(spec({ over: '30.steps', sweep }));
+    expect(others).toEqual([]);
+    expect(only?.code).toBe('ZT4202');
+    expect(JSON.stringify(only)).toContain('size = 8');
+  });
+  test('looks where relative paths of data start', () => {
+    put('data/rows.csv', rowsOf(400));
+    put('other/data/rows.csv', rowsOf(40));
+    expect(codes(spec(), { ...countingHost, dataRoot: join(folder, 'other') })).toEqual(['ZT4202']);
+  });
+});

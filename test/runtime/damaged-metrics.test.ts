@@ -1,0 +1,258 @@
+/** `metrics.jsonl` that is not what it was when the checkpoint was written: no run goes on with it without a word. */
+import { createHash } from 'node:crypto';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import type * as fs from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { differencesOf } from '../../src/cli/compare-runs.js';
+import { readRun } from '../../src/plot/read-run.js';
+import * as addons from '../../src/runtime/addons/index.js';
+import type { AddOn } from '../../src/runtime/addons/addon.js';
+import { MetricsFile } from '../../src/runtime/run/metrics-file.js';
+import * as units from '../../src/values/units.js';
+import { checkpoints, expectSameEnd, filesIn, killed, run } from './killed-runs.js';
+import { metricsLines } from './metrics-lines.js';
+import { workInFolder } from './temporary-folder.js';
+import { LineTrainer } from './tiny-trainer.js';
+
+/** Whether the disk is full: it takes a part of what is written then. */
+const disk = vi.hoisted(() => ({ isFull: false }));
+
+vi.mock('node:fs', async (original) => {
+  const real = await original<typeof fs>();
+  const appendFileSync = (file: number, data: Buffer): void => {
+    if (!disk.isFull) return real.appendFileSync(file, data);
+    writeSync(file, data.subarray(0, 5));
+    throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+  };
+  return { ...real, appendFileSync };
+});
+
+workInFolder('damaged-metrics');
+
+const corpus = fileURLToPath(new URL('run-corpus', import.meta.url));
+
+class WithCsv extends LineTrainer {
+  protected override configureAddOns(): readonly AddOn[] {
+    return [addons.checkpoint({ every: units.steps(2), keep: 20 }), addons.csvLog()];
+  }
+}
+/** That of the corpus. */
+class Corpus extends LineTrainer {
+  protected override configureAddOns(): readonly AddOn[] {
+    return [addons.checkpoint({ every: units.steps(8), keep: 20, best: addons.min('validate.loss') })];
+  }
+}
+
+const metricsOf = (name: string): string => join(name, 'metrics.jsonl');
+const linesOf = (name: string): readonly string[] =>
+  readFileSync(metricsOf(name), 'utf8').trimEnd().split('\n');
+const stepsOf = (name: string): readonly number[] =>
+  linesOf(name).map((line) => Number(JSON.parse(line).step));
+/** Without locks, which a refused start takes and leaves. */
+const files = (name: string): readonly string[] => filesIn(name).filter((line) => !line.includes('.lock'));
+const markOf = (name: string, checkpoint: string): Readonly<Record<string, unknown>> =>
+  JSON.parse(readFileSync(join(name, 'checkpoints', checkpoint, 'state.json'), 'utf8')).files;
+const lengthAt = (name: string, checkpoint: string): number =>
+  Number(markOf(name, checkpoint)['metrics.jsonl']);
+
+beforeAll(async () => {
+  expect((await run(['--run-dir=whole'])).code).toBe(0);
+  expect((await run(['--run-dir=longer', 'trainer.epochs=9', 'trainer.seed=7'])).code).toBe(0);
+  await killed('left');
+});
+
+test('each checkpoint has the checksum of what the file was then, in a run that was never stopped and in one that goes on', async () => {
+  cpSync('left', 'resumed', { recursive: true });
+  expect((await run(['--resume=resumed'])).code).toBe(0);
+  for (const name of ['whole', 'resumed']) {
+    const bytes = readFileSync(metricsOf(name));
+    for (const each of checkpoints(name)) {
+      const length = lengthAt(name, each);
+      expect(markOf(name, each)).toEqual({
+        'metrics.jsonl': length,
+        'metrics.jsonl.sha256': createHash('sha256').update(bytes.subarray(0, length)).digest('hex'),
+      });
+      expect(length === 0 || bytes[length - 1] === 10).toBe(true);
+    }
+  }
+  expect(lengthAt('whole', 'step-00000015')).toBeGreaterThan(lengthAt('whole', 'step-00000002'));
+  expect(await differencesOf('whole', 'resumed')).toEqual([]);
+});
+
+const damages: readonly (readonly [
+  what: string,
+  make: (file: string, length: number) => void,
+  said: string | RegExp,
+])[] = [
+  [
+    'zeros at its end',
+    (file, length) => {
+      const bytes = readFileSync(file);
+      writeFileSync(file, bytes.fill(0, length - 150));
+    },
+    /, and line \d+ is no line of metrics;/,
+  ],
+  [
+    'zeros within',
+    (file) => {
+      const bytes = readFileSync(file);
+      writeFileSync(file, bytes.fill(0, 30, 60));
+    },
+    ', and line 1 is no line of metrics;',
+  ],
+  [
+    'another number',
+    (file) => writeFileSync(file, readFileSync(file, 'utf8').replace(/"loss":\d/, '"loss":7')),
+    'of when the checkpoint was written;',
+  ],
+  [
+    'the lines of another run, which are more',
+    (file) => writeFileSync(file, readFileSync(metricsOf('longer'))),
+    'is damaged, or another file: its first',
+  ],
+];
+
+describe.each(damages)('%s', (what, make, said) => {
+  test('is refused, and with --allow metrics goes on with what can be read', async () => {
+    const name = what.replaceAll(/\W+/g, '-');
+    cpSync('left', name, { recursive: true });
+    const length = lengthAt(name, 'step-00000008');
+    make(metricsOf(name), length);
+    const damaged = readFileSync(metricsOf(name));
+    const before = files(name);
+    for (const words of [[`--resume=${name}`], [`--run-dir=${name}`, '--resume=auto']]) {
+      const { code, text } = await run(words);
+      expect(text).toContain(`${metricsOf(name)} is damaged, or another file: its first ${length} bytes`);
+      expect(text).toMatch(said);
+      expect(text).toContain('; put it back, or say that it is meant: --allow metrics\n');
+      expect(code).toBe(3);
+      expect(files(name)).toEqual(before);
+    }
+    const { code, text } = await run([`--resume=${name}`, '--allow=metrics']);
+    expect(text).toMatch(/allowed: \S*metrics\.jsonl is damaged[^]* lines stay, and the file as it was is /);
+    expect(text).toContain('goes on after step 8');
+    expect(code).toBe(0);
+    expect(readFileSync(`${metricsOf(name)}.damaged`).equals(damaged)).toBe(true);
+    // Every line can be read, none is twice, and what comes later is what it would have been.
+    const steps = stepsOf(name);
+    expect(steps).toEqual([...steps].sort((a, b) => a - b));
+    const later = (of: string): readonly unknown[] =>
+      metricsLines(of).filter((_line, at) => (stepsOf(of)[at] ?? 0) > 8);
+    expect(later(name)).toEqual(later('whole'));
+    expect((await readRun(name)).curves.length).toBeGreaterThan(0);
+    // The tensors have nothing to do with it: what differs is said to be the lines.
+    const differences = await differencesOf('whole', name);
+    expect(differences).toHaveLength(1);
+    expect(differences[0]).toContain('metrics.jsonl');
+    // It is whole again.
+    const again = await run([`--resume=${name}/checkpoints/step-00000010`]);
+    expect(again.text).toContain('goes on after step 10');
+    expect(again.code).toBe(0);
+    expect(readdirSync(name).filter((each) => each.includes('tmp'))).toEqual([]);
+  });
+});
+
+test('what came after the checkpoint is cut off, whatever it is', async () => {
+  cpSync('left', 'later', { recursive: true });
+  const length = lengthAt('later', 'step-00000008');
+  const bytes = readFileSync(metricsOf('later'));
+  writeFileSync(metricsOf('later'), Buffer.concat([bytes.subarray(0, length), Buffer.alloc(500)]));
+  const { code, text } = await run(['--resume=later']);
+  expect(text).not.toContain('damaged');
+  expect(code).toBe(0);
+  expectSameEnd('later', 'whole');
+  expect(existsSync('later/metrics.jsonl.damaged')).toBe(false);
+});
+
+test('of one that is cut, whole lines stay, and all of it is kept where a line is not whole', async () => {
+  const length = lengthAt('left', 'step-00000008');
+  const bytes = readFileSync(metricsOf('left')).subarray(0, length);
+  const end = bytes.lastIndexOf('\n', length - 2) + 1;
+  for (const [name, size, isAside] of [
+    ['cut-whole', end, false],
+    ['cut-within', end + 20, true],
+  ] as const) {
+    cpSync('left', name, { recursive: true });
+    truncateSync(metricsOf(name), size);
+    const { code, text } = await run([`--resume=${name}`, '--allow=metrics']);
+    expect(text).toContain(`metrics.jsonl has ${size} bytes, and had ${length}`);
+    expect(text).toContain(isAside ? 'stay, and the file as it was is' : 'what is left of it stays, ');
+    expect(code).toBe(0);
+    expect(existsSync(`${metricsOf(name)}.damaged`)).toBe(isAside);
+    expect(metricsLines(name)).toHaveLength(metricsLines('whole').length - 1);
+  }
+});
+
+test('a csv_log goes on beside it, and one that is gone is made anew of the lines that can be read', async () => {
+  for (const [name, isGone] of [
+    ['csv', false],
+    ['csv-gone', true],
+  ] as const) {
+    await killed(name, [], WithCsv);
+    const bytes = readFileSync(metricsOf(name));
+    writeFileSync(metricsOf(name), bytes.fill(0, 30, 60));
+    if (isGone) rmSync(join(name, 'logs'), { recursive: true });
+    const { code } = await run([`--resume=${name}`, '--allow=metrics'], WithCsv);
+    expect(code).toBe(0);
+    const rows = readFileSync(join(name, 'logs', 'metrics.csv'), 'utf8')
+      .trimEnd()
+      .split('\n');
+    // Of the csv no line was damaged.
+    const lines = linesOf(name).length + (isGone ? 0 : 1);
+    expect(rows).toHaveLength(1 + lines);
+  }
+});
+
+describe('of checkpoints that have no checksum', () => {
+  test.each(['format-2', 'format-3'])('lines that are none are told (%s)', async (format) => {
+    const make = (name: string, change: (bytes: Buffer, length: number) => Buffer): number => {
+      cpSync(join(corpus, format), name, { recursive: true });
+      const last = checkpoints(name).at(-1) ?? '';
+      const length = lengthAt(name, last);
+      expect(markOf(name, last)).not.toHaveProperty('metrics.jsonl.sha256');
+      writeFileSync(metricsOf(name), change(readFileSync(metricsOf(name)), length));
+      return length;
+    };
+    make(`zeros-${format}`, (bytes, length) => bytes.fill(0, length - 40));
+    make(`within-${format}`, (bytes) => Buffer.concat([Buffer.from(' '), bytes]));
+    for (const name of [`zeros-${format}`, `within-${format}`]) {
+      const before = files(name);
+      const refused = await run([`--resume=${name}`], Corpus);
+      expect(refused.text).toMatch(
+        /metrics\.jsonl is damaged: line \d+ is no line of metrics; put it back, or/,
+      );
+      expect(refused.code).toBe(3);
+      expect(files(name)).toEqual(before);
+      const { code } = await run([`--resume=${name}`, '--allow=metrics'], Corpus);
+      expect(code).toBe(0);
+      expect(existsSync(`${metricsOf(name)}.damaged`)).toBe(true);
+      expect((await readRun(name)).curves.length).toBeGreaterThan(0);
+    }
+  });
+});
+
+test('a line that the disk took a part of is not there, and the next one is whole', () => {
+  mkdirSync('full');
+  const metrics = MetricsFile.create('full');
+  metrics.add('{"step":1}\n');
+  const mark = metrics.mark();
+  disk.isFull = true;
+  expect(() => metrics.add('{"step":2}\n')).toThrow('ENOSPC');
+  disk.isFull = false;
+  expect(metrics.mark()).toEqual(mark);
+  metrics.add('{"step":3}\n');
+  metrics.close();
+  expect(readFileSync('full/metrics.jsonl', 'utf8')).toBe('{"step":1}\n{"step":3}\n');
+});

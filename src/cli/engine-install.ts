@@ -22,6 +22,7 @@ import {
 import { packagesIn, unpack, type PythonPackage } from './engine-package.js';
 import { progressTo, type Progress } from './engine-progress.js';
 import { Misuse, exits, streams } from './streams.js';
+import { endSignals, signalCodes, type EndSignal } from './on-signals.js';
 import { showBytes } from './tables.js';
 
 export interface InstallOptions {
@@ -31,13 +32,6 @@ export interface InstallOptions {
 }
 
 const defaultVersion = '2.21.0';
-
-/** As in `src/runtime/main.ts`. */
-const exitCodes: Readonly<Partial<Record<NodeJS.Signals, number>>> = {
-  SIGINT: 130,
-  SIGTERM: 143,
-  SIGHUP: 129,
-};
 
 export interface System {
   readonly platform: string;
@@ -216,12 +210,11 @@ export const installCommand = async (options: InstallOptions): Promise<number> =
   }
   const stop = new AbortController();
   let code: number = exits.well;
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    code = exitCodes[signal] ?? exits.runFailed;
+  const onSignal = (signal: EndSignal): void => {
+    code = signalCodes[signal];
     stop.abort();
   };
-  for (const signal of signals) process.on(signal, onSignal);
+  for (const signal of endSignals) process.on(signal, onSignal);
   const progress = progressTo(process.stderr, process.env);
   try {
     await installOne({ options, cuda, root, progress, signal: stop.signal });
@@ -233,7 +226,7 @@ export const installCommand = async (options: InstallOptions): Promise<number> =
     streams.say('interrupted; nothing was changed');
     return code;
   } finally {
-    for (const signal of signals) process.off(signal, onSignal);
+    for (const signal of endSignals) process.off(signal, onSignal);
   }
 };
 

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { libraryIn } from '../runtime/engine/tensorflow/library-files.js';
 import type { Probed } from '../runtime/engine/tensorflow/probe.js';
+import { beforeSignalEnds } from './on-signals.js';
 import { exits, streams } from './streams.js';
 
 export type Outcome =
@@ -67,6 +68,8 @@ const wordsOnGpu = (stderr: string): string => {
 /** `program` is this command line's file. */
 export const tryLibrary = (folder: string, program: string): Promise<Outcome> =>
   new Promise((resolve) => {
+    // Before there is one: a signal may come while it is started.
+    const forget = beforeSignalEnds(() => void child.kill('SIGKILL'));
     const child = spawn(process.execPath, [program, 'engine', 'probe', folder], {
       stdio: ['ignore', 'pipe', 'pipe'],
       // Errors of the library are wanted here, its notices are not.
@@ -78,8 +81,12 @@ export const tryLibrary = (folder: string, program: string): Promise<Outcome> =>
     let stderr = '';
     child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
     child.stderr.on('data', (data: Buffer) => (stderr = (stderr + data.toString()).slice(-100_000)));
-    child.on('error', (error) => resolve({ fault: `cannot start a process to try it in: ${error.message}` }));
+    child.on('error', (error) => {
+      forget();
+      resolve({ fault: `cannot start a process to try it in: ${error.message}` });
+    });
     child.on('close', (code, signal) => {
+      forget();
       const outcome = code === exits.well || code === exits.runFailed ? readOutcome(stdout) : null;
       const how =
         signal === 'SIGKILL'

@@ -30,6 +30,14 @@ const once =
     return value;
   };
 
+/** An option with a list that may be given in parts. */
+const listed =
+  (name: string) =>
+  (value: string, before: string | undefined): string => {
+    if (value === '') throw new Misuse(`${name} needs a value, got ""`);
+    return before === undefined ? value : `${before},${value}`;
+  };
+
 const addRunOptions = (command: Command, spec: readonly [string, string]): Command =>
   command
     .argument(...spec)
@@ -135,7 +143,7 @@ const addCommands = (program: Command, finish: Finish): void => {
       'go on with a run: its folder, one of its checkpoints, or auto, the newest that was left; none begins anew',
       once('--resume'),
     )
-    .option('--allow <names>', 'what may have changed since, such as lr,epochs', once('--allow'))
+    .option('--allow <names>', 'what may have changed since, such as lr,epochs', listed('--allow'))
     .option('--dev-run [n]', 'n steps (3) and validation batches, nothing is written')
     .option('--no-sweep', 'one run where the spec has a sweep, with the values given here and the defaults')
     .action(withTrainer(finish, 'train'));
@@ -203,6 +211,18 @@ const addCommands = (program: Command, finish: Finish): void => {
     .action(async (spec: string, words: readonly string[], options: VerifyOptions) => {
       const { verifyResumeCommand } = await import('./verify-resume.js');
       finish(await verifyResumeCommand(spec, words, options));
+    });
+  program
+    .command('watched-run', { hidden: true })
+    .argument('<watch>')
+    .argument('<words...>')
+    .passThroughOptions()
+    .allowUnknownOption()
+    .helpOption(false)
+    .action(async (watch: string, words: readonly string[]) => {
+      const { watchSteps } = await import('./watched-run.js');
+      watchSteps(JSON.parse(watch));
+      finish(await runCommandLine(words));
     });
   program
     .command('export')

@@ -2,18 +2,21 @@
  * `ztrainc verify-resume`: trains once undisturbed, and once killed at random moments and resumed each time, and compares what the two
  * came to.
  */
-import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { evaluateIr } from '../checker/evaluate.js';
 import { weightsGoOn } from '../parser/messages.gen.js';
 import { parseOverride } from '../values/overrides.js';
 import { differencesOf } from './compare-runs.js';
+import { killsOf, type Timeline } from './kill-plan.js';
+import { beforeSignalEnds } from './on-signals.js';
 import { reportDiagnostics } from './report.js';
 import { settingsOf } from './settings.js';
 import { checkSpec, findSpec } from './specs.js';
 import { Misuse, exits, streams } from './streams.js';
+import type { StepTime, Watch } from './watched-run.js';
 import { counted } from '../values/counted.js';
 
 export interface VerifyOptions {
@@ -33,13 +36,6 @@ interface Ended {
   readonly text: string;
 }
 
-/** When a run is killed: so many milliseconds after its folder has a checkpoint of this step, or after it was started (step 0). */
-interface Kill {
-  readonly run: string;
-  readonly step: number;
-  readonly after: number;
-}
-
 /** The step of a run's last checkpoint; 0 where there is none. */
 const lastStepOf = (run: string): number => {
   try {
@@ -50,32 +46,26 @@ const lastStepOf = (run: string): number => {
   }
 };
 
-const pollMilliseconds = 10;
+/** How often the run may be killed where that shows nothing, or come to its end, before all of the kills were made. */
+const mostMisses = 8;
 
-/** How often the run may come to its end before all of the kills were made. */
-const mostEnds = 5;
+/** What is running, to be ended with this process. */
+const children = new Set<ChildProcess>();
 
-/** Runs this program with other words. It is killed as `kill` says unless it ends before. */
-const runSelf = (words: readonly string[], kill: Kill | null): Promise<Ended> =>
+/** Runs this program with other words, watched. */
+const runSelf = (words: readonly string[], watch: Watch): Promise<Ended> =>
   new Promise((resolve, reject) => {
     const since = performance.now();
-    const child = spawn(process.execPath, [...process.execArgv, process.argv[1] ?? '', ...words], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
+    const self = [...process.execArgv, process.argv[1] ?? '', 'watched-run', JSON.stringify(watch)];
+    const child = spawn(process.execPath, [...self, ...words], { stdio: ['ignore', 'ignore', 'pipe'] });
+    children.add(child);
     let text = '';
     child.stderr.on('data', (part: Buffer) => {
       text = `${text}${part.toString('utf8')}`.slice(-4000);
     });
-    let isOver = false;
-    const watch = (): void => {
-      if (isOver || kill === null) return;
-      const isThere = lastStepOf(kill.run) >= kill.step;
-      setTimeout(isThere ? () => child.kill('SIGKILL') : watch, isThere ? kill.after : pollMilliseconds);
-    };
-    watch();
     child.on('error', reject);
     child.on('close', (code) => {
-      isOver = true;
+      children.delete(child);
       resolve({ code, seconds: (performance.now() - since) / 1000, text });
     });
   });
@@ -87,13 +77,15 @@ const whole = (name: string, text: string, least: number): number => {
   return value;
 };
 
-/** Steps of a run that has ended, and the seconds that it trained. */
-const lengthOf = (run: string): { readonly steps: number; readonly seconds: number } => {
-  const summary: unknown = JSON.parse(readFileSync(join(run, 'summary.json'), 'utf8'));
-  if (typeof summary !== 'object' || summary === null || !('steps' in summary) || !('seconds' in summary))
-    return { steps: 0, seconds: 0 };
-  return { steps: Number(summary.steps), seconds: Number(summary.seconds) };
+/** When each step of the run without kills was trained, from what it wrote. */
+const timelineOf = (file: string): Timeline => {
+  const read: unknown = JSON.parse(readFileSync(file, 'utf8'));
+  const times = Array.isArray(read) ? read.filter(isStepTime) : [];
+  return { steps: times.at(-1)?.[0] ?? 0, times };
 };
+
+const isStepTime = (value: unknown): value is StepTime =>
+  Array.isArray(value) && value.length === 2 && value.every((each) => typeof each === 'number');
 
 /**
  * Whether the spec leaves the native engine's way to the clock; the exit code where something is wrong with the spec, or its checkpoints
@@ -118,7 +110,43 @@ const waysByClock = (path: string, words: readonly string[]): boolean | number =
   return compile === undefined || evaluateIr(compile.value, names) === 'auto';
 };
 
-const ended = ({ code, text }: Ended): string => `${text}\nit ended with exit code ${code ?? 'none'}`;
+const reasonOf = ({ code, text }: Ended): string =>
+  code === null ? `${text}\nit was killed by somebody else` : `${text}\nit ended with exit code ${code}`;
+
+/** Who writes there may be about to end only. */
+const remove = (path: string): void =>
+  rmSync(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+
+/** `1`, `1 and 2`, `1, 2 and 3`. */
+const listOf = (numbers: readonly number[]): string =>
+  numbers.length < 2
+    ? numbers.join('')
+    : `${numbers.slice(0, -1).join(', ')} and ${numbers[numbers.length - 1]}`;
+
+/** A kill that was made: steps that were trained and that were saved by then; `trained` is null where it got ready. */
+interface Made {
+  readonly trained: number | null;
+  readonly saved: number;
+}
+
+const shownKill = ({ trained, saved }: Made): string => {
+  if (trained === null)
+    return saved === 0 ? 'while it got ready' : `while it got ready to go on from step ${saved}`;
+  return `after step ${trained}, of which step ${saved} was saved`;
+};
+
+/** What the kills have shown, in words. */
+const shownKills = (made: readonly Made[]): string => {
+  const within = made.filter(({ trained }) => trained !== null);
+  const apart = made.length - within.length;
+  const inTraining =
+    within.length === 0
+      ? []
+      : [
+          `${within.length} while it trained, after step${within.length === 1 ? '' : 's'} ${listOf(within.map(({ trained }) => trained ?? 0))}, gone on from ${listOf(within.map(({ saved }) => saved))}`,
+        ];
+  return [...(apart === 0 ? [] : [`${apart} while it got ready`]), ...inTraining].join('; ');
+};
 
 export const verifyResumeCommand = async (
   spec: string,
@@ -129,10 +157,45 @@ export const verifyResumeCommand = async (
   const isTimed = waysByClock(spec, words);
   if (typeof isTimed === 'number') return isTimed;
   const folder = options.out ?? mkdtempSync(join(tmpdir(), 'ztrain-verify-'));
+  const tellRuns = (): void => {
+    if (readdirSync(folder).length > 0) streams.say(`the runs are in ${folder}`);
+    else if (options.out === undefined) remove(folder);
+  };
+  const forget = beforeSignalEnds((signal) => {
+    for (const child of children) child.kill('SIGKILL');
+    if (options.out === undefined) remove(folder);
+    const left = options.out === undefined ? 'nothing of the runs is left' : `the runs are in ${folder}`;
+    streams.say(`${signal}: nothing is shown; ${left}`);
+  });
+  try {
+    const code = await verify(spec, words, folder, kills, isTimed, options);
+    if (code === exits.well && options.out === undefined) remove(folder);
+    else if (code !== exits.well) tellRuns();
+    return code;
+  } catch (error) {
+    if (error instanceof Misuse && options.out === undefined) remove(folder);
+    else if (!(error instanceof Misuse)) tellRuns();
+    throw error;
+  } finally {
+    forget();
+  }
+};
+
+const verify = async (
+  spec: string,
+  words: readonly string[],
+  folder: string,
+  kills: number,
+  isTimed: boolean,
+  options: VerifyOptions,
+): Promise<number> => {
   const [undisturbed, killed] = [join(folder, 'undisturbed'), join(folder, 'killed')];
+  const [times, report] = [join(folder, 'times.json'), join(folder, 'kill')];
   for (const run of [undisturbed, killed])
     if (existsSync(run)) throw new Misuse(`${run} is there already; choose another --out, or remove it`);
-  const has = (name: string): boolean => words.some((word) => word.startsWith(`${name}=`));
+  const asked = options.every === undefined ? null : whole('--every', options.every, 1);
+  mkdirSync(folder, { recursive: true });
+  const given = words.findLast((word) => word.startsWith('checkpoint.every='));
   const base = [
     'run',
     spec,
@@ -144,86 +207,72 @@ export const verifyResumeCommand = async (
     ...(options.dataRoot === undefined ? [] : [`--data-root=${options.dataRoot}`]),
     ...(options.forcePrecision === true ? ['--force-precision'] : []),
   ];
-  try {
-    const first = await runSelf([...base, `--run-dir=${undisturbed}`], null);
-    if (first.code !== 0) {
-      streams.say(`error: the run without kills did not end well:\n${ended(first)}`);
-      return exits.runFailed;
-    }
-    const { steps, seconds } = lengthOf(undisturbed);
-    const every =
-      options.every === undefined
-        ? Math.max(1, Math.floor(steps / (3 * kills)))
-        : whole('--every', options.every, 1);
-    streams.say(
-      `undisturbed: ${counted(steps, 'step')} in ${first.seconds.toFixed(1)} s; the other run saves ${every === 1 ? 'each step' : `each ${every} steps`} and is killed ${kills === 1 ? 'once' : `${kills} times`}`,
-    );
-    const saving = has('checkpoint.every') ? [] : [`checkpoint.every=${every}.steps`];
-    const again = [...base, ...saving, `--run-dir=${killed}`, '--resume=auto'];
-    /** Whether a run that has come to its end came to the same; what differs is said. */
-    const isEqual = async (): Promise<boolean> => {
-      const differences = await differencesOf(undisturbed, killed);
-      for (const line of differences) streams.say(`differs: ${line}`);
-      return differences.length === 0;
-    };
-    /** How long it takes from its start to its first step. */
-    const starting = 1000 * Math.max(0, first.seconds - seconds);
-    let done = 0;
-    let ends = 0;
-    while (done < kills) {
-      // With some kills, the first comes while it gets ready, and then each third: while it begins, and while it goes on.
-      const isAtStart = kills >= 3 && done % 3 === 0;
-      // Else somewhere in its part of the run: any moment between two checkpoints, while one is written too.
-      const wanted = Math.floor((steps * (done + Math.random())) / kills) - every;
-      // After it has saved something of its own, and before the last checkpoint, where nothing is left to lose.
-      const step = Math.max(1, Math.min(Math.max(wanted, lastStepOf(killed) + 1), steps - 1));
-      // One that was faster than the other is killed as soon as it has saved something.
-      const after = ends > 0 ? 0 : Math.random() * ((1000 * seconds) / steps) * every;
-      const kill = isAtStart
-        ? { run: killed, step: 0, after: Math.random() * starting }
-        : { run: killed, step: ends > 0 ? lastStepOf(killed) + 1 : step, after };
-      const last = await runSelf(again, kill);
+  const first = await runSelf([...base, `--run-dir=${undisturbed}`], { times });
+  if (first.code !== 0) {
+    streams.say(`error: the run without kills did not end well:\n${reasonOf(first)}`);
+    return exits.runFailed;
+  }
+  const timeline = timelineOf(times);
+  const { steps } = timeline;
+  const every = asked ?? Math.max(1, Math.floor(steps / (3 * kills)));
+  streams.say(
+    `undisturbed: ${counted(steps, 'step')} in ${first.seconds.toFixed(1)} s; the other run saves ${given === undefined ? (every === 1 ? 'each step' : `each ${every} steps`) : `as ${given} says`} and is killed ${kills === 1 ? 'once' : `${kills} times`}`,
+  );
+  const saving = given === undefined ? [`checkpoint.every=${every}.steps`] : [];
+  const again = [...base, ...saving, `--run-dir=${killed}`, '--resume=auto'];
+  /** Whether a run that has come to its end came to the same; what differs is said. */
+  const isEqual = async (): Promise<boolean> => {
+    const differences = await differencesOf(undisturbed, killed);
+    for (const line of differences) streams.say(`differs: ${line}`);
+    return differences.length === 0;
+  };
+  const made: Made[] = [];
+  let misses = 0;
+  const firstSave = given === undefined ? every : Number(/=(\d+)\.steps?$/.exec(given)?.[1] ?? 0);
+  for (const next of killsOf(kills, timeline, firstSave)) {
+    for (;;) {
+      rmSync(report, { force: true });
+      const last = await runSelf(again, { report, ...next() });
       if (last.code === 0) {
-        if (!(await isEqual())) {
-          streams.say(`the runs are in ${folder}`);
-          return exits.runFailed;
-        }
-        ends += 1;
-        if (ends > mostEnds) break;
+        if (!(await isEqual())) return exits.runFailed;
         // What is left of the kills falls into another run.
-        rmSync(killed, { recursive: true, force: true });
-        continue;
+        remove(killed);
+      } else if (last.code !== null || !existsSync(report)) {
+        streams.say(`error: a resumed run did not end well:\n${reasonOf(last)}`);
+        return exits.runFailed;
+      } else {
+        const told = readFileSync(report, 'utf8');
+        const kill = { trained: told === 'ready' ? null : Number(told), saved: lastStepOf(killed) };
+        // Of one before anything was saved, or after all was, no state shows anything.
+        if (kill.trained === null || (kill.saved > 0 && kill.saved < steps)) {
+          made.push(kill);
+          streams.say(`kill ${made.length} of ${kills} ${shownKill(kill)}`);
+          break;
+        }
+        streams.say(
+          kill.saved === 0
+            ? `a kill after step ${kill.trained}, before anything was saved, is not counted`
+            : 'a kill after the last step was saved is not counted',
+        );
+        if (kill.saved > 0) remove(killed);
       }
-      if (last.code !== null) {
-        streams.say(`error: a resumed run did not end well:\n${ended(last)}`);
+      misses += 1;
+      if (misses > mostMisses) {
+        streams.say(
+          `error: the run was killed ${counted(made.length, 'time')} of ${kills}: each other time it had saved nothing, or was at its end. Take more steps, a smaller --every, or fewer --kills`,
+        );
         return exits.runFailed;
       }
-      done += 1;
-      const when = isAtStart ? 'while it got ready' : `after step ${lastStepOf(killed)} was saved`;
-      streams.say(`kill ${done} of ${kills} ${when}`);
     }
-    if (done < kills) {
-      streams.say(
-        `error: the run was killed ${counted(done, 'time')} of ${kills}, it ended too soon each other time. Take more steps, a smaller --every, or fewer --kills`,
-      );
-      return exits.runFailed;
-    }
-    const last = await runSelf(again, null);
-    if (last.code !== 0) {
-      streams.say(`error: the last resumed run did not end well:\n${ended(last)}`);
-      return exits.runFailed;
-    }
-    if (!(await isEqual())) {
-      streams.say(`the runs are in ${folder}`);
-      return exits.runFailed;
-    }
-    streams.print(
-      `${counted(done, 'kill')}, ${counted(steps, 'step')}: the last checkpoints are equal byte for byte, and every line of metrics but for times`,
-    );
-    if (options.out === undefined) rmSync(folder, { recursive: true, force: true });
-    return exits.well;
-  } catch (error) {
-    streams.say(`the runs are in ${folder}`);
-    throw error;
   }
+  const last = await runSelf(again, { times });
+  if (last.code !== 0) {
+    streams.say(`error: the last resumed run did not end well:\n${reasonOf(last)}`);
+    return exits.runFailed;
+  }
+  if (!(await isEqual())) return exits.runFailed;
+  streams.print(
+    `${counted(made.length, 'kill')}, ${counted(steps, 'step')}: the last checkpoints are equal byte for byte, and every line of metrics but for times (${shownKills(made)})`,
+  );
+  return exits.well;
 };

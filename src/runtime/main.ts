@@ -389,9 +389,10 @@ export function readArguments(
           `${name} needs a value${value === undefined ? '' : `, got ${JSON.stringify(value)}`}`,
         );
       const before = values.get(name);
-      if (before !== undefined)
+      // A list may be given in parts.
+      if (before !== undefined && name !== '--allow')
         throw new UsageError(`${name} is given twice, ${before} and ${value}; keep one of them`);
-      values.set(name, value);
+      values.set(name, before === undefined ? value : `${before},${value}`);
     } else {
       const reason = notBuilt.get(name);
       throw new UsageError(

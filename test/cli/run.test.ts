@@ -134,6 +134,8 @@ describe('run', () => {
     [['--batch', '3'], 2, 'such as train_set.batch=3'],
     [['--run-dri=3'], 2, 'Did you mean --run-dir?'],
     [['--run-dir=a', '--run-dir', 'b'], 2, '--run-dir is given twice, a and b'],
+    // A list that is given in parts, not one that is given twice.
+    [['--allow', 'lr', '--allow=epochs'], 2, '--allow goes with --resume'],
     [['trainer.clip=1'], 2, 'trainer.clip cannot be set at the command line; set it in '],
     [['train_set.split=test'], 2, 'digits.ztrain:18'],
     [['warm.over=10'], 2, 'digits.ztrain:36'],

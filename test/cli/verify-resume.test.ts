@@ -57,6 +57,18 @@ test.each([
     expect(stdout).toContain(`${steps} steps: the last checkpoints are equal byte for byte`);
     expect(stdout).toMatch(/^3 kills, /);
     expect(stderr).toContain('kill 1 of 3 while it got ready');
+    // What the kills have shown is told: each of the others fell into its own part of the run, after something was saved.
+    const [, told = '', saved = ''] =
+      /\(1 while it got ready; 2 while it trained, after steps (.*), gone on from (.*)\)\n$/.exec(stdout) ??
+      [];
+    const [early = 0, late = 0] = told.split(' and ').map(Number);
+    expect(early).toBeGreaterThanOrEqual(Math.floor(steps / 9) + 1);
+    expect(late).toBeGreaterThan(steps / 2);
+    expect(late).toBeLessThan(steps);
+    for (const [index, step] of saved.split(' and ').map(Number).entries()) {
+      expect(step).toBeGreaterThan(0);
+      expect(step).toBeLessThanOrEqual([early, late][index] ?? 0);
+    }
     expect(code).toBe(0);
   },
   240_000,

@@ -340,6 +340,8 @@ describe('what is said of a run', () => {
     const { code, text } = await run(['--run-dir=removed'], Removed);
     expect(code).toBe(3);
     expect(text).toContain('nothing goes on from this run: removed is gone\n');
+    expect(text.match(/removed is gone: it was moved or removed while this process had it/g)).toHaveLength(1);
+    expect(text).not.toContain('took this process for gone');
     expect(text).not.toContain('go on:');
   });
 

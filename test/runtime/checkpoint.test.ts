@@ -1,4 +1,5 @@
 import {
+  cpSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -308,6 +309,11 @@ describe('checkpoints', () => {
         `${join(folder, name)} is a file of a checkpoint; give the checkpoint, ${folder}`,
       );
     const file = await writeCheckpoint(checkpoints, contents(2, 'ckpt'));
+    const renamed = join(root, 'renamed', 'weights.bin');
+    cpSync(file, renamed);
+    await expect(findCheckpoint(renamed)).rejects.toThrow(
+      `${renamed} is a file; give the folder of a run, or of a checkpoint with its manifest.json; a checkpoint that is one file has a name that ends in .ckpt`,
+    );
     const link = join(root, 'link.ckpt');
     symlinkSync(file, link);
     await expect(findCheckpoint(link)).rejects.toThrow(

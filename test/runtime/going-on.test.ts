@@ -79,7 +79,9 @@ describe('what goes on', () => {
     await killed('branch');
     const { code, text } = await run(['--resume', 'branch/checkpoints/step-00000004']);
     expect(code).toBe(0);
-    expect(text).toContain('step-00000006 is newer and is written anew: it is aside-step-00000006 now');
+    expect(text).toContain(
+      'step-00000006 is newer and is written anew: it is aside-step-00000006 now, which is kept until you remove it\n',
+    );
     expect(checkpoints('branch')).toEqual(
       expect.arrayContaining(['aside-step-00000006', 'aside-step-00000008', 'step-00000006']),
     );
@@ -148,6 +150,15 @@ describe('what goes on', () => {
     expect(text).toMatch(/passed over: .*step-00000008\/model\.safetensors is damaged/);
     expect(text).toContain('goes on after step 6');
     expect(checkpoints('damaged')).toContain('aside-step-00000008');
+  });
+
+  test('what is allowed is given in one list or in several', async () => {
+    await killed('parts');
+    const changed = ['lr=0.02', 'trainer.epochs=4'];
+    const { code, text } = await run(['--resume=parts', ...changed, '--allow', 'lr', '--allow=epochs']);
+    expect(text).toMatch(/^allowed: lr was .*, is 0\.02$/m);
+    expect(text).toContain('allowed: trainer.epochs was 3, is 4\n');
+    expect(code).toBe(0);
   });
 
   test('further than it was to go, where that is allowed', async () => {

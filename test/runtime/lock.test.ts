@@ -107,6 +107,10 @@ test('an owner notices that its claim is gone, or another’s', () => {
   own.release();
   next.check();
   next.release();
+  const last = lockFolder(folder);
+  rmSync(folder, { recursive: true });
+  expect(() => last.check()).toThrow(`${folder} is gone: it was moved or removed while this process had it`);
+  last.release();
 });
 
 describe('of a machine that is not this one, or not any more', () => {

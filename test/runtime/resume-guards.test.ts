@@ -176,6 +176,27 @@ test('a run that is at work and has not saved yet is in use; only one that is le
   expect((await run(['--resume=early'])).text).toContain('early has saved nothing to go on from');
 });
 
+test('auto passes over a run that another process has, by name, and begins a new one', async () => {
+  const folder = 'runs/LineTrainer/20990101-000000-busy';
+  await killed(folder);
+  const passed = `passed over: ${folder}, which is being written by process ${process.pid}\n`;
+  for (const isBegun of [true, false]) {
+    // One that has just taken its folder.
+    if (!isBegun) rmSync(join(folder, 'run.json'));
+    if (!isBegun) rmSync(join(folder, 'checkpoints'), { recursive: true });
+    const lock = lockFolder(folder);
+    try {
+      const { code, text } = await run(['--resume=auto']);
+      expect(text).toContain(`${passed}nothing was left to go on with in runs/LineTrainer: a new run`);
+      expect(code).toBe(0);
+    } finally {
+      lock.release();
+    }
+  }
+  const { text } = await run(['--resume=auto']);
+  expect(text).not.toContain('passed over');
+});
+
 describe('the pointers of a run that goes on', () => {
   test('best is what the state says, whatever it named', async () => {
     await killed('pointed');

@@ -1,6 +1,6 @@
 /** One process at a time writes into a run's folder, by a claim `.lock` in it. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, rmSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -49,6 +49,7 @@ export function lockFolder(folder: string): FolderLock {
       throw refusal(folder, path ?? claim, owner, quiet);
   }
   const own = join(claim, name);
+  const taken = placeOf(folder);
   const timer = setInterval(() => touch(own), touchMs);
   timer.unref();
   const release = (): void => {
@@ -59,13 +60,27 @@ export function lockFolder(folder: string): FolderLock {
   process.once('exit', release);
   // No other owner's file has this name.
   const check = (): void => {
-    if (!existsSync(own)) throw lostLock(folder, ownersOf(claim));
+    if (existsSync(own)) return;
+    // Whatever stands there now, as what a save has made anew.
+    if (placeOf(folder) !== taken) throw goneFolder(folder);
+    throw lostLock(folder, ownersOf(claim));
   };
   return { check, release };
 }
 
+/** Which folder of the disk it is; null where there is none, or none that may be looked at. */
+function placeOf(folder: string): string | null {
+  try {
+    const { dev, ino } = statSync(folder, { bigint: true });
+    return `${dev} ${ino}`;
+  } catch {
+    return null;
+  }
+}
+
 /**
- * Whether this process could have a folder now. `say` is told where nothing can be written there: it may be somebody else's. Throws a
+ * Whether this process could have a folder now. `say` is told who has it, and where nothing can be written there: it may be
+ * somebody else's. Throws a
  * RunError where the disk takes nothing, which is no matter of that folder alone.
  */
 export function isFree(folder: string, say: (line: string) => void): boolean {
@@ -73,6 +88,8 @@ export function isFree(folder: string, say: (line: string) => void): boolean {
     lockFolder(folder).release();
     return true;
   } catch (error) {
+    // A job that was submitted twice looks like any other.
+    if (error instanceof InUse) say(`passed over: ${folder}, which is being written by ${error.who}`);
     // Another's, or removed just now.
     if (error instanceof InUse || codeOf(error) === 'ENOENT') return false;
     const why = fileError(`cannot write to ${folder}`, error, 'a copy of it that can be written');
@@ -93,7 +110,22 @@ export function refuseInUse(folder: string): void {
 }
 
 /** The folder is another process's. */
-class InUse extends RunError {}
+class InUse extends RunError {
+  constructor(
+    folder: string,
+    /** As `process 7`. */
+    readonly who: string,
+    help: string,
+  ) {
+    super(`${folder} is being written by ${who}; ${help}`);
+  }
+}
+
+function goneFolder(folder: string): RunError {
+  return new RunError(
+    `${folder} is gone: it was moved or removed while this process had it, which writes nothing more there`,
+  );
+}
 
 function lostLock(folder: string, owners: readonly string[]): RunError {
   const [path] = owners;
@@ -113,9 +145,11 @@ function refusal(folder: string, path: string, owner: Owner | null, quiet: numbe
   const own = ownOwner();
   const isHere = owner !== null && host === own.host && boot === own.boot && space === own.space;
   const seen = `last seen ${Math.max(0, Math.round(quiet / 1000))} s ago`;
-  return new InUse(
-    isHere
-      ? `${folder} is being written by process ${pid}; wait for it, or choose another --run-dir`
-      : `${folder} is being written by process ${pid} on ${host}, ${seen}; wait for it, choose another --run-dir, or remove ${path} if you know that it is gone`,
-  );
+  return isHere
+    ? new InUse(folder, `process ${pid}`, 'wait for it, or choose another --run-dir')
+    : new InUse(
+        folder,
+        `process ${pid} on ${host}, ${seen}`,
+        `wait for it, choose another --run-dir, or remove ${path} if you know that it is gone`,
+      );
 }

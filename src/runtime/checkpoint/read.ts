@@ -59,7 +59,7 @@ export async function findCheckpoint(path: string): Promise<Checkpoint> {
   const run = newestRunIn(path);
   const wanted =
     run === null
-      ? 'give the folder of a run, or of a checkpoint with its manifest.json'
+      ? `give the folder of a run, or of a checkpoint with its manifest.json${isOne ? `; a checkpoint that is one file has a name that ends in ${fileEnding}` : ''}`
       : `give a run in it, such as ${run}`;
   throw new RunError(`${what}; ${await insteadOf(path, wanted)}`);
 }

@@ -4,6 +4,7 @@ import type { Table } from '../rows/reduction.js';
 import type { FitListener, FitResult, MetricsRecord } from '../trainer/fit.js';
 import type { Session } from '../trainer/session.js';
 import type { Throughput } from '../addons/addon.js';
+import { tellStep } from '../../values/step-channel.js';
 import { columnsOf, wrapWords } from '../../values/words.js';
 import {
   fit,
@@ -151,6 +152,7 @@ export class TrainingProgress implements FitListener {
   ) {}
 
   step(at: Moment): void {
+    tellStep(at.step);
     this.#started ??= at;
     this.#newest = at;
     if (!this.reporter.isLive || at.seconds - this.#drawn < liveSeconds) return;

@@ -184,7 +184,7 @@ class Fit {
       if (!isSameFailure(problem, error)) say(problem);
     };
     if (error instanceof HookError || this.#isSound) await rescue?.(at).catch(sayOther);
-    await this.#hooks.eachAnyway('failed', (hooks) => hooks.failed?.(at, error), say);
+    await this.#hooks.eachAnyway('failed', (hooks) => hooks.failed?.(at, error), sayOther);
   }
 
   /** Whether a run can go on from the state as it is, or from what is held of it. */

@@ -5,7 +5,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fromExactNumber } from '../../values/exact-number.js';
 import type { SavedCheckpoint } from '../addons/addon.js';
 import { checkpointPaths, fileEnding, isCheckpointName } from '../checkpoint/list.js';
-import { isFree, refuseInUse } from '../checkpoint/lock.js';
+import { isFree, lockName, refuseInUse } from '../checkpoint/lock.js';
 import { newestWhole, onlyWeights, Unwanted } from '../checkpoint/newest.js';
 import {
   findCheckpoint,
@@ -125,8 +125,10 @@ export async function unfinishedIn(
     const folder = join(runs, name);
     const { why = null, reason } = await standingOf(folder);
     if (why !== null) say(`passed over: ${folder}, of which is not known whether it has ended: ${why}`);
-    if (reason === undefined || ended.some((each) => each === reason)) continue;
-    if (!isFree(folder, say)) continue;
+    if (ended.some((each) => each === reason)) continue;
+    // One that has just begun has no run.json so far.
+    const mayBeInUse = reason !== undefined || existsSync(join(folder, lockName));
+    if (!mayBeInUse || !isFree(folder, say) || reason === undefined) continue;
     const { point, passed, isLost } = await newestIn(folder, trainer, look);
     if (point !== null) return point;
     // Nobody wants to go on with an older run in its place without a word.
@@ -312,7 +314,9 @@ export async function setNewerAside({ run, checkpoint, state }: ResumePoint): Pr
     let aside = join(parent, `aside-${name}`);
     for (let turn = 2; existsSync(aside); turn += 1) aside = join(parent, `aside-${name}-${turn}`);
     await rename(path, aside);
-    lines.push(`${name} is newer and is written anew: it is ${basename(aside)} now`);
+    lines.push(
+      `${name} is newer and is written anew: it is ${basename(aside)} now, which is kept until you remove it`,
+    );
   }
   const pointers = await pointersOf(run);
   await pointTo(parent, 'last', checkpoint.step);

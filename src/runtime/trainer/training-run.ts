@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fromExactNumber } from '../../values/exact-number.js';
+import { tellStep } from '../../values/step-channel.js';
 import type { Json, MetricsLine, Moment } from '../addons/addon.js';
 import { FileRefused } from '../checkpoint/files.js';
 import { loadInto } from '../checkpoint/read.js';
@@ -223,6 +224,7 @@ async function train(
       say(`the state of step ${at.step} was saved: ${shortPath(saved.folder)}`);
     };
     live.unshift(...bestWatch(watches, best));
+    tellStep(own.newest?.step ?? 0);
     const result = await fit({
       session,
       addOns: live,

@@ -23,6 +23,7 @@ import { parseParam } from './trainer/params.js';
 import { runPredict, runTest, type RunOptions } from './trainer/run.js';
 import type { ParamValue, TrainerSpec } from './trainer/spec.js';
 import type { Outputs } from './trainer/stage.js';
+import { reachedHeirs } from './trainer/reached-heirs.js';
 import { attributesOfRun, isOtherSpec, otherCode, trainedWith } from './trainer/trained-with.js';
 import type { TrainerClass } from './trainer/trainer.js';
 import { trainCommand } from './train-command.js';
@@ -292,6 +293,9 @@ async function evaluateWith(
   );
   for (const line of notes) say(`note: ${line}`);
   const trainer = new trainerClass({ params, overrides: [...taken, ...args.attributes] });
+  if (!trained.reachHeirs)
+    for (const line of reachedHeirs(trainer, (name) => trainer.attribute(name), trained.overrides))
+      say(`note: ${line}`);
   const print = new RowPrinter(args.json, io);
   if (args.command === 'test') {
     const tables = new Map<string, NamedTable>();

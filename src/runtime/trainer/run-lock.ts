@@ -43,6 +43,8 @@ export async function lockOf(trainer: AnyTrainer, session: Session): Promise<Loc
     // Kept, and compared by `otherOrder`.
     epoch_order: epochOrderOf(session),
     overrides: [...overrides],
+    // Of before they held for what amends their owner it says nothing: `reachedHeirs`.
+    overrides_reach_heirs: true,
     data: await readFiles(session),
     // Kept, not compared: a run that goes on has no need of the file.
     ...(session.pretrained === null ? {} : { pretrained: session.pretrained.facts }),
@@ -119,7 +121,7 @@ export function compareLocks(
 ): readonly string[] {
   const before = record('lock', there);
   const isText = hasTexts(before, here);
-  const otherSpec = meansTheSame(before, here['spec_tokens_sha256']) ? [] : textDifferences(before, here);
+  const otherSpec = otherSpecs(before, here);
   // What another spec has said is not known.
   const bySpec = (name: string): string => {
     const value = otherSpec.length > 0 ? undefined : attribute(name)?.inSpec;
@@ -347,6 +349,12 @@ export function isReworded(there: unknown, { files, sha256, tokensSha256 }: AnyT
   const now = { spec: files, spec_sha256: sha256 };
   return meansTheSame(before, tokensSha256) && textDifferences(before, now).length > 0;
 }
+
+const otherSpecs = (before: Facts, here: Lock): readonly Difference[] =>
+  meansTheSame(before, here['spec_tokens_sha256']) ? [] : textDifferences(before, here);
+
+/** Whether the spec of a run means the same as now, as far as is known. */
+export const isSameSpec = (before: Facts, here: Lock): boolean => otherSpecs(before, here).length === 0;
 
 const hasTexts = (before: Facts, now: Facts): boolean =>
   textsOf(before['spec']).size > 0 && textsOf(now['spec']).size > 0;

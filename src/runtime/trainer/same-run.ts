@@ -8,7 +8,8 @@ import { isFigure } from './measured-figures.js';
 import { whyMisfit } from './misfit.js';
 import { otherPretrained } from './pretrained.js';
 import type { ResumeHead } from './resume.js';
-import { compareLocks, lockOf, otherEpochs } from './run-lock.js';
+import { reachedHeirs } from './reached-heirs.js';
+import { compareLocks, isSameSpec, lockOf, otherEpochs, type Lock } from './run-lock.js';
 import { headOf } from './run-record.js';
 import type { AnyTrainer, RunOptions } from './run.js';
 import { shortPath } from './short-path.js';
@@ -33,12 +34,27 @@ export async function checkSame(
   const never =
     otherEpochs(state, lock) ??
     (await otherOrder(head, lock, (name) => attribute(name)?.inSpec)) ??
-    otherPretrained(prepared, state, lock);
+    otherPretrained(prepared, state, lock) ??
+    otherHeirs(trainer, prepared, state, lock);
   return compareLocks(shortPath(checkpoint.folder), state['lock'], lock, allow, {
     attribute,
     allowedBefore,
     never,
   });
+}
+
+/** What forbids to go on where overrides of an older run would hold for more than they did. */
+function otherHeirs(
+  trainer: AnyTrainer,
+  { attribute }: Prepared,
+  state: ResumeHead['state'],
+  here: Lock,
+): string | null {
+  const before = record('lock', state['lock']);
+  const { overrides } = before;
+  if (before['overrides_reach_heirs'] === true || !Array.isArray(overrides)) return null;
+  const reached = reachedHeirs(trainer, attribute, overrides.map(String), isSameSpec(before, here));
+  return reached.length === 0 ? null : reached.join('\n  ');
 }
 
 /** The same, and then names and shapes of what is kept of weights and optimizers: they are in the manifest. */

@@ -20,6 +20,7 @@ import { UsageError, type Override } from '../../values/overrides.js';
 import { combinations, settingText, type Setting, type SweepPlan } from '../../values/sweep.js';
 import { Control, type StopSignal } from './control.js';
 import { parseParam } from './params.js';
+import { reachedHeirs } from './reached-heirs.js';
 import { endedBy, newestIn, noneWhole, type ResumePoint } from './resume.js';
 import { namedFolder, runFit, type RunOptions } from './run.js';
 import { shortPath } from './short-path.js';
@@ -96,6 +97,7 @@ export async function runSweep(
         data,
         say,
         isSameSettings: (was, is) => isSameBase(trainerClass, plan, was, is),
+        reached: () => reachedInSweep(new trainerClass(firstOf(trainerClass, plan, base))),
       });
     const points = combinations(plan.over).length;
     const done = runs.filter(({ state }) => state === 'finished').length;
@@ -250,11 +252,14 @@ async function takeUp(
     kept,
     data,
     isSameSettings,
+    reached,
     say,
   }: {
     readonly kept: 'finished' | 'all';
     readonly data: SweepData;
     readonly isSameSettings: (was: readonly string[], is: readonly string[]) => boolean;
+    /** What overrides hold for now that they did not in sweeps of before `overridesReachHeirs` was kept. */
+    readonly reached: () => readonly string[];
     readonly say: (line: string) => void;
   },
 ): Promise<void> {
@@ -283,7 +288,13 @@ async function takeUp(
     if (run.summary !== null) run.state = 'finished';
     if (run.state === 'finished' || kept === 'all') await data.takeUp(run.name);
   }
+  if (folder.before === null || folder.before.has('overridesReachHeirs') || !runs.some(isLeft)) return;
+  const others = reached();
+  if (others.length > 0) throw new RunError([`cannot go on in ${folder.path}:`, ...others].join('\n  '));
 }
+
+const reachedInSweep = (trainer: InstanceType<TrainerClass>): readonly string[] =>
+  reachedHeirs(trainer, (name) => trainer.attribute(name), trainer.overrides);
 
 /** Whether it is the same spec whatever its text says about it. Sweeps of before its tokens were kept say nothing of them. */
 function meansTheSame(
@@ -367,6 +378,7 @@ function aboutOf({ spec }: TrainerClass, plan: SweepPlan, base: SweepBase): Read
     tokensSha256: spec.tokensSha256 ?? '',
     externs: (spec.externs ?? []).map(({ path, sha256 }) => `${path} ${sha256.slice(0, 12)}`),
     settings: [...base.params, ...base.attributes].map(({ path, text }) => `${path.join('.')}=${text}`),
+    overridesReachHeirs: true,
     over: axes(plan.over),
     average: axes(plan.average),
     pick: monitorName(plan.pick),

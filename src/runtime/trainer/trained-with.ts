@@ -13,6 +13,8 @@ import type { TrainerSpec } from './spec.js';
 export interface TrainedWith {
   /** `owner.option=value` as the command line had them. */
   readonly overrides: readonly string[];
+  /** Whether these held for what amends their owner as well: not in runs of before that. */
+  readonly reachHeirs: boolean;
   /** Digests of data files, by their paths as written. */
   readonly files: ReadonlyMap<string, string>;
   /** Of the tokens of its spec, as its lock has it; null or undefined where it says nothing of it. */
@@ -25,6 +27,7 @@ export interface TrainedWith {
 
 const nothing: TrainedWith = {
   overrides: [],
+  reachHeirs: true,
   files: new Map(),
   tokensSha256: undefined,
   externs: undefined,
@@ -36,9 +39,11 @@ export async function trainedWith(from: Checkpoint): Promise<TrainedWith> {
     const { lock } = record('state.json', plainJson(await readState(from)));
     // Checkpoints of before it was kept say nothing.
     if (lock === undefined) return nothing;
-    const { overrides, data, externs, spec_tokens_sha256: tokensSha256 } = record('lock', lock);
+    const facts = record('lock', lock);
+    const { overrides, data, externs, spec_tokens_sha256: tokensSha256 } = facts;
     return {
       overrides: Array.isArray(overrides) ? overrides.map(String) : [],
+      reachHeirs: facts['overrides_reach_heirs'] === true,
       files: new Map(data === undefined ? [] : filesOfData(data).map(({ file, sha256 }) => [file, sha256])),
       tokensSha256,
       externs,

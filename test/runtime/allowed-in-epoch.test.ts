@@ -105,6 +105,18 @@ describe('within an epoch', () => {
     expect(counts('ordered')).toEqual([18, 18, 18]);
   });
 
+  test('rows that no batch of an epoch reads are allowed where they come in the order of the source', async () => {
+    const few = [...words, 'trainer.limit.train=4.batches'];
+    expect((await run(['--run-dir=limited', ...few], InOrder)).code).toBe(0);
+    const from = checkpointOf('limited', 3);
+    const fewer = await run(['--resume', from, 'rows=15', '--allow=rows,data'], InOrder);
+    expect(fewer.text).toContain('(rows of train was 18, is 15)');
+    expect(fewer.code).toBe(3);
+    const { code } = await run(['--resume', from, 'rows=19', '--allow=rows,data'], InOrder);
+    expect(code).toBe(0);
+    expect(counts('limited')).toEqual([16, 16, 16]);
+  });
+
   describe('of a checkpoint that says nothing of its order', () => {
     /** A copy of a run whose checkpoint of step 3 is as older versions wrote it; its path. */
     const older = (name: string, of = 'base'): string => {

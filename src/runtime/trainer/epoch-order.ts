@@ -45,6 +45,7 @@ export async function otherOrder(
   const changed = [...new Set([...was.keys(), ...now.keys()])].flatMap((name) => {
     const [old, young] = [was.get(name), now.get(name)];
     if (old === young || old === unknown) return [];
+    if (isBeyond(name, old, was) && isBeyond(name, young, now)) return [];
     return [`${name} ${old === undefined ? 'is new' : `was ${old}, is ${young ?? 'gone'}`}`];
   });
   if (changed.length === 0) return null;
@@ -55,6 +56,13 @@ export async function otherOrder(
   });
   const from = end === undefined ? ', of which this run has none' : `, such as ${shortPath(end)}`;
   return `step ${checkpoint.step} lies within an epoch, whose rows lie otherwise in its steps now (${changed.join('; ')}): some would come twice in it, or not at all; keep that as it was, or go on from a checkpoint at an epoch's end${from}`;
+}
+
+/** Whether it is a number of rows in the order of the source of which an epoch reads the first ones, all its batches full: others follow. */
+function isBeyond(name: string, rows: unknown, order: Order): boolean {
+  const [, set] = /^rows of (.*)$/.exec(name) ?? [];
+  if (set === undefined || order.get(`${set}.shuffle`) === true) return false;
+  return Number(rows) >= Number(order.get('batches of an epoch')) * Number(order.get(`${set}.batch`));
 }
 
 type Order = ReadonlyMap<string, number | boolean | typeof unknown>;

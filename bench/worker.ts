@@ -119,6 +119,7 @@ function timed(trainer: AnyTrainer, engine: Engine, timing: AddOn): AnyTrainer {
     dataNames: () => trainer.dataNames(),
     settableData: () => trainer.settableData(),
     dataSets: () => trainer.dataSets(),
+    inSpecWith: (params, name) => trainer.inSpecWith(params, name),
     prepare: async (options) => {
       const prepared = await trainer.prepare({ ...options, engine });
       return { ...prepared, addOns: [...prepared.addOns, timing] };

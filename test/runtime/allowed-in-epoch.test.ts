@@ -155,6 +155,28 @@ describe('within an epoch', () => {
       expect(then.code).toBe(3);
     });
 
+    test('a batch that a param is, or may be another one by another spec: refused', async () => {
+      const by = await run(['--resume', older('by param'), 'batch_size=5', '--allow=batch_size'], Counting);
+      expect(by.text).toContain('(train.batch was 4, is 5)');
+      expect(by.code).toBe(3);
+      class Respelt extends Counting {
+        static override readonly spec = {
+          ...Counting.spec,
+          sha256: '01',
+          files: [{ path: 'line.ztrain', text: 'trainer LineTrainer { }' }],
+        };
+      }
+      const of = await run(['--resume', older('by spec'), '--allow=spec'], Respelt);
+      expect(of.text).toContain('(train.batch was not known, is 4)');
+      expect(of.code).toBe(3);
+    });
+
+    test('another param is allowed', async () => {
+      const { code } = await run(['--resume', older('by rate'), 'lr=0.01', '--allow=lr'], Counting);
+      expect(code).toBe(0);
+      expect(counts('by rate')).toEqual([18, 18, 18]);
+    });
+
     test('the same run goes on', async () => {
       expect((await run(['--resume', older('same')], Counting)).code).toBe(0);
       expect(counts('same')).toEqual([18, 18, 18]);

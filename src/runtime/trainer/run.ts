@@ -48,6 +48,8 @@ export interface AnyTrainer {
   settableData(): readonly string[];
   /** The data sets by their names, without overrides. */
   dataSets(): ReadonlyMap<string, Data<unknown>>;
+  /** What the spec says of `owner.option` with other params; undefined where it is not known. */
+  inSpecWith(params: Readonly<Record<string, unknown>>, name: string): unknown;
   prepare(options: PrepareOptions): Promise<Prepared>;
 }
 

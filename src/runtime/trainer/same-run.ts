@@ -33,7 +33,7 @@ export async function checkSame(
   const lock = await lockOf(trainer, session);
   const never =
     otherEpochs(state, lock) ??
-    (await otherOrder(head, lock, (name) => attribute(name)?.inSpec)) ??
+    (await otherOrder(head, lock, inSpecBefore(trainer, state, lock))) ??
     otherPretrained(prepared, state, lock) ??
     otherHeirs(trainer, prepared, state, lock);
   return compareLocks(shortPath(checkpoint.folder), state['lock'], lock, allow, {
@@ -41,6 +41,17 @@ export async function checkSame(
     allowedBefore,
     never,
   });
+}
+
+/** What the spec of a run has said with its params; nothing is known of one that is another one now. */
+function inSpecBefore(
+  trainer: AnyTrainer,
+  state: ResumeHead['state'],
+  here: Lock,
+): (name: string) => unknown {
+  const before = record('lock', state['lock']);
+  const params = record('params', before['params']);
+  return (name) => (isSameSpec(before, here) ? trainer.inSpecWith(params, name) : undefined);
 }
 
 /** What forbids to go on where overrides of an older run would hold for more than they did. */

@@ -17,7 +17,7 @@ import { ranked, type Scalar, type Tensor } from '../tensor.js';
 import { onlyAmended } from '../../values/amends.js';
 import { dueAt, durationInSteps } from '../../values/durations.js';
 import { optionTable } from '../../values/options.gen.js';
-import type { Override } from '../../values/overrides.js';
+import { UsageError, type Override } from '../../values/overrides.js';
 import type { Duration } from '../../values/units.js';
 import { ByHand } from './by-hand.js';
 import { attributeOf, byOwner, overrideAttributes, overrideTrainer, type Attribute } from './attributes.js';
@@ -172,6 +172,19 @@ export abstract class Trainer<
       amends: this.spec.amends ?? {},
     };
     return attributeOf(configured, name, optionTable);
+  }
+
+  /** What the spec says of `owner.option` with other params, by their names; undefined where it is not known, or these do not fit. */
+  inSpecWith(params: Readonly<Record<string, unknown>>, name: string): unknown {
+    const made: unknown = this.constructor;
+    if (!isTrainerClass(made)) return undefined;
+    const entries = this.spec.params.map((each): [string, unknown] => [each.key, params[each.name]]);
+    try {
+      return new made({ params: Object.fromEntries(entries) }).attribute(name)?.inSpec;
+    } catch (error) {
+      if (error instanceof UsageError) return undefined;
+      throw error;
+    }
   }
 
   /** Names of data sets whose options a command line may set: those that steps read, and what these are made of. */
@@ -412,6 +425,9 @@ function classOf(trainer: object): SpecClass {
   const made: unknown = trainer.constructor;
   return isSpecClass(made) ? made : Trainer;
 }
+
+const isTrainerClass = (made: unknown): made is TrainerClass =>
+  typeof made === 'function' && made.prototype instanceof Trainer;
 
 function isSpecClass(made: unknown): made is SpecClass {
   return typeof made === 'function' && 'spec' in made && 'addedOn' in made;

@@ -3,15 +3,20 @@ import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { countingHost, mostCounted } from '../../src/cli/row-counts.js';
 import { checkSpec, specFile } from '../../src/cli/specs.js';
 import type { Host } from '../../src/checker/host.js';
 import { nodeHost } from '../../src/node-host.js';
 import { csv, jsonl } from '../../src/runtime/data/index.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'ztrain-rows-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const all = mkdtempSync(join(tmpdir(), 'ztrain-rows-'));
+afterAll(() => rmSync(all, { recursive: true, force: true }));
+/** Each test has its own: none finds what another has put. */
+let folder = all;
+beforeEach(() => {
+  folder = mkdtempSync(join(all, 'test-'));
+});
 
 const { countRows } = countingHost;
 const put = (name: string, content: string | Uint8Array): string => {

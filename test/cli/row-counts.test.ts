@@ -119,6 +119,16 @@ describe('a check', () => {
     expect(only?.code).toBe('ZT4202');
     expect(JSON.stringify(only)).toContain('size = 8');
   });
+  test.each([40, null])('counts a file once, in all the runs of a sweep: %s', (rows) => {
+    const asked: string[] = [];
+    const countRows = (path: string, source: string): number | null => {
+      asked.push(`${source} ${path}`);
+      return rows;
+    };
+    const sweep = 'addon sweep { over = [axis(size, [1, 2, 8])] pick = min(train.loss) }';
+    expect(codes(spec({ over: '30.steps', sweep }), { countRows })).toEqual(rows === null ? [] : ['ZT4202']);
+    expect(asked).toEqual([`csv ${join(folder, 'data/rows.csv')}`]);
+  });
   test('looks where relative paths of data start', () => {
     put('data/rows.csv', rowsOf(400));
     put('other/data/rows.csv', rowsOf(40));

@@ -33,10 +33,9 @@ export const countingRows = (host: Host, entry: string): Pick<TrainingInput, 'co
       if (typeof file !== 'string' || (skip && evaluateIr(skip, names) !== 'error')) return undefined;
       const path = joinPath(dataRoot, file);
       const key = `${data.source.name} ${path}`;
-      const rows = known.get(key) ?? countRows(path, data.source.name);
-      known.set(key, rows);
-      // What has no rows is the run's to tell.
-      return rows === null || rows === 0 ? undefined : rows;
+      if (!known.has(key)) known.set(key, countRows(path, data.source.name));
+      // What has no rows is the run's to tell, as is what is not to be counted: null.
+      return known.get(key) || undefined;
     },
   };
 };

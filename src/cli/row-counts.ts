@@ -12,11 +12,12 @@ export type RowCount = { readonly rows: number } | { readonly unknown: string };
 
 const [newline, carriage, quote, space, tab] = [10, 13, 34, 32, 9];
 
-/** A text that is counted as it is read: compressed files have more of it than bytes. */
-const contentOf = (path: string, most = Number.POSITIVE_INFINITY): Buffer => {
+const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
+
+/** What is counted as it is read: compressed files have more of it than bytes. */
+const contentOf = (path: string, most: number): Buffer => {
   const bytes = readFileSync(path);
-  const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b;
-  if (!isGzip) return bytes;
+  if (!isGzip(bytes)) return bytes;
   return most < Number.POSITIVE_INFINITY ? gunzipSync(bytes, { maxOutputLength: most }) : gunzipSync(bytes);
 };
 
@@ -51,22 +52,42 @@ const filledLines = (bytes: Uint8Array): number => {
   return lines + (filled ? 1 : 0);
 };
 
-/** The second number of an IDX file's head is its count of rows. */
-const idxRows = (path: string, most?: number): number => {
-  if (path.endsWith('.gz')) return contentOf(path, most).readUInt32BE(4);
-  const head = Buffer.alloc(8);
+/** The first bytes of a file, or all of them where it has fewer. */
+const startOf = (path: string, length: number): Buffer => {
+  const bytes = Buffer.alloc(length);
   const file = openSync(path, 'r');
   try {
-    readSync(file, head, 0, 8, 0);
+    return bytes.subarray(0, readSync(file, bytes, 0, length, 0));
   } finally {
     closeSync(file);
   }
-  return head.readUInt32BE(4);
 };
 
-const rowsIn = (path: string, source: string, most?: number): number | null => {
-  if (source === 'idx') return idxRows(path, most);
+/** The head of an IDX file has four bytes and at most 255 sizes. */
+const longestHead = 4 + 4 * 255;
+
+/** The first size that an IDX file's head names; null where a run refuses the file: it reads unsigned bytes, as many as promised. */
+const idxRows = (start: Buffer, size: number): number | null => {
+  const rank = start[3] ?? 0;
+  const head = 4 + 4 * rank;
+  if (start[0] !== 0 || start[1] !== 0 || start[2] !== 8 || rank === 0 || start.length < head) return null;
+  const sizes = Array.from({ length: rank }, (_, at) => start.readUInt32BE(4 + 4 * at));
+  const promised = sizes.reduce((product, each) => product * each, 1);
+  return size === head + promised ? (sizes[0] ?? null) : null;
+};
+
+/** Null where only the run can tell. `most`: bytes that are read, and what comes of them unpacked. */
+const rowsIn = (path: string, source: string, most: number): number | null => {
+  const found = statSync(path);
+  // A pipe is read once, by the run, and a device may have no end; of a folder, reading says what it is.
+  if (!found.isFile() && !found.isDirectory()) return null;
+  if (source === 'idx') {
+    const start = startOf(path, longestHead);
+    if (!isGzip(start)) return idxRows(start, found.size);
+  }
+  if (found.size > most) return null;
   const content = contentOf(path, most);
+  if (source === 'idx') return idxRows(content, content.length);
   return source === 'csv' ? csvRows(content) : filledLines(content);
 };
 
@@ -77,8 +98,6 @@ export const mostCounted = 64 * 2 ** 20;
 export const countingHost: Required<Pick<Host, 'countRows'>> = {
   countRows: (path, source) => {
     try {
-      const found = statSync(path);
-      if (!found.isFile() || (source !== 'idx' && found.size > mostCounted)) return null;
       return rowsIn(path, source, mostCounted);
     } catch {
       return null;
@@ -93,8 +112,8 @@ export const countRows = (specPath: string, data: IrData, names: HostNames): Row
   if (typeof file !== 'string')
     return { unknown: `the rows of ${data.source.name} are not known before the run` };
   try {
-    const rows = rowsIn(resolve(dirname(specPath), file), data.source.name);
-    return rows === null ? { unknown: `the lines of ${file} are counted by the run alone` } : { rows };
+    const rows = rowsIn(resolve(dirname(specPath), file), data.source.name, Number.POSITIVE_INFINITY);
+    return rows === null ? { unknown: `the rows of ${file} are counted by the run alone` } : { rows };
   } catch (error) {
     return { unknown: `${file} cannot be read: ${reasonOf(error)}` };
   }

@@ -1,14 +1,15 @@
 /** Rows of files as a check counts them: as many as a run reads, and none that only the run can tell. */
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { countingHost, mostCounted } from '../../src/cli/row-counts.js';
+import { countingHost, countRows as countsForPlan, mostCounted } from '../../src/cli/row-counts.js';
+import { settingsOf } from '../../src/cli/settings.js';
 import { checkSpec, specFile } from '../../src/cli/specs.js';
 import type { Host } from '../../src/checker/host.js';
 import { nodeHost } from '../../src/node-host.js';
-import { csv, jsonl } from '../../src/runtime/data/index.js';
+import { csv, idx, jsonl } from '../../src/runtime/data/index.js';
 
 const all = mkdtempSync(join(tmpdir(), 'ztrain-rows-'));
 afterAll(() => rmSync(all, { recursive: true, force: true }));
@@ -24,6 +25,14 @@ const put = (name: string, content: string | Uint8Array): string => {
   mkdirSync(join(path, '..'), { recursive: true });
   writeFileSync(path, content);
   return path;
+};
+
+/** An IDX file of zeros. */
+const labelsOf = (rows: number): Buffer => {
+  const bytes = Buffer.alloc(8 + rows);
+  bytes.set([0, 0, 8, 1]);
+  bytes.writeUInt32BE(rows, 4);
+  return bytes;
 };
 
 describe('as many as a run reads', () => {
@@ -54,6 +63,26 @@ describe('as many as a run reads', () => {
     expect([opened.rows, countRows(path, 'jsonl')]).toEqual([2, 2]);
     await opened.close();
   });
+  test('of IDX files, packed or not, whatever their names', async () => {
+    const record = { image: { dtype: 'u8', shape: [2] }, label: { dtype: 'u8', shape: [] } } as const;
+    put('images', Uint8Array.of(0, 0, 8, 2, 0, 0, 0, 3, 0, 0, 0, 2, 1, 2, 3, 4, 5, 6));
+    for (const [file, content] of [
+      ['labels', labelsOf(3)],
+      ['labels.gz', labelsOf(3)],
+      ['packed', gzipSync(labelsOf(3))],
+      ['packed.gz', gzipSync(labelsOf(3))],
+    ] as const) {
+      const path = put(file, content);
+      const opened = await idx({ images: 'images', labels: file, record }).open({
+        root: folder,
+        seed: 0,
+        label: 'd',
+      });
+      expect([opened.rows, countRows(path, 'idx')]).toEqual([3, 3]);
+      await opened.close();
+    }
+    expect(countRows(join(folder, 'images'), 'idx')).toBe(3);
+  });
 });
 
 test('nothing of what is not there, is no file, is too large, or is not to be made out', () => {
@@ -66,6 +95,40 @@ test('nothing of what is not there, is no file, is too large, or is not to be ma
   expect(countRows(large, 'csv')).toBeNull();
   const grown = put('grown.csv.gz', gzipSync(Buffer.alloc(mostCounted + 1, 'x\n')));
   expect(countRows(grown, 'csv')).toBeNull();
+});
+
+// A pipe would be waited for, and some devices have no end; this one is empty.
+test.runIf(existsSync('/dev/null'))('nothing of a device, for a plan either', () => {
+  for (const source of ['csv', 'jsonl', 'idx']) expect(countRows('/dev/null', source)).toBeNull();
+  const file = specFile(put('device.ztrain', spec().replace('data/rows.csv', '/dev/null')));
+  const { ir } = checkSpec(file);
+  const [data] = ir?.trainer?.data ?? [];
+  if (!ir?.trainer || !data) throw new Error('no data');
+  expect(countsForPlan(file.path, data, settingsOf(ir.trainer, ir, []).names)).toEqual({
+    unknown: 'the rows of /dev/null are counted by the run alone',
+  });
+});
+
+test.each([
+  ['too short for a head', [0, 0, 8, 1, 0, 0]],
+  ['of no sizes', [0, 0, 8, 0, 0, 0, 0, 1]],
+  ['of no IDX', [1, 0, 8, 1, 0, 0, 0, 1, 7]],
+  ['of other values than bytes', [0, 0, 13, 1, 0, 0, 0, 1, 7, 7, 7, 7]],
+  ['cut short', [0, 0, 8, 1, 0, 0, 0, 3, 7, 7]],
+  ['with more than promised', [0, 0, 8, 1, 0, 0, 0, 1, 7, 7]],
+])('nothing of labels that a run refuses: %s', (_, bytes) => {
+  expect(countRows(put('labels', Uint8Array.from(bytes)), 'idx')).toBeNull();
+  expect(countRows(put('packed', gzipSync(Uint8Array.from(bytes))), 'idx')).toBeNull();
+});
+
+test('nothing of packed labels that are too large, packed or unpacked', () => {
+  // Of plain ones, the head tells.
+  const plain = put('plain', labelsOf(mostCounted));
+  expect(countRows(plain, 'idx')).toBe(mostCounted);
+  expect(countRows(put('grown', gzipSync(labelsOf(mostCounted), { level: 1 })), 'idx')).toBeNull();
+  const large = put('large', gzipSync(labelsOf(3)));
+  truncateSync(large, mostCounted + 1);
+  expect(countRows(large, 'idx')).toBeNull();
 });
 
 const spec = (

@@ -19,7 +19,8 @@ beforeEach(() => {
   folder = mkdtempSync(join(all, 'test-'));
 });
 
-const { countRows } = countingHost;
+const countRows = (path: string, source: string, delimiter = ','): number | null =>
+  countingHost.countRows(path, source, delimiter);
 const put = (name: string, content: string | Uint8Array): string => {
   const path = join(folder, name);
   mkdirSync(join(path, '..'), { recursive: true });
@@ -43,6 +44,8 @@ describe('as many as a run reads', () => {
     ['with lines of Windows', 'x,y\r\n1,2\r\n\r\n3,4\r\n'],
     ['with a byte order mark', '\uFEFFx,y\n1,2\n3,4\n'],
     ['with quotes, and breaks in them', 'x,y\n"1",2\n3,"4"\n'],
+    ['with a mark, an empty line and quotes', '\uFEFF\n"x","y"\n1,2\n3,4\n'],
+    ['with empty texts in quotes', 'x,y,z\n1,2,""\n3,4,""'],
     ['with texts of several lines', 'x,y,z\n1,2,"a\nb""c\r\n"\n3,4,"\n"\n'],
   ])('%s', async (name, text) => {
     for (const [file, content] of [
@@ -82,6 +85,37 @@ describe('as many as a run reads', () => {
       await opened.close();
     }
     expect(countRows(join(folder, 'images'), 'idx')).toBe(3);
+  });
+});
+
+describe('nothing of a CSV file whose quotes or lines the run takes otherwise', () => {
+  const record = { x: { dtype: 'f32', shape: [] } } as const;
+  test.each([
+    ['quotes in cells', 'x,y\n1,5" disk\n2,z\n3,6" x\n', /q\.csv:2: .*invalid Opening Quote/],
+    ['a quote after a space', 'x,y\n1, "a\n2,b"\n', /q\.csv:2: .*invalid Opening Quote/],
+    ['more after a quote', 'x,y\n1,"a"b\n', /q\.csv:2: .*invalid Closing Quote/],
+    ['a text over lines, then more', 'x,y\n1,"a\nb" \n', /q\.csv:3: .*invalid Closing Quote/],
+    ['quotes in quotes', 'x,y\n1,"5" disk"\n', /q\.csv:2: .*invalid Closing Quote/],
+    ['an open quote', 'x,y\n1,2\n3,"""\n', /q\.csv:3: .*quote not closed/],
+    ['an open quote at the end', 'x,y\n1,"', /q\.csv:2: .*quote not closed/],
+    ['another end of a line', 'x,y\r\n1,2\n3,4\r\n', /q\.csv.*3 cells/],
+  ])('%s', async (_, text, problem) => {
+    const path = put('q.csv', text);
+    const opened = csv({ file: 'q.csv', record }).open({ root: folder, seed: 0, label: 'd' });
+    await expect(opened).rejects.toThrow(problem);
+    expect(countRows(path, 'csv')).toBeNull();
+  });
+  test('but with the delimiter that is given', async () => {
+    const path = put('tab.csv', 'x\ty\n1\t"a, b\n"\n2\t"c"\n');
+    const opened = await csv({ file: 'tab.csv', record, delimiter: '\t' }).open({
+      root: folder,
+      seed: 0,
+      label: 'd',
+    });
+    expect(opened.rows).toBe(2);
+    await opened.close();
+    const counts = ['\t', ',', '', '→'].map((delimiter) => countRows(path, 'csv', delimiter));
+    expect(counts).toEqual([2, null, null, null]);
   });
 });
 
@@ -181,6 +215,10 @@ describe('a check', () => {
     expect(others).toEqual([]);
     expect(only?.code).toBe('ZT4202');
     expect(JSON.stringify(only)).toContain('size = 8');
+  });
+  test('counts with the delimiter of the spec', () => {
+    put('data/rows.csv', rowsOf(40).replaceAll(',', '\t').replaceAll('\t1\t', '\t"1"\t'));
+    expect(codes(spec({ data: 'delimiter = "\\t"' }))).toEqual(['ZT4202']);
   });
   test.each([40, null])('counts a file once, in all the runs of a sweep: %s', (rows) => {
     const asked: string[] = [];

@@ -8,8 +8,11 @@ export interface Host {
   exists(path: string): boolean;
   /** Whether to warn of data files that are not there: a spec may be checked where its data is not. */
   readonly looksForData?: boolean;
-  /** How many rows a data file of a source (`csv`, `jsonl`, `idx`) has; null where that is not to be had at once. Unless given, none is counted. */
-  readonly countRows?: (path: string, source: string) => number | null;
+  /**
+   * How many rows a data file of a source (`csv`, `jsonl`, `idx`) has; null where that is not to be had at once. `delimiter`
+   * stands between the cells of `csv`; empty where that is not known. Unless given, none is counted.
+   */
+  readonly countRows?: (path: string, source: string, delimiter: string) => number | null;
   /** Where relative paths of data start; the folder of the spec unless given. */
   readonly dataRoot?: string;
   /** The folder that a spec's imports may not leave; normally the one with `package.json`, `.git`, or the spec's own. */

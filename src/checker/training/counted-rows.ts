@@ -20,6 +20,14 @@ export const fileOfRows = (data: IrData, names: HostNames): string | null | unde
   return typeof file === 'string' ? file : undefined;
 };
 
+/** What stands between cells of a data set's file; empty where that is not known. */
+export const delimiterOf = (data: IrData, names: HostNames): string => {
+  const given = optionOf(data.arguments, 'delimiter');
+  if (given === null) return ',';
+  const delimiter = evaluateIr(given, names);
+  return typeof delimiter === 'string' ? delimiter : '';
+};
+
 /** Counts rows as `host` does, each file once; nothing where it counts none. `entry`: the spec. */
 export const countingRows = (host: Host, entry: string): Pick<TrainingInput, 'countRows'> => {
   const { countRows, dataRoot = folderOf(entry) } = host;
@@ -32,11 +40,11 @@ export const countingRows = (host: Host, entry: string): Pick<TrainingInput, 'co
       // How many rows do not fit, only the run finds out.
       if (typeof file !== 'string' || (skip && evaluateIr(skip, names) !== 'error')) return undefined;
       const path = joinPath(dataRoot, file);
-      const key = `${data.source.name} ${path}`;
-      const rows = known.get(key) ?? countRows(path, data.source.name);
-      known.set(key, rows);
-      // What has no rows is the run's to tell.
-      return rows === null || rows === 0 ? undefined : rows;
+      const delimiter = delimiterOf(data, names);
+      const key = JSON.stringify([data.source.name, path, delimiter]);
+      if (!known.has(key)) known.set(key, countRows(path, data.source.name, delimiter));
+      // What has no rows is the run's to tell, as is what is not to be counted: null.
+      return known.get(key) || undefined;
     },
   };
 };

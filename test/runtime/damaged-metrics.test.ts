@@ -1,6 +1,7 @@
 /** `metrics.jsonl` that is not what it was when the checkpoint was written: no run goes on with it without a word. */
 import { createHash } from 'node:crypto';
 import {
+  appendFileSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -222,6 +223,38 @@ test('where the disk is full, no part of a copy takes the name of the whole one'
   expect(readFileSync(metricsOf('copied')).equals(damaged)).toBe(true);
   expect((await run(['--resume=copied', '--allow=metrics'])).code).toBe(0);
   expect(readFileSync(`${metricsOf('copied')}.damaged`).equals(damaged)).toBe(true);
+});
+
+test('what another program adds while the run is written is told once, and no damage to who goes on', async () => {
+  const said: string[] = [];
+  const write = (text: string): void => {
+    said.push(text);
+    if (/step (?:2|4) {2}train/.test(text)) appendFileSync(metricsOf('shared'), '{"note":"of another"}\n');
+  };
+  expect((await run(['--run-dir=shared'], undefined, { stdout: { write }, stderr: { write } })).code).toBe(0);
+  expect(said.join('').match(/another program has added to \S*metrics\.jsonl; that is kept/g)).toHaveLength(
+    1,
+  );
+  expect(readFileSync(metricsOf('shared'), 'utf8').match(/of another/g)).toHaveLength(2);
+  for (const each of checkpoints('shared')) {
+    const bytes = readFileSync(metricsOf('shared')).subarray(0, lengthAt('shared', each));
+    expect(markOf('shared', each)['metrics.jsonl.sha256']).toBe(
+      createHash('sha256').update(bytes).digest('hex'),
+    );
+  }
+  expect((await run(['--resume=shared/checkpoints/step-00000008'])).code).toBe(0);
+});
+
+test('of one that another program has cut, the checkpoint keeps what it was, and who goes on is told', () => {
+  mkdirSync('cut-by-others');
+  const metrics = MetricsFile.create('cut-by-others');
+  metrics.add('{"step":1,"stage":"train"}\n');
+  truncateSync(metricsOf('cut-by-others'), 4);
+  const said: string[] = [];
+  for (let turn = 0; turn < 2; turn += 1)
+    expect(metrics.mark((line) => said.push(line))['metrics.jsonl']).toBe(27);
+  metrics.close();
+  expect(said).toEqual([expect.stringContaining('which has 4 bytes and had 27; put it back')]);
 });
 
 test('what came after the checkpoint is cut off, whatever it is', async () => {

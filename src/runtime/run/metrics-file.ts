@@ -45,6 +45,10 @@ export class MetricsFile {
   #file: number;
   /** Of all that is in it. It grows with each line, so that a checkpoint need not read the file. */
   #hash: Hash = createHash('sha256');
+  /** Bytes that `#hash` is of. */
+  #size = 0;
+  #isChangeTold = false;
+  #othersAdded = false;
 
   private constructor(path: string, file: number) {
     this.#path = path;
@@ -90,6 +94,7 @@ export class MetricsFile {
   /** Adds a line, with its end. Throws what the system says: then nothing of it is there. */
   add(line: string | Buffer): void {
     const bytes = typeof line === 'string' ? Buffer.from(line) : line;
+    this.#takeUp();
     const before = fstatSync(this.#file).size;
     try {
       appendFileSync(this.#file, bytes);
@@ -99,12 +104,27 @@ export class MetricsFile {
       throw error;
     }
     this.#hash.update(bytes);
+    this.#size += bytes.length;
   }
 
-  /** What a checkpoint keeps of it: whoever goes on from there cuts off what came later. */
-  mark(): MetricsMark {
+  /**
+   * What a checkpoint keeps of it: whoever goes on from there cuts off what came later. `say` is told once where another program has written
+   * to it: what that added is a part of it; where bytes are gone, who goes on is told so.
+   */
+  mark(say: (line: string) => void = () => undefined): MetricsMark {
+    const before = this.#size;
+    const size = this.#takeUp();
+    const isLonger = this.#othersAdded;
+    if (!this.#isChangeTold && (isLonger || size < before)) {
+      this.#isChangeTold = true;
+      say(
+        isLonger
+          ? `another program has added to ${this.#path}; that is kept as a part of it`
+          : `another program has cut ${this.#path}, which has ${counted(size, 'byte')} and had ${grouped(before)}; put it back before you go on with the run`,
+      );
+    }
     return {
-      'metrics.jsonl': fstatSync(this.#file).size,
+      'metrics.jsonl': this.#size,
       'metrics.jsonl.sha256': this.#hash.copy().digest('hex'),
     };
   }
@@ -115,6 +135,16 @@ export class MetricsFile {
 
   close(): void {
     closeSync(this.#file);
+  }
+
+  /** Takes up what others have added since. How long the file is. */
+  #takeUp(): number {
+    const { size } = fstatSync(this.#file);
+    if (size <= this.#size) return size;
+    for (const piece of this.#pieces(size, this.#size)) this.#hash.update(piece);
+    this.#size = size;
+    this.#othersAdded = true;
+    return size;
   }
 
   #cutBackTo(size: number): void {
@@ -131,6 +161,7 @@ export class MetricsFile {
     if (size < length)
       return `${this.#path} has ${counted(size, 'byte')}, and had ${grouped(length)} when the checkpoint was written: lines of it are gone`;
     for (const piece of this.#pieces(length)) this.#hash.update(piece);
+    this.#size = length;
     if (sum === this.#hash.copy().digest('hex')) return null;
     const broken = this.#firstBroken(length);
     const where = broken === null ? null : `line ${grouped(broken)} is no line of metrics`;
@@ -209,6 +240,7 @@ export class MetricsFile {
       this.close();
       this.#file = mended.#file;
       this.#hash = mended.#hash;
+      this.#size = mended.#size;
       return aside === null
         ? `what is left of it stays, ${counted(kept, 'line')}`
         : `${grouped(kept)} of ${counted(all, 'line')} stay, and the file as it was is ${aside}`;
@@ -240,9 +272,9 @@ export class MetricsFile {
     return readSync(this.#file, one, 0, 1, place) === 0 ? undefined : one[0];
   }
 
-  *#pieces(length: number): Generator<Buffer> {
-    const room = Buffer.alloc(Math.min(length, pieceBytes));
-    for (let from = 0; from < length;) {
+  *#pieces(length: number, start = 0): Generator<Buffer> {
+    const room = Buffer.alloc(Math.min(length - start, pieceBytes));
+    for (let from = start; from < length;) {
       const count = readSync(this.#file, room, 0, Math.min(room.length, length - from), from);
       if (count === 0) return;
       yield room.subarray(0, count);

@@ -1,6 +1,7 @@
 /** `metrics.jsonl` that is not what it was when the checkpoint was written: no run goes on with it without a word. */
 import { createHash } from 'node:crypto';
 import {
+  appendFileSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -28,7 +29,7 @@ import { workInFolder } from './temporary-folder.js';
 import { LineTrainer } from './tiny-trainer.js';
 
 /** Whether the disk is full: it takes a part of what is written then. */
-const disk = vi.hoisted(() => ({ isFull: false }));
+const disk = vi.hoisted(() => ({ isFull: false, isFullOfCopies: false }));
 
 vi.mock('node:fs', async (original) => {
   const real = await original<typeof fs>();
@@ -37,7 +38,13 @@ vi.mock('node:fs', async (original) => {
     writeSync(file, data.subarray(0, 5));
     throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
   };
-  return { ...real, appendFileSync };
+  const copyFileSync = (from: string, to: string, mode: number): void => {
+    real.copyFileSync(from, to, mode);
+    if (!disk.isFullOfCopies) return;
+    truncateSync(to, 5);
+    throw Object.assign(new Error('ENOSPC: no space left on device, copyfile'), { code: 'ENOSPC' });
+  };
+  return { ...real, appendFileSync, copyFileSync };
 });
 
 workInFolder('damaged-metrics');
@@ -167,6 +174,89 @@ describe.each(damages)('%s', (what, make, said) => {
   });
 });
 
+test.each([
+  ['crlf', (text: string) => text.replaceAll('\n', '\r\n')],
+  ['spaces', (text: string) => text.replaceAll(':', ': ')],
+  ['inserted', (text: string) => `{"note":"${'x'.repeat(500)}"}\n${text}`],
+])('no line up to the checkpoint is lost where bytes were put in: %s', async (name, change) => {
+  cpSync('left', name, { recursive: true });
+  const length = lengthAt(name, 'step-00000008');
+  const text = readFileSync(metricsOf(name), 'utf8');
+  const lines = text.slice(0, length).split('\n').length - 1;
+  const isInserted = name === 'inserted';
+  writeFileSync(metricsOf(name), change(text));
+  const refused = await run([`--resume=${name}`]);
+  expect(refused.code).toBe(3);
+  expect(refused.text.includes('is no line of metrics')).toBe(isInserted);
+  const { code, text: told } = await run([`--resume=${name}`, '--allow=metrics']);
+  expect(told).toContain(`; ${lines} of ${lines + (isInserted ? 1 : 0)} lines stay, and the file as it was`);
+  expect(code).toBe(0);
+  expectSameEnd(name, 'whole');
+  expect(readFileSync(`${metricsOf(name)}.damaged`, 'utf8')).toBe(change(text));
+});
+
+test('a line of the step of the checkpoint that was written after it is not kept, for it is measured again', () => {
+  const line = (step: number, stage: string): string => `{"step":${step},"stage":"${stage}","loss":0.5}\n`;
+  const before = line(4, 'train') + line(8, 'train');
+  mkdirSync('within-step');
+  writeFileSync(
+    metricsOf('within-step'),
+    (before + line(8, 'validate') + line(9, 'train')).replaceAll('\n', '\r\n'),
+  );
+  const mark = { 'metrics.jsonl': before.length, 'metrics.jsonl.sha256': '0' };
+  const { metrics, cut } = MetricsFile.reopen('within-step', mark, { step: 8, allowed: true });
+  expect(cut()).toContain('; 2 of 2 lines stay');
+  metrics.close();
+  expect(readFileSync(metricsOf('within-step'), 'utf8')).toBe(before);
+});
+
+test('where the disk is full, no part of a copy takes the name of the whole one', async () => {
+  cpSync('left', 'copied', { recursive: true });
+  writeFileSync(metricsOf('copied'), readFileSync(metricsOf('copied')).fill(0, 30, 60));
+  const damaged = readFileSync(metricsOf('copied'));
+  disk.isFullOfCopies = true;
+  const full = await run(['--resume=copied', '--allow=metrics']);
+  disk.isFullOfCopies = false;
+  expect(full.text).toContain('the disk is full');
+  expect(full.code).not.toBe(0);
+  expect(readdirSync('copied').filter((each) => /damaged|tmp/.test(each))).toEqual([]);
+  expect(readFileSync(metricsOf('copied')).equals(damaged)).toBe(true);
+  expect((await run(['--resume=copied', '--allow=metrics'])).code).toBe(0);
+  expect(readFileSync(`${metricsOf('copied')}.damaged`).equals(damaged)).toBe(true);
+});
+
+test('what another program adds while the run is written is told once, and no damage to who goes on', async () => {
+  const said: string[] = [];
+  const write = (text: string): void => {
+    said.push(text);
+    if (/step (?:2|4) {2}train/.test(text)) appendFileSync(metricsOf('shared'), '{"note":"of another"}\n');
+  };
+  expect((await run(['--run-dir=shared'], undefined, { stdout: { write }, stderr: { write } })).code).toBe(0);
+  expect(said.join('').match(/another program has added to \S*metrics\.jsonl; that is kept/g)).toHaveLength(
+    1,
+  );
+  expect(readFileSync(metricsOf('shared'), 'utf8').match(/of another/g)).toHaveLength(2);
+  for (const each of checkpoints('shared')) {
+    const bytes = readFileSync(metricsOf('shared')).subarray(0, lengthAt('shared', each));
+    expect(markOf('shared', each)['metrics.jsonl.sha256']).toBe(
+      createHash('sha256').update(bytes).digest('hex'),
+    );
+  }
+  expect((await run(['--resume=shared/checkpoints/step-00000008'])).code).toBe(0);
+});
+
+test('of one that another program has cut, the checkpoint keeps what it was, and who goes on is told', () => {
+  mkdirSync('cut-by-others');
+  const metrics = MetricsFile.create('cut-by-others');
+  metrics.add('{"step":1,"stage":"train"}\n');
+  truncateSync(metricsOf('cut-by-others'), 4);
+  const said: string[] = [];
+  for (let turn = 0; turn < 2; turn += 1)
+    expect(metrics.mark((line) => said.push(line))['metrics.jsonl']).toBe(27);
+  metrics.close();
+  expect(said).toEqual([expect.stringContaining('which has 4 bytes and had 27; put it back')]);
+});
+
 test('what came after the checkpoint is cut off, whatever it is', async () => {
   cpSync('left', 'later', { recursive: true });
   const length = lengthAt('later', 'step-00000008');
@@ -230,12 +320,13 @@ describe('of checkpoints that have no checksum', () => {
     };
     make(`zeros-${format}`, (bytes, length) => bytes.fill(0, length - 40));
     make(`within-${format}`, (bytes) => Buffer.concat([Buffer.from(' '), bytes]));
-    for (const name of [`zeros-${format}`, `within-${format}`]) {
+    for (const [name, why] of [
+      [`zeros-${format}`, /metrics\.jsonl is damaged: line \d+ is no line of metrics; put it back, or/],
+      [`within-${format}`, /is damaged, or another file: no line of it ends after [\d,]+ bytes, as one did/],
+    ] as const) {
       const before = files(name);
       const refused = await run([`--resume=${name}`], Corpus);
-      expect(refused.text).toMatch(
-        /metrics\.jsonl is damaged: line \d+ is no line of metrics; put it back, or/,
-      );
+      expect(refused.text).toMatch(why);
       expect(refused.code).toBe(3);
       expect(files(name)).toEqual(before);
       const { code } = await run([`--resume=${name}`, '--allow=metrics'], Corpus);

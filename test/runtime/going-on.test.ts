@@ -120,6 +120,9 @@ describe('what goes on', () => {
     expect(named.text).toContain('nothing was left to go on with in apart/third: a new run\n');
     rmSync('apart/third', { recursive: true });
     // Whoever names the folder of the runs is told one of them, and nothing is written beside them.
+    // One that was set aside has nothing to go on from.
+    mkdirSync('apart/second.before-1');
+    cpSync('apart/second/run.json', 'apart/second.before-1/run.json');
     const around = [
       [
         ['--run-dir=apart', '--resume=auto'],
@@ -128,15 +131,15 @@ describe('what goes on', () => {
       [['--run-dir=apart'], 'name a run in it to go on with that, --resume'],
       [
         ['--resume=apart'],
-        'apart is no checkpoint and no run with one; give a run in it, such as apart/second',
+        'apart is no checkpoint and no run with one; give a run in it, such as apart/second\n',
       ],
-      [['test', '--from=apart'], 'give a run in it, such as apart/second'],
+      [['test', '--from=apart'], 'give a run in it, such as apart/second\n'],
     ] as const;
     for (const [words, message] of around) {
       const refused = await run(words);
       expect([refused.code, refused.text]).toEqual([3, expect.stringContaining(message)]);
     }
-    expect(readdirSync('apart').sort()).toEqual(['first', 'second']);
+    expect(readdirSync('apart').sort()).toEqual(['first', 'second', 'second.before-1']);
     expect((await run(['--run-dir=apart/second', '--resume=auto'])).text).toContain(
       'goes on after step 8, from apart/second/checkpoints/step-00000008',
     );

@@ -103,6 +103,17 @@ describe.each(damages)('a summary.json that is %s', (what, damage, told) => {
   });
 });
 
+test('one that says another end than the run came to is not told as gone', async () => {
+  cpSync('saving', 'other-end', { recursive: true });
+  const file = join('other-end', 'point-2', 'summary.json');
+  writeFileSync(file, readFileSync(file, 'utf8').replace('"finished"', '"interrupted"'));
+  const { code, text } = await run(['--run-dir=other-end'], saving);
+  expect(text).toContain('point-2/summary.json does not say how the run ended; it is written again\n');
+  expect(text).not.toContain('is gone');
+  expect(code).toBe(0);
+  expect(json('other-end', 'point-2', 'summary.json')).toEqual(json('saving', 'point-2', 'summary.json'));
+});
+
 test('one with nothing to go on from is trained again, and what it was is kept', async () => {
   cpSync('weightsOnly', 'again', { recursive: true });
   truncateSync('again/point-2/summary.json', 10);

@@ -52,7 +52,10 @@ export async function refuseIrregular(run: string): Promise<void> {
   }
 }
 
-/** The last by name, and so the newest, of the runs that lie in a folder; null where there are none, or it cannot be read. */
+/**
+ * The last by name, and so the newest, of the runs that lie in a folder; null where there are none, or it cannot be read. One that was set aside
+ * for another is none: it has nothing to go on from.
+ */
 export function newestRunIn(folder: string): string | null {
   let names: readonly string[];
   try {
@@ -60,7 +63,9 @@ export function newestRunIn(folder: string): string | null {
   } catch {
     return null;
   }
-  const runs = names.filter((name) => existsSync(join(folder, name, 'run.json')));
+  const runs = names.filter(
+    (name) => !/\.before-\d+$/.test(name) && existsSync(join(folder, name, 'run.json')),
+  );
   const [newest] = runs.sort().reverse();
   return newest === undefined ? null : join(folder, newest);
 }

@@ -38,8 +38,8 @@ export interface RunFolder {
   write(name: 'run.json' | 'summary.json', value: unknown): Promise<void>;
   /** Replaces `run.json` without waiting, for a process that ends now. */
   writeNow(value: unknown): void;
-  /** What `metrics.jsonl` is now: whoever goes on from here cuts off what came later. */
-  marks(): MetricsMark;
+  /** What `metrics.jsonl` is now: whoever goes on from here cuts off what came later. `say` is told once where another program has changed it. */
+  marks(say: (line: string) => void): MetricsMark;
   /** Cuts `metrics.jsonl` back to what it was at the checkpoint that the run goes on from. What was wrong with it, or null. */
   cut?(): string | null;
   /** Waits until what was written is on the disk. Throws a RunError where the folder is another process's by now. */
@@ -153,7 +153,7 @@ function openFiles(path: string, metrics: MetricsFile, lock: FolderLock): RunFol
     metrics: (record) => written(() => metrics.add(`${JSON.stringify(record)}\n`)),
     console: (line) => written(() => appendFileSync(log, `${line}\n`)),
     write: (name, value) => replace(name, pretty(value)),
-    marks: () => metrics.mark(),
+    marks: (say) => metrics.mark(say),
     flush: () => written(() => metrics.flush()),
     skippedRows: (text) => replace('skipped-rows.jsonl', text),
     trace: (text) => replace('trace.json', text),

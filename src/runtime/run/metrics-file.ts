@@ -45,6 +45,10 @@ export class MetricsFile {
   #file: number;
   /** Of all that is in it. It grows with each line, so that a checkpoint need not read the file. */
   #hash: Hash = createHash('sha256');
+  /** Bytes that `#hash` is of. */
+  #size = 0;
+  #isChangeTold = false;
+  #othersAdded = false;
 
   private constructor(path: string, file: number) {
     this.#path = path;
@@ -76,7 +80,7 @@ export class MetricsFile {
       if (problem !== null && !allowed)
         throw new RunError(`${problem}; put it back, or say that it is meant: --allow metrics`);
       const cut = (): string | null => {
-        if (problem !== null) return `${problem}; ${metrics.#mend(length, step)}`;
+        if (problem !== null) return `${problem}; ${metrics.#mend(length, sum, step)}`;
         ftruncateSync(metrics.#file, length);
         return null;
       };
@@ -90,6 +94,7 @@ export class MetricsFile {
   /** Adds a line, with its end. Throws what the system says: then nothing of it is there. */
   add(line: string | Buffer): void {
     const bytes = typeof line === 'string' ? Buffer.from(line) : line;
+    this.#takeUp();
     const before = fstatSync(this.#file).size;
     try {
       appendFileSync(this.#file, bytes);
@@ -99,12 +104,27 @@ export class MetricsFile {
       throw error;
     }
     this.#hash.update(bytes);
+    this.#size += bytes.length;
   }
 
-  /** What a checkpoint keeps of it: whoever goes on from there cuts off what came later. */
-  mark(): MetricsMark {
+  /**
+   * What a checkpoint keeps of it: whoever goes on from there cuts off what came later. `say` is told once where another program has written
+   * to it: what that added is a part of it; where bytes are gone, who goes on is told so.
+   */
+  mark(say: (line: string) => void = () => undefined): MetricsMark {
+    const before = this.#size;
+    const size = this.#takeUp();
+    const isLonger = this.#othersAdded;
+    if (!this.#isChangeTold && (isLonger || size < before)) {
+      this.#isChangeTold = true;
+      say(
+        isLonger
+          ? `another program has added to ${this.#path}; that is kept as a part of it`
+          : `another program has cut ${this.#path}, which has ${counted(size, 'byte')} and had ${grouped(before)}; put it back before you go on with the run`,
+      );
+    }
     return {
-      'metrics.jsonl': fstatSync(this.#file).size,
+      'metrics.jsonl': this.#size,
       'metrics.jsonl.sha256': this.#hash.copy().digest('hex'),
     };
   }
@@ -115,6 +135,16 @@ export class MetricsFile {
 
   close(): void {
     closeSync(this.#file);
+  }
+
+  /** Takes up what others have added since. How long the file is. */
+  #takeUp(): number {
+    const { size } = fstatSync(this.#file);
+    if (size <= this.#size) return size;
+    for (const piece of this.#pieces(size, this.#size)) this.#hash.update(piece);
+    this.#size = size;
+    this.#othersAdded = true;
+    return size;
   }
 
   #cutBackTo(size: number): void {
@@ -131,48 +161,86 @@ export class MetricsFile {
     if (size < length)
       return `${this.#path} has ${counted(size, 'byte')}, and had ${grouped(length)} when the checkpoint was written: lines of it are gone`;
     for (const piece of this.#pieces(length)) this.#hash.update(piece);
+    this.#size = length;
     if (sum === this.#hash.copy().digest('hex')) return null;
     const broken = this.#firstBroken(length);
     const where = broken === null ? null : `line ${grouped(broken)} is no line of metrics`;
     if (typeof sum === 'string')
       return `${this.#path} is damaged, or another file: its first ${counted(length, 'byte')} are not those of when the checkpoint was written${where === null ? '' : `, and ${where}`}`;
     // Older checkpoints say how long it was, and no more.
-    return where === null ? null : `${this.#path} is damaged: ${where}`;
+    if (where !== null) return `${this.#path} is damaged: ${where}`;
+    return length === 0 || this.#byteAt(length - 1) === lineEnd
+      ? null
+      : `${this.#path} is damaged, or another file: no line of it ends after ${counted(length, 'byte')}, as one did when the checkpoint was written`;
   }
 
-  /** The number of the first line that is none, of so many bytes; null where all are. */
+  /** The number of the first line that is none, of those that begin within so many bytes; null where all are. */
   #firstBroken(length: number): number | null {
     let number = 0;
-    for (const line of this.#lines(length)) {
+    let at = 0;
+    for (const line of this.#lines(fstatSync(this.#file).size)) {
+      if (at >= length) return null;
       number += 1;
-      if (stepOf(line) === null) return number;
+      at += line.length;
+      if (readLine(line) === null) return number;
     }
     return null;
   }
 
-  /** Leaves whole lines of metrics of steps up to the checkpoint's. Says what was done: where anything else was there, all of it is kept aside. */
-  #mend(length: number, step: number): string {
+  /** Whether all lines that it had are there, and nothing but other text was put between them. */
+  #hasAll(length: number, sum: unknown): boolean {
+    const hash = createHash('sha256');
+    let at = 0;
+    for (const line of this.#lines(fstatSync(this.#file).size)) {
+      if (at >= length) break;
+      const read = readLine(line);
+      if (read === null) continue;
+      hash.update(read.bytes);
+      at += read.bytes.length;
+    }
+    return at === length && hash.digest('hex') === sum;
+  }
+
+  /**
+   * Leaves whole lines of metrics of steps up to the checkpoint's, as they were written. Says what was done: where anything else was there, all
+   * of it is kept aside.
+   */
+  #mend(length: number, sum: unknown, step: number): string {
+    const isOnlyMore = this.#hasAll(length, sum);
     const { size } = fstatSync(this.#file);
     const temporary = besides(this.#path);
     const mended = new MetricsFile(temporary, openGrowing(temporary, constants.O_EXCL));
     try {
-      let all = 0;
-      let kept = 0;
-      for (const line of this.#lines(Math.min(length, size))) {
-        all += 1;
-        const at = stepOf(line);
-        if (at === null || at > step) continue;
+      let [all, kept, past] = [0, 0, 0];
+      // Where it would be in the file as it was, and how much of what is there stays as it is.
+      let [at, same] = [0, 0];
+      for (const line of this.#lines(size)) {
+        const read = readLine(line);
+        if (read === null) {
+          if (at < length) all += 1;
+          if (!isOnlyMore) at += line.length;
+          continue;
+        }
+        // What was measured at the checkpoint's step after it was written is measured again.
+        const isLater = read.step > step || (read.step === step && at >= length);
+        if (isLater && at >= length) break;
+        at += read.bytes.length;
+        past += 1;
+        if (isLater) continue;
+        all += past;
+        past = 0;
         kept += 1;
-        mended.add(line);
+        if (read.bytes.equals(line)) same += line.length;
+        mended.add(read.bytes);
       }
-      const isWhole = mended.mark()[name] === size;
-      const aside = isWhole ? null : this.#copyAside();
+      const aside = same === size ? null : this.#copyAside();
       mended.flush();
       renameSync(temporary, this.#path);
       syncFolderNow(dirname(this.#path));
       this.close();
       this.#file = mended.#file;
       this.#hash = mended.#hash;
+      this.#size = mended.#size;
       return aside === null
         ? `what is left of it stays, ${counted(kept, 'line')}`
         : `${grouped(kept)} of ${counted(all, 'line')} stay, and the file as it was is ${aside}`;
@@ -191,14 +259,22 @@ export class MetricsFile {
         copyFileSync(this.#path, aside, constants.COPYFILE_EXCL);
         return aside;
       } catch (error) {
-        if (codeOf(error) !== 'EEXIST') throw error;
+        if (codeOf(error) === 'EEXIST') continue;
+        // A disk that got full takes a part of it, by the name that the whole is to have.
+        rmSync(aside, { force: true });
+        throw error;
       }
     }
   }
 
-  *#pieces(length: number): Generator<Buffer> {
-    const room = Buffer.alloc(Math.min(length, pieceBytes));
-    for (let from = 0; from < length;) {
+  #byteAt(place: number): number | undefined {
+    const one = Buffer.alloc(1);
+    return readSync(this.#file, one, 0, 1, place) === 0 ? undefined : one[0];
+  }
+
+  *#pieces(length: number, start = 0): Generator<Buffer> {
+    const room = Buffer.alloc(Math.min(length - start, pieceBytes));
+    for (let from = start; from < length;) {
       const count = readSync(this.#file, room, 0, Math.min(room.length, length - from), from);
       if (count === 0) return;
       yield room.subarray(0, count);
@@ -225,13 +301,14 @@ export class MetricsFile {
 
 const lineEnd = 10;
 
-/** The step of a line of metrics; null where it is none, or has no end. */
-function stepOf(line: Buffer): number | null {
+/** A line of metrics, and its bytes as they are written: ends of lines that another system has, and spaces, are none. Null where it is none, or has no end. */
+function readLine(line: Buffer): { readonly step: number; readonly bytes: Buffer } | null {
   if (line.at(-1) !== lineEnd) return null;
   try {
     const read: unknown = JSON.parse(line.toString('utf8'));
     if (typeof read !== 'object' || read === null || !('step' in read) || !('stage' in read)) return null;
-    return typeof read.step === 'number' && typeof read.stage === 'string' ? read.step : null;
+    if (typeof read.step !== 'number' || typeof read.stage !== 'string') return null;
+    return { step: read.step, bytes: Buffer.from(`${JSON.stringify(read)}\n`) };
   } catch {
     return null;
   }

@@ -1,4 +1,5 @@
 /** A run that has ended by itself: going on with it has nothing to do, and says so. */
+import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { nameOfAddOn, type AddOn } from '../addons/addon.js';
 import { checkpointPaths } from '../checkpoint/list.js';
@@ -24,7 +25,7 @@ export interface Over {
 
 /**
  * How the run has ended, where the point is its last and nothing is allowed to change that; null where there is something to do: above
- * all a run that was killed before it said that it had ended says so now, and one whose `summary.json` is gone or damaged, which `say` is
+ * all a run that was killed before it said that it had ended says so now, and one whose `summary.json` does not say so, which `say` is
  * told, writes it again.
  */
 export async function nothingLeft(
@@ -58,7 +59,11 @@ export async function nothingLeft(
 /** Why a run that has ended does not say what it came to; null where it does. */
 async function lackingSummary(run: string): Promise<string | null> {
   try {
-    return (await summaryIn(run)) === null ? `${shortPath(join(run, 'summary.json'))} is gone` : null;
+    if ((await summaryIn(run)) !== null) return null;
+    const file = join(run, 'summary.json');
+    return existsSync(file)
+      ? `${shortPath(file)} does not say how the run ended`
+      : `${shortPath(file)} is gone`;
   } catch (error) {
     // What else stands there is left alone.
     return error instanceof DamagedSummary ? error.message : null;

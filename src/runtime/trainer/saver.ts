@@ -238,7 +238,7 @@ export class Saver implements CheckpointSaver, StateKeeper {
         seconds: when.seconds,
       })),
       // A run that goes on from here cuts off what was written later.
-      files: { ...folder?.marks() },
+      files: { ...folder?.marks(this.options.note) },
     };
   }
 

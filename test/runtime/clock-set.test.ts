@@ -14,10 +14,24 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Saves whenever a thousandth of a second has passed. */
+/** By how many milliseconds the clock is set: in the first step, to what is asked for. */
+const set: { by: number | null; to: number } = { by: null, to: 0 };
+
+/** Saves whenever a thousandth of a second has passed, and sets the clock. */
 class Timed extends LineTrainer {
   protected override configureAddOns(): readonly AddOn[] {
-    return [addons.checkpoint({ every: units.seconds(0.001), keep: 100 })];
+    const setting: AddOn = {
+      kind: 'setting',
+      phase: 'independent',
+      owns: [],
+      withOptions: () => setting,
+      start: () => ({
+        stepEnd: () => {
+          set.by = set.to;
+        },
+      }),
+    };
+    return [setting, addons.checkpoint({ every: units.seconds(0.001), keep: 100 })];
   }
 }
 
@@ -25,9 +39,9 @@ test.each([-3600, 3600])('set by %d seconds in mid-run', async (seconds) => {
   const name = `set-${seconds}`;
   const begun = performance.now();
   const { now } = Date;
-  // The run's start is told by the first time that is asked for.
-  let asked = 0;
-  vi.spyOn(Date, 'now').mockImplementation(() => now() + (asked++ < 1 ? 0 : seconds * 1000));
+  vi.spyOn(Date, 'now').mockImplementation(() => now() + (set.by ?? 0));
+  set.by = null;
+  set.to = seconds * 1000;
   const words = ['trainer.epochs=none', 'trainer.steps=12', 'trainer.max_time=10.minutes'];
   expect(await run([`--run-dir=${name}`, ...words], Timed)).toMatchObject({ code: 0 });
   const took = (performance.now() - begun) / 1000;

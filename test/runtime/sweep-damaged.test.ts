@@ -7,6 +7,7 @@ import type { AddOn } from '../../src/runtime/addons/addon.js';
 import type { TrainerClass } from '../../src/runtime/trainer/trainer.js';
 import { steps } from '../../src/values/units.js';
 import { filesIn, run } from './killed-runs.js';
+import { metricsLines } from './metrics-lines.js';
 import { workInFolder } from './temporary-folder.js';
 import { LineTrainer } from './tiny-trainer.js';
 
@@ -53,6 +54,24 @@ const damages: readonly (readonly [what: string, make: (file: string) => void, t
   ['no summary', (file) => writeFileSync(file, '[1]'), 'is damaged: it is no summary'],
   ['gone', (file) => rmSync(file), ''],
 ];
+
+test('a run that was out of time is not trained further for want of its summary', async () => {
+  const words = [
+    '--run-dir=timed',
+    'trainer.epochs=none',
+    'trainer.steps=none',
+    'trainer.max_time=0.3.seconds',
+  ];
+  expect(await run(words, LineTrainer)).toMatchObject({ code: 0 });
+  const [lines, summary] = [metricsLines('timed'), json('timed', 'summary.json')];
+  expect(summary).toMatchObject({ reason: 'out-of-time' });
+  rmSync(join('timed', 'summary.json'));
+  const again = await run(['--resume=timed'], LineTrainer);
+  expect(again).toMatchObject({ code: 0 });
+  expect(again.text).toContain('it is written again');
+  expect(metricsLines('timed')).toEqual(lines);
+  expect(json('timed', 'summary.json')).toEqual(summary);
+});
 
 describe.each(damages)('a summary.json that is %s', (what, damage, told) => {
   test.each([

@@ -124,6 +124,7 @@ export class GanTrainer extends Trainer<GanParams, GanModels, GanData, GanSchedu
     compiler: '0.1.0',
     doc: 'DCGAN on 28×28 images, batches of 64: one step of the discriminator and one of the generator.',
     models: { generator: 'Generator', discriminator: 'Discriminator' },
+    amends: { optimizers: [{ name: 'opt_g', of: 'opt_d', own: [] }] },
     params: [],
     asserts: [],
     options: { epochs: 1, logEvery: units.steps(256) },

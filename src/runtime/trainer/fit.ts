@@ -203,6 +203,7 @@ class Fit {
         (await this.#finishStep(this.#endOfEpoch(this.#step - 1), from.left, isAllDone(from))) ?? reason;
     // It was to end when it was saved.
     else if (from?.asked.includes('end-run') === true && this.#step < this.#total) reason = 'stopped';
+    else if (from !== null && this.#isOutOfTime) reason = 'out-of-time';
     while (this.#step < this.#total && reason === 'finished') {
       await this.#reload();
       reason = (await this.#epoch()) ?? reason;
@@ -320,10 +321,12 @@ class Fit {
     if (asked.includes('end-run') && this.#step < this.#total) return 'stopped';
     // Ended by hand: a run can go on from there, as after a signal.
     if (!goesOn && this.#step < this.#total) return 'interrupted';
+    return this.#isOutOfTime ? 'out-of-time' : null;
+  }
+
+  get #isOutOfTime(): boolean {
     const { maxTime } = this.#session.options;
-    return maxTime !== null && this.options.now() >= maxTime && this.#step < this.#total
-      ? 'out-of-time'
-      : null;
+    return maxTime !== null && this.options.now() >= maxTime && this.#step < this.#total;
   }
 
   async #doPart(part: StepPart, asked: Asked[]): Promise<void> {

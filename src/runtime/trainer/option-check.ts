@@ -100,6 +100,7 @@ const ofRun: Record<keyof RunOptions, true> = {
   plot: true,
   isBrief: true,
   warned: true,
+  ranOn: true,
   hand: true,
 };
 const ofTest: Record<Exclude<keyof TestOptions, keyof RunOptions>, true> = {

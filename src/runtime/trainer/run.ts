@@ -87,6 +87,8 @@ export interface RunOptions {
   readonly plot?: (folder: string) => string;
   /** One of several runs: where `progress` is `auto`, what every run says is in its `console.log` alone. */
   readonly isBrief?: boolean;
+  /** The version of the engine that other runs of its sweep were on: where none is named, this one is as well, if it can. */
+  readonly ranOn?: string | undefined;
   /** Codes of warnings of which the user was told already, `ZT5023`: a run of the spec as it is does not tell them again. */
   readonly warned?: readonly string[];
   /** Who holds training at the ends of steps; nobody unless given. */
@@ -185,14 +187,14 @@ export async function runFrom<T extends string | null = never>(
   return point;
 }
 
-/** `ranOn`: the engine of the run that goes on, if one does. */
-function prepareFit(trainer: AnyTrainer, options: RunOptions, ranOn?: string): Promise<Prepared> {
-  const goesOn = ranOn !== undefined;
+/** `before`: the engine of the run that goes on, if one does. */
+function prepareFit(trainer: AnyTrainer, options: RunOptions, before?: string): Promise<Prepared> {
+  const goesOn = before !== undefined;
   return trainer.prepare({
     // Figures of the data are in the checkpoint.
     kinds: goesOn ? ['train', 'validate'] : ['measure', 'train', 'validate'],
     goesOn,
-    ranOn,
+    ranOn: before ?? options.ranOn,
     ...preparing(options),
   });
 }

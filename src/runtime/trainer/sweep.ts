@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import type { Json } from '../addons/addon.js';
 import { wordColumns, writeWords } from '../progress/reporter.js';
 import { runName } from '../run/folder.js';
+import { aboutRun } from '../run/about-run.js';
 import { RunError } from '../run/run-error.js';
 import {
   DamagedSummary,
@@ -97,6 +98,7 @@ export async function runSweep(
         say,
         isSameSettings: (was, is) => isSameBase(trainerClass, plan, was, is),
       });
+    const ranOn = folder === null ? undefined : await engineBefore(folder, runs);
     const points = combinations(plan.over).length;
     const done = runs.filter(({ state }) => state === 'finished').length;
     say(
@@ -121,7 +123,7 @@ export async function runSweep(
       at = ` in run ${index + 1} of ${runs.length}`;
       say(`run ${index + 1} of ${runs.length}: ${wordsOf(run.settings).join(' ')}`);
       const checkData = (read: Json): void => data.check(run.name, read);
-      await runOne(trainerClass, base, run, folder, { ...options, control, stream, checkData });
+      await runOne(trainerClass, base, run, folder, { ...options, control, stream, checkData, ranOn });
       if (run.error !== null) say(`error: ${run.error}`);
       // Where the run itself is in its log alone.
       if (run.summary !== null && first.options.progress === 'auto')
@@ -146,6 +148,15 @@ export async function runSweep(
     forget();
     folder?.close();
   }
+}
+
+/** The engine of the first run that has begun: figures of two would be compared. */
+async function engineBefore(folder: SweepFolder, runs: readonly PointRun[]): Promise<string | undefined> {
+  for (const { name } of runs) {
+    const about = await aboutRun(join(folder.path, name)).catch(() => null);
+    if (typeof about?.['engine'] === 'string') return about['engine'];
+  }
+  return undefined;
 }
 
 function sayGoOn(folder: SweepFolder | null, { goOn }: SweepRunOptions, say: (line: string) => void): void {

@@ -50,11 +50,15 @@ const isRowField = (expr: IrExpr): boolean =>
 const isClass = (type: IrType): boolean =>
   type.kind === 'tensor' && type.dtype === 'i32' && type.shape.length === 0;
 
-/** The file of words that a number is looked up in. */
-const wordsOf = (expr: IrExpr): IrExpr | null =>
-  expr.kind === 'op' && expr.home === hostHome && expr.name === 'lookup'
-    ? (expr.options.find(({ name }) => name === 'file')?.value ?? null)
-    : null;
+/** The file of words that a number is looked up in, and the number of those that are not there. */
+const wordsOf = (expr: IrExpr): Pick<IrField, 'words' | 'unknown'> => {
+  if (expr.kind !== 'op' || expr.home !== hostHome || expr.name !== 'lookup') return {};
+  const [words, unknown] = ['file', 'unknown'].map((option) =>
+    expr.options.find(({ name }) => name === option),
+  );
+  if (words === undefined) return {};
+  return { words: words.value, ...(unknown === undefined ? {} : { unknown: unknown.value }) };
+};
 
 type Lets = ReadonlyMap<string, IrExpr>;
 
@@ -220,11 +224,10 @@ export const splitMap = (
       report(bad.span, 'a value that the step computes, as an input of a function that runs on the host,');
     const name = fresh(hint);
     if (local !== null) made.set(local, name);
-    const words = isClass(expr.type) ? wordsOf(expr) : null;
     fields.set(name, {
       value: onHost(expr),
       type: inCode(expr.type),
-      ...(words === null ? {} : { words }),
+      ...(isClass(expr.type) ? wordsOf(expr) : {}),
     });
     return read(expr, name);
   };

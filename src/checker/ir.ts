@@ -74,6 +74,8 @@ export interface IrField {
   readonly from?: string;
   /** Of such a row: the file whose words a number stands for. */
   readonly words?: IrExpr;
+  /** Of such a row: the number of words that are not there, where it is given. */
+  readonly unknown?: IrExpr;
 }
 
 export type Unit = 'steps' | 'epochs' | 'batches' | 'samples' | 'percent' | 'seconds' | 'bytes';

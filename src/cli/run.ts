@@ -194,8 +194,10 @@ const runTrainer = async (
     );
   const { spec, host, checkpoint } = await specFor(command, first, options);
   if (checkpoint !== null) streams.say(`${spec.shown} as ${checkpoint} keeps it`);
-  // With other values than the spec's, files and lengths may be others too: the start of the run tells of those.
-  const counts = command === 'train' && options.resume === undefined && !args.some(isOverride);
+  const sweeps = options.sweep !== false;
+  // With other values than the spec's, files and lengths may be others too, and one run without the sweep has no points: the start of the
+  // run tells of those.
+  const counts = command === 'train' && sweeps && options.resume === undefined && !args.some(isOverride);
   const root = options.dataRoot === undefined ? {} : { dataRoot: compilerPath(options.dataRoot) };
   const checked = checkSpec(spec, counts ? { ...host, ...countingHost, ...root } : host);
   if (reportDiagnostics(checked)) return exits.diagnostics;
@@ -227,6 +229,6 @@ const runTrainer = async (
     plot: `${calledAs()} plot`,
     // A spec's paths start at the spec.
     dataRoot: folderOf(spec.path),
-    warned: warnedOf(checked, overrides.map(parseOverride)),
+    warned: warnedOf(checked, overrides.map(parseOverride), sweeps),
   });
 };

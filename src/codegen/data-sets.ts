@@ -124,7 +124,7 @@ const emitRecord = (place: Place, row: readonly IrField[]): ts.Expression => {
   const { tree } = place.unit;
   const gap: readonly Entry[] = [{ key: 'missing', value: tree.literal(true) }];
   return tree.object(
-    row.map(({ name, type, names, from, words }) => ({
+    row.map(({ name, type, names, from, words, unknown }) => ({
       key: name,
       value:
         type.kind === 'missing'
@@ -135,6 +135,7 @@ const emitRecord = (place: Place, row: readonly IrField[]): ts.Expression => {
                 : [{ key: 'names', value: tree.array(names.map((each) => tree.text(each))) }]),
               ...(from === undefined ? [] : [{ key: 'from', value: tree.text(from) }]),
               ...(words === undefined ? [] : [{ key: 'words', value: emitExpression(place, words) }]),
+              ...(unknown === undefined ? [] : [{ key: 'unknown', value: emitExpression(place, unknown) }]),
             ]),
     })),
   );

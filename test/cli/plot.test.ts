@@ -98,7 +98,7 @@ describe('ztrainc plot', () => {
         const [code, stderr] = await desk.ztrainc([...words, path]).then((ran) => [ran.code, ran.stderr]);
         expect([words[0], code, stderr]).toEqual([words[0], 3, expect.stringContaining(`error: ${reason}`)]);
       }
-  }, 60_000);
+  }, 180_000);
 
   test('draws the runs of a sweep', async () => {
     const folder = join(desk.folder, 'runs', 'sweep');

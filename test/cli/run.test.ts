@@ -64,7 +64,52 @@ describe('run', () => {
     expect((await desk.ztrainc(['build', 'taught/taught.ztrain'])).code).toBe(0);
     const executable = join(desk.folder, 'taught', 'dist', 'taught.mjs');
     expect(countsIn(await start(executable, ['--dev-run'], { cwd: desk.folder }))).toEqual([0, 1]);
-  });
+  }, 180_000);
+
+  test('without its sweep has neither errors nor silence of what holds for runs of the sweep alone', async () => {
+    mkdirSync(join(desk.folder, 'swept'));
+    writeFileSync(join(desk.folder, 'swept', 'package.json'), '{}');
+    const rows = (count: number): string =>
+      `a,b,label\n${Array.from({ length: count }, (_, at) => `${at},1,${at % 2}\n`).join('')}`;
+    writeFileSync(join(desk.folder, 'swept', 'one.csv'), rows(40));
+    writeFileSync(join(desk.folder, 'swept', 'two.csv'), rows(8));
+    const set = (name: string, batch: string): string =>
+      `data ${name} = csv -> { x: f32[2], label: i32 } { file = "${name}.csv" columns = { x: ["a", "b"] } batch = ${batch} }\n`;
+    const net = 'model Net on x: f32[n, 2] -> f32[n, 2] { return x |> dense(2) as head }\n';
+    const loss = (batch: string): string => `mean(softmax_cross_entropy(Net(${batch}.x), ${batch}.label))`;
+    writeFileSync(
+      join(desk.folder, 'swept', 'warm.ztrain'),
+      `param size: int = 4 where size > 0
+${set('one', 'size')}${net}schedule warm { warmup(to = 0.1, over = 15.steps) cosine(to = 0.01, over = rest) }
+optimizer opt = adam { of = Net lr = warm }
+step train(batch in one) { update opt { minimize ${loss('batch')} } }
+trainer Warm { epochs = 2 }
+addon sweep { over = [axis(size, [1, 8])] pick = min(train.loss) }
+`,
+    );
+    writeFileSync(
+      join(desk.folder, 'swept', 'pairs.ztrain'),
+      `${set('one', '8')}${set('two', '4')}${net}optimizer opt = adam { of = Net lr = 0.1 }
+step train(batch in one, other in two) { update opt { minimize ${loss('batch')} + ${loss('other')} } }
+trainer Pairs { epochs = 2 }
+addon sweep { over = [axis(one.batch, [10, 5])] pick = min(train.loss) }
+`,
+    );
+    const warm = await desk.ztrainc(['run', 'swept/warm.ztrain']);
+    expect([warm.code, warm.stderr]).toEqual([1, expect.stringMatching(/ZT4202[\s\S]*size = 8/)]);
+    expect((await desk.ztrainc(['run', 'swept/warm.ztrain', '--no-sweep'])).code).toBe(0);
+    // Each run tells of its own: the check has told of the first of a sweep.
+    const told = async (...words: readonly string[]): Promise<readonly string[]> => {
+      const { code, stderr } = await desk.ztrainc(['run', 'swept/pairs.ztrain', '--dev-run', ...words]);
+      expect(code).toBe(0);
+      return stderr.match(/the last \d+ of the \d+ batches of one/g) ?? [];
+    };
+    expect(await told()).toEqual([
+      'the last 2 of the 4 batches of one',
+      'the last 6 of the 8 batches of one',
+    ]);
+    expect(await told('--no-sweep')).toEqual(['the last 3 of the 5 batches of one']);
+  }, 180_000);
 
   test('tests and predicts with the weights', async () => {
     const mpg = 'cars/mpg.ztrain';

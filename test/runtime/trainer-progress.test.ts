@@ -136,6 +136,24 @@ describe('numbers', () => {
       expect(tableLines('m', counts(3), { columns: 22, classes })[3]).toBe('1 versico…   0  10   0');
       expect(tableLines('m', counts(3), { columns: 18, classes })[0]).toBe('m: 3 × 2 of 3 × 3');
     });
+    test('has their numbers where names are alike as far as they are shown', () => {
+      const alike = ['a long name of many a class: red', 'a long name of many a class: blue'];
+      expect(tableLines('m', counts(2), { columns: 80, classes: alike })).toEqual([
+        'm',
+        '                             0   1',
+        '0 a long name of many a c…  10   0',
+        '1 a long name of many a c…   0  10',
+      ]);
+    });
+    test('sends nothing but letters to the terminal', () => {
+      const controls = ['\u001b[31mred', 'b\u009bl\u0007ue\n'];
+      expect(tableLines('m', counts(2), { columns: 80, classes: controls })).toEqual([
+        'm',
+        '           [31mred  b l ue',
+        ' [31mred        10        0',
+        'b l ue           0       10',
+      ]);
+    });
     test('stays in the line with twenty of them, in a terminal and where nobody cuts it', () => {
       const twenty = Array.from({ length: 20 }, (_, at) => `a rather long name of the class ${at}`);
       for (const columns of [100, 132, Number.POSITIVE_INFINITY]) {

@@ -87,16 +87,11 @@ test('of folders of pictures that are resized, in workers too', async () => {
   }
 });
 
-test('of words that are looked up', async () => {
-  writeFileSync(join(place.folder, 'kinds.txt'), 'no\nyes\n');
-  writeFileSync(join(place.folder, 'answers.csv'), `x,answer\n1,yes\n2,no\n3,yes\n4,no\n`);
-  writeFileSync(
-    join(place.folder, 'answers.ztrain'),
-    `
+const answers = `
 data answers = csv -> { x: f32, answer: string } {
   file = "answers.csv" batch = 2 map row -> { x: row.x, answer: lookup(row.answer, "kinds.txt") }
 }
-model Net on x: f32[n] -> f32[n, 2] { return reshape(x, [n, 1]) |> dense(2) as head }
+model Net on x: f32[n] -> f32[n, CLASSES] { return reshape(x, [n, 1]) |> dense(CLASSES) as head }
 optimizer opt = adam { of = Net }
 step train(batch in answers) {
   update opt {
@@ -106,8 +101,25 @@ step train(batch in answers) {
   }
 }
 trainer Answers { epochs = 1 }
-`,
-  );
-  const run = await place.train(await place.build('answers'), 'answers', []);
-  expect(summaryOf(run)).toMatchObject({ classes: { 'train.confused': ['no', 'yes'] } });
+`;
+
+test('of words that are looked up', async () => {
+  writeFileSync(join(place.folder, 'kinds.txt'), 'no\nyes\n');
+  writeFileSync(join(place.folder, 'answers.csv'), `x,answer\n1,yes\n2,no\n3,yes\n4,no\n`);
+  const build = async (option: string, classes: number): Promise<string> => {
+    const file = join(place.folder, 'answers.ztrain');
+    writeFileSync(
+      file,
+      answers.replace('"kinds.txt"', `"kinds.txt"${option}`).replaceAll('CLASSES', String(classes)),
+    );
+    return place.build('answers');
+  };
+  const plain = await place.train(await build('', 2), 'answers', []);
+  expect(summaryOf(plain)).toMatchObject({ classes: { 'train.confused': ['no', 'yes'] } });
+  // Behind those that the file names.
+  const more = await place.train(await build(', unknown = 2', 4), 'more', []);
+  expect(summaryOf(more)).toMatchObject({ classes: { 'train.confused': ['no', 'yes', '2', '3'] } });
+  // Other words are in the row of the first, which is not that of `no` then.
+  const mixed = await place.train(await build(', unknown = 0', 2), 'mixed', []);
+  expect(summaryOf(mixed)).not.toHaveProperty('classes');
 });

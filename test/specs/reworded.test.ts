@@ -1,7 +1,7 @@
 /** A run goes on after an edit of what its spec says about itself, in any of its files; after an edit of what it means it does not. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { check, compile } from '../../src/compiler.js';
 import { lastWeights, openWorkplace, type Run, type Workplace } from './run-spec.js';
 
@@ -27,8 +27,23 @@ beforeAll(async () => {
       `import { share } from "parts/shares.ztrain"\n${text.replace('to = lr / 100', 'to = lr / share').replace(/^addon predictions.*$/m, '')}`,
   );
   first = await place.train(await place.build('mpg'), 'first', lengths);
+  for (const [kept, path] of parts()) cpSync(path, kept, { recursive: true });
 }, 120_000);
 afterAll(() => place.remove());
+
+/** What tests change, as it was at the end of the run, and where it is. */
+const parts = (): readonly (readonly [string, string])[] => [
+  [at('kept', 'run'), first.folder],
+  [at('kept', 'mpg.ztrain'), at('mpg.ztrain')],
+  [at('kept', 'parts'), at('parts')],
+];
+// Each test begins with the run and the files that it was made of.
+beforeEach(() => {
+  for (const [kept, path] of parts()) {
+    rmSync(path, { recursive: true });
+    cpSync(kept, path, { recursive: true });
+  }
+});
 
 /** Goes on from a checkpoint: what the run says from then on. */
 const goOn = async (program: string, step: string): Promise<string> => {
@@ -80,6 +95,6 @@ test('the digest in a trainer is that of the meaning, the other one that of the 
   const [reworded, same] = await digests();
   expect(reworded).not.toBe(text);
   expect(same).toBe(tokens);
-  edit('parts/shares.ztrain', (before) => before.replace('50', '51'));
+  edit('parts/shares.ztrain', (before) => before.replace('100', '51'));
   expect((await digests())[1]).not.toBe(tokens);
 });

@@ -11,8 +11,12 @@ export function nameClasses(tensor: Tensor, names: readonly string[]): void {
   known.set(tensor, names);
 }
 
-/** The names of a tensor's classes, in the order of their numbers; null where nobody has said so, or there are other than `count`. */
+/**
+ * The names of a tensor's `count` classes, in the order of their numbers: those that are known, and the numbers of the classes behind them.
+ * Null where nobody has said any, or there are more than `count`.
+ */
 export function classNamesOf(tensor: Tensor, count: number): readonly string[] | null {
   const names = known.get(tensor);
-  return names?.length === count ? names : null;
+  if (names === undefined || names.length > count) return null;
+  return Array.from({ length: count }, (_, at) => names[at] ?? String(at));
 }

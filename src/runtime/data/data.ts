@@ -300,8 +300,10 @@ export class Data<B> {
     for (const { record } of [...this.stages].reverse()) {
       const made = record[name];
       if (made === undefined || isText(made)) return null;
-      if (made.words !== undefined)
-        return openWords.get(this.source)?.get(writtenPath(made.words))?.words ?? null;
+      if (made.words !== undefined) {
+        const words = openWords.get(this.source)?.get(writtenPath(made.words))?.words ?? null;
+        return words !== null && (made.unknown ?? words.length) >= words.length ? words : null;
+      }
       if (made.from === undefined) return null;
       name = made.from;
     }

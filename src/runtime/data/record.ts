@@ -20,6 +20,8 @@ export interface FieldType {
   readonly from?: string;
   /** Of what `prepare` gives: the file whose words are the names of its classes. */
   readonly words?: string | DataPath;
+  /** Of such a field: the number of words that are not in the file. Where it is that of one of them, its classes have no names. */
+  readonly unknown?: number;
   /** Whether its values may be missing: a mask is beside them, and 0 in their place. */
   readonly missing?: boolean;
 }

@@ -64,7 +64,7 @@ export interface TableStyle {
 /**
  * A metric that is a table: its name, then its rows, the first `most`. Its name says how much is not shown. Where its classes have names, each
  * row begins with its own, and a line above the rows has those of the columns; where these would make columns of the table go, their
- * numbers, which stand before the names of the rows then.
+ * numbers, which stand before the names of the rows then; so do they where names that are cut cannot be told apart.
  */
 export function tableLines(
   name: string,
@@ -94,9 +94,9 @@ function withNames(
   columns: number,
 ): readonly (readonly string[])[] {
   const width = Math.min(columns, widest);
-  // A line break in the name of a folder is none in the table.
+  // A line break or a colour in the name of a folder is none in the table.
   const cut = (longest: number): readonly string[] =>
-    classes.map((each) => fit(each.replaceAll(/\s/g, ' '), longest));
+    classes.map((each) => fit(each.replaceAll(/[\s\p{Cc}\p{Bidi_Control}]/gu, ' '), longest));
   const under = (above: readonly string[], before: readonly string[]): readonly (readonly string[])[] => [
     ['', ...above],
     ...rows.map((row, at) => [before[at] ?? '', ...row]),
@@ -105,7 +105,8 @@ function withNames(
     fittingWidths(lines, Number.POSITIVE_INFINITY).reduce((sum, each) => sum + each + 2, -2);
   const whole = cut(longestName);
   const named = under(whole, whole);
-  if (widthOf(named) <= width) return named;
+  // Names that are cut may be alike.
+  if (new Set(whole).size === whole.length && widthOf(named) <= width) return named;
   const digits = String(classes.length - 1).length;
   const numbers = classes.map((_, at) => String(at));
   const room =

@@ -32,7 +32,7 @@ const fine = {
     spec('{ image: cast(center_crop(resize(row.image, 20), [16, 16]), f32) / 255, label: row.label }'),
     [
       "image: { dtype: 'u8', shape: [-1, -1, 3] }",
-      ".prepare<{ readonly image: Tensor4D; readonly label: Tensor1D }>( { image: { dtype: 'u8', shape: [16, 16, 3] }, label: { dtype: 'i32', shape: [] } },",
+      ".prepare<{ readonly image: Tensor4D; readonly label: Tensor1D }>( { image: { dtype: 'u8', shape: [16, 16, 3] }, label: { dtype: 'i32', shape: [], from: 'label' } },",
       'image: transforms.centerCrop(transforms.resize(row.image, { size: 20 }), { size: [16, 16] }), label: row.label,',
       ".map((row) => ({ image: ops.div(ops.cast<Tensor4D>(row.image, { to: 'f32' }), 255), label: row.label, }))",
     ],

@@ -154,7 +154,7 @@ describe('export', () => {
     const made = await desk.ztrainc(['export', 'mpg', '--to', 'npz']);
     expect(made.code).toBe(0);
     expect(made.stdout).toMatch(/^MpgTrainer-step-\d{8}\.npz\n$/);
-    expect(made.stderr).toMatch(/^weights of mpg\/checkpoints\/step-\d{8}: 6 tensors, \d+ bytes\n$/);
+    expect(made.stderr).toMatch(/^weights of mpg\/checkpoints\/step-\d{8}: 6 tensors, [\d,]+ bytes\n$/);
     expect(existsSync(join(desk.folder, made.stdout.trim()))).toBe(true);
     const again = await desk.ztrainc(['export', 'mpg', '--to', 'npz']);
     expect([again.code, again.stdout]).toEqual([3, '']);

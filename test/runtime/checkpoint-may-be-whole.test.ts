@@ -116,7 +116,8 @@ describe('going on with a run', () => {
     const shared = globalThis.ArrayBuffer;
     let armed = false;
     vi.mocked(open).mockImplementation((...given) => {
-      armed = String(given[0]).endsWith('step-00000008/model.safetensors');
+      // The other file is read beside it.
+      armed ||= String(given[0]).endsWith('step-00000008/model.safetensors');
       return real(...given);
     });
     vi.stubGlobal(

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { evaluateIr } from '../checker/evaluate.js';
 import { weightsGoOn } from '../parser/messages.gen.js';
+import { record } from '../values/json-record.js';
 import { parseOverride } from '../values/overrides.js';
 import { differencesOf } from './compare-runs.js';
 import { killsOf, type Timeline } from './kill-plan.js';
@@ -181,6 +182,14 @@ export const verifyResumeCommand = async (
   }
 };
 
+/** The step that `checkpoint.every=…` saves first, of a run as the undisturbed one is; 0 where that is not known: it goes by time. */
+const firstSaveOf = (given: string, undisturbed: string): number => {
+  const [, count = '0', unit = ''] = /=([\d_]+)\.(step|epoch)s?$/.exec(given) ?? [];
+  const { pace } = record('run.json', JSON.parse(readFileSync(join(undisturbed, 'run.json'), 'utf8')));
+  const each = unit === 'epoch' ? Number(record('pace', pace)['stepsPerEpoch']) : 1;
+  return Number(count.replaceAll('_', '')) * each;
+};
+
 const verify = async (
   spec: string,
   words: readonly string[],
@@ -228,7 +237,7 @@ const verify = async (
   };
   const made: Made[] = [];
   let misses = 0;
-  const firstSave = given === undefined ? every : Number(/=(\d+)\.steps?$/.exec(given)?.[1] ?? 0);
+  const firstSave = given === undefined ? every : firstSaveOf(given, undisturbed);
   for (const next of killsOf(kills, timeline, firstSave)) {
     for (;;) {
       rmSync(report, { force: true });
@@ -259,7 +268,7 @@ const verify = async (
       misses += 1;
       if (misses > mostMisses) {
         streams.say(
-          `error: the run was killed ${counted(made.length, 'time')} of ${kills}: each other time it had saved nothing, or was at its end. Take more steps, a smaller --every, or fewer --kills`,
+          `error: the run was killed ${counted(made.length, 'time')} of ${kills}: each other time it had saved nothing, or was at its end. Take more steps, ${given === undefined ? 'a smaller --every' : 'another checkpoint.every'}, or fewer --kills`,
         );
         return exits.runFailed;
       }

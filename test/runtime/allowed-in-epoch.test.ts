@@ -37,6 +37,15 @@ class InOrder extends Counting {
   }
 }
 
+/** The same of a part of its rows: which ones these are depends on how many there are. */
+class OfPart extends Counting {
+  protected override configureData(): LineData {
+    const { rows: count, batchSize: batch } = this.params;
+    const parts = { parts: { most: units.percent(90), rest: units.percent(10) }, part: 'most' };
+    return { train: lineSet(count, { batch, ...parts }), test: lineSet(8, { batch: 3 }) };
+  }
+}
+
 const checkpointOf = (name: string, step: number): string =>
   join(name, 'checkpoints', `step-${String(step).padStart(8, '0')}`);
 
@@ -115,6 +124,15 @@ describe('within an epoch', () => {
     const { code } = await run(['--resume', from, 'rows=19', '--allow=rows,data'], InOrder);
     expect(code).toBe(0);
     expect(counts('limited')).toEqual([16, 16, 16]);
+  });
+
+  test('of a part of them they are refused', async () => {
+    const few = ['rows=20', 'trainer.accumulate=3', 'trainer.epochs=3', 'trainer.limit.train=4.batches'];
+    expect((await run(['--run-dir=part', ...few], OfPart)).code).toBe(0);
+    const more = ['--resume', checkpointOf('part', 3), 'rows=22', '--allow=rows,data'];
+    const { code, text } = await run(more, OfPart);
+    expect(text).toContain('(rows of train was 18, is 20)');
+    expect(code).toBe(3);
   });
 
   describe('of a checkpoint that says nothing of its order', () => {

@@ -63,6 +63,7 @@ class Corpus extends LineTrainer {
   }
 }
 
+const line = (step: number, stage: string): string => `{"step":${step},"stage":"${stage}","loss":0.5}\n`;
 const metricsOf = (name: string): string => join(name, 'metrics.jsonl');
 const linesOf = (name: string): readonly string[] =>
   readFileSync(metricsOf(name), 'utf8').trimEnd().split('\n');
@@ -196,7 +197,6 @@ test.each([
 });
 
 test('a line of the step of the checkpoint that was written after it is not kept, for it is measured again', () => {
-  const line = (step: number, stage: string): string => `{"step":${step},"stage":"${stage}","loss":0.5}\n`;
   const before = line(4, 'train') + line(8, 'train');
   mkdirSync('within-step');
   writeFileSync(
@@ -245,6 +245,48 @@ test('what another program adds while the run is written is told once, and no da
   expect((await run(['--resume=shared/checkpoints/step-00000008'])).code).toBe(0);
 });
 
+test('what another program adds without an end of its line takes no line of ours', () => {
+  mkdirSync('within-a-line');
+  const metrics = MetricsFile.create('within-a-line');
+  metrics.add(line(1, 'train'));
+  appendFileSync(metricsOf('within-a-line'), 'foreign');
+  metrics.add(line(2, 'train'));
+  const text = `${line(1, 'train')}foreign\n${line(2, 'train')}`;
+  expect(readFileSync(metricsOf('within-a-line'), 'utf8')).toBe(text);
+  expect(metrics.mark()['metrics.jsonl.sha256']).toBe(createHash('sha256').update(text).digest('hex'));
+  metrics.close();
+});
+
+/** Logs a line before the first step, also where it goes on. */
+class LoggingEarly extends LineTrainer {
+  protected override configureAddOns(): readonly AddOn[] {
+    const early: AddOn = {
+      kind: 'early',
+      phase: 'independent',
+      owns: [],
+      withOptions: () => early,
+      start: (host) => {
+        host.log({ step: 0, epoch: 0, seconds: 0 }, 'early', new Map([['value', 1]]));
+        return {};
+      },
+    };
+    return [early, addons.checkpoint({ every: units.steps(2), keep: 20 })];
+  }
+}
+
+test('what an add-on logs as it starts comes after what the checkpoint had, and the checksums are right', async () => {
+  await killed('early', [], LoggingEarly);
+  appendFileSync(metricsOf('early'), line(9, 'train'));
+  expect((await run(['--resume=early'], LoggingEarly)).code).toBe(0);
+  for (const each of checkpoints('early')) {
+    const bytes = readFileSync(metricsOf('early')).subarray(0, lengthAt('early', each));
+    expect(markOf('early', each)['metrics.jsonl.sha256']).toBe(
+      createHash('sha256').update(bytes).digest('hex'),
+    );
+  }
+  expect(linesOf('early').filter((each) => each.includes('"early"'))).toHaveLength(2);
+});
+
 test('of one that another program has cut, the checkpoint keeps what it was, and who goes on is told', () => {
   mkdirSync('cut-by-others');
   const metrics = MetricsFile.create('cut-by-others');
@@ -254,7 +296,11 @@ test('of one that another program has cut, the checkpoint keeps what it was, and
   for (let turn = 0; turn < 2; turn += 1)
     expect(metrics.mark((line) => said.push(line))['metrics.jsonl']).toBe(27);
   metrics.close();
-  expect(said).toEqual([expect.stringContaining('which has 4 bytes and had 27; put it back')]);
+  expect(said).toEqual([
+    expect.stringContaining(
+      'which has 4 bytes and had 27; a run that goes on from here needs --allow metrics',
+    ),
+  ]);
 });
 
 test('what came after the checkpoint is cut off, whatever it is', async () => {

@@ -75,8 +75,8 @@ class Swept extends Two {
 const folderOf = (name: string): string => join(name, 'checkpoints', 'step-00000003');
 
 /** A run as an older version left it: what it was given held for its owner alone. */
-async function older(name: string, given: readonly string[]): Promise<string> {
-  const begun = await run([`--run-dir=${name}`, 'trainer.epochs=1', ...given], Two);
+async function older(name: string, given: readonly string[], trainer: typeof Two = Two): Promise<string> {
+  const begun = await run([`--run-dir=${name}`, 'trainer.epochs=1', ...given], trainer);
   expect(begun.code).toBe(0);
   const folder = folderOf(name);
   const state = JSON.parse(readFileSync(join(folder, 'state.json'), 'utf8'));
@@ -118,6 +118,22 @@ test.each([
   ['nothing amends its owner', ['heir.lr=0.01', 'trainer.log_every=1.steps']],
 ])('goes on where %s', async (what, given) => {
   const { text, code } = await run(['--resume', await older(what, given)], Two);
+  expect(text).toContain('goes on after step 3');
+  expect(code).toBe(0);
+});
+
+/** Reads the data set that amends the other one in its predictions alone. */
+class Predicting extends Two {
+  protected override configureSteps(from: LineData) {
+    return super.configureSteps(from).filter(({ kind }) => kind !== 'validate');
+  }
+}
+
+test('goes on where only a prediction reads what it would hold for', async () => {
+  const { text, code } = await run(
+    ['--resume', await older('unread', ['train.batch=5'], Predicting)],
+    Predicting,
+  );
   expect(text).toContain('goes on after step 3');
   expect(code).toBe(0);
 });

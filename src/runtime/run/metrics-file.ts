@@ -93,8 +93,12 @@ export class MetricsFile {
 
   /** Adds a line, with its end. Throws what the system says: then nothing of it is there. */
   add(line: string | Buffer): void {
-    const bytes = typeof line === 'string' ? Buffer.from(line) : line;
+    const own = typeof line === 'string' ? Buffer.from(line) : line;
+    const known = this.#size;
     this.#takeUp();
+    // What another program added may end within a line, which is none of ours.
+    const isWithin = this.#size > known && this.#byteAt(this.#size - 1) !== lineEnd;
+    const bytes = isWithin ? Buffer.concat([Buffer.of(lineEnd), own]) : own;
     const before = fstatSync(this.#file).size;
     try {
       appendFileSync(this.#file, bytes);
@@ -120,7 +124,7 @@ export class MetricsFile {
       say(
         isLonger
           ? `another program has added to ${this.#path}; that is kept as a part of it`
-          : `another program has cut ${this.#path}, which has ${counted(size, 'byte')} and had ${grouped(before)}; put it back before you go on with the run`,
+          : `another program has cut ${this.#path}, which has ${counted(size, 'byte')} and had ${grouped(before)}; a run that goes on from here needs --allow metrics, and keeps what is left`,
       );
     }
     return {

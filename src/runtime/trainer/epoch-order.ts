@@ -20,13 +20,21 @@ export function epochOrderOf(session: Session): Json {
     const options = stage.plan.data[at]?.options;
     return options === undefined || live !== undefined
       ? []
-      : [{ data: label, rows, batch: options.batch, shuffle: options.shuffle }];
+      : [
+          {
+            data: label,
+            rows,
+            batch: options.batch,
+            shuffle: options.shuffle,
+            ...(options.parts === null ? {} : { parts: true }),
+          },
+        ];
   });
   return { batches, sets };
 }
 
 /** What the spec of the run has said of `owner.option`; undefined where that is not known. */
-type InSpec = (name: string) => unknown;
+type InSpec = (name: string, now: unknown) => unknown;
 
 /**
  * What forbids to go on, whatever is allowed, where a checkpoint lies within an epoch whose rows lie otherwise now. Null where they do not, as
@@ -41,7 +49,7 @@ export async function otherOrder(
   if (typeof steps !== 'number' || checkpoint.step % steps === 0) return null;
   const now = orderIn(here);
   const before = record('lock', state['lock']);
-  const was = before['epoch_order'] === undefined ? orderBefore(before, now, inSpec) : orderIn(before);
+  const was = (before['epoch_order'] ?? null) === null ? orderBefore(before, now, inSpec) : orderIn(before);
   const changed = [...new Set([...was.keys(), ...now.keys()])].flatMap((name) => {
     const [old, young] = [was.get(name), now.get(name)];
     if (old === young) return [];
@@ -63,7 +71,7 @@ export async function otherOrder(
 /** Whether it is a number of rows in the order of the source of which an epoch reads the first ones, all its batches full: others follow. */
 function isBeyond(name: string, rows: unknown, order: Order): boolean {
   const [, set] = /^rows of (.*)$/.exec(name) ?? [];
-  if (set === undefined || order.get(`${set}.shuffle`) === true) return false;
+  if (set === undefined || order.get(`${set}.shuffle`) === true || order.has(`${set}.parts`)) return false;
   return Number(rows) >= Number(order.get('batches of an epoch')) * Number(order.get(`${set}.batch`));
 }
 
@@ -80,9 +88,11 @@ function orderIn(lock: Readonly<Record<string, unknown>>): Order {
     ['batches of an epoch', Number(batches)],
   ]);
   for (const each of Array.isArray(sets) ? sets : []) {
-    const { data, rows, batch, shuffle } = record('a data set', each);
+    const { data, rows, batch, shuffle, parts } = record('a data set', each);
     order.set(`${String(data)}.batch`, Number(batch));
     order.set(`${String(data)}.shuffle`, shuffle === true);
+    // Which rows are in a part depends on how many there are in all.
+    if (parts === true) order.set(`${String(data)}.parts`, true);
     order.set(`rows of ${String(data)}`, Number(rows));
     if (shuffle === true) order.set('seed', Number(seed));
   }
@@ -105,7 +115,7 @@ function orderBefore(lock: Readonly<Record<string, unknown>>, now: Order, inSpec
     if (set !== undefined) return data[set] === undefined ? undefined : record(set, data[set])['rows'];
     if (!name.endsWith('.batch')) return undefined;
     const text = said.get(name);
-    return text === undefined ? inSpec(name) : Number(text.replaceAll('_', ''));
+    return text === undefined ? inSpec(name, now.get(name)) : Number(text.replaceAll('_', ''));
   };
   return new Map(
     [...now.keys()].map((name) => {

@@ -11,12 +11,16 @@ import type { AnyTrainer } from './run.js';
 
 type Reaching = Pick<AnyTrainer, 'spec' | 'dataNames' | 'overrides'>;
 
-/** `before`: overrides that such a run was given. A sentence for each that holds for something else now, where the spec says otherwise of it. */
+/**
+ * `before`: overrides that such a run was given. A sentence for each that holds for something else now, where the spec says otherwise of it.
+ * Of data sets those count that are `used`.
+ */
 export function reachedHeirs(
   trainer: Reaching,
   attribute: (name: string) => Attribute | null,
   before: readonly string[],
   isSameSpec = true,
+  used: readonly string[] = trainer.dataNames(),
 ): readonly string[] {
   const { amends = {} } = trainer.spec;
   const now = new Map(
@@ -29,7 +33,7 @@ export function reachedHeirs(
     const { data = [], optimizers = [] } = amends;
     const isGiven = (name: string): boolean => now.has(`${name}.${option}`);
     const heirs = [
-      ...(data.length === 0 ? [] : heirsOf(data, owner, option, trainer.dataNames(), isGiven)),
+      ...(data.length === 0 ? [] : heirsOf(data, owner, option, used, isGiven)),
       ...heirsOf(
         optimizers,
         owner,

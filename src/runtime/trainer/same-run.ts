@@ -32,10 +32,10 @@ export async function checkSame(
   }
   const lock = await lockOf(trainer, session);
   const never =
+    otherHeirs(trainer, prepared, state, lock) ??
     otherEpochs(state, lock) ??
-    (await otherOrder(head, lock, inSpecBefore(trainer, state, lock))) ??
-    otherPretrained(prepared, state, lock) ??
-    otherHeirs(trainer, prepared, state, lock);
+    (await otherOrder(head, lock, inSpecBefore(trainer, prepared, state, lock))) ??
+    otherPretrained(prepared, state, lock);
   return compareLocks(shortPath(checkpoint.folder), state['lock'], lock, allow, {
     attribute,
     allowedBefore,
@@ -46,25 +46,34 @@ export async function checkSame(
 /** What the spec of a run has said with its params; nothing is known of one that is another one now. */
 function inSpecBefore(
   trainer: AnyTrainer,
+  { attribute }: Prepared,
   state: ResumeHead['state'],
   here: Lock,
-): (name: string) => unknown {
+): (name: string, now: unknown) => unknown {
   const before = record('lock', state['lock']);
   const params = record('params', before['params']);
-  return (name) => (isSameSpec(before, here) ? trainer.inSpecWith(params, name) : undefined);
+  if (!isSameSpec(before, here)) return () => undefined;
+  // Of what has no name for a command line nothing has changed.
+  if (JSON.stringify(params) === JSON.stringify(here['params']))
+    return (name, now) => attribute(name)?.inSpec ?? now;
+  return (name) => trainer.inSpecWith(params, name);
 }
 
 /** What forbids to go on where overrides of an older run would hold for more than they did. */
 function otherHeirs(
   trainer: AnyTrainer,
-  { attribute }: Prepared,
+  { session, attribute }: Prepared,
   state: ResumeHead['state'],
   here: Lock,
 ): string | null {
   const before = record('lock', state['lock']);
   const { overrides } = before;
   if (before['overrides_reach_heirs'] === true || !Array.isArray(overrides)) return null;
-  const reached = reachedHeirs(trainer, attribute, overrides.map(String), isSameSpec(before, here));
+  // What tests and predictions read is not read here.
+  const read = [...session.of('train'), ...session.of('validate')].flatMap(({ data }) =>
+    data.map(({ label }) => label),
+  );
+  const reached = reachedHeirs(trainer, attribute, overrides.map(String), isSameSpec(before, here), read);
   return reached.length === 0 ? null : reached.join('\n  ');
 }
 

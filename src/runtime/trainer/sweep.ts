@@ -98,9 +98,18 @@ export async function runSweep(
         data,
         say,
         isSameSettings: (was, is) => isSameBase(trainerClass, plan, was, is),
-        reached: () => reachedInSweep(new trainerClass(firstOf(trainerClass, plan, base))),
+        reached: () => [
+          ...new Set(
+            runs
+              .filter(isLeft)
+              .flatMap(({ settings }) =>
+                reachedInSweep(new trainerClass(setupOf(trainerClass, base, settings))),
+              ),
+          ),
+        ],
       });
-    const ranOn = folder === null ? undefined : await engineBefore(folder, runs);
+    const stay = runs.filter(({ state }) => state === 'finished' || options.goesOn === true);
+    const ranOn = folder === null ? undefined : await engineBefore(folder, stay);
     const points = combinations(plan.over).length;
     const done = runs.filter(({ state }) => state === 'finished').length;
     say(
@@ -152,7 +161,7 @@ export async function runSweep(
   }
 }
 
-/** The engine of the first run that has begun: figures of two would be compared. */
+/** The engine of the first of runs that stay, if one has begun: figures of two would be compared. */
 async function engineBefore(folder: SweepFolder, runs: readonly PointRun[]): Promise<string | undefined> {
   for (const { name } of runs) {
     const about = await aboutRun(join(folder.path, name)).catch(() => null);

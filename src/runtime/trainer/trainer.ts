@@ -17,7 +17,7 @@ import { ranked, type Scalar, type Tensor } from '../tensor.js';
 import { onlyAmended } from '../../values/amends.js';
 import { dueAt, durationInSteps } from '../../values/durations.js';
 import { optionTable } from '../../values/options.gen.js';
-import { UsageError, type Override } from '../../values/overrides.js';
+import type { Override } from '../../values/overrides.js';
 import type { Duration } from '../../values/units.js';
 import { ByHand } from './by-hand.js';
 import { attributeOf, byOwner, overrideAttributes, overrideTrainer, type Attribute } from './attributes.js';
@@ -181,9 +181,9 @@ export abstract class Trainer<
     const entries = this.spec.params.map((each): [string, unknown] => [each.key, params[each.name]]);
     try {
       return new made({ params: Object.fromEntries(entries) }).attribute(name)?.inSpec;
-    } catch (error) {
-      if (error instanceof UsageError) return undefined;
-      throw error;
+    } catch {
+      // A trainer may be made with other arguments than these.
+      return undefined;
     }
   }
 

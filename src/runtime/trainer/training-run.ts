@@ -163,12 +163,14 @@ async function train(
     const write = (line: MetricsLine): void => folder?.metrics(jsonRecord(line));
     const listener = new TrainingProgress(session, reporter, lastStep(session, devRun), write);
     const notable = (step: number): void => listener.best(step);
+    // What add-ons say or log before the run is begun comes after it.
+    const early: string[] = [];
+    const earlyLines: MetricsLine[] = [];
     const log = (line: MetricsLine): void => {
+      if (!isBegun) return void earlyLines.push(line);
       write(line);
       tellLine(live, line);
     };
-    // What add-ons say before the run is begun is said after it.
-    const early: string[] = [];
     const report = (line: string): void => (isBegun ? say(line) : void early.push(line));
     const host = addOnHost(session, own, { line: report }, folder?.path ?? null, {
       best,
@@ -216,6 +218,7 @@ async function train(
     if (leftOut !== '' && folder !== null)
       say(`rows that are left out: ${shortPath(join(folder.path, 'skipped-rows.jsonl'))}`);
     for (const line of [...lines, ...early]) say(line);
+    earlyLines.forEach(log);
     if (resume === null) startAddOns(taking, host, live);
     const rescue = async (at: Moment): Promise<void> => {
       const saved = await own.save(at);

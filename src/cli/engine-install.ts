@@ -22,7 +22,8 @@ import {
 import { packagesIn, unpack, type PythonPackage } from './engine-package.js';
 import { progressTo, type Progress } from './engine-progress.js';
 import { Misuse, exits, streams } from './streams.js';
-import { endSignals, signalCodes, type EndSignal } from './on-signals.js';
+import { signalCodes, type EndSignal } from '../values/signals.js';
+import { endSignals } from './on-signals.js';
 import { showBytes } from './tables.js';
 
 export interface InstallOptions {

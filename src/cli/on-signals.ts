@@ -1,9 +1,5 @@
 /** What a command does where it is ended from outside. */
-
-/** Signals that end a command, with the exit codes that a shell gives them. */
-export const signalCodes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
-
-export type EndSignal = keyof typeof signalCodes;
+import { signalCodes, type EndSignal } from '../values/signals.js';
 
 export const endSignals: readonly EndSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 

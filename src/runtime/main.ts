@@ -19,6 +19,7 @@ import { RunError } from './run/run-error.js';
 import { TensorFlowError } from './engine/tensorflow/status.js';
 import { engineNames, type EngineName } from './engine/choose.js';
 import { Control, type StopSignal } from './trainer/control.js';
+import { signalCodes } from '../values/signals.js';
 import { parseParam } from './trainer/params.js';
 import { runPredict, runTest, type RunOptions } from './trainer/run.js';
 import type { ParamValue, TrainerSpec } from './trainer/spec.js';
@@ -54,8 +55,6 @@ export interface MainIo {
 
 /** The exit code of a run that failed. */
 const runFailed = 3;
-
-const exitCodes: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
 
 /** Milliseconds that what nobody waits for has to come to its end, once all is saved. */
 const leftAlone = 1000;
@@ -122,7 +121,7 @@ export async function main(
     } else {
       io.stderr.write('\n');
       if (!control.endAtOnce(signal)) io.stderr.write(`ended at once by ${signal}\n`);
-      io.exit(exitCodes[signal]);
+      io.exit(signalCodes[signal]);
     }
   });
   try {
@@ -141,7 +140,7 @@ export async function main(
       });
       for (const error of unclosed) fail(spec, error, io);
       if (signal !== null) {
-        const code = exitCodes[signal];
+        const code = signalCodes[signal];
         if (control.leavesWork) setTimeout(() => io.exit(code), leftAlone).unref();
         return code;
       }

@@ -31,6 +31,12 @@ export function parseOverride(argument: string): Override {
   return { path: name.split('.'), text };
 }
 
+/** The same of what was read before, by its whole name. */
+export function nameAndText(argument: string): readonly [name: string, text: string] {
+  const at = argument.indexOf('=');
+  return [argument.slice(0, at), argument.slice(at + 1)];
+}
+
 const wholeNumber = /^[+-]?\d(?:_?\d)*$/;
 const decimalNumber = /^[+-]?(?:\d(?:_?\d)*)(?:\.\d(?:_?\d)*)?(?:[eE][+-]?\d+)?$/;
 const withUnit = /^([+-]?(?:\d(?:_?\d)*)(?:\.\d(?:_?\d)*)?(?:[eE][+-]?\d+)?)\s*\.?\s*([A-Za-z]+)$/;

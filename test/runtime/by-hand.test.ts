@@ -21,6 +21,18 @@ const tensorsIn = (name: string): readonly string[] =>
 const lastTensors = (name: string): readonly string[] =>
   tensorsIn(name).filter((line) => line.includes('/step-00000015'));
 
+/** An add-on with these hooks, which come after those of others. */
+const watching = (hooks: Hooks) => {
+  const watch = {
+    kind: 'watch',
+    phase: 'dependent',
+    owns: [],
+    withOptions: () => watch,
+    start: () => hooks,
+  } as const;
+  return watch;
+};
+
 async function all(next: () => Promise<Standing | null>): Promise<readonly Standing[]> {
   const stood: Standing[] = [];
   for (let at = await next(); at !== null; at = await next()) stood.push(at);
@@ -56,13 +68,7 @@ describe('a run by hand', () => {
       validationEnd: ({ step }) => void told.push(`validated ${step}`),
       epochStart: ({ epoch }) => void told.push(`epoch ${epoch}`),
     };
-    const watch = {
-      kind: 'watch',
-      phase: 'dependent',
-      owns: [],
-      withOptions: () => watch,
-      start: () => hooks,
-    } as const;
+    const watch = watching(hooks);
     const Watched = LineTrainer.addOn(watch);
     const run = new Watched(setup({}, { epochs: 2 })).byHand({ runDir: null, stream });
     expect(told).toEqual([]);
@@ -138,13 +144,7 @@ describe('a run by hand', () => {
             if (isBroken && step === 7) throw new Error('not this one');
           },
         };
-        const watch = {
-          kind: 'watch',
-          phase: 'dependent',
-          owns: [],
-          withOptions: () => watch,
-          start: () => hooks,
-        } as const;
+        const watch = watching(hooks);
         return new (Saving.addOn(watch))(setup({}));
       };
       const broken = make(true).byHand({ runDir: name, stream });
@@ -221,13 +221,7 @@ describe('a run by hand', () => {
         if (step === 2) throw new Error('not this one');
       },
     };
-    const watch = {
-      kind: 'watch',
-      phase: 'dependent',
-      owns: [],
-      withOptions: () => watch,
-      start: () => bad,
-    } as const;
+    const watch = watching(bad);
     const run = new (LineTrainer.addOn(watch))(setup({})).byHand({ runDir: null, stream });
     await expect(run.end()).rejects.toThrow('nothing was run that could end; call runStep or runEpoch first');
     const first = run.runStep();

@@ -76,6 +76,19 @@ const markOf = (name: string, checkpoint: string): Readonly<Record<string, unkno
 const lengthAt = (name: string, checkpoint: string): number =>
   Number(markOf(name, checkpoint)['metrics.jsonl']);
 
+/** That each checkpoint has the length and the checksum of what is in the file up to there, which is whole lines. */
+function expectRightMarks(name: string): void {
+  const bytes = readFileSync(metricsOf(name));
+  for (const each of checkpoints(name)) {
+    const length = lengthAt(name, each);
+    expect(markOf(name, each)).toEqual({
+      'metrics.jsonl': length,
+      'metrics.jsonl.sha256': createHash('sha256').update(bytes.subarray(0, length)).digest('hex'),
+    });
+    expect(length === 0 || bytes[length - 1] === 10).toBe(true);
+  }
+}
+
 beforeAll(async () => {
   expect((await run(['--run-dir=whole'])).code).toBe(0);
   expect((await run(['--run-dir=longer', 'trainer.epochs=9', 'trainer.seed=7'])).code).toBe(0);
@@ -86,15 +99,7 @@ test('each checkpoint has the checksum of what the file was then, in a run that 
   cpSync('left', 'resumed', { recursive: true });
   expect((await run(['--resume=resumed'])).code).toBe(0);
   for (const name of ['whole', 'resumed']) {
-    const bytes = readFileSync(metricsOf(name));
-    for (const each of checkpoints(name)) {
-      const length = lengthAt(name, each);
-      expect(markOf(name, each)).toEqual({
-        'metrics.jsonl': length,
-        'metrics.jsonl.sha256': createHash('sha256').update(bytes.subarray(0, length)).digest('hex'),
-      });
-      expect(length === 0 || bytes[length - 1] === 10).toBe(true);
-    }
+    expectRightMarks(name);
   }
   expect(lengthAt('whole', 'step-00000015')).toBeGreaterThan(lengthAt('whole', 'step-00000002'));
   expect(await differencesOf('whole', 'resumed')).toEqual([]);
@@ -236,12 +241,7 @@ test('what another program adds while the run is written is told once, and no da
     1,
   );
   expect(readFileSync(metricsOf('shared'), 'utf8').match(/of another/g)).toHaveLength(2);
-  for (const each of checkpoints('shared')) {
-    const bytes = readFileSync(metricsOf('shared')).subarray(0, lengthAt('shared', each));
-    expect(markOf('shared', each)['metrics.jsonl.sha256']).toBe(
-      createHash('sha256').update(bytes).digest('hex'),
-    );
-  }
+  expectRightMarks('shared');
   expect((await run(['--resume=shared/checkpoints/step-00000008'])).code).toBe(0);
 });
 
@@ -278,12 +278,7 @@ test('what an add-on logs as it starts comes after what the checkpoint had, and 
   await killed('early', [], LoggingEarly);
   appendFileSync(metricsOf('early'), line(9, 'train'));
   expect((await run(['--resume=early'], LoggingEarly)).code).toBe(0);
-  for (const each of checkpoints('early')) {
-    const bytes = readFileSync(metricsOf('early')).subarray(0, lengthAt('early', each));
-    expect(markOf('early', each)['metrics.jsonl.sha256']).toBe(
-      createHash('sha256').update(bytes).digest('hex'),
-    );
-  }
+  expectRightMarks('early');
   expect(linesOf('early').filter((each) => each.includes('"early"'))).toHaveLength(2);
 });
 

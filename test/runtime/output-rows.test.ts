@@ -60,6 +60,19 @@ async function testedRows(runDir: string): Promise<readonly string[]> {
   return rows;
 }
 
+/** A command line's surroundings, and what it writes there. */
+function listening() {
+  const out: string[] = [];
+  const err: string[] = [];
+  const io: Partial<MainIo> = {
+    stdout: { write: (text) => out.push(text) },
+    stderr: { write: (text) => err.push(text) },
+    environment: {},
+    onSignal: () => () => undefined,
+  };
+  return { io, out, err };
+}
+
 describe('a validation', () => {
   test('leaves the rows of the newest whole pass in the run’s folder', async () => {
     const runDir = join(root, 'run');
@@ -178,14 +191,7 @@ describe('a test', () => {
     await new Returning(quiet).fit({ runDir });
     const rows = await testedRows(runDir);
     const call = async (...words: readonly string[]) => {
-      const out: string[] = [];
-      const err: string[] = [];
-      const io: Partial<MainIo> = {
-        stdout: { write: (text) => out.push(text) },
-        stderr: { write: (text) => err.push(text) },
-        environment: {},
-        onSignal: () => () => undefined,
-      };
+      const { io, out, err } = listening();
       expect(await main(Returning, ['test', '--from', runDir, ...words], io)).toBe(0);
       const lines = (texts: readonly string[]): readonly string[] => texts.join('').trimEnd().split('\n');
       return { out: lines(out), err: lines(err) };
@@ -207,14 +213,7 @@ test('--json is refused where an add-on takes the rows, and no row is computed t
   const runDir = join(root, 'taken');
   await new Returning(quiet).fit({ runDir });
   const call = async (Own: typeof Returning, ...words: readonly string[]) => {
-    const out: string[] = [];
-    const err: string[] = [];
-    const io: Partial<MainIo> = {
-      stdout: { write: (text) => out.push(text) },
-      stderr: { write: (text) => err.push(text) },
-      environment: {},
-      onSignal: () => () => undefined,
-    };
+    const { io, out, err } = listening();
     const code = await main(Own, ['predict', '--from', runDir, '--json', ...words], io);
     return { code, out: out.join(''), err: err.join('') };
   };

@@ -95,11 +95,10 @@ export class MetricsFile {
   add(line: string | Buffer): void {
     const own = typeof line === 'string' ? Buffer.from(line) : line;
     const known = this.#size;
-    this.#takeUp();
+    const before = this.#takeUp();
     // What another program added may end within a line, which is none of ours.
     const isWithin = this.#size > known && this.#byteAt(this.#size - 1) !== lineEnd;
     const bytes = isWithin ? Buffer.concat([Buffer.of(lineEnd), own]) : own;
-    const before = fstatSync(this.#file).size;
     try {
       appendFileSync(this.#file, bytes);
     } catch (error) {

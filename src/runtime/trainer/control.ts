@@ -1,7 +1,8 @@
 /** How a run is asked to stop from outside. */
+import type { EndSignal } from '../../values/signals.js';
 
 /** SIGHUP: the terminal was closed. */
-export type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
+export type StopSignal = EndSignal;
 
 export class Control {
   /** Whether something goes on that nobody waits for any more. It may keep the process from its end. */

@@ -4,6 +4,7 @@
  */
 import { basename, join } from 'node:path';
 import { record } from '../../values/json-record.js';
+import { nameAndText } from '../../values/overrides.js';
 import type { Json } from '../addons/addon.js';
 import { checkpointPaths, stepOf } from '../checkpoint/list.js';
 import type { ResumeHead } from './resume.js';
@@ -104,10 +105,7 @@ function orderBefore(lock: Readonly<Record<string, unknown>>, now: Order, inSpec
   const options = record('options', lock['options']);
   const data = record('data', lock['data']);
   const said = new Map(
-    (Array.isArray(lock['overrides']) ? lock['overrides'] : []).map(String).map((text) => {
-      const at = text.indexOf('=');
-      return [text.slice(0, at), text.slice(at + 1)] as const;
-    }),
+    (Array.isArray(lock['overrides']) ? lock['overrides'] : []).map(String).map(nameAndText),
   );
   const valueOf = (name: string): unknown => {
     if (name === 'accumulate' || name === 'seed') return options[name];

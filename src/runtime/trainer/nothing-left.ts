@@ -13,6 +13,7 @@ import { endedBy, type ResumePoint } from './resume.js';
 import { reporterOf, type AnyTrainer, type RunOptions } from './run.js';
 import { shortPath } from './short-path.js';
 import type { Prepared } from './prepared.js';
+import { nameAndText } from '../../values/overrides.js';
 import { counted } from '../../values/counted.js';
 
 /** How a run had ended when someone went on with it. */
@@ -117,4 +118,4 @@ function longer({ options }: AnyTrainer, { reason, at }: FitResult, lifting: str
 }
 
 /** Of `owner.option=value`, what `--allow` takes. */
-const ownerOption = (text: string): string => text.slice(0, text.indexOf('='));
+const ownerOption = (text: string): string => nameAndText(text)[0];

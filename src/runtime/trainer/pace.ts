@@ -4,6 +4,7 @@ import type { ReopenableData } from '../data/reopened.js';
 import { RunError } from '../run/run-error.js';
 import { counted } from '../../values/counted.js';
 import type { Pace } from '../../values/durations.js';
+import { nameAndText } from '../../values/overrides.js';
 import { areEndless } from './endless.js';
 import type { DataParts } from './open-data.js';
 import { takenBatches } from './open-stage.js';
@@ -55,7 +56,7 @@ export function leastNotes(
   { stepsPerEpoch, totalSteps: total }: Pace,
 ): readonly string[] {
   if (!kinds.includes('train') || total === null) return [];
-  const given = overrides.map((text) => text.slice(0, text.indexOf('=')));
+  const given = overrides.map((text) => nameAndText(text)[0]);
   const isOtherLength = given.some((name) => saysLength.test(name));
   const run = epochs === null ? '' : ` (${counted(epochs, 'epoch')} of ${stepsPerEpoch})`;
   const whole = Math.floor(total / stepsPerEpoch);

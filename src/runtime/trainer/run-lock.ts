@@ -4,7 +4,7 @@
  */
 import type { Json } from '../addons/addon.js';
 import { didYouMean } from '../../values/near.js';
-import { parseOption, UsageError, type OptionValue } from '../../values/overrides.js';
+import { nameAndText, parseOption, UsageError, type OptionValue } from '../../values/overrides.js';
 import { settingText } from '../../values/sweep.js';
 import type { Checkpoint } from '../checkpoint/read.js';
 import type { Attribute } from './attributes.js';
@@ -275,10 +275,9 @@ const shown = (value: unknown): string =>
 function overridesOf(overrides: unknown): Facts {
   if (!Array.isArray(overrides)) return {};
   return Object.fromEntries(
-    overrides.map(String).flatMap((text) => {
-      const at = text.indexOf('=');
-      return isHarmless(text) || text.startsWith('trainer.') ? [] : [[text.slice(0, at), text.slice(at + 1)]];
-    }),
+    overrides
+      .map(String)
+      .flatMap((text) => (isHarmless(text) || text.startsWith('trainer.') ? [] : [nameAndText(text)])),
   );
 }
 

@@ -1,5 +1,5 @@
 /** What a sweep was given besides its axes, when it goes on: compared by value, as that of a single run is. */
-import { parseOverride, UsageError, type Override } from '../../values/overrides.js';
+import { nameAndText, parseOverride, UsageError, type Override } from '../../values/overrides.js';
 import { RunError } from '../run/run-error.js';
 import { optionFacts } from './option-facts.js';
 import { isHarmless, isSameAttribute } from './run-lock.js';
@@ -17,7 +17,7 @@ export function sameSettings(
   isAxis: (name: string) => boolean,
 ): boolean {
   const [before, now] = [was, is].map(
-    (texts) => new Map(texts.filter((text) => !isHarmless(text)).map(named)),
+    (texts) => new Map(texts.filter((text) => !isHarmless(text)).map(nameAndText)),
   );
   if (before === undefined || now === undefined) return false;
   if ([...before.keys()].some(isAxis)) return false;
@@ -40,9 +40,4 @@ export function sameSettings(
     if (error instanceof UsageError || error instanceof RunError) return false;
     throw error;
   }
-}
-
-function named(text: string): readonly [name: string, text: string] {
-  const at = text.indexOf('=');
-  return [text.slice(0, at), text.slice(at + 1)];
 }
